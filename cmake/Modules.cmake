@@ -1,0 +1,17 @@
+# memseal_module(name LINK public… PRIVATE private…): the static library memseal_<name> of all
+# src/<name>/*.cpp. A module without sources yet is an interface library.
+function(memseal_module name)
+  cmake_parse_arguments(M "" "" "LINK;PRIVATE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
+  if(NOT sources)
+    add_library(memseal_${name} INTERFACE)
+    target_include_directories(memseal_${name} INTERFACE "${CMAKE_SOURCE_DIR}/include")
+    target_link_libraries(memseal_${name} INTERFACE ${M_LINK} ${M_PRIVATE})
+    return()
+  endif()
+  add_library(memseal_${name} STATIC ${sources})
+  target_include_directories(memseal_${name} PUBLIC "${CMAKE_SOURCE_DIR}/include"
+    PRIVATE "${CMAKE_SOURCE_DIR}/src/${name}")
+  target_link_libraries(memseal_${name} PUBLIC ${M_LINK} PRIVATE ${M_PRIVATE} memseal_warnings)
+  target_compile_definitions(memseal_${name} PRIVATE MEMSEAL_VERSION="${PROJECT_VERSION}")
+endfunction()

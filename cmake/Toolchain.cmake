@@ -1,0 +1,36 @@
+# Warnings, hardening, sanitizers, ccache, a fast linker.
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(LLD ld.lld)
+if(LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+add_library(memseal_warnings INTERFACE)
+target_compile_options(memseal_warnings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # gcc 12 mistakes Asio's awaitable frames for mismatched allocations, and std::string moves for
+  # overlapping copies.
+  target_compile_options(memseal_warnings INTERFACE -Wno-mismatched-new-delete -Wno-restrict
+    -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
+endif()
+
+add_compile_options(-fstack-protector-strong)
+add_link_options(-Wl,-z,relro,-z,now)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  add_compile_definitions(_FORTIFY_SOURCE=2)
+endif()
+if(MEMSEAL_SANITIZE)
+  add_compile_options(-fsanitize=${MEMSEAL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${MEMSEAL_SANITIZE})
+  if(MEMSEAL_SANITIZE MATCHES "thread")
+    add_compile_options(-Wno-tsan)  # atomic_thread_fence inside Asio
+  endif()
+endif()
+if(MEMSEAL_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()

@@ -1,0 +1,54 @@
+#pragma once
+// Every fixed limit in one place, with its unit in its name and its relations checked.
+// What an operator may change is in app/config; these are the outer walls.
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace memseal::limits {
+
+using namespace std::chrono_literals;
+
+// Ingest.
+inline constexpr std::size_t event_bytes_max = 1u << 20;           // one Kafka record
+inline constexpr std::size_t inflight_records_max = 1'000;
+inline constexpr std::size_t inflight_bytes_max = 32u << 20;
+inline constexpr std::size_t batch_records_max = 256;              // records handled together
+inline constexpr std::size_t batch_bytes_max = 4u << 20;
+inline constexpr std::size_t insert_rows_max = 1'000;              // rows of one statement
+inline constexpr std::size_t offset_commit_records = 500;
+inline constexpr auto offset_commit_every = 1s;
+inline constexpr int event_attempts_max = 5;                       // while dependencies are well
+inline constexpr auto backoff_first = 100ms;
+inline constexpr auto backoff_max = 30s;
+static_assert(event_bytes_max <= batch_bytes_max && batch_bytes_max <= inflight_bytes_max);
+static_assert(batch_records_max <= inflight_records_max);
+
+// Chunks.
+inline constexpr std::size_t chunk_tokens_max = 254;               // 256 with [CLS] and [SEP]
+inline constexpr std::size_t chunk_tokens_default = 220;
+inline constexpr std::size_t seal_bytes_max = 65'536;              // plaintext of one blob
+inline constexpr std::size_t tags_max = 16, tag_bytes_max = 64;
+
+// Query.
+inline constexpr std::size_t candidates_max = 24, answers_max = 8;
+inline constexpr std::size_t query_bytes_max = 8'192;              // text of one query
+inline constexpr auto request_deadline = 10s;
+inline constexpr auto rerank_budget = 250ms;
+static_assert(answers_max <= candidates_max);
+
+// HTTP.
+inline constexpr std::size_t http_header_bytes_max = 8'192, http_header_fields_max = 64;
+inline constexpr std::size_t http_body_bytes_max = 1u << 20;
+inline constexpr std::size_t http_connections_max = 1'024;
+inline constexpr int http_requests_per_connection_max = 1'000;
+inline constexpr auto http_header_timeout = 10s, http_body_timeout = 30s;
+inline constexpr auto http_idle_timeout = 60s, http_write_timeout = 15s;
+inline constexpr auto sse_keepalive = 15s;
+inline constexpr auto drain_timeout = 20s;
+
+// Tokens.
+inline constexpr std::size_t token_bytes_max = 4'096;
+inline constexpr std::int64_t token_lifetime_s_max = 7 * 24 * 3'600, token_leeway_s = 30;
+
+}  // namespace memseal::limits

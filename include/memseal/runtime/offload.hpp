@@ -1,0 +1,93 @@
+#pragma once
+// Runs a blocking or heavy call on a thread pool and resumes the caller on its own executor.
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+
+namespace memseal::runtime {
+
+namespace asio = boost::asio;
+
+namespace detail {
+
+template <class Handler, class R>
+struct OffloadState {
+  OffloadState(Handler waiting, asio::any_io_executor fallback)
+      : handler(std::move(waiting)),
+        resume_on(asio::prefer(asio::get_associated_executor(handler, fallback),
+                               asio::execution::outstanding_work.tracked)) {}
+
+  Handler handler;
+  asio::any_io_executor resume_on;  // Holds outstanding work until the caller is resumed.
+  std::stop_source stop;
+  std::atomic<bool> settled{false};  // Exactly one of {worker, canceller} resumes the caller.
+};
+
+template <class State, class... Outcome>
+void settle(const std::shared_ptr<State>& state, Outcome... outcome) {
+  if (state->settled.exchange(true)) return;
+  auto resume_on = state->resume_on;
+  asio::post(resume_on, [state, ... outcome = std::move(outcome)]() mutable {
+    auto slot = asio::get_associated_cancellation_slot(state->handler);
+    if (slot.is_connected()) slot.clear();
+    auto handler = std::move(state->handler);
+    state->resume_on = {};
+    std::move(handler)(std::move(outcome)...);
+  });
+}
+
+}  // namespace detail
+
+/// Awaits `work(std::stop_token)`, which returns a default-constructible value, on `pool`.
+/// The wait, not the call, is cancellable: on cancellation the caller resumes at once and the
+/// result is dropped, so `work` must own everything it touches. Exceptions of `work` reach the
+/// caller.
+template <class Work>
+auto offload(asio::thread_pool& pool, Work work) {
+  using R = std::invoke_result_t<Work&, std::stop_token>;
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, R)>(
+      [&pool](auto handler, Work job) {
+        using State = detail::OffloadState<decltype(handler), R>;
+        auto state = std::make_shared<State>(std::move(handler), pool.get_executor());
+        if (auto slot = asio::get_associated_cancellation_slot(state->handler);
+            slot.is_connected()) {
+          slot.assign([weak = std::weak_ptr(state)](asio::cancellation_type) {
+            if (auto self = weak.lock()) {
+              self->stop.request_stop();
+              detail::settle(self,
+                             std::make_exception_ptr(boost::system::system_error(
+                                 asio::error::operation_aborted)),
+                             R{});
+            }
+          });
+        }
+        asio::post(pool, [state, job = std::move(job)]() mutable {
+          R result{};
+          std::exception_ptr failure;
+          try {
+            result = job(state->stop.get_token());
+          } catch (...) {
+            failure = std::current_exception();
+          }
+          detail::settle(state, std::move(failure), std::move(result));
+        });
+      },
+      asio::use_awaitable, std::move(work));
+}
+
+}  // namespace memseal::runtime

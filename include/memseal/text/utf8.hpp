@@ -1,0 +1,14 @@
+#pragma once
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace memseal::text {
+
+/// True when `bytes` is well-formed UTF-8 (Unicode table 3-7: no surrogates, no overlong forms).
+bool is_utf8(std::string_view bytes) noexcept;
+
+/// Number of code points in well-formed UTF-8.
+std::size_t count_code_points(std::string_view utf8) noexcept;
+
+}  // namespace memseal::text

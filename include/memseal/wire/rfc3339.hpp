@@ -1,0 +1,18 @@
+#pragma once
+// Points in time as text (RFC 3339).
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace memseal::wire {
+
+/// Unix milliseconds of `YYYY-MM-DDThh:mm:ss[.digits](Z|±hh:mm)`, digits after the third cut off.
+/// `T` and `Z` may be lower case. A leap second (23:59:60 UTC) counts as the second after it.
+/// Nothing when the text is anything else, the day does not exist, or there is no offset.
+std::optional<std::int64_t> parse_rfc3339(std::string_view text) noexcept;
+
+/// `YYYY-MM-DDThh:mm:ss.mmmZ`. `time_ms`: within the years 0 to 9999.
+std::string format_rfc3339(std::int64_t time_ms);
+
+}  // namespace memseal::wire

@@ -1,0 +1,129 @@
+#include "memseal/base/assert.hpp"
+#include "memseal/base/ids.hpp"
+#include "memseal/base/result.hpp"
+#include "memseal/base/secret.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace memseal {
+
+std::string_view errc_name(Errc code) noexcept {
+  switch (code) {
+    case Errc::bad_json: return "bad_json";
+    case Errc::bad_request: return "bad_request";
+    case Errc::invalid_field: return "invalid_field";
+    case Errc::unauthenticated: return "unauthenticated";
+    case Errc::user_mismatch: return "user_mismatch";
+    case Errc::not_found: return "not_found";
+    case Errc::method_not_allowed: return "method_not_allowed";
+    case Errc::not_acceptable: return "not_acceptable";
+    case Errc::unsupported_media_type: return "unsupported_media_type";
+    case Errc::payload_too_large: return "payload_too_large";
+    case Errc::rate_limited: return "rate_limited";
+    case Errc::bad_event: return "bad_event";
+    case Errc::event_too_large: return "event_too_large";
+    case Errc::event_without_user: return "event_without_user";
+    case Errc::event_type_unknown: return "event_type_unknown";
+    case Errc::tenant_erased: return "tenant_erased";
+    case Errc::overloaded: return "overloaded";
+    case Errc::timeout: return "timeout";
+    case Errc::cancelled: return "cancelled";
+    case Errc::shutting_down: return "shutting_down";
+    case Errc::unavailable: return "unavailable";
+    case Errc::internal: return "internal";
+    case Errc::seal_failed: return "seal_failed";
+    case Errc::open_failed: return "open_failed";
+    case Errc::key_missing: return "key_missing";
+    case Errc::key_invalid: return "key_invalid";
+    case Errc::no_model: return "no_model";
+    case Errc::model_invalid: return "model_invalid";
+    case Errc::model_unsupported: return "model_unsupported";
+    case Errc::bad_config: return "bad_config";
+    case Errc::not_migrated: return "not_migrated";
+    case Errc::dimension_mismatch: return "dimension_mismatch";
+  }
+  return "internal";
+}
+
+void assertion_failed(const char* expression, const char* file, int line) noexcept {
+  std::fprintf(stderr, "memseal: assertion failed: %s (%s:%d)\n", expression, file, line);
+  std::abort();
+}
+
+void wipe(void* data, std::size_t size) noexcept {
+  if (size != 0) explicit_bzero(data, size);
+}
+
+std::string to_hex(const std::uint8_t* data, std::size_t size) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(2 * size);
+  for (std::size_t i = 0; i < size; ++i) {
+    hex.push_back(digits[data[i] >> 4]);
+    hex.push_back(digits[data[i] & 15]);
+  }
+  return hex;
+}
+
+Result<UserId> UserId::parse(std::string_view text) {
+  if (text.empty() || text.size() > 256)
+    return Error{Errc::event_without_user, "a user id has 1 to 256 bytes"};
+  return UserId(std::string(text));
+}
+
+Result<DocId> DocId::parse(std::string_view text) {
+  if (text.empty() || text.size() > 255)
+    return Error{Errc::invalid_field, "a document id has 1 to 255 bytes", "doc_id"};
+  for (const unsigned char byte : text)
+    if (byte < 0x20 || byte == 0x7f)
+      return Error{Errc::invalid_field, "a document id holds no control characters", "doc_id"};
+  return DocId(std::string(text));
+}
+
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool is_uuid_dash(std::size_t position) {
+  return position == 8 || position == 13 || position == 18 || position == 23;
+}
+
+}  // namespace
+
+Result<Uuid> Uuid::parse(std::string_view text) {
+  const Error malformed{Errc::invalid_field, "not a UUID (8-4-4-4-12 hex digits)"};
+  if (text.size() != 36) return malformed;
+  Uuid uuid;
+  std::size_t nibble = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_uuid_dash(i)) {
+      if (text[i] != '-') return malformed;
+      continue;
+    }
+    const int value = hex_value(text[i]);
+    if (value < 0) return malformed;
+    auto& byte = uuid.bytes[nibble / 2];
+    byte = static_cast<std::uint8_t>(byte << 4 | value);
+    ++nibble;
+  }
+  return uuid;
+}
+
+std::string Uuid::to_string() const {
+  const auto hex = to_hex(bytes.data(), bytes.size());
+  return hex.substr(0, 8) + '-' + hex.substr(8, 4) + '-' + hex.substr(12, 4) + '-' +
+         hex.substr(16, 4) + '-' + hex.substr(20);
+}
+
+std::string UserHash::to_hex() const { return memseal::to_hex(bytes.data(), bytes.size()); }
+
+std::string UserHash::prefix() const { return memseal::to_hex(bytes.data(), 4); }
+
+}  // namespace memseal

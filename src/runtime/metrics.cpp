@@ -1,0 +1,56 @@
+#include "memseal/runtime/metrics.hpp"
+
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+namespace memseal::runtime {
+
+struct Metrics::Registry {
+  prometheus::Registry all;
+};
+
+const std::vector<double>& latency_buckets_s() {
+  static const std::vector<double> edges{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
+                                         0.15,   0.2,   0.25,  0.4,   0.75, 1.5,  3,    10};
+  return edges;
+}
+
+const std::vector<double>& fast_buckets_s() {
+  static const std::vector<double> edges{1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2};
+  return edges;
+}
+
+Metrics::Metrics() : registry_(std::make_unique<Registry>()) {}
+Metrics::~Metrics() = default;
+
+// Registry::Add hands back the existing family or metric when name and labels are known already.
+Counter& Metrics::counter(std::string_view name, std::string_view help, const Labels& labels) {
+  return prometheus::BuildCounter()
+      .Name(std::string(name))
+      .Help(std::string(help))
+      .Register(registry_->all)
+      .Add(labels);
+}
+
+Gauge& Metrics::gauge(std::string_view name, std::string_view help, const Labels& labels) {
+  return prometheus::BuildGauge()
+      .Name(std::string(name))
+      .Help(std::string(help))
+      .Register(registry_->all)
+      .Add(labels);
+}
+
+Histogram& Metrics::histogram(std::string_view name, std::string_view help,
+                              const std::vector<double>& edges, const Labels& labels) {
+  return prometheus::BuildHistogram()
+      .Name(std::string(name))
+      .Help(std::string(help))
+      .Register(registry_->all)
+      .Add(labels, edges);
+}
+
+std::string Metrics::render() const {
+  return prometheus::TextSerializer().Serialize(registry_->all.Collect());
+}
+
+}  // namespace memseal::runtime
