@@ -1,0 +1,45 @@
+# memseal in a box: built on Debian 12 with the very script that sets up a checkout, run on Debian 12 slim as an
+# ordinary user that owns nothing but its keyring directory.
+#
+#   docker build -t memseal .
+#   docker run --rm memseal --help
+#
+# It wants a read-only root file system and no capabilities; docker-compose.yml shows a whole stack around it.
+
+FROM debian:12 AS builder
+WORKDIR /src
+# The dependencies change rarely: a layer of their own.
+COPY scripts/deps scripts/lib.sh scripts/
+RUN scripts/deps --build --model && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN cmake --preset release -DMEMSEAL_TESTS=OFF \
+ && cmake --build --preset release --target memseal \
+ && strip build/release/memseal
+
+FROM debian:12-slim
+LABEL org.opencontainers.image.title="memseal" \
+      org.opencontainers.image.description="The memory and knowledge service behind an AI assistant" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+      libdnnl2 libfmt9 libgomp1 liblz4-1 libpq5 libprometheus-cpp-core1.0 libspdlog1.10 libssl3 libyaml-cpp0.7 \
+      libzstd1 zlib1g \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent memseal \
+ && install -d -m 700 -o memseal -g memseal /keys
+COPY --from=builder /src/build/release/memseal /usr/bin/memseal
+COPY --from=builder /src/config/migrations /usr/share/memseal/migrations
+COPY --from=builder /src/.deps/models /usr/share/memseal/models
+COPY --from=builder /src/LICENSE /src/NOTICE /usr/share/doc/memseal/
+# A library that is missing here fails the build, not the first start.
+RUN memseal --help >/dev/null
+USER memseal
+ENV MEMSEAL__HTTP__LISTEN=0.0.0.0:7400 \
+    MEMSEAL__HTTP__ADMIN_LISTEN=0.0.0.0:7401 \
+    MEMSEAL__SEAL__KEYRING_FILE=/keys/keyring
+EXPOSE 7400 7401
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 \
+  CMD ["memseal", "health", "--url", "http://127.0.0.1:7400/ready"]
+ENTRYPOINT ["memseal"]
+CMD ["serve"]
