@@ -55,6 +55,8 @@ function(memseal_library name target header)
   endforeach()
 endfunction()
 
+# Its package finds LZ4 by a module that lies beside it.
+list(APPEND CMAKE_MODULE_PATH "${CMAKE_SOURCE_DIR}/.deps/prefix/lib/cmake/RdKafka")
 find_package(RdKafka CONFIG QUIET)
 if(NOT TARGET RdKafka::rdkafka)
   memseal_library("librdkafka 2.8" rdkafka_system librdkafka/rdkafka.h rdkafka)
@@ -63,4 +65,5 @@ endif()
 memseal_library("libpqxx 7.10" pqxx_system pqxx/pqxx pqxx pq)
 memseal_library("hiredis 1.2" hiredis_system hiredis/hiredis.h hiredis)
 memseal_library("oneDNN" dnnl_system oneapi/dnnl/dnnl.hpp dnnl)
+target_link_libraries(dnnl_system INTERFACE gomp)  # oneDNN's own: its threads are set to one
 memseal_library("yaml-cpp" yaml_system yaml-cpp/yaml.h yaml-cpp)

@@ -26,6 +26,9 @@ endif()
 if(MEMSEAL_SANITIZE)
   add_compile_options(-fsanitize=${MEMSEAL_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MEMSEAL_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    add_compile_options(-fno-sanitize=function)  # clang 14 cannot emit it for coroutines
+  endif()
   if(MEMSEAL_SANITIZE MATCHES "thread")
     add_compile_options(-Wno-tsan)  # atomic_thread_fence inside Asio
   endif()

@@ -23,11 +23,16 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum level_of(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
-    case LogLevel::off: return spdlog::level::off;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+    case LogLevel::off:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }
@@ -39,7 +44,7 @@ void append_escaped(std::string& line, std::string_view value) {
     if (c == '"' || c == '\\') {
       line += '\\';
       line += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
+    } else if (byte < 0x20 || byte >= 0x7f) {
       static constexpr char digits[] = "0123456789abcdef";
       line += "\\u00";
       line += digits[byte >> 4];
@@ -54,7 +59,7 @@ void append_escaped(std::string& line, std::string_view value) {
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
   for (const char c : value)
-    if (static_cast<unsigned char>(c) <= 0x20 || c == '"' || c == '=' || c == '\\') return true;
+    if (c <= 0x20 || c >= 0x7f || c == '"' || c == '=' || c == '\\') return true;
   return false;
 }
 
@@ -98,16 +103,23 @@ void log_setup(LogLevel least, LogFormat format) {
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!logger().should_log(level_of(level))) return;
   // "{}": the line is data, never a format string.
-  logger().log(level_of(level), "{}", as_json ? json_line(event, fields) : text_line(event, fields));
+  logger().log(level_of(level), "{}",
+               as_json ? json_line(event, fields) : text_line(event, fields));
 }
 
 bool parse_log_level(std::string_view name, LogLevel& level) {
-  if (name == "debug") level = LogLevel::debug;
-  else if (name == "info") level = LogLevel::info;
-  else if (name == "warn") level = LogLevel::warn;
-  else if (name == "error") level = LogLevel::error;
-  else if (name == "off") level = LogLevel::off;
-  else return false;
+  if (name == "debug")
+    level = LogLevel::debug;
+  else if (name == "info")
+    level = LogLevel::info;
+  else if (name == "warn")
+    level = LogLevel::warn;
+  else if (name == "error")
+    level = LogLevel::error;
+  else if (name == "off")
+    level = LogLevel::off;
+  else
+    return false;
   return true;
 }
 

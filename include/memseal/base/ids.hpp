@@ -49,8 +49,8 @@ struct Uuid {
 struct UserHash {
   std::array<std::uint8_t, 32> bytes{};
 
-  std::string to_hex() const;           ///< 64 lower-case hex digits, as the database keeps it.
-  std::string prefix() const;           ///< First 8 hex digits: the most that a log may show.
+  std::string to_hex() const;  ///< 64 lower-case hex digits, as the database keeps it.
+  std::string prefix() const;  ///< First 8 hex digits: the most that a log may show.
   friend auto operator<=>(const UserHash&, const UserHash&) = default;
 };
 

@@ -10,29 +10,29 @@ namespace memseal::limits {
 using namespace std::chrono_literals;
 
 // Ingest.
-inline constexpr std::size_t event_bytes_max = 1u << 20;           // one Kafka record
+inline constexpr std::size_t event_bytes_max = 1u << 20;  // one Kafka record
 inline constexpr std::size_t inflight_records_max = 1'000;
 inline constexpr std::size_t inflight_bytes_max = 32u << 20;
-inline constexpr std::size_t batch_records_max = 256;              // records handled together
+inline constexpr std::size_t batch_records_max = 256;  // records handled together
 inline constexpr std::size_t batch_bytes_max = 4u << 20;
-inline constexpr std::size_t insert_rows_max = 1'000;              // rows of one statement
+inline constexpr std::size_t insert_rows_max = 1'000;  // rows of one statement
 inline constexpr std::size_t offset_commit_records = 500;
 inline constexpr auto offset_commit_every = 1s;
-inline constexpr int event_attempts_max = 5;                       // while dependencies are well
+inline constexpr int event_attempts_max = 5;  // while dependencies are well
 inline constexpr auto backoff_first = 100ms;
 inline constexpr auto backoff_max = 30s;
 static_assert(event_bytes_max <= batch_bytes_max && batch_bytes_max <= inflight_bytes_max);
 static_assert(batch_records_max <= inflight_records_max);
 
 // Chunks.
-inline constexpr std::size_t chunk_tokens_max = 254;               // 256 with [CLS] and [SEP]
+inline constexpr std::size_t chunk_tokens_max = 254;  // 256 with [CLS] and [SEP]
 inline constexpr std::size_t chunk_tokens_default = 220;
-inline constexpr std::size_t seal_bytes_max = 65'536;              // plaintext of one blob
+inline constexpr std::size_t seal_bytes_max = 65'536;  // plaintext of one blob
 inline constexpr std::size_t tags_max = 16, tag_bytes_max = 64;
 
 // Query.
 inline constexpr std::size_t candidates_max = 24, answers_max = 8;
-inline constexpr std::size_t query_bytes_max = 8'192;              // text of one query
+inline constexpr std::size_t query_bytes_max = 8'192;  // text of one query
 inline constexpr auto request_deadline = 10s;
 inline constexpr auto rerank_budget = 250ms;
 static_assert(answers_max <= candidates_max);

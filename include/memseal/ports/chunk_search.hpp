@@ -15,8 +15,8 @@ namespace asio = boost::asio;
 
 /// What narrows a search besides the tenant. Empty means no restriction.
 struct SearchFilter {
-  std::string source;                     ///< "chat", "upload", "api"
-  std::vector<std::string> tags;          ///< all of them must be present
+  std::string source;             ///< "chat", "upload", "api"
+  std::vector<std::string> tags;  ///< all of them must be present
   std::vector<std::string> doc_ids;
 };
 
@@ -27,8 +27,8 @@ class ChunkSearch {
   /// The tenant's `limit` chunks nearest to `query` by cosine distance, nearest first: min(limit,
   /// number of matching chunks) rows, never fewer. Throws Outage{unavailable | timeout}.
   virtual asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(
-      runtime::RequestContext context, crypto::Tenant owner, QueryVector query,
-      std::size_t limit, SearchFilter filter) = 0;
+      runtime::RequestContext context, crypto::Tenant owner, QueryVector query, std::size_t limit,
+      SearchFilter filter) = 0;
 };
 
 }  // namespace memseal::ports

@@ -11,7 +11,7 @@ namespace memseal::ports {
 
 namespace asio = boost::asio;
 
-using Embedding = std::vector<float>;     ///< D floats, L2 norm 1
+using Embedding = std::vector<float>;  ///< D floats, L2 norm 1
 
 /// An embedded query: a type of its own, so that no raw vector reaches the search.
 struct QueryVector {
@@ -23,7 +23,7 @@ class Embedder {
  public:
   virtual ~Embedder() = default;
   virtual std::size_t dimension() const = 0;
-  virtual const std::string& model_name() const = 0;   ///< stored with every chunk
+  virtual const std::string& model_name() const = 0;  ///< stored with every chunk
   /// One vector per entry; an entry is token ids without [CLS] and [SEP], at most 254 of them.
   /// Throws Outage{timeout | unavailable}.
   virtual asio::awaitable<std::vector<Embedding>> embed(

@@ -15,7 +15,7 @@ struct Record {
   std::string topic;
   std::int32_t partition = 0;
   std::int64_t offset = 0;
-  std::int64_t timestamp_ms = 0;          ///< broker's or producer's clock, Unix ms; 0 unknown
+  std::int64_t timestamp_ms = 0;  ///< broker's or producer's clock, Unix ms; 0 unknown
   std::string key;
   std::string value;
   std::vector<std::pair<std::string, std::string>> headers;

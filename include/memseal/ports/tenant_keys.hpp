@@ -24,8 +24,7 @@ class TenantKeys {
                                                     crypto::Tenant owner) = 0;
   /// The key of one generation, to open with; null when this tenant has none such.
   virtual asio::awaitable<TenantKeyPtr> opening_key(runtime::RequestContext context,
-                                                    crypto::Tenant owner,
-                                                    std::uint32_t key_id) = 0;
+                                                    crypto::Tenant owner, std::uint32_t key_id) = 0;
 };
 
 }  // namespace memseal::ports

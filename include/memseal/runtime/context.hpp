@@ -10,7 +10,12 @@ using Clock = std::chrono::steady_clock;
 /// A point in time by which work must be done. A value; it only ever shrinks.
 class Deadline {
  public:
-  static Deadline after(Clock::duration budget) { return Deadline(Clock::now() + budget); }
+  /// `budget` from now; a budget beyond what the clock can say is never.
+  static Deadline after(Clock::duration budget) {
+    const auto now = Clock::now();
+    if (budget > Clock::time_point::max() - now) return never();
+    return Deadline(now + budget);
+  }
   static Deadline never() { return Deadline(Clock::time_point::max()); }
 
   Clock::time_point at() const noexcept { return at_; }
@@ -25,7 +30,7 @@ class Deadline {
   }
   /// The earlier of this deadline and `budget` from now.
   Deadline within(Clock::duration budget) const {
-    return Deadline(std::min(at_, Clock::now() + budget));
+    return Deadline(std::min(at_, after(budget).at_));
   }
 
  private:
@@ -35,7 +40,7 @@ class Deadline {
 
 /// What travels with one request or one batch, first in every parameter list.
 struct RequestContext {
-  std::string id;                             ///< request id or batch id, as logs show it
+  std::string id;  ///< request id or batch id, as logs show it
   Deadline deadline = Deadline::never();
 
   RequestContext within(Clock::duration budget) const { return {id, deadline.within(budget)}; }

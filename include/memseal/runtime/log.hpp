@@ -1,5 +1,6 @@
 #pragma once
 // Structured logs: one event name, a few fields. Never content, tokens, keys or whole user hashes.
+#include <cmath>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -11,19 +12,21 @@ namespace memseal::runtime {
 enum class LogLevel { debug, info, warn, error, off };
 enum class LogFormat { text, json };
 
-/// One `name=value` of a log line. The value is rendered when the line is made.
+/// One `name=value` of a log line. The value is rendered when the line is made: in ASCII, bytes
+/// beyond it and control characters as `\u00xx`, so that no value can forge a line or a field.
 struct LogField {
   std::string_view name;
   std::string value;
-  bool quoted = true;                     ///< false: a number or a truth value
+  bool quoted = true;  ///< false: a number or a truth value
 
   LogField(std::string_view n, std::string_view v) : name(n), value(v) {}
   LogField(std::string_view n, const char* v) : name(n), value(v) {}
   LogField(std::string_view n, const std::string& v) : name(n), value(v) {}
   LogField(std::string_view n, bool v) : name(n), value(v ? "true" : "false"), quoted(false) {}
   template <class Number>
-    requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>)
-  LogField(std::string_view n, Number v) : name(n), value(std::to_string(v)), quoted(false) {}
+  requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>)
+      LogField(std::string_view n, Number v)
+      : name(n), value(std::to_string(v)), quoted(false) {}
 };
 
 /// Sets where and how lines go: stderr always, so that stdout stays data. Call once, at start.

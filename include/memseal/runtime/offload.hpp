@@ -53,15 +53,14 @@ void settle(const std::shared_ptr<State>& state, Outcome... outcome) {
 
 }  // namespace detail
 
-/// Awaits `work(std::stop_token)`, which returns a default-constructible value, on `pool`.
-/// The wait, not the call, is cancellable: on cancellation the caller resumes at once and the
-/// result is dropped, so `work` must own everything it touches. Exceptions of `work` reach the
-/// caller.
-template <class Work>
-auto offload(asio::thread_pool& pool, Work work) {
+/// As offload() below, but `submit(task)` decides when and by which thread of `pool` the move-only
+/// `task()` runs, for queues of one's own; it must run it or destroy it with the pool. `token` says
+/// how to wait, e.g. `cancel_after(time, use_awaitable)`.
+template <class Submit, class Work, class Token = asio::use_awaitable_t<>>
+auto offload_by(asio::thread_pool& pool, Submit submit, Work work, Token token = {}) {
   using R = std::invoke_result_t<Work&, std::stop_token>;
-  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::exception_ptr, R)>(
-      [&pool](auto handler, Work job) {
+  return asio::async_initiate<Token, void(std::exception_ptr, R)>(
+      [&pool, submit = std::move(submit)](auto handler, Work job) mutable {
         using State = detail::OffloadState<decltype(handler), R>;
         auto state = std::make_shared<State>(std::move(handler), pool.get_executor());
         if (auto slot = asio::get_associated_cancellation_slot(state->handler);
@@ -70,13 +69,13 @@ auto offload(asio::thread_pool& pool, Work work) {
             if (auto self = weak.lock()) {
               self->stop.request_stop();
               detail::settle(self,
-                             std::make_exception_ptr(boost::system::system_error(
-                                 asio::error::operation_aborted)),
+                             std::make_exception_ptr(
+                                 boost::system::system_error(asio::error::operation_aborted)),
                              R{});
             }
           });
         }
-        asio::post(pool, [state, job = std::move(job)]() mutable {
+        submit([state, job = std::move(job)]() mutable {
           R result{};
           std::exception_ptr failure;
           try {
@@ -87,7 +86,17 @@ auto offload(asio::thread_pool& pool, Work work) {
           detail::settle(state, std::move(failure), std::move(result));
         });
       },
-      asio::use_awaitable, std::move(work));
+      token, std::move(work));
+}
+
+/// Awaits `work(std::stop_token)`, which returns a default-constructible value, on `pool`.
+/// The wait, not the call, is cancellable: on cancellation the caller resumes at once and the
+/// result is dropped, so `work` must own everything it touches. Exceptions of `work` reach the
+/// caller.
+template <class Work>
+auto offload(asio::thread_pool& pool, Work work) {
+  return offload_by(
+      pool, [&pool](auto task) { asio::post(pool, std::move(task)); }, std::move(work));
 }
 
 }  // namespace memseal::runtime

@@ -20,7 +20,8 @@ namespace memseal::runtime {
 class TaskGroup {
  public:
   explicit TaskGroup(asio::any_io_executor executor)
-      : executor_(std::move(executor)), children_(std::make_shared<Children>()),
+      : executor_(std::move(executor)),
+        children_(std::make_shared<Children>()),
         ended_(executor_) {}
   ~TaskGroup() { MEMSEAL_ASSERT(children_->empty()); }
   TaskGroup(const TaskGroup&) = delete;

@@ -10,7 +10,9 @@
 
 namespace memseal::text {
 
-/// One token and the bytes of the source text it came from: [begin, end).
+/// One token and the bytes of the source text it came from: [begin, end). Characters that left
+/// nothing (accents, controls) belong to a token only when they lie inside it; the parts of one
+/// Hangul syllable all come from that syllable.
 struct Token {
   std::int32_t id = 0;
   std::uint32_t begin = 0;
@@ -26,6 +28,9 @@ struct TokenPair {
 };
 
 /// Immutable once made: any number of threads may use one at once.
+/// Known difference, without effect on BERT's vocabularies: marks that the library moves into
+/// canonical order without removing them (U+1B44, U+302E, U+1D165…; category tables older than
+/// they are, or spacing marks) stay in the order of the text.
 /// Literal "[CLS]", "[SEP]"… in a text stay text: they never become special tokens.
 class WordPiece {
  public:
@@ -45,6 +50,9 @@ class WordPiece {
 
   /// `[CLS] a [SEP] b [SEP]`, cut by the library's rule "longest_first" to `tokens_max` (>= 3).
   TokenPair encode_pair(std::string_view a, std::string_view b, std::size_t tokens_max) const;
+
+  /// Whether the token only ever continues a word ("##…"): a text must not be cut before it.
+  bool continues_word(std::int32_t id) const noexcept;
 
   std::int32_t cls_id() const noexcept;
   std::int32_t sep_id() const noexcept;

@@ -1,0 +1,58 @@
+#include "memseal/text/utf8.hpp"
+
+#include "utf8_decode.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace memseal::text {
+namespace {
+
+using namespace std::string_literals;
+
+TEST(Utf8, AcceptsTheEdgesOfEveryLength) {
+  for (const auto& text : {""s, "a"s, "\0"s, "\x7F"s, "\xC2\x80"s, "\xDF\xBF"s, "\xE0\xA0\x80"s,
+                           "\xED\x9F\xBF"s, "\xEE\x80\x80"s, "\xEF\xBF\xBD"s, "\xEF\xBF\xBF"s,
+                           "\xF0\x90\x80\x80"s, "\xF4\x8F\xBF\xBF"s, "twenty ASCII bytes.."s}) {
+    EXPECT_TRUE(is_utf8(text)) << ::testing::PrintToString(text);
+  }
+}
+
+TEST(Utf8, RefusesWhatTable37Forbids) {
+  for (const auto& bad :
+       {"\x80"s, "\xBF"s, "\xC0\x80"s, "\xC1\xBF"s, "\xC2"s, "\xC2\x41"s, "\xE0\x9F\xBF"s,
+        "\xE2\x82"s, "\xE2\x82\x41"s, "\xED\xA0\x80"s, "\xED\xBF\xBF"s, "\xF0\x8F\xBF\xBF"s,
+        "\xF0\x9F\x98"s, "\xF4\x90\x80\x80"s, "\xF5\x80\x80\x80"s, "\xFE"s, "\xFF"s}) {
+    EXPECT_FALSE(is_utf8(bad)) << ::testing::PrintToString(bad);
+    EXPECT_FALSE(is_utf8("eight or more bytes before " + bad));
+    EXPECT_FALSE(is_utf8(bad + " and after it"));
+  }
+}
+
+TEST(Utf8, CountsCodePointsAtEveryAlignment) {
+  const std::string unit = "a\xC3\xA9\xE4\xB8\x80\xF0\x9F\x98\x80";  // four code points
+  for (std::size_t before = 0; before < 16; ++before) {
+    for (std::size_t units = 0; units < 5; ++units) {
+      std::string text(before, 'x');
+      for (std::size_t at = 0; at < units; ++at) text += unit;
+      EXPECT_EQ(count_code_points(text), before + 4 * units);
+    }
+  }
+}
+
+TEST(Utf8, ReadsIllFormedBytesAsOneReplacementForEachMaximalSubpart) {
+  // The example of the Unicode standard, table 3-11.
+  const std::string text = "\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41";
+  std::string sizes;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto [point, size] = decode(text, at);
+    EXPECT_EQ(point, at + 1 == text.size() ? 'A' : replacement_character);
+    sizes += std::to_string(size);
+    at += size;
+  }
+  EXPECT_EQ(sizes, "21321");
+}
+
+}  // namespace
+}  // namespace memseal::text
