@@ -22,21 +22,26 @@ namespace memseal::crypto {
 
 /// What a blob holds; part of its AAD, so a meta never opens as a text.
 enum class Field : std::uint8_t {
-  text = 1, meta = 2, embedding = 3, document_name = 4, document_meta = 5, wrapped_key = 6,
+  text = 1,
+  meta = 2,
+  embedding = 3,
+  document_name = 4,
+  document_meta = 5,
+  wrapped_key = 6,
   dead_letter = 7,
 };
 
 /// The row a blob belongs to.
 struct Place {
-  Uuid object;                    ///< chunk id, document id or event id
-  std::string_view doc_id = {};   ///< empty where the object belongs to no document
+  Uuid object;                   ///< chunk id, document id or event id
+  std::string_view doc_id = {};  ///< empty where the object belongs to no document
   std::uint32_t chunk_index = 0;
 };
 
 /// One tenant's content key (DEK), unwrapped. `id` counts its generations from 1.
 struct TenantKey {
   std::uint32_t id = 0;
-  SecretBytes key;                ///< 32 bytes
+  SecretBytes key;  ///< 32 bytes
 };
 
 inline constexpr std::size_t seal_overhead = 33;
@@ -44,19 +49,20 @@ inline constexpr std::size_t seal_overhead = 33;
 /// What is sealed of a chunk: plaintext views, alive for the call only.
 struct ChunkPlain {
   std::string_view text;
-  std::string_view meta_json;             ///< may be empty: then meta_cipher stays empty
-  std::span<const float> embedding;       ///< L2-normalised, D floats
+  std::string_view meta_json;        ///< may be empty: then meta_cipher stays empty
+  std::span<const float> embedding;  ///< L2-normalised, D floats
+  bool seal_embedding = false;       ///< also fill embedding_cipher (float32, little-endian)
 };
 
 /// Where a chunk belongs and what stays in the clear beside it.
 struct ChunkPlace {
   Uuid id;
   std::string doc_id;
-  std::string source;                     ///< "chat", "upload" or "api"
+  std::string source;  ///< "chat", "upload" or "api"
   std::int32_t chunk_index = 0;
   std::int32_t char_start = 0, char_end = 0;
   std::vector<std::string> tags;
-  std::string model;                      ///< name of the embedder
+  std::string model;                               ///< name of the embedder
   std::optional<std::int64_t> expires_at_ms = {};  ///< Unix milliseconds
 };
 
@@ -66,10 +72,10 @@ class SealedChunk {
  public:
   const ChunkPlace& place() const noexcept { return place_; }
   const Bytes& text_cipher() const noexcept { return text_cipher_; }
-  const Bytes& meta_cipher() const noexcept { return meta_cipher_; }   ///< empty: no meta
-  const Bytes& embedding_cipher() const noexcept { return embedding_cipher_; }
+  const Bytes& meta_cipher() const noexcept { return meta_cipher_; }            ///< empty: no meta
+  const Bytes& embedding_cipher() const noexcept { return embedding_cipher_; }  ///< or empty
   const std::vector<float>& embedding() const noexcept { return embedding_; }
-  std::size_t bytes() const noexcept;     ///< approximate size, for queue bounds
+  std::size_t bytes() const noexcept;  ///< approximate size, for queue bounds
 
  private:
   friend class Sealer;
@@ -87,7 +93,7 @@ struct SealedCandidate {
   std::int32_t chunk_index = 0, char_start = 0, char_end = 0;
   std::vector<std::string> tags;
   std::int64_t created_at_ms = 0;
-  float distance = 0;                     ///< cosine distance to the query, 0…2
+  float distance = 0;  ///< cosine distance to the query, 0…2
   Bytes text_cipher, meta_cipher;
 };
 
@@ -95,7 +101,7 @@ struct SealedCandidate {
 /// tenant's own authentication tag.
 class Passage {
  public:
-  const SealedCandidate& from() const noexcept { return from_; }   ///< ciphers emptied
+  const SealedCandidate& from() const noexcept { return from_; }  ///< ciphers emptied
   const std::string& text() const noexcept { return text_; }
   const std::string& meta_json() const noexcept { return meta_json_; }
   float distance() const noexcept { return from_.distance; }
@@ -108,6 +114,8 @@ class Passage {
 };
 
 /// Seals and opens. Stateless but for per-thread cipher contexts and nonce batches: any thread.
+/// A thread keeps the contexts of the 8 keys it used last, so that keying is paid once.
+/// Throws Outage when the random generator has no entropy.
 class Sealer {
  public:
   /// Seals up to limits::seal_bytes_max bytes (>= 1; Error seal_failed otherwise).
@@ -119,11 +127,19 @@ class Sealer {
 
   static Result<SealedChunk> seal(const Tenant& owner, const TenantKey& key, ChunkPlace place,
                                   const ChunkPlain& plain);
-  static Result<Passage> open(const Tenant& owner, const TenantKey& key,
-                              SealedCandidate candidate);
+  static Result<Passage> open(const Tenant& owner, const TenantKey& key, SealedCandidate candidate);
+
+  /// Opens an embedding_cipher straight into `out`, which must have the sealed vector's length
+  /// and stays as it was on open_failed.
+  static Result<void> open_embedding(const Tenant& owner, const TenantKey& key, const Place& place,
+                                     ByteView sealed, std::span<float> out);
 
   /// Key generation a blob names; key_invalid if it is no SB1 blob. Reads no secret.
   static Result<std::uint32_t> key_id_of(ByteView sealed);
+
+  /// After an erasure or a rotation: each thread wipes all its cached contexts before it next
+  /// seals or opens.
+  static void forget_cached_keys() noexcept;
 };
 
 }  // namespace memseal::crypto

@@ -14,7 +14,7 @@ namespace memseal::crypto {
 /// Who a verified token speaks for.
 struct Claims {
   UserId subject;
-  std::int64_t expires_s = 0;             ///< Unix seconds
+  std::int64_t expires_s = 0;  ///< Unix seconds
 };
 
 /// What a token must say besides being genuine. Empty strings are not checked.

@@ -1,0 +1,116 @@
+#include "memseal/base/assert.hpp"
+#include "memseal/base/ids.hpp"
+#include "memseal/base/on_exit.hpp"
+#include "memseal/base/result.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+namespace memseal {
+namespace {
+
+TEST(UserId, Has1To256BytesAndKeepsThem) {
+  EXPECT_EQ(UserId::parse("").error().code, Errc::event_without_user);
+  EXPECT_EQ(UserId::parse(std::string(257, 'a')).error().code, Errc::event_without_user);
+  EXPECT_TRUE(UserId::parse(std::string(256, 'a')));
+  const std::string odd("a\0b \xc3\xa9", 6);
+  EXPECT_EQ(UserId::parse(odd).value().value(), odd);
+  EXPECT_NE(UserId::parse("Ann").value(), UserId::parse("ann").value());
+}
+
+TEST(DocId, Has1To255BytesWithoutControlCharacters) {
+  EXPECT_TRUE(DocId::parse(std::string(255, 'd')));
+  EXPECT_TRUE(DocId::parse("notes/2024 \xc3\xa9.md"));
+  for (const auto& bad : {std::string(), std::string(256, 'd'), std::string("a\nb"),
+                          std::string("a\0b", 3), std::string("\x7f"), std::string("\x1f")})
+    EXPECT_EQ(DocId::parse(bad).error().code, Errc::invalid_field) << bad.size();
+}
+
+TEST(Uuid, ReadsWhatItPrintsInEitherCase) {
+  const std::string lower = "0a1b2c3d-4e5f-8a6b-9c7d-0123456789ab";
+  const auto uuid = Uuid::parse(lower).value();
+  EXPECT_EQ(uuid.to_string(), lower);
+  EXPECT_EQ(Uuid::parse("0A1B2C3D-4E5F-8A6B-9C7D-0123456789AB").value(), uuid);
+  EXPECT_EQ(uuid.bytes[0], 0x0a);
+  EXPECT_EQ(uuid.bytes[15], 0xab);
+  EXPECT_EQ(Uuid{}.to_string(), "00000000-0000-0000-0000-000000000000");
+}
+
+TEST(Uuid, RefusesEveryOtherForm) {
+  for (const char* bad :
+       {"", "0a1b2c3d", "0a1b2c3d4e5f8a6b9c7d0123456789ab",
+        "{0a1b2c3d-4e5f-8a6b-9c7d-0123456789ab}", "0a1b2c3d-4e5f-8a6b-9c7d-0123456789a",
+        "0a1b2c3d-4e5f-8a6b-9c7d-0123456789abc", "0a1b2c3d-4e5f-8a6b-9c7d-0123456789ag",
+        "0a1b2c3d+4e5f-8a6b-9c7d-0123456789ab", "0a1b2c3-d4e5f-8a6b-9c7d-0123456789ab",
+        "0a1b2c3d-4e5f-8a6b-9c7d-01234567 9ab", "-a1b2c3d-4e5f-8a6b-9c7d-0123456789ab"})
+    EXPECT_EQ(Uuid::parse(bad).error().code, Errc::invalid_field) << bad;
+}
+
+TEST(UserHash, PrintsAs64LowerCaseDigitsAndShowsLogsOnly8) {
+  UserHash hash;
+  hash.bytes[0] = 0xAB;
+  hash.bytes[31] = 0x01;
+  EXPECT_EQ(hash.to_hex(), "ab" + std::string(60, '0') + "01");
+  EXPECT_EQ(hash.prefix(), "ab000000");
+  EXPECT_LT(UserHash{}, hash);
+}
+
+TEST(Hex, WritesTwoDigitsAByte) {
+  const std::uint8_t bytes[] = {0x00, 0x0f, 0xf0, 0xff};
+  EXPECT_EQ(to_hex(bytes, 4), "000ff0ff");
+  EXPECT_EQ(to_hex(bytes, 0), "");
+}
+
+TEST(OnExit, RunsOnceAtTheEndUnlessCancelled) {
+  int runs = 0;
+  {
+    const OnExit count([&] { ++runs; });
+    EXPECT_EQ(runs, 0);
+  }
+  EXPECT_EQ(runs, 1);
+  {
+    OnExit count([&] { ++runs; });
+    count.cancel();
+  }
+  EXPECT_EQ(runs, 1);
+  try {
+    const OnExit count([&] { ++runs; });
+    throw 1;
+  } catch (int) {
+  }
+  EXPECT_EQ(runs, 2);
+}
+
+TEST(Errc, HasANameOfItsOwnForEveryError) {
+  std::set<std::string_view> names;
+  for (int code = 0; code <= static_cast<int>(Errc::dimension_mismatch); ++code) {
+    const auto name = errc_name(static_cast<Errc>(code));
+    EXPECT_TRUE(names.insert(name).second) << name << " stands for two errors";
+    EXPECT_TRUE(std::all_of(name.begin(), name.end(), [](char c) {
+      return c == '_' || (c >= 'a' && c <= 'z');
+    })) << name;
+  }
+}
+
+TEST(Result, ThrowsAnOutageWhenAskedForAValueItLacks) {
+  const Result<int> failed = Error{Errc::timeout, "too slow"};
+  try {
+    (void)failed.value();
+    FAIL() << "no exception";
+  } catch (const Outage& outage) {
+    EXPECT_EQ(outage.error().code, Errc::timeout);
+    EXPECT_STREQ(outage.what(), "too slow");
+  }
+  EXPECT_EQ(Result<int>(4).value(), 4);
+}
+
+TEST(AssertDeathTest, EndsTheProcessAndNamesThePlace) {
+  EXPECT_DEATH(MEMSEAL_ASSERT(1 > 2), "assertion failed: 1 > 2 \\(.*base_test.cpp");
+  MEMSEAL_ASSERT(2 > 1);
+}
+
+}  // namespace
+}  // namespace memseal

@@ -1,0 +1,263 @@
+#include "memseal/crypto/keyring.hpp"
+
+#include "keyring_file.hpp"
+#include "support.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <set>
+
+namespace memseal::crypto {
+namespace {
+
+using namespace testing;
+
+const std::string key_a = base64_encode(key_of(1).view(), Base64::standard);
+const std::string key_b = base64_encode(key_of(2).view(), Base64::standard);
+const std::string key_c = base64_encode(key_of(3).view(), Base64::standard);
+
+Keyring ring() { return Keyring::from_keys(key_a, key_b, key_c).value(); }
+
+void write(const std::filesystem::path& file, std::string_view content, mode_t mode = 0600) {
+  std::ofstream(file, std::ios::binary) << content;
+  ASSERT_EQ(chmod(file.c_str(), mode), 0);
+}
+
+TEST(Keyring, CreatesAFileThatOnlyItsOwnerReadsAndLoadsIt) {
+  const Folder folder;
+  ASSERT_TRUE(Keyring::create(folder / "keys"));
+  struct stat status {};
+  ASSERT_EQ(stat((folder / "keys").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  const auto one = Keyring::load(folder / "keys"), again = Keyring::load(folder / "keys");
+  ASSERT_TRUE(one && again);
+  EXPECT_EQ(one->tenant_key_check(), again->tenant_key_check());
+  EXPECT_EQ(one->token_key().size(), 32u);
+  EXPECT_EQ(one->kek_epoch(), 1u);
+}
+
+TEST(Keyring, LeavesNoDraftBehindAndNeverOverwrites) {
+  const Folder folder;
+  ASSERT_TRUE(Keyring::create(folder / "keys"));
+  const auto before = read_file(folder / "keys");
+  const auto second = Keyring::create(folder / "keys");
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::key_invalid);
+  EXPECT_EQ(read_file(folder / "keys"), before);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / ""), {}), 1);
+  EXPECT_EQ(Keyring::create(folder / "missing" / "keys").error().code, Errc::key_invalid);
+}
+
+TEST(Keyring, MakesEveryKeyOfItsOwn) {
+  const Folder folder;
+  ASSERT_TRUE(Keyring::create(folder / "keys"));
+  const auto keys = parse_keyring(read_file(folder / "keys")).value();
+  const std::set<std::string> different{hex(keys.tenant.view()), hex(keys.ids.view()),
+                                        hex(keys.token.view()), hex(keys.dead_letters.view()),
+                                        hex(keys.keks.at(1).view())};
+  EXPECT_EQ(different.size(), 5u);
+}
+
+TEST(Keyring, RefusesAMissingFileAndNamesTheMend) {
+  const auto loaded = Keyring::load("/nonexistent/keys");
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, Errc::key_missing);
+  EXPECT_NE(loaded.error().message.find("memseal keys create"), std::string::npos);
+}
+
+TEST(Keyring, RefusesAFileThatOthersMayTouchOrThatIsNone) {
+  const Folder folder;
+  ASSERT_TRUE(Keyring::create(folder / "keys"));
+  const auto good = read_file(folder / "keys");
+  for (const mode_t mode : {0640u, 0604u, 0620u, 0602u, 0644u, 0666u, 0610u, 0601u}) {
+    write(folder / "open", good, mode);
+    const auto loaded = Keyring::load(folder / "open");
+    ASSERT_FALSE(loaded) << std::oct << mode;
+    EXPECT_EQ(loaded.error().code, Errc::key_invalid);
+    EXPECT_NE(loaded.error().message.find("chmod 600"), std::string::npos);
+  }
+  write(folder / "read-only", good, 0400);
+  EXPECT_TRUE(Keyring::load(folder / "read-only"));
+  EXPECT_EQ(Keyring::load(folder / "").error().code, Errc::key_invalid) << "a folder";
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(Keyring::load(folder / "pipe").error().code, Errc::key_invalid) << "a pipe";
+  write(folder / "long", good + std::string(keyring_file_bytes_max, '\n'));
+  EXPECT_EQ(Keyring::load(folder / "long").error().code, Errc::key_invalid);
+}
+
+TEST(Keyring, RefusesAMalformedFileByLine) {
+  const std::string head = "version: 1\n";
+  const std::string most = "tenant: " + key_a + "\nids: " + key_b + "\ntoken: " + key_c + "\n";
+  const std::string dead = "dead_letters: " + key_a + "\n", kek = "kek_1: " + key_b + "\n";
+  const std::string good = head + most + dead + kek;
+  ASSERT_TRUE(parse_keyring(good));
+  ASSERT_TRUE(parse_keyring("# note\n\n" + good + "\n# end")) << "notes and empty lines are fine";
+  ASSERT_TRUE(parse_keyring(head + kek + dead + most)) << "in any order";
+  const auto short_key = base64_encode(key_of(1, 31).view(), Base64::standard);
+  const auto long_key = base64_encode(key_of(1, 129).view(), Base64::standard);
+  const auto key_33 = base64_encode(key_of(1, 33).view(), Base64::standard);
+  const auto zeros = base64_encode(Bytes(32), Base64::standard);
+  const std::pair<const char*, std::string> bad[] = {
+      {"empty", ""},
+      {"no version", most + dead + kek},
+      {"version last", most + dead + kek + head},
+      {"another version", "version: 2\n" + most + dead + kek},
+      {"version twice", head + head + most + dead + kek},
+      {"no tenant", head + "ids: " + key_b + "\ntoken: " + key_c + "\n" + dead + kek},
+      {"no ids", head + "tenant: " + key_b + "\ntoken: " + key_c + "\n" + dead + kek},
+      {"no token", head + "ids: " + key_b + "\ntenant: " + key_c + "\n" + dead + kek},
+      {"no dead letters", head + most + kek},
+      {"no kek", head + most + dead},
+      {"a key twice", good + dead},
+      {"a kek twice", good + kek},
+      {"kek 0", good + "kek_0: " + key_a},
+      {"kek 01", good + "kek_01: " + key_a},
+      {"kek without number", good + "kek_: " + key_a},
+      {"kek beyond 32 bits", good + "kek_4294967296: " + key_a},
+      {"kek -1", good + "kek_-1: " + key_a},
+      {"kek of 33 bytes", good + "kek_2: " + key_33},
+      {"short key", head + most + "dead_letters: " + short_key + "\n" + kek},
+      {"long key", head + most + "dead_letters: " + long_key + "\n" + kek},
+      {"zeros", head + most + "dead_letters: " + zeros + "\n" + kek},
+      {"empty value", head + most + "dead_letters: \n" + kek},
+      {"no value", head + most + "dead_letters:\n" + kek},
+      {"no space", head + most + "dead_letters:" + key_a + "\n" + kek},
+      {"no name", good + ": " + key_a},
+      {"unknown name", good + "other: " + key_a},
+      {"leading space", good + " kek_2: " + key_a},
+      {"trailing space", good + "kek_2: " + key_a + " "},
+      {"carriage returns", head + most + "dead_letters: " + key_a + "\r\n" + kek},
+      {"note behind a value", good + "kek_2: " + key_a + " # new"},
+      {"not base64", good + "kek_2: " + std::string(44, '*')},
+      {"base64url", good + "kek_2: " + std::string(42, '_') + "8="},
+      {"no padding", good + "kek_2: " + key_a.substr(0, 43)},
+      {"unused bits set", good + "kek_2: " + key_a.substr(0, 42) + "Z="},
+      {"a zero byte", good + std::string(1, '\0')},
+      {"binary", std::string("\xff\xfe\x00\x01", 4)},
+  };
+  for (const auto& [what, content] : bad) {
+    const auto parsed = parse_keyring(content);
+    ASSERT_FALSE(parsed) << what;
+    EXPECT_EQ(parsed.error().code, Errc::key_invalid) << what;
+    EXPECT_EQ(parsed.error().message.find(key_a.substr(0, 20)), std::string::npos)
+        << what << ": the message shows a key";
+  }
+}
+
+TEST(Keyring, RefusesMoreKeksThanOneRingHolds) {
+  std::string content = "version: 1\ntenant: " + key_a + "\nids: " + key_b + "\ntoken: " + key_c +
+                        "\ndead_letters: " + key_a + "\n";
+  for (std::size_t epoch = 1; epoch <= keks_max; ++epoch)
+    content += "kek_" + std::to_string(epoch) + ": " + key_b + "\n";
+  EXPECT_TRUE(parse_keyring(content));
+  EXPECT_FALSE(parse_keyring(content + "kek_99: " + key_b + "\n"));
+}
+
+TEST(Keyring, WritesWhatItReads) {
+  const Folder folder;
+  ASSERT_TRUE(Keyring::create(folder / "keys"));
+  const auto content = read_file(folder / "keys");
+  EXPECT_EQ(text_of(format_keyring(parse_keyring(content).value()).view()), content);
+}
+
+TEST(Keyring, TakesKeysInBase64OrHexAlike) {
+  const auto in_hex = Keyring::from_keys(hex(key_of(1).view()), hex(key_of(2).view()),
+                                         base64_encode(key_of(3).view(), Base64::url));
+  ASSERT_TRUE(in_hex);
+  EXPECT_EQ(in_hex->tenant_key_check(), ring().tenant_key_check());
+  EXPECT_EQ(hex(in_hex->token_key()), hex(ring().token_key()));
+  EXPECT_EQ(hex(in_hex->dead_letter_key().key.view()), hex(ring().dead_letter_key().key.view()));
+  EXPECT_TRUE(Keyring::from_keys(key_a, key_b, "")->token_key().empty());
+}
+
+TEST(Keyring, RefusesShortEqualOrGarbledKeys) {
+  const auto short_key = base64_encode(key_of(1, 31).view(), Base64::standard);
+  const std::string zeros(64, '0');
+  const std::array<std::string, 3> bad[] = {
+      {"", key_b, key_c},          {key_a, "", key_c},        {short_key, key_b, key_c},
+      {key_a, short_key, key_c},   {key_a, key_b, short_key}, {zeros, key_b, key_c},
+      {key_a, key_a, key_c},       {key_a, key_b, key_a},     {key_a, key_b, key_b},
+      {"not a key!", key_b, key_c}};
+  for (const auto& keys : bad)
+    EXPECT_EQ(Keyring::from_keys(keys[0], keys[1], keys[2]).error().code, Errc::key_invalid)
+        << keys[0] << ' ' << keys[1] << ' ' << keys[2];
+}
+
+TEST(Keyring, WrapsARandomKeyThatOnlyItsTenantUnwraps) {
+  const auto keys = ring();
+  const auto wrapped = keys.make_tenant_key(tenant("ann"), 3).value();
+  EXPECT_EQ(wrapped.wrapped.size(), 65u);
+  EXPECT_EQ(wrapped.key_id, 3u);
+  EXPECT_EQ(wrapped.kek_epoch, 1u);
+  const auto key = keys.unwrap(tenant("ann"), wrapped).value();
+  EXPECT_EQ(key.id, 3u);
+  EXPECT_EQ(key.key.size(), 32u);
+  EXPECT_EQ(keys.unwrap(tenant("bob"), wrapped).error().code, Errc::open_failed);
+  const auto other = keys.make_tenant_key(tenant("ann"), 3).value();
+  EXPECT_NE(hex(keys.unwrap(tenant("ann"), other)->key.view()), hex(key.key.view()));
+  EXPECT_EQ(keys.make_tenant_key(tenant("ann"), 0).error().code, Errc::key_invalid);
+}
+
+TEST(Keyring, RefusesAWrappedKeyThatWasTouched) {
+  const auto keys = ring();
+  const auto good = keys.make_tenant_key(tenant("ann"), 1).value();
+  auto wrapped = good;
+  wrapped.key_id = 2;
+  EXPECT_EQ(keys.unwrap(tenant("ann"), wrapped).error().code, Errc::open_failed);
+  wrapped = good;
+  wrapped.kek_epoch = 2;
+  EXPECT_EQ(keys.unwrap(tenant("ann"), wrapped).error().code, Errc::key_missing);
+  for (std::size_t i = 0; i < good.wrapped.size(); ++i) {
+    wrapped = good;
+    wrapped.wrapped[i] ^= 0x10;
+    EXPECT_FALSE(keys.unwrap(tenant("ann"), wrapped)) << i;
+  }
+  for (std::size_t i = 0; i < good.check.size(); ++i) {
+    wrapped = good;
+    wrapped.check[i] ^= 1;
+    EXPECT_EQ(keys.unwrap(tenant("ann"), wrapped).error().code, Errc::open_failed) << i;
+  }
+  wrapped = good;
+  wrapped.wrapped.clear();
+  EXPECT_FALSE(keys.unwrap(tenant("ann"), wrapped));
+}
+
+TEST(Keyring, MovesToANewKekWithoutTouchingWhatIsSealed) {
+  const Folder folder;
+  ASSERT_TRUE(Keyring::create(folder / "keys"));
+  const auto before = Keyring::load(folder / "keys").value();
+  const auto old_wrapped = before.make_tenant_key(tenant("ann"), 1).value();
+  const auto old_key = before.unwrap(tenant("ann"), old_wrapped).value();
+
+  ASSERT_EQ(Keyring::add_kek(folder / "keys").value(), 2u);
+  struct stat status {};
+  ASSERT_EQ(stat((folder / "keys").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  const auto after = Keyring::load(folder / "keys").value();
+  EXPECT_EQ(after.kek_epoch(), 2u);
+  EXPECT_EQ(after.tenant_key_check(), before.tenant_key_check());
+  const auto moved = after.rewrap(tenant("ann"), old_wrapped).value();
+  EXPECT_EQ(moved.kek_epoch, 2u);
+  EXPECT_EQ(moved.check, old_wrapped.check);
+  for (const auto& wrapped : {old_wrapped, moved})
+    EXPECT_EQ(hex(after.unwrap(tenant("ann"), wrapped)->key.view()), hex(old_key.key.view()));
+  EXPECT_EQ(before.unwrap(tenant("ann"), moved).error().code, Errc::key_missing);
+  EXPECT_EQ(Keyring::add_kek(folder / "none").error().code, Errc::key_missing);
+}
+
+TEST(Keyring, GivesEachPurposeItsOwnKey) {
+  const auto keys = ring();
+  const auto other = Keyring::from_keys(key_c, key_b, key_a).value();
+  EXPECT_NE(keys.tenant_key_check(), other.tenant_key_check());
+  const auto doc = DocId::parse("d").value();
+  EXPECT_NE(keys.id_deriver().chunk_id(tenant("ann"), doc, 1, 0),
+            other.id_deriver().chunk_id(tenant("ann"), doc, 1, 0));
+  EXPECT_EQ(keys.tenant_keyer().tenant_of(UserId::parse("ann").value()), tenant("ann"));
+  EXPECT_EQ(keys.dead_letter_key().id, 1u);
+  EXPECT_EQ(keys.dead_letter_key().key.size(), 32u);
+}
+
+}  // namespace
+}  // namespace memseal::crypto

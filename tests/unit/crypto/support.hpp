@@ -1,0 +1,86 @@
+#pragma once
+// What the tests of this module share: tenants, keys, vectors.
+#include "base64.hpp"
+#include "bytes.hpp"
+#include "memseal/crypto/sealer.hpp"
+#include "memseal/crypto/tenant.hpp"
+
+#include <gtest/gtest.h>
+#include <boost/json.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+namespace memseal::crypto::testing {
+
+namespace json = boost::json;
+
+inline SecretBytes key_of(std::uint8_t seed, std::size_t size = 32) {
+  Bytes bytes(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(seed + 7 * i);
+  return SecretBytes(ByteView(bytes));
+}
+
+inline Tenant tenant(std::string_view user) {
+  static const TenantKeyer keyer(key_of(1));
+  return keyer.tenant_of(UserId::parse(user).value());
+}
+
+inline TenantKey tenant_key(std::uint32_t id = 1, std::uint8_t seed = 2) {
+  return {id, key_of(seed)};
+}
+
+inline Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
+
+inline Bytes from_hex(std::string_view text) { return hex_decode(text).value(); }
+
+inline std::string hex(ByteView data) { return to_hex(data.data(), data.size()); }
+
+inline std::string_view text(const json::value& object, std::string_view name) {
+  const auto& string = object.at(name).as_string();
+  return {string.data(), string.size()};
+}
+
+inline std::string read_file(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  EXPECT_TRUE(stream) << file;
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+inline json::value read_json(const std::filesystem::path& file) {
+  return json::parse(read_file(file));
+}
+
+/// Folder of Project Wycheproof's vectors; empty where they are not on this machine.
+inline std::filesystem::path wycheproof() {
+  const char* named = std::getenv("MEMSEAL_TEST_WYCHEPROOF");
+  const std::filesystem::path folder =
+      named != nullptr ? named : MEMSEAL_SOURCE_DIR "/../shared/data/wycheproof";
+  return std::filesystem::exists(folder / "aes_gcm_test.json") ? folder : "";
+}
+
+#define MEMSEAL_NEEDS_WYCHEPROOF()                                                    \
+  if (wycheproof().empty())                                                           \
+  GTEST_SKIP() << "no Wycheproof vectors: set MEMSEAL_TEST_WYCHEPROOF to the folder " \
+                  "that holds aes_gcm_test.json (github.com/C2SP/wycheproof, testvectors_v1)"
+
+/// A folder of this test alone, removed with it.
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "memseal-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace memseal::crypto::testing
