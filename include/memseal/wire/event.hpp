@@ -21,7 +21,7 @@ struct EventHead {
   std::string id;                         ///< CloudEvents `id`, unique per `source`
   std::string source;                     ///< CloudEvents `source`, a URI reference
   UserId user;                            ///< CloudEvents `subject`, else the record's key
-  std::int64_t time_ms = 0;               ///< CloudEvents `time`, Unix ms; else the record's time
+  std::int64_t time_ms = 0;               ///< CloudEvents `time`, Unix ms; else the record's; else 0
   std::string authtoken = {};             ///< header or extension `authtoken`; may be empty
 };
 
@@ -32,7 +32,7 @@ struct UploadEvent {
   std::string name;                       ///< data.file.name; may be empty
   std::string mime_type;                  ///< "text/plain" or "text/markdown"
   std::string text;                       ///< decoded from utf8 or base64, well-formed UTF-8
-  std::int64_t revision = 0;              ///< data.revision, else time_ms
+  std::int64_t revision = 0;              ///< data.revision, else time_ms; never negative
   std::string content_sha256_hex = {};    ///< data.file.sha256, 64 lower-case hex digits, or empty;
                                           ///< ingest compares it with the SHA-256 of `text`
   std::vector<std::string> tags;

@@ -1,13 +1,16 @@
 #pragma once
 // Server-Sent Events (WHATWG HTML, "server-sent events").
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace memseal::wire {
 
 /// One frame `id: <stream>:<sequence>\nevent: <type>\ndata: <json>\n\n`. `json` is one line; a line
-/// break inside it is split over several data lines, as the format demands.
+/// break inside it is split over several data lines, as the format demands. `stream` and `type` are
+/// ours and hold no line break (asserted).
 std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::string_view type,
                       std::string_view json);
 /// First bytes of a stream: the client's reconnection time.
@@ -16,24 +19,43 @@ std::string sse_retry(int milliseconds);
 inline constexpr std::string_view sse_keepalive = ": ka\n\n";
 
 /// Incremental reader of an event stream, for our CLI and tests. Follows the WHATWG rules for line
-/// ends, comments, multiple data lines and ids.
+/// ends (CR, LF, CRLF), the byte order mark, comments, multiple data lines and ids; an event without
+/// data, or cut off by the stream's end, is none. `id` is the last id seen so far, `type` "message"
+/// when none was given. Text is passed on as it came, without a check of its UTF-8.
 struct SseEvent {
   std::string id, type, data;
 };
 class SseParser {
  public:
+  /// An event with a line or data of more bytes is dropped and counted.
+  static constexpr std::size_t event_bytes_max = 1u << 20;
+
   /// Feeds bytes; calls `sink(const SseEvent&)` for each complete event.
   template <class Sink>
   void feed(std::string_view bytes, Sink&& sink) {
-    buffer_.append(bytes);
+    take(bytes);
     SseEvent event;
-    while (next(event)) sink(event);
+    while (next(event)) sink(std::as_const(event));
   }
 
+  std::uint64_t dropped() const noexcept { return dropped_; }
+
  private:
+  void take(std::string_view bytes);
   bool next(SseEvent& event);
-  std::string buffer_, id_, type_, data_;
-  bool has_data_ = false;
+  bool next_line(std::string_view& line);
+  bool skip_mark();
+  void field(std::string_view line);
+  void begin_event();
+  void drop_event();
+
+  std::string buffer_;
+  std::size_t read_ = 0;                  // of buffer_: what lies before was read
+  std::size_t scanned_ = 0;               // of buffer_: no line end between read_ and here
+  std::string id_, type_, data_;
+  bool has_data_ = false, dropping_ = false;
+  bool skip_lf_ = false, mark_done_ = false;
+  std::uint64_t dropped_ = 0;
 };
 
 }  // namespace memseal::wire

@@ -1,0 +1,12 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace memseal::wire {
+
+/// Decodes RFC 4648 base64: standard alphabet, padded, canonical (the unused bits are zero), no
+/// white space. Nothing when it is anything else.
+std::optional<std::string> decode_base64(std::string_view text);
+
+}  // namespace memseal::wire

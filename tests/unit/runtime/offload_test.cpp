@@ -1,0 +1,160 @@
+#include "memseal/runtime/offload.hpp"
+
+#include "memseal/runtime/condition.hpp"
+#include "memseal/runtime/task_group.hpp"
+#include "support/run_loop.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+namespace memseal::runtime {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace asio::experimental::awaitable_operators;
+using test::run_to_end;
+using Clock = std::chrono::steady_clock;
+
+asio::awaitable<void> value_and_thread(asio::thread_pool& pool) {
+  const auto loop_thread = std::this_thread::get_id();
+  const auto pool_thread =
+      co_await offload(pool, [](std::stop_token) { return std::this_thread::get_id(); });
+  EXPECT_NE(pool_thread, loop_thread);
+  EXPECT_EQ(std::this_thread::get_id(), loop_thread) << "the caller goes on where it was";
+  const auto word = co_await offload(pool, [](std::stop_token) { return std::string("done"); });
+  EXPECT_EQ(word, "done");
+}
+
+TEST(Offload, ReturnsTheValueToTheCallersThread) {
+  asio::thread_pool pool(2);
+  asio::io_context loop(1);
+  run_to_end(loop, value_and_thread(pool));
+  pool.join();
+}
+
+asio::awaitable<void> failing(asio::thread_pool& pool) {
+  co_await offload(pool, [](std::stop_token) -> int { throw std::runtime_error("no"); });
+}
+
+TEST(Offload, RethrowsWhatTheWorkThrew) {
+  asio::thread_pool pool(1);
+  asio::io_context loop(1);
+  EXPECT_THROW(run_to_end(loop, failing(pool)), std::runtime_error);
+  pool.join();
+}
+
+struct Flags {
+  std::atomic<bool> began{false}, asked_to_stop{false}, ended{false};
+};
+
+/// Works until it is asked to stop, at most two seconds.
+int work_until_stopped(const std::stop_token& stop, Flags& flags) {
+  flags.began = true;
+  for (int i = 0; i < 2'000 && !stop.stop_requested(); ++i) std::this_thread::sleep_for(1ms);
+  flags.asked_to_stop = stop.stop_requested();
+  flags.ended = true;
+  return 1;
+}
+
+asio::awaitable<void> leave_early(asio::thread_pool& pool, std::shared_ptr<Flags> flags) {
+  const auto started = Clock::now();
+  auto work = offload(pool, [flags](std::stop_token stop) {
+    return work_until_stopped(stop, *flags);
+  });
+  const auto first = co_await (std::move(work) || pause_for(30ms));
+  EXPECT_EQ(first.index(), 1u);
+  EXPECT_LT(Clock::now() - started, 1s);
+}
+
+TEST(Offload, ACancelledWaitLeavesAtOnceAndTellsTheWork) {
+  asio::thread_pool pool(1);
+  asio::io_context loop(1);
+  const auto flags = std::make_shared<Flags>();
+  run_to_end(loop, leave_early(pool, flags));
+  pool.join();
+  EXPECT_TRUE(flags->began);
+  EXPECT_TRUE(flags->asked_to_stop);
+}
+
+asio::awaitable<void> blind_work(asio::thread_pool& pool, std::shared_ptr<Flags> flags) {
+  auto work = offload(pool, [flags](std::stop_token) {
+    flags->began = true;
+    std::this_thread::sleep_for(100ms);
+    flags->ended = true;
+    return std::string(1'000, 'x');
+  });
+  const auto started = Clock::now();
+  (void)co_await (std::move(work) || pause_for(10ms));
+  EXPECT_LT(Clock::now() - started, 90ms);
+}
+
+TEST(Offload, AbandonedWorkEndsOnItsOwn) {
+  asio::thread_pool pool(1);
+  const auto flags = std::make_shared<Flags>();
+  {
+    asio::io_context loop(1);
+    run_to_end(loop, blind_work(pool, flags));
+  }  // the loop is gone before the work ends
+  pool.join();
+  EXPECT_TRUE(flags->ended);
+}
+
+asio::awaitable<void> storm(asio::thread_pool& pool, int& by_work) {
+  for (int i = 0; i < 2'000; ++i) {
+    auto work = offload(pool, [](std::stop_token) { return 1; });
+    const auto first = co_await (std::move(work) || asio::post(asio::use_awaitable));
+    by_work += first.index() == 0;
+  }
+}
+
+TEST(Offload, ResumesOnceHoweverWorkAndCancellationRace) {
+  asio::thread_pool pool(2);
+  asio::io_context loop(1);
+  int by_work = 0;
+  run_to_end(loop, storm(pool, by_work));
+  pool.join();
+  EXPECT_LE(by_work, 2'000);
+}
+
+asio::awaitable<void> one_of_many(asio::thread_pool& pool, int index, long& sum) {
+  sum += co_await offload(pool, [index](std::stop_token) { return index; });
+}
+
+asio::awaitable<void> many(asio::thread_pool& pool, long& sum) {
+  TaskGroup group(co_await asio::this_coro::executor);
+  for (int i = 1; i <= 1'000; ++i) group.spawn(one_of_many(pool, i, sum));
+  co_await group.join();
+}
+
+TEST(Offload, ServesManyCallersOfOneLoop) {
+  asio::thread_pool pool(2);
+  asio::io_context loop(1);
+  long sum = 0;  // no lock: all callers resume on the loop
+  run_to_end(loop, many(pool, sum));
+  pool.join();
+  EXPECT_EQ(sum, 500'500);
+}
+
+asio::awaitable<void> slow_then_set(asio::thread_pool& pool, bool& reached) {
+  (void)co_await offload(pool, [](std::stop_token) {
+    std::this_thread::sleep_for(50ms);
+    return 0;
+  });
+  reached = true;
+}
+
+TEST(Offload, KeepsTheLoopRunningUntilTheCallerIsResumed) {
+  asio::thread_pool pool(1);
+  asio::io_context loop(1);
+  bool reached = false;
+  asio::co_spawn(loop, slow_then_set(pool, reached), [](std::exception_ptr) {});
+  loop.run();
+  EXPECT_TRUE(reached);
+  pool.join();
+}
+
+}  // namespace
+}  // namespace memseal::runtime

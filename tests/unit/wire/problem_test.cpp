@@ -1,0 +1,78 @@
+#include "memseal/wire/problem.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace memseal::wire {
+namespace {
+
+constexpr int errc_count = static_cast<int>(Errc::dimension_mismatch) + 1;
+
+TEST(Problem, HasARowForEveryCode) {
+  std::set<std::string_view> names;
+  for (int i = 0; i < errc_count; ++i) {
+    const auto code = static_cast<Errc>(i);
+    const auto& kind = problem_kind(code);
+    EXPECT_GE(kind.http_status, 400) << errc_name(code);
+    EXPECT_LT(kind.http_status, 600) << errc_name(code);
+    EXPECT_FALSE(kind.title.empty());
+    names.insert(errc_name(code));
+    EXPECT_EQ(errc_name(code) == "internal", code == Errc::internal);
+  }
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(errc_count)) << "names tell codes apart";
+}
+
+TEST(Problem, MapsCodesToTheStatusTheContractNames) {
+  const std::pair<Errc, int> table[] = {
+      {Errc::bad_json, 400},          {Errc::bad_request, 400},
+      {Errc::unauthenticated, 401},   {Errc::user_mismatch, 403},
+      {Errc::not_found, 404},         {Errc::method_not_allowed, 405},
+      {Errc::not_acceptable, 406},    {Errc::payload_too_large, 413},
+      {Errc::unsupported_media_type, 415}, {Errc::invalid_field, 422},
+      {Errc::rate_limited, 429},      {Errc::cancelled, 499},
+      {Errc::internal, 500},          {Errc::open_failed, 500},
+      {Errc::unavailable, 503},       {Errc::overloaded, 503},
+      {Errc::shutting_down, 503},     {Errc::timeout, 504},
+  };
+  for (const auto& [code, status] : table)
+    EXPECT_EQ(problem_kind(code).http_status, status) << errc_name(code);
+}
+
+TEST(Problem, CallsRetryableOnlyWhatTimeMayMend) {
+  for (int i = 0; i < errc_count; ++i) {
+    const auto& kind = problem_kind(static_cast<Errc>(i));
+    if (!kind.retryable) continue;
+    EXPECT_TRUE(kind.http_status == 429 || kind.http_status == 499 || kind.http_status >= 503)
+        << errc_name(static_cast<Errc>(i));
+  }
+  EXPECT_TRUE(problem_kind(Errc::rate_limited).retryable);
+  EXPECT_TRUE(problem_kind(Errc::unavailable).retryable);
+  EXPECT_FALSE(problem_kind(Errc::internal).retryable);
+}
+
+TEST(Problem, SaysWhatIsWrongAndWhere) {
+  EXPECT_EQ(problem_json({Errc::invalid_field, "must not be \"blank\"", "/query"}, "r-1"),
+            R"({"type":"urn:memseal:problem:invalid_field","title":"A field is not valid",)"
+            R"("status":422,"detail":"must not be \"blank\"","code":"invalid_field",)"
+            R"("request_id":"r-1","retryable":false,"field":"/query"})");
+}
+
+TEST(Problem, KeepsInternalsInside) {
+  for (const auto code : {Errc::internal, Errc::unavailable, Errc::open_failed, Errc::key_missing,
+                          Errc::not_migrated}) {
+    const auto json = problem_json({code, "host db1 password hunter2", "/secret"}, "r");
+    EXPECT_EQ(json.find("hunter2"), std::string::npos);
+    EXPECT_EQ(json.find("/secret"), std::string::npos);
+  }
+}
+
+TEST(Problem, LooksTheSameForWhatIsForeignAndWhatIsNot) {
+  EXPECT_EQ(problem_json({Errc::not_found, "belongs to another user", "/id"}, "r"),
+            problem_json({Errc::not_found, "no such row", ""}, "r"));
+  EXPECT_EQ(problem_json({Errc::unauthenticated, "expired"}, "r"),
+            problem_json({Errc::unauthenticated, "bad signature"}, "r"));
+}
+
+}  // namespace
+}  // namespace memseal::wire
