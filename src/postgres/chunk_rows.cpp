@@ -1,0 +1,108 @@
+#include "chunk_rows.hpp"
+
+#include "memseal/base/limits.hpp"
+#include "tenant_rows.hpp"
+
+#include <algorithm>
+#include <span>
+
+namespace memseal::postgres {
+
+namespace {
+
+constexpr Statement insert_rows{
+    "chunks_insert",
+    "INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, "
+    "embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model) "
+    "SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, "
+    "t.emb_cipher, t.chunk_index, t.char_start, t.char_end, "
+    "'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', "
+    "coalesce(t.tags::text[], '{}'), t.model "
+    "FROM unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], "
+    "$7::${vector}.halfvec[], $8::bytea[], $9::int[], $10::int[], $11::int[], $12::bigint[], "
+    "$13::text[], $14::text[]) AS t(id, doc_id, source, text_cipher, meta_cipher, embedding, "
+    "emb_cipher, chunk_index, char_start, char_end, expires_ms, tags, model) "
+    "ON CONFLICT (user_hash, id) DO NOTHING"};
+
+void add_or_null(ArrayBuilder& column, const Bytes& bytes) {
+  bytes.empty() ? column.add_null() : column.add(ByteView(bytes));
+}
+
+/// The columns of one statement, side by side.
+struct Columns {
+  explicit Columns(Oid halfvec_oid) : embedding(halfvec_oid) {}
+
+  ArrayBuilder id{oid::uuid}, doc_id{oid::text}, source{oid::text};
+  ArrayBuilder text_cipher{oid::bytea}, meta_cipher{oid::bytea};
+  ArrayBuilder embedding;
+  ArrayBuilder emb_cipher{oid::bytea};
+  ArrayBuilder chunk_index{oid::int4}, char_start{oid::int4}, char_end{oid::int4};
+  ArrayBuilder expires_ms{oid::int8}, tags{oid::text}, model{oid::text};
+
+  void reserve(std::span<const crypto::SealedChunk* const> chunks) {
+    std::size_t text = 0, meta = 0, vectors = 0, sealed_vectors = 0;
+    for (const auto* chunk : chunks) {
+      text += chunk->text_cipher().size() + 4;
+      meta += chunk->meta_cipher().size() + 4;
+      vectors += 2 * chunk->embedding().size() + 8;
+      sealed_vectors += chunk->embedding_cipher().size() + 4;
+    }
+    text_cipher.reserve(text);
+    meta_cipher.reserve(meta);
+    embedding.reserve(vectors);
+    emb_cipher.reserve(sealed_vectors);
+  }
+
+  void add(const crypto::SealedChunk& chunk) {
+    const auto& place = chunk.place();
+    id.add(place.id);
+    doc_id.add(std::string_view(place.doc_id));
+    source.add(std::string_view(place.source));
+    text_cipher.add(ByteView(chunk.text_cipher()));
+    add_or_null(meta_cipher, chunk.meta_cipher());
+    chunk.embedding().empty() ? embedding.add_null() : embedding.add_halfvec(chunk.embedding());
+    add_or_null(emb_cipher, chunk.embedding_cipher());
+    chunk_index.add(place.chunk_index);
+    char_start.add(place.char_start);
+    char_end.add(place.char_end);
+    place.expires_at_ms ? expires_ms.add(*place.expires_at_ms) : expires_ms.add_null();
+    place.tags.empty() ? tags.add_null() : tags.add(std::string_view(text_array(place.tags)));
+    model.add(std::string_view(place.model));
+  }
+
+  std::size_t insert(TenantTx& tx) {
+    const pqxx::params parameters{tx.user_hash(),
+                                  binary(id.bytes()),
+                                  binary(doc_id.bytes()),
+                                  binary(source.bytes()),
+                                  binary(text_cipher.bytes()),
+                                  binary(meta_cipher.bytes()),
+                                  binary(embedding.bytes()),
+                                  binary(emb_cipher.bytes()),
+                                  binary(chunk_index.bytes()),
+                                  binary(char_start.bytes()),
+                                  binary(char_end.bytes()),
+                                  binary(expires_ms.bytes()),
+                                  binary(tags.bytes()),
+                                  binary(model.bytes())};
+    return static_cast<std::size_t>(tx.exec(insert_rows, parameters).affected_rows());
+  }
+};
+
+}  // namespace
+
+std::size_t insert_chunks(TenantTx& tx, const std::vector<const crypto::SealedChunk*>& chunks) {
+  std::size_t inserted = 0;
+  std::span<const crypto::SealedChunk* const> rest(chunks);
+  while (!rest.empty()) {
+    const auto slice = rest.first(std::min(rest.size(), limits::insert_rows_max));
+    rest = rest.subspan(slice.size());
+    Columns columns(tx.halfvec_oid());
+    columns.reserve(slice);
+    for (const auto* chunk : slice) columns.add(*chunk);
+    inserted += columns.insert(tx);
+  }
+  return inserted;
+}
+
+}  // namespace memseal::postgres

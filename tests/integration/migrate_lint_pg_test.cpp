@@ -1,0 +1,148 @@
+#include "support/pg.hpp"
+
+#include <algorithm>
+
+namespace memseal::test {
+namespace {
+
+/// A mistake somebody could make by hand or in a migration, and the rule that must see it.
+struct Fault {
+  const char* rule;
+  const char* plant;
+  const char* remove;
+};
+
+const Fault faults[]{
+    {"role_can_bypass", "ALTER ROLE app_user BYPASSRLS", "ALTER ROLE app_user NOBYPASSRLS"},
+    {"role_can_bypass", "ALTER ROLE app_user CREATEROLE", "ALTER ROLE app_user NOCREATEROLE"},
+    {"role_member_of", "GRANT memory_owner TO app_user", "REVOKE memory_owner FROM app_user"},
+    {"role_owns", "CREATE TABLE public.own (n int); ALTER TABLE public.own OWNER TO app_user",
+     "DROP TABLE public.own"},
+    {"rls_not_forced", "ALTER TABLE app.memory_chunks NO FORCE ROW LEVEL SECURITY",
+     "ALTER TABLE app.memory_chunks FORCE ROW LEVEL SECURITY"},
+    {"rls_not_forced", "ALTER TABLE app.documents DISABLE ROW LEVEL SECURITY",
+     "ALTER TABLE app.documents ENABLE ROW LEVEL SECURITY"},
+    {"rls_not_forced", "CREATE TABLE app.bare (user_hash text)", "DROP TABLE app.bare"},
+    {"rls_not_forced",
+     "CREATE TABLE app.parts (user_hash varchar(64)) PARTITION BY HASH (user_hash); "
+     "CREATE TABLE public.parts_0 PARTITION OF app.parts FOR VALUES WITH (MODULUS 1, REMAINDER 0)",
+     "DROP TABLE app.parts"},
+    {"partition_granted",
+     "CREATE TABLE app.parts (user_hash varchar(64)) PARTITION BY HASH (user_hash); "
+     "CREATE TABLE app.parts_0 PARTITION OF app.parts FOR VALUES WITH (MODULUS 1, REMAINDER 0); "
+     "GRANT SELECT ON app.parts_0 TO app_user",
+     "DROP TABLE app.parts"},
+    {"policy_count", "DROP POLICY tenant_delete ON app.tenants",
+     "CREATE POLICY tenant_delete ON app.tenants FOR DELETE TO app_user "
+     "USING (user_hash = (SELECT app.tenant()))"},
+    {"policy_count", "CREATE POLICY more ON app.tenants FOR SELECT TO app_user USING (true)",
+     "DROP POLICY more ON app.tenants"},
+    {"policy_expression", "ALTER POLICY tenant_select ON app.documents USING (true)",
+     "ALTER POLICY tenant_select ON app.documents USING (user_hash = (SELECT app.tenant()))"},
+    {"policy_expression", "ALTER POLICY tenant_insert ON app.documents WITH CHECK (true)",
+     "ALTER POLICY tenant_insert ON app.documents WITH CHECK "
+     "(user_hash = (SELECT app.tenant()))"},
+    {"policy_expression", "ALTER POLICY tenant_select ON app.documents "
+                          "USING (user_hash = app.tenant())",
+     "ALTER POLICY tenant_select ON app.documents USING (user_hash = (SELECT app.tenant()))"},
+    {"policy_role", "ALTER POLICY tenant_select ON app.documents TO PUBLIC",
+     "ALTER POLICY tenant_select ON app.documents TO app_user"},
+    {"tenant_function", "ALTER FUNCTION app.tenant() SECURITY DEFINER",
+     "ALTER FUNCTION app.tenant() SECURITY INVOKER"},
+    {"tenant_function", "ALTER FUNCTION app.tenant() IMMUTABLE",
+     "ALTER FUNCTION app.tenant() STABLE"},
+    {"global_table_writable", "GRANT UPDATE ON app.settings TO app_user",
+     "REVOKE UPDATE ON app.settings FROM app_user"},
+    {"view_without_security_invoker", "CREATE VIEW app.v AS SELECT * FROM app.documents",
+     "DROP VIEW app.v"},
+    {"view_without_security_invoker",
+     "CREATE VIEW app.v WITH (security_invoker = false) AS SELECT * FROM app.documents",
+     "DROP VIEW app.v"},
+    {"matview_readable", "CREATE MATERIALIZED VIEW app.m AS SELECT * FROM app.documents; "
+                         "GRANT SELECT ON app.m TO app_user",
+     "DROP MATERIALIZED VIEW app.m"},
+    {"dangerous_grant", "GRANT TRUNCATE ON app.memory_chunks TO app_user",
+     "REVOKE TRUNCATE ON app.memory_chunks FROM app_user"},
+    {"dangerous_grant", "GRANT REFERENCES ON app.memory_chunks TO app_user",
+     "REVOKE REFERENCES ON app.memory_chunks FROM app_user"},
+    {"dangerous_grant", "GRANT TRIGGER ON app.memory_chunks TO app_user",
+     "REVOKE TRIGGER ON app.memory_chunks FROM app_user"},
+    {"tenant_column_updatable", "GRANT UPDATE (user_hash) ON app.documents TO app_user",
+     "REVOKE UPDATE (user_hash) ON app.documents FROM app_user"},
+    {"granted_to_public", "GRANT SELECT ON app.tenants TO PUBLIC",
+     "REVOKE SELECT ON app.tenants FROM PUBLIC"},
+    {"granted_to_public", "GRANT USAGE ON SCHEMA app TO PUBLIC",
+     "REVOKE USAGE ON SCHEMA app FROM PUBLIC"},
+    {"schema_creatable", "GRANT CREATE ON SCHEMA app TO app_user",
+     "REVOKE CREATE ON SCHEMA app FROM app_user"},
+    {"secdef_function",
+     "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+     "DROP FUNCTION public.f()"},
+    {"secdef_function",
+     "CREATE FUNCTION app.f() RETURNS bigint LANGUAGE sql SECURITY DEFINER "
+     "SET search_path = pg_catalog AS 'SELECT count(*) FROM app.documents'; "
+     "GRANT EXECUTE ON FUNCTION app.f() TO app_user",
+     "DROP FUNCTION app.f()"},
+    {"unique_index_without_tenant",
+     "CREATE UNIQUE INDEX by_event ON app.ingest_events (event_id)", "DROP INDEX app.by_event"},
+    {"unique_index_without_tenant",
+     "CREATE UNIQUE INDEX by_event ON app.ingest_events (event_id, user_hash)",
+     "DROP INDEX app.by_event"},
+    {"foreign_key",
+     "ALTER TABLE app.ingest_events ADD CONSTRAINT fk FOREIGN KEY (kind) "
+     "REFERENCES app.settings (key) NOT VALID",
+     "ALTER TABLE app.ingest_events DROP CONSTRAINT fk"},
+    {"exclusion_constraint",
+     "ALTER TABLE app.ingest_events ADD CONSTRAINT ex EXCLUDE (event_id WITH =)",
+     "ALTER TABLE app.ingest_events DROP CONSTRAINT ex"},
+    {"shared_vector_index",
+     "CREATE INDEX shared ON app.memory_chunks USING hnsw (embedding public.halfvec_cosine_ops)",
+     "DROP INDEX app.shared"},
+    {"user_trigger",
+     "CREATE FUNCTION public.t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; "
+     "CREATE TRIGGER spy BEFORE INSERT ON app.documents FOR EACH ROW EXECUTE FUNCTION public.t()",
+     "DROP FUNCTION public.t() CASCADE"},
+    {"rewrite_rule", "CREATE RULE spy AS ON INSERT TO app.documents DO ALSO NOTIFY spied",
+     "DROP RULE spy ON app.documents"},
+    {"leakproof_function",
+     "CREATE FUNCTION public.l(int) RETURNS bool LANGUAGE sql LEAKPROOF AS 'SELECT true'",
+     "DROP FUNCTION public.l(int)"},
+};
+
+class Lint : public MigratedPgTest {
+ protected:
+  std::vector<postgres::LintFinding> findings() {
+    auto found = postgres::lint(database_->super_dsn());
+    EXPECT_TRUE(found) << found.error().message;
+    return found ? *found : std::vector<postgres::LintFinding>();
+  }
+};
+
+TEST_F(Lint, FindsNothingInTheShippedSchema) {
+  for (const auto& finding : findings()) ADD_FAILURE() << finding.rule << ": " << finding.where;
+}
+
+TEST_F(Lint, AllowsAVectorIndexOfOneTenantAlone) {
+  database_->super("CREATE INDEX alone ON app.memory_chunks USING hnsw "
+                   "(embedding public.halfvec_cosine_ops) WHERE user_hash = '" +
+                   std::string(64, 'a') + "'");
+  EXPECT_TRUE(findings().empty());
+  database_->super("DROP INDEX app.alone");
+}
+
+TEST_F(Lint, SeesEveryPlantedFaultAndOnlyWhileItIsThere) {
+  for (const auto& fault : faults) {
+    database_->super(fault.plant);
+    const auto found = findings();
+    database_->super(fault.remove);
+    EXPECT_TRUE(std::any_of(found.begin(), found.end(),
+                            [&](const auto& f) { return f.rule == fault.rule; }))
+        << fault.rule << " did not see: " << fault.plant;
+    for (const auto& left : findings()) {
+      ADD_FAILURE() << fault.remove << " leaves " << left.rule << ": " << left.where;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace memseal::test

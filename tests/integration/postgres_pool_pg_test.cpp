@@ -1,0 +1,234 @@
+#include "memseal/postgres/chunk_search.hpp"
+#include "memseal/postgres/chunk_store.hpp"
+#include "support/pg.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_future.hpp>
+
+#include <future>
+#include <thread>
+
+namespace memseal::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A lock on every tenant table, so that calls hang until it is let go.
+class Jam {
+ public:
+  explicit Jam(const TestDatabase& database) : session_(database.super_dsn()), tx_(session_) {
+    tx_.exec("LOCK TABLE app.memory_chunks, app.ingest_events IN ACCESS EXCLUSIVE MODE");
+  }
+
+ private:
+  pqxx::connection session_;
+  pqxx::work tx_;
+};
+
+class Pools : public MigratedPgTest {
+ protected:
+  void SetUp() override {
+    MigratedPgTest::SetUp();
+    if (IsSkipped()) return;
+    owner_ = new_tenant();
+  }
+
+  asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(postgres::Pool& pool,
+                                                                runtime::RequestContext context) {
+    postgres::PgChunkSearch search(pool);
+    ports::QueryVector query{unit_vector(1, dimension)};
+    ports::SearchFilter all;
+    co_return co_await search.nearest(context, *owner_, query, 24, all);
+  }
+  static runtime::RequestContext within(std::chrono::milliseconds budget) {
+    return {"test", runtime::Deadline::after(budget)};
+  }
+  /// Ends every backend of app_user in this database.
+  void kill_backends() {
+    database_->super("SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+                     "WHERE datname = current_database() AND usename = 'app_user'");
+  }
+  std::string backends() {
+    return database_->super("SELECT count(*) FROM pg_stat_activity "
+                            "WHERE datname = current_database() AND usename = 'app_user'");
+  }
+
+  std::optional<crypto::Tenant> owner_;
+};
+
+TEST_F(Pools, ConnectOnFirstUseAndKeepTheConnection) {
+  const auto pool = make_pool(3);
+  EXPECT_EQ(probe_.reconnects.Value(), 0);
+  for (int call = 0; call < 5; ++call) (void)await(nearest(*pool, context_));
+  EXPECT_EQ(probe_.reconnects.Value(), 1);
+  EXPECT_EQ(probe_.connections.Value(), 1);
+  EXPECT_EQ(probe_.in_flight.Value(), 0);
+}
+
+TEST_F(Pools, AreAppUserAndNobodyElse) {
+  const auto pool = make_pool(1);
+  (void)await(nearest(*pool, context_));
+  EXPECT_EQ(backends(), "1");
+  EXPECT_EQ(database_->super("SELECT rolsuper OR rolbypassrls FROM pg_roles "
+                             "WHERE rolname = 'app_user'"), "f");
+}
+
+TEST_F(Pools, LeaveNoTenantOnTheirConnection) {
+  pqxx::connection session(database_->app_dsn());
+  pqxx::nontransaction tx(session);
+  tx.exec("BEGIN; SET LOCAL app.user_hash = '" + owner_->hash().to_hex() + "'");
+  tx.exec("SELECT count(*) FROM app.documents");
+  tx.exec("COMMIT");
+  EXPECT_EQ(tx.query_value<std::string>("SELECT current_setting('app.user_hash')"), "");
+  EXPECT_THROW(tx.exec("SELECT count(*) FROM app.documents"), pqxx::insufficient_privilege);
+}
+
+TEST_F(Pools, SurviveARestartBetweenTwoCalls) {
+  const auto pool = make_pool(2);
+  (void)await(nearest(*pool, context_));
+  kill_backends();
+  EXPECT_EQ(outage_of(nearest(*pool, context_)), std::nullopt);
+  EXPECT_EQ(probe_.reconnects.Value(), 2);
+  EXPECT_EQ(probe_.connections.Value(), 1);
+}
+
+TEST_F(Pools, AConnectionKilledInMidTransactionIsAnOutageAndKeepsNothing) {
+  const auto pool = make_pool(1);
+  std::optional<Jam> jam(*database_);
+  postgres::PgChunkStore store(*pool);
+  ports::EventWrite write;
+  write.event_id = crypto::random_uuid();
+  write.kind = "upload";
+  write.doc_id = "doc";
+  write.chunks.push_back(sealed_chunk(*owner_, {}, dimension));
+  const std::vector<ports::EventWrite> writes(1, write);
+  std::thread killer([&] {
+    for (int wait = 0; wait < 100; ++wait) {
+      std::this_thread::sleep_for(50ms);
+      if (database_->super("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app_user' AND "
+                           "datname = current_database() AND wait_event_type = 'Lock'") != "0") {
+        break;
+      }
+    }
+    kill_backends();
+    jam.reset();
+  });
+  EXPECT_EQ(outage_of(store.store(context_, *owner_, writes)), Errc::unavailable);
+  killer.join();
+  EXPECT_EQ(database_->super("SELECT count(*) FROM app.ingest_events WHERE user_hash = '" +
+                             owner_->hash().to_hex() + "'"), "0");
+  EXPECT_EQ(probe_.outages.Value(), 1);
+  const auto again = await(store.store(context_, *owner_, writes));
+  EXPECT_EQ(again, std::vector{ports::Stored::applied});
+}
+
+TEST_F(Pools, AnswerTimeoutAtTheDeadlineAndGiveTheThreadBack) {
+  const auto pool = make_pool(1);
+  {
+    Jam jam(*database_);
+    const auto start = runtime::Clock::now();
+    EXPECT_EQ(outage_of(nearest(*pool, within(300ms))), Errc::timeout);
+    EXPECT_LT(runtime::Clock::now() - start, 2s);
+    EXPECT_EQ(outage_of(nearest(*pool, within(300ms))), Errc::timeout);
+  }
+  EXPECT_EQ(outage_of(nearest(*pool, within(5s))), std::nullopt);
+  EXPECT_EQ(probe_.timeouts.Value(), 2);
+}
+
+TEST_F(Pools, RefuseWhatWouldWaitTooLong) {
+  const auto pool = make_pool(1, 2);
+  asio::io_context loop;
+  std::vector<std::future<std::vector<crypto::SealedCandidate>>> calls;
+  {
+    Jam jam(*database_);
+    for (int call = 0; call < 5; ++call) {
+      calls.push_back(asio::co_spawn(loop, nearest(*pool, within(20s)), asio::use_future));
+    }
+    loop.run_for(200ms);
+    EXPECT_EQ(probe_.refused.Value(), 2);
+  }
+  loop.run();
+  int refused = 0;
+  for (auto& call : calls) {
+    try {
+      (void)call.get();
+    } catch (const Outage& outage) {
+      EXPECT_EQ(outage.error().code, Errc::overloaded);
+      ++refused;
+    }
+  }
+  EXPECT_EQ(refused, 2);
+  EXPECT_EQ(probe_.in_flight.Value(), 0);
+}
+
+TEST_F(Pools, ACallerMayLeaveAtOnceWhileItsWorkRuns) {
+  const auto pool = make_pool(1);
+  asio::io_context loop;
+  Jam jam(*database_);
+  asio::cancellation_signal leave;
+  std::exception_ptr ended;
+  auto call = [](asio::awaitable<std::vector<crypto::SealedCandidate>> work)
+      -> asio::awaitable<void> { (void)co_await std::move(work); };
+  asio::co_spawn(loop, call(nearest(*pool, within(2s))),
+                 asio::bind_cancellation_slot(leave.slot(), [&](std::exception_ptr thrown) {
+                   ended = thrown;
+                 }));
+  loop.run_for(100ms);
+  EXPECT_FALSE(ended);
+  leave.emit(asio::cancellation_type::terminal);
+  loop.run_for(100ms);
+  EXPECT_TRUE(ended);
+}
+
+TEST_F(Pools, SayUnavailableAtOnceWhileTheServerIsAwayAndComeBackByThemselves) {
+  // A port that nobody listens on.
+  asio::ip::tcp::acceptor closed(loop_, {asio::ip::address_v4::loopback(), 0});
+  const auto port = std::to_string(closed.local_endpoint().port());
+  closed.close();
+  postgres::PoolOptions options;
+  options.dsn = "host=127.0.0.1 user=app_user dbname=x port=" + port;
+  postgres::Pool away(std::move(options), probe_);
+  EXPECT_EQ(outage_of(nearest(away, context_)), Errc::unavailable);
+  const auto start = runtime::Clock::now();
+  for (int call = 0; call < 50; ++call) {
+    EXPECT_EQ(outage_of(nearest(away, context_)), Errc::unavailable);
+  }
+  EXPECT_LT(runtime::Clock::now() - start, 2s);
+  EXPECT_EQ(probe_.outages.Value(), 51);
+}
+
+TEST_F(Pools, AreDestroyedAtOnceWhileACallHangs) {
+  auto pool = make_pool(1);
+  asio::io_context loop;
+  Jam jam(*database_);
+  auto call = asio::co_spawn(loop, nearest(*pool, within(60s)), asio::use_future);
+  loop.run_for(300ms);
+  const auto start = runtime::Clock::now();
+  pool.reset();
+  EXPECT_LT(runtime::Clock::now() - start, 3s);
+  loop.run();
+  EXPECT_THROW((void)call.get(), Outage);
+}
+
+TEST_F(Pools, SayNotMigratedWhenTheTablesAreMissing) {
+  TestDatabase bare(dimension);
+  bare.super("CREATE EXTENSION vector");
+  postgres::PoolOptions options;
+  options.dsn = bare.app_dsn();
+  postgres::Pool pool(std::move(options), probe_);
+  EXPECT_EQ(outage_of(nearest(pool, context_)), Errc::not_migrated);
+}
+
+TEST_F(Pools, CountARefusalOfRowSecurity) {
+  const auto pool = make_pool(1);
+  database_->super("REVOKE SELECT ON app.memory_chunks FROM app_user");
+  EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::internal);
+  database_->super("GRANT SELECT ON app.memory_chunks TO app_user");
+  EXPECT_EQ(probe_.rls_errors.Value(), 1);
+  EXPECT_EQ(outage_of(nearest(*pool, context_)), std::nullopt);
+}
+
+}  // namespace
+}  // namespace memseal::test
