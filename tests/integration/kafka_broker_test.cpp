@@ -1,0 +1,155 @@
+// Against a real Kafka broker: MEMSEAL_TEST_KAFKA=host:port.
+#include "memseal/crypto/random.hpp"
+#include "memseal/kafka/admin.hpp"
+#include "memseal/kafka/sink.hpp"
+#include "memseal/kafka/source.hpp"
+#include "memseal/runtime/task_group.hpp"
+#include "support/run_loop.hpp"
+
+#include <cstdlib>
+#include <functional>
+#include <map>
+
+namespace memseal::kafka {
+namespace {
+
+using namespace std::chrono_literals;
+using Counts = std::map<std::string, int>;
+
+struct KafkaBrokerTest : testing::Test {
+  void SetUp() override {
+    const char* where = std::getenv("MEMSEAL_TEST_KAFKA");
+    if (!where || !*where)
+      GTEST_SKIP() << "no Kafka broker: set MEMSEAL_TEST_KAFKA=host:port (scripts/stack up)";
+    brokers = where;
+    const auto made = ensure_topics({.brokers = brokers}, topics());
+    ASSERT_TRUE(made) << made.error().message;
+  }
+  std::vector<TopicSpec> topics() const {
+    std::vector<TopicSpec> specs;
+    specs.push_back({.name = topic, .partitions = 8});
+    return specs;
+  }
+  std::unique_ptr<KafkaSource> open(int fetch_wait_ms = 20) {
+    SourceOptions options{.client = {.brokers = brokers}, .group = topic, .topics = {}};
+    options.topics.push_back(topic);
+    options.client.properties["fetch.wait.max.ms"] = std::to_string(fetch_wait_ms);
+    options.client.properties["heartbeat.interval.ms"] = "500";
+    auto source = KafkaSource::open(loop.get_executor(), std::move(options), metrics);
+    return std::move(source.value());
+  }
+  std::unique_ptr<KafkaSink> open_sink() {
+    SinkOptions options;
+    options.client.brokers = brokers;
+    auto sink = KafkaSink::open(loop.get_executor(), std::move(options), metrics);
+    return std::move(sink.value());
+  }
+
+  std::string brokers;
+  std::string topic = "memseal-test-" + crypto::random_uuid().to_string();
+  asio::io_context loop{1};
+  runtime::Metrics metrics;
+};
+
+asio::awaitable<void> publish_lane(KafkaSink& sink, std::string topic, int first, int last,
+                                   int step, std::chrono::milliseconds gap) {
+  for (int i = first; i < last; i += step) {
+    ports::OutRecord record{.topic = topic, .key = "user-" + std::to_string(i % 97),
+                            .value = "r" + std::to_string(i), .headers = {}};
+    runtime::RequestContext context{.id = "test"};
+    co_await sink.publish(std::move(context), std::move(record));
+    if (gap > 0ms) co_await runtime::pause_for(gap);
+  }
+}
+
+asio::awaitable<void> publish(KafkaSink& sink, std::string topic, int first, int last, int lanes,
+                              std::chrono::milliseconds gap) {
+  const auto executor = co_await asio::this_coro::executor;
+  runtime::TaskGroup service(executor), publishers(executor);
+  service.spawn(sink.run());
+  for (int lane = 0; lane < lanes; ++lane)
+    publishers.spawn(publish_lane(sink, topic, first + lane, last, lanes, gap));
+  co_await publishers.join();
+  sink.request_stop();
+  co_await service.join();
+}
+
+asio::awaitable<void> consume(KafkaSource& source, Counts& seen, std::size_t until,
+                              Counts* own = nullptr) {
+  while (seen.size() < until) {
+    const auto batch = co_await source.next();
+    if (batch.records.empty()) co_return;
+    for (const auto& record : batch.records) {
+      ++seen[record.value];
+      if (own) ++(*own)[record.value];
+    }
+    source.done(batch);
+  }
+}
+
+asio::awaitable<void> consume_and_stop(KafkaSource& source, Counts& seen, std::size_t until) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(source.run());
+  co_await consume(source, seen, until);
+  source.request_stop();
+  co_await tasks.join();
+}
+
+TEST_F(KafkaBrokerTest, CarriesRecordsAndResumesWhereItStopped) {
+  auto sink = open_sink();
+  test::run_to_end(loop, publish(*sink, topic, 0, 5'000, 200, 0ms));
+  Counts first, second;
+  {
+    auto source = open();
+    test::run_to_end(loop, consume_and_stop(*source, first, 2'000));
+  }
+  auto source = open();
+  test::run_to_end(loop, consume_and_stop(*source, second, 5'000 - first.size()));
+  for (const auto& [value, times] : second) EXPECT_FALSE(first.contains(value)) << value;
+  EXPECT_EQ(first.size() + second.size(), 5'000u);
+}
+
+asio::awaitable<void> two_members(KafkaSource& one, KafkaSource& two, KafkaSink& sink,
+                                  std::string topic, Counts& seen, Counts& of_second) {
+  constexpr int count = 3'000;
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(one.run());
+  tasks.spawn(consume(one, seen, count));
+  tasks.spawn(publish(sink, topic, 0, count, 1, 3ms));
+  while (seen.size() < 300) co_await runtime::pause_for(10ms);
+  tasks.spawn(two.run());
+  tasks.spawn(consume(two, seen, count, &of_second));
+  while (seen.size() < count) co_await runtime::pause_for(10ms);
+  one.request_stop();
+  two.request_stop();
+  co_await tasks.join();
+}
+
+TEST_F(KafkaBrokerTest, MovesPartitionsToASecondMemberWithoutRepeatingOrLosingARecord) {
+  auto one = open(), two = open();
+  auto sink = open_sink();
+  Counts seen, of_second;
+  test::run_to_end(loop, two_members(*one, *two, *sink, topic, seen, of_second));
+  EXPECT_EQ(seen.size(), 3'000u);
+  EXPECT_FALSE(of_second.empty());
+  int repeated = 0;
+  for (const auto& [value, times] : seen) repeated += times - 1;
+  EXPECT_EQ(repeated, 0) << "what moved had been committed first";
+}
+
+TEST_F(KafkaBrokerTest, SeesTheBrokerAndMakesTopicsOnce) {
+  const auto again = ensure_topics({.brokers = brokers}, topics());
+  EXPECT_TRUE(again) << again.error().message;
+  std::vector<std::string> names;
+  names.push_back(topic);
+  names.push_back(topic + "-missing");
+  const auto view = probe_cluster({.brokers = brokers}, names);
+  ASSERT_TRUE(view) << view.error().message;
+  ASSERT_FALSE(view->brokers.empty());
+  EXPECT_TRUE(view->brokers[0].reachable) << view->brokers[0].why;
+  EXPECT_EQ(view->topics.at(0).partitions, 8);
+  EXPECT_EQ(view->topics.at(1).partitions, 0);
+}
+
+}  // namespace
+}  // namespace memseal::kafka

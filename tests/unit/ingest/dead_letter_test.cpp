@@ -1,0 +1,77 @@
+#include "memseal/ingest/dead_letter.hpp"
+
+#include "memseal/base/limits.hpp"
+#include "support/fakes.hpp"
+
+#include <gtest/gtest.h>
+
+namespace memseal::ingest {
+namespace {
+
+struct DeadLetterTest : testing::Test {
+  crypto::TenantKeyer keyer{test::test_key(1)};
+  crypto::Tenant owner = keyer.tenant_of(UserId::parse("alice").value());
+  crypto::TenantKey key{4, test::test_key(2)};
+  Uuid id{.bytes = {1, 2, 3}};
+  ports::Record record{.key = "alice", .value = "the original"};
+
+  std::string seal() const { return seal_dead_letter(owner, key, id, record).value(); }
+};
+
+TEST_F(DeadLetterTest, OpensToWhatWasSealed) {
+  record.headers.emplace_back("ce_id", "1");
+  record.headers.emplace_back("empty", "");
+  for (const std::size_t size : {0ul, 1ul, limits::seal_bytes_max - 5, limits::seal_bytes_max,
+                                 limits::event_bytes_max}) {
+    record.value.assign(size, 'v');
+    const auto back = open_dead_letter(owner, key, id, seal());
+    ASSERT_TRUE(back) << size;
+    EXPECT_EQ(back->value, record.value);
+    EXPECT_EQ(back->key, "alice");
+    EXPECT_EQ(back->headers, record.headers);
+  }
+}
+
+TEST_F(DeadLetterTest, NamesTheKeyThatOpensIt) {
+  EXPECT_EQ(dead_letter_key_id(seal()).value(), 4u);
+  EXPECT_FALSE(dead_letter_key_id("MSDL1"));
+  EXPECT_FALSE(dead_letter_key_id(""));
+}
+
+TEST_F(DeadLetterTest, OpensForNoOtherTenantOrEvent) {
+  const auto other = keyer.tenant_of(UserId::parse("bob").value());
+  EXPECT_FALSE(open_dead_letter(other, key, id, seal()));
+  EXPECT_FALSE(open_dead_letter(owner, key, Uuid{}, seal()));
+}
+
+TEST_F(DeadLetterTest, RefusesAnyChangedByte) {
+  const auto sealed = seal();
+  for (std::size_t at = 0; at < sealed.size(); ++at) {
+    auto changed = sealed;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    EXPECT_FALSE(open_dead_letter(owner, key, id, changed)) << "byte " << at;
+  }
+}
+
+TEST_F(DeadLetterTest, RefusesEveryTruncation) {
+  const auto sealed = seal();
+  for (std::size_t size = 0; size < sealed.size(); ++size)
+    EXPECT_FALSE(open_dead_letter(owner, key, id, sealed.substr(0, size))) << size;
+  EXPECT_FALSE(open_dead_letter(owner, key, id, sealed + "x"));
+}
+
+TEST_F(DeadLetterTest, RefusesDroppedAndReorderedParts) {
+  record.value.assign(2 * limits::seal_bytes_max, 'v');
+  const auto sealed = seal();
+  const auto part = limits::seal_bytes_max + crypto::seal_overhead + 4;
+  const auto head = sealed.substr(0, 9), first = sealed.substr(9, part),
+             second = sealed.substr(9 + part, part), last = sealed.substr(9 + 2 * part);
+  ASSERT_TRUE(open_dead_letter(owner, key, id, head + first + second + last));
+  EXPECT_FALSE(open_dead_letter(owner, key, id, head + second + first + last));
+  auto two = head;
+  two[8] = 2;
+  EXPECT_FALSE(open_dead_letter(owner, key, id, two + first + second));
+}
+
+}  // namespace
+}  // namespace memseal::ingest

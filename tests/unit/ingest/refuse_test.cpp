@@ -1,0 +1,219 @@
+#include "memseal/crypto/hash.hpp"
+#include "rig.hpp"
+
+namespace memseal::ingest {
+namespace {
+
+struct RefuseTest : Rig {
+  std::vector<ports::OutRecord> letters() const { return sink.to("memory.upload.v1.dlq"); }
+  Uuid event_of(const ports::OutRecord& letter) const {
+    return Uuid::parse(header(letter, "memseal-event-id")).value();
+  }
+  Result<ports::Record> open_for(const std::string& user, const ports::OutRecord& letter) const {
+    const auto owner = tenant(user);
+    return open_dead_letter(owner, *test::FakeKeys::key_of(owner), event_of(letter), letter.value);
+  }
+  Result<ports::Record> open_for_nobody(const ports::OutRecord& letter) const {
+    return open_dead_letter(nobody(keyer), dead_letter_key, event_of(letter), letter.value);
+  }
+};
+
+TEST_F(RefuseTest, DeadLettersWhatCannotBeReadSealedForItsUser) {
+  auto broken = record("alice", R"({"specversion":"1.0","id":)");
+  broken.headers.emplace_back("content-type", "application/cloudevents+json");
+  broken.partition = 3;
+  push({broken, good("bob", "2")});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  const auto letter = letters()[0];
+  EXPECT_EQ(header(letter, "memseal-error-code"), "bad_event");
+  EXPECT_EQ(header(letter, "memseal-error-stage"), "read");
+  EXPECT_EQ(header(letter, "memseal-error-attempts"), "1");
+  EXPECT_EQ(header(letter, "memseal-original-topic"), "memory.upload.v1");
+  EXPECT_EQ(header(letter, "memseal-original-partition"), "3");
+  EXPECT_EQ(header(letter, "memseal-original-offset"), std::to_string(broken.offset));
+  EXPECT_EQ(header(letter, "memseal-original-timestamp"), "1700000000000");
+  EXPECT_EQ(letter.key, tenant("alice").hash().to_hex());
+  EXPECT_EQ(letter.value.find("specversion"), std::string::npos) << "the original is sealed";
+  const auto original = open_for("alice", letter);
+  ASSERT_TRUE(original);
+  EXPECT_EQ(original->value, broken.value);
+  EXPECT_EQ(original->key, broken.key);
+  EXPECT_EQ(original->headers, broken.headers);
+  EXPECT_FALSE(open_for("bob", letter));
+  EXPECT_EQ(store.events(), 1u) << "the neighbour is stored";
+  EXPECT_EQ(metric(R"(memseal_dlq_records_total{reason="bad_event"})"), 1);
+}
+
+TEST_F(RefuseTest, SealsWhatNobodyOwnsUnderTheKeyringsOwnKey) {
+  push({record("", "garbage")});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(letters()[0].key, "");
+  EXPECT_EQ(header(letters()[0], "memseal-sealed-for"), "nobody");
+  const auto original = open_for_nobody(letters()[0]);
+  ASSERT_TRUE(original);
+  EXPECT_EQ(original->value, "garbage");
+}
+
+TEST_F(RefuseTest, ConfirmsTheDeadLetterBeforeTheBatchIsDone) {
+  sink.faults.next = {Errc::unavailable, Errc::timeout, Errc::unavailable};
+  std::size_t confirmed_at_done = 0;
+  source.on_done = [&](const ports::Batch&) { confirmed_at_done = sink.published.size(); };
+  push({record("alice", "garbage")});
+  run();
+  EXPECT_EQ(confirmed_at_done, 1u);
+  EXPECT_EQ(sink.faults.calls, 4);
+}
+
+TEST_F(RefuseTest, IsolatesAPoisonEventAndStoresItsNeighbours) {
+  const auto poison = id_of("alice", "3");
+  store.poison = [&](const ports::EventWrite& write) { return write.event_id == poison; };
+  std::vector<ports::Record> records;
+  for (int i = 0; i < 6; ++i) records.push_back(good("alice", std::to_string(i)));
+  records.push_back(good("bob", "7"));
+  push(std::move(records));
+  run();
+  std::vector<Uuid> expected;
+  for (const char* id : {"0", "1", "2", "4", "5"}) expected.push_back(id_of("alice", id));
+  EXPECT_EQ(stored("alice"), expected) << "in their order";
+  EXPECT_EQ(stored("bob").size(), 1u);
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "internal");
+  EXPECT_EQ(header(letters()[0], "memseal-error-attempts"), "5");
+  EXPECT_EQ(header(letters()[0], "memseal-error-stage"), "process");
+  ASSERT_EQ(store.failures.size(), 1u);
+  EXPECT_EQ(store.failures[0].event_id, poison);
+  EXPECT_EQ(store.failures[0].kind, "upload");
+  EXPECT_EQ(store.failures[0].doc_id, "doc-3");
+  EXPECT_EQ(source.offsets_done.size(), 7u);
+  EXPECT_EQ(metric("memseal_ingest_isolations_total"), 1);
+  EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="duplicate",type="upload"})"), 0)
+      << "what was stored before the batch was taken apart is not stored again";
+}
+
+TEST_F(RefuseTest, DoesNotBlameAnEventForAnOutageMetWhileItStandsAlone) {
+  const auto poison = id_of("alice", "1");
+  store.poison = [&](const ports::EventWrite& write) { return write.event_id == poison; };
+  for (int i = 0; i < 30; ++i) store.faults.next.push_back(Errc::unavailable);
+  push({good("alice", "0"), good("alice", "1"), good("alice", "2")});
+  run();
+  EXPECT_EQ(stored("alice").size(), 2u);
+  EXPECT_EQ(letters().size(), 1u);
+}
+
+TEST_F(RefuseTest, RefusesAnEventOfTooManyChunks) {
+  options.rules.tokens = 8;
+  options.chunks_per_event_max = 3;
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "hello world. ";
+  push({record("alice", upload("alice", "1", text)), good("alice", "2")});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "event_too_large");
+  EXPECT_EQ(store.failures.at(0).code, Errc::event_too_large);
+  EXPECT_EQ(stored("alice").size(), 1u);
+}
+
+TEST_F(RefuseTest, RefusesContentThatIsNotWhatItsHashSays) {
+  wire::UploadEvent event{.head = head("alice", "1"), .doc_id = DocId::parse("d").value(),
+                          .name = {}, .mime_type = "text/plain", .text = "hello",
+                          .revision = 1, .content_sha256_hex = std::string(64, 'a'),
+                          .tags = {}, .attributes_json = {}, .source_kind = "upload"};
+  push({record("alice", wire::make_upload_event(event))});
+  const std::string text = "hello";
+  const auto digest =
+      crypto::sha256({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  event.head.id = "2";
+  event.content_sha256_hex = to_hex(digest.data(), digest.size());
+  push({record("alice", wire::make_upload_event(event))});
+  run();
+  EXPECT_EQ(letters().size(), 1u);
+  EXPECT_EQ(stored("alice"), std::vector<Uuid>{id_of("alice", "2")});
+}
+
+TEST_F(RefuseTest, SealsALetterLongerThanOneBlob) {
+  const std::string big(300'000, 'x');
+  push({record("alice", big)});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(open_for("alice", letters()[0])->value, big);
+}
+
+TEST_F(RefuseTest, LeavesTheOriginalInItsTopicWhenTheLetterIsTooLarge) {
+  sink.check = [](const ports::OutRecord& letter) {
+    if (letter.value.size() > 1'000) throw Outage({Errc::payload_too_large, "too large"});
+  };
+  push({record("alice", std::string(5'000, 'x'))});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(letters()[0].value, "");
+  EXPECT_EQ(header(letters()[0], "memseal-value-omitted"), "payload_too_large");
+}
+
+TEST_F(RefuseTest, FallsBackToTheKeyringsKeyWhenTheTenantsKeyDoesNotOpen) {
+  keys.faults.next = std::deque<Errc>(20, Errc::open_failed);
+  push({record("alice", "garbage")});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_TRUE(open_for_nobody(letters()[0]));
+}
+
+struct TokenTest : RefuseTest {
+  TokenTest() { tokens = &verifier; }
+
+  std::string token(const std::string& user, std::int64_t at_s) const {
+    return crypto::mint_hs256(key.view(), UserId::parse(user).value(), at_s, 3'600);
+  }
+  ports::Record with_token(const std::string& user, const std::string& id,
+                           const std::string& text) {
+    auto signed_record = good(user, id);
+    if (!text.empty()) signed_record.headers.emplace_back("authtoken", text);
+    return signed_record;
+  }
+
+  SecretBytes key = test::test_key(9);
+  crypto::TokenVerifier verifier =
+      std::move(crypto::TokenVerifier::hs256(key.view(), {}).value());
+  static constexpr std::int64_t published_s = 1'700'000'000;   // the records' time
+};
+
+TEST_F(TokenTest, StoresAnEventWhoseTokenSpeaksForItsUser) {
+  push({with_token("alice", "1", token("alice", published_s - 60))});
+  run();
+  EXPECT_EQ(stored("alice").size(), 1u) << "judged at the time of publishing, not of reading";
+}
+
+TEST_F(TokenTest, RefusesAnEventWhoseTokenSpeaksForAnother) {
+  push({with_token("alice", "1", token("mallory", published_s - 60))});
+  run();
+  EXPECT_TRUE(stored("alice").empty());
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "user_mismatch");
+  EXPECT_EQ(letters()[0].key, "") << "it is not alice's, as far as anyone can prove";
+  EXPECT_TRUE(open_for_nobody(letters()[0]));
+  EXPECT_TRUE(store.failures.empty()) << "nothing of alice's may change for it";
+}
+
+TEST_F(TokenTest, RefusesAnExpiredOrForgedToken) {
+  push({with_token("alice", "1", token("alice", published_s - 7'200)),
+        with_token("alice", "2", "not.a.token")});
+  run();
+  EXPECT_TRUE(stored("alice").empty());
+  EXPECT_EQ(letters().size(), 2u);
+  EXPECT_EQ(header(letters()[1], "memseal-error-code"), "unauthenticated");
+}
+
+TEST_F(TokenTest, DemandsATokenOnlyWhereThePolicySaysSo) {
+  push({with_token("alice", "1", "")});
+  run();
+  EXPECT_EQ(stored("alice").size(), 1u);
+  options.authtoken_required = true;
+  push({with_token("alice", "2", "")});
+  run();
+  EXPECT_EQ(stored("alice").size(), 1u);
+  EXPECT_EQ(header(letters().at(0), "memseal-error-code"), "unauthenticated");
+}
+
+}  // namespace
+}  // namespace memseal::ingest

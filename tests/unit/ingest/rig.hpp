@@ -1,0 +1,121 @@
+#pragma once
+// A worker among fakes, with a vocabulary of a few words.
+#include "memseal/ingest/dead_letter.hpp"
+#include "memseal/ingest/worker.hpp"
+#include "memseal/wire/event.hpp"
+#include "support/fakes.hpp"
+#include "support/run_loop.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+namespace memseal::ingest {
+
+inline text::WordPiece tiny_words() {
+  auto words = text::WordPiece::from_vocabulary(
+      "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\nuser\nassistant\n:\n.\nnote\nand\n");
+  return std::move(words.value());
+}
+
+struct Rig : testing::Test {
+  Rig() { options.backoff_first = options.backoff_max = std::chrono::milliseconds(1); }
+  ~Rig() override { cpu.join(); }
+
+  void run(std::chrono::seconds limit = std::chrono::seconds(30)) {
+    Worker worker(parts(), options);
+    test::run_to_end(loop, worker.run(), limit);
+  }
+  Parts parts() {
+    return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key, cpu, probe,
+            tokens};
+  }
+
+  crypto::Tenant tenant(const std::string& user) const {
+    return keyer.tenant_of(UserId::parse(user).value());
+  }
+  Uuid id_of(const std::string& user, const std::string& event) const {
+    return ids.event_id(tenant(user), "test", event);
+  }
+  wire::EventHead head(const std::string& user, const std::string& id) const {
+    return {.id = id, .source = "test", .user = UserId::parse(user).value(),
+            .time_ms = 1'700'000'000'000};
+  }
+  std::string upload(const std::string& user, const std::string& id,
+                     const std::string& text = "hello world", std::int64_t revision = 1) const {
+    return wire::make_upload_event({.head = head(user, id),
+                                    .doc_id = DocId::parse("doc-" + id).value(),
+                                    .name = "notes.txt",
+                                    .mime_type = "text/plain",
+                                    .text = text,
+                                    .revision = revision,
+                                    .tags = {},
+                                    .attributes_json = R"({"topic":"x"})",
+                                    .source_kind = "upload"});
+  }
+  std::string chat(const std::string& user, const std::string& id,
+                   const std::string& conversation) const {
+    wire::ChatEvent event{.head = head(user, id),
+                          .conversation_id = DocId::parse(conversation).value(),
+                          .messages = {},
+                          .tags = {},
+                          .attributes_json = {}};
+    event.messages.push_back({"user", "hello"});
+    event.messages.push_back({"assistant", "world"});
+    return wire::make_chat_event(event);
+  }
+  ports::Record record(const std::string& user, std::string value,
+                       const std::string& topic = "memory.upload.v1") {
+    return {.topic = topic, .partition = 0, .offset = next_offset++,
+            .timestamp_ms = 1'700'000'000'000, .key = user, .value = std::move(value)};
+  }
+  ports::Record good(const std::string& user, const std::string& id) {
+    return record(user, upload(user, id));
+  }
+  void push(std::vector<ports::Record> records) { source.push({std::move(records), 1}); }
+
+  double metric(const std::string& line) const {
+    const auto text = metrics.render();
+    const auto at = text.find("\n" + line + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size() + 2));
+  }
+  static std::string header(const ports::OutRecord& record, std::string_view name) {
+    for (const auto& [key, value] : record.headers)
+      if (key == name) return value;
+    return "(none)";
+  }
+  std::vector<Uuid> stored(const std::string& user) const {
+    std::vector<Uuid> events;
+    if (const auto found = store.writes_of.find(tenant(user)); found != store.writes_of.end())
+      for (const auto& write : found->second) events.push_back(write.event_id);
+    return events;
+  }
+  std::string opened(const std::string& user, const crypto::SealedChunk& chunk) const {
+    const auto key = test::FakeKeys::key_of(tenant(user));
+    crypto::SealedCandidate candidate;
+    candidate.id = chunk.place().id;
+    candidate.doc_id = chunk.place().doc_id;
+    candidate.chunk_index = chunk.place().chunk_index;
+    candidate.text_cipher = chunk.text_cipher();
+    candidate.meta_cipher = chunk.meta_cipher();
+    const auto passage = crypto::Sealer::open(tenant(user), *key, std::move(candidate));
+    return passage ? passage->text() + "|" + passage->meta_json() : "(does not open)";
+  }
+
+  asio::io_context loop{1};
+  asio::thread_pool cpu{1};
+  runtime::Metrics metrics;
+  Probe probe{metrics};
+  test::FakeSource source{loop.get_executor()};
+  test::FakeSink sink;
+  test::FakeStore store;
+  test::FakeKeys keys;
+  test::FakeEmbedder embedder;
+  text::WordPiece words = tiny_words();
+  crypto::TenantKeyer keyer{test::test_key(1)};
+  crypto::IdDeriver ids{test::test_key(2)};
+  crypto::TenantKey dead_letter_key{7, test::test_key(3)};
+  const crypto::TokenVerifier* tokens = nullptr;
+  Options options;
+  std::int64_t next_offset = 0;
+};
+
+}  // namespace memseal::ingest

@@ -1,0 +1,239 @@
+#include "memseal/ingest/document_name.hpp"
+#include "memseal/runtime/task_group.hpp"
+#include "rig.hpp"
+
+#include <boost/json.hpp>
+
+#include <random>
+
+namespace memseal::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+
+using WorkerTest = Rig;
+
+TEST_F(WorkerTest, StoresAnUploadSealedForItsOwner) {
+  push({good("alice", "1")});
+  run();
+  const auto& writes = store.writes_of.at(tenant("alice"));
+  ASSERT_EQ(writes.size(), 1u);
+  EXPECT_EQ(writes[0].event_id, id_of("alice", "1"));
+  EXPECT_EQ(writes[0].kind, "upload");
+  EXPECT_EQ(writes[0].revision, 1);
+  ASSERT_EQ(writes[0].chunks.size(), 1u);
+  const auto& chunk = writes[0].chunks[0];
+  EXPECT_EQ(opened("alice", chunk),
+            R"(hello world|{"name":"notes.txt","mime_type":"text/plain","attributes":{"topic":"x"}})");
+  EXPECT_EQ(opened("bob", chunk), "(does not open)");
+  EXPECT_EQ(chunk.place().model, "fake-embedder");
+  EXPECT_EQ(chunk.embedding().size(), 8u);
+  EXPECT_EQ(source.offsets_done, (std::vector<std::int64_t>{0}));
+  EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="ingested",type="upload"})"), 1);
+}
+
+TEST_F(WorkerTest, SealsTheNameOfADocument) {
+  push({good("alice", "1")});
+  run();
+  const auto owner = tenant("alice");
+  const auto& write = store.writes_of.at(owner).at(0);
+  const crypto::Place place{document_object(ids, owner, write.doc_id), write.doc_id, 0};
+  const auto name = crypto::Sealer::open(owner, *test::FakeKeys::key_of(owner),
+                                         crypto::Field::document_name, place,
+                                         write.document_name_cipher);
+  ASSERT_TRUE(name);
+  EXPECT_EQ(std::string(name->view().begin(), name->view().end()), "notes.txt");
+}
+
+TEST_F(WorkerTest, WritesChatAsATranscriptThatAddsToItsConversation) {
+  push({record("alice", chat("alice", "1", "talk"), "memory.chat.v1"),
+        record("alice", chat("alice", "2", "talk"), "memory.chat.v1")});
+  run();
+  const auto& writes = store.writes_of.at(tenant("alice"));
+  ASSERT_EQ(writes.size(), 2u);
+  EXPECT_EQ(writes[0].kind, "chat");
+  EXPECT_EQ(writes[0].doc_id, "talk");
+  EXPECT_TRUE(opened("alice", writes[0].chunks.at(0)).starts_with("user: hello\nassistant: world|"));
+  EXPECT_NE(writes[0].chunks[0].place().id, writes[1].chunks.at(0).place().id)
+      << "two events of one conversation must not overwrite each other";
+}
+
+TEST_F(WorkerTest, GivesAReplayTheSameChunkIds) {
+  const auto first = good("alice", "1");
+  push({first});
+  run();
+  const auto before = store.writes_of.at(tenant("alice")).at(0).chunks.at(0).place().id;
+  store.ledger.clear();
+  push({first});
+  run();
+  EXPECT_EQ(store.writes_of.at(tenant("alice")).at(1).chunks.at(0).place().id, before);
+}
+
+TEST_F(WorkerTest, KeepsTheOrderOfEachUser) {
+  std::vector<ports::Record> records;
+  std::vector<Uuid> of_alice, of_bob;
+  for (int i = 0; i < 40; ++i) {
+    const auto id = std::to_string(i);
+    const std::string user = i % 3 == 0 ? "bob" : "alice";
+    records.push_back(good(user, id));
+    (user == "bob" ? of_bob : of_alice).push_back(id_of(user, id));
+  }
+  push(std::move(records));
+  store.faults.next = {Errc::unavailable, Errc::timeout};
+  run();
+  EXPECT_EQ(stored("alice"), of_alice);
+  EXPECT_EQ(stored("bob"), of_bob);
+}
+
+TEST_F(WorkerTest, EmbedsABatchInFewCalls) {
+  options.embed_chunks_max = 16;
+  std::vector<ports::Record> records;
+  for (int i = 0; i < 40; ++i) records.push_back(good("u" + std::to_string(i), std::to_string(i)));
+  push(std::move(records));
+  run();
+  EXPECT_EQ(embedder.calls, (std::vector<std::size_t>{16, 16, 8}));
+  EXPECT_EQ(store.events(), 40u);
+}
+
+TEST_F(WorkerTest, CountsAReplayAsADuplicate) {
+  push({good("alice", "1"), good("alice", "1")});
+  run();
+  EXPECT_EQ(stored("alice").size(), 1u);
+  EXPECT_EQ(source.offsets_done.size(), 2u);
+  EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="duplicate",type="upload"})"), 1);
+}
+
+TEST_F(WorkerTest, AppliesAnEventOnceWhenTheReplyToItsCommitIsLost) {
+  store.replies_lost = 2;
+  push({good("alice", "1"), good("alice", "2")});
+  run();
+  EXPECT_EQ(stored("alice"), (std::vector<Uuid>{id_of("alice", "1"), id_of("alice", "2")}));
+  EXPECT_EQ(source.offsets_done.size(), 2u);
+  EXPECT_TRUE(sink.published.empty());
+}
+
+TEST_F(WorkerTest, WaitsOutEveryDependencyAndDropsNothing) {
+  for (int i = 0; i < 20; ++i) {
+    store.faults.next.push_back(i % 2 ? Errc::unavailable : Errc::overloaded);
+    keys.faults.next.push_back(Errc::timeout);
+    embedder.faults.next.push_back(Errc::unavailable);
+    sink.faults.next.push_back(Errc::unavailable);
+  }
+  push({good("alice", "1"), record("alice", "{not json"), good("bob", "2")});
+  run();
+  EXPECT_EQ(store.events(), 2u);
+  EXPECT_EQ(sink.to("memory.upload.v1.dlq").size(), 1u);
+  EXPECT_EQ(source.offsets_done.size(), 3u);
+  EXPECT_GE(metric("memseal_ingest_retries_total"), 60);
+  EXPECT_EQ(metric("memseal_ingest_stalled"), 0);
+}
+
+asio::awaitable<void> stop_soon(runtime::TaskGroup& tasks, std::chrono::milliseconds after) {
+  co_await runtime::pause_for(after);
+  tasks.cancel();
+}
+
+asio::awaitable<void> run_and_cancel(Worker& worker, std::chrono::milliseconds after) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(worker.run());
+  tasks.spawn(stop_soon(tasks, after));
+  co_await tasks.join();
+}
+
+TEST_F(WorkerTest, LeavesABatchUndoneWhenCancelledDuringAnOutage) {
+  options.backoff_max = 10s;
+  options.backoff_first = 10s;
+  store.faults.away = true;
+  source.stop_when_empty = false;
+  push({good("alice", "1")});
+  Worker worker(parts(), options);
+  const auto start = std::chrono::steady_clock::now();
+  test::run_to_end(loop, run_and_cancel(worker, 100ms));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+  EXPECT_TRUE(source.offsets_done.empty());
+  EXPECT_TRUE(sink.published.empty());
+}
+
+TEST_F(WorkerTest, EndsWhenCancelledWhileItWaitsForRecords) {
+  source.stop_when_empty = false;
+  Worker worker(parts(), options);
+  test::run_to_end(loop, run_and_cancel(worker, 20ms), 5s);
+  EXPECT_EQ(source.taken, 0);
+}
+
+TEST_F(WorkerTest, SkipsEventsOfAnErasedTenant) {
+  keys.erased.insert(tenant("alice"));
+  store.erased.insert(tenant("bob"));
+  push({good("alice", "1"), good("bob", "2"), good("carol", "3"), record("alice", "{broken")});
+  run();
+  EXPECT_EQ(store.events(), 1u);
+  EXPECT_TRUE(sink.published.empty()) << "nothing of an erased tenant is kept, sealed or not";
+  EXPECT_EQ(source.offsets_done.size(), 4u);
+  EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="erased",type="upload"})"), 2);
+}
+
+TEST_F(WorkerTest, TellsWhatBecameOfEachEventWithoutItsContent) {
+  options.status_topic = "memory.status.v1";
+  push({good("alice", "1"), record("alice", "{broken")});
+  run();
+  const auto told = sink.to("memory.status.v1");
+  ASSERT_EQ(told.size(), 2u);
+  std::map<std::string, boost::json::object> by_type;
+  for (const auto& record : told) {
+    EXPECT_EQ(record.value.find("alice"), std::string::npos);
+    EXPECT_EQ(record.value.find("hello"), std::string::npos);
+    auto event = boost::json::parse(record.value).as_object();
+    by_type[std::string(event.at("type").as_string())] = event.at("data").as_object();
+  }
+  EXPECT_EQ(by_type.at("dev.memseal.memory.ingested.v1").at("event_id"), "1");
+  EXPECT_EQ(by_type.at("dev.memseal.memory.ingested.v1").at("chunks"), 1);
+  EXPECT_EQ(by_type.at("dev.memseal.memory.failed.v1").at("error_code"), "bad_event");
+}
+
+TEST_F(WorkerTest, GoesOnWhenAStatusEventIsLost) {
+  options.status_topic = "memory.status.v1";
+  sink.check = [](const ports::OutRecord&) { throw Outage({Errc::unavailable, "away"}); };
+  push({good("alice", "1")});
+  run();
+  EXPECT_EQ(source.offsets_done.size(), 1u);
+  EXPECT_EQ(metric("memseal_ingest_status_lost_total"), 1);
+}
+
+TEST_F(WorkerTest, SealsVectorsOnlyWhenAsked) {
+  push({good("alice", "1")});
+  run();
+  EXPECT_TRUE(store.writes_of.at(tenant("alice"))[0].chunks[0].embedding_cipher().empty());
+  options.seal_vectors = true;
+  push({good("alice", "2")});
+  run();
+  EXPECT_FALSE(store.writes_of.at(tenant("alice"))[1].chunks[0].embedding_cipher().empty());
+}
+
+TEST_F(WorkerTest, TakesEachOfManyEventsToEffectOnceUnderRandomFaults) {
+  std::minstd_rand random(7);
+  const auto faults = [&](test::Faults& of) {
+    for (int i = 0; i < 60; ++i)
+      of.next.push_back(random() % 2 ? Errc::unavailable : Errc::timeout);
+  };
+  faults(store.faults);
+  faults(keys.faults);
+  faults(embedder.faults);
+  store.replies_lost = 10;
+  std::size_t events = 0;
+  for (int batch = 0; batch < 20; ++batch) {
+    std::vector<ports::Record> records;
+    for (int i = 0; i < 25; ++i)
+      records.push_back(good("u" + std::to_string(random() % 6), std::to_string(events++)));
+    push(std::move(records));
+  }
+  run();
+  EXPECT_EQ(store.events(), events);
+  std::size_t writes = 0;
+  for (const auto& [owner, of_owner] : store.writes_of) writes += of_owner.size();
+  EXPECT_EQ(writes, events) << "no event took effect twice";
+  EXPECT_EQ(source.offsets_done.size(), events);
+  EXPECT_TRUE(std::is_sorted(source.offsets_done.begin(), source.offsets_done.end()));
+}
+
+}  // namespace
+}  // namespace memseal::ingest

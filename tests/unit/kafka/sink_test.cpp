@@ -1,0 +1,175 @@
+#include "memseal/kafka/sink.hpp"
+
+#include "rig.hpp"
+
+#include <thread>
+
+namespace memseal::kafka {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct SinkTest : testing::Test {
+  EmbeddedBroker broker;
+  asio::io_context loop{1};
+  runtime::Metrics metrics;
+
+  std::unique_ptr<KafkaSink> open(SinkOptions options) {
+    options.client.brokers = broker.bootstrap();
+    auto sink = KafkaSink::open(loop.get_executor(), std::move(options), metrics);
+    return std::move(sink.value());
+  }
+};
+
+ports::OutRecord record(std::string value) {
+  ports::OutRecord out{.topic = "t", .key = "k", .value = std::move(value), .headers = {}};
+  out.headers.emplace_back("memseal-error-code", "bad_event");
+  return out;
+}
+
+asio::awaitable<void> publish_one(KafkaSink& sink, ports::OutRecord out,
+                                  runtime::Deadline deadline, Errc& outcome) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(sink.run());
+  try {
+    runtime::RequestContext context{.id = "t", .deadline = deadline};
+    co_await sink.publish(std::move(context), std::move(out));
+    outcome = Errc::cancelled;   // Stands for "confirmed".
+  } catch (const Outage& outage) {
+    outcome = outage.error().code;
+  }
+  sink.request_stop();
+  co_await tasks.join();
+}
+
+TEST_F(SinkTest, PublishesWithKeyAndHeaders) {
+  broker.create_topic("t", 1);
+  auto sink = open({});
+  Errc outcome{};
+  test::run_to_end(loop, publish_one(*sink, record("sealed"), runtime::Deadline::never(), outcome));
+  EXPECT_EQ(outcome, Errc::cancelled);
+  auto source = KafkaSource::open(loop.get_executor(), source_options(broker.bootstrap(), "t"),
+                                  metrics);
+  test::run_to_end(loop, consume_and_stop(*source.value(), [&](const ports::Record& seen) {
+    EXPECT_EQ(seen.value, "sealed");
+    EXPECT_EQ(seen.key, "k");
+    EXPECT_EQ(seen.headers.at(0).second, "bad_event");
+    return false;
+  }));
+}
+
+TEST_F(SinkTest, RetriesWhatTheBrokerRefusesForNow) {
+  broker.create_topic("t", 1);
+  broker.fail_next(0, {6 /* not leader */, 7 /* timed out */, -195 /* transport */});
+  auto sink = open({});
+  Errc outcome{};
+  test::run_to_end(loop, publish_one(*sink, record("x"), runtime::Deadline::never(), outcome));
+  EXPECT_EQ(outcome, Errc::cancelled);
+}
+
+TEST_F(SinkTest, GivesUpAtTheDeadlineOfTheRecord) {
+  broker.create_topic("t", 1);
+  broker.set_up(false);
+  auto sink = open({.stop_wait = 100ms});
+  Errc outcome{};
+  const auto start = std::chrono::steady_clock::now();
+  test::run_to_end(loop,
+                   publish_one(*sink, record("x"), runtime::Deadline::after(300ms), outcome));
+  EXPECT_EQ(outcome, Errc::unavailable);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+}
+
+TEST_F(SinkTest, SaysThatARecordIsTooLarge) {
+  broker.create_topic("t", 1);
+  auto sink = open({});
+  Errc outcome{};
+  test::run_to_end(loop, publish_one(*sink, record(std::string(5u << 20, 'x')),
+                                     runtime::Deadline::never(), outcome));
+  EXPECT_EQ(outcome, Errc::payload_too_large);
+}
+
+asio::awaitable<void> publish_many(KafkaSink& sink, int count, int& confirmed) {
+  for (int i = 0; i < count; ++i) {
+    runtime::RequestContext context{.id = "t"};
+    auto out = record("v");
+    co_await sink.publish(std::move(context), std::move(out));
+    ++confirmed;
+  }
+}
+
+asio::awaitable<void> serve(KafkaSink& sink) { co_await sink.run(); }
+
+TEST_F(SinkTest, ServesCallersOfOtherLoopsAndThreads) {
+  broker.create_topic("t", 4);
+  auto sink = open({});
+  bool ended = false;
+  asio::co_spawn(loop, serve(*sink), [&](std::exception_ptr) { ended = true; });
+  std::jthread service([&] { loop.run(); });
+  std::array<int, 3> confirmed{};
+  {
+    std::vector<std::jthread> callers;
+    for (auto& count : confirmed)
+      callers.emplace_back([&] {
+        asio::io_context own(1);
+        test::run_to_end(own, publish_many(*sink, 200, count));
+      });
+  }
+  asio::post(loop, [&] { sink->request_stop(); });
+  service.join();
+  EXPECT_TRUE(ended);
+  EXPECT_EQ(confirmed, (std::array<int, 3>{200, 200, 200}));
+}
+
+TEST_F(SinkTest, RefusesMoreThanItMayHold) {
+  broker.create_topic("t", 1);
+  broker.set_delay(200ms);
+  auto sink = open({.outstanding_max = 2});
+  struct Many {
+    asio::awaitable<void> run(KafkaSink& sink, int& refused) {
+      const auto executor = co_await asio::this_coro::executor;
+      runtime::TaskGroup tasks(executor), callers(executor);
+      tasks.spawn(sink.run());
+      for (int i = 0; i < 5; ++i) callers.spawn(one(sink, refused));
+      co_await callers.join();
+      sink.request_stop();
+      co_await tasks.join();
+    }
+    asio::awaitable<void> one(KafkaSink& sink, int& refused) {
+      try {
+        runtime::RequestContext context{.id = "t"};
+        auto out = record("v");
+        co_await sink.publish(std::move(context), std::move(out));
+      } catch (const Outage& outage) {
+        EXPECT_EQ(outage.error().code, Errc::overloaded);
+        ++refused;
+      }
+    }
+  } many;
+  int refused = 0;
+  test::run_to_end(loop, many.run(*sink, refused));
+  EXPECT_EQ(refused, 3);
+}
+
+TEST_F(SinkTest, ConfirmsWhatIsOutstandingBeforeItCloses) {
+  broker.create_topic("t", 1);
+  broker.set_delay(100ms);
+  auto sink = open({});
+  struct Race {
+    asio::awaitable<void> run(KafkaSink& sink, int& confirmed) {
+      const auto executor = co_await asio::this_coro::executor;
+      runtime::TaskGroup tasks(executor), callers(executor);
+      tasks.spawn(sink.run());
+      callers.spawn(publish_many(sink, 1, confirmed));
+      co_await runtime::pause_for(20ms);
+      sink.request_stop();
+      co_await tasks.join();
+      co_await callers.join();
+    }
+  } race;
+  int confirmed = 0;
+  test::run_to_end(loop, race.run(*sink, confirmed));
+  EXPECT_EQ(confirmed, 1);
+}
+
+}  // namespace
+}  // namespace memseal::kafka
