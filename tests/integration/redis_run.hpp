@@ -1,0 +1,41 @@
+#pragma once
+// Runs one coroutine of a Redis test to its end.
+#include "redis_server.hpp"
+
+#include "memseal/redis/link.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <gtest/gtest.h>
+
+#define NEED_REDIS_SERVER()                                                                  \
+  if (!::memseal::redis::testing::have_redis_server())                                       \
+  GTEST_SKIP() << "needs the program redis-server: apt-get install redis-server"
+
+namespace memseal::redis::testing {
+
+/// Runs `test` on a loop of its own, for at most a minute; its exceptions fail the test.
+inline void run(asio::awaitable<void> test) {
+  asio::io_context loop(1);
+  bool ended = false;
+  asio::co_spawn(loop, std::move(test), [&](std::exception_ptr failure) {
+    ended = true;
+    try {
+      if (failure) std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << error.what();
+    }
+  });
+  loop.run_for(std::chrono::minutes(1));
+  EXPECT_TRUE(ended) << "hangs";
+  EXPECT_TRUE(loop.stopped()) << "leaves work behind";
+}
+
+template <class... Word>
+std::vector<std::string> words(Word&&... word) {
+  std::vector<std::string> list;
+  (list.emplace_back(std::forward<Word>(word)), ...);
+  return list;
+}
+
+}  // namespace memseal::redis::testing

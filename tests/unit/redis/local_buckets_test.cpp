@@ -1,0 +1,103 @@
+#include "memseal/redis/local_buckets.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace memseal::redis {
+namespace {
+
+constexpr std::int64_t second_us = 1'000'000;
+constexpr std::int64_t now_us = 5'000 * second_us;
+constexpr policy::BucketRules rules{10, 100};  // a token every ten seconds
+
+UserHash user(std::uint8_t number) {
+  UserHash hash;
+  hash.bytes[0] = number;
+  hash.bytes[31] = number;
+  return hash;
+}
+
+int drain(LocalBuckets& buckets, const UserHash& who, std::int64_t at_us = now_us) {
+  int allowed = 0;
+  while (buckets.take(who, at_us).allowed) ++allowed;
+  return allowed;
+}
+
+TEST(LocalBuckets, KeepOneBucketAUser) {
+  LocalBuckets buckets(rules);
+  EXPECT_EQ(drain(buckets, user(1)), 10);
+  EXPECT_EQ(drain(buckets, user(2)), 10);
+  EXPECT_EQ(drain(buckets, user(1), now_us + 20 * second_us), 2);
+  EXPECT_EQ(buckets.size(), 2u);
+}
+
+TEST(LocalBuckets, ForgetTheLeastRecentlySeenUserAndNoOther) {
+  LocalBuckets buckets(rules, 3);
+  for (const std::uint8_t number : {1, 2, 3}) drain(buckets, user(number));
+  EXPECT_FALSE(buckets.take(user(1), now_us).allowed);  // seen again: 2 is the oldest now
+  drain(buckets, user(4));
+  EXPECT_EQ(buckets.size(), 3u);
+  EXPECT_FALSE(buckets.take(user(1), now_us).allowed);
+  EXPECT_FALSE(buckets.take(user(3), now_us).allowed);
+  EXPECT_TRUE(buckets.take(user(2), now_us).allowed);
+}
+
+TEST(LocalBuckets, CarryOnWhereTheSharedOneLeftOff) {
+  LocalBuckets buckets(rules);
+  buckets.follow(user(1), now_us, 70 * second_us, buckets.untold(user(1), now_us));
+  EXPECT_EQ(drain(buckets, user(1)), 3);
+}
+
+TEST(LocalBuckets, HaveNothingToTellBeforeTheyDecidedAnything) {
+  LocalBuckets buckets(rules);
+  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
+  buckets.follow(user(1), now_us, 70 * second_us, buckets.untold(user(1), now_us));
+  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
+}
+
+TEST(LocalBuckets, TellOnceWhatTheyGaveAway) {
+  LocalBuckets buckets(rules);
+  for (int i = 0; i < 4; ++i) buckets.take(user(1), now_us);
+  const auto told = buckets.untold(user(1), now_us);
+  EXPECT_EQ(told.debt_us, 40 * second_us);
+  EXPECT_EQ(buckets.untold(user(1), now_us + 15 * second_us).debt_us, 25 * second_us);
+  buckets.follow(user(1), now_us, 50 * second_us, told);
+  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
+}
+
+TEST(LocalBuckets, ADecisionBetweenQuestionAndAnswerStaysUntold) {
+  LocalBuckets buckets(rules);
+  const auto told = buckets.untold(user(1), now_us);
+  buckets.take(user(1), now_us);
+  buckets.follow(user(1), now_us, 0, told);
+  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 10 * second_us);
+}
+
+TEST(LocalBuckets, TellEverythingAnewAfterADoubt) {
+  LocalBuckets buckets(rules);
+  buckets.follow(user(1), now_us, 70 * second_us, buckets.untold(user(1), now_us));
+  buckets.doubt_all();
+  const auto told = buckets.untold(user(1), now_us);
+  EXPECT_EQ(told.debt_us, 70 * second_us);
+  buckets.follow(user(1), now_us, 70 * second_us, told);
+  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
+}
+
+TEST(LocalBuckets, AreExactForManyThreads) {
+  LocalBuckets buckets(rules);
+  std::atomic<int> allowed{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        for (int n = 0; n < 2'000; ++n) allowed += buckets.take(user(1), now_us).allowed;
+      });
+  }
+  EXPECT_EQ(allowed, 10);
+}
+
+}  // namespace
+}  // namespace memseal::redis
