@@ -1,0 +1,39 @@
+#pragma once
+// Loads a Hugging Face directory: config.json, model.safetensors, vocab.txt (or tokenizer.json).
+#include "memseal/base/result.hpp"
+#include "memseal/model/cpu_embedder.hpp"
+#include "memseal/model/cpu_reranker.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+
+#include <filesystem>
+#include <memory>
+
+namespace memseal::model {
+
+enum class Backend {
+  cpu,        ///< fp32, oneDNN and vector kernels, by what the machine has
+  reference,  ///< double, scalar, slow: the oracle of tests
+};
+
+struct LoadOptions {
+  Backend backend = Backend::cpu;
+  std::size_t tokens_max = 0;   ///< cuts inputs shorter than the model would; 0: what it reads
+};
+
+/// Loads a bi-encoder (architecture BertModel, mean pooling).
+/// Errors, each naming the file and the mend: no_model (no such directory or file), model_invalid
+/// (damaged, or its parts disagree), model_unsupported (sound, but nothing this engine computes).
+/// Blocks for as long as reading and packing the weights takes: start-up only. The weights are
+/// held once; rows of the word table are read from the mapped file, so a model is replaced by
+/// renaming directories, never by writing into one.
+Result<std::unique_ptr<CpuEmbedder>> load_embedder(const std::filesystem::path& directory,
+                                                   asio::thread_pool& cpu,
+                                                   const LoadOptions& options = {});
+
+/// Loads a cross-encoder (BertForSequenceClassification with one label). As load_embedder().
+Result<std::unique_ptr<CpuReranker>> load_reranker(const std::filesystem::path& directory,
+                                                   asio::thread_pool& cpu,
+                                                   const LoadOptions& options = {});
+
+}  // namespace memseal::model

@@ -1,0 +1,122 @@
+#include "memseal/model/cpu_embedder.hpp"
+
+#include "batching.hpp"
+#include "cpu_lane.hpp"
+#include "loaded_model.hpp"
+#include "parallel.hpp"
+
+#include <cmath>
+
+namespace memseal::model {
+
+namespace {
+
+// A batch of chunks: large enough to run at full speed, small enough to share the pool.
+constexpr std::size_t batch_tokens = 1'024;
+
+Outage not_finite(const LoadedModel& model) {
+  return Outage({Errc::internal, model.info.name + " gave a vector that is not finite"});
+}
+
+/// Everything one call works on, shared by the threads that work on it.
+struct Chunks {
+  std::shared_ptr<const LoadedModel> model;
+  std::vector<std::vector<std::int32_t>> entries;
+  std::vector<std::vector<std::size_t>> batches;
+  std::vector<ports::Embedding> vectors;
+};
+
+PackedBatch pack(const Chunks& chunks, const std::vector<std::size_t>& indexes) {
+  const auto& model = *chunks.model;
+  PackedBatch batch;
+  std::vector<std::int32_t> ids;
+  for (const auto index : indexes) {
+    const auto& entry = chunks.entries[index];
+    const auto kept = std::min(entry.size(), model.info.tokens_max - 2);
+    ids.assign(1, model.words.cls_id());
+    ids.insert(ids.end(), entry.begin(), entry.begin() + static_cast<std::ptrdiff_t>(kept));
+    ids.push_back(model.words.sep_id());
+    batch.add(ids);
+  }
+  return batch;
+}
+
+/// False when it was ended by `go_on`.
+bool embed_batch(Chunks& chunks, std::size_t number, const GoOn& go_on) {
+  const auto& indexes = chunks.batches[number];
+  const auto batch = pack(chunks, indexes);
+  const auto width = chunks.model->config.hidden;
+  std::vector<float> out(indexes.size() * width);
+  if (!chunks.model->encoder->embed(batch, go_on, out)) return false;
+  for (std::size_t i = 0; i < indexes.size(); ++i) {
+    const auto first = out.begin() + static_cast<std::ptrdiff_t>(i * width);
+    if (!std::isfinite(*first)) throw not_finite(*chunks.model);
+    chunks.vectors[indexes[i]].assign(first, first + static_cast<std::ptrdiff_t>(width));
+  }
+  return true;
+}
+
+asio::awaitable<std::vector<ports::Embedding>> embed_chunks(CpuLane& lane,
+                                                            std::shared_ptr<Chunks> chunks,
+                                                            runtime::Deadline deadline) {
+  auto work = [&lane, chunks, deadline](std::stop_token stop) {
+    const GoOn go_on = [&lane, deadline, stop] {
+      lane.yield_to_more_urgent_than(Urgency::chunks);
+      return !stop.stop_requested() && !deadline.passed();
+    };
+    const bool done = run_in_parallel(
+        lane, Urgency::chunks, chunks->batches.size(),
+        [chunks, go_on](std::size_t number) { return embed_batch(*chunks, number, go_on); });
+    if (!done) throw Outage({Errc::timeout, "embedding did not end within the deadline"});
+    return std::move(chunks->vectors);
+  };
+  co_return co_await lane.offload(Urgency::chunks, deadline, std::move(work));
+}
+
+asio::awaitable<ports::QueryVector> embed_text(CpuLane& lane,
+                                               std::shared_ptr<const LoadedModel> model,
+                                               runtime::Deadline deadline, std::string text) {
+  auto work = [model, text = std::move(text)](std::stop_token stop) {
+    PackedBatch batch;
+    batch.add(model->words.encode_single(text, model->info.tokens_max));
+    ports::QueryVector query;
+    query.values.resize(model->config.hidden);
+    if (!model->encoder->embed(batch, [&] { return !stop.stop_requested(); }, query.values))
+      throw Outage({Errc::timeout, "embedding was abandoned"});
+    if (!std::isfinite(query.values.front())) throw not_finite(*model);
+    return query;
+  };
+  co_return co_await lane.offload(Urgency::question, deadline, std::move(work));
+}
+
+}  // namespace
+
+CpuEmbedder::CpuEmbedder(std::shared_ptr<const LoadedModel> model, asio::thread_pool& cpu)
+    : model_(std::move(model)), lane_(asio::use_service<CpuLane>(cpu)) {}
+
+std::size_t CpuEmbedder::dimension() const { return model_->config.hidden; }
+const std::string& CpuEmbedder::model_name() const { return model_->info.name; }
+const text::WordPiece& CpuEmbedder::words() const noexcept { return model_->words; }
+std::size_t CpuEmbedder::tokens_max() const noexcept { return model_->info.tokens_max; }
+const ModelInfo& CpuEmbedder::info() const noexcept { return model_->info; }
+
+asio::awaitable<std::vector<ports::Embedding>> CpuEmbedder::embed(
+    runtime::RequestContext context, std::vector<std::vector<std::int32_t>> token_ids) {
+  if (token_ids.empty()) co_return std::vector<ports::Embedding>();
+  std::vector<std::size_t> lengths;
+  for (const auto& entry : token_ids)
+    lengths.push_back(std::min(entry.size() + 2, model_->info.tokens_max));
+  auto chunks = std::make_shared<Chunks>();
+  chunks->model = model_;
+  chunks->vectors.resize(token_ids.size());
+  chunks->entries = std::move(token_ids);
+  chunks->batches = plan_batches(lengths, batch_tokens);
+  co_return co_await embed_chunks(lane_, std::move(chunks), context.deadline);
+}
+
+asio::awaitable<ports::QueryVector> CpuEmbedder::embed_query(runtime::RequestContext context,
+                                                             std::string text) {
+  co_return co_await embed_text(lane_, model_, context.deadline, std::move(text));
+}
+
+}  // namespace memseal::model

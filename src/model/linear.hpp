@@ -1,0 +1,75 @@
+#pragma once
+// Dense layers by oneDNN: fp32, weights packed once for this machine's instruction set.
+#include "bert_tensors.hpp"
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <cstddef>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace memseal::model {
+
+/// Rows of one call: whole blocks of `rows_block`, then one of a multiple of `rows_step`; a caller's
+/// buffers have room for (and may hold anything in) rows up to the next multiple of rows_step.
+inline constexpr std::size_t rows_block = 128, rows_step = 16;
+
+constexpr std::size_t rows_padded(std::size_t rows) {
+  return (rows + rows_step - 1) / rows_step * rows_step;
+}
+
+/// What one thread needs to run dense layers: a stream and scratch. One thread at a time.
+struct LinearLane {
+  explicit LinearLane(const dnnl::engine& engine) : stream(engine) {}
+  dnnl::stream stream;
+  std::vector<std::byte> scratch;
+};
+
+/// Matrix products of one shape [rows, in] x [in, out] + bias for every allowed number of rows.
+/// Immutable once made; shared by all layers of that shape.
+class LinearShape {
+ public:
+  LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out);
+
+  std::size_t in() const noexcept { return in_; }
+  std::size_t out() const noexcept { return out_; }
+  const dnnl::engine& engine() const noexcept { return engine_; }
+  const dnnl::memory::desc& weights_desc() const noexcept { return weights_desc_; }
+  /// oneDNN's name of the code it chose.
+  std::string_view implementation() const noexcept { return implementation_; }
+
+ private:
+  friend class Linear;
+  struct Product {
+    dnnl::matmul run;
+    dnnl::memory::desc from, to;
+    std::size_t scratch_bytes = 0;
+  };
+  Product make(std::size_t rows) const;
+
+  dnnl::engine engine_;
+  std::size_t in_, out_;
+  dnnl::memory::desc weights_desc_, bias_desc_;
+  std::string_view implementation_;
+  std::vector<Product> products_;   // Index: rows / rows_step - 1.
+};
+
+/// One dense layer, or several side by side that read the same input.
+class Linear {
+ public:
+  /// The outputs of `parts` follow each other; their widths add up to the shape's `out`.
+  Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts);
+
+  /// to[rows, out] = from[rows, in] W' + b.
+  void apply(LinearLane& lane, const float* from, std::size_t rows, float* to) const;
+  std::string_view implementation() const noexcept { return shape_->implementation(); }
+
+ private:
+  std::shared_ptr<const LinearShape> shape_;
+  dnnl::memory weights_, bias_;
+};
+
+}  // namespace memseal::model

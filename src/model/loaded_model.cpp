@@ -1,0 +1,159 @@
+#include "loaded_model.hpp"
+
+#include "bert_tensors.hpp"
+#include "cpu_encoder.hpp"
+#include "json_fields.hpp"
+#include "reference_encoder.hpp"
+#include "safetensors.hpp"
+#include "vocabulary.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace memseal::model {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t json_bytes_max = 4u << 20, vocabulary_bytes_max = 64u << 20;
+constexpr std::size_t cross_encoder_tokens_max = 512;
+
+/// Reads a file that may be absent and hands it to `check(text, name)`.
+template <class Check>
+Result<void> if_there(const fs::path& path, std::size_t bytes_max, Check check) {
+  std::error_code code;
+  if (!fs::exists(path, code)) return {};
+  const auto text = read_text(path, bytes_max);
+  if (!text) return text.error();
+  return check(*text, path.string());
+}
+
+Result<text::WordPiece> read_words(const fs::path& directory) {
+  const auto whole = directory / "tokenizer.json";
+  const auto lines = directory / "vocab.txt";
+  std::error_code code;
+  if (const auto known = if_there(directory / "tokenizer_config.json", json_bytes_max,
+                                  check_tokenizer_config);
+      !known)
+    return known.error();
+  fs::path used = lines;
+  Result<std::string> vocabulary = std::string();
+  if (fs::exists(lines, code)) {
+    if (const auto known = if_there(whole, vocabulary_bytes_max, check_tokenizer); !known)
+      return known.error();
+    vocabulary = read_text(lines, vocabulary_bytes_max);
+  } else if (fs::exists(whole, code)) {
+    used = whole;
+    const auto text = read_text(whole, vocabulary_bytes_max);
+    if (!text) return text.error();
+    vocabulary = vocabulary_of_tokenizer(*text, whole.string());
+  } else {
+    return Error{Errc::no_model, directory.string() +
+                                     " has neither vocab.txt nor tokenizer.json; "
+                                     "fetch the model again"};
+  }
+  if (!vocabulary) return vocabulary.error();
+  auto words = text::WordPiece::from_vocabulary(*vocabulary);
+  if (!words) return Error{words.error().code, used.string() + ": " + words.error().message};
+  return words;
+}
+
+Result<BertConfig> read_config(const fs::path& directory, Architecture wanted) {
+  const auto path = directory / "config.json";
+  const auto text = read_text(path, json_bytes_max);
+  if (!text) return text.error();
+  auto config = BertConfig::parse(*text, path.string());
+  if (config && config->architecture != wanted)
+    return unsupported(path.string(), "describes a " +
+                                          std::string(architecture_name(config->architecture)) +
+                                          " where a " + std::string(architecture_name(wanted)) +
+                                          " is needed; configure another model");
+  return config;
+}
+
+/// The tokens that the model reads at once; checks what else shapes a sentence embedding.
+Result<std::size_t> read_length(const fs::path& directory, const BertConfig& config) {
+  if (config.architecture == Architecture::cross_encoder)
+    return std::min(config.positions, cross_encoder_tokens_max);
+  for (const auto& known :
+       {if_there(directory / "1_Pooling" / "config.json", json_bytes_max, check_pooling),
+        if_there(directory / "modules.json", json_bytes_max, check_modules)})
+    if (!known) return known.error();
+  std::size_t length = 0;
+  const auto known = if_there(directory / "sentence_bert_config.json", json_bytes_max,
+                              [&length](std::string_view text, const std::string& file) {
+                                const auto read = parse_max_seq_length(text, file);
+                                if (!read) return Result<void>(read.error());
+                                length = *read;
+                                return Result<void>();
+                              });
+  if (!known) return known.error();
+  return length == 0 ? config.positions : std::min(length, config.positions);
+}
+
+Result<std::unique_ptr<Encoder>> read_encoder(const MappedFile& file, const fs::path& path,
+                                              const BertConfig& config, Backend backend,
+                                              std::size_t& parameters) {
+  const auto parsed = Safetensors::parse(file.bytes(), path.string());
+  if (!parsed) return parsed.error();
+  const auto tensors = BertTensors::find(*parsed, config, path.string());
+  if (!tensors) return tensors.error();
+  parameters = tensors->parameters;
+  auto encoder = backend == Backend::cpu ? make_cpu_encoder(config, *tensors)
+                                         : make_reference_encoder(config, *tensors);
+  file.drop_pages();
+  return encoder;
+}
+
+}  // namespace
+
+std::string ModelInfo::describe() const {
+  char size[32];
+  std::snprintf(size, sizeof size, "%.1f M", static_cast<double>(parameters) / 1e6);
+  return name + ": " + architecture + ", " + std::to_string(layers) + " layers x " +
+         std::to_string(hidden) + ", " + size + " parameters, " + std::to_string(tokens_max) +
+         " tokens, " + backend + "/" + isa;
+}
+
+Result<std::shared_ptr<const LoadedModel>> load_model(const fs::path& directory,
+                                                      Architecture wanted,
+                                                      const LoadOptions& options) {
+  std::error_code code;
+  if (!fs::is_directory(directory, code))
+    return Error{Errc::no_model, directory.string() +
+                                     ": no such directory; fetch the model or correct its path"};
+  auto config = read_config(directory, wanted);
+  if (!config) return config.error();
+  const auto length = read_length(directory, *config);
+  if (!length) return length.error();
+  auto words = read_words(directory);
+  if (!words) return words.error();
+  if (words->vocabulary_size() > config->vocabulary)
+    return invalid((directory / "config.json").string(),
+                   "has a \"vocab_size\" below the vocabulary's; fetch the model again");
+  const auto path = directory / "model.safetensors";
+  auto file = MappedFile::open(path);
+  if (!file) return file.error();
+
+  ModelInfo info;
+  auto encoder = read_encoder(*file, path, *config, options.backend, info.parameters);
+  if (!encoder) return encoder.error();
+  const auto canonical = fs::canonical(directory, code);
+  info.name = (code ? directory : canonical).filename().string();
+  info.architecture = architecture_name(config->architecture);
+  info.backend = (*encoder)->backend();
+  info.isa = (*encoder)->isa();
+  info.layers = config->layers;
+  info.hidden = config->hidden;
+  info.heads = config->heads;
+  info.vocabulary = words->vocabulary_size();
+  info.tokens_max = options.tokens_max == 0 ? *length
+                                            : std::clamp<std::size_t>(options.tokens_max, 8,
+                                                                      *length);
+  return std::make_shared<const LoadedModel>(LoadedModel{*config, std::move(*words),
+                                                         std::move(*file), std::move(*encoder),
+                                                         std::move(info)});
+}
+
+}  // namespace memseal::model

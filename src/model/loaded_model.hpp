@@ -1,0 +1,30 @@
+#pragma once
+#include "bert_config.hpp"
+#include "encoder.hpp"
+#include "mapped_file.hpp"
+
+#include "memseal/base/result.hpp"
+#include "memseal/model/factory.hpp"
+#include "memseal/model/model_info.hpp"
+#include "memseal/text/wordpiece.hpp"
+
+#include <filesystem>
+#include <memory>
+
+namespace memseal::model {
+
+/// A model directory, read, checked and packed. Immutable: any number of threads at once.
+struct LoadedModel {
+  BertConfig config;
+  text::WordPiece words;
+  MappedFile weights;                  // Outlives the encoder, which reads word rows from it.
+  std::unique_ptr<Encoder> encoder;
+  ModelInfo info;
+};
+
+/// Errors as load_embedder() and load_reranker(); `wanted` is what config.json must say.
+Result<std::shared_ptr<const LoadedModel>> load_model(const std::filesystem::path& directory,
+                                                      Architecture wanted,
+                                                      const LoadOptions& options);
+
+}  // namespace memseal::model

@@ -1,0 +1,238 @@
+#include "bert_tensors.hpp"
+#include "cpu_encoder.hpp"
+#include "model_files.hpp"
+#include "reference_encoder.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <thread>
+
+namespace memseal::model {
+namespace {
+
+using testing::ModelSpec;
+
+bool always() { return true; }
+
+/// A random model in memory, and both ways to compute it.
+struct Bert {
+  ModelSpec spec;
+  std::string file;
+  BertConfig config;
+  Safetensors parsed;
+  BertTensors tensors;
+
+  explicit Bert(const ModelSpec& wanted)
+      : spec(wanted), file(testing::safetensors_of(testing::random_tensors(wanted))),
+        config(BertConfig::parse(testing::config_json(wanted)).value()),
+        parsed(Safetensors::parse(std::as_bytes(std::span(file))).value()),
+        tensors(BertTensors::find(parsed, config).value()) {}
+
+  std::unique_ptr<Encoder> cpu() const { return make_cpu_encoder(config, tensors); }
+  std::unique_ptr<Encoder> reference() const { return make_reference_encoder(config, tensors); }
+};
+
+std::vector<std::int32_t> random_ids(std::size_t length, std::size_t rows, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<std::int32_t> ids(length);
+  for (auto& id : ids) id = static_cast<std::int32_t>(random() % rows);
+  return ids;
+}
+
+PackedBatch batch_of(const std::vector<std::size_t>& lengths, std::size_t rows) {
+  PackedBatch batch;
+  for (std::size_t i = 0; i < lengths.size(); ++i)
+    batch.add(random_ids(lengths[i], rows, static_cast<unsigned>(100 + i)), lengths[i] / 3 + 1);
+  return batch;
+}
+
+std::vector<float> run(const Encoder& encoder, const Bert& bert, const PackedBatch& batch) {
+  const bool scores = bert.spec.architecture == Architecture::cross_encoder;
+  std::vector<float> out(batch.size() * (scores ? 1 : bert.config.hidden), -99.0f);
+  EXPECT_TRUE(scores ? encoder.score(batch, always, out) : encoder.embed(batch, always, out));
+  return out;
+}
+
+void expect_close(const std::vector<float>& got, const std::vector<float>& wanted, double tolerance,
+                  const std::string& what) {
+  ASSERT_EQ(got.size(), wanted.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i)
+    worst = std::isfinite(got[i]) ? std::max(worst, std::abs(double(got[i]) - wanted[i])) : 1e9;
+  EXPECT_LE(worst, tolerance) << what;
+}
+
+ModelSpec tiny(Architecture architecture) {
+  return {.architecture = architecture, .hidden = 128, .layers = 2, .heads = 2,
+          .intermediate = 512};
+}
+
+ModelSpec odd(Architecture architecture) {
+  return {.architecture = architecture, .hidden = 36, .layers = 3, .heads = 3, .intermediate = 50};
+}
+
+const std::vector<std::size_t> odd_lengths{2, 3, 7, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511,
+                                           512};
+
+void expect_reference(const ModelSpec& spec, const std::vector<std::size_t>& lengths) {
+  const Bert bert(spec);
+  const auto cpu = bert.cpu(), reference = bert.reference();
+  for (const auto length : lengths) {
+    const auto batch = batch_of({length}, spec.rows);
+    expect_close(run(*cpu, bert, batch), run(*reference, bert, batch), 1e-4,
+                 std::to_string(length) + " tokens, hidden " + std::to_string(spec.hidden));
+  }
+}
+
+TEST(CpuEncoder, MatchesTheReferenceAtOddLengths) {
+  expect_reference(odd(Architecture::encoder), odd_lengths);
+  expect_reference(odd(Architecture::cross_encoder), odd_lengths);
+  expect_reference(tiny(Architecture::encoder), {2, 65, 129, 256});
+  expect_reference(tiny(Architecture::cross_encoder), {2, 65, 129, 512});
+}
+
+TEST(CpuEncoder, MatchesTheReferenceInBatches) {
+  for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
+    const Bert bert(odd(architecture));
+    const auto cpu = bert.cpu(), reference = bert.reference();
+    for (const std::size_t count : {1u, 2u, 24u, 32u}) {
+      std::vector<std::size_t> lengths(count);
+      for (std::size_t i = 0; i < count; ++i) lengths[i] = 2 + (i * 37) % 90;
+      const auto batch = batch_of(lengths, bert.spec.rows);
+      expect_close(run(*cpu, bert, batch), run(*reference, bert, batch), 1e-4,
+                   std::to_string(count) + " sequences");
+    }
+    const auto mixed = batch_of(odd_lengths, bert.spec.rows);
+    expect_close(run(*cpu, bert, mixed), run(*reference, bert, mixed), 1e-4, "mixed lengths");
+  }
+}
+
+TEST(CpuEncoder, EveryInstructionSetMatchesTheReference) {
+  for (const auto* kernels : runnable_kernels()) {
+    const Bert bert(tiny(Architecture::cross_encoder));
+    const auto cpu = make_cpu_encoder(bert.config, bert.tensors, *kernels);
+    EXPECT_NE(cpu->isa().find(kernels->isa), std::string_view::npos) << cpu->isa();
+    const auto batch = batch_of({2, 33, 100}, bert.spec.rows);
+    expect_close(run(*cpu, bert, batch), run(*bert.reference(), bert, batch), 1e-4, kernels->isa);
+  }
+}
+
+TEST(CpuEncoder, OneLayerOfACrossEncoderIsItsLast) {
+  auto spec = odd(Architecture::cross_encoder);
+  spec.layers = 1;
+  const Bert bert(spec);
+  const auto batch = batch_of({5, 70, 2}, spec.rows);
+  expect_close(run(*bert.cpu(), bert, batch), run(*bert.reference(), bert, batch), 1e-4, "1 layer");
+}
+
+TEST(CpuEncoder, ASequenceDoesNotFeelItsNeighbours) {
+  for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
+    const Bert bert(tiny(architecture));
+    const auto cpu = bert.cpu();
+    const std::vector<std::size_t> lengths{9, 200, 2, 64, 31, 500, 17, 17};
+    const auto together = batch_of(lengths, bert.spec.rows);
+    const auto all = run(*cpu, bert, together);
+    const auto width = all.size() / lengths.size();
+    std::vector<std::size_t> order(lengths.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::shuffle(order.begin(), order.end(), std::mt19937(3));
+    PackedBatch shuffled;
+    for (const auto i : order) shuffled.add(together.tokens(i), together.segment_b[i]);
+    const auto mixed = run(*cpu, bert, shuffled);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto at = [&](const std::vector<float>& from, std::size_t k) {
+        return std::vector<float>(from.begin() + static_cast<std::ptrdiff_t>(k * width),
+                                  from.begin() + static_cast<std::ptrdiff_t>((k + 1) * width));
+      };
+      PackedBatch alone;
+      alone.add(together.tokens(order[i]), together.segment_b[order[i]]);
+      expect_close(at(mixed, i), at(all, order[i]), 2e-5, "shuffled");
+      expect_close(run(*cpu, bert, alone), at(all, order[i]), 2e-5, "alone");
+    }
+  }
+}
+
+TEST(CpuEncoder, SegmentsAndThePoolerMatter) {
+  const Bert bert(tiny(Architecture::cross_encoder));
+  const auto cpu = bert.cpu();
+  const auto ids = random_ids(20, bert.spec.rows, 5);
+  PackedBatch one, two;
+  one.add(ids, 20);
+  two.add(ids, 8);
+  EXPECT_GT(std::abs(run(*cpu, bert, one)[0] - run(*cpu, bert, two)[0]), 1e-3);
+}
+
+TEST(CpuEncoder, AllTokensTheSame) {
+  const Bert bert(tiny(Architecture::encoder));
+  PackedBatch batch;
+  batch.add(std::vector<std::int32_t>(200, 7));
+  expect_close(run(*bert.cpu(), bert, batch), run(*bert.reference(), bert, batch), 1e-4, "same");
+}
+
+TEST(CpuEncoder, EmbeddingsHaveNormOne) {
+  const Bert bert(odd(Architecture::encoder));
+  const auto out = run(*bert.cpu(), bert, batch_of({4, 90, 300}, bert.spec.rows));
+  for (std::size_t i = 0; i < 3; ++i) {
+    double square = 0;
+    for (std::size_t k = 0; k < bert.config.hidden; ++k)
+      square += std::pow(out[i * bert.config.hidden + k], 2);
+    EXPECT_NEAR(square, 1, 1e-5);
+  }
+}
+
+TEST(CpuEncoder, EndsWhenItIsTold) {
+  const Bert bert(tiny(Architecture::cross_encoder));
+  const auto cpu = bert.cpu();
+  const auto batch = batch_of({200, 200, 200, 200}, bert.spec.rows);
+  std::vector<float> out(4);
+  int asked = 0;
+  EXPECT_FALSE(cpu->score(batch, [&] { return ++asked < 3; }, out));
+  EXPECT_EQ(asked, 3);
+  EXPECT_TRUE(cpu->score(batch, [&] { return ++asked, true; }, out));
+}
+
+TEST(CpuEncoder, ManyThreadsAtOnceGetTheSameAnswer) {
+  const Bert bert(tiny(Architecture::cross_encoder));
+  const auto cpu = bert.cpu();
+  const auto batch = batch_of({12, 130, 256, 40}, bert.spec.rows);
+  const auto wanted = run(*cpu, bert, batch);
+  std::vector<std::vector<float>> answers(4, std::vector<float>(4));
+  std::vector<std::jthread> threads;
+  for (auto& answer : answers)
+    threads.emplace_back([&] {
+      for (int round = 0; round < 10; ++round) cpu->score(batch, always, answer);
+    });
+  threads.clear();
+  for (const auto& answer : answers) EXPECT_EQ(answer, wanted);
+}
+
+TEST(CpuEncoder, ReadsHalfPrecisionWeights) {
+  for (const std::string dtype : {"F16", "BF16"}) {
+    auto spec = tiny(Architecture::encoder);
+    spec.dtype = dtype;
+    const Bert bert(spec);
+    const auto batch = batch_of({3, 50}, spec.rows);
+    expect_close(run(*bert.cpu(), bert, batch), run(*bert.reference(), bert, batch), 1e-4, dtype);
+    spec.dtype = "F32";
+    const Bert full(spec);
+    expect_close(run(*bert.cpu(), bert, batch), run(*full.cpu(), full, batch),
+                 dtype == "F16" ? 0.01 : 0.06, dtype + " against F32");
+  }
+}
+
+TEST(CpuEncoderDeath, RefusesIdsOutsideTheVocabulary) {
+  const Bert bert(odd(Architecture::encoder));
+  const auto cpu = bert.cpu();
+  PackedBatch batch;
+  batch.add(std::vector<std::int32_t>{1, static_cast<std::int32_t>(bert.spec.rows)});
+  std::vector<float> out(bert.config.hidden);
+  EXPECT_DEATH(cpu->embed(batch, always, out), "vocabulary");
+  batch = PackedBatch();
+  batch.add(std::vector<std::int32_t>{1, -1});
+  EXPECT_DEATH(cpu->embed(batch, always, out), "vocabulary");
+}
+
+}  // namespace
+}  // namespace memseal::model
