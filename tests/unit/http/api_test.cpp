@@ -1,0 +1,389 @@
+// Every answer of the routes, good and bad, over a real connection.
+#include "unit/http/fixture.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include <fstream>
+#include <iterator>
+
+namespace memseal::test {
+namespace {
+
+namespace json = boost::json;
+
+class ApiTest : public ServerTest {
+ protected:
+  void expect_problem(const Answer& answer, int status, const std::string& code) {
+    EXPECT_EQ(answer.status, status) << answer.body;
+    EXPECT_EQ(answer.field("content-type"), "application/problem+json");
+    boost::system::error_code malformed;
+    const auto body = json::parse(answer.body, malformed);
+    ASSERT_FALSE(malformed) << answer.body;
+    EXPECT_EQ(body.at("code").as_string(), code);
+    EXPECT_EQ(body.at("status"), status);
+    EXPECT_EQ(body.at("request_id").as_string(), answer.field("x-request-id"));
+  }
+};
+
+TEST_F(ApiTest, AnswersAQueryInJson) {
+  world.fill("ada", 10);
+  start();
+  const auto answer = ask(post(query_path, R"({"query":"where?","top_k":2})"));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.field("content-type"), "application/json");
+  EXPECT_NE(answer.field("server-timing").find("rerank;dur="), std::string::npos);
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body.at("count"), 2);
+  EXPECT_EQ(body.at("reranked"), true);
+  EXPECT_TRUE(body.at("fallback_reason").is_null());
+  EXPECT_EQ(body.at("query_id").as_string().size(), 36u);
+  EXPECT_TRUE(body.at("timings").as_object().contains("total_ms"));
+  const auto& first = body.at("results").at(0);
+  EXPECT_EQ(first.at("rank"), 1);
+  EXPECT_EQ(first.at("text"), "passage 9");
+  EXPECT_EQ(first.at("rerank_score").to_number<double>(), 9.0);
+  EXPECT_EQ(first.at("doc_id"), "doc");
+  EXPECT_EQ(first.at("created_at"), "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(first.at("meta").at("page"), 9);
+  EXPECT_EQ(first.at("tags").as_array().size(), 2u);
+}
+
+TEST_F(ApiTest, SaysWhyAnAnswerIsInSearchOrder) {
+  world.fill("ada", 3);
+  world.parts.reranker = nullptr;
+  start();
+  const auto body = json::parse(ask(post(query_path, question)).body);
+  EXPECT_EQ(body.at("reranked"), false);
+  EXPECT_EQ(body.at("fallback_reason"), "no_model");
+  EXPECT_EQ(body.at("results").at(0).at("text"), "passage 0");
+  EXPECT_TRUE(body.at("results").at(0).at("rerank_score").is_null());
+}
+
+TEST_F(ApiTest, ShowsAUserOnlyWhatIsTheirs) {
+  world.fill("ada", 3);
+  start();
+  const auto body = json::parse(ask(post(query_path, question, {}, "bob")).body);
+  EXPECT_EQ(body.at("count"), 0);
+}
+
+TEST_F(ApiTest, RefusesEveryBadTokenAlike) {
+  start();
+  const std::string end = "Content-Type: application/json\r\nContent-Length: 24\r\n\r\n" + question;
+  const std::string line = "POST " + query_path + " HTTP/1.1\r\nHost: memseal\r\nX-Request-ID: r\r\n";
+  auto forged = token("ada");
+  forged.back() = forged.back() == 'A' ? 'B' : 'A';
+  const std::string cases[] = {
+      "",
+      "Authorization: Bearer \r\n",
+      "Authorization: Bearer nonsense\r\n",
+      "Authorization: Basic YTpi\r\n",
+      "Authorization: " + token("ada") + "\r\n",
+      "Authorization: Bearer " + forged + "\r\n",
+      "Authorization: Bearer " + token("ada", -3'600) + "\r\n",
+      "Authorization: Bearer " + token("ada") + "\r\nAuthorization: Bearer " + token("ada") + "\r\n",
+      "Authorization: Bearer " + std::string(5'000, 'a') + "\r\n",
+  };
+  std::string first;
+  for (const auto& field : cases) {
+    const auto answer = ask(line + field + end);
+    expect_problem(answer, 401, "unauthenticated");
+    EXPECT_EQ(answer.field("www-authenticate"), "Bearer error=\"invalid_token\"");
+    EXPECT_FALSE(answer.has("x-ratelimit-limit"));
+    if (first.empty()) first = answer.body;
+    EXPECT_EQ(answer.body, first) << field;
+  }
+  EXPECT_EQ(on_loop([&] { return limiter.asked; }), 0);
+}
+
+TEST_F(ApiTest, TakesTheSchemeInAnyCase) {
+  start();
+  auto request = post(query_path, question);
+  request.replace(request.find("Bearer"), 6, "bEARER");
+  EXPECT_EQ(ask(request).status, 200);
+}
+
+TEST_F(ApiTest, RefusesBadBodies) {
+  start();
+  expect_problem(ask(post(query_path, "not json")), 400, "bad_json");
+  expect_problem(ask(post(query_path, "")), 400, "bad_json");
+  expect_problem(ask(post(query_path, "[]")), 400, "bad_json");
+  expect_problem(ask(post(query_path, "{}")), 422, "invalid_field");
+  expect_problem(ask(post(query_path, R"({"query":"a","top_k":9})")), 422, "invalid_field");
+  expect_problem(ask(post(query_path, R"({"query":"a","nonsense":1})")), 422, "invalid_field");
+  expect_problem(ask(post(index_path, R"({"text":""})")), 422, "invalid_field");
+  expect_problem(ask(post(query_path, "{\"query\":\"\xff\"}")), 400, "bad_json");
+}
+
+TEST_F(ApiTest, RefusesAnotherUsersIdInTheBody) {
+  start();
+  expect_problem(ask(post(query_path, R"({"query":"a","user_id":"bob"})")), 403, "user_mismatch");
+  expect_problem(ask(post(index_path, R"({"text":"a","user_id":"bob"})")), 403, "user_mismatch");
+  EXPECT_EQ(ask(post(query_path, R"({"query":"a","user_id":"ada"})")).status, 200);
+  EXPECT_TRUE(on_loop([&] { return sink.records.empty(); }));
+}
+
+TEST_F(ApiTest, RefusesOtherMediaTypes) {
+  start();
+  const auto with = [&](const std::string& fields) {
+    return ask(head("POST " + query_path, "ada", fields) + "Content-Length: 24\r\n\r\n" + question);
+  };
+  expect_problem(with(""), 415, "unsupported_media_type");
+  expect_problem(with("Content-Type: text/plain\r\n"), 415, "unsupported_media_type");
+  expect_problem(with("Content-Type: application/json; charset=latin1\r\n"), 415,
+                 "unsupported_media_type");
+  expect_problem(with("Content-Type: application/json\r\nContent-Encoding: gzip\r\n"), 415,
+                 "unsupported_media_type");
+  EXPECT_EQ(with("Content-Type: application/json\r\nContent-Encoding: identity\r\n").status, 200);
+  expect_problem(ask(post(query_path, question, "Accept: text/html\r\n")), 406, "not_acceptable");
+}
+
+TEST_F(ApiTest, RefusesABodyOverTheLimit) {
+  options.body_bytes_max = 1'000;
+  start();
+  const std::string large(1'001, ' ');
+  auto answer = ask(post(query_path, large));
+  expect_problem(answer, 413, "payload_too_large");
+  EXPECT_EQ(answer.field("connection"), "close");
+  answer = ask(head("POST " + query_path) + "Content-Type: application/json\r\n"
+               "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + large + "\r\n0\r\n\r\n");
+  expect_problem(answer, 413, "payload_too_large");
+}
+
+TEST_F(ApiTest, StopsAUserWhoseBucketIsEmpty) {
+  limiter.admission = {.allowed = false, .limit = 100, .remaining = 0, .window_s = 3'600,
+                       .reset_s = 3'600, .retry_after_s = 36};
+  start();
+  const auto answer = ask(post(query_path, question));
+  expect_problem(answer, 429, "rate_limited");
+  EXPECT_EQ(answer.field("retry-after"), "36");
+  EXPECT_EQ(answer.field("x-ratelimit-remaining"), "0");
+  EXPECT_EQ(answer.field("ratelimit"), "\"default\";r=0;t=36");
+  EXPECT_NE(answer.body.find("quota-exceeded"), std::string::npos);
+  EXPECT_EQ(on_loop([&] { return world.embedder.mood.calls; }), 0);
+}
+
+TEST_F(ApiTest, ShowsTheBucketOnEveryAuthenticatedAnswer) {
+  start();
+  for (const auto& request : {post(query_path, question), post(query_path, "not json"),
+                              post(query_path, question, "Accept: text/event-stream\r\n"),
+                              get("/api/v1/operations/none")}) {
+    const auto answer = ask(request);
+    EXPECT_EQ(answer.field("x-ratelimit-limit"), "100");
+    EXPECT_EQ(answer.field("x-ratelimit-remaining"), "99");
+    EXPECT_EQ(answer.field("x-ratelimit-reset"), "36");
+    EXPECT_EQ(answer.field("ratelimit-policy"), "\"default\";q=100;w=3600");
+    EXPECT_EQ(answer.field("ratelimit"), "\"default\";r=99;t=36");
+    EXPECT_FALSE(answer.has("retry-after"));
+  }
+  EXPECT_FALSE(ask(get("/health")).has("x-ratelimit-limit"));
+}
+
+TEST_F(ApiTest, TellsOutagesApartWithoutInternals) {
+  start();
+  on_loop([&] { return world.embedder.mood.outage = Error{Errc::timeout, "embed queue"}; });
+  expect_problem(ask(post(query_path, question)), 504, "timeout");
+  on_loop([&] { return world.embedder.mood.outage = Error{Errc::unavailable, "db 10.0.0.1"}; });
+  auto answer = ask(post(query_path, question));
+  expect_problem(answer, 503, "unavailable");
+  EXPECT_EQ(answer.field("retry-after"), "1");
+  EXPECT_EQ(answer.body.find("10.0.0.1"), std::string::npos);
+  on_loop([&] {
+    world.embedder.mood.outage.reset();
+    return world.embedder.mood.throws_unexpected = true;
+  });
+  answer = ask(post(query_path, question));
+  expect_problem(answer, 500, "internal");
+  EXPECT_EQ(answer.body.find("secret"), std::string::npos);
+}
+
+TEST_F(ApiTest, EchoesAProperRequestIdAndMakesOneOtherwise) {
+  start();
+  EXPECT_EQ(ask(head("GET /health", "ada", "X-Request-ID: my.id-1\r\n") + "\r\n")
+                .field("x-request-id"), "my.id-1");
+  const auto made = ask(head("GET /health", "ada", "X-Request-ID: no good\r\n") + "\r\n")
+                        .field("x-request-id");
+  EXPECT_NE(made, "no good");
+  EXPECT_FALSE(made.empty());
+  EXPECT_NE(ask(get("/health")).field("x-request-id"), made);
+  EXPECT_FALSE(ask("nonsense\r\n\r\n").field("x-request-id").empty());
+}
+
+TEST_F(ApiTest, KnowsItsPathsAndMethods) {
+  start();
+  expect_problem(ask(get("/nope")), 404, "not_found");
+  expect_problem(ask(get("/api/v1/nope")), 404, "not_found");
+  expect_problem(ask(get("/health/")), 404, "not_found");
+  expect_problem(ask(get("/api/v1/operations/a/b")), 404, "not_found");
+  auto answer = ask(get(query_path));
+  expect_problem(answer, 405, "method_not_allowed");
+  EXPECT_EQ(answer.field("allow"), "POST, OPTIONS");
+  answer = ask(post("/health", "{}"));
+  expect_problem(answer, 405, "method_not_allowed");
+  EXPECT_EQ(answer.field("allow"), "GET, HEAD, OPTIONS");
+  answer = ask(head("OPTIONS " + index_path) + "\r\n");
+  EXPECT_EQ(answer.status, 204);
+  EXPECT_EQ(answer.field("allow"), "POST, OPTIONS");
+  auto client = connect();
+  client.say(head("HEAD /health") + "\r\n" + get("/health"));
+  EXPECT_EQ(client.answer(true).field("content-length"), "15");
+  EXPECT_EQ(client.answer().body, R"({"status":"ok"})");
+}
+
+TEST_F(ApiTest, IndexesByAnnouncingAndPublishing) {
+  start();
+  const auto answer = ask(post(index_path, R"({"text":"remember me","doc_id":"note","tags":["t"]})"));
+  ASSERT_EQ(answer.status, 202) << answer.body;
+  const auto operation = json::parse(answer.body).at("operation");
+  EXPECT_EQ(operation.at("state"), "queued");
+  EXPECT_EQ(operation.at("doc_id"), "note");
+  const std::string id(operation.at("id").as_string());
+  EXPECT_EQ(answer.field("location"), "/api/v1/operations/" + id);
+  const auto record = on_loop([&] { return sink.records.at(0); });
+  EXPECT_EQ(record.topic, "memory.upload.v1");
+  EXPECT_EQ(record.key, "ada");
+  const auto event = json::parse(record.value);
+  EXPECT_EQ(event.at("subject"), "ada");
+  EXPECT_EQ(event.at("data").at("content").at("data"), "remember me");
+  // Whoever reads the event arrives at the same operation.
+  const auto derived = world.ids.event_id(world.tenant("ada"), http::index_event_source,
+                                          std::string(event.at("id").as_string()));
+  EXPECT_EQ(derived.to_string(), id);
+
+  const auto seen = ask(get("/api/v1/operations/" + id));
+  EXPECT_EQ(seen.status, 200);
+  EXPECT_EQ(json::parse(seen.body).at("operation").at("id").as_string(), id);
+}
+
+TEST_F(ApiTest, MakesARepeatedRequestOneEvent) {
+  start();
+  const auto request = post(index_path, R"({"text":"once"})", "Idempotency-Key: \"key-1\"\r\n");
+  const auto first = ask(request);
+  on_loop([&] { return store.operations.begin()->second.state = "succeeded"; });
+  const auto bare = post(index_path, R"({"text":"once"})", "Idempotency-Key: key-1\r\n");
+  const auto second = ask(bare);
+  EXPECT_EQ(second.field("location"), first.field("location"));
+  EXPECT_EQ(json::parse(second.body).at("operation").at("state"), "succeeded");
+  EXPECT_EQ(on_loop([&] { return sink.records.size(); }), 1u);
+  EXPECT_NE(ask(post(index_path, R"({"text":"once"})", "Idempotency-Key: key-2\r\n"))
+                .field("location"), first.field("location"));
+  // The same key of another user names another operation.
+  EXPECT_NE(ask(post(index_path, R"({"text":"once"})", "Idempotency-Key: key-1\r\n", "bob"))
+                .field("location"), first.field("location"));
+  for (const auto& bad : {std::string("a b"), std::string(256, 'k'), std::string("\"\"")})
+    expect_problem(ask(post(index_path, R"({"text":"a"})", "Idempotency-Key: " + bad + "\r\n")),
+                   400, "bad_request");
+}
+
+TEST_F(ApiTest, NamesADocumentByItsContentWhereTheClientDoesNot) {
+  start();
+  const auto doc = [&](const std::string& body, const std::string& user) {
+    const auto answer = ask(post(index_path, body, {}, user));
+    return std::string(json::parse(answer.body).at("operation").at("doc_id").as_string());
+  };
+  const auto first = doc(R"({"text":"a"})", "ada");
+  EXPECT_TRUE(first.starts_with("api-"));
+  EXPECT_EQ(doc(R"({"text":"a"})", "ada"), first);
+  EXPECT_NE(doc(R"({"text":"b"})", "ada"), first);
+  EXPECT_NE(doc(R"({"text":"a"})", "bob"), first);
+}
+
+TEST_F(ApiTest, TellsNobodyOfAnotherUsersOperation) {
+  start();
+  const auto location = ask(post(index_path, R"({"text":"mine"})")).field("location");
+  const auto as = [&](const std::string& path, const std::string& user) {
+    return ask(head("GET " + path, user, "X-Request-ID: same\r\n") + "\r\n");
+  };
+  EXPECT_EQ(as(location, "ada").status, 200);
+  const auto foreign = as(location, "bob");
+  expect_problem(foreign, 404, "not_found");
+  EXPECT_EQ(as("/api/v1/operations/00000000-0000-0000-0000-000000000000", "bob").body,
+            foreign.body);
+  EXPECT_EQ(as("/api/v1/operations/not-a-uuid", "bob").body, foreign.body);
+}
+
+TEST_F(ApiTest, RefusesToWriteForAnErasedTenantOrWithoutABroker) {
+  start();
+  on_loop([&] { return store.erased = true; });
+  expect_problem(ask(post(index_path, R"({"text":"a"})")), 410, "tenant_erased");
+  on_loop([&] {
+    store.erased = false;
+    sink.mood.outage = Error{Errc::unavailable, "broker"};
+    return true;
+  });
+  expect_problem(ask(post(index_path, R"({"text":"a"})")), 503, "unavailable");
+}
+
+TEST_F(ApiTest, RefusesADocumentThatFillsMoreThanOneEvent) {
+  start();
+  const std::string text(1'048'000, 'x'), name(200, 'n');
+  const auto body = R"({"text":")" + text + R"(","name":")" + name + "\"}";
+  ASSERT_LT(body.size(), limits::http_body_bytes_max);
+  expect_problem(ask(post(index_path, body)), 413, "payload_too_large");
+  EXPECT_TRUE(on_loop([&] { return store.operations.empty(); }));
+}
+
+TEST_F(ApiTest, IsReadyWhenEveryRequiredCheckIs) {
+  std::atomic<bool> database = false;
+  readiness = [&] {
+    return std::vector<http::Check>{{"postgres", database, true, "schema 3"},
+                                    {"redis", false, false, "local buckets"}};
+  };
+  start();
+  auto answer = ask(get("/ready"));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(json::parse(answer.body).at("status"), "not_ready");
+  database = true;
+  answer = ask(get("/ready"));
+  EXPECT_EQ(answer.status, 200);
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body.at("status"), "ready");
+  EXPECT_EQ(body.at("checks").at(1).at("name"), "redis");
+  EXPECT_EQ(body.at("checks").at(1).at("ok"), false);
+}
+
+TEST_F(ApiTest, TellsItsMetricsVersionAndDocument) {
+  memory = [] {
+    return std::vector<std::pair<std::string, std::int64_t>>{{"tenant_keys", 12}};
+  };
+  start();
+  ask(post(query_path, "not json"));
+  ask(get("/nope"));
+  auto answer = ask(get("/metrics"));
+  EXPECT_EQ(answer.field("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(answer.body.find("memseal_http_requests_total{code=\"400\",method=\"POST\",route=\"" +
+                             query_path + "\"} 1"), std::string::npos) << answer.body;
+  EXPECT_NE(answer.body.find("route=\"unknown\""), std::string::npos);
+  const auto figures = json::parse(ask(get("/metrics/memory")).body);
+  EXPECT_GT(figures.at("rss_bytes").as_int64(), 1'000'000);
+  EXPECT_GE(figures.at("connections").to_number<int>(), 1);
+  EXPECT_EQ(figures.at("caches").at("tenant_keys"), 12);
+  EXPECT_EQ(json::parse(ask(get("/version")).body).at("name"), "memseal");
+
+  std::ifstream file(MEMSEAL_SOURCE_DIR "/config/openapi.json");
+  const std::string document{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_TRUE(ask(get("/openapi.json")).body == document) << "rebuild src/http/openapi.cpp";
+  const auto described = json::parse(document);
+  for (const auto& [path, methods] : described.at("paths").as_object()) {
+    const bool is_get = methods.as_object().contains("get");
+    const auto seen = ask(is_get ? get(path) : post(path, "{}"));
+    EXPECT_NE(seen.status, 405) << path;
+    EXPECT_EQ(seen.status == 404, path.find('{') != std::string::npos) << path;
+  }
+}
+
+TEST_F(ApiTest, ServesOnlyItsOwnSetOfRoutes) {
+  options.admin = false;
+  start();
+  EXPECT_EQ(ask(get("/metrics")).status, 404);
+  EXPECT_EQ(ask(post(query_path, question)).status, 200);
+  stop();
+  options.admin = true;
+  options.api = false;
+  loop.restart();
+  start();
+  EXPECT_EQ(ask(get("/metrics")).status, 200);
+  EXPECT_EQ(ask(post(query_path, question)).status, 404);
+}
+
+}  // namespace
+}  // namespace memseal::test

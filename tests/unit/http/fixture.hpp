@@ -1,0 +1,169 @@
+#pragma once
+// A whole server on a loopback port, over fakes.
+#include "memseal/http/server.hpp"
+#include "unit/http/client.hpp"
+#include "unit/query/fakes.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace memseal::fakes {
+
+class Store final : public ports::ChunkStore {
+ public:
+  asio::awaitable<std::vector<ports::Stored>> store(runtime::RequestContext, crypto::Tenant,
+                                                    std::vector<ports::EventWrite>) override {
+    co_return std::vector<ports::Stored>();
+  }
+  asio::awaitable<void> store_failure(runtime::RequestContext, crypto::Tenant, Uuid, std::string,
+                                      std::string, Errc) override {
+    co_return;
+  }
+  asio::awaitable<void> announce(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
+                                 std::string kind, std::string doc_id) override {
+    co_await mood.play();
+    if (!erased)
+      operations.emplace(std::pair(owner, event_id),
+                         ports::Operation{.id = event_id, .kind = kind, .doc_id = doc_id,
+                                          .state = "queued", .created_at_ms = 1'700'000'000'000});
+  }
+  asio::awaitable<std::optional<ports::Operation>> operation(runtime::RequestContext,
+                                                             crypto::Tenant owner,
+                                                             Uuid event_id) override {
+    const auto found = operations.find({owner, event_id});
+    if (found == operations.end()) co_return std::nullopt;
+    co_return found->second;
+  }
+
+  Mood mood;
+  bool erased = false;
+  std::map<std::pair<crypto::Tenant, Uuid>, ports::Operation> operations;
+};
+
+class Sink final : public ports::EventSink {
+ public:
+  asio::awaitable<void> publish(runtime::RequestContext, ports::OutRecord record) override {
+    co_await mood.play();
+    records.push_back(std::move(record));
+  }
+
+  Mood mood;
+  std::vector<ports::OutRecord> records;
+};
+
+class Limiter final : public ports::Limiter {
+ public:
+  asio::awaitable<ports::Admission> admit(runtime::RequestContext, crypto::Tenant) override {
+    ++asked;
+    co_return admission;
+  }
+
+  ports::Admission admission{.allowed = true, .limit = 100, .remaining = 99, .window_s = 3'600,
+                             .reset_s = 36, .retry_after_s = 0};
+  int asked = 0;
+};
+
+}  // namespace memseal::fakes
+
+namespace memseal::test {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+class ServerTest : public ::testing::Test {
+ protected:
+  ServerTest() {
+    options.port = 0;
+    options.admin = true;
+    options.tick = 10ms;
+  }
+  ~ServerTest() override { stop(); }
+
+  void start() {
+    server = std::make_unique<http::Server>(
+        loop.get_executor(), options,
+        http::Services{.metrics = world.metrics, .probe = probe, .api = &api,
+                       .readiness = readiness, .memory = memory});
+    asio::co_spawn(loop, server->run(), [this](std::exception_ptr thrown) { failure = thrown; });
+    thread = std::thread([this] { loop.run(); });
+  }
+  /// Drains and waits until the server has ended by itself.
+  void stop() {
+    if (!thread.joinable()) return;
+    server->begin_drain();
+    thread.join();
+    EXPECT_FALSE(failure);
+  }
+  Client connect() { return Client(server->port()); }
+
+  /// Runs `look` on the server's thread, where the fakes live.
+  template <class Look>
+  auto on_loop(Look look) {
+    std::packaged_task<decltype(look())()> task(std::move(look));
+    auto result = task.get_future();
+    asio::post(loop, [&task] { task(); });
+    return result.get();
+  }
+  /// Waits until `holds` on the server's thread.
+  bool eventually(std::function<bool()> holds) {
+    for (int i = 0; i < 500; ++i) {
+      if (on_loop(holds)) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  }
+
+  std::string token(const std::string& user, std::int64_t lifetime_s = 3'600) {
+    return crypto::mint_hs256(world.keyring.token_key(), UserId::parse(user).value(),
+                              std::time(nullptr), lifetime_s);
+  }
+  std::string head(const std::string& line, const std::string& user = "ada",
+                   const std::string& more = {}) {
+    return line + " HTTP/1.1\r\nHost: memseal\r\nAuthorization: Bearer " + token(user) + "\r\n" +
+           more;
+  }
+  std::string post(const std::string& path, const std::string& body,
+                   const std::string& more = {}, const std::string& user = "ada") {
+    return head("POST " + path, user, more) + "Content-Type: application/json\r\nContent-Length: " +
+           std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
+  std::string get(const std::string& path) { return head("GET " + path) + "\r\n"; }
+  Answer ask(const std::string& request) {
+    auto client = connect();
+    client.say(request);
+    return client.answer();
+  }
+
+  fakes::World world;
+  fakes::Store store;
+  fakes::Sink sink;
+  fakes::Limiter limiter;
+  http::Probe probe{world.metrics};
+  crypto::TokenVerifier tokens =
+      crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
+  http::Api api{world.parts, store, sink, limiter, tokens, world.tenants, world.ids};
+  http::Options options;
+  std::function<std::vector<http::Check>()> readiness;
+  std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory;
+  asio::io_context loop{1};
+  std::unique_ptr<http::Server> server;
+  std::thread thread;
+  std::exception_ptr failure;
+};
+
+inline const std::string query_path = "/api/v1/memory/query";
+inline const std::string index_path = "/api/v1/memory/index";
+inline const std::string question = R"({"query":"where is it?"})";
+
+}  // namespace memseal::test
