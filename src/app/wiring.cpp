@@ -1,0 +1,124 @@
+#include "wiring.hpp"
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+namespace memseal::app {
+
+namespace {
+
+std::size_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+}  // namespace
+
+std::size_t loop_count(const Config& config) {
+  if (config.runtime.loops > 0) return static_cast<std::size_t>(config.runtime.loops);
+  return std::max<std::size_t>(1, cores() / 2);
+}
+
+std::size_t cpu_thread_count(const Config& config) {
+  if (config.runtime.cpu_threads > 0) return static_cast<std::size_t>(config.runtime.cpu_threads);
+  return std::max<std::size_t>(1, cores() - std::min(cores() - 1, loop_count(config)));
+}
+
+Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text,
+                                                           const std::string& key) {
+  const Error malformed{Errc::bad_config, key + " must be address:port, not \"" + text + "\"", key};
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return malformed;
+  std::uint16_t port = 0;
+  const auto* begin = text.data() + colon + 1;
+  const auto* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(begin, end, port);
+  if (failure != std::errc{} || stop != end) return malformed;
+  auto address = text.substr(0, colon);
+  if (address.size() > 2 && address.front() == '[' && address.back() == ']')
+    address = address.substr(1, address.size() - 2);
+  return std::pair(address, port);
+}
+
+redis::LimiterOptions limiter_options(const Config& config) {
+  redis::LimiterOptions options;
+  options.url = config.redis.url;
+  options.requests = config.ratelimit.requests;
+  options.window_s = config.ratelimit.window_s;
+  options.timeout = std::chrono::milliseconds(config.redis.timeout_ms);
+  return options;
+}
+
+std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
+  std::vector<kafka::TopicSpec> topics;
+  for (const auto& name : {config.kafka.upload_topic, config.kafka.chat_topic}) {
+    topics.push_back({name});
+    topics.push_back({name + ".dlq", 1});
+  }
+  if (config.kafka.status_events) topics.push_back({config.kafka.status_topic});
+  return topics;
+}
+
+kafka::ClientOptions kafka_client(const Config& config) {
+  return {config.kafka.brokers, config.kafka.properties};
+}
+
+kafka::SourceOptions source_options(const Config& config) {
+  kafka::SourceOptions options;
+  options.client = kafka_client(config);
+  options.group = config.kafka.group;
+  options.topics.push_back(config.kafka.upload_topic);
+  options.topics.push_back(config.kafka.chat_topic);
+  return options;
+}
+
+postgres::PoolOptions pool_options(const Config& config) {
+  postgres::PoolOptions options;
+  options.dsn = config.postgres.dsn;
+  options.connections = static_cast<std::size_t>(config.postgres.connections);
+  options.waiting_max = static_cast<std::size_t>(config.postgres.waiting_max);
+  return options;
+}
+
+ingest::Options ingest_options(const Config& config) {
+  ingest::Options options;
+  options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);
+  options.rules.overlap = static_cast<std::size_t>(config.chunk.overlap);
+  options.authtoken_required = config.kafka.require_authtoken;
+  if (config.kafka.status_events) options.status_topic = config.kafka.status_topic;
+  return options;
+}
+
+Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring) {
+  const crypto::TokenRules rules{config.auth.issuer, config.auth.audience,
+                                 config.auth.lifetime_s_max, config.auth.leeway_s};
+  if (config.auth.jwks_file.empty())
+    return crypto::TokenVerifier::hs256(keyring.token_key(), rules);
+  std::ifstream file(config.auth.jwks_file, std::ios::binary);
+  if (!file)
+    return Error{Errc::bad_config, "cannot read auth.jwks_file " + config.auth.jwks_file,
+                 "auth.jwks_file"};
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return crypto::TokenVerifier::jwks(text, rules);
+}
+
+Result<std::unique_ptr<model::CpuEmbedder>> make_embedder(const Config& config,
+                                                          boost::asio::thread_pool& cpu) {
+  const auto directory = find_model(config.embedding.model);
+  if (!directory) return directory.error();
+  return model::load_embedder(*directory, cpu);
+}
+
+Result<std::unique_ptr<model::CpuReranker>> make_reranker(const Config& config,
+                                                          boost::asio::thread_pool& cpu) {
+  if (config.rerank.model.empty()) return std::unique_ptr<model::CpuReranker>();
+  const auto directory = find_model(config.rerank.model);
+  if (!directory) return directory.error();
+  return model::load_reranker(*directory, cpu);
+}
+
+postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
+                                   const model::CpuEmbedder& embedder) {
+  return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check()};
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,3 @@
+#include "memseal/app/cli.hpp"
+
+int main(int argc, char** argv) { return memseal::app::run_cli(argc, argv); }

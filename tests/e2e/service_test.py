@@ -1,0 +1,67 @@
+"""How the running service behaves: drain, idleness, memory, dependencies that go away."""
+import json
+import os
+import subprocess
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from harness import STRUCTURED, EndToEnd, structured
+
+
+class RunningService(EndToEnd):
+    def put(self, user, text, doc="d"):
+        self.at.kcat_produce(self.at.upload_topic, user, structured(user, "upload", {
+            "doc_id": doc, "file": {"name": doc, "mime_type": "text/plain"},
+            "content": {"encoding": "utf8", "data": text}}), STRUCTURED)
+
+    def cpu_seconds(self):
+        fields = Path(f"/proc/{self.at.server.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def test_it_is_small_and_idles(self):
+        self.put("alice", "Small is beautiful. " * 3000)
+        self.at.wait_documents(1)
+        token = self.at.token("alice")
+        self.assertTrue(self.at.results(token, "what is small?"))
+        time.sleep(1)
+        before = self.cpu_seconds()
+        time.sleep(5)
+        idle = (self.cpu_seconds() - before) / 5
+        self.assertLess(idle, 0.01, "idle CPU below 1 %")
+        _, data = self.at.request("GET", "/metrics/memory", admin=True)
+        self.assertLess(json.loads(data)["rss_bytes"], 400 << 20)
+
+    def test_a_term_signal_drains(self):
+        self.put("bob", "Draining takes its time.")
+        self.at.wait_documents(1)
+        token = self.at.token("bob")
+        outcomes = []
+
+        def ask():
+            try:
+                kinds = [kind for _, kind, _ in self.at.query(token, "what takes time?")]
+                outcomes.append(kinds[-1])
+            except (RuntimeError, OSError, Exception) as refused:  # after the door is shut
+                outcomes.append(type(refused).__name__)
+        askers = [threading.Thread(target=ask) for _ in range(20)]
+        for asker in askers:
+            asker.start()
+        time.sleep(0.02)
+        status = self.at.stop()
+        for asker in askers:
+            asker.join()
+        self.assertEqual(status, 0, self.at.server_log()[-2000:])
+        for outcome in outcomes:
+            self.assertNotEqual(outcome, "query.started", "a stream was cut without its end")
+        # Offsets are committed: a new start reads nothing again.
+        self.at.start()
+        time.sleep(3)
+        again = sum(value for name, value in self.at.metrics().items()
+                    if name.startswith("memseal_ingest_events_total"))
+        self.assertEqual(again, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,122 @@
+// Form: what a reader may count on in every file.
+#include "sources.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <regex>
+#include <set>
+
+namespace memseal::tidy {
+namespace {
+
+constexpr std::size_t columns_max = 100, file_lines_max = 400, function_lines_max = 60;
+
+// Columns as people count them: UTF-8 continuation bytes do not.
+std::size_t columns(const std::string& line) {
+  return static_cast<std::size_t>(std::count_if(
+      line.begin(), line.end(), [](unsigned char byte) { return (byte & 0xc0) != 0x80; }));
+}
+
+TEST(Form, LinesFitAHundredColumns) {
+  for (const auto& source : sources_under({"include", "src", "kernels", "tests", "bench"})) {
+    if (source.is_generated()) continue;
+    for (std::size_t i = 0; i < source.lines.size(); ++i)
+      EXPECT_LE(columns(source.lines[i]), columns_max) << source.path << ":" << i + 1;
+  }
+}
+
+TEST(Form, FilesStayShort) {
+  for (const auto& source : product_sources()) {
+    if (source.is_generated()) continue;
+    EXPECT_LE(source.lines.size(), file_lines_max) << source.path;
+  }
+}
+
+// A function at namespace level ends with a lone "}" in column 0 and begins at the last line in
+// column 0 before it that opens it.
+TEST(Form, FunctionsStayShort) {
+  std::size_t functions = 0;
+  for (const auto& source : product_sources()) {
+    if (source.is_generated()) continue;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < source.lines.size(); ++i) {
+      const auto& line = source.lines[i];
+      if (line == "}") {
+        ++functions;
+        EXPECT_LE(i - begin + 1, function_lines_max) << source.path << ":" << begin + 1;
+      }
+      const bool starts_text =
+          !line.empty() && line[0] != ' ' && line[0] != '}' && line[0] != '/' && line[0] != '#';
+      if (starts_text) begin = i;
+    }
+  }
+  EXPECT_GT(functions, 100u);
+}
+
+TEST(Form, HeadersGuardThemselves) {
+  for (const auto& source : sources_under({"include", "src", "tests", "bench"}))
+    if (source.is_header()) {
+      EXPECT_NE(std::find(source.lines.begin(), source.lines.end(), "#pragma once"),
+                source.lines.end())
+          << source.path;
+    }
+}
+
+TEST(Form, NoFileHasTabsOrTrailingSpace) {
+  for (const auto& source : sources_under({"include", "src", "tests", "bench"}))
+    for (std::size_t i = 0; i < source.lines.size(); ++i) {
+      const auto& line = source.lines[i];
+      EXPECT_EQ(line.find('\t'), std::string::npos) << source.path << ":" << i + 1;
+      EXPECT_FALSE(!line.empty() && line.back() == ' ') << source.path << ":" << i + 1;
+    }
+}
+
+struct Banned {
+  const char* pattern;
+  const char* why;
+  std::set<std::string> allowed_in;  ///< modules
+};
+
+TEST(Form, BannedWordsStayOut) {
+  const std::vector<Banned> banned{
+      {R"(\bdetached\b)", "a task has a parent: use runtime::TaskGroup", {}},
+      {R"(\bgetenv\b)", "the environment is read in app/config only", {}},
+      {R"(\bstd::j?thread\b)", "threads belong to runtime", {"runtime"}},
+      {R"(\bsleep_for\b|\bsleep_until\b|\busleep\b)", "never block a thread to wait", {}},
+      {R"(\b(io|io_|context|context_|loop)\.stop\(\))", "a context ends when its work ends", {}},
+      {R"(\bTODO\b|\bFIXME\b|\bXXX\b)", "no unfinished work in the sources", {}},
+      {R"(\brand\(\)|\bsrand\()", "randomness comes from crypto", {}},
+      {R"(/home/|/work/|/root/)", "no paths of one machine", {}}};
+  for (const auto& source : product_sources()) {
+    if (source.is_generated()) continue;
+    for (const auto& rule : banned) {
+      if (rule.allowed_in.contains(source.module())) continue;
+      const std::regex pattern(rule.pattern);
+      for (std::size_t i = 0; i < source.lines.size(); ++i)
+        EXPECT_FALSE(std::regex_search(source.lines[i], pattern))
+            << source.path << ":" << i + 1 << ": " << rule.why;
+    }
+  }
+}
+
+TEST(Form, SpawningStaysInTheRuntime) {
+  const std::regex spawn(R"(\bco_spawn\()");
+  for (const auto& source : product_sources()) {
+    if (source.module() == "runtime" || source.module() == "app") continue;
+    for (std::size_t i = 0; i < source.lines.size(); ++i)
+      EXPECT_FALSE(std::regex_search(source.lines[i], spawn)) << source.path << ":" << i + 1;
+  }
+}
+
+TEST(Form, ATenantIsMintedInOnePlace) {
+  const std::regex mint(R"(\bTenant\(\s*(UserHash|hash))");
+  for (const auto& source : product_sources())
+    for (std::size_t i = 0; i < source.lines.size(); ++i)
+      if (std::regex_search(source.lines[i], mint)) {
+        EXPECT_EQ(source.module(), "crypto") << source.path << ":" << i + 1;
+      }
+}
+
+}  // namespace
+}  // namespace memseal::tidy
