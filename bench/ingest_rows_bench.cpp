@@ -33,7 +33,8 @@ double store_all(asio::io_context& loop, postgres::PgChunkStore& store, const cr
   double total = 0;
   for (auto batch : batches) {
     total += seconds([&] {
-      const runtime::RequestContext context{"bench", runtime::Deadline::after(std::chrono::minutes(1))};
+      const runtime::RequestContext context{"bench",
+                                            runtime::Deadline::after(std::chrono::minutes(1))};
       for (const auto answer : run_on(loop, store.store(context, owner, std::move(batch)))) {
         if (answer != ports::Stored::applied) throw std::runtime_error("an event was not applied");
       }

@@ -20,7 +20,7 @@ using namespace memseal;
 using namespace memseal::crypto;
 
 constexpr std::size_t plain_bytes = 1'024;
-constexpr int runs = 7;
+constexpr int runs = 9;
 constexpr double half_run_s = 0.5;
 constexpr const char* rival_command =
     "openssl speed -mr -evp aes-256-gcm -aead -bytes 1024 -seconds 1 2>/dev/null";

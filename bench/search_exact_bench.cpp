@@ -88,7 +88,8 @@ asio::awaitable<std::vector<double>> search_many(postgres::PgChunkSearch& search
     const auto start = runtime::Clock::now();
     const ports::SearchFilter everything;
     const auto found = co_await search.nearest(soon(), owner, query, 24, everything);
-    times.push_back(std::chrono::duration<double, std::micro>(runtime::Clock::now() - start).count());
+    times.push_back(
+        std::chrono::duration<double, std::micro>(runtime::Clock::now() - start).count());
     if (found.size() != 24) throw std::runtime_error("not 24 rows");
   }
   co_return times;

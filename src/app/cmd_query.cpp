@@ -37,19 +37,35 @@ std::string read_token(const QueryOptions& options) {
 std::string request_body(const QueryOptions& options) {
   json::object body{
       {"query", options.text}, {"top_k", options.top_k}, {"rerank", !options.no_rerank}};
-  if (options.trace) body["include"] = json::array{"trace"};
-  json::object filters;
-  if (!options.source.empty()) filters["source"] = options.source;
-  if (!options.tags.empty())
-    filters["tags"] = json::array(options.tags.begin(), options.tags.end());
-  if (!filters.empty()) body["filters"] = std::move(filters);
+  if (options.trace) body["include_trace"] = true;
+  if (!options.source.empty()) body["source"] = options.source;
+  if (!options.tags.empty()) body["tags"] = json::array(options.tags.begin(), options.tags.end());
   return json::serialize(body);
 }
 
 std::string text_of(const json::object& data, std::string_view key) {
   const auto* value = data.if_contains(key);
   if (value == nullptr || value->is_null()) return "";
-  return value->is_string() ? std::string(value->as_string()) : json::serialize(*value);
+  if (value->is_string()) return std::string(value->as_string());
+  if (!value->is_double()) return json::serialize(*value);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3f", value->as_double());
+  return text;
+}
+
+// {"embed_ms": 5.2, …} as "embed 5.2 ms, …".
+std::string timings_of(const json::object& data) {
+  const auto* timings = data.if_contains("timings");
+  if (timings == nullptr || !timings->is_object()) return "";
+  std::string line;
+  for (const auto& [name, value] : timings->as_object()) {
+    if (!value.is_number() || !name.ends_with("_ms")) continue;
+    char text[64];
+    std::snprintf(text, sizeof text, "%s%.*s %.1f ms", line.empty() ? "" : ", ",
+                  static_cast<int>(name.size() - 3), name.data(), value.to_number<double>());
+    line += text;
+  }
+  return line;
 }
 
 // Text of strangers goes to a terminal: control characters must not drive it.
@@ -117,7 +133,7 @@ class StreamPrinter {
     std::printf("%s results, %s", text_of(data, "count").c_str(),
                 text_of(data, "reranked") == "true" ? "reranked" : "in search order");
     if (!reason.empty()) std::printf(" (%s)", reason.c_str());
-    std::printf(", timings %s\n", text_of(data, "timings").c_str());
+    std::printf("; %s\n", timings_of(data).c_str());
   }
 
   void failed(const json::object& data) {

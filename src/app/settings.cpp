@@ -112,6 +112,7 @@ std::string show_properties(const Config& config) {
 #define FIELD(path) \
   [](Config & config) -> auto& { return config.path; }
 
+// Table: one entry a key.
 std::vector<Setting> make_settings() {
   std::vector<Setting> all{
       choice("env", "what the deployment is for", {"development", "production"}, FIELD(env)),
@@ -141,6 +142,9 @@ std::vector<Setting> make_settings() {
            FIELD(kafka.enabled)),
       text("kafka.brokers", "bootstrap servers, host:port,host:port", FIELD(kafka.brokers)),
       text("kafka.group", "consumer group", FIELD(kafka.group)),
+      text("kafka.instance_id",
+           "name of this member, stable over restarts: a restart then keeps its partitions",
+           FIELD(kafka.instance_id)),
       text("kafka.upload_topic", "topic of uploads", FIELD(kafka.upload_topic)),
       text("kafka.chat_topic", "topic of chats", FIELD(kafka.chat_topic)),
       text("kafka.status_topic", "topic that tells what became of each event",

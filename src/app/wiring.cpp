@@ -1,15 +1,16 @@
 #include "wiring.hpp"
 
+#include "memseal/runtime/loops.hpp"
+
 #include <charconv>
 #include <fstream>
 #include <iterator>
-#include <thread>
 
 namespace memseal::app {
 
 namespace {
 
-std::size_t cores() { return std::max(1u, std::thread::hardware_concurrency()); }
+std::size_t cores() { return runtime::core_count(); }
 
 }  // namespace
 
@@ -66,6 +67,7 @@ kafka::SourceOptions source_options(const Config& config) {
   kafka::SourceOptions options;
   options.client = kafka_client(config);
   options.group = config.kafka.group;
+  options.instance_id = config.kafka.instance_id;
   options.topics.push_back(config.kafka.upload_topic);
   options.topics.push_back(config.kafka.chat_topic);
   return options;

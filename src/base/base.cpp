@@ -9,6 +9,7 @@
 
 namespace memseal {
 
+// Table: one line an error.
 std::string_view errc_name(Errc code) noexcept {
   switch (code) {
     case Errc::bad_json:

@@ -1,7 +1,6 @@
 #include "gcm.hpp"
 
 #include "memseal/base/assert.hpp"
-#include "memseal/base/result.hpp"
 
 #include <openssl/err.h>
 
@@ -15,48 +14,42 @@ namespace memseal::crypto {
 
 namespace {
 
-ossl::CipherCtx keyed_context(ByteView key, bool sealing) {
-  const Nonce zero{};
+ossl::CipherCtx evp_context(ByteView key, bool sealing) {
   ossl::CipherCtx context(EVP_CIPHER_CTX_new());
   if (!context || EVP_CipherInit_ex2(context.get(), ossl::algorithms().aes_256_gcm.get(),
-                                     key.data(), zero.data(), sealing ? 1 : 0, nullptr) != 1)
-    throw Outage({Errc::unavailable, "OpenSSL cannot key an AES-256-GCM context"});
+                                     key.data(), nullptr, sealing ? 1 : 0, nullptr) != 1)
+    return nullptr;
   return context;
 }
 
-// Written out, since OpenSSL's constructors are calls that a seal would notice.
-OSSL_PARAM octets(const char* name, const std::uint8_t* data, std::size_t size) noexcept {
-  return {name, OSSL_PARAM_OCTET_STRING, const_cast<std::uint8_t*>(data), size,
-          OSSL_PARAM_UNMODIFIED};
-}
-
-OSSL_PARAM tag_param(const std::uint8_t* tag) noexcept {
-  return octets(OSSL_CIPHER_PARAM_AEAD_TAG, tag, gcm_tag_bytes);
-}
-
-// A fixed part of the largest size stands for the whole nonce. EVP_CipherInit_ex2 asks the
-// provider for the nonce's length on each call, which costs as much as 150 bytes of AES.
-OSSL_PARAM whole_nonce_param(const Nonce& nonce) noexcept {
-  return octets(OSSL_CIPHER_PARAM_AEAD_TLS1_IV_FIXED, nonce.data(), static_cast<std::size_t>(-1));
-}
-
-constexpr OSSL_PARAM end{nullptr, 0, nullptr, 0, 0};
-
-bool seal_part(EVP_CIPHER_CTX* context, std::uint8_t* out, ByteView in) {
+bool evp_run(EVP_CIPHER_CTX* context, ByteView aad, ByteView in, std::uint8_t* out) {
   int size = 0;
-  return EVP_EncryptUpdate(context, out, &size, in.data(), static_cast<int>(in.size())) == 1;
+  return EVP_CipherUpdate(context, nullptr, &size, aad.data(), static_cast<int>(aad.size())) == 1 &&
+         EVP_CipherUpdate(context, out, &size, in.data(), static_cast<int>(in.size())) == 1 &&
+         EVP_CipherFinal_ex(context, out + in.size(), &size) == 1;
 }
 
-bool open_part(EVP_CIPHER_CTX* context, std::uint8_t* out, ByteView in) {
-  int size = 0;
-  return EVP_DecryptUpdate(context, out, &size, in.data(), static_cast<int>(in.size())) == 1;
+bool evp_seal(EVP_CIPHER_CTX* context, const Nonce& nonce, ByteView aad, ByteView plain,
+              std::uint8_t* cipher, std::uint8_t* tag) {
+  return EVP_CipherInit_ex2(context, nullptr, nullptr, nonce.data(), 1, nullptr) == 1 &&
+         evp_run(context, aad, plain, cipher) &&
+         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, gcm_tag_bytes, tag) == 1;
+}
+
+bool evp_open(EVP_CIPHER_CTX* context, const Nonce& nonce, ByteView aad, ByteView cipher,
+              const std::uint8_t* tag, std::uint8_t* plain) {
+  return EVP_CipherInit_ex2(context, nullptr, nullptr, nonce.data(), 0, nullptr) == 1 &&
+         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, gcm_tag_bytes,
+                             const_cast<std::uint8_t*>(tag)) == 1 &&
+         evp_run(context, aad, cipher, plain);
 }
 
 std::atomic<std::uint64_t> forget_calls{0};
 
 }  // namespace
 
-Gcm::Gcm(ByteView key, NonceBy way) : way_(way) {
+Gcm::Gcm(ByteView key, GcmWay way)
+    : provider_(way == GcmWay::provider ? ProviderGcm::find() : nullptr) {
   MEMSEAL_ASSERT(key.size() == key_.size());
   std::copy(key.begin(), key.end(), key_.begin());
 }
@@ -74,61 +67,58 @@ bool Gcm::has_key(ByteView key) const noexcept {
   return different == 0;
 }
 
+// Contexts are keyed when first used: most keys of a process only ever seal or only ever open.
+bool Gcm::ready(bool sealing) noexcept {
+  if (provider_ != nullptr) {
+    auto& context = sealing ? sealing_ : opening_;
+    if (!context) context = provider_->key_context(key_, sealing);
+    return context != nullptr;
+  }
+  auto& context = sealing ? evp_sealing_ : evp_opening_;
+  if (!context) context = evp_context(key_, sealing);
+  return context != nullptr;
+}
+
 bool Gcm::seal(const Nonce& nonce, ByteView aad, ByteView plain, std::uint8_t* cipher,
-               std::uint8_t* tag) noexcept try {
-  if (!sealing_) sealing_ = keyed_context(key_, true);
-  auto* context = sealing_.get();
-  const OSSL_PARAM set[] = {whole_nonce_param(nonce), end};
-  OSSL_PARAM get[] = {tag_param(tag), end};
-  int none = 0;
-  const bool fresh = way_ == NonceBy::parameter ? EVP_CIPHER_CTX_set_params(context, set) == 1
-                                                : EVP_CipherInit_ex2(context, nullptr, nullptr,
-                                                                     nonce.data(), 1, nullptr) == 1;
-  const bool sealed = fresh && seal_part(context, nullptr, aad) &&
-                      seal_part(context, cipher, plain) &&
-                      EVP_EncryptFinal_ex(context, cipher + plain.size(), &none) == 1 &&
-                      EVP_CIPHER_CTX_get_params(context, get) == 1;
+               std::uint8_t* tag) noexcept {
+  const bool sealed =
+      ready(true) &&
+      (provider_ != nullptr ? provider_->seal(sealing_.get(), nonce, aad, plain, cipher, tag)
+                            : evp_seal(evp_sealing_.get(), nonce, aad, plain, cipher, tag));
   if (!sealed) ERR_clear_error();
   return sealed;
-} catch (const Outage&) {
-  return false;
 }
 
 bool Gcm::open(const Nonce& nonce, ByteView aad, ByteView cipher, const std::uint8_t* tag,
-               std::uint8_t* plain) noexcept try {
-  if (!opening_) opening_ = keyed_context(key_, false);
-  auto* context = opening_.get();
-  const bool by_parameter = way_ == NonceBy::parameter;
-  const OSSL_PARAM set[] = {tag_param(tag), by_parameter ? whole_nonce_param(nonce) : end, end};
-  int none = 0;
-  const bool fresh =
-      by_parameter || EVP_CipherInit_ex2(context, nullptr, nullptr, nonce.data(), 0, nullptr) == 1;
-  const bool opened = fresh && EVP_CIPHER_CTX_set_params(context, set) == 1 &&
-                      open_part(context, nullptr, aad) && open_part(context, plain, cipher) &&
-                      EVP_DecryptFinal_ex(context, plain + cipher.size(), &none) == 1;
+               std::uint8_t* plain) noexcept {
+  const bool opened =
+      ready(false) &&
+      (provider_ != nullptr ? provider_->open(opening_.get(), nonce, aad, cipher, tag, plain)
+                            : evp_open(evp_opening_.get(), nonce, aad, cipher, tag, plain));
   if (!opened) ERR_clear_error();
   return opened;
-} catch (const Outage&) {
-  return false;
 }
 
-NonceBy nonce_way() {
-  static const NonceBy way = [] {
+GcmWay gcm_way() {
+  static const GcmWay way = [] {
+    if (ProviderGcm::find() == nullptr) return GcmWay::evp;
     const std::array<std::uint8_t, gcm_key_bytes> key{1, 2, 3};
     const std::array<std::uint8_t, 20> text{4, 5, 6};
-    Gcm fast(key, NonceBy::parameter), plain(key, NonceBy::init);
+    Gcm fast(key, GcmWay::provider), plain(key, GcmWay::evp);
     for (std::uint8_t round = 0; round < 3; ++round) {
       const Nonce nonce{7, round, 8, 9, 10, 11, 12, 13, 14, 15, 16, round};
       std::array<std::uint8_t, text.size() + gcm_tag_bytes> one{}, other{}, opened{};
-      if (!fast.seal(nonce, text, text, one.data(), one.data() + text.size()) ||
+      auto* const tag = one.data() + text.size();
+      const auto cipher = ByteView(one).first(text.size());
+      if (!fast.seal(nonce, text, text, one.data(), tag) ||
           !plain.seal(nonce, text, text, other.data(), other.data() + text.size()) ||
-          one != other ||
-          !fast.open(nonce, text, ByteView(one).first(text.size()), one.data() + text.size(),
-                     opened.data()) ||
+          one != other || !fast.open(nonce, text, cipher, tag, opened.data()) ||
           !std::equal(text.begin(), text.end(), opened.begin()))
-        return NonceBy::init;
+        return GcmWay::evp;
+      tag[0] ^= 1;
+      if (fast.open(nonce, text, cipher, tag, opened.data())) return GcmWay::evp;
     }
-    return NonceBy::parameter;
+    return GcmWay::provider;
   }();
   return way;
 }
@@ -145,7 +135,7 @@ Gcm& keyed(ByteView key) {
   auto found = std::find_if(cache.begin(), cache.end(),
                             [key](const auto& entry) { return entry->has_key(key); });
   if (found == cache.end()) {
-    auto fresh = std::make_unique<Gcm>(key, nonce_way());
+    auto fresh = std::make_unique<Gcm>(key, gcm_way());
     if (cache.size() >= keyed_max) cache.pop_back();
     found = cache.insert(cache.end(), std::move(fresh));
   }

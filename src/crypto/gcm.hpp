@@ -2,6 +2,7 @@
 // AES-256-GCM with its keyed state kept: keying a context costs about as much as a short seal.
 #include "nonces.hpp"
 #include "ossl.hpp"
+#include "provider_gcm.hpp"
 
 #include <array>
 #include <cstdint>
@@ -10,15 +11,15 @@ namespace memseal::crypto {
 
 inline constexpr std::size_t gcm_key_bytes = 32, gcm_tag_bytes = 16;
 
-/// How a context learns its nonce. Both give the same bytes. `parameter` is the fast one, and
-/// used where this OpenSSL takes a whole nonce that way; `init` always works.
-enum class NonceBy { parameter, init };
+/// How OpenSSL is asked; both give the same bytes. `provider` is the fast one, used where it was
+/// seen to agree with `evp`, which always works.
+enum class GcmWay { provider, evp };
 
 /// One key in both directions. One thread at a time. Wiped when destroyed.
 class Gcm {
  public:
-  /// `key`: 32 bytes. Throws Outage when OpenSSL cannot key a context.
-  Gcm(ByteView key, NonceBy way);
+  /// `key`: 32 bytes.
+  Gcm(ByteView key, GcmWay way);
   ~Gcm();
   Gcm(const Gcm&) = delete;
   Gcm& operator=(const Gcm&) = delete;
@@ -33,13 +34,16 @@ class Gcm {
   bool has_key(ByteView key) const noexcept;  ///< in constant time; `key`: 32 bytes
 
  private:
+  bool ready(bool sealing) noexcept;
+
   std::array<std::uint8_t, gcm_key_bytes> key_{};
-  NonceBy way_;
-  ossl::CipherCtx sealing_, opening_;
+  const ProviderGcm* provider_;  ///< null: by EVP
+  ProviderGcm::Context sealing_, opening_;
+  ossl::CipherCtx evp_sealing_, evp_opening_;
 };
 
 /// The way that this OpenSSL is known to take; decided once, by comparing both.
-NonceBy nonce_way();
+GcmWay gcm_way();
 
 /// This thread's context of `key` (32 bytes), from a cache of the `keyed_max` last used ones.
 /// The reference lasts until the next call on this thread.

@@ -64,7 +64,7 @@ Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
   const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (handle < 0 && errno == ENOENT)
     return Error{Errc::key_missing,
-                 "keyring file " + file.string() + " does not exist; run memseal keys create"};
+                 "keyring file " + file.string() + " does not exist; run `memseal keys init`"};
   if (handle < 0) return refuse(file, reason(errno));
   const OnExit close_it([&] { ::close(handle); });
   struct stat status {};

@@ -81,10 +81,12 @@ Result<Url> Url::parse(std::string_view text) {
   const auto authority = text.substr(0, slash);
   url.target = slash < text.size() ? std::string(text.substr(slash)) : "/";
   const auto colon = authority.rfind(':');
-  const bool has_port = colon != std::string_view::npos && authority.find(']', colon) == authority.npos;
+  const bool has_port =
+      colon != std::string_view::npos && authority.find(']', colon) == authority.npos;
   url.host = std::string(authority.substr(0, has_port ? colon : authority.npos));
   url.port = has_port ? std::string(authority.substr(colon + 1)) : "80";
-  if (url.host.size() > 2 && url.host.front() == '[') url.host = url.host.substr(1, url.host.size() - 2);
+  if (url.host.size() > 2 && url.host.front() == '[')
+    url.host = url.host.substr(1, url.host.size() - 2);
   if (url.host.empty() || url.port.empty())
     return Error{Errc::bad_request, "the address lacks a host or a port"};
   return url;
@@ -129,7 +131,8 @@ Result<ClientResponse> fetch(const ClientRequest& request,
     stream.expires_after(request.idle_timeout);
     beast::http::async_read_some(stream, buffer, parser, step.handler());
     failure = step.wait();
-    if (failure && failure != beast::http::error::end_of_stream) return failed(request.url, failure);
+    if (failure && failure != beast::http::error::end_of_stream)
+      return failed(request.url, failure);
     auto& body = parser.get().body();
     if (on_body && response.status == 200 && !body.empty()) {
       const auto bytes = std::exchange(body, std::string());

@@ -34,6 +34,12 @@ Response operation_response(int status, const ports::Operation& operation) {
   return json_response(status, json::serialize(json::object{{"operation", std::move(body)}}));
 }
 
+ports::Operation just_queued(const Uuid& id, const std::string& doc_id) {
+  const auto now_ms = unix_ms_now();
+  return {.id = id, .kind = std::string(kind), .doc_id = doc_id, .state = "queued",
+          .created_at_ms = now_ms, .updated_at_ms = now_ms};
+}
+
 /// The key that makes a repeated request one event; made up where the client gave none.
 /// The field is a quoted string (RFC 8941) in the draft and bare in most clients: both are read.
 Result<std::string> event_id_of(const RequestHead& head) {
@@ -98,11 +104,13 @@ asio::awaitable<std::optional<Response>> post_index(Exchange& exchange) {
   // Announced before it is published: whoever sees the event finds its operation.
   co_await api.store.announce(exchange.context, who.tenant, id, std::string(kind),
                               doc_id->value());
-  auto operation = co_await api.store.operation(exchange.context, who.tenant, id);
-  if (!operation) throw Outage({Errc::tenant_erased, "this user's memory was erased"});
+  std::optional<ports::Operation> known;
+  if (exchange.head.count("idempotency-key") != 0)
+    known = co_await api.store.operation(exchange.context, who.tenant, id);
+  const auto operation = known.value_or(just_queued(id, doc_id->value()));
   // A repeated request whose event took effect needs no second event; while it is queued, the
   // first may never have reached the broker, and the ledger drops the one too many.
-  if (operation->state == "queued") {
+  if (operation.state == "queued") {
     ports::OutRecord record{.topic = exchange.core.options.upload_topic,
                             .key = who.user.value(),
                             .value = std::move(event),
@@ -110,7 +118,7 @@ asio::awaitable<std::optional<Response>> post_index(Exchange& exchange) {
     record.headers.emplace_back("content-type", "application/cloudevents+json; charset=UTF-8");
     co_await api.events.publish(exchange.context, std::move(record));
   }
-  auto response = operation_response(202, *operation);
+  auto response = operation_response(202, operation);
   response.fields.push_back({"Location", std::string(operations_path) + id.to_string()});
   co_return response;
 }

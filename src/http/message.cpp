@@ -108,7 +108,7 @@ std::string_view reason_phrase(int status) noexcept {
   }
 }
 
-std::string head_text(int status, const std::vector<Field>& fields) {
+std::string head_text(int status, const std::vector<OutField>& fields) {
   std::string text;
   text.reserve(512);
   text.append("HTTP/1.1 ").append(std::to_string(status)).append(" ");

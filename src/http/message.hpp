@@ -37,18 +37,24 @@ struct RequestHead {
   std::optional<std::string> list(std::string_view name) const;
 };
 
+/// A field we send. Its name is a literal, so an answer's dozen names cost no allocation.
+struct OutField {
+  std::string_view name;
+  std::string value;
+};
+
 /// A whole answer. Framing, date, request id and connection fields are added when it is written.
 struct Response {
   int status = 200;
   std::string content_type = {};          ///< empty: no body
   std::string body = {};
-  std::vector<Field> fields = {};
+  std::vector<OutField> fields = {};
 };
 
 std::string_view reason_phrase(int status) noexcept;
 
 /// Status line and fields, each line ended; without the empty line that ends the head.
-std::string head_text(int status, const std::vector<Field>& fields);
+std::string head_text(int status, const std::vector<OutField>& fields);
 
 /// IMF-fixdate of RFC 9110, e.g. "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string http_date(std::int64_t unix_s);

@@ -75,6 +75,7 @@ asio::awaitable<Response> answer_whole(Exchange& exchange, wire::QueryRequest re
 asio::awaitable<void> answer_in_stream(Exchange& exchange, wire::QueryRequest request) {
   auto& stream = exchange.stream.emplace(exchange, crypto::random_uuid().to_string());
   stream.begin(exchange);
+  exchange.session.free_read_buffer();
   const json::object limits{{"top_k", request.top_k}, {"candidates", request.candidates}};
   stream.add("query.started", {{"query_id", stream.query_id()},
                                {"request_id", exchange.context.id},

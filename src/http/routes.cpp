@@ -72,7 +72,7 @@ const Route* find(Exchange& exchange) {
   return nullptr;
 }
 
-Field allow(const Route& route) {
+OutField allow(const Route& route) {
   return {"Allow", route.method == "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS"};
 }
 
@@ -142,6 +142,7 @@ asio::awaitable<bool> admit(Exchange& exchange, const Api& api) {
   const auto retry_after = std::max<std::int64_t>(admission.retry_after_s, 1);
   const auto reset = admission.allowed ? admission.reset_s : retry_after;
   auto& fields = exchange.fields;
+  fields.reserve(6);
   fields.push_back({"X-RateLimit-Limit", limit});
   fields.push_back({"X-RateLimit-Remaining", remaining});
   fields.push_back({"X-RateLimit-Reset", std::to_string(admission.reset_s)});

@@ -20,7 +20,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using asio::ip::tcp;
-using reuse_port = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 // Between `query.failed` at the drain timeout and closing what is still open.
 constexpr auto stop_grace = 2s;
@@ -39,7 +38,8 @@ tcp::acceptor listen(const asio::any_io_executor& executor, const Options& optio
     tcp::acceptor acceptor(executor);
     acceptor.open(endpoint.protocol());
     acceptor.set_option(tcp::acceptor::reuse_address(true));
-    if (options.reuse_port) acceptor.set_option(reuse_port(true));
+    const int on = options.reuse_port ? 1 : 0;
+    ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     acceptor.bind(endpoint);
     acceptor.listen(asio::socket_base::max_listen_connections);
     return acceptor;

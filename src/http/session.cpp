@@ -148,13 +148,14 @@ asio::awaitable<void> Session::answer() {
   }
   const std::chrono::duration<double> took = Clock::now() - started;
   core_.services.probe.request(exchange.route, head.method, outcome.status, took.count());
-  runtime::log(outcome.status >= 500 ? runtime::LogLevel::warn : runtime::LogLevel::debug,
-               "request",
-               {{"request_id", exchange.context.id}, {"route", exchange.route},
-                {"status", outcome.status}, {"took_ms", took.count() * 1e3}});
+  // Metrics tell of the others: rendering a line that is then dropped costs more than parsing.
+  if (outcome.status >= 500)
+    runtime::log(runtime::LogLevel::warn, "request",
+                 {{"request_id", exchange.context.id}, {"route", exchange.route},
+                  {"status", outcome.status}, {"took_ms", took.count() * 1e3}});
 }
 
-void Session::add_common_fields(const Exchange& exchange, std::vector<Field>& fields) {
+void Session::add_common_fields(const Exchange& exchange, std::vector<OutField>& fields) {
   closing_ = closing_ || core_.draining || !exchange.head.keep_alive ||
              served_ + 1 >= core_.options.requests_per_connection_max;
   fields.push_back({"Date", core_.date()});
@@ -166,6 +167,7 @@ void Session::add_common_fields(const Exchange& exchange, std::vector<Field>& fi
 
 asio::awaitable<void> Session::send(const Exchange& exchange, Response response) {
   auto fields = std::move(response.fields);
+  fields.reserve(fields.size() + exchange.fields.size() + 8);
   fields.insert(fields.end(), exchange.fields.begin(), exchange.fields.end());
   if (!response.content_type.empty()) {
     fields.push_back({"Content-Type", std::move(response.content_type)});

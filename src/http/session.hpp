@@ -33,7 +33,7 @@ struct Exchange {
   std::string_view parameter = {};        ///< what "{id}" of the route's pattern matched
   std::string_view route = "unknown";     ///< pattern, for the metrics
   std::optional<Principal> who = {};      ///< set on every route under /api
-  std::vector<Field> fields = {};         ///< go out with the answer, whatever it is
+  std::vector<OutField> fields = {};         ///< go out with the answer, whatever it is
   std::string body = {};
   std::optional<SseStream> stream = {};   ///< set once an event stream has begun
 };
@@ -77,11 +77,13 @@ class Session {
   /// Writes all of `bytes`, within the write timeout; not cut short by run_cuttable(), so frames
   /// stay whole. Throws ConnectionLost.
   asio::awaitable<void> write(std::string_view bytes);
+  /// Gives the read buffer back: a stream may last, and there are many.
+  void free_read_buffer() { in_.shrink_to_fit(); }
   /// True when the peer stopped reading for the whole write timeout.
   bool write_timed_out() const noexcept { return write_timed_out_; }
   /// Adds the fields every answer carries: date, request id, caching, connection. Decides with it
   /// whether the connection serves another request.
-  void add_common_fields(const Exchange& exchange, std::vector<Field>& fields);
+  void add_common_fields(const Exchange& exchange, std::vector<OutField>& fields);
 
  private:
   using Clock = runtime::Clock;

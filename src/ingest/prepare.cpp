@@ -93,8 +93,8 @@ Document document_of(const Tools& tools, wire::ChatEvent event, const Uuid& even
 std::optional<Error> check_size(const Options& options, const Document& document) {
   if (document.chunks.size() > options.chunks_per_event_max)
     return Error{Errc::event_too_large,
-                 "the event makes " + std::to_string(document.chunks.size()) + " chunks, more than " +
-                     std::to_string(options.chunks_per_event_max)};
+                 "the event makes " + std::to_string(document.chunks.size()) +
+                     " chunks, more than " + std::to_string(options.chunks_per_event_max)};
   if (document.meta_json.size() > options.meta_bytes_max)
     return Error{Errc::event_too_large,
                  "name and attributes take more than " + std::to_string(options.meta_bytes_max) +

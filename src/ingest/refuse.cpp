@@ -97,7 +97,8 @@ asio::awaitable<bool> Worker::Impl::seal_refused(const Job& job, ports::OutRecor
   if (sealed)
     letter.value = std::move(*sealed);
   else
-    letter.headers.emplace_back("memseal-value-omitted", std::string(errc_name(sealed.error().code)));
+    letter.headers.emplace_back("memseal-value-omitted",
+                                std::string(errc_name(sealed.error().code)));
   co_return true;
 }
 

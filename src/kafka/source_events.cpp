@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr auto look_every = 2s;
 constexpr auto complain_every = 10s;
+constexpr auto commit_again_after = 100ms;
 
 bool is_cooperative(rd_kafka_t* client) {
   const char* protocol = rd_kafka_rebalance_protocol(client);
@@ -74,11 +75,17 @@ void KafkaSource::Impl::take_in(rd_kafka_message_t& message) {
   buffer_.push_back(std::move(record));
 }
 
+// What goes wrong in Kafka goes wrong often: metrics count, the log samples.
+bool KafkaSource::Impl::may_complain() {
+  const auto now = Clock::now();
+  if (now < next_complaint_) return false;
+  next_complaint_ = now + complain_every;
+  return true;
+}
+
 void KafkaSource::Impl::complain(const rd_kafka_message_t& message) {
   probe_.errors.Increment();
-  const auto now = Clock::now();
-  if (now < next_complaint_) return;
-  next_complaint_ = now + complain_every;
+  if (!may_complain()) return;
   const bool missing = message.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                        message.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
   runtime::log(runtime::LogLevel::warn, missing ? "kafka_topic_missing" : "kafka_consumer_error",
@@ -96,9 +103,7 @@ void KafkaSource::Impl::on_error(rd_kafka_t* client, int code, const char* reaso
   }
   char why[256] = "";
   if (error == RD_KAFKA_RESP_ERR__FATAL) rd_kafka_fatal_error(client, why, sizeof why);
-  const auto now = Clock::now();
-  if (now < source.next_complaint_ && !*why) return;
-  source.next_complaint_ = now + complain_every;
+  if (!source.may_complain() && !*why) return;
   runtime::log(*why ? runtime::LogLevel::error : runtime::LogLevel::warn, "kafka_broker_error",
                {{"code", rd_kafka_err2name(error)}, {"reason", *why ? why : reason}});
 }
@@ -167,9 +172,13 @@ void KafkaSource::Impl::step_revocation(Clock::time_point now) {
   if (!revocation_) return;
   const bool late = now >= revocation_->deadline;
   if (!late && assignment_.in_flight(revocation_->partitions)) return;
-  // A commit may be refused while the group is busy: again, until it holds or time is up.
+  // A commit may be refused while the group is busy, but the group waits for us in turn: a few
+  // tries, for what is not committed only comes again.
   const auto offsets = assignment_.uncommitted(revocation_->partitions);
-  if (!late && (!offsets.empty() || commit_under_way_)) return commit(offsets);
+  if (!late && (commit_under_way_ || (!offsets.empty() && revocation_->commits_left > 0))) {
+    if (commit(offsets)) --revocation_->commits_left;
+    return;
+  }
   const auto partitions = std::move(revocation_->partitions);
   revocation_.reset();
   give_up(partitions);
@@ -193,14 +202,18 @@ void KafkaSource::Impl::give_up(const Partitions& partitions) {
                  {{"reason", rd_kafka_error_string(refused.get())}});
 }
 
-void KafkaSource::Impl::commit(const std::vector<Offset>& offsets) {
-  if (commit_under_way_ || offsets.empty()) return;
+// False when it is too early, or there is nothing to do.
+bool KafkaSource::Impl::commit(const std::vector<Offset>& offsets) {
+  const auto now = Clock::now();
+  if (commit_under_way_ || offsets.empty() || now < next_commit_) return false;
+  next_commit_ = now + commit_again_after;
   const auto list = to_list(offsets);
   // Its answer comes among the events.
   const auto code = rd_kafka_commit_queue(client_.get(), list.get(), events_.get(),
                                           &Impl::on_own_commit, this);
   commit_under_way_ = code == RD_KAFKA_RESP_ERR_NO_ERROR;
   if (!commit_under_way_) probe_.commit_failures.Increment();
+  return true;
 }
 
 void KafkaSource::Impl::on_own_commit(rd_kafka_t* client, rd_kafka_resp_err_t outcome,
@@ -223,7 +236,8 @@ void KafkaSource::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
   source.assignment_.committed(stored);
   if (!outcome) return source.probe_.commits.Increment();
   source.probe_.commit_failures.Increment();  // The next commit carries the same or later offsets.
-  runtime::log(runtime::LogLevel::warn, "kafka_commit_failed", {{"reason", describe(outcome)}});
+  if (source.may_complain())
+    runtime::log(runtime::LogLevel::warn, "kafka_commit_failed", {{"reason", describe(outcome)}});
 }
 
 void KafkaSource::Impl::look(Clock::time_point now) {

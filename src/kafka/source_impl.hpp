@@ -37,7 +37,7 @@ class KafkaSource::Impl {
   struct Revocation {
     Partitions partitions;
     Clock::time_point deadline;
-    bool committing = false;
+    int commits_left = 5;
   };
 
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
@@ -59,13 +59,14 @@ class KafkaSource::Impl {
   bool take_records();
   void take_in(rd_kafka_message_t& message);
   void complain(const rd_kafka_message_t& message);
+  bool may_complain();
 
   void assign(const rd_kafka_topic_partition_list_t& list);
   void revoke(Partitions partitions, bool lost);
   void step_revocation(Clock::time_point now);
   void give_up(const Partitions& partitions);
 
-  void commit(const std::vector<Offset>& offsets);
+  bool commit(const std::vector<Offset>& offsets);
   bool has_room();
   void look(Clock::time_point now);
 
@@ -86,7 +87,7 @@ class KafkaSource::Impl {
   std::size_t buffered_bytes_ = 0;
   std::optional<Revocation> revocation_;
   bool commit_under_way_ = false;
-  Clock::time_point next_look_{}, next_complaint_{};
+  Clock::time_point next_commit_{}, next_look_{}, next_complaint_{};
   bool resting_ = false, stopping_ = false, closing_ = false, running_ = false;
 };
 

@@ -46,15 +46,17 @@ struct Norm {
 
 struct Shapes {
   std::shared_ptr<const LinearShape> fused, square, in, out;
+  HugePages& pages;
 };
 
 struct Layer {
   Linear fused, attention_out, intermediate, out;   // fused: query, key, value side by side
   Norm attention_norm, out_norm;
   Layer(const LayerTensors& from, const Shapes& shapes)
-      : fused(shapes.fused, {from.query, from.key, from.value}),
-        attention_out(shapes.square, {from.attention_out}),
-        intermediate(shapes.in, {from.intermediate}), out(shapes.out, {from.out}),
+      : fused(shapes.fused, {from.query, from.key, from.value}, shapes.pages),
+        attention_out(shapes.square, {from.attention_out}, shapes.pages),
+        intermediate(shapes.in, {from.intermediate}, shapes.pages),
+        out(shapes.out, {from.out}, shapes.pages),
         attention_norm(from.attention_norm), out_norm(from.out_norm) {}
 };
 
@@ -66,10 +68,12 @@ struct Last {
   float classifier_bias;
   Last(const LayerTensors& from, const BertTensors& all, const Shapes& shapes,
        std::shared_ptr<const LinearShape> pair)
-      : key_value(std::move(pair), {from.key, from.value}), query(shapes.square, {from.query}),
-        attention_out(shapes.square, {from.attention_out}),
-        intermediate(shapes.in, {from.intermediate}), out(shapes.out, {from.out}),
-        pooler(shapes.square, {all.pooler}), attention_norm(from.attention_norm),
+      : key_value(std::move(pair), {from.key, from.value}, shapes.pages),
+        query(shapes.square, {from.query}, shapes.pages),
+        attention_out(shapes.square, {from.attention_out}, shapes.pages),
+        intermediate(shapes.in, {from.intermediate}, shapes.pages),
+        out(shapes.out, {from.out}, shapes.pages),
+        pooler(shapes.square, {all.pooler}, shapes.pages), attention_norm(from.attention_norm),
         out_norm(from.out_norm), classifier(all.classifier.weight->floats()),
         classifier_bias(all.classifier.bias->floats()[0]) {}
 };
@@ -120,6 +124,7 @@ class CpuEncoder final : public Encoder {
   BertConfig config_;
   const Kernels& kernels_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  HugePages pages_;
   Tensor words_;
   Floats positions_, types_;
   Norm norm_;
@@ -143,7 +148,8 @@ CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors,
     return std::make_shared<const LinearShape>(engine_, in, out);
   };
   const Shapes shapes{shape(hidden, 3 * hidden), shape(hidden, hidden),
-                      shape(hidden, config.intermediate), shape(config.intermediate, hidden)};
+                      shape(hidden, config.intermediate), shape(config.intermediate, hidden),
+                      pages_};
   const bool cross = config.architecture == Architecture::cross_encoder;
   for (std::size_t i = 0; i + (cross ? 1 : 0) < config.layers; ++i)
     layers_.emplace_back(tensors.layers[i], shapes);

@@ -44,8 +44,8 @@ class CpuLane final : public asio::execution_context::service {
   /// Runs the waiting tasks that are more urgent than `urgency`. Pool threads.
   void yield_to_more_urgent_than(Urgency urgency);
 
-  /// runtime::offload() by urgency. At the deadline the caller gets Outage{timeout}, whatever `work`
-  /// is still doing; a `work` that looks at its stop token ends soon after.
+  /// runtime::offload() by urgency. At the deadline the caller gets Outage{timeout}, whatever
+  /// `work` is still doing; a `work` that looks at its stop token ends soon after.
   template <class Work>
   asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> offload(
       Urgency urgency, runtime::Deadline deadline, Work work);

@@ -2,7 +2,8 @@
 
 #include "memseal/base/assert.hpp"
 
-#include <cstring>
+#include <algorithm>
+#include <cstdint>
 
 namespace memseal::model {
 
@@ -22,6 +23,13 @@ dnnl::primitive_attr attributes() {
 }
 
 }  // namespace
+
+dnnl::memory LinearLane::take(const dnnl::memory::desc& wanted) {
+  constexpr std::uintptr_t line = 64;
+  scratch.resize(std::max(scratch.size(), wanted.get_size() + line));
+  const auto start = reinterpret_cast<std::uintptr_t>(scratch.data());
+  return {wanted, stream.get_engine(), reinterpret_cast<void*>((start + line - 1) & ~(line - 1))};
+}
 
 LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out)
     : engine_(engine), in_(in), out_(out), bias_desc_({1, dim(out)}, f32, Tag::ab) {
@@ -43,12 +51,15 @@ LinearShape::Product LinearShape::make(std::size_t rows) const {
   const dnnl::matmul::primitive_desc desc({product.from, weights_desc_, bias_desc_, product.to},
                                           attributes(), engine_);
   product.run = dnnl::matmul(desc);
-  product.scratch_bytes = desc.scratchpad_desc().get_size();
+  product.scratch = desc.scratchpad_desc();
   return product;
 }
 
-Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts)
-    : shape_(std::move(shape)), weights_(shape_->weights_desc(), shape_->engine()),
+Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts,
+               HugePages& pages)
+    : shape_(std::move(shape)),
+      weights_(shape_->weights_desc(), shape_->engine(),
+               pages.take(shape_->weights_desc().get_size())),
       bias_(shape_->bias_desc_, shape_->engine()) {
   const auto in = shape_->in(), out = shape_->out();
   std::vector<float> rows(in * out);  // As Hugging Face stores them: [out, in].
@@ -69,26 +80,17 @@ Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<D
 }
 
 void Linear::apply(LinearLane& lane, const float* from, std::size_t rows, float* to) const {
+  const auto& engine = shape_->engine();
   for (std::size_t first = 0; first < rows; first += rows_block) {
     const auto here = std::min(rows_padded(rows - first), rows_block);
     const auto& product = shape_->products_[here / rows_step - 1];
-    if (lane.scratch.size() < product.scratch_bytes + 64)
-      lane.scratch.resize(product.scratch_bytes + 64);
-    const auto& engine = shape_->engine();
-    const dnnl::memory source(product.from, engine, const_cast<float*>(from + first * shape_->in()));
-    const dnnl::memory target(product.to, engine, to + first * shape_->out());
-    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SRC, source},
-                                                    {DNNL_ARG_WEIGHTS, weights_},
-                                                    {DNNL_ARG_BIAS, bias_},
-                                                    {DNNL_ARG_DST, target}};
-    if (product.scratch_bytes != 0) {
-      const auto at = reinterpret_cast<std::uintptr_t>(lane.scratch.data());
-      arguments.emplace(DNNL_ARG_SCRATCHPAD,
-                        dnnl::memory(dnnl::memory::desc({dim(product.scratch_bytes)},
-                                                        dnnl::memory::data_type::u8, Tag::a),
-                                     engine, reinterpret_cast<void*>((at + 63) & ~std::uintptr_t(63))));
-    }
-    product.run.execute(lane.stream, arguments);
+    auto* const source = const_cast<float*>(from + first * shape_->in());
+    product.run.execute(
+        lane.stream, {{DNNL_ARG_SRC, dnnl::memory(product.from, engine, source)},
+                      {DNNL_ARG_WEIGHTS, weights_},
+                      {DNNL_ARG_BIAS, bias_},
+                      {DNNL_ARG_DST, dnnl::memory(product.to, engine, to + first * shape_->out())},
+                      {DNNL_ARG_SCRATCHPAD, lane.take(product.scratch)}});
   }
   lane.stream.wait();
 }

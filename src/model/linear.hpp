@@ -1,6 +1,7 @@
 #pragma once
 // Dense layers by oneDNN: fp32, weights packed once for this machine's instruction set.
 #include "bert_tensors.hpp"
+#include "huge_pages.hpp"
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -13,8 +14,8 @@
 
 namespace memseal::model {
 
-/// Rows of one call: whole blocks of `rows_block`, then one of a multiple of `rows_step`; a caller's
-/// buffers have room for (and may hold anything in) rows up to the next multiple of rows_step.
+/// Rows of one call: whole blocks of `rows_block`, then one of a multiple of `rows_step`. A
+/// caller's buffers have room for rows up to the next multiple of rows_step, whatever they hold.
 inline constexpr std::size_t rows_block = 128, rows_step = 16;
 
 constexpr std::size_t rows_padded(std::size_t rows) {
@@ -26,6 +27,9 @@ struct LinearLane {
   explicit LinearLane(const dnnl::engine& engine) : stream(engine) {}
   dnnl::stream stream;
   std::vector<std::byte> scratch;
+
+  /// The scratch as `wanted`, at least as large; the same memory each time.
+  dnnl::memory take(const dnnl::memory::desc& wanted);
 };
 
 /// Matrix products of one shape [rows, in] x [in, out] + bias for every allowed number of rows.
@@ -45,8 +49,7 @@ class LinearShape {
   friend class Linear;
   struct Product {
     dnnl::matmul run;
-    dnnl::memory::desc from, to;
-    std::size_t scratch_bytes = 0;
+    dnnl::memory::desc from, to, scratch;
   };
   Product make(std::size_t rows) const;
 
@@ -60,8 +63,10 @@ class LinearShape {
 /// One dense layer, or several side by side that read the same input.
 class Linear {
  public:
-  /// The outputs of `parts` follow each other; their widths add up to the shape's `out`.
-  Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts);
+  /// The outputs of `parts` follow each other; their widths add up to the shape's `out`. The packed
+  /// weights lie in `pages`, which outlive it.
+  Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts,
+         HugePages& pages);
 
   /// to[rows, out] = from[rows, in] W' + b.
   void apply(LinearLane& lane, const float* from, std::size_t rows, float* to) const;

@@ -35,8 +35,10 @@ BucketAnswer TokenBucket::take(const BucketRules& rules, std::int64_t now_us) no
   return {true, spare_us / rules.token_us(), seconds_up(owed_us + rules.token_us()), 0};
 }
 
-void TokenBucket::owe(const BucketRules& rules, std::int64_t now_us, std::int64_t debt_us) noexcept {
-  full_at_us_ = std::max(full_at_us_, now_us + std::clamp<std::int64_t>(debt_us, 0, rules.full_us()));
+void TokenBucket::owe(const BucketRules& rules, std::int64_t now_us,
+                      std::int64_t debt_us) noexcept {
+  full_at_us_ =
+      std::max(full_at_us_, now_us + std::clamp<std::int64_t>(debt_us, 0, rules.full_us()));
 }
 
 }  // namespace memseal::policy

@@ -4,6 +4,10 @@
 #include <bit>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace memseal::postgres {
 
 namespace {
@@ -19,12 +23,35 @@ void put32(std::string& out, std::uint32_t value) {
   out.append(four, 4);
 }
 
+#if defined(__x86_64__)
+// Eight at a time, rounded as half_bits() does; returns how many were done.
+__attribute__((target("avx,f16c"))) std::size_t put_halves_f16c(char* to,
+                                                                 std::span<const float> values) {
+  const __m128i swap = _mm_setr_epi8(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  std::size_t at = 0;
+  for (; at + 8 <= values.size(); at += 8) {
+    const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(values.data() + at),
+                                           _MM_FROUND_TO_NEAREST_INT);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 2 * at), _mm_shuffle_epi8(halves, swap));
+  }
+  return at;
+}
+#endif
+
 void put_half_vector(std::string& out, std::span<const float> values) {
   put16(out, static_cast<std::uint16_t>(values.size()));
   put16(out, 0);
   const std::size_t at = out.size();
   out.resize(at + 2 * values.size());
   char* to = out.data() + at;
+#if defined(__x86_64__)
+  static const bool wide = __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+  if (wide) {
+    const std::size_t done = put_halves_f16c(to, values);
+    to += 2 * done;
+    values = values.subspan(done);
+  }
+#endif
   for (const float value : values) {
     const std::uint16_t half = half_bits(value);
     *to++ = static_cast<char>(half >> 8);

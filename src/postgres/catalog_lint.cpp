@@ -52,7 +52,8 @@ SELECT 'policy_expression', name || '.' || polname FROM pol,
   WHERE wanted AND coalesce(pg_get_expr(expression, polrelid), 'none')
         <> '((user_hash)::text = ( SELECT app.tenant() AS tenant))'
 UNION ALL
-SELECT 'tenant_function', p.oid::regprocedure::text FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
+SELECT 'tenant_function', p.oid::regprocedure::text
+FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
   WHERE p.proname = 'tenant' AND (p.prosecdef OR p.provolatile <> 's' OR p.pronargs <> 0
         OR p.proowner = (SELECT oid FROM app_user))
 UNION ALL

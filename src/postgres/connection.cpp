@@ -39,8 +39,9 @@ Connection::Connection(const std::string& dsn) : session_(open_connection(dsn)) 
       "JOIN pg_catalog.pg_extension e ON e.extnamespace = n.oid "
       "WHERE t.typname = 'halfvec' AND e.extname = 'vector'");
   if (found.empty()) {
-    throw Outage(Error{Errc::not_migrated,
-                       "database: pgvector is missing or older than 0.7: run `memseal migrate up`"});
+    throw Outage(
+        Error{Errc::not_migrated,
+              "database: pgvector is missing or older than 0.7: run `memseal migrate up`"});
   }
   vector_schema_ = found[0][0].c_str();
   halfvec_oid_ = found[0][1].as<Oid>();

@@ -94,8 +94,9 @@ class Migrator {
                                      ", which is not in this directory: use a newer memseal");
       }
       if (file->checksum != was.checksum) {
-        refuse(Errc::bad_config, file->name + ".up.sql reads otherwise than when it was applied: "
-                                              "restore it, and put the change into a new migration");
+        refuse(Errc::bad_config, file->name +
+                                     ".up.sql reads otherwise than when it was applied: "
+                                     "restore it, and put the change into a new migration");
       }
     }
   }
@@ -235,7 +236,9 @@ class Migrator {
   }
 
   static bool has(pqxx::transaction_base& tx, const char* table) {
-    return tx.exec("SELECT to_regclass($1) IS NOT NULL", pqxx::params{table}).one_field().as<bool>();
+    return tx.exec("SELECT to_regclass($1) IS NOT NULL", pqxx::params{table})
+        .one_field()
+        .as<bool>();
   }
 
   static Settings settings(pqxx::transaction_base& tx) {
@@ -266,7 +269,8 @@ class Migrator {
   static void refuse_findings(const std::string& name, const std::vector<LintFinding>& findings) {
     if (findings.empty()) return;
     std::string sentence = name + " is not applied, the catalog lint found:";
-    for (const auto& finding : findings) sentence += ' ' + finding.rule + " (" + finding.where + ")";
+    for (const auto& finding : findings)
+      sentence += ' ' + finding.rule + " (" + finding.where + ")";
     refuse(Errc::internal, std::move(sentence));
   }
 

@@ -69,11 +69,24 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
   co_return judge(read.settings, facts);
 }
 
+namespace {
+
+// At start an operator reads this: libpq names host, port and cause, and never the password.
+Error cannot_reach(std::string_view said) {
+  const auto line = said.substr(0, said.find('\n'));
+  return {Errc::unavailable, "cannot reach the database: " + std::string(line) +
+                                 "; check postgres.dsn and that the server runs"};
+}
+
+}  // namespace
+
 Result<void> check_schema(const std::string& dsn, const SchemaFacts& facts) {
   try {
     auto session = open_connection(dsn);
     pqxx::read_transaction tx(session);
     return judge(settings_of(tx.exec(read_settings)), facts);
+  } catch (const pqxx::broken_connection& refused) {
+    return cannot_reach(refused.what());
   } catch (const pqxx::sql_error& failed) {
     if (means_not_migrated(sqlstate_of(failed))) {
       return not_migrated("the database has no schema of memseal");

@@ -52,6 +52,23 @@ pqxx::result TenantTx::exec(const Statement& statement, const pqxx::params& para
   return result;
 }
 
+std::optional<pqxx::result> TenantTx::exec_unless_taken(const Statement& statement,
+                                                        const pqxx::params& parameters) {
+  const auto prepared = connection_.prepared(statement);  // outlives the savepoint
+  if (deadline_.passed()) too_late();
+  broken_ = true;
+  std::optional<pqxx::result> result;
+  work_.exec("SAVEPOINT untaken");
+  try {
+    result = work_.exec(prepared, parameters);
+  } catch (const pqxx::unique_violation&) {
+    work_.exec("ROLLBACK TO SAVEPOINT untaken");
+  }
+  work_.exec("RELEASE SAVEPOINT untaken");
+  broken_ = false;
+  return result;
+}
+
 // A COMMIT after a failed statement rolls back and says nothing.
 void TenantTx::commit() {
   MEMSEAL_ASSERT(!broken_);

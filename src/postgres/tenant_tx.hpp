@@ -6,6 +6,9 @@
 #include <pqxx/pqxx>
 
 #include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace memseal::postgres {
 
@@ -21,6 +24,9 @@ class TenantTx {
 
   /// Throws what libpqxx throws, and Outage{timeout} once the deadline has passed.
   pqxx::result exec(const Statement& statement, const pqxx::params& parameters = {});
+  /// As exec(), but a row whose key is there already undoes this statement alone: nullopt.
+  std::optional<pqxx::result> exec_unless_taken(const Statement& statement,
+                                                const pqxx::params& parameters);
   /// Element type of a halfvec[] parameter.
   Oid halfvec_oid() const noexcept { return connection_.halfvec_oid(); }
   /// The tenant's 64 hex digits, as rows carry them.

@@ -56,8 +56,8 @@ LinkOptions link_options(const LimiterOptions& options, std::function<void(bool)
 }
 
 runtime::Counter& command_counter(runtime::Metrics& metrics, const char* outcome) {
-  return metrics.counter("memseal_redis_commands_total", "Commands to Redis by what became of them.",
-                         {{"outcome", outcome}});
+  return metrics.counter("memseal_redis_commands_total",
+                         "Commands to Redis by what became of them.", {{"outcome", outcome}});
 }
 
 }  // namespace

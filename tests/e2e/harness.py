@@ -5,6 +5,7 @@ Needs MEMSEAL_PROGRAM and the variables of `scripts/stack env`; skips loudly wit
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -81,10 +82,10 @@ class Deployment:
     def start(self):
         ports = self.folder / "ports"
         ports.unlink(missing_ok=True)
-        self.log = open(self.folder / "serve.log", "ab")
-        self.server = subprocess.Popen([self.program, "serve", "--ports-file", str(ports)],
-                                       env=self.env, stdin=subprocess.DEVNULL, stdout=self.log,
-                                       stderr=self.log)
+        with open(self.folder / "serve.log", "ab") as log:
+            self.server = subprocess.Popen([self.program, "serve", "--ports-file", str(ports)],
+                                           env=self.env, stdin=subprocess.DEVNULL, stdout=log,
+                                           stderr=log)
         deadline = time.time() + 60
         while time.time() < deadline:
             if ports.exists() and len(ports.read_text().split()) == 2:
@@ -186,16 +187,22 @@ class Deployment:
         subprocess.run(words, input=value.encode() if isinstance(value, str) else value, check=True,
                        timeout=30, stdout=subprocess.DEVNULL)
 
-    def kcat_consume(self, topic, count, timeout=20):
-        """`count` records from the beginning, as (key, value, headers)."""
+    def kcat_headers(self, topic, count, timeout=20):
+        """Headers of the first `count` records, each as a dict."""
         done = subprocess.run(["kcat", "-b", self.broker, "-C", "-t", topic, "-o", "beginning", "-c",
-                               str(count), "-e", "-q", "-J"], stdout=subprocess.PIPE, timeout=timeout)
+                               str(count), "-e", "-q", "-f", "%h\n"], stdout=subprocess.PIPE,
+                              timeout=timeout)
         records = []
-        for line in done.stdout.splitlines():
-            record = json.loads(line)
-            flat = record.get("headers", [])
-            records.append((record.get("key"), record.get("payload"), dict(zip(flat[::2], flat[1::2]))))
+        for line in done.stdout.decode().splitlines():
+            # name=value,name=value: a value may hold commas, a name never does.
+            pairs = re.findall(r"([a-z-]+)=(.*?)(?=,memseal-[a-z-]+=|$)", line)
+            records.append(dict(pairs))
         return records
+
+    def kcat_raw(self, topic, timeout=20):
+        """All values of a topic, as they are."""
+        return subprocess.run(["kcat", "-b", self.broker, "-C", "-t", topic, "-o", "beginning", "-e",
+                               "-q"], stdout=subprocess.PIPE, timeout=timeout).stdout
 
 
 def read_events(lines):

@@ -136,7 +136,7 @@ class BadSetUp(unittest.TestCase):
             busy.bind(("127.0.0.1", 0))
             busy.listen()
             address = "127.0.0.1:%d" % busy.getsockname()[1]
-            self.refuse(env={"MEMSEAL__HTTP__LISTEN": address}, says=[address, "in use"])
+            self.refuse(env={"MEMSEAL__HTTP__LISTEN": address}, says=["127.0.0.1 port %d" % busy.getsockname()[1], "in use"])
 
     def test_databases(self):
         dsn = self.at.env["MEMSEAL__POSTGRES__DSN"]

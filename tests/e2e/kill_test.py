@@ -13,7 +13,7 @@ USERS = [f"user{i}" for i in range(5)]
 
 
 class KilledWorkers(EndToEnd):
-    settings = {"log__level": "warn"}
+    settings = {"log__level": "warn", "kafka__instance_id": "worker-1", "chunk__tokens": 16}
 
     def test_no_event_is_lost_or_doubled_by_kills(self):
         seed = int(os.environ.get("MEMSEAL_SEED", str(int(time.time()))))
@@ -30,7 +30,7 @@ class KilledWorkers(EndToEnd):
                     user = USERS[number % len(USERS)]
                     event_id = str(uuid.uuid4())
                     paragraphs = 1 + number % 3
-                    text = "\n\n".join(f"Event {number} of {user}, part {part}. " + "word " * 200
+                    text = "\n\n".join(f"Event {number} of {user}, part {part}, in a few words."
                                        for part in range(paragraphs))
                     kind = "chat" if number % 4 == 0 else "upload"
                     data = {"conversation_id": f"c{number}", "messages": [{"role": "user", "content": text}]} \

@@ -61,7 +61,7 @@ class WholePath(EndToEnd):
                             "when is the apple tree pruned?", env={"MEMSEAL_TOKEN": token})
         self.assertIn("February", shown.stdout)
         self.assertIn("in search order (no_model)", shown.stdout)
-        chats = self.at.results(token, "who is the dentist?", filters={"source": "chat"})
+        chats = self.at.results(token, "who is the dentist?", source="chat")
         self.assertTrue(chats and all(hit["source"] == "chat" for hit in chats))
         self.assertIn("Novak", chats[0]["text"])
 
@@ -132,6 +132,10 @@ class WholePath(EndToEnd):
 
 
 class PoisonEvents(EndToEnd):
+    def dead_letters(self):
+        return sum(value for name, value in self.at.metrics().items()
+                   if name.startswith("memseal_dlq_records_total"))
+
     def test_bad_events_go_to_the_dead_letters_and_the_next_is_processed(self):
         topic = self.at.upload_topic
         good = structured("alice", "upload", {"doc_id": "good", "file": {"name": "g", "mime_type": "text/plain"},
@@ -149,13 +153,14 @@ class PoisonEvents(EndToEnd):
         self.at.kcat_produce(topic, "alice", good, STRUCTURED)
         token = self.at.token("alice")
         self.at.wait_for(lambda: self.at.results(token, "good sentence"), what="the good event")
-        letters = self.at.kcat_consume(topic + ".dlq", len(bad))
+        self.at.wait_for(lambda: self.dead_letters() >= len(bad), what="all bad events refused")
+        letters = self.at.kcat_headers(topic + ".dlq", len(bad))
         self.assertEqual(len(letters), len(bad))
-        for _, value, headers in letters:
+        for headers in letters:
             self.assertEqual(headers["memseal-original-topic"], topic)
             self.assertTrue(headers["memseal-error-code"])
             self.assertTrue(headers["memseal-error-message"])
-            self.assertNotIn("specversion", value or "")
+        self.assertNotIn(b"specversion", self.at.kcat_raw(topic + ".dlq"))
         self.assertEqual(self.at.server.poll(), None)
 
     def test_an_event_without_a_user_is_dead_lettered(self):
@@ -171,8 +176,8 @@ class PoisonEvents(EndToEnd):
         self.at.wait_for(lambda: any("event_without_user" in key and value > 0
                                      for key, value in self.at.metrics().items()),
                          what="the dead letter counted")
-        letters = self.at.kcat_consume(self.at.chat_topic + ".dlq", 1)
-        self.assertEqual(letters[0][2]["memseal-error-code"], "event_without_user")
+        letters = self.at.kcat_headers(self.at.chat_topic + ".dlq", 1)
+        self.assertEqual(letters[0]["memseal-error-code"], "event_without_user")
 
 
 if __name__ == "__main__":

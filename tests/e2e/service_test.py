@@ -22,9 +22,8 @@ class RunningService(EndToEnd):
 
     def test_it_is_small_and_idles(self):
         self.put("alice", "Small is beautiful. " * 3000)
-        self.at.wait_documents(1)
         token = self.at.token("alice")
-        self.assertTrue(self.at.results(token, "what is small?"))
+        self.at.wait_for(lambda: self.at.results(token, "what is small?"), what="the text found")
         time.sleep(1)
         before = self.cpu_seconds()
         time.sleep(5)
@@ -35,8 +34,8 @@ class RunningService(EndToEnd):
 
     def test_a_term_signal_drains(self):
         self.put("bob", "Draining takes its time.")
-        self.at.wait_documents(1)
         token = self.at.token("bob")
+        self.at.wait_for(lambda: self.at.results(token, "what takes time?"), what="the text found")
         outcomes = []
 
         def ask():

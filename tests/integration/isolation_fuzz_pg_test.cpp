@@ -331,8 +331,20 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
     std::vector<ports::EventWrite> writes(1, write);
     (void)await(store.store(context_, owners.back(), std::move(writes)));
   }
-  const std::string hostile[]{"' OR true --", "upload' OR user_hash <> '", "{\"doc-1\"}", "\\", "\"",
-                              "$1", "%", "doc-0", "doc-1", "doc-2", "doc-3", "upload", "}", "NULL"};
+  const std::string hostile[]{"' OR true --",
+                              "upload' OR user_hash <> '",
+                              "{\"doc-1\"}",
+                              "\\",
+                              "\"",
+                              "$1",
+                              "%",
+                              "doc-0",
+                              "doc-1",
+                              "doc-2",
+                              "doc-3",
+                              "upload",
+                              "}",
+                              "NULL"};
   const auto some = [&] { return hostile[pick(std::size(hostile))]; };
   for (int call = 0; call < 400; ++call) {
     const auto who = static_cast<std::size_t>(pick(4));

@@ -264,7 +264,8 @@ asio::awaitable<void> stopped_under_load(RedisServer& server) {
   EXPECT_TRUE(limits.degraded());
   server.resume();
   const auto back = Clock::now();
-  while ((co_await admit(limits, "u")).degraded && Clock::now() - back < 10s)
+  for (auto answer = co_await admit(limits, "u"); answer.degraded && Clock::now() - back < 10s;
+       answer = co_await admit(limits, "u"))
     co_await pause_for(5ms);
   EXPECT_LT(Clock::now() - back, 5s);
   EXPECT_FALSE(limits.degraded());

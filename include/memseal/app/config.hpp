@@ -41,6 +41,7 @@ struct Config {
     bool enabled = true;
     std::string brokers;
     std::string group = "memseal";
+    std::string instance_id;  ///< static membership: unique per process, stable over restarts
     std::string upload_topic = "memory.upload.v1";
     std::string chat_topic = "memory.chat.v1";
     std::string status_topic = "memory.status.v1";

@@ -17,7 +17,8 @@ struct TopicSpec {
 };
 
 /// Creates the topics that do not exist; leaves those that do as they are.
-/// Errors: unavailable (no broker answered), bad_config (a topic was refused; the message says why).
+/// Errors: unavailable (no broker answered), bad_config (a topic was refused; the message says
+/// why).
 Result<void> ensure_topics(const ClientOptions& client, const std::vector<TopicSpec>& topics,
                            std::chrono::milliseconds timeout = std::chrono::seconds(15));
 

@@ -16,7 +16,7 @@ namespace asio = boost::asio;
 struct SinkOptions {
   ClientOptions client;
   std::size_t outstanding_max = 10'000;                ///< records not yet confirmed
-  std::chrono::milliseconds publish_timeout{30'000};   ///< of a record whose context has no deadline
+  std::chrono::milliseconds publish_timeout{30'000};  ///< of a record whose context has no deadline
   std::chrono::milliseconds linger{2};
   std::chrono::milliseconds stop_wait{5'000};          ///< for unconfirmed records at the end
 };

@@ -15,9 +15,9 @@ class CpuLane;
 struct LoadedModel;
 
 /// A BERT bi-encoder on the CPU: mean of all token states, specials included, L2 norm 1.
-/// Made by load_embedder(). Any coroutine on a single-threaded executor or a strand may call it; the
-/// work runs on the pool, one thread a batch, several batches of one call at once. Questions go
-/// before chunks: they are taken up between two layers of a batch of chunks that is running.
+/// Made by load_embedder(). Any coroutine on a single-threaded executor or a strand may call it;
+/// the work runs on the pool, one thread a batch, several batches of one call at once. Questions
+/// go before chunks: they are taken up between two layers of a batch of chunks that is running.
 /// Lifetime: the pool outlives it; a call's work that was abandoned keeps what it needs alive.
 class CpuEmbedder final : public ports::Embedder {
  public:

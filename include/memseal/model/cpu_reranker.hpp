@@ -14,8 +14,8 @@ class CpuLane;
 struct LoadedModel;
 
 /// A BERT cross-encoder on the CPU: pooler, classifier, raw logits.
-/// Made by load_reranker(). Any coroutine on a single-threaded executor or a strand may call it; one
-/// call is one thread's work on the pool, before all chunks and after questions (CpuEmbedder).
+/// Made by load_reranker(). Any coroutine on a single-threaded executor or a strand may call it;
+/// one call is one thread's work on the pool, before all chunks and after questions (CpuEmbedder).
 /// The deadline is looked at every few milliseconds of work: what was not scored by then is
 /// Outage{timeout}, and the caller resumes at the deadline even when no thread was free.
 /// Lifetime: as CpuEmbedder.

@@ -26,7 +26,15 @@ struct LogField {
   template <class Number>
   requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, bool>)
       LogField(std::string_view n, Number v)
-      : name(n), value(std::to_string(v)), quoted(false) {}
+      : name(n), value(std::to_string(v)), quoted(!is_json_number(v)) {}
+
+ private:
+  // JSON has no infinity and no NaN.
+  template <class Number>
+  static bool is_json_number(Number v) {
+    if constexpr (std::is_floating_point_v<Number>) return std::isfinite(v);
+    return true;
+  }
 };
 
 /// Sets where and how lines go: stderr always, so that stdout stays data. Call once, at start.

@@ -2,6 +2,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -9,6 +10,11 @@
 namespace memseal::runtime {
 
 namespace asio = boost::asio;
+
+/// Processors this process may use; at least one.
+inline std::size_t core_count() noexcept {
+  return std::max(1u, std::thread::hardware_concurrency());
+}
 
 /// N single-threaded io_contexts. Loop 0 runs on the caller's thread, the others on threads of
 /// their own; coroutine code of one loop needs no mutex.

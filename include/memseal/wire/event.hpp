@@ -21,7 +21,7 @@ struct EventHead {
   std::string id;                         ///< CloudEvents `id`, unique per `source`
   std::string source;                     ///< CloudEvents `source`, a URI reference
   UserId user;                            ///< CloudEvents `subject`, else the record's key
-  std::int64_t time_ms = 0;               ///< CloudEvents `time`, Unix ms; else the record's; else 0
+  std::int64_t time_ms = 0;  ///< CloudEvents `time`, Unix ms; else the record's; else 0
   std::string authtoken = {};             ///< header or extension `authtoken`; may be empty
 };
 

@@ -22,7 +22,8 @@ const ProblemKind& problem_kind(Errc code) noexcept;
 
 /// An `application/problem+json` body: type, title, status, detail, code, request_id, retryable,
 /// field where known. For codes of severity error the detail is replaced by the title, so no
-/// internals leave; likewise for not_found and unauthenticated, so that all their causes look alike.
+/// internals leave; likewise for not_found and unauthenticated, so that all their causes look
+/// alike.
 std::string problem_json(const Error& error, std::string_view request_id);
 
 }  // namespace memseal::wire

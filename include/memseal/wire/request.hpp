@@ -40,8 +40,8 @@ struct IndexRequest {
 
 /// Errors: bad_json (no JSON object, too deep, duplicate keys), invalid_field (with a JSON pointer
 /// in `field`), payload_too_large. Unknown keys are refused by name, with the known one that was
-/// probably meant. Member names are those of the structs; `attributes` is an object. Never throws on
-/// input.
+/// probably meant. Member names are those of the structs; `attributes` is an object. Never throws
+/// on input.
 Result<QueryRequest> parse_query_request(std::string_view body);
 Result<IndexRequest> parse_index_request(std::string_view body);
 

@@ -64,7 +64,7 @@ TEST(Keyring, RefusesAMissingFileAndNamesTheMend) {
   const auto loaded = Keyring::load("/nonexistent/keys");
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, Errc::key_missing);
-  EXPECT_NE(loaded.error().message.find("memseal keys create"), std::string::npos);
+  EXPECT_NE(loaded.error().message.find("memseal keys init"), std::string::npos);
 }
 
 TEST(Keyring, RefusesAFileThatOthersMayTouchOrThatIsNone) {

@@ -170,7 +170,8 @@ TEST(Gate, SkipsOneEmptyLineAndNoMore) {
 
 TEST(Gate, MeetsNoOtherExpectationThanContinue) {
   expect_refused(post + "Expect: 200-ok\r\nContent-Length: 2\r\n\r\nok", 417);
-  expect_refused(post + "Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nok",
+  expect_refused(post + "Expect: 100-continue\r\nExpect: 100-continue\r\n"
+                        "Content-Length: 2\r\n\r\nok",
                  417);
 }
 

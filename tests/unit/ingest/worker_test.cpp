@@ -23,8 +23,9 @@ TEST_F(WorkerTest, StoresAnUploadSealedForItsOwner) {
   EXPECT_EQ(writes[0].revision, 1);
   ASSERT_EQ(writes[0].chunks.size(), 1u);
   const auto& chunk = writes[0].chunks[0];
-  EXPECT_EQ(opened("alice", chunk),
-            R"(hello world|{"name":"notes.txt","mime_type":"text/plain","attributes":{"topic":"x"}})");
+  EXPECT_EQ(
+      opened("alice", chunk),
+      R"(hello world|{"name":"notes.txt","mime_type":"text/plain","attributes":{"topic":"x"}})");
   EXPECT_EQ(opened("bob", chunk), "(does not open)");
   EXPECT_EQ(chunk.place().model, "fake-embedder");
   EXPECT_EQ(chunk.embedding().size(), 8u);
@@ -53,7 +54,8 @@ TEST_F(WorkerTest, WritesChatAsATranscriptThatAddsToItsConversation) {
   ASSERT_EQ(writes.size(), 2u);
   EXPECT_EQ(writes[0].kind, "chat");
   EXPECT_EQ(writes[0].doc_id, "talk");
-  EXPECT_TRUE(opened("alice", writes[0].chunks.at(0)).starts_with("user: hello\nassistant: world|"));
+  EXPECT_TRUE(
+      opened("alice", writes[0].chunks.at(0)).starts_with("user: hello\nassistant: world|"));
   EXPECT_NE(writes[0].chunks[0].place().id, writes[1].chunks.at(0).place().id)
       << "two events of one conversation must not overwrite each other";
 }

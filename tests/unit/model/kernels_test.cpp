@@ -162,17 +162,20 @@ TEST_P(EachIsa, AttentionMatchesDoubleAtOddLengths) {
   for (const std::size_t length :
        {1u, 2u, 3u, 7u, 11u, 12u, 13u, 31u, 32u, 33u, 63u, 64u, 65u, 127u, 128u, 129u, 257u, 511u,
         512u})
-    for (const std::size_t size : {32u, 64u}) expect_attention(*GetParam(), length, length, 2, size);
+    for (const std::size_t size : {32u, 64u})
+      expect_attention(*GetParam(), length, length, 2, size);
 }
 
 TEST_P(EachIsa, AttentionMatchesDoubleAtOddHeadSizes) {
   for (const std::size_t size : {1u, 3u, 8u, 12u, 16u, 20u, 33u, 48u, 80u, 128u})
-    for (const std::size_t length : {1u, 17u, 65u}) expect_attention(*GetParam(), length, length, 3, size);
+    for (const std::size_t length : {1u, 17u, 65u})
+      expect_attention(*GetParam(), length, length, 3, size);
 }
 
 TEST_P(EachIsa, AttentionOfTheFirstTokenAlone) {
   for (const std::size_t length : {1u, 2u, 63u, 64u, 65u, 256u, 512u})
-    for (const std::size_t size : {12u, 32u, 64u}) expect_attention(*GetParam(), length, 1, 2, size);
+    for (const std::size_t size : {12u, 32u, 64u})
+      expect_attention(*GetParam(), length, 1, 2, size);
 }
 
 TEST_P(EachIsa, AttentionSurvivesLargeScores) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -72,6 +73,24 @@ TEST(ArrayBuilder, WritesWideNumbersAndVectorsBigEndian) {
   const float values[]{1.0f, -0.5f};
   vectors.add_halfvec(values);
   EXPECT_EQ(hex(vectors.bytes()).substr(40), "00000008" "0002" "0000" "3c00" "b800");
+}
+
+TEST(Halfvec, RoundsEveryLaneAsOneNumberAlone) {
+  std::vector<float> values;
+  for (std::uint32_t bits = 0; bits < 0xffff0000u; bits += 0x2345u) {
+    const auto value = std::bit_cast<float>(bits);
+    if (!std::isnan(value)) values.push_back(value);
+    if (values.size() == 1'003) {  // no multiple of any vector width
+      const auto encoded = halfvec(values);
+      ASSERT_EQ(encoded.size(), 4 + 2 * values.size());
+      for (std::size_t at = 0; at < values.size(); ++at) {
+        const auto high = static_cast<std::uint8_t>(encoded[4 + 2 * at]);
+        const auto low = static_cast<std::uint8_t>(encoded[5 + 2 * at]);
+        ASSERT_EQ(high << 8 | low, half_bits(values[at])) << values[at];
+      }
+      values.clear();
+    }
+  }
 }
 
 TEST(TextArray, SurvivesEveryAwkwardCharacter) {

@@ -55,8 +55,9 @@ TEST(CompareFacts, NamesWhatDiffers) {
             Errc::dimension_mismatch);
   const auto key = compare_facts(recorded, facts_of(384, "m", KeyCheck{2}));
   EXPECT_EQ(key.error().code, Errc::key_invalid);
-  EXPECT_NE(key.error().message.find("the tenant key is not the one this database was written with"),
-            std::string::npos);
+  EXPECT_NE(
+      key.error().message.find("the tenant key is not the one this database was written with"),
+      std::string::npos);
 }
 
 }  // namespace

@@ -198,8 +198,8 @@ struct World {
   void fill(const std::string& user, int count) {
     const auto owner = tenant(user);
     for (int i = 0; i < count; ++i)
-      search.rows[owner].push_back(
-          sealed(owner, i, "passage " + std::to_string(i), R"({"page":)" + std::to_string(i) + "}"));
+      search.rows[owner].push_back(sealed(owner, i, "passage " + std::to_string(i),
+                                          R"({"page":)" + std::to_string(i) + "}"));
   }
 };
 

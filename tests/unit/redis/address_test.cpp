@@ -36,12 +36,30 @@ TEST(Address, ReadsUrlsOfEveryShape) {
 }
 
 TEST(Address, RefusesWhatIsMalformedWithoutRepeatingIt) {
-  for (const std::string_view url :
-       {"", "cache", "http://cache", "redis:/cache", "redis://", "redis://:pw@", "redis://secret@host",
-        "redis://:secret%4@host", "redis://:secret%zz@host", "redis://host:", "redis://host:0",
-        "redis://host:65536", "redis://host:-1", "redis://host:1x", "redis://host:1:2",
-        "redis://host/x", "redis://host/-1", "redis://host/1/2", "redis://host/99999999999",
-        "redis://[::1", "redis://[]", "redis://[::1]7000", "redis://a b", "redis://host?secret=1x:"}) {
+  for (const std::string_view url : {"",
+                                     "cache",
+                                     "http://cache",
+                                     "redis:/cache",
+                                     "redis://",
+                                     "redis://:pw@",
+                                     "redis://secret@host",
+                                     "redis://:secret%4@host",
+                                     "redis://:secret%zz@host",
+                                     "redis://host:",
+                                     "redis://host:0",
+                                     "redis://host:65536",
+                                     "redis://host:-1",
+                                     "redis://host:1x",
+                                     "redis://host:1:2",
+                                     "redis://host/x",
+                                     "redis://host/-1",
+                                     "redis://host/1/2",
+                                     "redis://host/99999999999",
+                                     "redis://[::1",
+                                     "redis://[]",
+                                     "redis://[::1]7000",
+                                     "redis://a b",
+                                     "redis://host?secret=1x:"}) {
     const auto address = Address::parse(url);
     ASSERT_FALSE(address) << url;
     EXPECT_EQ(address.error().code, Errc::bad_config);

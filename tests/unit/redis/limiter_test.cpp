@@ -12,9 +12,13 @@ crypto::Tenant tenant(const std::string& user) {
   return keyer.tenant_of(*UserId::parse(user));
 }
 
+asio::awaitable<ports::Admission> admit(AnyLimiter& limiter, const std::string& user) {
+  return limiter.admit(runtime::RequestContext{"r"}, tenant(user));
+}
+
 asio::awaitable<void> three_of_five(AnyLimiter& limiter, bool degraded) {
   for (int i = 0; i < 5; ++i) {
-    const auto answer = co_await limiter.admit({"r"}, tenant("u"));
+    const auto answer = co_await admit(limiter, "u");
     EXPECT_EQ(answer.allowed, i < 3) << i;
     EXPECT_EQ(answer.limit, 3);
     EXPECT_EQ(answer.window_s, 60);
@@ -22,7 +26,7 @@ asio::awaitable<void> three_of_five(AnyLimiter& limiter, bool degraded) {
     EXPECT_EQ(answer.retry_after_s > 0, !answer.allowed);
     EXPECT_EQ(answer.degraded, degraded);
   }
-  const auto other = co_await limiter.admit({"r"}, tenant("another"));
+  const auto other = co_await admit(limiter, "another");
   EXPECT_TRUE(other.allowed);
 }
 
@@ -46,7 +50,7 @@ TEST(MemoryLimiter, LimitsEachUserWithoutRedis) {
 
 asio::awaitable<void> take(AnyLimiter& limiter, int times, int& allowed) {
   for (int i = 0; i < times; ++i) {
-    const auto answer = co_await limiter.admit({"r"}, tenant("u"));
+    const auto answer = co_await admit(limiter, "u");
     allowed += answer.allowed;
   }
 }

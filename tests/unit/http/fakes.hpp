@@ -1,0 +1,71 @@
+#pragma once
+// The ports of the routes under /api/v1, in memory.
+#include "../query/fakes.hpp"
+
+#include "memseal/ports/chunk_store.hpp"
+#include "memseal/ports/event_sink.hpp"
+#include "memseal/ports/limiter.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace memseal::fakes {
+
+class Store final : public ports::ChunkStore {
+ public:
+  asio::awaitable<std::vector<ports::Stored>> store(runtime::RequestContext, crypto::Tenant,
+                                                    std::vector<ports::EventWrite>) override {
+    co_return std::vector<ports::Stored>();
+  }
+  asio::awaitable<void> store_failure(runtime::RequestContext, crypto::Tenant, Uuid, std::string,
+                                      std::string, Errc) override {
+    co_return;
+  }
+  asio::awaitable<void> announce(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
+                                 std::string kind, std::string doc_id) override {
+    co_await mood.play();
+    if (erased) throw Outage(Error{Errc::tenant_erased, "erased"});
+    operations.emplace(std::pair(owner, event_id),
+                       ports::Operation{.id = event_id, .kind = kind, .doc_id = doc_id,
+                                        .state = "queued", .created_at_ms = 1'700'000'000'000});
+  }
+  asio::awaitable<std::optional<ports::Operation>> operation(runtime::RequestContext,
+                                                             crypto::Tenant owner,
+                                                             Uuid event_id) override {
+    const auto found = operations.find({owner, event_id});
+    if (found == operations.end()) co_return std::nullopt;
+    co_return found->second;
+  }
+
+  Mood mood;
+  bool erased = false;
+  std::map<std::pair<crypto::Tenant, Uuid>, ports::Operation> operations;
+};
+
+class Sink final : public ports::EventSink {
+ public:
+  asio::awaitable<void> publish(runtime::RequestContext, ports::OutRecord record) override {
+    co_await mood.play();
+    records.push_back(std::move(record));
+  }
+
+  Mood mood;
+  std::vector<ports::OutRecord> records;
+};
+
+class Limiter final : public ports::Limiter {
+ public:
+  asio::awaitable<ports::Admission> admit(runtime::RequestContext, crypto::Tenant) override {
+    ++asked;
+    co_return admission;
+  }
+
+  ports::Admission admission{.allowed = true, .limit = 100, .remaining = 99, .window_s = 3'600,
+                             .reset_s = 36, .retry_after_s = 0};
+  int asked = 0;
+};
+
+}  // namespace memseal::fakes

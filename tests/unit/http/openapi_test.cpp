@@ -1,0 +1,136 @@
+// The published description against what the server does.
+#include "unit/http/fixture.hpp"
+
+#include "memseal/wire/sse.hpp"
+
+#include <boost/json/parse.hpp>
+
+#include <fstream>
+#include <iterator>
+#include <set>
+
+namespace memseal::test {
+namespace {
+
+namespace json = boost::json;
+
+class OpenApiTest : public ServerTest {
+ protected:
+  OpenApiTest() {
+    std::ifstream file(MEMSEAL_SOURCE_DIR "/config/openapi.json");
+    text.assign(std::istreambuf_iterator<char>(file), {});
+    document = json::parse(text);
+    memory = [] { return std::vector<std::pair<std::string, std::int64_t>>{{"keys", 12}}; };
+    readiness = [] { return std::vector<http::Check>{{"postgres", true, true, "schema 1"}}; };
+  }
+
+  /// Members a schema knows and those it demands, through $ref and allOf.
+  void collect(const json::value& schema, json::object& known, std::set<std::string>& demanded) {
+    const auto& object = schema.as_object();
+    if (const auto* ref = object.if_contains("$ref")) {
+      const std::string pointer(ref->as_string().subview(1));
+      return collect(document.at_pointer(pointer), known, demanded);
+    }
+    if (const auto* all = object.if_contains("allOf"))
+      for (const auto& part : all->as_array()) collect(part, known, demanded);
+    if (const auto* properties = object.if_contains("properties"))
+      for (const auto& member : properties->as_object())
+        known.emplace(member.key(), member.value());
+    if (const auto* required = object.if_contains("required"))
+      for (const auto& name : required->as_array()) demanded.emplace(name.as_string());
+  }
+
+  /// `value` has what `schema` demands and nothing that it does not know; also inside.
+  void expect_described(const json::value& value, const json::value& schema) {
+    if (const auto* items = schema.as_object().if_contains("items"); items && value.is_array())
+      for (const auto& item : value.as_array()) expect_described(item, *items);
+    json::object known;
+    std::set<std::string> demanded;
+    collect(schema, known, demanded);
+    if (!value.is_object() || known.empty()) return;
+    for (const auto& name : demanded)
+      EXPECT_TRUE(value.as_object().contains(name)) << name << " is missing in " << value;
+    for (const auto& member : value.as_object()) {
+      const auto* described = known.if_contains(member.key());
+      EXPECT_NE(described, nullptr) << member.key() << " is not described";
+      if (described) expect_described(member.value(), *described);
+    }
+  }
+
+  json::value schema(const std::string& name) {
+    return document.at("components").at("schemas").at(name);
+  }
+
+  std::string text;
+  json::value document;
+};
+
+TEST_F(OpenApiTest, IsServedAsItLiesInTheRepository) {
+  start();
+  EXPECT_TRUE(ask(get("/openapi.json")).body == text) << "rebuild src/http/openapi.cpp";
+}
+
+TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
+  start();
+  std::set<std::string> described;
+  for (const auto& path : document.at("paths").as_object()) {
+    described.emplace(path.key());
+    const std::string method = path.value().as_object().contains("get") ? "GET" : "POST";
+    const auto seen = ask(method == "GET" ? get(path.key()) : post(path.key(), "{}"));
+    EXPECT_NE(seen.status, 405) << path.key();
+    EXPECT_EQ(seen.status == 404, path.key().find('{') != std::string::npos) << path.key();
+    // The status that was answered is described, too.
+    EXPECT_TRUE(path.value().as_object().begin()->value().at("responses").as_object().contains(
+        std::to_string(seen.status))) << path.key() << " " << seen.status;
+  }
+  EXPECT_EQ(described, (std::set<std::string>{
+                           "/api/v1/memory/query", "/api/v1/memory/index",
+                           "/api/v1/operations/{id}", "/health", "/ready", "/version",
+                           "/openapi.json", "/metrics", "/metrics/memory"}));
+}
+
+TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
+  world.fill("ada", 3);
+  start();
+  expect_described(json::parse(ask(post(query_path, question)).body), schema("Answer"));
+  const auto accepted = ask(post(index_path, R"({"text":"a"})"));
+  expect_described(json::parse(accepted.body), schema("OperationAnswer"));
+  expect_described(json::parse(ask(get(accepted.field("location"))).body),
+                   schema("OperationAnswer"));
+  expect_described(json::parse(ask(get("/ready")).body), schema("Readiness"));
+  expect_described(json::parse(ask(get("/metrics/memory")).body), schema("MemoryFigures"));
+  expect_described(json::parse(ask(get("/nope")).body), schema("Problem"));
+  expect_described(json::parse(ask(post(query_path, "{}")).body), schema("Problem"));
+  expect_described(json::parse(ask("bad\r\n\r\n").body), schema("Problem"));
+  on_loop([&] { return limiter.admission.allowed = false; });
+  expect_described(json::parse(ask(post(query_path, question)).body), schema("Problem"));
+}
+
+TEST_F(OpenApiTest, DescribesTheEventsOfAStream) {
+  world.fill("ada", 2);
+  start();
+  const std::map<std::string, std::string> schemas{{"query.started", "StartedEvent"},
+                                                   {"query.stage", "StageEvent"},
+                                                   {"query.result", "ResultEvent"},
+                                                   {"query.completed", "CompletedEvent"},
+                                                   {"query.failed", "FailedEvent"}};
+  std::set<std::string> seen;
+  const auto check = [&] {
+    const auto answer = ask(post(query_path, R"({"query":"a","include_trace":true})",
+                                 "Accept: text/event-stream\r\n"));
+    wire::SseParser().feed(answer.body, [&](const wire::SseEvent& event) {
+      seen.insert(event.type);
+      expect_described(json::parse(event.data), schema(schemas.at(event.type)));
+    });
+  };
+  check();
+  on_loop([&] {
+    world.search.mood.outage = Error{Errc::unavailable, "away"};
+    return true;
+  });
+  check();
+  EXPECT_EQ(seen.size(), schemas.size());
+}
+
+}  // namespace
+}  // namespace memseal::test
