@@ -179,10 +179,7 @@ void KafkaSource::Impl::serve_events() {
     const auto got =
         rd_kafka_consume_batch_queue(events_.get(), 0, messages.data(), messages.size());
     if (got <= 0) return;
-    for (ssize_t i = 0; i < got; ++i) {
-      const Message message(messages[static_cast<std::size_t>(i)]);
-      message->err ? complain(*message) : take_in(*message);
-    }
+    take_in(messages.data(), static_cast<std::size_t>(got));
   }
 }
 
@@ -196,10 +193,7 @@ bool KafkaSource::Impl::take_records() {
     const auto got =
         rd_kafka_consume_batch_queue(records_.get(), 0, messages.data(), want);
     if (got <= 0) return false;
-    for (ssize_t i = 0; i < got; ++i) {
-      const Message message(messages[static_cast<std::size_t>(i)]);
-      message->err ? complain(*message) : take_in(*message);
-    }
+    take_in(messages.data(), static_cast<std::size_t>(got));
   }
   return true;
 }

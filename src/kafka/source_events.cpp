@@ -57,12 +57,34 @@ PartitionList to_list(const std::vector<Offset>& offsets) {
   return list;
 }
 
-void KafkaSource::Impl::take_in(rd_kafka_message_t& message) {
-  ports::Record record;
-  record.topic = rd_kafka_topic_name(message.rkt);
-  record.partition = message.partition;
+void KafkaSource::Impl::take_in(rd_kafka_message_t** messages, std::size_t count) {
+  Streak streak;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Message message(messages[i]);
+    if (message->err) {
+      complain(*message);
+      continue;
+    }
+    if (message->rkt != streak.topic || message->partition != streak.partition)
+      look_up(*message, streak);
+    if (streak.accepted) take_in(*message, streak);
+  }
+}
+
+void KafkaSource::Impl::look_up(const rd_kafka_message_t& message, Streak& streak) {
+  streak.topic = message.rkt;
+  streak.partition = message.partition;
+  streak.name = rd_kafka_topic_name(message.rkt);
   // Prefetched before the partition began to move: its next owner reads it again.
-  if (closing_ || stopping_ || !assignment_.accepts({record.topic, record.partition})) return;
+  streak.accepted =
+      !closing_ && !stopping_ && assignment_.accepts({streak.name, streak.partition});
+  streak.count = &probe_.records(streak.name);
+}
+
+void KafkaSource::Impl::take_in(const rd_kafka_message_t& message, const Streak& streak) {
+  ports::Record record;
+  record.topic = streak.name;
+  record.partition = message.partition;
   record.offset = message.offset;
   rd_kafka_timestamp_type_t kind{};
   record.timestamp_ms = std::max<std::int64_t>(0, rd_kafka_message_timestamp(&message, &kind));
@@ -70,7 +92,7 @@ void KafkaSource::Impl::take_in(rd_kafka_message_t& message) {
   if (message.payload)
     record.value.assign(static_cast<const char*>(message.payload), message.len);
   copy_headers(message, record);
-  probe_.records(record.topic).Increment();
+  streak.count->Increment();
   buffered_bytes_ += record.bytes();
   buffer_.push_back(std::move(record));
 }

@@ -40,6 +40,15 @@ class KafkaSource::Impl {
     int commits_left = 5;
   };
 
+  // Messages of one partition in a row: what is the same for all of them.
+  struct Streak {
+    const rd_kafka_topic_t* topic = nullptr;
+    std::int32_t partition = -1;
+    std::string name = {};
+    bool accepted = false;
+    runtime::Counter* count = nullptr;
+  };
+
   static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
                            rd_kafka_topic_partition_list_t* partitions, void* self);
   static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
@@ -57,7 +66,9 @@ class KafkaSource::Impl {
   void turn();
   void serve_events();
   bool take_records();
-  void take_in(rd_kafka_message_t& message);
+  void take_in(rd_kafka_message_t** messages, std::size_t count);
+  void look_up(const rd_kafka_message_t& message, Streak& streak);
+  void take_in(const rd_kafka_message_t& message, const Streak& streak);
   void complain(const rd_kafka_message_t& message);
   bool may_complain();
 

@@ -4,9 +4,12 @@ namespace memseal::policy {
 
 std::string_view breaker_state_name(BreakerState state) noexcept {
   switch (state) {
-    case BreakerState::closed: return "closed";
-    case BreakerState::open: return "open";
-    case BreakerState::half_open: return "half_open";
+    case BreakerState::closed:
+      return "closed";
+    case BreakerState::open:
+      return "open";
+    case BreakerState::half_open:
+      return "half_open";
   }
   return "closed";
 }
@@ -18,9 +21,12 @@ BreakerState Breaker::state(TimePoint now) const noexcept {
 
 bool Breaker::allows(TimePoint now) {
   switch (state(now)) {
-    case BreakerState::closed: return true;
-    case BreakerState::open: return false;
-    case BreakerState::half_open: break;
+    case BreakerState::closed:
+      return true;
+    case BreakerState::open:
+      return false;
+    case BreakerState::half_open:
+      break;
   }
   if (probing_ && now - probing_since_ < rules_.cool_down) return false;
   probing_ = true;

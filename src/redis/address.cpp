@@ -75,8 +75,9 @@ bool read_place(std::string_view place, Address& address) {
 Result<Address> Address::parse(std::string_view url) {
   constexpr std::string_view scheme = "redis://";
   if (url.starts_with("rediss://"))
-    return bad("rediss:// needs TLS, which is not built in: put the server on a private network or "
-               "behind a TLS tunnel, and name that with redis://");
+    return bad(
+        "rediss:// needs TLS, which is not built in: put the server on a private network or "
+        "behind a TLS tunnel, and name that with redis://");
   if (!url.starts_with(scheme))
     return bad("must begin with redis:// (redis://[:password@]host[:port][/db])");
   url.remove_prefix(scheme.size());

@@ -27,7 +27,9 @@ std::shared_ptr<Connection> Connection::open(const asio::any_io_executor& execut
 
 Connection::Connection(const asio::any_io_executor& executor, redisAsyncContext* context,
                        Events events)
-    : executor_(executor), context_(context), socket_(executor, context->c.fd),
+    : executor_(executor),
+      context_(context),
+      socket_(executor, context->c.fd),
       events_(std::move(events)) {}
 
 // hiredis holds a share until its context is freed, so the context is gone by now.
@@ -139,7 +141,8 @@ Reply copy_of(const redisReply& reply) {
       for (std::size_t i = 0; i < reply.elements; ++i)
         copy.items.push_back(copy_of(*reply.element[i]));
       break;
-    default: break;
+    default:
+      break;
   }
   return copy;
 }

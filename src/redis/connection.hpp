@@ -2,8 +2,8 @@
 // One hiredis context driven by Asio, from its connect() to its end.
 #include "memseal/redis/link.hpp"
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <hiredis/async.h>
+#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <functional>
 
@@ -44,8 +44,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static Connection& from(void* data) { return **static_cast<std::shared_ptr<Connection>*>(data); }
 
   asio::any_io_executor executor_;
-  redisAsyncContext* context_;            // null once hiredis frees it
-  asio::posix::stream_descriptor socket_; // the descriptor is hiredis's own
+  redisAsyncContext* context_;             // null once hiredis frees it
+  asio::posix::stream_descriptor socket_;  // the descriptor is hiredis's own
   Events events_;
   std::string reason_;
   bool want_read_ = false, want_write_ = false, read_armed_ = false, write_armed_ = false;

@@ -14,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using policy::BucketAnswer;
 
-constexpr std::size_t answer_size = 5;    // of the script's reply
+constexpr std::size_t answer_size = 5;  // of the script's reply
 
 std::int64_t micros(Clock::time_point at) {
   return std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count();
@@ -67,11 +67,11 @@ RedisLimiter::RedisLimiter(asio::any_io_executor executor, Address address, Limi
     : options_(std::move(options)),
       degraded_gauge_(metrics.gauge("memseal_ratelimit_degraded",
                                     "Links whose last decision was made without Redis.")),
-      commands_{&command_counter(metrics, "ok"),         &command_counter(metrics, "away"),
-                &command_counter(metrics, "timeout"),    &command_counter(metrics, "overloaded"),
-                &command_counter(metrics, "cancelled"),  &command_counter(metrics, "error")},
-      breaker_({.failures_max = 3, .slow = options_.timeout * 2,
-                .cool_down = std::chrono::seconds(1)}),
+      commands_{&command_counter(metrics, "ok"),        &command_counter(metrics, "away"),
+                &command_counter(metrics, "timeout"),   &command_counter(metrics, "overloaded"),
+                &command_counter(metrics, "cancelled"), &command_counter(metrics, "error")},
+      breaker_(
+          {.failures_max = 3, .slow = options_.timeout * 2, .cool_down = std::chrono::seconds(1)}),
       link_(std::move(executor), std::move(address),
             link_options(options_, [this](bool connected) { link_changed(connected); })) {
   MEMSEAL_ASSERT(options_.local != nullptr);
@@ -84,8 +84,8 @@ void RedisLimiter::link_changed(bool connected) {
     // Another server may answer, or the same one without its memory.
     script_hash_.clear();
     options_.local->doubt_all();
-    breaker_ = policy::Breaker({.failures_max = 3, .slow = options_.timeout * 2,
-                                .cool_down = std::chrono::seconds(1)});
+    breaker_ = policy::Breaker(
+        {.failures_max = 3, .slow = options_.timeout * 2, .cool_down = std::chrono::seconds(1)});
   }
   set_degraded(!connected);
 }
@@ -103,10 +103,18 @@ void RedisLimiter::count(const Result<Reply>& reply) {
   auto outcome = ok;
   if (!reply) {
     switch (reply.error().code) {
-      case Errc::timeout: outcome = timeout; break;
-      case Errc::overloaded: outcome = overloaded; break;
-      case Errc::cancelled: outcome = cancelled; break;
-      default: outcome = away; break;
+      case Errc::timeout:
+        outcome = timeout;
+        break;
+      case Errc::overloaded:
+        outcome = overloaded;
+        break;
+      case Errc::cancelled:
+        outcome = cancelled;
+        break;
+      default:
+        outcome = away;
+        break;
     }
   } else if (reply->kind == Reply::Kind::error) {
     outcome = error;
@@ -190,8 +198,7 @@ asio::awaitable<ports::Admission> MemoryLimiter::admit(runtime::RequestContext,
 Result<std::shared_ptr<LocalBuckets>> make_local_buckets(const LimiterOptions& options) {
   const policy::BucketRules rules{options.requests, options.window_s};
   if (!rules.valid())
-    return Error{Errc::bad_config,
-                 "a limit has 1 to 1000000000 requests in 1 to 31536000 seconds",
+    return Error{Errc::bad_config, "a limit has 1 to 1000000000 requests in 1 to 31536000 seconds",
                  "ratelimit.requests"};
   return std::make_shared<LocalBuckets>(rules);
 }

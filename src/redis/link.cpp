@@ -39,8 +39,8 @@ void initiate(Handler handler, const std::shared_ptr<LinkCore>& core,
 }  // namespace
 
 RedisLink::RedisLink(asio::any_io_executor executor, Address address, LinkOptions options)
-    : core_(std::make_shared<LinkCore>(std::move(executor), std::move(address),
-                                       std::move(options))) {
+    : core_(
+          std::make_shared<LinkCore>(std::move(executor), std::move(address), std::move(options))) {
   core_->start();
 }
 

@@ -26,9 +26,14 @@ Error away(std::string message = "Redis is away") {
 }  // namespace
 
 LinkCore::LinkCore(asio::any_io_executor executor, Address address, LinkOptions options)
-    : executor_(std::move(executor)), address_(std::move(address)), options_(std::move(options)),
-      backoff_(options_.retry_first, options_.retry_max), random_(std::random_device{}()),
-      resolver_(executor_), retry_timer_(executor_), connect_timer_(executor_),
+    : executor_(std::move(executor)),
+      address_(std::move(address)),
+      options_(std::move(options)),
+      backoff_(options_.retry_first, options_.retry_max),
+      random_(std::random_device{}()),
+      resolver_(executor_),
+      retry_timer_(executor_),
+      connect_timer_(executor_),
       changed_(executor_, asio::steady_timer::time_point::max()) {}
 
 void LinkCore::start() {

@@ -65,11 +65,11 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   asio::steady_timer retry_timer_, connect_timer_, changed_;
 
   std::shared_ptr<Connection> connection_;
-  std::uint64_t attempt_ = 0;             // numbers connections: an old one's end is no news
+  std::uint64_t attempt_ = 0;  // numbers connections: an old one's end is no news
   std::unordered_map<std::uintptr_t, Waiter> waiters_;
   std::uintptr_t last_id_ = 0;
-  std::size_t unanswered_ = 0;            // sent on this connection, also when nobody waits
-  Clock::time_point heard_at_{};          // the last reply, or the first command since
+  std::size_t unanswered_ = 0;    // sent on this connection, also when nobody waits
+  Clock::time_point heard_at_{};  // the last reply, or the first command since
   std::atomic<bool> connected_{false};
   bool stopped_ = false, reported_away_ = false;
 };

@@ -171,8 +171,9 @@ Result<Envelope> open_envelope(const RawEvent& raw) {
     if (!type) return bad("/datacontenttype", "is not a media type in UTF-8");
     if (*type == "application/cloudevents+json") return open_structured(raw);
     if (type->starts_with("application/cloudevents"))
-      return bad("/datacontenttype", "of the CloudEvents formats only application/cloudevents+json "
-                                     "(one event) is read");
+      return bad("/datacontenttype",
+                 "of the CloudEvents formats only application/cloudevents+json "
+                 "(one event) is read");
   }
   if (looks_binary(raw)) return open_binary(raw, *content_type);
   return open_structured(raw);

@@ -44,7 +44,7 @@ std::optional<Error> read_source_kind(const Attributes& attributes, std::string&
 
 struct FileFields {
   std::string name, mime_type, sha256;
-  std::int64_t size = -1;                 // not given
+  std::int64_t size = -1;  // not given
 };
 
 void read_sha256(FieldReader& file, std::string& hex) {
@@ -141,8 +141,16 @@ Result<Event> read_bare_text(EventHead head, const Attributes& attributes, std::
                                        : doc_id_of(head.id, "/id", fault);
   if (fault.first) return *fault.first;
   const auto revision = std::max<std::int64_t>(head.time_ms, 0);
-  return Event(UploadEvent{std::move(head), *doc_id, name, std::move(mime_type), std::move(text),
-                           revision, {}, {}, {}, std::move(source_kind)});
+  return Event(UploadEvent{std::move(head),
+                           *doc_id,
+                           name,
+                           std::move(mime_type),
+                           std::move(text),
+                           revision,
+                           {},
+                           {},
+                           {},
+                           std::move(source_kind)});
 }
 
 ChatMessage read_message(const json::value& value, std::size_t index, Fault& fault) {

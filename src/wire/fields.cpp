@@ -33,9 +33,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string escaped_token(std::string_view key) {
   std::string token;
   for (const char c : key) {
-    if (c == '~') token += "~0";
-    else if (c == '/') token += "~1";
-    else token += c;
+    if (c == '~')
+      token += "~0";
+    else if (c == '/')
+      token += "~1";
+    else
+      token += c;
   }
   return token;
 }
@@ -45,8 +48,8 @@ std::string escaped_token(std::string_view key) {
 std::optional<std::string_view> printable_name(std::string_view name) noexcept {
   if (name.empty() || name.size() > 40) return std::nullopt;
   const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
   });
   return plain ? std::optional(name) : std::nullopt;
 }
@@ -97,8 +100,8 @@ bool FieldReader::integer(std::string_view key, std::int64_t& out, std::int64_t 
   if (value == nullptr) return false;
   const auto* number = value->if_int64();
   if (number == nullptr || *number < least || *number > most) {
-    fail(key, "must be a whole number from " + std::to_string(least) + " to " +
-                  std::to_string(most));
+    fail(key,
+         "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return false;
   }
   out = *number;

@@ -24,7 +24,7 @@ struct Fault {
 
 enum class Presence { required, optional };
 
-struct TextSize {                         ///< least and most bytes of a text
+struct TextSize {  ///< least and most bytes of a text
   std::size_t least, most;
 };
 

@@ -108,8 +108,8 @@ class Builder {
 
   json::value_stack values_;
   std::string key_;
-  std::vector<std::string> keys_;         // of all open objects, the innermost last
-  std::vector<std::size_t> first_key_;    // where each open object's keys begin
+  std::vector<std::string> keys_;       // of all open objects, the innermost last
+  std::vector<std::size_t> first_key_;  // where each open object's keys begin
   bool repeated_key_ = false;
 };
 
@@ -140,8 +140,12 @@ void append_compact(std::string& out, const json::value& value) {
       out += ']';
       return;
     }
-    case json::kind::double_: append_double(out, value.get_double()); return;
-    default: out += json::serialize(value); return;
+    case json::kind::double_:
+      append_double(out, value.get_double());
+      return;
+    default:
+      out += json::serialize(value);
+      return;
   }
 }
 

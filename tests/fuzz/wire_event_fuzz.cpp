@@ -26,9 +26,12 @@ struct Input {
       const auto equals = line.find('=');
       const std::string name(line.substr(0, equals));
       const std::string text(equals == std::string_view::npos ? "" : line.substr(equals + 1));
-      if (name == "topic") topic = text;
-      else if (name == "key") key = text;
-      else headers.emplace_back(name, text);
+      if (name == "topic")
+        topic = text;
+      else if (name == "key")
+        key = text;
+      else
+        headers.emplace_back(name, text);
     }
     value = bytes;
   }

@@ -185,12 +185,18 @@ TEST_F(Store, AnUploadUnderAConversationsNameLeavesTheConversation) {
   EXPECT_EQ(counted(), "5");
 }
 
-TEST_F(Store, CountsChunksWhoseIdsAreTaken) {
-  EXPECT_EQ(store(list(write(1, "talk", 7, 2, "chat"), write(2, "talk", 7, 2, "chat"))),
-            (std::vector{Stored::applied, Stored::applied}));
-  EXPECT_EQ(chunks_of("talk"), "2");
-  EXPECT_EQ(probe_.rows_colliding.Value(), 2);
-  EXPECT_EQ(probe_.rows_stored.Value(), 2);
+TEST_F(Store, KeepsTheChunksThatWereThereWhenIdsCollideAndCountsThem) {
+  for (const int chunks : {2, 150}) {  // one and several statements' ways of inserting
+    const std::string talk = "talk-" + std::to_string(chunks);
+    const auto stored = probe_.rows_stored.Value(), colliding = probe_.rows_colliding.Value();
+    const auto event = static_cast<unsigned>(chunks);
+    EXPECT_EQ(store(write(event, talk, 7, chunks, "chat")), Stored::applied);
+    EXPECT_EQ(store(write(event + 1, talk, 7, chunks + 1, "chat")), Stored::applied);
+    EXPECT_EQ(chunks_of(talk), std::to_string(chunks + 1));
+    EXPECT_EQ(probe_.rows_colliding.Value() - colliding, chunks);
+    EXPECT_EQ(probe_.rows_stored.Value() - stored, chunks + 1);
+  }
+  EXPECT_EQ(counted(), "154");
 }
 
 TEST_F(Store, TakesABatchOfManyEventsAndMoreRowsThanOneStatementHolds) {

@@ -122,8 +122,8 @@ asio::awaitable<void> same_as_policy(RedisServer& server) {
       if (random() % 100 == 0) now_us -= rules.full_us() / 2;
       std::int64_t owed_us = 0;
       if (random() % 40 == 0)
-        owed_us = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(
-                                                           2 * rules.full_us()));
+        owed_us =
+            static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(2 * rules.full_us()));
       auto args = words("EVAL", script, "1", key, std::to_string(rules.tokens),
                         std::to_string(rules.token_us()), std::to_string(owed_us),
                         std::to_string(now_us / 1'000'000), std::to_string(now_us % 1'000'000));
@@ -134,8 +134,8 @@ asio::awaitable<void> same_as_policy(RedisServer& server) {
       EXPECT_TRUE(is_list) << (reply ? reply->text : reply.error().message);
       if (!is_list) co_return;
       const auto& items = reply->items;
-      const policy::BucketAnswer answer{items[0].integer == 1, items[1].integer,
-                                        items[2].integer, items[3].integer};
+      const policy::BucketAnswer answer{items[0].integer == 1, items[1].integer, items[2].integer,
+                                        items[3].integer};
       EXPECT_EQ(answer, expected) << rules.tokens << " tokens, step " << i;
       EXPECT_EQ(items[4].integer, bucket.debt_us(rules, now_us)) << i;
       allowed += answer.allowed;

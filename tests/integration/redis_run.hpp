@@ -4,12 +4,12 @@
 
 #include "memseal/redis/link.hpp"
 
+#include <gtest/gtest.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <gtest/gtest.h>
 
-#define NEED_REDIS_SERVER()                                                                  \
-  if (!::memseal::redis::testing::have_redis_server())                                       \
+#define NEED_REDIS_SERVER()                            \
+  if (!::memseal::redis::testing::have_redis_server()) \
   GTEST_SKIP() << "needs the program redis-server: apt-get install redis-server"
 
 namespace memseal::redis::testing {

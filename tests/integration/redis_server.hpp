@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -81,10 +81,21 @@ class RedisServer {
 
  private:
   [[noreturn]] void exec() {
-    std::vector<std::string> words{"redis-server", "--port", std::to_string(port_), "--bind",
-                                   "127.0.0.1",    "--save", "", "--appendonly", "no", "--dir",
+    std::vector<std::string> words{"redis-server",
+                                   "--port",
+                                   std::to_string(port_),
+                                   "--bind",
+                                   "127.0.0.1",
+                                   "--save",
+                                   "",
+                                   "--appendonly",
+                                   "no",
+                                   "--dir",
                                    std::filesystem::temp_directory_path().string(),
-                                   "--loglevel",   "warning", "--daemonize", "no"};
+                                   "--loglevel",
+                                   "warning",
+                                   "--daemonize",
+                                   "no"};
     if (!password_.empty()) words.insert(words.end(), {"--requirepass", password_});
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
@@ -100,8 +111,7 @@ class RedisServer {
   bool answers() const {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
     const auto address = loopback(port_);
-    const bool up =
-        ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    const bool up = ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
     ::close(fd);
     return up;
   }

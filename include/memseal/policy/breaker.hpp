@@ -6,15 +6,15 @@
 namespace memseal::policy {
 
 struct BreakerRules {
-  int failures_max = 3;                               ///< bad calls in a row that open it
-  std::chrono::milliseconds slow{250};                ///< a call that took longer is a bad one
-  std::chrono::milliseconds cool_down{30'000};        ///< open for so long before a probe
+  int failures_max = 3;                         ///< bad calls in a row that open it
+  std::chrono::milliseconds slow{250};          ///< a call that took longer is a bad one
+  std::chrono::milliseconds cool_down{30'000};  ///< open for so long before a probe
 };
 
 enum class BreakerState {
-  closed,      ///< calls go through
-  open,        ///< none does: the last ones in a row were bad, and the cool-down is not over
-  half_open,   ///< one does, the probe; what becomes of it decides
+  closed,     ///< calls go through
+  open,       ///< none does: the last ones in a row were bad, and the cool-down is not over
+  half_open,  ///< one does, the probe; what becomes of it decides
 };
 
 /// "closed", "open" or "half_open".

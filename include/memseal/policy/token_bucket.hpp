@@ -6,8 +6,8 @@ namespace memseal::policy {
 
 /// A bucket of `tokens`, filled evenly so that an empty one is full after `window_s` seconds.
 struct BucketRules {
-  std::int64_t tokens = 100;              ///< 1 … 1,000,000,000
-  std::int64_t window_s = 3'600;          ///< 1 … 31,536,000
+  std::int64_t tokens = 100;      ///< 1 … 1,000,000,000
+  std::int64_t window_s = 3'600;  ///< 1 … 31,536,000
 
   /// Microseconds in which one token comes back, rounded down, at least 1.
   std::int64_t token_us() const noexcept;
@@ -19,9 +19,9 @@ struct BucketRules {
 /// What one request is told. Seconds are rounded up.
 struct BucketAnswer {
   bool allowed = false;
-  std::int64_t remaining = 0;             ///< tokens left after this request
-  std::int64_t reset_s = 0;               ///< until the bucket is full
-  std::int64_t retry_after_s = 0;         ///< until one token is there; 0 when allowed
+  std::int64_t remaining = 0;      ///< tokens left after this request
+  std::int64_t reset_s = 0;        ///< until the bucket is full
+  std::int64_t retry_after_s = 0;  ///< until one token is there; 0 when allowed
 
   friend bool operator==(const BucketAnswer&, const BucketAnswer&) = default;
 };

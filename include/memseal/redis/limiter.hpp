@@ -15,10 +15,10 @@
 namespace memseal::redis {
 
 struct LimiterOptions {
-  std::string url;                                  ///< redis://…; empty: no Redis
-  std::int64_t requests = 100;                      ///< tokens of a full bucket
-  std::int64_t window_s = 3'600;                    ///< seconds in which an empty one fills
-  std::chrono::milliseconds timeout{50};            ///< for Redis to answer
+  std::string url;                        ///< redis://…; empty: no Redis
+  std::int64_t requests = 100;            ///< tokens of a full bucket
+  std::int64_t window_s = 3'600;          ///< seconds in which an empty one fills
+  std::chrono::milliseconds timeout{50};  ///< for Redis to answer
   /// The process's own buckets. Limiters of one process share theirs; null: one of its own.
   std::shared_ptr<LocalBuckets> local = nullptr;
 };
@@ -74,9 +74,9 @@ class RedisLimiter final : public AnyLimiter {
   runtime::Gauge& degraded_gauge_;
   std::array<runtime::Counter*, 6> commands_;
   policy::Breaker breaker_;
-  std::string script_hash_;               // as the server told; empty: not loaded yet
+  std::string script_hash_;  // as the server told; empty: not loaded yet
   bool degraded_ = false;
-  RedisLink link_;                        // last: it calls back until it is gone
+  RedisLink link_;  // last: it calls back until it is gone
 };
 
 /// Buckets in this process alone: never degraded, always connected. Any thread.
@@ -95,8 +95,7 @@ class MemoryLimiter final : public AnyLimiter {
 
 /// The limiter that `options` ask for. Errors: bad_config.
 Result<std::unique_ptr<AnyLimiter>> make_limiter(asio::any_io_executor executor,
-                                                 LimiterOptions options,
-                                                 runtime::Metrics& metrics);
+                                                 LimiterOptions options, runtime::Metrics& metrics);
 
 /// The buckets that limiters of one process share. Errors: bad_config.
 Result<std::shared_ptr<LocalBuckets>> make_local_buckets(const LimiterOptions& options);

@@ -22,8 +22,8 @@ namespace asio = boost::asio;
 struct Address {
   std::string host = "127.0.0.1";
   std::uint16_t port = 6379;
-  std::string user;                       ///< empty: the default user
-  SecretBytes password;                   ///< empty: none
+  std::string user;      ///< empty: the default user
+  SecretBytes password;  ///< empty: none
   int db = 0;
 
   /// `redis://[[user]:password@]host[:port][/db]`; user and password percent-encoded, IPv6 hosts in
@@ -38,17 +38,17 @@ struct Reply {
 
   Kind kind = Kind::nothing;
   std::int64_t integer = 0;
-  std::string text;                       ///< of text and error
-  std::vector<Reply> items;               ///< of a list
+  std::string text;          ///< of text and error
+  std::vector<Reply> items;  ///< of a list
 };
 
 struct LinkOptions {
-  std::chrono::milliseconds reply_timeout{50};      ///< of one command
-  std::chrono::milliseconds connect_timeout{500};   ///< until the server has answered a PING
-  std::chrono::milliseconds silence_max{1'000};     ///< commands open, no reply: connect anew
-  std::chrono::milliseconds retry_first{20};        ///< between attempts, doubled with jitter …
-  std::chrono::milliseconds retry_max{1'000};       ///< … up to here
-  std::size_t commands_max = 1'024;                 ///< sent and not yet answered
+  std::chrono::milliseconds reply_timeout{50};     ///< of one command
+  std::chrono::milliseconds connect_timeout{500};  ///< until the server has answered a PING
+  std::chrono::milliseconds silence_max{1'000};    ///< commands open, no reply: connect anew
+  std::chrono::milliseconds retry_first{20};       ///< between attempts, doubled with jitter …
+  std::chrono::milliseconds retry_max{1'000};      ///< … up to here
+  std::size_t commands_max = 1'024;                ///< sent and not yet answered
   /// Called on the executor when the link comes up (true) or goes away (false). May be empty.
   std::function<void(bool)> on_change = {};
 };

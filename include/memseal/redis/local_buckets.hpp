@@ -43,9 +43,9 @@ class LocalBuckets {
   struct Entry {
     UserHash user;
     policy::TokenBucket bucket;
-    std::uint64_t version = 0;            // of the last decision or doubt the shared one lacks
-    std::uint64_t told = 0;               // equal to version: it lacks none
-    std::uint64_t doubt = 0;              // the round of doubt_all() it was told in
+    std::uint64_t version = 0;  // of the last decision or doubt the shared one lacks
+    std::uint64_t told = 0;     // equal to version: it lacks none
+    std::uint64_t doubt = 0;    // the round of doubt_all() it was told in
   };
   struct Hash {
     std::size_t operator()(const UserHash& user) const noexcept;
@@ -56,7 +56,7 @@ class LocalBuckets {
   const policy::BucketRules rules_;
   const std::size_t users_max_;
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;              // the most recently seen first
+  std::list<Entry> entries_;  // the most recently seen first
   std::unordered_map<UserHash, std::list<Entry>::iterator, Hash> places_;
   std::uint64_t doubts_ = 0;
 };

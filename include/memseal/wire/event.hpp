@@ -18,39 +18,39 @@ inline constexpr std::size_t attributes_bytes_max = 16'384;
 
 /// What every event carries besides its data.
 struct EventHead {
-  std::string id;                         ///< CloudEvents `id`, unique per `source`
-  std::string source;                     ///< CloudEvents `source`, a URI reference
-  UserId user;                            ///< CloudEvents `subject`, else the record's key
-  std::int64_t time_ms = 0;  ///< CloudEvents `time`, Unix ms; else the record's; else 0
-  std::string authtoken = {};             ///< header or extension `authtoken`; may be empty
+  std::string id;              ///< CloudEvents `id`, unique per `source`
+  std::string source;          ///< CloudEvents `source`, a URI reference
+  UserId user;                 ///< CloudEvents `subject`, else the record's key
+  std::int64_t time_ms = 0;    ///< CloudEvents `time`, Unix ms; else the record's; else 0
+  std::string authtoken = {};  ///< header or extension `authtoken`; may be empty
 };
 
 /// A document: plain text or Markdown, UTF-8.
 struct UploadEvent {
   EventHead head;
-  DocId doc_id;                           ///< data.doc_id, else derived from the file name
-  std::string name;                       ///< data.file.name; may be empty
-  std::string mime_type;                  ///< "text/plain" or "text/markdown"
-  std::string text;                       ///< decoded from utf8 or base64, well-formed UTF-8
-  std::int64_t revision = 0;              ///< data.revision, else time_ms; never negative
-  std::string content_sha256_hex = {};    ///< data.file.sha256, 64 lower-case hex digits, or empty;
-                                          ///< ingest compares it with the SHA-256 of `text`
+  DocId doc_id;                         ///< data.doc_id, else derived from the file name
+  std::string name;                     ///< data.file.name; may be empty
+  std::string mime_type;                ///< "text/plain" or "text/markdown"
+  std::string text;                     ///< decoded from utf8 or base64, well-formed UTF-8
+  std::int64_t revision = 0;            ///< data.revision, else time_ms; never negative
+  std::string content_sha256_hex = {};  ///< data.file.sha256, 64 lower-case hex digits, or empty;
+                                        ///< ingest compares it with the SHA-256 of `text`
   std::vector<std::string> tags;
-  std::string attributes_json;            ///< data.attributes as compact JSON; may be empty
-  std::string source_kind;                ///< extension `sourcekind`: "upload" (default) or "api"
+  std::string attributes_json;  ///< data.attributes as compact JSON; may be empty
+  std::string source_kind;      ///< extension `sourcekind`: "upload" (default) or "api"
 };
 
 struct ChatMessage {
-  std::string role;                       ///< "user", "assistant", "system" or "tool"
+  std::string role;  ///< "user", "assistant", "system" or "tool"
   std::string content;
-  std::int64_t created_at_ms = 0;         ///< 0 when not given
+  std::int64_t created_at_ms = 0;  ///< 0 when not given
 };
 
 /// One or more turns of a conversation. Each event adds to its conversation.
 struct ChatEvent {
   EventHead head;
   DocId conversation_id;
-  std::vector<ChatMessage> messages;      ///< 1 to 1,000
+  std::vector<ChatMessage> messages;  ///< 1 to 1,000
   std::vector<std::string> tags;
   std::string attributes_json;
 };

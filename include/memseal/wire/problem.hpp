@@ -13,8 +13,8 @@ enum class Severity { debug, info, warn, error };
 struct ProblemKind {
   int http_status;
   std::string_view title;
-  bool retryable;                         ///< the same request may succeed later
-  Severity severity;                      ///< at which level the log records it
+  bool retryable;     ///< the same request may succeed later
+  Severity severity;  ///< at which level the log records it
 };
 
 /// Total: every Errc has a row.

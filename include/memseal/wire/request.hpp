@@ -16,23 +16,23 @@ inline constexpr std::size_t doc_ids_max = 64;
 
 /// POST /api/v1/memory/query
 struct QueryRequest {
-  std::string query;                      ///< 1 to limits::query_bytes_max bytes, not blank
-  std::size_t top_k = limits::answers_max;          ///< 1 … answers_max
+  std::string query;                        ///< 1 to limits::query_bytes_max bytes, not blank
+  std::size_t top_k = limits::answers_max;  ///< 1 … answers_max
   std::size_t candidates = limits::candidates_max;  ///< top_k … candidates_max
   bool rerank = true;
-  std::string source;                     ///< filter: "chat", "upload" or "api"; empty: any
-  std::vector<std::string> tags;          ///< filter: all must be present
-  std::vector<std::string> doc_ids;       ///< filter: one of them
-  std::optional<std::string> user_id;     ///< must equal the token's subject
-  bool include_trace = false;             ///< send query.stage events
+  std::string source;                  ///< filter: "chat", "upload" or "api"; empty: any
+  std::vector<std::string> tags;       ///< filter: all must be present
+  std::vector<std::string> doc_ids;    ///< filter: one of them
+  std::optional<std::string> user_id;  ///< must equal the token's subject
+  bool include_trace = false;          ///< send query.stage events
 };
 
 /// POST /api/v1/memory/index
 struct IndexRequest {
-  std::string doc_id;                     ///< empty: derived from the content by the caller
+  std::string doc_id;  ///< empty: derived from the content by the caller
   std::string name;
-  std::string mime_type = "text/plain";   ///< or "text/markdown"
-  std::string text;                       ///< not blank
+  std::string mime_type = "text/plain";  ///< or "text/markdown"
+  std::string text;                      ///< not blank
   std::vector<std::string> tags;
   std::string attributes_json;
   std::optional<std::string> user_id;

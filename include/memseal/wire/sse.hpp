@@ -50,8 +50,8 @@ class SseParser {
   void drop_event();
 
   std::string buffer_;
-  std::size_t read_ = 0;                  // of buffer_: what lies before was read
-  std::size_t scanned_ = 0;               // of buffer_: no line end between read_ and here
+  std::size_t read_ = 0;     // of buffer_: what lies before was read
+  std::size_t scanned_ = 0;  // of buffer_: no line end between read_ and here
   std::string id_, type_, data_;
   bool has_data_ = false, dropping_ = false;
   bool skip_lf_ = false, mark_done_ = false;

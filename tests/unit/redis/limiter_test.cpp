@@ -72,8 +72,8 @@ TEST(RedisLimiter, LimitsFromTheFirstRequestWhenNobodyListens) {
   asio::io_context loop(1);
   runtime::Metrics metrics;
   {
-    const auto limiter = make_limiter(loop.get_executor(), three_a_minute("redis://127.0.0.1:1"),
-                                      metrics);
+    const auto limiter =
+        make_limiter(loop.get_executor(), three_a_minute("redis://127.0.0.1:1"), metrics);
     ASSERT_TRUE(limiter);
     EXPECT_FALSE((*limiter)->connected());
     run_to_end(loop, three_of_five(**limiter, true));

@@ -57,8 +57,9 @@ TEST(Log, WritesAsciiWhateverTheBytes) {
 
 TEST(Log, WritesNoNumberThatJsonLacks) {
   const auto write = [] {
-    log(LogLevel::info, "event", {{"a", std::numeric_limits<double>::quiet_NaN()},
-                                  {"b", std::numeric_limits<double>::infinity()}});
+    log(LogLevel::info, "event",
+        {{"a", std::numeric_limits<double>::quiet_NaN()},
+         {"b", std::numeric_limits<double>::infinity()}});
   };
   EXPECT_EQ(logged(LogFormat::json, write), "\"event\":\"event\",\"a\":\"nan\",\"b\":\"inf\"}\n");
 }

@@ -61,9 +61,8 @@ int work_until_stopped(const std::stop_token& stop, Flags& flags) {
 
 asio::awaitable<void> leave_early(asio::thread_pool& pool, std::shared_ptr<Flags> flags) {
   const auto started = Clock::now();
-  auto work = offload(pool, [flags](std::stop_token stop) {
-    return work_until_stopped(stop, *flags);
-  });
+  auto work =
+      offload(pool, [flags](std::stop_token stop) { return work_until_stopped(stop, *flags); });
   const auto first = co_await (std::move(work) || pause_for(30ms));
   EXPECT_EQ(first.index(), 1u);
   EXPECT_LT(Clock::now() - started, 1s);

@@ -45,8 +45,10 @@ std::vector<Bad> bad_envelopes() {
       {"a number beyond a double", bare(structured(upload_data, R"("n":1e999,)")), E, ""},
       {"comments", bare("/**/" + structured()), E, ""},
       {"no specversion", bare(R"({"id":"e"})"), E, "/specversion"},
-      {"specversion 0.3", bare(R"({"specversion":"0.3","id":"e","source":"s",)"
-                               R"("type":"memory.upload.v1"})"), E, "/specversion"},
+      {"specversion 0.3",
+       bare(R"({"specversion":"0.3","id":"e","source":"s",)"
+            R"("type":"memory.upload.v1"})"),
+       E, "/specversion"},
       {"specversion a number", bare(R"({"specversion":1.0})"), E, "/specversion"},
       {"no id", bare(R"({"specversion":"1.0","source":"s","type":"memory.upload.v1"})"), E, "/id"},
       {"an empty id", with(binary_upload(), "ce_id", ""), E, "/id"},
@@ -81,16 +83,20 @@ std::vector<Bad> bad_envelopes() {
       {"a day that is not", with(binary_upload(), "ce_time", "2023-02-29T00:00:00Z"), E, "/time"},
       {"an attribute in capitals", bare(structured(upload_data, R"("Foo":"x",)")), E, ""},
       {"an extension that is an object", bare(structured(upload_data, R"("foo":{},)")), E, "/foo"},
-      {"two subjects", [] {
+      {"two subjects",
+       [] {
          auto record = binary_upload();
          record.headers.emplace_back("ce_subject", "u-1");
          return record;
-       }(), E, "/subject"},
-      {"two content types", [] {
+       }(),
+       E, "/subject"},
+      {"two content types",
+       [] {
          auto record = binary_upload();
          record.headers.emplace_back("Content-Type", "application/json");
          return record;
-       }(), E, "/content-type"},
+       }(),
+       E, "/content-type"},
       {"a batch", with(bare("[]"), "content-type", "application/cloudevents-batch+json"), E,
        "/datacontenttype"},
       {"the Avro format", with(bare("x"), "content-type", "application/cloudevents+avro"), E,
@@ -116,8 +122,10 @@ std::vector<Bad> bad_envelopes() {
        "/data"},
       {"bare text with a zero byte",
        with(binary_upload(std::string("a\0b", 3)), "content-type", "text/plain"), E, "/data"},
-      {"bare text of a chat", with(with(keyed(binary_upload("hi"), "u-1"), "content-type",
-                                        "text/plain"), "ce_type", "memory.chat.v1"), E, "/type"},
+      {"bare text of a chat",
+       with(with(keyed(binary_upload("hi"), "u-1"), "content-type", "text/plain"), "ce_type",
+            "memory.chat.v1"),
+       E, "/type"},
   };
 }
 
@@ -151,8 +159,9 @@ std::vector<Bad> bad_data() {
       {"a file that is a string", filed("\"a\""), E, "/data/file"},
       {"no mime type", filed(R"({"name":"a"})"), E, "/data/file/mime_type"},
       {"a PDF", filed(R"({"mime_type":"application/pdf"})"), E, "/data/file/mime_type"},
-      {"a name of 256 bytes", filed(R"({"mime_type":"text/plain","name":")" +
-                                    std::string(256, 'n') + "\"}"), E, "/data/file/name"},
+      {"a name of 256 bytes",
+       filed(R"({"mime_type":"text/plain","name":")" + std::string(256, 'n') + "\"}"), E,
+       "/data/file/name"},
       {"a name of two lines", filed(R"({"mime_type":"text/plain","name":"a\nb"})"), E,
        "/data/file/name"},
       {"a wrong size", filed(R"({"mime_type":"text/plain","size":3})"), E, "/data/file/size"},
@@ -161,16 +170,16 @@ std::vector<Bad> bad_data() {
        "/data/file/size"},
       {"a short sha256", filed(R"({"mime_type":"text/plain","sha256":"ab"})"), E,
        "/data/file/sha256"},
-      {"a sha256 that is no hex", filed(R"({"mime_type":"text/plain","sha256":")" +
-                                        std::string(64, 'g') + "\"}"), E, "/data/file/sha256"},
+      {"a sha256 that is no hex",
+       filed(R"({"mime_type":"text/plain","sha256":")" + std::string(64, 'g') + "\"}"), E,
+       "/data/file/sha256"},
       {"an unknown member of file", filed(R"({"mime_type":"text/plain","nmae":"a"})"), E,
        "/data/file/nmae"},
       {"no encoding", holding(R"({"data":"hi"})"), E, "/data/content/encoding"},
       {"encoding utf-16", holding(R"({"encoding":"utf16","data":"hi"})"), E,
        "/data/content/encoding"},
       {"no content data", holding(R"({"encoding":"utf8"})"), E, "/data/content/data"},
-      {"content data null", holding(R"({"encoding":"utf8","data":null})"), E,
-       "/data/content/data"},
+      {"content data null", holding(R"({"encoding":"utf8","data":null})"), E, "/data/content/data"},
       {"base64 without padding", holding(R"({"encoding":"base64","data":"aGk"})"), E,
        "/data/content/data"},
       {"base64 with stray bits", holding(R"({"encoding":"base64","data":"aGl="})"), E,
@@ -241,7 +250,8 @@ TEST(BadEvent, IsRefusedWithoutAWordOfItsContent) {
       bare("{\"" + secret + "\":" + secret),
       bare(structured(upload_data, "\"" + secret + " \":{},")),
       structured_upload(R"({"file":{"name":"a","mime_type":")" + secret + R"("},"content":{}})"),
-      structured_upload(R"({"my )" + secret + R"(":1,"file":{"mime_type":"text/plain"},)"
+      structured_upload(R"({"my )" + secret +
+                        R"(":1,"file":{"mime_type":"text/plain"},)"
                         R"("content":{"encoding":"utf8","data":"x"}})"),
       with(binary_upload(), "ce_time", secret),
       with(binary_upload(), "ce_subject", secret),

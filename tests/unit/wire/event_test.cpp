@@ -116,9 +116,9 @@ TEST(Event, ReadsBareTextInStructuredMode) {
 }
 
 TEST(Event, ReadsBase64ContentAndBase64Data) {
-  const auto content = upload_of(structured_upload(
-      R"({"file":{"mime_type":"text/plain","size":2},)"
-      R"("content":{"encoding":"base64","data":"aGk="}})"));
+  const auto content =
+      upload_of(structured_upload(R"({"file":{"mime_type":"text/plain","size":2},)"
+                                  R"("content":{"encoding":"base64","data":"aGk="}})"));
   EXPECT_EQ(content.text, "hi");
   EXPECT_EQ(content.doc_id.value(), "e-1");
   Record record{.value = R"({"specversion":"1.0","id":"e","source":"s","type":"memory.upload.v1",)"
@@ -136,10 +136,10 @@ TEST(Event, TreatsANullAttributeAsUnset) {
 }
 
 TEST(Event, ReadsAChat) {
-  const auto chat = chat_of(structured_chat(
-      R"({"conversation_id":"c-1","messages":[)"
-      R"({"role":"user","content":"hello","created_at":"1970-01-01T00:00:01Z"},)"
-      R"({"role":"tool","content":""}],"tags":["t"],"attributes":{}})"));
+  const auto chat = chat_of(
+      structured_chat(R"({"conversation_id":"c-1","messages":[)"
+                      R"({"role":"user","content":"hello","created_at":"1970-01-01T00:00:01Z"},)"
+                      R"({"role":"tool","content":""}],"tags":["t"],"attributes":{}})"));
   EXPECT_EQ(chat.conversation_id.value(), "c-1");
   ASSERT_EQ(chat.messages.size(), 2u);
   EXPECT_EQ(chat.messages[0].created_at_ms, 1'000);
@@ -162,8 +162,8 @@ TEST(Event, ReadsAThousandMessagesAndNotOneMore) {
 }
 
 TEST(Event, AcceptsAnyReverseDnsPrefixOfTheType) {
-  for (const std::string type : {"memory.upload.v1", "dev.memseal.memory.upload.v1",
-                                 "com.a-1.b.memory.upload.v1"}) {
+  for (const std::string type :
+       {"memory.upload.v1", "dev.memseal.memory.upload.v1", "com.a-1.b.memory.upload.v1"}) {
     Record record{.value = structured(upload_data, "", type)};
     EXPECT_TRUE(parse_event(record.raw())) << type;
   }

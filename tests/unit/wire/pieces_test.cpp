@@ -35,8 +35,8 @@ TEST(Base64, DecodesTheVectorsOfRfc4648) {
 
 TEST(Base64, RefusesWhatIsNotCanonical) {
   for (const std::string_view text :
-       {"Z", "Zg", "Zg=", "Zm8", "Zh==", "Zm9=", "=", "====", "Z===", "Zg==Zg==", "Zm9v\n",
-        "Zm 9", "Zm-_", "Zg=a", "\xff\xff\xff\xff"})
+       {"Z", "Zg", "Zg=", "Zm8", "Zh==", "Zm9=", "=", "====", "Z===", "Zg==Zg==", "Zm9v\n", "Zm 9",
+        "Zm-_", "Zg=a", "\xff\xff\xff\xff"})
     EXPECT_FALSE(decode_base64(text)) << text;
 }
 
@@ -64,10 +64,28 @@ TEST(Json, NestsAtMostThirtyTwoLevels) {
 
 TEST(Json, AcceptsSpaceAroundAndNothingElse) {
   EXPECT_TRUE(parse_json(" \r\n\t{ } \n", Errc::bad_json));
-  for (const std::string_view text :
-       {"", " ", "{}{}", "{},", "{a:1}", "{'a':1}", "[1,]", "{\"a\":1,}", "nul", "NaN", "Infinity",
-        "-", "01", "1.", "\"\t\"", "\"\\x\"", "\"\\ud800\"", "\"\xed\xa0\x80\"", "\xef\xbb\xbf{}",
-        "// c\n{}", "1e999", "[1"})
+  for (const std::string_view text : {"",
+                                      " ",
+                                      "{}{}",
+                                      "{},",
+                                      "{a:1}",
+                                      "{'a':1}",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "nul",
+                                      "NaN",
+                                      "Infinity",
+                                      "-",
+                                      "01",
+                                      "1.",
+                                      "\"\t\"",
+                                      "\"\\x\"",
+                                      "\"\\ud800\"",
+                                      "\"\xed\xa0\x80\"",
+                                      "\xef\xbb\xbf{}",
+                                      "// c\n{}",
+                                      "1e999",
+                                      "[1"})
     EXPECT_FALSE(parse_json(text, Errc::bad_json)) << text;
 }
 

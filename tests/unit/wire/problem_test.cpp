@@ -25,15 +25,24 @@ TEST(Problem, HasARowForEveryCode) {
 
 TEST(Problem, MapsCodesToTheStatusTheContractNames) {
   const std::pair<Errc, int> table[] = {
-      {Errc::bad_json, 400},          {Errc::bad_request, 400},
-      {Errc::unauthenticated, 401},   {Errc::user_mismatch, 403},
-      {Errc::not_found, 404},         {Errc::method_not_allowed, 405},
-      {Errc::not_acceptable, 406},    {Errc::payload_too_large, 413},
-      {Errc::unsupported_media_type, 415}, {Errc::invalid_field, 422},
-      {Errc::rate_limited, 429},      {Errc::cancelled, 499},
-      {Errc::internal, 500},          {Errc::open_failed, 500},
-      {Errc::unavailable, 503},       {Errc::overloaded, 503},
-      {Errc::shutting_down, 503},     {Errc::timeout, 504},
+      {Errc::bad_json, 400},
+      {Errc::bad_request, 400},
+      {Errc::unauthenticated, 401},
+      {Errc::user_mismatch, 403},
+      {Errc::not_found, 404},
+      {Errc::method_not_allowed, 405},
+      {Errc::not_acceptable, 406},
+      {Errc::payload_too_large, 413},
+      {Errc::unsupported_media_type, 415},
+      {Errc::invalid_field, 422},
+      {Errc::rate_limited, 429},
+      {Errc::cancelled, 499},
+      {Errc::internal, 500},
+      {Errc::open_failed, 500},
+      {Errc::unavailable, 503},
+      {Errc::overloaded, 503},
+      {Errc::shutting_down, 503},
+      {Errc::timeout, 504},
   };
   for (const auto& [code, status] : table)
     EXPECT_EQ(problem_kind(code).http_status, status) << errc_name(code);

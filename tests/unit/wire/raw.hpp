@@ -21,9 +21,8 @@ struct Record {
   RawEvent raw() const { return {topic, key, value, &headers, timestamp_ms}; }
 };
 
-inline const std::string upload_data =
-    R"({"file":{"name":"a.txt","mime_type":"text/plain"},)"
-    R"("content":{"encoding":"utf8","data":"hi"}})";
+inline const std::string upload_data = R"({"file":{"name":"a.txt","mime_type":"text/plain"},)"
+                                       R"("content":{"encoding":"utf8","data":"hi"}})";
 inline const std::string chat_data =
     R"({"conversation_id":"c-1","messages":[{"role":"user","content":"hello"}]})";
 

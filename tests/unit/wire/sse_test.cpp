@@ -63,9 +63,10 @@ TEST(SseParser, ReadsWhatWeWriteInAnyPieces) {
 TEST(SseParser, FollowsTheRulesOfTheStandard) {
   // The examples of the standard's section on interpreting an event stream.
   expect_events("data: YHOO\ndata: +2\ndata: 10\n\n", {{"", "message", "YHOO\n+2\n10"}});
-  expect_events(": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\n"
-                "data:  third event\n",
-                {{"1", "message", "first event"}, {"", "message", "second event"}});
+  expect_events(
+      ": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\n"
+      "data:  third event\n",
+      {{"1", "message", "first event"}, {"", "message", "second event"}});
   expect_events("data\n\ndata\ndata\n\ndata:", {{"", "message", ""}, {"", "message", "\n"}});
   expect_events("data:test\n\ndata: test\n\n", {{"", "message", "test"}, {"", "message", "test"}});
 }
@@ -88,8 +89,14 @@ TEST(SseParser, DispatchesAtACarriageReturnWithoutWaitingForMore) {
 }
 
 TEST(SseParser, SkipsOneByteOrderMarkAtTheStart) {
-  expect_events("\xef\xbb\xbf" "data:x\n\n", {{"", "message", "x"}});
-  expect_events("\xef\xbb\xbf\xef\xbb\xbf" "data:x\n\ndata:y\n\n", {{"", "message", "y"}});
+  expect_events(
+      "\xef\xbb\xbf"
+      "data:x\n\n",
+      {{"", "message", "x"}});
+  expect_events(
+      "\xef\xbb\xbf\xef\xbb\xbf"
+      "data:x\n\ndata:y\n\n",
+      {{"", "message", "y"}});
 }
 
 TEST(SseParser, KeepsTheLastIdAndIgnoresOneWithAZeroByte) {
