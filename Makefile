@@ -19,9 +19,11 @@ build: deps ## Build build/$(PRESET)/memseal
 	@cmake --build --preset $(PRESET) --target memseal -j $(JOBS)
 
 demo: ## Install, build, start everything, index real text for two users, ask, show the streams
+	@scripts/deps --quiet
 	@scripts/demo
 
 test: ## Install, build, start what the tests need, run all of them
+	@scripts/deps --test --quiet
 	@scripts/test $(TESTS)
 
 unit: ## Build and run the unit tests only (PRESET=dev for ASan+UBSan, tsan for TSan)
@@ -42,7 +44,8 @@ stack-down: ## Stop them
 fmt: ## Format the sources
 	@git ls-files '*.cpp' '*.hpp' | xargs $$(command -v clang-format clang-format-14 | head -n 1) -i
 
-lint: ## Check layers, includes, headers, words; and the shell scripts
+lint: ## Check layers, includes, headers, words
+	@scripts/deps --test --quiet
 	@scripts/test tidy
 
 fuzz: ## Fuzz every target for SECONDS (60) each

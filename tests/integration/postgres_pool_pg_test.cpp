@@ -1,3 +1,4 @@
+#include "memseal/base/on_exit.hpp"
 #include "memseal/postgres/chunk_search.hpp"
 #include "memseal/postgres/chunk_store.hpp"
 #include "support/pg.hpp"
@@ -7,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_future.hpp>
 
+#include <csignal>
 #include <future>
 #include <thread>
 
@@ -135,6 +137,53 @@ TEST_F(Pools, AnswerTimeoutAtTheDeadlineAndGiveTheThreadBack) {
   }
   EXPECT_EQ(outage_of(nearest(*pool, within(5s))), std::nullopt);
   EXPECT_EQ(probe_.timeouts.Value(), 2);
+}
+
+TEST_F(Pools, CutOffACallThatHoldsItsThreadLongAfterItsDeadline) {
+  const auto pool = make_pool(1);
+  (void)await(nearest(*pool, context_));
+  const pid_t backend = std::stoi(
+      database_->super("SELECT pid FROM pg_stat_activity WHERE usename = 'app_user' AND "
+                       "datname = current_database()"));
+  if (::kill(backend, SIGSTOP) != 0) {
+    GTEST_SKIP() << "this user may not stop the server's processes: run as root or as its user";
+  }
+  const OnExit resume([backend] { ::kill(backend, SIGCONT); });
+  EXPECT_EQ(outage_of(nearest(*pool, within(200ms))), Errc::timeout);
+  std::this_thread::sleep_for(1'200ms);
+  EXPECT_EQ(outage_of(nearest(*pool, within(10s))), std::nullopt);
+  EXPECT_EQ(probe_.reconnects.Value(), 2);
+}
+
+TEST_F(Pools, ACommitWhoseAnswerWasLostIsSettledByTheLedger) {
+  // The commit takes a second; the client goes away in the middle of it, the server does not.
+  database_->super(
+      "CREATE FUNCTION public.linger() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN PERFORM pg_sleep(1); RETURN NULL; END'; "
+      "CREATE CONSTRAINT TRIGGER linger AFTER INSERT ON app.ingest_events "
+      "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.linger()");
+  const OnExit tidy([] { database_->super("DROP FUNCTION public.linger() CASCADE"); });
+  ports::EventWrite write;
+  write.event_id = crypto::random_uuid();
+  write.kind = "upload";
+  write.doc_id = "doc";
+  write.chunks.push_back(sealed_chunk(*owner_, {}, dimension));
+  const std::vector<ports::EventWrite> writes(1, write);
+  {
+    auto pool = make_pool(1);
+    postgres::PgChunkStore store(*pool);
+    asio::io_context loop;
+    auto call = asio::co_spawn(loop, store.store(context_, *owner_, writes), asio::use_future);
+    loop.run_for(500ms);
+    pool.reset();
+    loop.run();
+    EXPECT_THROW((void)call.get(), Outage);
+  }
+  postgres::PgChunkStore store(*pool_);
+  const auto again = await(store.store(context_, *owner_, writes));
+  EXPECT_EQ(again, std::vector{ports::Stored::duplicate});
+  EXPECT_EQ(database_->super("SELECT count(*) FROM app.memory_chunks WHERE user_hash = '" +
+                             owner_->hash().to_hex() + "'"), "1");
 }
 
 TEST_F(Pools, RefuseWhatWouldWaitTooLong) {
