@@ -125,7 +125,7 @@ asio::awaitable<bool> Session::read_body(std::string& body, Refusal& refusal) {
 
 void Session::skip_body() {
   // A body nobody asked for: when it came with its head it is dropped, else the connection is.
-  if (reader_.finished()) return;
+  if (reader_.finished() || closing_) return;
   if (reader_.read_body(in_, core_.options.body_bytes_max) != Progress::done) closing_ = true;
 }
 

@@ -102,8 +102,8 @@ TEST(Form, BannedWordsStayOut) {
   }
 }
 
-// gcc 12 frees the frame of a coroutine awaited inside a loop's `if (co_await f())` twice. A named
-// local, or `if (const auto x = co_await f(); x)`, is sound.
+// gcc 12 miscompiles a coroutine that awaits in a condition, `if (co_await f())`: its frame is
+// freed twice or shifted. A named local, or `if (const auto x = co_await f(); x)`, is sound.
 TEST(Form, NoConditionAwaits) {
   const std::regex condition(R"(\b(if|while|switch)\s*\((?![^;]*;)(?=.*co_await))");
   for (const auto& source : sources_under({"include", "src", "tests"})) {
