@@ -14,4 +14,24 @@ function(memseal_module name)
     PRIVATE "${CMAKE_SOURCE_DIR}/src/${name}")
   target_link_libraries(memseal_${name} PUBLIC ${M_LINK} PRIVATE ${M_PRIVATE} memseal_warnings)
   target_compile_definitions(memseal_${name} PRIVATE MEMSEAL_VERSION="${PROJECT_VERSION}")
+  memseal_precompile(memseal_${name} memseal_pch)
 endfunction()
+
+# memseal_precompile(target pch): the target reads the headers of that one (MEMSEAL_PCH).
+function(memseal_precompile target pch)
+  if(MEMSEAL_PCH)
+    target_precompile_headers(${target} REUSE_FROM ${pch})
+    target_link_libraries(${target} PRIVATE boost_impl)  # its headers name what lies there
+  endif()
+endfunction()
+
+# memseal_precompiled(name header libraries…): precompiles one header for others.
+function(memseal_precompiled name header)
+  if(MEMSEAL_PCH)
+    file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/${name}.cpp" CONTENT "// Only its header counts.\n")
+    add_library(${name} STATIC "${CMAKE_BINARY_DIR}/${name}.cpp")
+    target_link_libraries(${name} PRIVATE ${ARGN} memseal_warnings)
+    target_precompile_headers(${name} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/${header}")
+  endif()
+endfunction()
+

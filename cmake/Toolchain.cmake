@@ -1,8 +1,11 @@
 # Warnings, hardening, sanitizers, ccache, a fast linker.
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # Another checkout of the same sources hits too; precompiled headers are told by their content.
+  set(launcher ${CMAKE_COMMAND} -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+    CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
 find_program(LLD ld.lld)
 if(LLD)
@@ -28,8 +31,11 @@ if(MEMSEAL_SANITIZE)
   add_link_options(-fsanitize=${MEMSEAL_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
     add_compile_options(-fno-sanitize=function)  # clang 14 cannot emit it for coroutines
+    if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 15)
+      include_directories(SYSTEM "${CMAKE_SOURCE_DIR}/cmake/compat")
+    endif()
   endif()
-  if(MEMSEAL_SANITIZE MATCHES "thread")
+  if(MEMSEAL_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options(-Wno-tsan)  # atomic_thread_fence inside Asio
   endif()
 endif()

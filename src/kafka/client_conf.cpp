@@ -57,7 +57,8 @@ Result<Conf> make_conf(const ClientOptions& client, const std::vector<Property>&
   if (auto done = set(conf.get(), {"enable.metrics.push", "false"}); !done) return done.error();
   for (const auto& property : defaults)
     if (auto done = set(conf.get(), property); !done) return done.error();
-  for (const auto& [name, value] : client.properties) {
+  for (const auto& property : client.properties) {
+    const std::string& name = property.first;
     const bool reserved =
         name == "bootstrap.servers" || name == "metadata.broker.list" ||
         std::any_of(fixed.begin(), fixed.end(), [&](auto& own) { return own.first == name; });
@@ -65,7 +66,7 @@ Result<Conf> make_conf(const ClientOptions& client, const std::vector<Property>&
       return Error{Errc::bad_config,
                    "property " + name + " is set by memseal itself; remove it",
                    "kafka.properties." + name};
-    if (auto done = set(conf.get(), {name, value}); !done) return done.error();
+    if (auto done = set(conf.get(), {name, property.second}); !done) return done.error();
   }
   for (const auto& property : fixed)
     if (auto done = set(conf.get(), property); !done) return done.error();

@@ -76,8 +76,8 @@ class RedisServer {
     ::waitpid(pid_, nullptr, 0);
     pid_ = -1;
   }
-  void pause() { ::kill(pid_, SIGSTOP); }
-  void resume() { ::kill(pid_, SIGCONT); }
+  void pause() { signal(SIGSTOP); }
+  void resume() { signal(SIGCONT); }
 
  private:
   [[noreturn]] void exec() {
@@ -106,6 +106,11 @@ class RedisServer {
     for (const int fd : {0, 1, 2}) ::dup2(nowhere, fd);
     ::execvp(argv[0], argv.data());
     std::_Exit(127);
+  }
+
+  // A negative number would mean every process there is.
+  void signal(int number) const {
+    if (pid_ > 0) ::kill(pid_, number);
   }
 
   bool answers() const {

@@ -40,7 +40,13 @@ class Probe {
   runtime::Histogram& duration_;
   runtime::Counter* streams_[stream_end_count];
   std::mutex mutex_;  // Guards the cache of counters; never held across a wait.
-  std::map<std::tuple<std::string, std::string, int>, runtime::Counter*, std::less<>> requests_;
+  /// Compares keys with views of them.
+  struct KeyLess {
+    using is_transparent = void;
+    using View = std::tuple<std::string_view, std::string_view, int>;
+    bool operator()(const View& a, const View& b) const { return a < b; }
+  };
+  std::map<std::tuple<std::string, std::string, int>, runtime::Counter*, KeyLess> requests_;
 };
 
 }  // namespace memseal::http

@@ -174,7 +174,7 @@ struct TokenTest : RefuseTest {
 
   SecretBytes key = test::test_key(9);
   crypto::TokenVerifier verifier =
-      std::move(crypto::TokenVerifier::hs256(key.view(), {}).value());
+      crypto::TokenVerifier::hs256(key.view(), {}).value();
   static constexpr std::int64_t published_s = 1'700'000'000;   // the records' time
 };
 

@@ -58,11 +58,17 @@ inline std::uint16_t narrow_bf16(float value) {
   return static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// IEEE 754 binary16, to nearest even: 10 bits of fraction, subnormal below 2^-14.
 inline std::uint16_t narrow_f16(float value) {
-  const auto half = static_cast<_Float16>(value);
-  std::uint16_t bits;
-  std::memcpy(&bits, &half, 2);
-  return bits;
+  const int sign = std::signbit(value) ? 0x8000 : 0;
+  const float size = std::fabs(value);
+  if (!(size < 65520.0f)) return static_cast<std::uint16_t>(sign | 0x7c00);
+  if (size < 0x1p-14f)
+    return static_cast<std::uint16_t>(sign | static_cast<int>(std::nearbyint(size * 0x1p24f)));
+  int exponent;
+  const float fraction = std::frexp(size, &exponent);  // in [0.5, 1)
+  const int digits = static_cast<int>(std::nearbyint(fraction * 2048.0f)) - 1024;
+  return static_cast<std::uint16_t>(sign | (((exponent + 14) << 10) + digits));
 }
 
 inline std::string to_bytes(const std::vector<float>& values, const std::string& dtype) {

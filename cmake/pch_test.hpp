@@ -1,0 +1,4 @@
+// The same for the tests.
+#include "pch.hpp"
+
+#include <gtest/gtest.h>
