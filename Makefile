@@ -31,7 +31,7 @@ unit: ## Build and run the unit tests only (PRESET=dev for ASan+UBSan, tsan for 
 	@scripts/test unit-$(PRESET)
 
 bench: ## Measure the figures of README.md; BENCH=<id> for one
-	@scripts/deps --test
+	@scripts/deps --bench
 	@scripts/bench $(BENCH)
 
 stack-up: ## Start PostgreSQL, Redis and Kafka on free loopback ports under .local/

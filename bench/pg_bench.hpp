@@ -136,12 +136,17 @@ inline std::vector<float> random_unit_vector(std::mt19937& random, std::size_t d
   return values;
 }
 
+inline const crypto::TenantKey& bench_key() {
+  static const crypto::TenantKey key{1, SecretBytes(Bytes(32, 3))};
+  return key;
+}
+
 /// An upload of `chunks` chunks of `text_bytes` of text each, sealed as ingest would.
 inline ports::EventWrite sealed_upload(const crypto::Tenant& owner, const std::string& doc_id,
                                        int chunks, std::size_t text_bytes, std::size_t dimension,
-                                       std::mt19937& random) {
+                                       std::mt19937& random,
+                                       const crypto::TenantKey& key = bench_key()) {
   static const crypto::IdDeriver ids(SecretBytes(Bytes(32, 2)));
-  static const crypto::TenantKey key{1, SecretBytes(Bytes(32, 3))};
   const std::string text(text_bytes, 'x');
   ports::EventWrite write;
   write.event_id = crypto::random_uuid();

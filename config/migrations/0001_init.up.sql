@@ -91,11 +91,12 @@ CREATE TABLE app.tenants (
   user_hash   varchar(64) COLLATE "C" NOT NULL,
   state       varchar(16) NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'erased')),
   chunk_count bigint      NOT NULL DEFAULT 0,
+  seals       bigint      NOT NULL DEFAULT 0,  -- made with the active key: a new one takes over in time
   created_at  timestamptz NOT NULL DEFAULT now(),
   erased_at   timestamptz,
   PRIMARY KEY (user_hash)
 );
-GRANT SELECT, INSERT, UPDATE (state, chunk_count, erased_at) ON app.tenants TO app_user;
+GRANT SELECT, INSERT, UPDATE (state, chunk_count, seals, erased_at) ON app.tenants TO app_user;
 
 CREATE TABLE app.tenant_keys (
   user_hash  varchar(64) COLLATE "C" NOT NULL,

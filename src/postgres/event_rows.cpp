@@ -58,7 +58,19 @@ constexpr Statement chunks_replace{
     "DELETE FROM app.memory_chunks WHERE doc_id = ANY ($1::text[]) AND source <> 'chat'"};
 
 constexpr Statement count_chunks{
-    "tenant_count", "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint"};
+    "tenant_count",
+    "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint"};
+
+/// Nonces that sealing these took, whether they are stored or not.
+std::int64_t seals_in(std::span<const EventWrite> writes) {
+  std::int64_t seals = 0;
+  for (const auto& write : writes) {
+    seals += !write.document_name_cipher.empty();
+    for (const auto& chunk : write.chunks)
+      seals += 1 + !chunk.meta_cipher().empty() + !chunk.embedding_cipher().empty();
+  }
+  return seals;
+}
 
 bool appends(const EventWrite& write) { return write.kind == "chat"; }
 
@@ -215,7 +227,8 @@ StoreResult store_events(TenantTx& tx, const std::vector<EventWrite>& writes) {
   Segment segment(tx, writes, result.answers, result);
   std::int64_t change = 0;
   for (const auto& candidates : segments_of(writes)) change += segment.store(candidates);
-  if (change != 0) tx.exec(count_chunks, pqxx::params{change});
+  const auto seals = seals_in(writes);
+  if (change != 0 || seals != 0) tx.exec(count_chunks, pqxx::params{change, seals});
   return result;
 }
 

@@ -1,6 +1,8 @@
 #include "memseal/postgres/tenant_keys.hpp"
 
 #include "key_cache.hpp"
+#include "memseal/base/limits.hpp"
+#include "memseal/crypto/sealer.hpp"
 #include "run.hpp"
 #include "tenant_rows.hpp"
 
@@ -15,6 +17,10 @@ namespace {
 constexpr Statement load_keys{"keys_load",
                               "SELECT key_id, kek_epoch, wrapped, kcv, state "
                               "FROM app.tenant_keys WHERE state <> 'retired'"};
+constexpr Statement count_seals{"keys_seals", "SELECT seals FROM app.tenants FOR NO KEY UPDATE"};
+constexpr Statement end_key{
+    "keys_end", "UPDATE app.tenant_keys SET state = 'decrypt_only' WHERE state = 'active'"};
+constexpr Statement restart_count{"keys_restart", "UPDATE app.tenants SET seals = 0"};
 constexpr Statement last_key{"keys_last", "SELECT coalesce(max(key_id), 0) FROM app.tenant_keys"};
 constexpr Statement add_key{
     "keys_add",
@@ -57,11 +63,18 @@ KeySet read_keys(TenantTx& tx, const crypto::Keyring& keyring, const crypto::Ten
   return set;
 }
 
-// Another process may be doing the same: the row that is there first is everybody's key.
+// Another process may be doing the same: the row that is there first is everybody's key. A key
+// that has sealed its share ends here, while its holders' caches last.
 KeySet ensure_keys(TenantTx& tx, const crypto::Keyring& keyring, const crypto::Tenant& owner) {
   if (!hold_tenant(tx)) throw Outage(Error{Errc::tenant_erased, "this user's data is erased"});
+  // The lock first: who waited for it sees the other's key.
+  const auto seals = tx.exec(count_seals).one_field().as<std::int64_t>();
   KeySet set = read_keys(tx, keyring, owner);
-  if (set.sealing_id != 0) return set;
+  if (set.sealing_id != 0 && seals < limits::seals_per_key_max) return set;
+  if (set.sealing_id != 0) {
+    tx.exec(end_key);
+    tx.exec(restart_count);
+  }
   const auto id = tx.exec(last_key).one_field().as<std::uint32_t>() + 1;
   const auto made = keyring.make_tenant_key(owner, id).value();
   tx.exec(add_key, pqxx::params{tx.user_hash(), made.key_id, made.kek_epoch,
@@ -130,6 +143,7 @@ asio::awaitable<void> PgTenantKeys::erase(runtime::RequestContext context, crypt
   co_await in_tenant(pool_, std::move(context), owner, std::move(work));
   // Again, for a look-up that read the keys before the commit and cached them after the first.
   cache_->forget(owner);
+  crypto::Sealer::forget_cached_keys();
 }
 
 }  // namespace memseal::postgres

@@ -1,4 +1,5 @@
 #include "memseal/postgres/tenant_keys.hpp"
+#include "memseal/base/limits.hpp"
 #include "support/pg.hpp"
 
 #include <boost/asio/use_future.hpp>
@@ -102,6 +103,26 @@ TEST_F(TenantKeys, TwoProcessesThatMakeTheFirstKeyAtOnceAgree) {
     }
     EXPECT_EQ(look("SELECT count(*) FROM app.tenant_keys"), "1");
   }
+}
+
+TEST_F(TenantKeys, AKeyThatHasSealedItsShareGivesWayAndStillOpens) {
+  const auto first = sealing();
+  const auto count = [&](std::int64_t seals) {
+    database_->super("UPDATE app.tenants SET seals = " + std::to_string(seals) +
+                     " WHERE user_hash = '" + owner_->hash().to_hex() + "'");
+  };
+  count(limits::seals_per_key_max - 1);
+  postgres::PgTenantKeys before(*pool_, *keyring_);
+  EXPECT_EQ(await(before.sealing_key(context_, *owner_))->id, 1u);
+  count(limits::seals_per_key_max);
+  postgres::PgTenantKeys after(*pool_, *keyring_);
+  const auto second = await(after.sealing_key(context_, *owner_));
+  EXPECT_EQ(second->id, 2u);
+  EXPECT_FALSE(same(second, first));
+  EXPECT_TRUE(same(await(after.opening_key(context_, *owner_, 1)), first));
+  EXPECT_EQ(look("SELECT seals FROM app.tenants"), "0");
+  EXPECT_EQ(look("SELECT string_agg(state, ',' ORDER BY key_id) FROM app.tenant_keys"),
+            "decrypt_only,active");
 }
 
 TEST_F(TenantKeys, SealsWithTheNewestActiveGenerationAndOpensOlderOnes) {

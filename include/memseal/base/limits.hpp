@@ -28,6 +28,9 @@ static_assert(batch_records_max <= inflight_records_max);
 inline constexpr std::size_t chunk_tokens_max = 254;  // 256 with [CLS] and [SEP]
 inline constexpr std::size_t chunk_tokens_default = 220;
 inline constexpr std::size_t seal_bytes_max = 65'536;  // plaintext of one blob
+// AES-GCM with random nonces: at most 2^28 under one key. Only what was committed is counted; the
+// other half is for attempts that were not.
+inline constexpr std::int64_t seals_per_key_max = std::int64_t{1} << 27;
 inline constexpr std::size_t tags_max = 16, tag_bytes_max = 64;
 
 // Query.

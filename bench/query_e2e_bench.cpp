@@ -1,0 +1,206 @@
+// query_e2e: median time of a whole query by HTTP (gate, token, bucket, embedding, search under
+// RLS, opening of 24 seals, JSON answer) on a connection that stays open, against the sum of its
+// stages run alone: embedding, search and opening, one after the other. One tenant's 2,000 chunks
+// among those of others. No cross-encoder is configured: ranking is no stage here.
+#include "bench.hpp"
+#include "memseal/app/service.hpp"
+#include "memseal/crypto/keyring.hpp"
+#include "memseal/crypto/token.hpp"
+#include "memseal/model/factory.hpp"
+#include "memseal/postgres/chunk_search.hpp"
+#include "memseal/postgres/chunk_store.hpp"
+#include "memseal/postgres/tenant_keys.hpp"
+#include "memseal/runtime/log.hpp"
+#include "pg_bench.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+
+#include <csignal>
+#include <ctime>
+#include <future>
+#include <thread>
+
+namespace {
+
+using namespace memseal;
+using namespace memseal::bench;
+using asio::ip::tcp;
+
+constexpr std::size_t dimension = 384, text_bytes = 1'024;
+constexpr int documents = 40, chunks_each = 50, others = 10;
+constexpr int rounds = 9, queries = 40;
+constexpr const char* model_directory = ".deps/models/all-MiniLM-L6-v2";
+constexpr const char* questions[]{
+    "When is the database backed up?", "Which tea does she like best?",
+    "How do I rotate the keys of a tenant?", "What did we decide about the retention of logs?"};
+
+runtime::RequestContext soon() {
+  return {"bench", runtime::Deadline::after(std::chrono::seconds(30))};
+}
+
+/// A service's configuration and the keys it names.
+struct Setup {
+  BenchDatabase database{dimension};
+  app::Config config;
+  crypto::Keyring keyring;
+
+  static std::string hex(char digit) { return std::string(64, digit); }
+  Setup() : keyring(crypto::Keyring::from_keys(hex('a'), hex('b'), hex('c')).value()) {
+    config.http.listen = "127.0.0.1:0";
+    config.http.admin_listen = "off";
+    config.postgres.dsn = database.app_dsn();
+    config.kafka.enabled = false;
+    config.ratelimit.requests = 100'000'000;
+    config.embedding.model = model_directory;
+    config.seal.tenant_hmac_key = hex('a');
+    config.seal.encryption_key = hex('b');
+    config.seal.token_key = hex('c');
+    config.log.level = "error";
+  }
+};
+
+/// One connection that asks again and again.
+class Client {
+ public:
+  Client(std::uint16_t port, std::string token) : token_(std::move(token)) {
+    socket_.connect({asio::ip::address_v4::loopback(), port});
+    socket_.set_option(tcp::no_delay(true));
+  }
+  void ask(const std::string& question) {
+    const auto body = R"({"query":")" + question + R"("})";
+    const auto request =
+        "POST /api/v1/memory/query HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n"
+        "Content-Type: application/json\r\nAuthorization: Bearer " + token_ +
+        "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+    asio::write(socket_, asio::buffer(request));
+    read_answer();
+  }
+
+ private:
+  void read_answer() {
+    std::size_t have = 0, need = 1;
+    while (have < need) {
+      have += socket_.read_some(asio::buffer(bytes_.data() + have, bytes_.size() - have));
+      const std::string_view text(bytes_.data(), have);
+      const auto head = text.find("\r\n\r\n");
+      need = have + 1;
+      if (head == text.npos) continue;
+      if (!text.starts_with("HTTP/1.1 200"))
+        throw std::runtime_error("a query was answered with " + std::string(text.substr(0, 400)));
+      need = head + 4 + std::strtoul(text.data() + text.find("Content-Length: ") + 16, nullptr, 10);
+    }
+  }
+
+  asio::io_context loop_;
+  tcp::socket socket_{loop_};
+  std::string token_;
+  std::vector<char> bytes_ = std::vector<char>(1 << 20);
+};
+
+/// The stages without the service around them.
+class Stages {
+ public:
+  explicit Stages(const Setup& setup) : keyring_(setup.keyring) {
+    postgres::PoolOptions options;
+    options.dsn = setup.database.app_dsn();
+    options.connections = 1;
+    pool_.emplace(options, probe_);
+    search_.emplace(*pool_);
+    keys_.emplace(*pool_, keyring_);
+  }
+  ~Stages() { cpu_.join(); }
+
+  crypto::Tenant tenant(const std::string& user) const {
+    return keyring_.tenant_keyer().tenant_of(UserId::parse(user).value());
+  }
+  /// Documents of all tenants, `documents` of the first.
+  void fill() {
+    std::mt19937 random(1);
+    postgres::PgChunkStore store(*pool_);
+    for (int number = 0; number <= others; ++number) {
+      const auto owner = tenant("user-" + std::to_string(number));
+      const auto key = run_on(loop_, keys_->sealing_key(soon(), owner));
+      for (int doc = 0; doc < (number == 0 ? documents : documents / others); ++doc) {
+        std::vector<ports::EventWrite> writes;
+        writes.push_back(sealed_upload(owner, "document-" + std::to_string(doc), chunks_each,
+                                       text_bytes, dimension, random, *key));
+        run_on(loop_, store.store(soon(), owner, std::move(writes)));
+      }
+    }
+  }
+  void ask(const std::string& question) { run_on(loop_, answer(tenant("user-0"), question)); }
+
+ private:
+  asio::awaitable<std::size_t> answer(crypto::Tenant owner, std::string question) {
+    auto vector = co_await embedder_->embed_query(soon(), question);
+    const ports::SearchFilter everything;
+    auto found = co_await search_->nearest(soon(), owner, std::move(vector), 24, everything);
+    std::size_t opened = 0;
+    for (auto& candidate : found) {
+      const auto key = co_await keys_->opening_key(soon(), owner, 1);
+      const auto passage = crypto::Sealer::open(owner, *key, std::move(candidate));
+      if (passage) ++opened;
+    }
+    if (opened != 24) throw std::runtime_error("not 24 passages");
+    co_return opened;
+  }
+
+  asio::io_context loop_{1};
+  asio::thread_pool cpu_{1};
+  std::unique_ptr<model::CpuEmbedder> embedder_ =
+      model::load_embedder(model_directory, cpu_).value();
+  runtime::Metrics metrics_;
+  postgres::Probe probe_{metrics_};
+  crypto::Keyring keyring_;
+  std::optional<postgres::Pool> pool_;
+  std::optional<postgres::PgChunkSearch> search_;
+  std::optional<postgres::PgTenantKeys> keys_;
+};
+
+void measure() {
+  Setup setup;
+  auto service = app::Service::make(setup.config).value();
+  std::promise<void> ready;
+  std::thread server([&] { service->run([&] { ready.set_value(); }); });
+  ready.get_future().wait();
+  Stages stages(setup);
+  stages.fill();
+  setup.database.super("VACUUM ANALYZE app.memory_chunks");
+  Client client(service->port(),
+                crypto::mint_hs256(setup.keyring.token_key(), UserId::parse("user-0").value(),
+                                   std::time(nullptr), 3'600));
+
+  std::vector<double> ours, rivals, ratios;
+  for (int round = -1; round < rounds; ++round) {  // the first warms up
+    std::vector<double> whole_ms, alone_ms;
+    for (int i = 0; i < queries; ++i) {
+      const std::string question = questions[i % std::size(questions)];
+      whole_ms.push_back(1e3 * seconds([&] { client.ask(question); }));
+      alone_ms.push_back(1e3 * seconds([&] { stages.ask(question); }));
+    }
+    if (round < 0) continue;
+    ours.push_back(median(whole_ms));
+    rivals.push_back(median(alone_ms));
+    ratios.push_back(ours.back() / rivals.back());
+  }
+  std::raise(SIGTERM);
+  server.join();
+  print({"query_e2e", median(ours), median(rivals), "embed + search + open, each alone",
+         median(ratios), "ms", "lower", rounds * queries});
+}
+
+}  // namespace
+
+int main() {
+  std::filesystem::current_path(std::filesystem::path(__FILE__).parent_path().parent_path());
+  if (!super_dsn_or_null()) {
+    print_skipped("query_e2e", "MEMSEAL_TEST_PG_SUPER is not set: run scripts/stack up");
+    return 0;
+  }
+  if (!std::filesystem::is_regular_file(std::string(model_directory) + "/model.safetensors")) {
+    print_skipped("query_e2e", "no model: run scripts/deps");
+    return 0;
+  }
+  measure();
+}
