@@ -43,11 +43,12 @@ inline double cpu_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-/// Sequences of one length, as both sides compute them.
+/// Sequences as both sides compute them: rows of `length` ids, of which lengths[row] count.
 struct Inputs {
   std::size_t length = 0;
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> segment_b;
+  std::vector<std::int32_t> lengths;
 };
 
 /// ONNX Runtime on one thread (model_rival.py): commands go down one pipe, answers come up another.
@@ -99,6 +100,7 @@ class OnnxRuntime {
     put({static_cast<std::int32_t>(count_), static_cast<std::int32_t>(inputs.length)});
     put(inputs.ids);
     put(inputs.segment_b);
+    put(inputs.lengths);
   }
   /// CPU seconds of one of `times` runs; `first` gets the first number of each row.
   double run(int times, std::vector<double>& first) {

@@ -5,9 +5,10 @@ usage: model_rival.py DIRECTORY INPUTS [VOCABULARY]
 DIRECTORY: a Hugging Face BERT. With VOCABULARY it is made first: a TinyBERT-L2 cross-encoder
 (2 layers, hidden 128) with random weights. The graph is put together from ONNX Runtime's own fused
 operators (Attention, SkipLayerNormalization, BiasGelu), the fastest form it has for a BERT.
-INPUTS: little-endian i32: sequences B, length S, then B times S ids, then B starts of segment 1.
-It is read anew for each line "N" on stdin: N runs, answered on stdout with the CPU seconds they
-took and the first number of each row of the result."""
+INPUTS: little-endian i32: sequences B, length S, then B times S ids, then B starts of segment 1,
+then B lengths. It is read anew for each line "N" on stdin: N runs, answered on stdout with the CPU
+seconds they took and the first number of each row of the result. Rows of unlike length run as
+sentence-transformers runs them: sorted, in batches of 32, each padded to its longest."""
 import json
 import os
 import struct
@@ -196,21 +197,32 @@ def make_model(directory):
                                 graph.constant(target + "_b", tensors[name + ".bias"])], target)
             if target == "pooled":
                 graph.node("Tanh", ["pooled"], "tanh")
-    else:  # No row is padded here, so the sum has the direction of the masked mean.
-        graph.node("ReduceSum", [x, graph.constant("tokens", np.array([1], np.int64))], "mean",
-                   keepdims=0)
+    else:  # The masked sum has the direction of the masked mean.
+        last = graph.constant("last", np.array([2], np.int64))
+        graph.node("Cast", ["mask"], "counts", to=FLOAT)
+        graph.node("Unsqueeze", ["counts", last], "columns")
+        graph.node("Mul", [x, "columns"], "masked")
+        graph.node("ReduceSum", ["masked", graph.constant("tokens", np.array([1], np.int64))],
+                   "mean", keepdims=0)
         graph.node("LpNormalization", ["mean"], "result", axis=1, p=2)
     graph.end(12, "result", FLOAT, ["batch", "width"])
     return graph.model()
 
 
-def read_inputs(path):
+def read_batches(path):
+    """The rows' order, and what each batch of it feeds."""
     data = np.fromfile(path, "<i4")
     count, length = int(data[0]), int(data[1])
-    ids = data[2:2 + count * length].reshape(count, length)
-    starts = data[2 + count * length:].reshape(count, 1)
-    types = (np.arange(length)[None, :] >= starts).astype(np.int32)
-    return {"ids": ids, "types": types, "mask": np.ones_like(ids)}
+    ids, starts, lengths = np.split(data[2:], [count * length, count * length + count])
+    ids = ids.reshape(count, length)
+    order = np.argsort(-lengths, kind="stable")
+    batches = []
+    for rows in np.split(order, range(32, count, 32)):
+        width = np.arange(int(lengths[rows].max()))[None, :]
+        batches.append({"ids": np.ascontiguousarray(ids[rows][:, :width.size]),
+                        "types": (width >= starts[rows, None]).astype(np.int32),
+                        "mask": (width < lengths[rows, None]).astype(np.int32)})
+    return order, batches
 
 
 def main(directory, source, vocabulary=None):
@@ -223,12 +235,14 @@ def main(directory, source, vocabulary=None):
                                            providers=["CPUExecutionProvider"])
     print("ready", onnxruntime.__version__, flush=True)
     for line in sys.stdin:
-        inputs = read_inputs(source)
+        order, batches = read_batches(source)
+        first = np.empty(len(order), np.float32)
         start = time.process_time()
         for _ in range(int(line)):
-            (result,) = session.run(None, inputs)
+            results = [session.run(None, batch)[0][:, 0] for batch in batches]
         took = time.process_time() - start
-        print(took, *result[:, 0].tolist(), flush=True)
+        first[order] = np.concatenate(results)
+        print(took, *first.tolist(), flush=True)
 
 
 if __name__ == "__main__":

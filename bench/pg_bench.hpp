@@ -66,7 +66,7 @@ class BenchDatabase {
     admin("CREATE DATABASE " + name_ + " TEMPLATE template0 ENCODING 'UTF8'");
     postgres::MigrateOptions options;
     options.dsn = super_dsn();
-    options.directory = std::filesystem::path(__FILE__).parent_path() / "../config/migrations";
+    options.directory = std::filesystem::path(MEMSEAL_SOURCE_DIR) / "config/migrations";
     options.dimension = dimension;
     options.app_user_password = super_settings()["password"];
     postgres::migrate_up(options).value();

@@ -5,7 +5,9 @@
 #include "bench.hpp"
 #include "memseal/app/service.hpp"
 #include "memseal/crypto/keyring.hpp"
+#include "memseal/crypto/random.hpp"
 #include "memseal/crypto/token.hpp"
+#include "memseal/kafka/embedded_broker.hpp"
 #include "memseal/model/factory.hpp"
 #include "memseal/postgres/chunk_search.hpp"
 #include "memseal/postgres/chunk_store.hpp"
@@ -42,21 +44,32 @@ runtime::RequestContext soon() {
 /// A service's configuration and the keys it names.
 struct Setup {
   BenchDatabase database{dimension};
+  kafka::EmbeddedBroker broker;  // /index would publish there
   app::Config config;
   crypto::Keyring keyring;
 
-  static std::string hex(char digit) { return std::string(64, digit); }
-  Setup() : keyring(crypto::Keyring::from_keys(hex('a'), hex('b'), hex('c')).value()) {
+  Setup() : keyring(make_keyring()) {
     config.http.listen = "127.0.0.1:0";
     config.http.admin_listen = "off";
     config.postgres.dsn = database.app_dsn();
+    config.kafka.brokers = broker.bootstrap();
+    config.kafka.create_topics = false;
     config.kafka.enabled = false;
     config.ratelimit.requests = 100'000'000;
     config.embedding.model = model_directory;
-    config.seal.tenant_hmac_key = hex('a');
-    config.seal.encryption_key = hex('b');
-    config.seal.token_key = hex('c');
     config.log.level = "error";
+  }
+
+ private:
+  crypto::Keyring make_keyring() {
+    auto& seal = config.seal;
+    for (auto* key : {&seal.tenant_hmac_key, &seal.encryption_key, &seal.token_key}) {
+      std::uint8_t bytes[32];
+      crypto::fill_random(bytes);
+      *key = to_hex(bytes, sizeof bytes);
+    }
+    return crypto::Keyring::from_keys(seal.tenant_hmac_key, seal.encryption_key, seal.token_key)
+        .value();
   }
 };
 
@@ -152,7 +165,7 @@ class Stages {
       model::load_embedder(model_directory, cpu_).value();
   runtime::Metrics metrics_;
   postgres::Probe probe_{metrics_};
-  crypto::Keyring keyring_;
+  const crypto::Keyring& keyring_;
   std::optional<postgres::Pool> pool_;
   std::optional<postgres::PgChunkSearch> search_;
   std::optional<postgres::PgTenantKeys> keys_;
@@ -193,7 +206,7 @@ void measure() {
 }  // namespace
 
 int main() {
-  std::filesystem::current_path(std::filesystem::path(__FILE__).parent_path().parent_path());
+  std::filesystem::current_path(MEMSEAL_SOURCE_DIR);
   if (!super_dsn_or_null()) {
     print_skipped("query_e2e", "MEMSEAL_TEST_PG_SUPER is not set: run scripts/stack up");
     return 0;

@@ -39,6 +39,7 @@ bench::Inputs inputs_of(const text::WordPiece& tokenizer, const std::string& que
     if (pair.ids.size() != tokens) std::exit(1);
     inputs.ids.insert(inputs.ids.end(), pair.ids.begin(), pair.ids.end());
     inputs.segment_b.push_back(static_cast<std::int32_t>(pair.segment_b));
+    inputs.lengths.push_back(static_cast<std::int32_t>(tokens));
   }
   return inputs;
 }
@@ -47,7 +48,7 @@ void measure(const fs::path& directory, const fs::path& vocabulary) {
   bench::OnnxRuntime rival(directory, vocabulary);
   if (!rival.is_ready())
     return bench::print_skipped("rerank_cpu_fp32",
-                                "no Python modules numpy and onnxruntime: run scripts/deps --test");
+                                "no Python modules numpy and onnxruntime: run scripts/deps --bench");
   bench::asio::thread_pool pool(1);
   const auto reranker =
       model::load_reranker(directory, pool, {.tokens_max = tokens}).value();
@@ -72,7 +73,7 @@ void measure(const fs::path& directory, const fs::path& vocabulary) {
 }  // namespace
 
 int main() {
-  fs::current_path(fs::path(__FILE__).parent_path().parent_path());
+  fs::current_path(MEMSEAL_SOURCE_DIR);
   const auto vocabulary = fs::path(bench::minilm) / "vocab.txt";
   if (fs::is_regular_file(vocabulary)) {
     const auto directory =

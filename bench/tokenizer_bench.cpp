@@ -225,7 +225,7 @@ bench::Figure compare(const text::WordPiece& words, const Texts& texts, Rival& r
 }  // namespace
 
 int main() {
-  fs::current_path(fs::path(__FILE__).parent_path().parent_path());
+  fs::current_path(MEMSEAL_SOURCE_DIR);
   const fs::path vocabulary = vocabulary_path();
   if (vocabulary.empty()) {
     bench::print_skipped("tokenizer", "no vocabulary: run scripts/deps");
