@@ -22,7 +22,7 @@ Batches make_batches(const crypto::Tenant& owner) {
   for (int doc = 0; doc < documents; ++doc) {
     if (doc % documents_a_batch == 0) batches.emplace_back();
     batches.back().push_back(sealed_upload(owner, "document-" + std::to_string(doc), chunks_each,
-                                           text_bytes, dimension, random));
+                                           std::string(text_bytes, 'x'), dimension, random));
   }
   return batches;
 }

@@ -141,13 +141,12 @@ inline const crypto::TenantKey& bench_key() {
   return key;
 }
 
-/// An upload of `chunks` chunks of `text_bytes` of text each, sealed as ingest would.
+/// An upload of `chunks` chunks of this text each, sealed as ingest would.
 inline ports::EventWrite sealed_upload(const crypto::Tenant& owner, const std::string& doc_id,
-                                       int chunks, std::size_t text_bytes, std::size_t dimension,
+                                       int chunks, const std::string& text, std::size_t dimension,
                                        std::mt19937& random,
                                        const crypto::TenantKey& key = bench_key()) {
   static const crypto::IdDeriver ids(SecretBytes(Bytes(32, 2)));
-  const std::string text(text_bytes, 'x');
   ports::EventWrite write;
   write.event_id = crypto::random_uuid();
   write.kind = "upload";
@@ -159,7 +158,7 @@ inline ports::EventWrite sealed_upload(const crypto::Tenant& owner, const std::s
     place.doc_id = doc_id;
     place.source = write.kind;
     place.chunk_index = index;
-    place.char_end = static_cast<std::int32_t>(text_bytes);
+    place.char_end = static_cast<std::int32_t>(text.size());
     place.model = "all-MiniLM-L6-v2";
     const auto vector = random_unit_vector(random, dimension);
     const crypto::ChunkPlain plain{text, R"({"name":"a document","page":1})", vector};

@@ -30,7 +30,7 @@ void fill(asio::io_context& loop, postgres::Pool& pool, const crypto::Tenant& ow
   const auto put = [&](const crypto::Tenant& whose, int doc) {
     std::vector<ports::EventWrite> writes;
     writes.push_back(sealed_upload(whose, "document-" + std::to_string(doc), chunks_each,
-                                   text_bytes, dimension, random));
+                                   std::string(text_bytes, 'x'), dimension, random));
     run_on(loop, store.store(soon(), whose, std::move(writes)));
   };
   for (int doc = 0; doc < documents_of_one; ++doc) {
