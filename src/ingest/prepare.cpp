@@ -36,6 +36,13 @@ std::optional<Error> check_token(const Tools& tools, const wire::EventHead& head
   return std::nullopt;
 }
 
+/// A revision from a clock that runs far ahead would shut out every later one.
+std::optional<Error> check_time(const wire::EventHead& head, std::int64_t now_ms) {
+  constexpr std::int64_t day_ms = 86'400'000;
+  if (head.time_ms <= now_ms + day_ms) return std::nullopt;
+  return Error{Errc::bad_event, "lies more than a day ahead: set the producer's clock", "/time"};
+}
+
 std::optional<Error> check_content(const wire::UploadEvent& event) {
   if (event.content_sha256_hex.empty()) return std::nullopt;
   const auto digest = crypto::sha256(
@@ -149,6 +156,8 @@ Prepared prepare(const Tools& tools, const ports::Record& record, std::int64_t n
   prepared.tenant = tenant;
   prepared.event_id = tools.ids.event_id(tenant, head.source, head.id);
   prepared.identified = true;
+  prepared.fault = check_time(head, now_ms);
+  if (prepared.fault) return prepared;
   prepare_event(tools, std::move(*event), prepared);
   return prepared;
 }

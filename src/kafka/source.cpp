@@ -28,7 +28,7 @@ std::string commit_interval_ms() {
 }
 
 std::vector<Property> defaults() {
-  return {{"session.timeout.ms", "45000"},
+  return {{"session.timeout.ms", "10000"},
           {"max.poll.interval.ms", "300000"},
           {"partition.assignment.strategy", "cooperative-sticky"},
           {"queued.max.messages.kbytes", "16384"},

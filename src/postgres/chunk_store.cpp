@@ -26,7 +26,8 @@ constexpr Statement find_event{
     "event_find",
     "SELECT kind, doc_id, state, coalesce(error_code, ''), chunks, "
     "(extract(epoch FROM created_at) * 1000)::bigint, "
-    "(extract(epoch FROM updated_at) * 1000)::bigint FROM app.ingest_events WHERE event_id = $1"};
+    "(extract(epoch FROM updated_at) * 1000)::bigint FROM app.ingest_events "
+    "WHERE user_hash = (SELECT app.tenant()) AND event_id = $1"};
 
 double seconds_since(runtime::Clock::time_point start) {
   return std::chrono::duration<double>(runtime::Clock::now() - start).count();

@@ -11,6 +11,22 @@ namespace memseal::postgres {
 
 namespace {
 using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+
+constexpr const char* unbound_role =
+    "SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.rolname = current_user "
+    "AND (r.rolsuper OR r.rolbypassrls OR EXISTS (SELECT FROM pg_catalog.pg_roles o "
+    "WHERE o.rolname = 'memory_owner' AND pg_catalog.pg_has_role(r.oid, o.oid, 'MEMBER')))";
+
+}  // namespace
+
+void refuse_unbound_role(pqxx::transaction_base& tx) {
+  const auto found = tx.exec(unbound_role);
+  if (found.empty()) return;
+  throw Outage(Error{Errc::bad_config,
+                     "database: row-level security does not bind role " +
+                         std::string(found[0][0].c_str()) +
+                         "; connect as app_user (postgres.dsn), which `memseal migrate up` makes",
+                     "postgres.dsn"});
 }
 
 pqxx::connection open_connection(const std::string& dsn) {
@@ -33,6 +49,7 @@ Connection::Connection(const std::string& dsn) : session_(open_connection(dsn)) 
   session_.set_verbosity(pqxx::error_verbosity::terse);
   session_.set_notice_handler([](pqxx::zview) noexcept {});
   pqxx::nontransaction work(session_);
+  refuse_unbound_role(work);
   const auto found = work.exec(
       "SELECT pg_catalog.quote_ident(n.nspname), t.oid FROM pg_catalog.pg_type t "
       "JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace "

@@ -16,6 +16,10 @@ struct Statement {
   std::string_view sql;
 };
 
+/// Throws Outage{bad_config} when this session's role is a superuser, bypasses row-level security
+/// or may become the tables' owner.
+void refuse_unbound_role(pqxx::transaction_base& tx);
+
 /// Opens `dsn` with memseal's defaults for what it leaves unsaid (time-outs, keep-alives, name).
 pqxx::connection open_connection(const std::string& dsn);
 

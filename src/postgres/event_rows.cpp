@@ -17,6 +17,7 @@ namespace {
 using ports::EventWrite;
 using ports::Stored;
 
+// Every statement names its tenant: row-level security is the second barrier, not the only one.
 // Rows are taken in the order of their keys, so that two transactions of one tenant wait for each
 // other instead of for ever.
 constexpr Statement ledger{
@@ -32,7 +33,8 @@ constexpr Statement ledger{
 
 constexpr Statement ledger_superseded{
     "ledger_superseded",
-    "UPDATE app.ingest_events SET chunks = 0 WHERE event_id = ANY ($1::uuid[])"};
+    "UPDATE app.ingest_events SET chunks = 0 "
+    "WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY ($1::uuid[])"};
 
 // A tombstone gives way to newer revisions only.
 constexpr Statement documents{
@@ -55,11 +57,13 @@ constexpr Statement documents{
 
 constexpr Statement chunks_replace{
     "chunks_replace",
-    "DELETE FROM app.memory_chunks WHERE doc_id = ANY ($1::text[]) AND source <> 'chat'"};
+    "DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) "
+    "AND doc_id = ANY ($1::text[]) AND source <> 'chat'"};
 
 constexpr Statement count_chunks{
     "tenant_count",
-    "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint"};
+    "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint "
+    "WHERE user_hash = (SELECT app.tenant())"};
 
 /// Nonces that sealing these took, whether they are stored or not.
 std::int64_t seals_in(std::span<const EventWrite> writes) {

@@ -84,7 +84,11 @@ Result<void> check_schema(const std::string& dsn, const SchemaFacts& facts) {
   try {
     auto session = open_connection(dsn);
     pqxx::read_transaction tx(session);
-    return judge(settings_of(tx.exec(read_settings)), facts);
+    auto judged = judge(settings_of(tx.exec(read_settings)), facts);
+    if (judged) refuse_unbound_role(tx);
+    return judged;
+  } catch (const Outage& unbound) {
+    return unbound.error();
   } catch (const pqxx::broken_connection& refused) {
     return cannot_reach(refused.what());
   } catch (const pqxx::sql_error& failed) {

@@ -14,14 +14,21 @@ namespace memseal::postgres {
 
 namespace {
 
+// Every statement names its tenant: row-level security is the second barrier, not the only one.
 constexpr Statement load_keys{"keys_load",
                               "SELECT key_id, kek_epoch, wrapped, kcv, state "
-                              "FROM app.tenant_keys WHERE state <> 'retired'"};
-constexpr Statement count_seals{"keys_seals", "SELECT seals FROM app.tenants FOR NO KEY UPDATE"};
+                              "FROM app.tenant_keys "
+                              "WHERE user_hash = (SELECT app.tenant()) AND state <> 'retired'"};
+constexpr Statement count_seals{
+    "keys_seals",
+    "SELECT seals FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR NO KEY UPDATE"};
 constexpr Statement end_key{
-    "keys_end", "UPDATE app.tenant_keys SET state = 'decrypt_only' WHERE state = 'active'"};
-constexpr Statement restart_count{"keys_restart", "UPDATE app.tenants SET seals = 0"};
-constexpr Statement last_key{"keys_last", "SELECT coalesce(max(key_id), 0) FROM app.tenant_keys"};
+    "keys_end", "UPDATE app.tenant_keys SET state = 'decrypt_only' "
+                "WHERE user_hash = (SELECT app.tenant()) AND state = 'active'"};
+constexpr Statement restart_count{
+    "keys_restart", "UPDATE app.tenants SET seals = 0 WHERE user_hash = (SELECT app.tenant())"};
+constexpr Statement last_key{"keys_last", "SELECT coalesce(max(key_id), 0) FROM app.tenant_keys "
+                                          "WHERE user_hash = (SELECT app.tenant())"};
 constexpr Statement add_key{
     "keys_add",
     "INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) "
@@ -31,16 +38,19 @@ constexpr Statement tombstone_make{
     "tombstone_make",
     "INSERT INTO app.tenants (user_hash, state, erased_at) VALUES ($1, 'erased', now()) "
     "ON CONFLICT DO NOTHING"};
-constexpr Statement tombstone_lock{"tombstone_lock", "SELECT state FROM app.tenants FOR UPDATE"};
+constexpr Statement tombstone_lock{
+    "tombstone_lock",
+    "SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE"};
 constexpr Statement tombstone_set{
     "tombstone_set",
     "UPDATE app.tenants SET state = 'erased', chunk_count = 0, erased_at = now() "
-    "WHERE state <> 'erased'"};
-constexpr Statement erase_rows[]{{"erase_keys", "DELETE FROM app.tenant_keys"},
-                                 {"erase_chunks", "DELETE FROM app.memory_chunks"},
-                                 {"erase_documents", "DELETE FROM app.documents"},
-                                 {"erase_events", "DELETE FROM app.ingest_events"},
-                                 {"erase_replies", "DELETE FROM app.idempotency_keys"}};
+    "WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased'"};
+constexpr Statement erase_rows[]{
+    {"erase_keys", "DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant())"},
+    {"erase_chunks", "DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant())"},
+    {"erase_documents", "DELETE FROM app.documents WHERE user_hash = (SELECT app.tenant())"},
+    {"erase_events", "DELETE FROM app.ingest_events WHERE user_hash = (SELECT app.tenant())"},
+    {"erase_replies", "DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant())"}};
 
 crypto::WrappedKey wrapped_of(const pqxx::row& row) {
   crypto::WrappedKey wrapped;

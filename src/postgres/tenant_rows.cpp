@@ -7,7 +7,9 @@ namespace memseal::postgres {
 namespace {
 
 // Erasure takes FOR UPDATE, which waits for every holder and makes every later one wait.
-constexpr Statement hold{"tenant_hold", "SELECT state FROM app.tenants FOR KEY SHARE"};
+constexpr Statement hold{
+    "tenant_hold",
+    "SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR KEY SHARE"};
 constexpr Statement make{"tenant_make",
                          "INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING"};
 

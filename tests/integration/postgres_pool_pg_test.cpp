@@ -1,4 +1,5 @@
 #include "memseal/base/on_exit.hpp"
+#include "memseal/crypto/random.hpp"
 #include "memseal/postgres/chunk_search.hpp"
 #include "memseal/postgres/chunk_store.hpp"
 #include "support/pg.hpp"
@@ -59,6 +60,58 @@ class Pools : public MigratedPgTest {
 
   std::optional<crypto::Tenant> owner_;
 };
+
+TEST_F(Pools, RefusesARoleThatRowLevelSecurityDoesNotBind) {
+  const auto expect_refused = [&](const std::string& dsn, const char* who) {
+    postgres::PoolOptions options;
+    options.dsn = dsn;
+    options.connections = 1;
+    postgres::Pool pool(options, probe_);
+    try {
+      await(nearest(pool, within(10s)));
+      FAIL() << who;
+    } catch (const Outage& refused) {
+      EXPECT_EQ(refused.error().code, Errc::bad_config) << who;
+      EXPECT_NE(std::string(refused.what()).find("app_user"), std::string::npos);
+    }
+  };
+  expect_refused(database_->super_dsn(), "a superuser");
+  database_->super("ALTER ROLE app_user BYPASSRLS");
+  const OnExit restore([&] { database_->super("ALTER ROLE app_user NOBYPASSRLS"); });
+  expect_refused(database_->app_dsn(), "a role that bypasses it");
+}
+
+TEST_F(Pools, TouchesNoOtherTenantEvenWhereRowLevelSecurityIsOff) {
+  postgres::PgChunkStore store(*pool_);
+  const auto other = new_tenant();
+  const auto write = [&](const crypto::Tenant& owner, std::int64_t revision) {
+    ChunkSpec spec;
+    spec.doc_id = "shared";
+    spec.revision = revision;
+    ports::EventWrite event;
+    event.event_id = crypto::random_uuid();
+    event.kind = "upload";
+    event.doc_id = spec.doc_id;
+    event.revision = revision;
+    event.chunks.push_back(sealed_chunk(owner, spec, dimension));
+    std::vector<ports::EventWrite> writes;
+    writes.push_back(std::move(event));
+    await(store.store(context_, owner, std::move(writes)));
+  };
+  write(*owner_, 1);
+  write(other, 1);
+  const auto rows_of = [&](const crypto::Tenant& owner) {
+    return database_->super("SELECT count(*) FROM app.memory_chunks WHERE user_hash = '" +
+                            owner.hash().to_hex() + "'");
+  };
+  // The connection is open already: what a role may do changes under it.
+  database_->super("ALTER TABLE app.memory_chunks DISABLE ROW LEVEL SECURITY");
+  const OnExit restore(
+      [&] { database_->super("ALTER TABLE app.memory_chunks ENABLE ROW LEVEL SECURITY"); });
+  write(*owner_, 2);
+  EXPECT_EQ(rows_of(*owner_), "1");
+  EXPECT_EQ(rows_of(other), "1") << "replacing one tenant's document left the other's alone";
+}
 
 TEST_F(Pools, ConnectOnFirstUseAndKeepTheConnection) {
   const auto pool = make_pool(3);

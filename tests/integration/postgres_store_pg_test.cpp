@@ -99,7 +99,7 @@ TEST_F(Store, WritesEveryColumnAsItWasSealed) {
   made.chunks.push_back(chunk);
   EXPECT_EQ(store(std::move(made)), Stored::applied);
 
-  EXPECT_EQ(look("SELECT seals FROM app.tenants"), "4") << "text, meta, embedding, name";
+  EXPECT_EQ(look("SELECT seals FROM app.tenants"), "3") << "text, meta and name";
 
   const auto column = [&](const std::string& name) {
     return look("SELECT " + name + " FROM app.memory_chunks");

@@ -45,6 +45,18 @@ TEST_F(RefuseTest, DeadLettersWhatCannotBeReadSealedForItsUser) {
   EXPECT_EQ(metric(R"(memseal_dlq_records_total{reason="bad_event"})"), 1);
 }
 
+TEST_F(RefuseTest, DeadLettersATimeThatLiesDaysAheadSinceItWouldShutOutEveryLaterRevision) {
+  auto ahead = upload("alice", "1");
+  const auto at = ahead.find("2023-11-14T");
+  ASSERT_NE(at, ahead.npos) << ahead;
+  ahead.replace(at, 4, "9999");
+  push({record("alice", ahead), good("alice", "2")});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "bad_event");
+  EXPECT_EQ(store.events(), 1u) << "the next event of the same user is stored";
+}
+
 TEST_F(RefuseTest, SealsWhatNobodyOwnsUnderTheKeyringsOwnKey) {
   push({record("", "garbage")});
   run();
