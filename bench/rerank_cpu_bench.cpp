@@ -44,30 +44,50 @@ bench::Inputs inputs_of(const text::WordPiece& tokenizer, const std::string& que
   return inputs;
 }
 
-void measure(const fs::path& directory, const fs::path& vocabulary) {
-  bench::OnnxRuntime rival(directory, vocabulary);
-  if (!rival.is_ready())
-    return bench::print_skipped("rerank_cpu_fp32",
-                                "no Python modules numpy and onnxruntime: run scripts/deps --bench");
-  bench::asio::thread_pool pool(1);
-  const auto reranker =
-      model::load_reranker(directory, pool, {.tokens_max = tokens}).value();
+struct Workload {
+  std::string query;
+  std::vector<std::string> passages;
+  bench::Inputs inputs;
+};
+
+Workload make_workload(const fs::path& vocabulary) {
   std::ifstream file(vocabulary, std::ios::binary);
   const std::string content{std::istreambuf_iterator<char>(file), {}};
   const auto tokenizer = text::WordPiece::from_vocabulary(content).value();
-
   std::mt19937 random(42);
   const auto all = whole_words(vocabulary);
-  const auto query = words(all, 10, random);
-  std::vector<std::string> passages;
-  for (std::size_t i = 0; i < pairs; ++i) passages.push_back(words(all, tokens, random));
-  bench::print(bench::compare("rerank_cpu_fp32", rival, inputs_of(tokenizer, query, passages),
-                              rounds, 3, 1e-4, [&] {
-                                auto scored = reranker->score({}, query, passages);
-                                return bench::await(std::move(scored));
-                              }));
+  Workload work;
+  work.query = words(all, 10, random);
+  for (std::size_t i = 0; i < pairs; ++i) work.passages.push_back(words(all, tokens, random));
+  work.inputs = inputs_of(tokenizer, work.query, work.passages);
+  return work;
+}
+
+void measure(const char* id, bench::OnnxRuntime& rival, const fs::path& directory,
+             const Workload& work, model::Precision precision, double tolerance) {
+  bench::asio::thread_pool pool(1);
+  const auto reranker =
+      model::load_reranker(directory, pool, {.precision = precision, .tokens_max = tokens})
+          .value();
+  bench::print(bench::compare(id, rival, work.inputs, rounds, 3, tolerance, [&] {
+    auto scored = reranker->score({}, work.query, work.passages);
+    return bench::await(std::move(scored));
+  }));
   std::fprintf(stderr, "%s\n", reranker->info().describe().c_str());
   pool.join();
+}
+
+void measure_both(const fs::path& directory, const fs::path& vocabulary) {
+  bench::OnnxRuntime rival(directory, vocabulary);
+  if (!rival.is_ready())
+    return bench::print_skipped(
+        "rerank_cpu_fp32", "no Python modules numpy and onnxruntime: run scripts/deps --bench");
+  const auto work = make_workload(vocabulary);
+  measure("rerank_cpu_fp32", rival, directory, work, model::Precision::fp32, 1e-4);
+  if (model::has_fast_bf16())
+    measure("rerank_cpu_bf16", rival, directory, work, model::Precision::bf16, 0.1);
+  else
+    bench::print_skipped("rerank_cpu_bf16", "this CPU has neither AVX-512-BF16 nor AMX");
 }
 
 }  // namespace
@@ -78,10 +98,9 @@ int main() {
   if (fs::is_regular_file(vocabulary)) {
     const auto directory =
         fs::temp_directory_path() / ("memseal-tinybert-" + std::to_string(getpid()));
-    measure(directory, vocabulary);
+    measure_both(directory, vocabulary);
     fs::remove_all(directory);
   } else {
     bench::print_skipped("rerank_cpu_fp32", "no vocabulary: run scripts/deps");
   }
-  bench::print_skipped("rerank_cpu_bf16", "the CPU backend computes in fp32 only");
 }

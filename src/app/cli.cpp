@@ -150,6 +150,15 @@ void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
   query->callback(
       [&, options] { action = [&global, options] { return cmd_query(global, *options); }; });
 
+  auto* metrics = app.add_subcommand(
+      "rerank-metrics", "Show what reranking did: fallbacks by reason, latency, the breaker");
+  auto asked = std::make_shared<QueryOptions>();
+  metrics->add_option("--url", asked->url, "Address of the service (default: http.listen)");
+  metrics->add_option("--token", asked->token, "Bearer token (default: $MEMSEAL_TOKEN)");
+  metrics->add_option("--token-file", asked->token_file, "File with the bearer token");
+  metrics->callback(
+      [&, asked] { action = [&global, asked] { return cmd_rerank_metrics(global, *asked); }; });
+
   auto* health = app.add_subcommand("health", "Ask a running service whether it is ready");
   auto url = std::make_shared<std::string>();
   health->add_option("--url", *url, "Address to ask (default: http.listen, /ready)");
@@ -175,6 +184,64 @@ void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
   app.add_subcommand("version", "Print the version")->callback([&] {
     action = [&global] { return cmd_version(global); };
   });
+}
+
+void add_models(CLI::App& app, GlobalOptions& global, Action& action) {
+  auto* models = app.add_subcommand("models", "Look at the models on this machine");
+  models->require_subcommand(1);
+  models->footer(
+      "A model is a Hugging Face directory: config.json, model.safetensors, vocab.txt or\n"
+      "tokenizer.json. A name is looked for in $MEMSEAL_MODELS, beside the program, in\n"
+      "/usr/share/memseal/models; a path has a slash in it.");
+  models->add_subcommand("list", "Every model that a name finds: kind, shape, size, place")
+      ->callback([&] { action = [&global] { return cmd_models_list(global); }; });
+  auto model = std::make_shared<std::string>();
+  auto* show = models->add_subcommand(
+      "show", "All that is known of one model, and what computes it on this machine");
+  auto* verify = models->add_subcommand(
+      "verify", "Check every file and tensor, and this machine's arithmetic against double");
+  verify->footer(
+      "Loads the model strictly, runs a probe of texts in many lengths and scripts on this\n"
+      "machine's backend and on the reference in double precision, and compares all numbers.\n"
+      "Exit codes: 0 sound, 1 damaged or unsupported or the numbers differ, 2 no such model.");
+  for (auto* sub : {show, verify})
+    sub->add_option("model", *model, "Directory (with a slash) or name")->required();
+  show->callback(
+      [&, model] { action = [&global, model] { return cmd_models_show(global, *model); }; });
+  verify->callback(
+      [&, model] { action = [&global, model] { return cmd_models_verify(global, *model); }; });
+}
+
+void add_bench(CLI::App& app, GlobalOptions& global, Action& action) {
+  auto* bench = app.add_subcommand("bench", "Measure a model on this machine");
+  bench->require_subcommand(1);
+  auto options = std::make_shared<BenchOptions>();
+  const std::pair<const char*, const char*> kinds[] = {
+      {"rerank", "Time a cross-encoder: one call scores --count pairs (24 of 256 tokens)"},
+      {"embed", "Time an embedder: one call embeds --count texts (32 of 128 tokens)"}};
+  for (const auto& [kind, help] : kinds) {
+    auto* sub = bench->add_subcommand(kind, help);
+    sub->add_option("--model", options->model,
+                    std::string("Directory (with a slash) or name (default: ") + kind +
+                        (std::string(kind) == "embed" ? "ding.model)" : ".model)"));
+    sub->add_option("--tokens", options->tokens, "Tokens of one sequence, specials included")
+        ->check(CLI::Range(4, 8'192));
+    sub->add_option("--count", options->count, "Sequences of one call")
+        ->check(CLI::Range(1, 4'096));
+    sub->add_option("--threads", options->threads, "Calls at once, one thread each")
+        ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    sub->add_option("--rounds", options->rounds, "Calls each thread makes, after a warm-up")
+        ->check(CLI::Range(1, 100'000))
+        ->capture_default_str();
+    sub->footer(
+        "Token ids are drawn before the clock starts: the figures are the forward pass alone.\n"
+        "Exit codes: 0 measured, 1 the model is damaged or unsupported, 2 no such model.");
+    sub->callback([&, options, kind = std::string(kind)] {
+      options->kind = kind;
+      action = [&global, options] { return cmd_bench(global, *options); };
+    });
+  }
 }
 
 int act(const Action& action) {
@@ -209,6 +276,8 @@ int run_cli(int argc, char** argv) {
   add_keys(app, global, action);
   add_publish(app, global, action);
   add_query(app, global, action);
+  add_models(app, global, action);
+  add_bench(app, global, action);
   add_config(app, global, action);
   try {
     app.parse(argc, argv);

@@ -89,6 +89,10 @@ int cmd_config_init(const GlobalOptions& global, const std::string& file) {
     return exit_failed;
   }
   std::ofstream out(file);
+  // It is to hold addresses with passwords.
+  std::error_code ignored;
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read |
+                                         std::filesystem::perms::owner_write, ignored);
   out << text;
   out.close();
   if (!out) {

@@ -139,6 +139,10 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
     broker.emplace();
     broker->create_topic(config->kafka.upload_topic, 4);
     broker->create_topic(config->kafka.chat_topic, 4);
+    for (const auto& topic : {config->kafka.upload_topic, config->kafka.chat_topic})
+      broker->create_topic(topic + ".dlq", 1);
+    broker->create_topic(config->kafka.status_topic, 4);
+    config->kafka.create_topics = false;
     config->kafka.brokers = broker->bootstrap();
   }
   auto service = Service::make(*config);

@@ -117,9 +117,12 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
                            "memseal keys init keyring; set " + env_name("seal.keyring_file")));
   const auto embedder = make_embedder(config, cpu);
   if (embedder)
-    findings.push_back({"embedder", true, (*embedder)->info().describe(), ""});
+    findings.push_back({"embedder", true, embedder->description(), ""});
   else
-    findings.push_back(ill("embedder", embedder.error(), "scripts/deps fetches the default one"));
+    findings.push_back(ill("embedder", embedder.error(),
+                           config.embedding.url.empty()
+                               ? "scripts/deps fetches the default one"
+                               : "see the settings embedding.*, or unset embedding.url"));
   const auto reranker = make_reranker(config, cpu);
   if (!reranker)
     findings.push_back(

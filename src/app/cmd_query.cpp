@@ -130,8 +130,12 @@ class StreamPrinter {
     finished_ = true;
     if (as_json_) return;
     const auto reason = text_of(data, "fallback_reason");
+    const auto ranked = text_of(data, "reranked_count"), all = text_of(data, "candidates");
+    const bool reranked = text_of(data, "reranked") == "true";
     std::printf("%s results, %s", text_of(data, "count").c_str(),
-                text_of(data, "reranked") == "true" ? "reranked" : "in search order");
+                !reranked       ? "in search order"
+                : ranked == all ? "reranked"
+                                : ("reranked " + ranked + " of " + all + " in time").c_str());
     if (!reason.empty()) std::printf(" (%s)", reason.c_str());
     std::printf("; %s\n", timings_of(data).c_str());
   }
@@ -146,6 +150,17 @@ class StreamPrinter {
   bool finished_ = false;
   int exit_code_ = exit_ok;
 };
+
+// {"latency_ms": {"p50": 3}} as "latency_ms.p50  3".
+void print_lines(const std::string& path, const json::value& value) {
+  if (!value.is_object()) {
+    const auto text = text_of(json::object{{"it", value}}, "it");
+    std::printf("%-28s %s\n", path.c_str(), text.empty() ? "-" : text.c_str());
+    return;
+  }
+  for (const auto& [name, member] : value.as_object())
+    print_lines((path.empty() ? "" : path + ".") + std::string(name), member);
+}
 
 int refused(const http::ClientResponse& response) {
   boost::system::error_code failure;
@@ -198,6 +213,31 @@ int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
     return exit_failed;
   }
   return printer.exit_code();
+}
+
+int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  const auto base = options.url.empty() ? default_url(*config) : options.url;
+  const auto url = http::Url::parse(base + "/api/v1/rerank/metrics");
+  if (!url) {
+    complain(url.error());
+    return exit_usage;
+  }
+  const auto response =
+      http::fetch({"GET", *url, {{"Authorization", "Bearer " + read_token(options)}}, ""});
+  if (!response) {
+    complain(response.error());
+    return response.error().code == Errc::unavailable ? exit_not_ready : exit_failed;
+  }
+  if (response->status != 200) return refused(*response);
+  boost::system::error_code failure;
+  const auto value = json::parse(response->body, failure);
+  if (global.json || failure)
+    std::printf("%s\n", response->body.c_str());
+  else
+    print_lines("", value);
+  return exit_ok;
 }
 
 int cmd_health(const GlobalOptions& global, const std::string& given) {

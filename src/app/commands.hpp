@@ -94,6 +94,23 @@ struct QueryOptions {
   std::vector<std::string> tags;
 };
 int cmd_query(const GlobalOptions& global, const QueryOptions& options);
+/// What reranking has done so far; only url, token and token_file of the options count.
+int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options);
+
+int cmd_models_list(const GlobalOptions& global);
+int cmd_models_show(const GlobalOptions& global, const std::string& model);
+/// exit_ok: sound; exit_failed: damaged, unsupported or wrong; exit_usage: no such model.
+int cmd_models_verify(const GlobalOptions& global, const std::string& model);
+
+struct BenchOptions {
+  std::string kind;         ///< "rerank" or "embed"
+  std::string model;        ///< directory or name; empty: the configured one
+  std::int64_t tokens = 0;  ///< of one sequence, specials included; 0: 256 (rerank), 128 (embed)
+  std::int64_t count = 0;   ///< sequences of one call; 0: 24 (rerank), 32 (embed)
+  std::int64_t threads = 1;  ///< calls at once, one thread each
+  std::int64_t rounds = 20;  ///< calls each thread makes
+};
+int cmd_bench(const GlobalOptions& global, const BenchOptions& options);
 
 int cmd_health(const GlobalOptions& global, const std::string& url);
 int cmd_doctor(const GlobalOptions& global);

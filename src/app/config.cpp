@@ -157,6 +157,9 @@ void check_relations(LoadedConfig& loaded) {
   if (config.seal.encryption_key.empty() != config.seal.tenant_hmac_key.empty())
     problem("seal.encryption_key",
             "seal.tenant_hmac_key and seal.encryption_key are given together or not at all");
+  if (config.embedding.url.empty() != config.embedding.remote_model.empty())
+    problem("embedding.url",
+            "embedding.url and embedding.remote_model are given together or not at all");
   if (config.auth.leeway_s >= config.auth.lifetime_s_max)
     problem("auth.leeway_s", "auth.leeway_s must be less than auth.lifetime_s_max");
 }
@@ -244,13 +247,9 @@ std::string config_template() {
   return yaml;
 }
 
-Result<std::filesystem::path> find_model(const std::string& name_or_path) {
+std::vector<std::filesystem::path> model_places() {
   namespace fs = std::filesystem;
   std::error_code ignored;
-  if (name_or_path.find('/') != std::string::npos) {
-    if (fs::is_directory(name_or_path, ignored)) return fs::path(name_or_path);
-    return Error{Errc::bad_config, "the model directory " + name_or_path + " does not exist"};
-  }
   std::vector<fs::path> places;
   for (const auto& [name, value] : process_environment())
     if (name == "MEMSEAL_MODELS") places.emplace_back(value);
@@ -261,8 +260,18 @@ Result<std::filesystem::path> find_model(const std::string& name_or_path) {
   }
   places.emplace_back(".deps/models");
   places.emplace_back("/usr/share/memseal/models");
+  return places;
+}
+
+Result<std::filesystem::path> find_model(const std::string& name_or_path) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (name_or_path.find('/') != std::string::npos) {
+    if (fs::is_directory(name_or_path, ignored)) return fs::path(name_or_path);
+    return Error{Errc::bad_config, "the model directory " + name_or_path + " does not exist"};
+  }
   std::string looked;
-  for (const auto& place : places) {
+  for (const auto& place : model_places()) {
     const auto candidate = place / name_or_path;
     if (fs::is_directory(candidate, ignored)) return fs::weakly_canonical(candidate, ignored);
     looked += (looked.empty() ? "" : ", ") + place.lexically_normal().string();

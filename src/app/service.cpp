@@ -127,7 +127,7 @@ int Service::run(const std::function<void()>& on_ready) {
       {{"port", port()},
        {"admin_port", admin_port()},
        {"loops", impl_->loops.size()},
-       {"embedder", impl_->embedder->info().describe()},
+       {"embedder", impl_->embedder.description()},
        {"reranker", impl_->reranker ? impl_->reranker->info().describe() : "none"}});
   impl_->loops.run();
   if (!failure) {

@@ -26,10 +26,12 @@ Error not_set(const std::string& key, const std::string& hint) {
 LoopParts::LoopParts(ServiceParts& parts, std::size_t loop,
                      std::unique_ptr<redis::AnyLimiter> buckets, http::Options options)
     : limiter(std::move(buckets)),
+      breaker({.slow = std::chrono::milliseconds(parts.config.rerank.budget_ms)}),
       query{*parts.embedder,   *parts.search,
             *parts.keys,       parts.reranker.get(),
             breaker,           parts.flags,
-            parts.query_probe, std::chrono::milliseconds(parts.config.rerank.budget_ms)},
+            parts.query_probe, std::chrono::milliseconds(parts.config.rerank.budget_ms),
+            &parts.embedder.words()},
       api{query, *parts.store, *parts.sink, *limiter, *parts.tokens, *parts.keyer, *parts.ids},
       server(std::make_unique<http::Server>(parts.loops[loop].get_executor(), std::move(options),
                                             parts.services(&api))) {}
@@ -57,10 +59,10 @@ Result<void> ServiceParts::load_keys_and_models() {
   auto reranks = make_reranker(config, cpu);
   if (!reranks) return reranks.error();
   reranker = std::move(*reranks);
-  if (static_cast<std::size_t>(config.chunk.tokens) + 2 > embedder->tokens_max())
+  if (static_cast<std::size_t>(config.chunk.tokens) + 2 > embedder.tokens_max())
     return Error{Errc::bad_config,
                  "chunk.tokens is more than the embedder reads: at most " +
-                     std::to_string(embedder->tokens_max() - 2),
+                     std::to_string(embedder.tokens_max() - 2),
                  "chunk.tokens"};
   flags.rerank_enabled = config.rerank.enabled;
   return {};
@@ -99,7 +101,7 @@ Result<void> ServiceParts::connect_kafka() {
   if (!in) return in.error();
   source = std::move(*in);
   worker = std::make_unique<ingest::Worker>(
-      ingest::Parts{*source, *sink, *store, *keys, *embedder, embedder->words(), *keyer, *ids,
+      ingest::Parts{*source, *sink, *store, *keys, *embedder, embedder.words(), *keyer, *ids,
                     dead_letter_key, cpu, ingest_probe, &*tokens},
       ingest_options(config));
   return {};
@@ -134,7 +136,8 @@ Result<void> ServiceParts::listen() {
 }
 
 http::Services ServiceParts::services(http::Api* api) {
-  return {metrics, http_probe, api, [this] { return readiness(); }, [this] { return memory(); }};
+  return {metrics, http_probe, api, [this] { return readiness(); }, [this] { return memory(); },
+          [this](bool on) { flags.rerank_enabled = on; }};
 }
 
 std::vector<http::Check> ServiceParts::readiness() const {

@@ -58,7 +58,7 @@ struct ServiceParts {
 
   boost::asio::thread_pool cpu;
   runtime::Loops loops;
-  std::unique_ptr<model::CpuEmbedder> embedder;
+  ChosenEmbedder embedder;
   std::unique_ptr<model::CpuReranker> reranker;
   std::unique_ptr<postgres::Pool> pool;
   std::unique_ptr<postgres::PgTenantKeys> keys;

@@ -1,5 +1,7 @@
 #include "memseal/app/config.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace memseal::app {
@@ -98,7 +100,8 @@ Result<void> set_properties(Config& config, const std::string& value) {
 }
 
 bool property_is_secret(const std::string& name) {
-  return name.find("password") != std::string::npos || name.find("secret") != std::string::npos;
+  constexpr std::array words{"password", "secret", "jaas", "pem", "key", "token", "oauth"};
+  return std::ranges::any_of(words, [&](const char* word) { return name.find(word) != name.npos; });
 }
 
 std::string show_properties(const Config& config) {
@@ -115,7 +118,6 @@ std::string show_properties(const Config& config) {
 // Table: one entry a key.
 std::vector<Setting> make_settings() {
   std::vector<Setting> all{
-      choice("env", "what the deployment is for", {"development", "production"}, FIELD(env)),
       text("http.listen", "address:port of the public API", FIELD(http.listen)),
       text("http.admin_listen", "address:port of /metrics for operators; off closes it",
            FIELD(http.admin_listen)),
@@ -163,11 +165,24 @@ std::vector<Setting> make_settings() {
              FIELD(ratelimit.requests)),
       number("ratelimit.window_s", "length of the window in seconds", 1, 31'536'000,
              FIELD(ratelimit.window_s)),
-      text("embedding.model", "Hugging Face directory of the embedder, or its name",
+      text("embedding.model",
+           "Hugging Face directory of the embedder, or its name; its tokenizer cuts chunks always",
            FIELD(embedding.model)),
+      text("embedding.url",
+           "base of an OpenAI-compatible endpoint that embeds instead and reads all texts, e.g. "
+           "https://api.openai.com/v1; empty: texts stay in this process",
+           FIELD(embedding.url)),
+      text("embedding.remote_model", "name of the endpoint's model, with embedding.url",
+           FIELD(embedding.remote_model)),
+      secret("embedding.api_key", "bearer key of the endpoint; empty: none",
+             FIELD(embedding.api_key)),
+      text("embedding.ca_file", "PEM file of an authority trusted beside the system's",
+           FIELD(embedding.ca_file)),
       flag("rerank.enabled", "rerank search results", FIELD(rerank.enabled), "RERANK_ENABLED"),
       text("rerank.model", "Hugging Face directory of the cross-encoder; empty: search order",
            FIELD(rerank.model)),
+      choice("rerank.precision", "what the CPU multiplies; bf16 needs AVX-512", {"fp32", "bf16"},
+             FIELD(rerank.precision)),
       number("rerank.budget_ms", "time after which reranking is given up", 1, 10'000,
              FIELD(rerank.budget_ms)),
       text("seal.keyring_file", "file of mode 0600 made by `memseal keys init`",
@@ -183,7 +198,7 @@ std::vector<Setting> make_settings() {
              limits::chunk_tokens_max / 2, FIELD(chunk.overlap)),
       number("runtime.loops", "I/O threads; 0: half the cores, at least one", 0, 64,
              FIELD(runtime.loops)),
-      number("runtime.cpu_threads", "model threads; 0: the cores less the loops", 0, 256,
+      number("runtime.cpu_threads", "model threads; 0: as many as cores", 0, 256,
              FIELD(runtime.cpu_threads)),
       number("runtime.drain_timeout_ms", "time that streams get to finish after SIGTERM", 0,
              600'000, FIELD(runtime.drain_timeout_ms)),

@@ -21,7 +21,7 @@ std::size_t loop_count(const Config& config) {
 
 std::size_t cpu_thread_count(const Config& config) {
   if (config.runtime.cpu_threads > 0) return static_cast<std::size_t>(config.runtime.cpu_threads);
-  return std::max<std::size_t>(1, cores() - std::min(cores() - 1, loop_count(config)));
+  return cores();  // a loop has little to do while a model computes for it
 }
 
 Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text,
@@ -103,11 +103,41 @@ Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::
   return crypto::TokenVerifier::jwks(text, rules);
 }
 
-Result<std::unique_ptr<model::CpuEmbedder>> make_embedder(const Config& config,
-                                                          boost::asio::thread_pool& cpu) {
+ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::CpuEmbedder> local)
+    : words_(&local->words()),
+      tokens_max_(local->tokens_max()),
+      description_(local->info().describe()) {
+  embedder_ = std::move(local);
+}
+
+ChosenEmbedder::ChosenEmbedder(std::unique_ptr<remote::OpenAiEmbedder> elsewhere,
+                               std::unique_ptr<const text::WordPiece> words)
+    : own_words_(std::move(words)),
+      words_(own_words_.get()),
+      tokens_max_(limits::chunk_tokens_max + 2),
+      description_(elsewhere->describe()) {
+  embedder_ = std::move(elsewhere);
+}
+
+Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu) {
   const auto directory = find_model(config.embedding.model);
   if (!directory) return directory.error();
-  return model::load_embedder(*directory, cpu);
+  if (config.embedding.url.empty()) {
+    auto local = model::load_embedder(*directory, cpu);
+    if (!local) return local.error();
+    return ChosenEmbedder(std::move(*local));
+  }
+  auto words = model::load_words(*directory);
+  if (!words) return words.error();
+  auto own = std::make_unique<const text::WordPiece>(std::move(*words));
+  remote::EmbedderOptions options;
+  options.url = config.embedding.url;
+  options.model = config.embedding.remote_model;
+  options.api_key = config.embedding.api_key;
+  options.ca_file = config.embedding.ca_file;
+  auto elsewhere = remote::OpenAiEmbedder::open(std::move(options), *own, cpu);
+  if (!elsewhere) return elsewhere.error();
+  return ChosenEmbedder(std::move(*elsewhere), std::move(own));
 }
 
 Result<std::unique_ptr<model::CpuReranker>> make_reranker(const Config& config,
@@ -115,11 +145,13 @@ Result<std::unique_ptr<model::CpuReranker>> make_reranker(const Config& config,
   if (config.rerank.model.empty()) return std::unique_ptr<model::CpuReranker>();
   const auto directory = find_model(config.rerank.model);
   if (!directory) return directory.error();
-  return model::load_reranker(*directory, cpu);
+  model::LoadOptions options;
+  if (config.rerank.precision == "bf16") options.precision = model::Precision::bf16;
+  return model::load_reranker(*directory, cpu, options);
 }
 
 postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
-                                   const model::CpuEmbedder& embedder) {
+                                   const ports::Embedder& embedder) {
   return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check()};
 }
 

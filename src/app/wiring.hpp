@@ -9,11 +9,13 @@
 #include "memseal/kafka/sink.hpp"
 #include "memseal/kafka/source.hpp"
 #include "memseal/model/factory.hpp"
+#include "memseal/ports/embedder.hpp"
 #include "memseal/postgres/chunk_search.hpp"
 #include "memseal/postgres/chunk_store.hpp"
 #include "memseal/postgres/schema.hpp"
 #include "memseal/postgres/tenant_keys.hpp"
 #include "memseal/redis/limiter.hpp"
+#include "memseal/remote/embedder.hpp"
 #include "memseal/runtime/log.hpp"
 
 #include <optional>
@@ -35,13 +37,38 @@ kafka::SourceOptions source_options(const Config& config);
 postgres::PoolOptions pool_options(const Config& config);
 ingest::Options ingest_options(const Config& config);
 Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring);
-Result<std::unique_ptr<model::CpuEmbedder>> make_embedder(const Config& config,
-                                                          boost::asio::thread_pool& cpu);
+
+/// The embedder that a configuration asks for: in this process, or somebody else's endpoint.
+class ChosenEmbedder {
+ public:
+  ChosenEmbedder() = default;
+  explicit ChosenEmbedder(std::unique_ptr<model::CpuEmbedder> local);
+  ChosenEmbedder(std::unique_ptr<remote::OpenAiEmbedder> elsewhere,
+                 std::unique_ptr<const text::WordPiece> words);
+
+  ports::Embedder& operator*() const { return *embedder_; }
+  ports::Embedder* operator->() const { return embedder_.get(); }
+  /// The tokenizer that cuts chunks.
+  const text::WordPiece& words() const { return *words_; }
+  /// Tokens of one chunk, [CLS] and [SEP] included.
+  std::size_t tokens_max() const { return tokens_max_; }
+  const std::string& description() const { return description_; }
+
+ private:
+  std::unique_ptr<const text::WordPiece> own_words_;  // Outlives the embedder, which reads it.
+  std::unique_ptr<ports::Embedder> embedder_;
+  const text::WordPiece* words_ = nullptr;
+  std::size_t tokens_max_ = 0;
+  std::string description_;
+};
+
+/// With embedding.url it asks the endpoint for one vector, and so may take seconds.
+Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu);
 /// Null when no reranker is configured.
 Result<std::unique_ptr<model::CpuReranker>> make_reranker(const Config& config,
                                                           boost::asio::thread_pool& cpu);
 /// What the database must agree with.
 postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
-                                   const model::CpuEmbedder& embedder);
+                                   const ports::Embedder& embedder);
 
 }  // namespace memseal::app

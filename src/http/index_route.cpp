@@ -107,6 +107,12 @@ asio::awaitable<std::optional<Response>> post_index(Exchange& exchange) {
   std::optional<ports::Operation> known;
   if (exchange.head.count("idempotency-key") != 0)
     known = co_await api.store.operation(exchange.context, who.tenant, id);
+  // Without a doc_id of the client's own it is made of name and text: another text is another.
+  if (known && known->doc_id != doc_id->value())
+    co_return problem({Errc::invalid_field,
+                       "this Idempotency-Key was used for another document; use a new one",
+                       "Idempotency-Key"},
+                      exchange.context.id);
   const auto operation = known.value_or(just_queued(id, doc_id->value()));
   // A repeated request whose event took effect needs no second event; while it is queued, the
   // first may never have reached the broker, and the ledger drops the one too many.

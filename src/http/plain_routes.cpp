@@ -1,6 +1,8 @@
 #include "handlers.hpp"
 #include "openapi.hpp"
 
+#include "memseal/runtime/log.hpp"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -70,6 +72,21 @@ Response get_metrics(Exchange& exchange) {
           .content_type = "text/plain; version=0.0.4; charset=utf-8",
           .body = exchange.core.services.metrics.render()};
 }
+
+namespace {
+
+Response switch_rerank(Exchange& exchange, bool on) {
+  const auto& services = exchange.core.services;
+  if (!services.switch_rerank) return not_found(exchange);
+  services.switch_rerank(on);
+  runtime::log(runtime::LogLevel::info, "rerank_switched", {{"on", on ? "true" : "false"}});
+  return json_response(200, on ? R"({"rerank":true})" : R"({"rerank":false})");
+}
+
+}  // namespace
+
+Response post_rerank_on(Exchange& exchange) { return switch_rerank(exchange, true); }
+Response post_rerank_off(Exchange& exchange) { return switch_rerank(exchange, false); }
 
 Response get_memory_metrics(Exchange& exchange) {
   const auto& core = exchange.core;

@@ -56,7 +56,9 @@ class StreamedAnswer final : public query::ResultSink {
 json::object summary_json(const std::string& query_id, const query::Summary& summary) {
   return {{"query_id", query_id},
           {"count", summary.count},
+          {"candidates", summary.opened},
           {"reranked", summary.reranked},
+          {"reranked_count", summary.reranked_count},
           {"fallback_reason", fallback_json(summary.fallback)},
           {"timings", timings_json(summary.timings)}};
 }

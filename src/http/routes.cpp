@@ -39,9 +39,15 @@ constexpr std::array routes{
     Route{"GET", "/openapi.json", On::every_listener, get_openapi},
     Route{"GET", "/metrics", On::admin, get_metrics},
     Route{"GET", "/metrics/memory", On::admin, get_memory_metrics},
+    Route{"POST", "/flags/rerank/on", On::admin, post_rerank_on},
+    Route{"POST", "/flags/rerank/off", On::admin, post_rerank_off},
     Route{"POST", "/api/v1/memory/query", On::api, nullptr, post_query, true},
     Route{"POST", "/api/v1/memory/index", On::api, nullptr, post_index},
     Route{"GET", "/api/v1/operations/{id}", On::api, nullptr, get_operation},
+    Route{"POST", "/api/v1/rerank", On::api, nullptr, post_rerank, true},
+    Route{"GET", "/api/v1/rerank/metrics", On::api, nullptr, get_rerank_metrics},
+    Route{"POST", "/rerank", On::api, nullptr, post_tei_rerank, true},
+    Route{"POST", "/v1/embeddings", On::api, nullptr, post_embeddings, true},
 };
 
 constexpr std::string_view id_suffix = "/{id}";
@@ -225,7 +231,7 @@ asio::awaitable<Outcome> fail(Exchange& exchange, Error error, Cut cut) {
                 {"code", errc_name(error.code)}, {"message", error.message}});
   if (!exchange.stream) {
     auto response = problem(error, exchange.context.id);
-    if (kind.http_status == 503) response.fields.push_back({"Retry-After", "1"});
+    if (kind.http_status == 503 && kind.retryable) response.fields.push_back({"Retry-After", "1"});
     co_return respond(std::move(response));
   }
   co_await fail_stream(exchange, error);

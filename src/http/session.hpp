@@ -32,7 +32,7 @@ struct Exchange {
   runtime::RequestContext context;        ///< id: the request id
   std::string_view parameter = {};        ///< what "{id}" of the route's pattern matched
   std::string_view route = "unknown";     ///< pattern, for the metrics
-  std::optional<Principal> who = {};      ///< set on every route under /api
+  std::optional<Principal> who = {};      ///< set on every route of Api
   std::vector<OutField> fields = {};         ///< go out with the answer, whatever it is
   std::string body = {};
   std::optional<SseStream> stream = {};   ///< set once an event stream has begun

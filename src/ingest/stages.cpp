@@ -105,28 +105,28 @@ asio::awaitable<void> Worker::Impl::prepare_all(BatchPtr batch, Jobs jobs) {
       .Observe(std::chrono::duration<double>(Clock::now() - start).count());
 }
 
-asio::awaitable<void> Worker::Impl::embed_once(std::vector<std::vector<std::int32_t>> tokens,
+asio::awaitable<void> Worker::Impl::embed_once(std::vector<ports::EmbedInput> inputs,
                                                std::vector<Embedding>& out) {
-  const auto wanted = tokens.size();
-  auto found = co_await parts_.embedder.embed(context(options_->embed_timeout), std::move(tokens));
+  const auto wanted = inputs.size();
+  auto found = co_await parts_.embedder.embed(context(options_->embed_timeout), std::move(inputs));
   if (found.size() != wanted) throw std::runtime_error("the embedder lost a chunk");
   std::move(found.begin(), found.end(), std::back_inserter(out));
 }
 
 asio::awaitable<void> Worker::Impl::embed_all(Jobs jobs) {
   std::erase_if(jobs, [](const Job* job) { return job->embeddings != nullptr; });
-  std::vector<const std::vector<std::int32_t>*> all;
+  std::vector<const text::Chunk*> all;
   for (const auto* job : jobs)
-    for (const auto& chunk : job->prepared->document->chunks) all.push_back(&chunk.tokens);
+    for (const auto& chunk : job->prepared->document->chunks) all.push_back(&chunk);
   std::vector<Embedding> embeddings;
   embeddings.reserve(all.size());
   while (embeddings.size() < all.size()) {
     const auto first = all.begin() + static_cast<std::ptrdiff_t>(embeddings.size());
     const auto count = std::min(all.size() - embeddings.size(), options_->embed_chunks_max);
-    std::vector<std::vector<std::int32_t>> tokens;
-    std::transform(first, first + static_cast<std::ptrdiff_t>(count), std::back_inserter(tokens),
-                   [](const auto* one) { return *one; });
-    co_await persist(Stage::embed, [&] { return embed_once(tokens, embeddings); });
+    std::vector<ports::EmbedInput> inputs;
+    std::transform(first, first + static_cast<std::ptrdiff_t>(count), std::back_inserter(inputs),
+                   [](const auto* one) { return ports::EmbedInput{one->tokens, one->text}; });
+    co_await persist(Stage::embed, [&] { return embed_once(inputs, embeddings); });
   }
   auto next = std::make_move_iterator(embeddings.begin());
   for (auto* job : jobs) {

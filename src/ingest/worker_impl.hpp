@@ -51,7 +51,7 @@ class Worker::Impl {
   // stages.cpp: what happens to a batch.
   asio::awaitable<void> prepare_all(BatchPtr batch, Jobs jobs);
   asio::awaitable<void> embed_all(Jobs jobs);
-  asio::awaitable<void> embed_once(std::vector<std::vector<std::int32_t>> tokens,
+  asio::awaitable<void> embed_once(std::vector<ports::EmbedInput> inputs,
                                    std::vector<ports::Embedding>& out);
   asio::awaitable<void> store_all(Jobs jobs);
   asio::awaitable<void> store_lane(std::vector<Group>& groups, std::size_t& next);

@@ -21,7 +21,7 @@ Outage not_finite(const LoadedModel& model) {
 /// Everything one call works on, shared by the threads that work on it.
 struct Chunks {
   std::shared_ptr<const LoadedModel> model;
-  std::vector<std::vector<std::int32_t>> entries;
+  std::vector<ports::EmbedInput> inputs;
   std::vector<std::vector<std::size_t>> batches;
   std::vector<ports::Embedding> vectors;
 };
@@ -31,7 +31,7 @@ PackedBatch pack(const Chunks& chunks, const std::vector<std::size_t>& indexes) 
   PackedBatch batch;
   std::vector<std::int32_t> ids;
   for (const auto index : indexes) {
-    const auto& entry = chunks.entries[index];
+    const auto& entry = chunks.inputs[index].token_ids;
     const auto kept = std::min(entry.size(), model.info.tokens_max - 2);
     ids.assign(1, model.words.cls_id());
     ids.insert(ids.end(), entry.begin(), entry.begin() + static_cast<std::ptrdiff_t>(kept));
@@ -101,15 +101,15 @@ std::size_t CpuEmbedder::tokens_max() const noexcept { return model_->info.token
 const ModelInfo& CpuEmbedder::info() const noexcept { return model_->info; }
 
 asio::awaitable<std::vector<ports::Embedding>> CpuEmbedder::embed(
-    runtime::RequestContext context, std::vector<std::vector<std::int32_t>> token_ids) {
-  if (token_ids.empty()) co_return std::vector<ports::Embedding>();
+    runtime::RequestContext context, std::vector<ports::EmbedInput> inputs) {
+  if (inputs.empty()) co_return std::vector<ports::Embedding>();
   std::vector<std::size_t> lengths;
-  for (const auto& entry : token_ids)
-    lengths.push_back(std::min(entry.size() + 2, model_->info.tokens_max));
+  for (const auto& input : inputs)
+    lengths.push_back(std::min(input.token_ids.size() + 2, model_->info.tokens_max));
   auto chunks = std::make_shared<Chunks>();
   chunks->model = model_;
-  chunks->vectors.resize(token_ids.size());
-  chunks->entries = std::move(token_ids);
+  chunks->vectors.resize(inputs.size());
+  chunks->inputs = std::move(inputs);
   chunks->batches = plan_batches(lengths, batch_tokens);
   co_return co_await embed_chunks(lane_, std::move(chunks), context.deadline);
 }

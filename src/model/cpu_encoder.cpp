@@ -91,7 +91,8 @@ struct Arena {
 
 class CpuEncoder final : public Encoder {
  public:
-  CpuEncoder(const BertConfig& config, const BertTensors& tensors, const Kernels& kernels);
+  CpuEncoder(const BertConfig& config, const BertTensors& tensors, const Kernels& kernels,
+             Precision precision);
 
   std::string_view backend() const noexcept override { return "cpu"; }
   std::string_view isa() const noexcept override { return isa_; }
@@ -137,15 +138,15 @@ class CpuEncoder final : public Encoder {
 };
 
 CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors,
-                       const Kernels& kernels)
+                       const Kernels& kernels, Precision precision)
     : config_(config), kernels_(kernels), words_(*tensors.words),
       positions_(tensors.positions->floats()), types_(tensors.types->floats()),
       norm_(tensors.norm),
       arena_tokens_(rows_padded(std::max(group_tokens, config.positions))) {
   omp_set_num_threads(1);
   const auto hidden = config.hidden;
-  const auto shape = [this](std::size_t in, std::size_t out) {
-    return std::make_shared<const LinearShape>(engine_, in, out);
+  const auto shape = [&](std::size_t in, std::size_t out) {
+    return std::make_shared<const LinearShape>(engine_, in, out, precision);
   };
   const Shapes shapes{shape(hidden, 3 * hidden), shape(hidden, hidden),
                       shape(hidden, config.intermediate), shape(config.intermediate, hidden),
@@ -156,7 +157,8 @@ CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors,
   if (cross)
     last_ = std::make_unique<Last>(tensors.layers.back(), tensors, shapes,
                                    shape(hidden, 2 * hidden));
-  isa_ = std::string(kernels.isa) + " + oneDNN " + std::string(shapes.square->implementation());
+  isa_ = std::string(kernels.isa) + " + oneDNN " + std::string(shapes.square->implementation()) +
+         (precision == Precision::bf16 ? " bf16" : "");
 }
 
 std::unique_ptr<Arena> CpuEncoder::take_arena() const {
@@ -345,8 +347,8 @@ void CpuEncoder::finish(float* states, float* context, std::size_t rows, Arena& 
 }  // namespace
 
 std::unique_ptr<Encoder> make_cpu_encoder(const BertConfig& config, const BertTensors& tensors,
-                                          const Kernels& kernels) {
-  return std::make_unique<CpuEncoder>(config, tensors, kernels);
+                                          const Kernels& kernels, Precision precision) {
+  return std::make_unique<CpuEncoder>(config, tensors, kernels, precision);
 }
 
 }  // namespace memseal::model

@@ -1,5 +1,7 @@
 #include "kernels.hpp"
 
+#include "memseal/model/factory.hpp"
+
 namespace memseal::model {
 
 namespace {
@@ -28,6 +30,15 @@ std::vector<const Kernels*> runnable_kernels() {
 #endif
   sets.push_back(&kernels_baseline);
   return sets;
+}
+
+bool has_fast_bf16() noexcept {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
 }
 
 const Kernels& best_kernels() {

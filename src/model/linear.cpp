@@ -3,6 +3,7 @@
 #include "memseal/base/assert.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 namespace memseal::model {
@@ -10,7 +11,7 @@ namespace memseal::model {
 namespace {
 
 using Tag = dnnl::memory::format_tag;
-constexpr auto f32 = dnnl::memory::data_type::f32;
+constexpr auto f32 = dnnl::memory::data_type::f32, bf16 = dnnl::memory::data_type::bf16;
 
 dnnl::memory::dim dim(std::size_t extent) { return static_cast<dnnl::memory::dim>(extent); }
 
@@ -22,6 +23,14 @@ dnnl::primitive_attr attributes() {
   return attr;
 }
 
+/// Rounds to the nearest of the upper halves, ties to even; finite numbers only.
+void narrow(const float* from, std::size_t count, std::uint16_t* to) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(from[i]);
+    to[i] = static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+}
+
 }  // namespace
 
 dnnl::memory LinearLane::take(const dnnl::memory::desc& wanted) {
@@ -31,11 +40,13 @@ dnnl::memory LinearLane::take(const dnnl::memory::desc& wanted) {
   return {wanted, stream.get_engine(), reinterpret_cast<void*>((start + line - 1) & ~(line - 1))};
 }
 
-LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out)
-    : engine_(engine), in_(in), out_(out), bias_desc_({1, dim(out)}, f32, Tag::ab) {
+LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out,
+                         Precision precision)
+    : engine_(engine), in_(in), out_(out), factors_(precision == Precision::bf16 ? bf16 : f32),
+      bias_desc_({1, dim(out)}, f32, Tag::ab) {
   // The layout that suits whole blocks holds for all: the weights are packed once.
-  const dnnl::memory::desc any({dim(in), dim(out)}, f32, Tag::any);
-  const dnnl::memory::desc from({dim(rows_block), dim(in)}, f32, Tag::ab);
+  const dnnl::memory::desc any({dim(in), dim(out)}, factors_, Tag::any);
+  const dnnl::memory::desc from({dim(rows_block), dim(in)}, factors_, Tag::ab);
   const dnnl::memory::desc to({dim(rows_block), dim(out)}, f32, Tag::ab);
   const dnnl::matmul::primitive_desc best({from, any, bias_desc_, to}, attributes(), engine);
   weights_desc_ = best.weights_desc();
@@ -46,7 +57,7 @@ LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t
 
 LinearShape::Product LinearShape::make(std::size_t rows) const {
   Product product;
-  product.from = dnnl::memory::desc({dim(rows), dim(in_)}, f32, Tag::ab);
+  product.from = dnnl::memory::desc({dim(rows), dim(in_)}, factors_, Tag::ab);
   product.to = dnnl::memory::desc({dim(rows), dim(out_)}, f32, Tag::ab);
   const dnnl::matmul::primitive_desc desc({product.from, weights_desc_, bias_desc_, product.to},
                                           attributes(), engine_);
@@ -84,7 +95,13 @@ void Linear::apply(LinearLane& lane, const float* from, std::size_t rows, float*
   for (std::size_t first = 0; first < rows; first += rows_block) {
     const auto here = std::min(rows_padded(rows - first), rows_block);
     const auto& product = shape_->products_[here / rows_step - 1];
-    auto* const source = const_cast<float*>(from + first * shape_->in());
+    void* source = const_cast<float*>(from + first * shape_->in());
+    if (shape_->factors_ == bf16) {
+      lane.halves.resize(std::max(lane.halves.size(), here * shape_->in()));
+      const auto used = std::min(here, rows - first) * shape_->in();
+      narrow(from + first * shape_->in(), used, lane.halves.data());
+      source = lane.halves.data();
+    }
     product.run.execute(
         lane.stream, {{DNNL_ARG_SRC, dnnl::memory(product.from, engine, source)},
                       {DNNL_ARG_WEIGHTS, weights_},

@@ -1,11 +1,14 @@
 #pragma once
-// Dense layers by oneDNN: fp32, weights packed once for this machine's instruction set.
+// Dense layers by oneDNN: weights packed once for this machine's instruction set; products in fp32,
+// or of bf16 numbers summed in fp32.
 #include "bert_tensors.hpp"
 #include "huge_pages.hpp"
+#include "memseal/model/factory.hpp"
 
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -27,6 +30,7 @@ struct LinearLane {
   explicit LinearLane(const dnnl::engine& engine) : stream(engine) {}
   dnnl::stream stream;
   std::vector<std::byte> scratch;
+  std::vector<std::uint16_t> halves;  ///< a block of rows in bf16
 
   /// The scratch as `wanted`, at least as large; the same memory each time.
   dnnl::memory take(const dnnl::memory::desc& wanted);
@@ -36,7 +40,8 @@ struct LinearLane {
 /// Immutable once made; shared by all layers of that shape.
 class LinearShape {
  public:
-  LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out);
+  LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out,
+              Precision precision = Precision::fp32);
 
   std::size_t in() const noexcept { return in_; }
   std::size_t out() const noexcept { return out_; }
@@ -55,6 +60,7 @@ class LinearShape {
 
   dnnl::engine engine_;
   std::size_t in_, out_;
+  dnnl::memory::data_type factors_;  // of rows and weights; bias and results are fp32
   dnnl::memory::desc weights_desc_, bias_desc_;
   std::string_view implementation_;
   std::vector<Product> products_;   // Index: rows / rows_step - 1.

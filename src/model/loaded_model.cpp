@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 namespace memseal::model {
 
@@ -92,18 +93,78 @@ Result<std::size_t> read_length(const fs::path& directory, const BertConfig& con
   return length == 0 ? config.positions : std::min(length, config.positions);
 }
 
-Result<std::unique_ptr<Encoder>> read_encoder(const MappedFile& file, const fs::path& path,
-                                              const BertConfig& config, Backend backend,
+/// A directory's files, read and checked; the weights only mapped.
+struct Parts {
+  BertConfig config;
+  std::size_t length;
+  text::WordPiece words;
+  MappedFile file;
+};
+
+Result<void> is_there(const fs::path& directory) {
+  std::error_code code;
+  if (fs::is_directory(directory, code)) return {};
+  return Error{Errc::no_model, directory.string() +
+                                   ": no such directory; fetch the model or correct its path"};
+}
+
+fs::path weights_of(const fs::path& directory) { return directory / "model.safetensors"; }
+
+Result<Parts> read_parts(const fs::path& directory, Architecture wanted) {
+  if (const auto there = is_there(directory); !there) return there.error();
+  auto config = read_config(directory, wanted);
+  if (!config) return config.error();
+  const auto length = read_length(directory, *config);
+  if (!length) return length.error();
+  auto words = read_words(directory);
+  if (!words) return words.error();
+  if (words->vocabulary_size() > config->vocabulary)
+    return invalid((directory / "config.json").string(),
+                   "has a \"vocab_size\" below the vocabulary's; fetch the model again");
+  auto file = MappedFile::open(weights_of(directory));
+  if (!file) return file.error();
+  return Parts{*config, *length, std::move(*words), std::move(*file)};
+}
+
+/// oneDNN refuses bf16 on a CPU without AVX-512.
+Result<std::unique_ptr<Encoder>> cpu_encoder(const Parts& parts, const BertTensors& tensors,
+                                             const fs::path& path, Precision precision) {
+  if (precision == Precision::bf16 && std::string_view(best_kernels().isa) != "avx512")
+    return Error{Errc::model_unsupported,
+                 path.string() + ": this CPU cannot compute in bf16; set the precision to fp32"};
+  return make_cpu_encoder(parts.config, tensors, best_kernels(), precision);
+}
+
+/// Checks every tensor; makes an encoder of them, unless only their number is wanted.
+Result<std::unique_ptr<Encoder>> read_encoder(const Parts& parts, const fs::path& path,
+                                              const LoadOptions* options,
                                               std::size_t& parameters) {
-  const auto parsed = Safetensors::parse(file.bytes(), path.string());
+  const auto parsed = Safetensors::parse(parts.file.bytes(), path.string());
   if (!parsed) return parsed.error();
-  const auto tensors = BertTensors::find(*parsed, config, path.string());
+  const auto tensors = BertTensors::find(*parsed, parts.config, path.string());
   if (!tensors) return tensors.error();
   parameters = tensors->parameters;
-  auto encoder = backend == Backend::cpu ? make_cpu_encoder(config, *tensors)
-                                         : make_reference_encoder(config, *tensors);
-  file.drop_pages();
+  Result<std::unique_ptr<Encoder>> encoder = std::unique_ptr<Encoder>();
+  if (options != nullptr)
+    encoder = options->backend == Backend::cpu
+                  ? cpu_encoder(parts, *tensors, path, options->precision)
+                  : make_reference_encoder(parts.config, *tensors);
+  parts.file.drop_pages();
   return encoder;
+}
+
+ModelInfo info_of(const fs::path& directory, const Parts& parts) {
+  std::error_code code;
+  const auto canonical = fs::canonical(directory, code);
+  ModelInfo info;
+  info.name = (code ? directory : canonical).filename().string();
+  info.architecture = architecture_name(parts.config.architecture);
+  info.layers = parts.config.layers;
+  info.hidden = parts.config.hidden;
+  info.heads = parts.config.heads;
+  info.vocabulary = parts.words.vocabulary_size();
+  info.tokens_max = parts.length;
+  return info;
 }
 
 }  // namespace
@@ -119,41 +180,45 @@ std::string ModelInfo::describe() const {
 Result<std::shared_ptr<const LoadedModel>> load_model(const fs::path& directory,
                                                       Architecture wanted,
                                                       const LoadOptions& options) {
-  std::error_code code;
-  if (!fs::is_directory(directory, code))
-    return Error{Errc::no_model, directory.string() +
-                                     ": no such directory; fetch the model or correct its path"};
-  auto config = read_config(directory, wanted);
-  if (!config) return config.error();
-  const auto length = read_length(directory, *config);
-  if (!length) return length.error();
-  auto words = read_words(directory);
-  if (!words) return words.error();
-  if (words->vocabulary_size() > config->vocabulary)
-    return invalid((directory / "config.json").string(),
-                   "has a \"vocab_size\" below the vocabulary's; fetch the model again");
-  const auto path = directory / "model.safetensors";
-  auto file = MappedFile::open(path);
-  if (!file) return file.error();
-
-  ModelInfo info;
-  auto encoder = read_encoder(*file, path, *config, options.backend, info.parameters);
+  auto parts = read_parts(directory, wanted);
+  if (!parts) return parts.error();
+  auto info = info_of(directory, *parts);
+  auto encoder = read_encoder(*parts, weights_of(directory), &options, info.parameters);
   if (!encoder) return encoder.error();
-  const auto canonical = fs::canonical(directory, code);
-  info.name = (code ? directory : canonical).filename().string();
-  info.architecture = architecture_name(config->architecture);
   info.backend = (*encoder)->backend();
   info.isa = (*encoder)->isa();
-  info.layers = config->layers;
-  info.hidden = config->hidden;
-  info.heads = config->heads;
-  info.vocabulary = words->vocabulary_size();
-  info.tokens_max = options.tokens_max == 0 ? *length
-                                            : std::clamp<std::size_t>(options.tokens_max, 8,
-                                                                      *length);
-  return std::make_shared<const LoadedModel>(LoadedModel{*config, std::move(*words),
-                                                         std::move(*file), std::move(*encoder),
-                                                         std::move(info)});
+  if (options.tokens_max != 0)
+    info.tokens_max = std::clamp<std::size_t>(options.tokens_max, 8, parts->length);
+  return std::make_shared<const LoadedModel>(
+      LoadedModel{parts->config, std::move(parts->words), std::move(parts->file),
+                  std::move(*encoder), std::move(info)});
+}
+
+Result<Architecture> architecture_of(const fs::path& directory) {
+  if (const auto there = is_there(directory); !there) return there.error();
+  const auto path = directory / "config.json";
+  const auto text = read_text(path, json_bytes_max);
+  if (!text) return text.error();
+  const auto config = BertConfig::parse(*text, path.string());
+  if (!config) return config.error();
+  return config->architecture;
+}
+
+Result<text::WordPiece> load_words(const fs::path& directory) {
+  if (const auto there = is_there(directory); !there) return there.error();
+  return read_words(directory);
+}
+
+Result<ModelInfo> describe_model(const fs::path& directory) {
+  const auto architecture = architecture_of(directory);
+  if (!architecture) return architecture.error();
+  const auto parts = read_parts(directory, *architecture);
+  if (!parts) return parts.error();
+  auto info = info_of(directory, *parts);
+  const auto checked =
+      read_encoder(*parts, weights_of(directory), nullptr, info.parameters);
+  if (!checked) return checked.error();
+  return info;
 }
 
 }  // namespace memseal::model

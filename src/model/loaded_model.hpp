@@ -27,4 +27,11 @@ Result<std::shared_ptr<const LoadedModel>> load_model(const std::filesystem::pat
                                                       Architecture wanted,
                                                       const LoadOptions& options);
 
+/// What config.json says the model is.
+Result<Architecture> architecture_of(const std::filesystem::path& directory);
+
+/// Everything that load_model() checks, of whichever architecture, without an encoder: `backend`
+/// and `isa` stay empty.
+Result<ModelInfo> describe_model(const std::filesystem::path& directory);
+
 }  // namespace memseal::model

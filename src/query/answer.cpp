@@ -1,15 +1,12 @@
 #include "memseal/query/answer.hpp"
 
+#include "rerank.hpp"
+
 #include "memseal/policy/breaker.hpp"
 #include "memseal/runtime/log.hpp"
 
-#include <boost/asio/cancel_after.hpp>
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -93,7 +90,7 @@ class Opener {
 
 struct Ranking {
   std::vector<std::size_t> order;         ///< indexes into the passages, best first
-  std::vector<float> logits;              ///< by passage; empty: search order
+  std::vector<float> logits;              ///< of the first passages; empty: search order
   Fallback fallback = Fallback::none;
   StageStatus status = StageStatus::ok;
 };
@@ -113,59 +110,21 @@ Fallback reason_to_skip(const Parts& parts, const wire::QueryRequest& request) {
   return parts.breaker.allows(Clock::now()) ? Fallback::none : Fallback::breaker_open;
 }
 
-Fallback fallback_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const Outage& outage) {
-    return outage.error().code == Errc::timeout ? Fallback::timeout : Fallback::error;
-  } catch (const boost::system::system_error& error) {
-    return error.code() == asio::error::operation_aborted ? Fallback::timeout : Fallback::error;
-  } catch (const std::exception&) {
-    return Fallback::error;
-  }
-}
-
-bool all_finite(const std::vector<float>& logits) {
-  return std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); });
-}
-
 /// Scores `passages`, or says why there are no scores. Throws only when the caller was cancelled.
 asio::awaitable<Ranking> score(Parts& parts, const runtime::RequestContext& context,
                                const wire::QueryRequest& request,
                                const std::vector<crypto::Passage>& passages) {
-  Ranking ranking;
   const auto budget = std::min(parts.rerank_budget, context.deadline.left());
-  const auto started = Clock::now();
-  std::exception_ptr failure;
-  try {
-    // The reranker keeps the deadline itself; a second hand stops waiting for one that does not.
-    auto work = parts.reranker->score(context.within(budget), request.query, texts_of(passages));
-    ranking.logits =
-        co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(work),
-                                asio::cancel_after(budget, asio::use_awaitable));
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  const auto state = co_await asio::this_coro::cancellation_state;
-  if (failure && state.cancelled() != asio::cancellation_type::none) {
-    parts.breaker.forget();
-    std::rethrow_exception(failure);  // the client is gone: nobody wants the search order either
-  }
-  const auto took = Clock::now() - started;
-  if (failure)
-    ranking.fallback = fallback_of(failure);
-  else if (ranking.logits.size() != passages.size() || !all_finite(ranking.logits))
-    ranking.fallback = Fallback::error;
-  parts.breaker.record(Clock::now(), took, ranking.fallback == Fallback::none);
-  const bool open = parts.breaker.state(Clock::now()) == policy::BreakerState::open;
-  parts.probe.rerank_circuit_open.Set(open ? 1 : 0);
-  if (ranking.fallback != Fallback::none) {
-    ranking.logits.clear();
+  auto scored = co_await ask_reranker(parts, context, budget, request.query, texts_of(passages));
+  // A part of the scores is an answer: the breaker judges it by its time alone.
+  record_verdict(parts, scored.took, scored.fallback == Fallback::none);
+  Ranking ranking;
+  ranking.fallback = scored.fallback;
+  ranking.logits = std::move(scored.logits);
+  if (ranking.fallback != Fallback::none)
     ranking.status = StageStatus::failed_open;
-    runtime::log(LogLevel::warn, "rerank_failed",
-                 {{"request_id", context.id}, {"reason", fallback_name(ranking.fallback)},
-                  {"took_ms", std::chrono::duration<double, std::milli>(took).count()}});
-  }
+  else if (ranking.logits.size() < passages.size())
+    parts.probe.rerank_partial.Increment();
   co_return ranking;
 }
 
@@ -183,11 +142,10 @@ asio::awaitable<Ranking> rank_or_keep(Parts& parts, const runtime::RequestContex
   }
   ranking.order.resize(passages.size());
   std::iota(ranking.order.begin(), ranking.order.end(), std::size_t{0});
-  if (!ranking.logits.empty()) {
-    std::stable_sort(ranking.order.begin(), ranking.order.end(), [&](auto a, auto b) {
-      return ranking.logits[a] > ranking.logits[b];
-    });
-  }
+  // What was not ranked keeps its order behind what was.
+  const auto ranked = ranking.order.begin() + static_cast<std::ptrdiff_t>(ranking.logits.size());
+  std::stable_sort(ranking.order.begin(), ranked,
+                   [&](auto a, auto b) { return ranking.logits[a] > ranking.logits[b]; });
   co_return ranking;
 }
 
@@ -206,7 +164,7 @@ asio::awaitable<std::size_t> send_best(Parts& parts, const Ranking& ranking,
     const auto index = ranking.order[i];
     const auto& passage = passages[index];
     Hit hit{.rank = i + 1, .score = 1 - passage.distance(), .rerank_score = {}, .passage = passage};
-    if (!ranking.logits.empty()) {
+    if (index < ranking.logits.size()) {
       hit.rerank_score = ranking.logits[index];
       hit.score = sigmoid(ranking.logits[index]);
     }
@@ -238,6 +196,7 @@ asio::awaitable<Summary> run(Parts& parts, runtime::RequestContext context, cryp
   StageClock open;
   const auto passages = co_await Opener(parts, context, who).open_all(std::move(found));
   open.stop(parts.probe.open);
+  summary.opened = passages.size();
   co_await out.stage({Stage::open, StageStatus::ok, open.took, passages.size()});
 
   StageClock rerank;
@@ -248,6 +207,7 @@ asio::awaitable<Summary> run(Parts& parts, runtime::RequestContext context, cryp
 
   summary.count = co_await send_best(parts, ranking, passages, request.top_k, start, out);
   summary.reranked = !ranking.logits.empty();
+  summary.reranked_count = ranking.logits.size();
   summary.fallback = ranking.fallback;
   summary.timings = {embed.took, search.took, open.took, rerank.took, Clock::now() - start};
   co_return summary;

@@ -1,5 +1,8 @@
 #include "memseal/query/probe.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 namespace memseal::query {
 
 const char* fallback_name(Fallback reason) noexcept {
@@ -34,6 +37,18 @@ runtime::Counter& open_failure(runtime::Metrics& metrics, const char* cause) {
                          {{"cause", cause}});
 }
 
+// Every objective of a rerank is an edge; beyond the budget there are only bulk calls.
+const std::vector<double>& rerank_buckets_s() {
+  static const std::vector<double> edges{0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2,
+                                         0.25,  0.5,  1,     2.5,  5,   10};
+  return edges;
+}
+
+const std::vector<double>& batch_buckets() {
+  static const std::vector<double> edges{1, 2, 4, 8, 12, 16, 24, 32, 64};
+  return edges;
+}
+
 }  // namespace
 
 Probe::Probe(runtime::Metrics& metrics)
@@ -58,12 +73,44 @@ Probe::Probe(runtime::Metrics& metrics)
           metrics.counter("memseal_cross_tenant_decrypt_attempts_total",
                           "Rows found under one tenant that did not authenticate for it.")),
       rerank_circuit_open(metrics.gauge("memseal_rerank_circuit_open",
-                                        "1 while the breaker keeps queries off the reranker.")) {
+                                        "1 while the breaker keeps queries off the reranker.")),
+      rerank_duration(metrics.histogram("memseal_rerank_duration_seconds",
+                                        "Time of one call of the reranker, waiting included.",
+                                        rerank_buckets_s())),
+      rerank_batch(metrics.histogram("memseal_rerank_batch_size",
+                                     "Texts in one call of the reranker.", batch_buckets())),
+      rerank_queue(metrics.gauge("memseal_rerank_queue_length",
+                                 "Calls of the reranker that have begun and not ended.")),
+      rerank_partial(metrics.counter("memseal_rerank_partial_total",
+                                     "Answers of which only the first texts were ranked in "
+                                     "time.")) {
   for (int i = 0; i < fallback_count; ++i) {
     fallbacks_[i] = &metrics.counter("memseal_rerank_fallback_total",
                                      "Answers in search order, by reason; none: reranked.",
                                      {{"reason", fallback_name(static_cast<Fallback>(i))}});
   }
+}
+
+std::optional<double> quantile(const runtime::Histogram& histogram, double q) {
+  const auto seen = histogram.Collect().histogram;
+  if (seen.sample_count == 0) return std::nullopt;
+  const auto rank = q * static_cast<double>(seen.sample_count);
+  double edge = 0, below = 0;  // of the buckets before
+  for (const auto& bucket : seen.bucket) {
+    const auto here = static_cast<double>(bucket.cumulative_count);
+    if (std::isinf(bucket.upper_bound)) break;
+    if (here >= rank && here > below)
+      return edge + (bucket.upper_bound - edge) * std::max(rank - below, 0.0) / (here - below);
+    edge = bucket.upper_bound;
+    below = here;
+  }
+  return edge;
+}
+
+Observed observed(const runtime::Histogram& histogram) {
+  const auto seen = histogram.Collect().histogram;
+  if (seen.sample_count == 0) return {};
+  return {seen.sample_count, seen.sample_sum / static_cast<double>(seen.sample_count)};
 }
 
 }  // namespace memseal::query

@@ -1,5 +1,6 @@
 #include "base64.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -8,12 +9,12 @@ namespace memseal::wire {
 namespace {
 
 constexpr std::uint8_t not_a_digit = 0xff;
+constexpr std::string_view digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 constexpr std::array<std::uint8_t, 256> make_values() {
   std::array<std::uint8_t, 256> values{};
   for (auto& value : values) value = not_a_digit;
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   for (std::size_t i = 0; i < digits.size(); ++i)
     values[static_cast<unsigned char>(digits[i])] = static_cast<std::uint8_t>(i);
   return values;
@@ -45,6 +46,18 @@ std::optional<std::string> decode_base64(std::string_view text) {
   }
   const bool canonical = (bits & ((1u << held) - 1)) == 0;
   return canonical ? std::optional(std::move(bytes)) : std::nullopt;
+}
+
+void append_base64(std::string& out, std::string_view bytes) {
+  out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const auto here = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (k < here ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k)
+      out += k <= here ? digits[bits >> (18 - 6 * k) & 63] : '=';
+  }
 }
 
 }  // namespace memseal::wire

@@ -9,4 +9,7 @@ namespace memseal::wire {
 /// white space. Nothing when it is anything else.
 std::optional<std::string> decode_base64(std::string_view text);
 
+/// Appends the same encoding of `bytes` to `out`.
+void append_base64(std::string& out, std::string_view bytes);
+
 }  // namespace memseal::wire

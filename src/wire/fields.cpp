@@ -76,7 +76,7 @@ std::string FieldReader::at(std::string_view key) const {
   return pointer_ + '/' + escaped_token(key);
 }
 
-const json::value* FieldReader::find(std::string_view key, Presence presence) {
+const json::value* FieldReader::member(std::string_view key, Presence presence) {
   known_.push_back(key);
   const auto* value = object_.if_contains(key);
   if (value == nullptr && presence == Presence::required) fail(key, "is missing");
@@ -84,7 +84,7 @@ const json::value* FieldReader::find(std::string_view key, Presence presence) {
 }
 
 bool FieldReader::text(std::string_view key, std::string& out, TextSize size, Presence presence) {
-  const auto* value = find(key, presence);
+  const auto* value = member(key, presence);
   if (value == nullptr) return false;
   const auto* string = value->if_string();
   if (string == nullptr) return fail(key, "must be a string"), false;
@@ -96,7 +96,7 @@ bool FieldReader::text(std::string_view key, std::string& out, TextSize size, Pr
 
 bool FieldReader::integer(std::string_view key, std::int64_t& out, std::int64_t least,
                           std::int64_t most, Presence presence) {
-  const auto* value = find(key, presence);
+  const auto* value = member(key, presence);
   if (value == nullptr) return false;
   const auto* number = value->if_int64();
   if (number == nullptr || *number < least || *number > most) {
@@ -109,7 +109,7 @@ bool FieldReader::integer(std::string_view key, std::int64_t& out, std::int64_t 
 }
 
 bool FieldReader::truth(std::string_view key, bool& out) {
-  const auto* value = find(key, Presence::optional);
+  const auto* value = member(key, Presence::optional);
   if (value == nullptr) return false;
   const auto* truth = value->if_bool();
   if (truth == nullptr) return fail(key, "must be true or false"), false;
@@ -118,7 +118,7 @@ bool FieldReader::truth(std::string_view key, bool& out) {
 }
 
 const json::object* FieldReader::object(std::string_view key, Presence presence) {
-  const auto* value = find(key, presence);
+  const auto* value = member(key, presence);
   if (value == nullptr) return nullptr;
   const auto* object = value->if_object();
   if (object == nullptr) fail(key, "must be an object");
@@ -126,7 +126,7 @@ const json::object* FieldReader::object(std::string_view key, Presence presence)
 }
 
 const json::array* FieldReader::array(std::string_view key, Presence presence) {
-  const auto* value = find(key, presence);
+  const auto* value = member(key, presence);
   if (value == nullptr) return nullptr;
   const auto* array = value->if_array();
   if (array == nullptr) fail(key, "must be an array");
@@ -151,7 +151,7 @@ void FieldReader::tags(std::string_view key, std::vector<std::string>& out) {
 }
 
 void FieldReader::attributes(std::string_view key, std::string& out) {
-  const auto* value = find(key, Presence::optional);
+  const auto* value = member(key, Presence::optional);
   if (value == nullptr) return;
   if (!value->is_object()) return fail(key, "must be an object");
   auto compact = compact_json(*value);

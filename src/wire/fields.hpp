@@ -48,6 +48,8 @@ class FieldReader {
   bool integer(std::string_view key, std::int64_t& out, std::int64_t least, std::int64_t most,
                Presence presence);
   bool truth(std::string_view key, bool& out);
+  /// Whatever the member is; null when it is absent.
+  const json::value* member(std::string_view key, Presence presence);
   const json::object* object(std::string_view key, Presence presence);
   const json::array* array(std::string_view key, Presence presence);
   /// A list of distinct tags (repeats are dropped) within limits::tags_max.
@@ -62,8 +64,6 @@ class FieldReader {
   void close();
 
  private:
-  const json::value* find(std::string_view key, Presence presence);
-
   const json::object& object_;
   std::string pointer_;
   Fault& fault_;

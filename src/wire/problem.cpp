@@ -46,10 +46,12 @@ constexpr ProblemKind shutting_down =
 constexpr ProblemKind unavailable =
     row(503, "A part of the service is away", again, Severity::error);
 constexpr ProblemKind internal = row(500, "Something went wrong inside", once, Severity::error);
+constexpr ProblemKind no_model = row(503, "No model answers this here", once, Severity::info);
 constexpr ProblemKind not_ready = row(503, "The service is not set up", once, Severity::error);
 
 }  // namespace
 
+// Table: one line an error.
 const ProblemKind& problem_kind(Errc code) noexcept {
   switch (code) {
     case Errc::bad_json:
@@ -101,6 +103,7 @@ const ProblemKind& problem_kind(Errc code) noexcept {
     case Errc::key_invalid:
       return internal;
     case Errc::no_model:
+      return no_model;
     case Errc::model_invalid:
     case Errc::model_unsupported:
     case Errc::bad_config:

@@ -1,5 +1,6 @@
 #include "memseal/wire/request.hpp"
 
+#include "body.hpp"
 #include "fields.hpp"
 #include "memseal/wire/event.hpp"
 #include "utf8.hpp"
@@ -10,20 +11,6 @@
 namespace memseal::wire {
 
 namespace {
-
-Result<json::object> object_of(std::string_view body) {
-  if (body.size() > limits::http_body_bytes_max)
-    return Error{Errc::payload_too_large, "a body has at most 1048576 bytes"};
-  auto parsed = parse_json(body, Errc::bad_json);
-  if (!parsed) return parsed.error();
-  auto* object = parsed->if_object();
-  if (object == nullptr) return Error{Errc::bad_json, "must be a JSON object"};
-  return std::move(*object);
-}
-
-bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
 
 void read_user_id(FieldReader& fields, std::optional<std::string>& out) {
   std::string user;

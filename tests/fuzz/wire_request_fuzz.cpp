@@ -1,8 +1,10 @@
 // Any body: what is accepted is within its limits.
 #include "memseal/base/assert.hpp"
+#include "memseal/wire/inference.hpp"
 #include "memseal/wire/request.hpp"
 
 #include <cstdint>
+#include <vector>
 
 using namespace memseal;
 using namespace memseal::wire;
@@ -15,6 +17,23 @@ void check_common(const Request& request) {
   for (const auto& tag : request.tags)
     MEMSEAL_ASSERT(!tag.empty() && tag.size() <= limits::tag_bytes_max);
   MEMSEAL_ASSERT(!request.user_id || UserId::parse(*request.user_id));
+}
+
+void check_texts(const std::vector<std::string>& texts, std::size_t least) {
+  MEMSEAL_ASSERT(!texts.empty() && texts.size() <= inference_texts_max);
+  for (const auto& text : texts)
+    MEMSEAL_ASSERT(text.size() >= least && text.size() <= inference_text_bytes_max);
+}
+
+void check_rerank(const Result<RerankRequest>& request) {
+  if (!request) return;
+  MEMSEAL_ASSERT(!request->query.empty() && request->query.size() <= limits::query_bytes_max);
+  MEMSEAL_ASSERT(request->model.size() <= model_name_bytes_max);
+  check_texts(request->texts, 0);
+  MEMSEAL_ASSERT(request->top_n >= 1 && request->top_n <= request->texts.size());
+  const std::vector<float> logits(request->texts.size(), 0.5f);
+  MEMSEAL_ASSERT(cohere_rerank_json(*request, logits, "id", request->model).ends_with("}"));
+  MEMSEAL_ASSERT(tei_rerank_json(*request, logits).ends_with("]"));
 }
 
 }  // namespace
@@ -33,6 +52,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MEMSEAL_ASSERT(!index->text.empty());
     MEMSEAL_ASSERT(index->doc_id.empty() || DocId::parse(index->doc_id));
     check_common(*index);
+  }
+  check_rerank(parse_cohere_rerank(body));
+  check_rerank(parse_tei_rerank(body));
+  if (const auto embeddings = parse_embeddings_request(body)) {
+    check_texts(embeddings->inputs, 1);
+    MEMSEAL_ASSERT(embeddings->model.size() <= model_name_bytes_max);
   }
   return 0;
 }

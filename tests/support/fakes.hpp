@@ -186,11 +186,14 @@ class FakeEmbedder final : public ports::Embedder {
   std::size_t dimension() const override { return 8; }
   const std::string& model_name() const override { return name_; }
   asio::awaitable<std::vector<ports::Embedding>> embed(
-      runtime::RequestContext, std::vector<std::vector<std::int32_t>> token_ids) override {
+      runtime::RequestContext, std::vector<ports::EmbedInput> inputs) override {
     faults.strike();
-    calls.push_back(token_ids.size());
+    calls.push_back(inputs.size());
     std::vector<ports::Embedding> out;
-    for (const auto& ids : token_ids) out.push_back(vector_of(ids));
+    for (auto& input : inputs) {
+      out.push_back(vector_of(input.token_ids));
+      texts.push_back(std::move(input.text));
+    }
     co_return out;
   }
   asio::awaitable<ports::QueryVector> embed_query(runtime::RequestContext,
@@ -212,6 +215,7 @@ class FakeEmbedder final : public ports::Embedder {
 
   Faults faults;
   std::vector<std::size_t> calls;                         ///< chunks of each call
+  std::vector<std::string> texts;                         ///< of all of them
 
  private:
   std::string name_ = "fake-embedder";

@@ -28,19 +28,20 @@ const std::map<std::string, Names>& may_include() {
       {"postgres", adapters},
       {"redis", adapters},
       {"model", adapters},
+      {"remote", adapters},
       {"ingest", {"ports", "runtime", "text", "crypto", "policy", "wire"}},
       {"query", {"ports", "runtime", "text", "crypto", "policy", "wire"}},
       {"http", {"query", "ports", "runtime", "text", "crypto", "policy", "wire"}},
       {"app",
-       {"http", "query", "ingest", "kafka", "postgres", "redis", "model", "ports", "runtime",
-        "text", "crypto", "policy", "wire"}}};
+       {"http", "query", "ingest", "kafka", "postgres", "redis", "model", "remote", "ports",
+        "runtime", "text", "crypto", "policy", "wire"}}};
   return law;
 }
 
 // Which module may include which library, by the first words of the header's name.
 const std::map<std::string, Names>& library_homes() {
   static const std::map<std::string, Names> homes{
-      {"openssl/", {"crypto"}},
+      {"openssl/", {"crypto", "remote"}},
       {"librdkafka/", {"kafka"}},
       {"pqxx/", {"postgres"}},
       {"libpq", {"postgres"}},
@@ -48,14 +49,14 @@ const std::map<std::string, Names>& library_homes() {
       {"oneapi/dnnl/", {"model"}},
       {"omp.h", {"model"}},
       {"cuda", {"model"}},
-      {"boost/beast", {"http"}},
+      {"boost/beast", {"http", "remote"}},
       {"prometheus/", {"runtime"}},
       {"spdlog/", {"runtime"}},
       {"yaml-cpp/", {"app"}},
       {"CLI/", {"app"}},
       {"boost/asio",
-       {"runtime", "ports", "kafka", "postgres", "redis", "model", "ingest", "query", "http",
-        "app"}}};
+       {"runtime", "ports", "kafka", "postgres", "redis", "model", "remote", "ingest", "query",
+        "http", "app"}}};
   return homes;
 }
 

@@ -18,7 +18,6 @@ namespace memseal::app {
 /// Everything an operator may set. Key names are `section.name`; the environment spells them
 /// MEMSEAL__SECTION__NAME. `memseal config show` lists all with their origin.
 struct Config {
-  std::string env = "development";  ///< "development" or "production"
   struct Http {
     std::string listen = "127.0.0.1:7400";
     std::string admin_listen = "127.0.0.1:7401";  ///< /metrics; "off" closes it
@@ -60,10 +59,14 @@ struct Config {
   } ratelimit;
   struct Embedding {
     std::string model = "all-MiniLM-L6-v2";  ///< directory, or a name in the model path
+    std::string url;           ///< of an OpenAI-compatible endpoint; empty: `model` embeds here
+    std::string remote_model;  ///< what that endpoint calls its model
+    std::string api_key, ca_file;
   } embedding;
   struct Rerank {
     bool enabled = true;
     std::string model;  ///< directory or name; empty: search order is kept
+    std::string precision = "fp32";
     std::int64_t budget_ms = 250;
   } rerank;
   struct Seal {
@@ -76,7 +79,7 @@ struct Config {
   } chunk;
   struct Runtime {
     std::int64_t loops = 0;        ///< I/O threads; 0: half the cores, at least one
-    std::int64_t cpu_threads = 0;  ///< model threads; 0: the cores less the loops
+    std::int64_t cpu_threads = 0;  ///< model threads; 0: as many as cores
     std::int64_t drain_timeout_ms = 20'000;
   } runtime;
   struct Log {
@@ -128,5 +131,8 @@ std::optional<std::string> did_you_mean(std::string_view word,
 /// Finds a model: an existing directory, or a name in $MEMSEAL_MODELS, beside the program, in
 /// /usr/share/memseal/models. bad_config names the places looked at.
 Result<std::filesystem::path> find_model(const std::string& name_or_path);
+
+/// The directories whose subdirectories are models known by name, as find_model() looks.
+std::vector<std::filesystem::path> model_places();
 
 }  // namespace memseal::app

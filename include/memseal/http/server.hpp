@@ -30,7 +30,7 @@ struct Options {
   std::string address = "127.0.0.1";      ///< IPv4 or IPv6 address, no name
   std::uint16_t port = 7400;              ///< 0: any free port, see Server::port()
   bool reuse_port = false;                ///< several Servers listen on one address
-  bool api = true;                        ///< serve /api/v1/… (needs Services::api)
+  bool api = true;                        ///< serve the routes of Api (needs Services::api)
   bool admin = false;                     ///< serve /metrics and /metrics/memory
   std::size_t connections_max = limits::http_connections_max;
   int requests_per_connection_max = limits::http_requests_per_connection_max;
@@ -54,7 +54,8 @@ struct Check {
   std::string detail;
 };
 
-/// What the routes under /api/v1 work with; all of it outlives the Server.
+/// What the routes behind a token work with: /api/v1/…, /rerank, /v1/embeddings. All of it outlives
+/// the Server.
 struct Api {
   query::Parts& query;
   ports::ChunkStore& store;
@@ -70,10 +71,12 @@ struct Api {
 struct Services {
   runtime::Metrics& metrics;
   Probe& probe;
-  Api* api = nullptr;                     ///< null: every path under /api/v1 is unknown
+  Api* api = nullptr;                     ///< null: the routes of Api are unknown
   std::function<std::vector<Check>()> readiness = {};
   /// Further figures of GET /metrics/memory: name → bytes or entries.
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory = {};
+  /// Switches reranking for the whole process; empty: its admin routes are unknown.
+  std::function<void(bool)> switch_rerank = {};
 };
 
 /// CloudEvents `source` of what POST /api/v1/memory/index publishes.

@@ -26,14 +26,13 @@ class CpuEmbedder final : public ports::Embedder {
   std::size_t dimension() const override;
   const std::string& model_name() const override;
   asio::awaitable<std::vector<ports::Embedding>> embed(
-      runtime::RequestContext context,
-      std::vector<std::vector<std::int32_t>> token_ids) override;
+      runtime::RequestContext context, std::vector<ports::EmbedInput> inputs) override;
   asio::awaitable<ports::QueryVector> embed_query(runtime::RequestContext context,
                                                   std::string text) override;
 
   /// The model's own tokenizer, for the chunker. Lives as long as the embedder.
   const text::WordPiece& words() const noexcept;
-  /// Tokens of one input, specials included; embed() cuts longer entries on the right.
+  /// Tokens of one input, specials included; embed() cuts longer inputs on the right.
   std::size_t tokens_max() const noexcept;
   const ModelInfo& info() const noexcept;
 

@@ -3,6 +3,7 @@
 #include "memseal/base/result.hpp"
 #include "memseal/model/cpu_embedder.hpp"
 #include "memseal/model/cpu_reranker.hpp"
+#include "memseal/text/wordpiece.hpp"
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -16,8 +17,16 @@ enum class Backend {
   reference,  ///< double, scalar, slow: the oracle of tests
 };
 
+/// What the CPU backend multiplies. bf16 halves what is read and moves logits by up to about 0.1
+/// (random weights); sums, attention, norms and activations stay fp32.
+enum class Precision { fp32, bf16 };
+
+/// True where the CPU multiplies bf16 itself (AVX-512-BF16 or AMX); elsewhere bf16 is slower.
+bool has_fast_bf16() noexcept;
+
 struct LoadOptions {
   Backend backend = Backend::cpu;
+  Precision precision = Precision::fp32;
   std::size_t tokens_max = 0;   ///< cuts inputs shorter than the model would; 0: what it reads
 };
 
@@ -35,5 +44,8 @@ Result<std::unique_ptr<CpuEmbedder>> load_embedder(const std::filesystem::path& 
 Result<std::unique_ptr<CpuReranker>> load_reranker(const std::filesystem::path& directory,
                                                    asio::thread_pool& cpu,
                                                    const LoadOptions& options = {});
+
+/// Loads the tokenizer of a model directory alone. Errors: as load_embedder().
+Result<text::WordPiece> load_words(const std::filesystem::path& directory);
 
 }  // namespace memseal::model

@@ -15,9 +15,11 @@ class Reranker {
  public:
   virtual ~Reranker() = default;
   virtual const std::string& model_name() const = 0;
-  /// One raw logit per passage, in their order; greater is better.
-  /// Throws Outage{timeout} when the deadline passes first, Outage{unavailable} otherwise: the
-  /// caller then keeps the search order.
+  /// Raw logits of the first passages, in their order; greater is better. One per passage, or, when
+  /// the deadline does not allow that, as many as it allows and at least one: a caller puts first
+  /// what matters most. Answers before the deadline, with time left to use the answer.
+  /// Throws Outage{timeout} when not one was scored by the deadline, Outage{unavailable} otherwise:
+  /// the caller then keeps its order.
   virtual asio::awaitable<std::vector<float>> score(runtime::RequestContext context,
                                                     std::string query,
                                                     std::vector<std::string> passages) = 0;

@@ -21,6 +21,10 @@ namespace memseal::policy {
 class Breaker;
 }
 
+namespace memseal::text {
+class WordPiece;
+}
+
 namespace memseal::query {
 
 namespace asio = boost::asio;
@@ -40,6 +44,7 @@ struct Parts {
   const Flags& flags;
   Probe& probe;
   runtime::Clock::duration rerank_budget = limits::rerank_budget;
+  const text::WordPiece* words = nullptr; ///< the embedder's own; null: it takes no clients' texts
 };
 
 /// Time per stage; zero for a stage that did not run.
@@ -51,7 +56,7 @@ struct Timings {
 struct Hit {
   std::size_t rank = 0;                   ///< from 1
   float score = 0;                        ///< sigmoid(rerank_score), else 1 - distance
-  std::optional<float> rerank_score;      ///< the model's raw logit
+  std::optional<float> rerank_score;      ///< the model's raw logit, where it was ranked
   const crypto::Passage& passage;
 };
 
@@ -82,13 +87,16 @@ class ResultSink {
 struct Summary {
   std::size_t count = 0;                  ///< results given to the sink
   std::size_t candidates = 0;             ///< rows the search returned
-  bool reranked = false;
+  std::size_t opened = 0;                 ///< of those, the ones that could be ranked
+  bool reranked = false;                  ///< reranked_count > 0
+  std::size_t reranked_count = 0;         ///< fewer than `opened`: the nearest ones, in time
   Fallback fallback = Fallback::none;
   Timings timings;
 };
 
 /// Answers one query for one tenant. Reranking has min(deadline, rerank_budget) and never fails
-/// the query: the search order stands in and the summary says why. Rows that do not open are left
+/// the query: what it ranked in time comes first, the rest follows in search order, and the summary
+/// says how many it ranked, or why none. Rows that do not open are left
 /// out and counted. Throws Outage when embedder, search or keys are away or late, and system_error
 /// operation_aborted when cancelled.
 asio::awaitable<Summary> answer(Parts& parts, runtime::RequestContext context,

@@ -2,6 +2,9 @@
 // What the answering of queries tells the metrics.
 #include "memseal/runtime/metrics.hpp"
 
+#include <cstdint>
+#include <optional>
+
 namespace memseal::query {
 
 /// Why an answer is in search order. The names are part of the API (`fallback_reason`).
@@ -11,7 +14,7 @@ enum class Fallback {
   disabled,       ///< switched off by the operator or a guardrail
   no_model,       ///< this process has no reranker
   breaker_open,   ///< the reranker was slow or failed a short while ago
-  timeout,        ///< it was not ready within the budget
+  timeout,        ///< it had ranked nothing within the budget
   error,          ///< it failed
 };
 inline constexpr int fallback_count = 7;
@@ -43,9 +46,26 @@ struct Probe {
   /// authenticate for that tenant. Zero in a healthy deployment: alert on the first.
   runtime::Counter& cross_tenant_decrypt_attempts;
   runtime::Gauge& rerank_circuit_open;    ///< memseal_rerank_circuit_open, 0 or 1
+  /// Of single calls of the reranker, whoever makes them; not of those whose client went away.
+  runtime::Histogram& rerank_duration;    ///< memseal_rerank_duration_seconds
+  runtime::Histogram& rerank_batch;       ///< memseal_rerank_batch_size: texts of one call
+  runtime::Gauge& rerank_queue;           ///< memseal_rerank_queue_length: calls begun, not ended
+  runtime::Counter& rerank_partial;       ///< memseal_rerank_partial_total: not all were ranked
 
  private:
   runtime::Counter* fallbacks_[fallback_count];  ///< memseal_rerank_fallback_total{reason=...}
 };
+
+/// The value below which a share `q` (0 to 1) of what `histogram` saw lies, by straight lines
+/// inside its buckets, as Prometheus's histogram_quantile(); at most the last finite edge. Empty
+/// while it saw nothing.
+std::optional<double> quantile(const runtime::Histogram& histogram, double q);
+
+/// How often `histogram` was told something, and the mean of it (0 for none).
+struct Observed {
+  std::uint64_t count = 0;
+  double mean = 0;
+};
+Observed observed(const runtime::Histogram& histogram);
 
 }  // namespace memseal::query

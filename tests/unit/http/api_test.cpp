@@ -34,6 +34,8 @@ TEST_F(ApiTest, AnswersAQueryInJson) {
   const auto body = json::parse(answer.body);
   EXPECT_EQ(body.at("count"), 2);
   EXPECT_EQ(body.at("reranked"), true);
+  EXPECT_EQ(body.at("reranked_count"), 10);
+  EXPECT_EQ(body.at("candidates"), 10);
   EXPECT_TRUE(body.at("fallback_reason").is_null());
   EXPECT_EQ(body.at("query_id").as_string().size(), 36u);
   EXPECT_TRUE(body.at("timings").as_object().contains("total_ms"));
@@ -53,6 +55,7 @@ TEST_F(ApiTest, SaysWhyAnAnswerIsInSearchOrder) {
   start();
   const auto body = json::parse(ask(post(query_path, question)).body);
   EXPECT_EQ(body.at("reranked"), false);
+  EXPECT_EQ(body.at("reranked_count"), 0);
   EXPECT_EQ(body.at("fallback_reason"), "no_model");
   EXPECT_EQ(body.at("results").at(0).at("text"), "passage 0");
   EXPECT_TRUE(body.at("results").at(0).at("rerank_score").is_null());
@@ -268,6 +271,8 @@ TEST_F(ApiTest, MakesARepeatedRequestOneEvent) {
   EXPECT_EQ(on_loop([&] { return sink.records.size(); }), 1u);
   EXPECT_NE(ask(post(index_path, R"({"text":"once"})", "Idempotency-Key: key-2\r\n"))
                 .field("location"), first.field("location"));
+  expect_problem(ask(post(index_path, R"({"text":"twice"})", "Idempotency-Key: key-1\r\n")), 422,
+                 "invalid_field");
   // The same key of another user names another operation.
   EXPECT_NE(ask(post(index_path, R"({"text":"once"})", "Idempotency-Key: key-1\r\n", "bob"))
                 .field("location"), first.field("location"));
@@ -360,6 +365,21 @@ TEST_F(ApiTest, TellsItsMetricsAndVersion) {
   EXPECT_GE(figures.at("connections").to_number<int>(), 1);
   EXPECT_EQ(figures.at("caches").at("tenant_keys"), 12);
   EXPECT_EQ(json::parse(ask(get("/version")).body).at("name"), "memseal");
+}
+
+TEST_F(ApiTest, SwitchesRerankingWhileItRuns) {
+  std::vector<bool> switched;
+  switch_rerank = [&](bool on) { switched.push_back(on); };
+  start();
+  EXPECT_EQ(ask(post("/flags/rerank/off", "")).body, R"({"rerank":false})");
+  EXPECT_EQ(ask(post("/flags/rerank/on", "")).body, R"({"rerank":true})");
+  EXPECT_EQ(ask(get("/flags/rerank/on")).status, 405);
+  stop();
+  EXPECT_EQ(switched, (std::vector<bool>{false, true}));
+  options.admin = false;
+  loop.restart();
+  start();
+  EXPECT_EQ(ask(post("/flags/rerank/off", "")).status, 404) << "only where operators are";
 }
 
 TEST_F(ApiTest, ServesOnlyItsOwnSetOfRoutes) {

@@ -36,7 +36,8 @@ class ServerTest : public ::testing::Test {
     server = std::make_unique<http::Server>(
         loop.get_executor(), options,
         http::Services{.metrics = world.metrics, .probe = probe, .api = &api,
-                       .readiness = readiness, .memory = memory});
+                       .readiness = readiness, .memory = memory,
+                       .switch_rerank = switch_rerank});
     asio::co_spawn(loop, server->run(), [this](std::exception_ptr thrown) { failure = thrown; });
     thread = std::thread([this] { loop.run(); });
   }
@@ -98,6 +99,7 @@ class ServerTest : public ::testing::Test {
   http::Options options;
   std::function<std::vector<http::Check>()> readiness;
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory;
+  std::function<void(bool)> switch_rerank;
   asio::io_context loop{1};
   std::unique_ptr<http::Server> server;
   std::thread thread;

@@ -85,8 +85,9 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
   }
   EXPECT_EQ(described, (std::set<std::string>{
                            "/api/v1/memory/query", "/api/v1/memory/index",
-                           "/api/v1/operations/{id}", "/health", "/ready", "/version",
-                           "/openapi.json", "/metrics", "/metrics/memory"}));
+                           "/api/v1/operations/{id}", "/api/v1/rerank",
+                           "/api/v1/rerank/metrics", "/rerank", "/v1/embeddings", "/health",
+                           "/ready", "/version", "/openapi.json", "/metrics", "/metrics/memory"}));
 }
 
 TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
@@ -97,6 +98,15 @@ TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
   expect_described(json::parse(accepted.body), schema("OperationAnswer"));
   expect_described(json::parse(ask(get(accepted.field("location"))).body),
                    schema("OperationAnswer"));
+  const auto cohere = ask(post(
+      "/api/v1/rerank", R"({"query":"q","documents":["a 1"],"return_documents":true})"));
+  expect_described(json::parse(cohere.body), schema("CohereRanking"));
+  const auto tei = ask(post("/rerank", R"({"query":"q","texts":["a 1"],"return_text":true})"));
+  expect_described(json::parse(tei.body), schema("TeiRanking"));
+  expect_described(json::parse(ask(post("/v1/embeddings", R"({"input":"mars"})")).body),
+                   schema("Embeddings"));
+  expect_described(json::parse(ask(get("/api/v1/rerank/metrics")).body),
+                   schema("RerankMetrics"));
   expect_described(json::parse(ask(get("/ready")).body), schema("Readiness"));
   expect_described(json::parse(ask(get("/metrics/memory")).body), schema("MemoryFigures"));
   expect_described(json::parse(ask(get("/nope")).body), schema("Problem"));

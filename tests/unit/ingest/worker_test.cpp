@@ -97,6 +97,12 @@ TEST_F(WorkerTest, EmbedsABatchInFewCalls) {
   EXPECT_EQ(store.events(), 40u);
 }
 
+TEST_F(WorkerTest, GivesTheEmbedderTheTextOfItsTokens) {
+  push({good("alice", "1")});
+  run();
+  EXPECT_EQ(embedder.texts, std::vector<std::string>{"hello world"});
+}
+
 TEST_F(WorkerTest, CountsAReplayAsADuplicate) {
   push({good("alice", "1"), good("alice", "1")});
   run();

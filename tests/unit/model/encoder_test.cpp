@@ -127,6 +127,29 @@ TEST(CpuEncoder, OneLayerOfACrossEncoderIsItsLast) {
   expect_close(run(*bert.cpu(), bert, batch), run(*bert.reference(), bert, batch), 1e-4, "1 layer");
 }
 
+// Rounding factors to 8 bits moves a sum of n products by about 2^-9 sqrt(n) of one of them.
+TEST(CpuEncoder, InBf16ItStaysNearTheReferenceOrSaysThatTheMachineCannot) {
+  for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
+    const Bert bert(tiny(architecture));
+    const auto make = [&] {
+      return make_cpu_encoder(bert.config, bert.tensors, best_kernels(), Precision::bf16);
+    };
+    if (runnable_kernels().front() != &kernels_avx512) {
+      EXPECT_THROW((void)make(), std::exception);
+      continue;
+    }
+    const auto cpu = make();
+    EXPECT_NE(cpu->isa().find("bf16"), std::string_view::npos) << cpu->isa();
+    for (const std::size_t length : {2u, 17u, 129u, 300u}) {
+      const auto batch = batch_of({length, 5, 64}, bert.spec.rows);
+      const auto got = run(*cpu, bert, batch), wanted = run(*bert.reference(), bert, batch);
+      expect_close(got, wanted, architecture == Architecture::encoder ? 0.01 : 0.1,
+                   std::to_string(length) + " tokens");
+      EXPECT_NE(got, wanted) << "rounded factors must show";
+    }
+  }
+}
+
 TEST(CpuEncoder, ASequenceDoesNotFeelItsNeighbours) {
   for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
     const Bert bert(tiny(architecture));

@@ -89,12 +89,12 @@ struct Occupied {
   void release() { gate.set_value(); }
 };
 
-std::vector<std::vector<std::int32_t>> entries_of(const std::vector<std::size_t>& lengths) {
-  std::vector<std::vector<std::int32_t>> entries;
+std::vector<ports::EmbedInput> entries_of(const std::vector<std::size_t>& lengths) {
+  std::vector<ports::EmbedInput> entries;
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     entries.emplace_back();
     for (std::size_t t = 0; t < lengths[i]; ++t)
-      entries.back().push_back(static_cast<std::int32_t>(5 + (i * 7 + t * 3) % 50));
+      entries.back().token_ids.push_back(static_cast<std::int32_t>(5 + (i * 7 + t * 3) % 50));
   }
   return entries;
 }
@@ -113,7 +113,7 @@ TEST(CpuEmbedder, AnswersInTheOrderOfItsEntries) {
   const auto together = models.await(models.embedder->embed({}, entries));
   ASSERT_EQ(together.size(), entries.size());
   for (const std::size_t i : {0u, 1u, 50u, 149u}) {
-    const std::vector<std::vector<std::int32_t>> one{entries[i]};
+    const std::vector<ports::EmbedInput> one{entries[i]};
     const auto alone = models.await(models.embedder->embed({}, one));
     EXPECT_NEAR(distance(alone[0], together[i]), 0, 1e-6) << i;
     EXPECT_EQ(together[i].size(), models.embedder->dimension());
@@ -137,8 +137,8 @@ TEST(CpuEmbedder, AQuestionIsEmbeddedLikeItsTokens) {
   const std::string text = "the red planet is mars?";
   std::vector<text::Token> tokens;
   models.embedder->words().encode(text, tokens);
-  std::vector<std::vector<std::int32_t>> entry(1);
-  for (const auto& token : tokens) entry[0].push_back(token.id);
+  std::vector<ports::EmbedInput> entry(1);
+  for (const auto& token : tokens) entry[0].token_ids.push_back(token.id);
   const auto question = models.await(models.embedder->embed_query({}, text));
   const auto chunk = models.await(models.embedder->embed({}, entry));
   EXPECT_NEAR(distance(question.values, chunk[0]), 0, 1e-6);
@@ -148,7 +148,8 @@ TEST(CpuEmbedder, CutsWhatTheModelCannotRead) {
   Models models;
   EXPECT_EQ(models.embedder->tokens_max(), 128u);
   auto entries = entries_of({126, 400});
-  entries[0].assign(entries[1].begin(), entries[1].begin() + 126);
+  const auto& longer = entries[1].token_ids;
+  entries[0].token_ids.assign(longer.begin(), longer.begin() + 126);
   const auto vectors = models.await(models.embedder->embed({}, entries));
   EXPECT_NEAR(distance(vectors[0], vectors[1]), 0, 1e-6);
   std::string text;
@@ -158,7 +159,7 @@ TEST(CpuEmbedder, CutsWhatTheModelCannotRead) {
 
 TEST(CpuEmbedder, NothingToEmbedIsNoWork) {
   Models models;
-  std::vector<std::vector<std::int32_t>> none;
+  std::vector<ports::EmbedInput> none;
   EXPECT_TRUE(models.await(models.embedder->embed({}, none)).empty());
 }
 
@@ -297,21 +298,51 @@ TEST(CpuReranker, CutsPairsToWhatTheModelReads) {
   for (const float score : scores) EXPECT_TRUE(std::isfinite(score));
 }
 
-TEST(CpuReranker, GivesUpAtTheDeadline) {
+/// Of many lengths, none of them the one before.
+std::vector<std::string> passages_of(std::size_t count, std::size_t words_max) {
+  std::vector<std::string> passages(count);
+  for (std::size_t i = 0; i < count; ++i)
+    for (std::size_t w = 0; w < (i * 37) % words_max; ++w)
+      passages[i] += (i + w) % 3 == 0 ? "mars " : "the red planet ";
+  return passages;
+}
+
+TEST(CpuReranker, ScoresInBlocksAsItDoesInOne) {
   Models models(1);
-  std::string text;
-  for (int i = 0; i < 300; ++i) text += "red planet ";
-  const std::vector<std::string> passages(2'000, text);
+  const auto passages = passages_of(60, 80);
+  const auto whole = models.await(models.reranker->score({}, "red planet?", passages));
+  const RequestContext context{"r", Deadline::after(60s)};
+  const auto blocks = models.await(models.reranker->score(context, "red planet?", passages));
+  ASSERT_EQ(blocks.size(), whole.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(blocks[i], whole[i], 1e-4) << i;
+}
+
+TEST(CpuReranker, RanksAsManyOfTheFirstAsTheDeadlineAllows) {
+  Models models(1);
+  auto passages = passages_of(20'000, 90);
+  const RequestContext context{"r", Deadline::after(400ms)};
+  const auto scores = models.await(models.reranker->score(context, "red planet?", passages));
+  ASSERT_GE(scores.size(), 1u);
+  ASSERT_LT(scores.size(), passages.size());
+  passages.resize(scores.size());
+  const auto whole = models.await(models.reranker->score({}, "red planet?", passages));
+  ASSERT_EQ(whole.size(), scores.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(scores[i], whole[i], 1e-4) << i;
+}
+
+TEST(CpuReranker, GivesUpWhenNotOneIsRankedByTheDeadline) {
+  Models models(1);
+  Occupied busy(models.pool);
+  const auto passages = passages_of(5, 20);
   const auto start = runtime::Clock::now();
-  EXPECT_EQ(code_of([&] {
-              models.await(models.reranker->score({"r", Deadline::after(30ms)}, text, passages));
-            }),
-            Errc::timeout);
-  EXPECT_LT(runtime::Clock::now() - start, 2s);
-  EXPECT_EQ(code_of([&] {
-              models.await(models.reranker->score({"r", Deadline::after(-1s)}, text, passages));
-            }),
-            Errc::timeout);
+  for (const auto budget : {50ms, -1'000ms})
+    EXPECT_EQ(code_of([&] {
+                const RequestContext context{"r", Deadline::after(budget)};
+                models.await(models.reranker->score(context, "mars?", passages));
+              }),
+              Errc::timeout);
+  EXPECT_LT(runtime::Clock::now() - start, 5s);
+  busy.release();
 }
 
 TEST(PlanBatches, TakesEveryIndexOnceWithinTheBudget) {

@@ -70,6 +70,7 @@ TEST_F(AnswerTest, GivesTheBestFewByTheRerankersOrder) {
   EXPECT_FLOAT_EQ(heard.scores.front(), 1.0f / (1.0f + std::exp(-9.0f)));
   EXPECT_EQ(heard.metas.front(), R"({"page":9})");
   EXPECT_TRUE(summary.reranked);
+  EXPECT_EQ(summary.reranked_count, 10u);
   EXPECT_EQ(summary.fallback, Fallback::none);
   EXPECT_EQ(summary.count, 3u);
   EXPECT_EQ(summary.candidates, 10u);
@@ -127,7 +128,9 @@ TEST_P(FallbackTest, KeepsTheSearchOrderAndSaysWhy) {
   GetParam().prepare(world, request);
   const auto summary = ask();
   EXPECT_FALSE(summary.reranked);
+  EXPECT_EQ(summary.reranked_count, 0u);
   EXPECT_EQ(summary.fallback, GetParam().reason);
+  EXPECT_EQ(world.probe.rerank_partial.Value(), 0);
   ASSERT_EQ(heard.texts.size(), 8u);
   EXPECT_EQ(heard.texts[0], "passage 0");
   EXPECT_EQ(heard.texts[7], "passage 7");
@@ -147,8 +150,13 @@ void away(World& world, wire::QueryRequest&) {
   world.reranker.mood.outage = Error{Errc::unavailable, "away"};
 }
 void broken(World& world, wire::QueryRequest&) { world.reranker.mood.throws_unexpected = true; }
-void too_few(World& world, wire::QueryRequest&) {
-  world.reranker.answers = [](const auto&) { return std::vector<float>{1.0f}; };
+void none(World& world, wire::QueryRequest&) {
+  world.reranker.answers = [](const auto&) { return std::vector<float>(); };
+}
+void too_many(World& world, wire::QueryRequest&) {
+  world.reranker.answers = [](const auto& passages) {
+    return std::vector<float>(passages.size() + 1, 1.0f);
+  };
 }
 void not_a_number(World& world, wire::QueryRequest&) {
   world.reranker.answers = [](const auto& passages) {
@@ -169,7 +177,8 @@ INSTANTIATE_TEST_SUITE_P(
                       FallbackCase{"SaysItIsLate", late, Fallback::timeout},
                       FallbackCase{"IsAway", away, Fallback::error},
                       FallbackCase{"Throws", broken, Fallback::error},
-                      FallbackCase{"ScoresTooFew", too_few, Fallback::error},
+                      FallbackCase{"ScoresNone", none, Fallback::error},
+                      FallbackCase{"ScoresTooMany", too_many, Fallback::error},
                       FallbackCase{"ScoresNotANumber", not_a_number, Fallback::error},
                       FallbackCase{"BreakerOpen", tripped, Fallback::breaker_open}),
     [](const auto& info) { return info.param.name; });
@@ -211,6 +220,7 @@ TEST_F(AnswerTest, LeavesOutWhatDoesNotOpenAndCountsIt) {
   const auto summary = ask();
   EXPECT_EQ(heard.texts, std::vector<std::string>{"passage 2"});
   EXPECT_EQ(summary.candidates, 4u);
+  EXPECT_EQ(summary.opened, 1u);
   EXPECT_EQ(world.probe.open_not_authentic.Value(), 1);
   EXPECT_EQ(world.probe.open_not_a_blob.Value(), 1);
   EXPECT_EQ(world.probe.open_key_missing.Value(), 1);
@@ -277,7 +287,10 @@ TEST_F(AnswerTest, ObservesDurationsForTheDashboards) {
                            "memseal_query_stage_duration_seconds_count{stage=\"embed\"} 1",
                            "memseal_query_stage_duration_seconds_count{stage=\"rerank\"} 1",
                            "memseal_queries_total{outcome=\"answered\"} 1",
-                           "memseal_rerank_fallback_total{reason=\"none\"} 1"})
+                           "memseal_rerank_fallback_total{reason=\"none\"} 1",
+                           "memseal_rerank_duration_seconds_count 1",
+                           "memseal_rerank_batch_size_bucket{le=\"4\"} 1",
+                           "memseal_rerank_queue_length 0"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
 }
 

@@ -11,6 +11,7 @@
 #include "memseal/query/answer.hpp"
 #include "memseal/runtime/condition.hpp"
 #include "memseal/runtime/metrics.hpp"
+#include "memseal/text/wordpiece.hpp"
 
 #include <array>
 #include <chrono>
@@ -54,8 +55,14 @@ class Embedder final : public ports::Embedder {
   std::size_t dimension() const override { return 4; }
   const std::string& model_name() const override { return name_; }
   asio::awaitable<std::vector<ports::Embedding>> embed(
-      runtime::RequestContext, std::vector<std::vector<std::int32_t>> token_ids) override {
-    co_return std::vector<ports::Embedding>(token_ids.size(), ports::Embedding(4, 0.5f));
+      runtime::RequestContext, std::vector<ports::EmbedInput> inputs) override {
+    batches.push_back(inputs);
+    co_await mood.play();
+    std::vector<ports::Embedding> vectors;
+    for (const auto& input : inputs)  // tells inputs of different lengths apart
+      vectors.push_back({static_cast<float>(input.token_ids.size()), 0.5f, 0.25f, 0});
+    if (answers) co_return answers(std::move(vectors));
+    co_return vectors;
   }
   asio::awaitable<ports::QueryVector> embed_query(runtime::RequestContext,
                                                   std::string text) override {
@@ -66,6 +73,8 @@ class Embedder final : public ports::Embedder {
 
   Mood mood;
   std::vector<std::string> asked;
+  std::vector<std::vector<ports::EmbedInput>> batches;  ///< what embed() was given
+  std::function<std::vector<ports::Embedding>(std::vector<ports::Embedding>)> answers;
 
  private:
   std::string name_ = "fake-embedder";
@@ -131,15 +140,21 @@ class Reranker final : public ports::Reranker {
   asio::awaitable<std::vector<float>> score(runtime::RequestContext context, std::string,
                                             std::vector<std::string> passages) override {
     last_deadline = context.deadline;
+    asked.push_back(passages.size());
     co_await mood.play();
     if (answers) co_return answers(passages);
     std::vector<float> logits;
-    for (const auto& passage : passages)
+    for (const auto& passage : passages) {
+      if (each > 0ms && !logits.empty() && context.deadline.left() < 2 * each) break;
+      if (each > 0ms) co_await runtime::pause_for(each);
       logits.push_back(static_cast<float>(passage.back() - '0'));
+    }
     co_return logits;
   }
 
   Mood mood;
+  std::chrono::milliseconds each{0};  ///< time of one passage; hands over what it has in time
+  std::vector<std::size_t> asked;     ///< passages of each call
   std::function<std::vector<float>(const std::vector<std::string>&)> answers;
   runtime::Deadline last_deadline = runtime::Deadline::never();
 
@@ -152,6 +167,13 @@ inline std::string test_key(std::uint8_t first) {
   std::array<std::uint8_t, 32> bytes;
   for (auto& byte : bytes) byte = first++;
   return to_hex(bytes.data(), bytes.size());
+}
+
+/// A vocabulary of five words: "red", "planet", "mars", "is", "the".
+inline text::WordPiece five_words() {
+  return text::WordPiece::from_vocabulary(
+             "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nred\nplanet\nmars\nis\nthe\n")
+      .value();
 }
 
 /// A deployment's keys and all that a query needs, over fakes.
@@ -168,7 +190,9 @@ struct World {
   Reranker reranker;
   policy::Breaker breaker;
   query::Flags flags;
-  query::Parts parts{embedder, search, keys, &reranker, breaker, flags, probe};
+  text::WordPiece words = five_words();
+  query::Parts parts{embedder, search, keys, &reranker, breaker, flags, probe,
+                     limits::rerank_budget, &words};
 
   crypto::Tenant tenant(const std::string& user) const {
     return tenants.tenant_of(UserId::parse(user).value());

@@ -1,0 +1,216 @@
+#include "memseal/query/inference.hpp"
+
+#include "unit/query/fakes.hpp"
+
+#include "support/run_loop.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace memseal::query {
+namespace {
+
+using namespace std::chrono_literals;
+using fakes::World;
+
+struct InferenceTest : ::testing::Test {
+  World world;
+  runtime::RequestContext context{"req-1", runtime::Deadline::after(10s)};
+
+  std::vector<float> rank(std::size_t count) {
+    std::vector<std::string> texts;
+    for (std::size_t i = 0; i < count; ++i) texts.push_back("text " + std::to_string(i % 10));
+    std::vector<float> logits;
+    asio::io_context loop{1};
+    test::run_to_end(loop, keep_logits(std::move(texts), logits));
+    return logits;
+  }
+  asio::awaitable<void> keep_logits(std::vector<std::string> texts, std::vector<float>& logits) {
+    logits = co_await rank_texts(world.parts, context, "which?", std::move(texts));
+  }
+
+  Embedded embed(std::vector<std::string> texts) {
+    Embedded embedded;
+    asio::io_context loop{1};
+    test::run_to_end(loop, keep_vectors(std::move(texts), embedded));
+    return embedded;
+  }
+  asio::awaitable<void> keep_vectors(std::vector<std::string> texts, Embedded& embedded) {
+    embedded = co_await embed_texts(world.parts, context, std::move(texts));
+  }
+
+  template <class Act>
+  static Errc code_of(Act act) {
+    try {
+      act();
+    } catch (const Outage& outage) {
+      return outage.error().code;
+    }
+    ADD_FAILURE() << "did not throw";
+    return Errc::internal;
+  }
+  policy::BreakerState breaker() { return world.breaker.state(runtime::Clock::now()); }
+  void trip() {
+    for (int call = 0; call < 3; ++call) world.breaker.record(runtime::Clock::now(), 1s, false);
+  }
+};
+
+TEST_F(InferenceTest, RanksEveryTextInItsPlaceAFewAtATime) {
+  const auto logits = rank(60);
+  ASSERT_EQ(logits.size(), 60u);
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    EXPECT_EQ(logits[i], static_cast<float>(i % 10));
+  EXPECT_EQ(world.reranker.asked, (std::vector<std::size_t>{24, 24, 12}));
+  EXPECT_EQ(world.probe.rerank_partial.Value(), 0);
+  EXPECT_EQ(world.probe.rerank_queue.Value(), 0);
+}
+
+TEST_F(InferenceTest, GivesWhatWasRankedWhenTheDeadlineComes) {
+  context.deadline = runtime::Deadline::after(400ms);
+  world.reranker.each = 10ms;
+  const auto logits = rank(1'000);
+  EXPECT_GE(logits.size(), 1u);
+  EXPECT_LT(logits.size(), 100u);
+  EXPECT_EQ(world.probe.rerank_partial.Value(), 1);
+  EXPECT_EQ(breaker(), policy::BreakerState::closed);
+}
+
+TEST_F(InferenceTest, KeepsWhatItHasWhenALaterCallIsLate) {
+  world.reranker.answers = [this](const auto& passages) {
+    if (world.reranker.asked.size() > 1) throw Outage({Errc::timeout, "late"});
+    return std::vector<float>(passages.size(), 1.0f);
+  };
+  EXPECT_EQ(rank(50).size(), 24u);
+  EXPECT_EQ(world.probe.rerank_partial.Value(), 1);
+}
+
+TEST_F(InferenceTest, SaysWhyNothingCouldBeRanked) {
+  world.reranker.mood.outage = Error{Errc::unavailable, "away"};
+  EXPECT_EQ(code_of([&] { rank(2); }), Errc::unavailable);
+  world.reranker.mood.outage = Error{Errc::timeout, "late"};
+  EXPECT_EQ(code_of([&] { rank(2); }), Errc::timeout);
+  world.reranker.mood.outage.reset();
+  world.reranker.answers = [](const auto& passages) {
+    return std::vector<float>(passages.size(), std::numeric_limits<float>::quiet_NaN());
+  };
+  EXPECT_EQ(code_of([&] { rank(2); }), Errc::internal);
+  EXPECT_EQ(breaker(), policy::BreakerState::open) << "three failures in a row";
+  EXPECT_EQ(code_of([&] { rank(2); }), Errc::overloaded);
+  EXPECT_EQ(world.reranker.mood.calls, 3);
+  EXPECT_EQ(world.probe.rerank_circuit_open.Value(), 1);
+}
+
+TEST_F(InferenceTest, StopsWaitingAtTheDeadlineForARerankerThatDoesNot) {
+  context.deadline = runtime::Deadline::after(50ms);
+  world.reranker.mood.delay = 10s;
+  const auto start = runtime::Clock::now();
+  EXPECT_EQ(code_of([&] { rank(2); }), Errc::timeout);
+  EXPECT_LT(runtime::Clock::now() - start, 5s);
+  EXPECT_EQ(world.reranker.mood.cancelled, 1);
+}
+
+TEST_F(InferenceTest, NamesTheMendWhereThereIsNoReranker) {
+  world.flags.rerank_enabled = false;
+  EXPECT_EQ(code_of([&] { rank(2); }), Errc::no_model);
+  world.parts.reranker = nullptr;
+  try {
+    rank(2);
+    ADD_FAILURE() << "did not throw";
+  } catch (const Outage& outage) {
+    EXPECT_NE(outage.error().message.find("rerank.model"), std::string::npos);
+  }
+}
+
+TEST_F(InferenceTest, ABulkCallThatTakesLongIsNoFaultOfTheReranker) {
+  world.breaker = policy::Breaker({.failures_max = 1, .slow = 1ms});
+  world.reranker.mood.delay = 10ms;
+  EXPECT_EQ(rank(30).size(), 30u);
+  EXPECT_EQ(breaker(), policy::BreakerState::closed);
+}
+
+TEST_F(InferenceTest, AProbeThatIsAnsweredClosesTheBreaker) {
+  world.breaker = policy::Breaker({.cool_down = 1ms});
+  trip();
+  while (breaker() != policy::BreakerState::half_open) {
+  }
+  EXPECT_EQ(rank(30).size(), 30u);
+  EXPECT_EQ(breaker(), policy::BreakerState::closed);
+}
+
+TEST_F(InferenceTest, AClientThatGoesAwayBlamesNobodyAndFreesTheProbe) {
+  world.breaker = policy::Breaker({.cool_down = 1ms});
+  trip();
+  while (breaker() != policy::BreakerState::half_open) {
+  }
+  world.reranker.mood.delay = 10s;
+  asio::io_context loop{1};
+  asio::cancellation_signal signal;
+  bool failed = false;
+  const std::vector<std::string> texts(30, "text 1");
+  asio::co_spawn(loop, rank_texts(world.parts, context, "which?", texts),
+                 asio::bind_cancellation_slot(
+                     signal.slot(), [&](std::exception_ptr thrown, const std::vector<float>&) {
+                       failed = thrown != nullptr;
+                     }));
+  asio::steady_timer timer(loop, 20ms);
+  timer.async_wait([&](auto) { signal.emit(asio::cancellation_type::terminal); });
+  loop.run();
+  EXPECT_TRUE(failed);
+  EXPECT_EQ(world.reranker.asked.size(), 1u);
+  EXPECT_EQ(world.probe.rerank_queue.Value(), 0);
+  EXPECT_EQ(breaker(), policy::BreakerState::half_open);
+  EXPECT_TRUE(world.breaker.allows(runtime::Clock::now()));
+}
+
+TEST_F(InferenceTest, EmbedsEveryTextInItsPlaceAndCountsTokens) {
+  const auto embedded = embed({"red planet", "mars", "mars is the red planet", ""});
+  ASSERT_EQ(embedded.vectors.size(), 4u);
+  const float words[] = {2, 1, 5, 0};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(embedded.vectors[i][0], words[i]);
+  EXPECT_EQ(embedded.tokens, 2u + 1 + 5 + 0 + 4 * 2);
+  const auto& mars = world.embedder.batches.at(0).at(1);
+  EXPECT_EQ(mars.token_ids, std::vector<std::int32_t>{7}) << "the word alone";
+  EXPECT_EQ(mars.text, "mars");
+}
+
+TEST_F(InferenceTest, EmbedsManyTextsAFewAtATime) {
+  EXPECT_EQ(embed(std::vector<std::string>(150, "mars")).vectors.size(), 150u);
+  ASSERT_EQ(world.embedder.batches.size(), 3u);
+  EXPECT_EQ(world.embedder.batches[0].size(), 64u);
+  world.embedder.batches.clear();
+  const std::string large(60'000, ' ');
+  EXPECT_EQ(embed({large, large, "mars"}).vectors.size(), 3u);
+  EXPECT_EQ(world.embedder.batches.size(), 2u) << "as much text as one stop allows";
+}
+
+TEST_F(InferenceTest, CutsATextToWhatTheEmbedderReads) {
+  std::string text;
+  for (int i = 0; i < 1'000; ++i) text += "mars ";
+  EXPECT_EQ(embed({text}).tokens, limits::chunk_tokens_max + 2);
+  const auto& input = world.embedder.batches.at(0).at(0);
+  EXPECT_EQ(input.token_ids.size(), limits::chunk_tokens_max);
+  EXPECT_EQ(input.text, text.substr(0, 5 * limits::chunk_tokens_max - 1));
+}
+
+TEST_F(InferenceTest, PassesOnWhyNothingCouldBeEmbedded) {
+  world.embedder.mood.outage = Error{Errc::timeout, "late"};
+  EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::timeout);
+  world.embedder.mood.outage.reset();
+  world.embedder.answers = [](auto) { return std::vector<ports::Embedding>(); };
+  EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::internal);
+  world.embedder.answers = [](auto vectors) {
+    vectors[0][1] = std::numeric_limits<float>::infinity();
+    return vectors;
+  };
+  EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::internal);
+  world.parts.words = nullptr;
+  EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::no_model);
+}
+
+}  // namespace
+}  // namespace memseal::query
