@@ -71,6 +71,7 @@ TEST_F(OpenApiTest, IsServedAsItLiesInTheRepository) {
 }
 
 TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
+  switch_rerank = [](bool) {};
   start();
   std::set<std::string> described;
   for (const auto& path : document.at("paths").as_object()) {
@@ -87,7 +88,8 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
                            "/api/v1/memory/query", "/api/v1/memory/index",
                            "/api/v1/operations/{id}", "/api/v1/rerank",
                            "/api/v1/rerank/metrics", "/rerank", "/v1/embeddings", "/health",
-                           "/ready", "/version", "/openapi.json", "/metrics", "/metrics/memory"}));
+                           "/ready", "/version", "/openapi.json", "/metrics", "/metrics/memory",
+                           "/flags/rerank/on", "/flags/rerank/off"}));
 }
 
 TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
