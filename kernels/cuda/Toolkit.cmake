@@ -1,0 +1,30 @@
+# Finds the CUDA Toolkit (an installed one, else .deps/cuda) and adds the device's sources.
+set(MEMSEAL_CUDA_ARCHITECTURES "80-real;90a-real;100-real;100-virtual" CACHE STRING
+  "GPU architectures that are compiled for")
+set(own_toolkit "${CMAKE_CURRENT_SOURCE_DIR}/../.deps/cuda")
+if(NOT CMAKE_CUDA_COMPILER)
+  find_program(MEMSEAL_NVCC nvcc PATHS /usr/local/cuda/bin "${own_toolkit}/bin")
+  if(NOT MEMSEAL_NVCC)
+    message(FATAL_ERROR "MEMSEAL_CUDA needs the CUDA Toolkit: run scripts/deps --cuda")
+  endif()
+  set(CMAKE_CUDA_COMPILER "${MEMSEAL_NVCC}")
+endif()
+set(CMAKE_CUDA_ARCHITECTURES "${MEMSEAL_CUDA_ARCHITECTURES}")
+if(CCACHE)
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
+endif()
+enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc speaks it.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+endif()
+find_package(CUDAToolkit REQUIRED)
+
+file(GLOB device_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/cuda/*.cu")
+target_sources(memseal_kernels PRIVATE ${device_sources})
+# The target was made before the language was there.
+set_target_properties(memseal_kernels PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
+  CUDA_ARCHITECTURES "${MEMSEAL_CUDA_ARCHITECTURES}")
+target_compile_options(memseal_kernels PRIVATE
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas -warn-spills --Werror all-warnings>")
+target_link_libraries(memseal_kernels PRIVATE CUDA::cudart_static CUDA::cublasLt)

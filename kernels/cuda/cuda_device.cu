@@ -1,0 +1,300 @@
+// The device that is a GPU. Every call is checked; what fails is a DeviceError.
+#include "products.cuh"
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace memseal::kernels {
+
+namespace gpu {
+
+namespace {
+
+/// Errors after which nothing in this process's context works any more.
+bool is_lost(cudaError_t status) {
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorContained:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorDeviceUninitialized:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Fault fault_of(cudaError_t status) {
+  if (is_lost(status)) return Fault::lost;
+  switch (status) {
+    case cudaErrorMemoryAllocation:
+      return Fault::out_of_memory;
+    case cudaErrorNoDevice:
+    case cudaErrorInvalidDevice:
+      return Fault::no_device;
+    case cudaErrorInsufficientDriver:
+    case cudaErrorStubLibrary:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorCompatNotSupportedOnDevice:
+      return Fault::no_driver;
+    default:
+      return Fault::internal;
+  }
+}
+
+}  // namespace
+
+void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // it would be reported once more
+  throw DeviceError(fault_of(status), std::string(what) + ": " + cudaGetErrorString(status) + " (" +
+                                          cudaGetErrorName(status) + ")");
+}
+
+namespace {
+
+class CudaGraph final : public Graph {
+ public:
+  explicit CudaGraph(cudaGraphExec_t exec) : exec_(exec) {}
+  ~CudaGraph() override { static_cast<void>(cudaGraphExecDestroy(exec_)); }
+  cudaGraphExec_t get() const { return exec_; }
+
+ private:
+  cudaGraphExec_t exec_;
+};
+
+class CudaStream final : public Stream {
+ public:
+  CudaStream(int ordinal, Products& products) : ordinal_(ordinal), products_(products) {
+    use();
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
+    const auto status = cudaMalloc(&workspace_, workspace_bytes);
+    if (status != cudaSuccess) static_cast<void>(cudaStreamDestroy(stream_));
+    check(status, "a stream's workspace");
+  }
+
+  ~CudaStream() override {
+    static_cast<void>(cudaSetDevice(ordinal_));
+    auto capturing = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(stream_, &capturing) == cudaSuccess &&
+        capturing != cudaStreamCaptureStatusNone) {
+      cudaGraph_t left = nullptr;
+      static_cast<void>(cudaStreamEndCapture(stream_, &left));
+      if (left != nullptr) static_cast<void>(cudaGraphDestroy(left));
+    }
+    static_cast<void>(cudaStreamSynchronize(stream_));
+    static_cast<void>(cudaStreamDestroy(stream_));
+    static_cast<void>(cudaFree(workspace_));
+    static_cast<void>(cudaGetLastError());
+  }
+
+  void copy_in(void* to, const void* pinned, std::size_t bytes) override {
+    use();
+    check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, stream_), "a copy in");
+  }
+  void copy_out(void* pinned, const void* from, std::size_t bytes) override {
+    use();
+    check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, stream_), "a copy out");
+  }
+  void run(const Gemm& work) override {
+    use();
+    products_.run(work, stream_, workspace_);
+  }
+  void run(const EmbedNorm& work) override { start(work); }
+  void run(const Attend& work) override { start(work); }
+  void run(const Norm& work) override { start(work); }
+  void run(const Gelu& work) override { start(work); }
+  void run(const TakeFirst& work) override { start(work); }
+  void run(const AttendFirst& work) override { start(work); }
+  void run(const ScoreHead& work) override { start(work); }
+  void run(const MeanHead& work) override { start(work); }
+
+  void begin_capture() override {
+    use();
+    // Other threads may allocate meanwhile.
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "capturing a graph");
+  }
+
+  std::unique_ptr<Graph> end_capture() override {
+    use();
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t exec = nullptr;
+    check(cudaStreamEndCapture(stream_, &graph), "capturing a graph");
+    const auto status = cudaGraphInstantiate(&exec, graph, 0);
+    static_cast<void>(cudaGraphDestroy(graph));
+    check(status, "instantiating a graph");
+    auto made = std::make_unique<CudaGraph>(exec);
+    check(cudaGraphUpload(exec, stream_), "uploading a graph");
+    return made;
+  }
+
+  void launch(const Graph& graph) override {
+    use();
+    check(cudaGraphLaunch(static_cast<const CudaGraph&>(graph).get(), stream_),
+          "launching a graph");
+  }
+  void notify(void (*call)(void*), void* argument) override {
+    use();
+    check(cudaLaunchHostFunc(stream_, call, argument), "asking for a notification");
+  }
+  bool query() override {
+    use();
+    const auto status = cudaStreamQuery(stream_);
+    if (status == cudaErrorNotReady) {
+      static_cast<void>(cudaGetLastError());
+      return false;
+    }
+    check(status, "a batch");
+    return true;
+  }
+  void wait() override {
+    use();
+    check(cudaStreamSynchronize(stream_), "a batch");
+  }
+
+ private:
+  void use() const { check(cudaSetDevice(ordinal_), "choosing the GPU"); }
+
+  template <class Work>
+  void start(const Work& work) {
+    use();
+    gpu::launch(work, stream_);
+  }
+
+  int ordinal_;
+  Products& products_;
+  cudaStream_t stream_ = nullptr;
+  void* workspace_ = nullptr;
+};
+
+/// Reads what the driver says of a GPU; checks that it is one we compute on.
+DeviceInfo examine(int ordinal) {
+  DeviceInfo info;
+  check(cudaDriverGetVersion(&info.driver), "the NVIDIA driver");
+  check(cudaRuntimeGetVersion(&info.runtime), "the CUDA runtime");
+  if (info.driver == 0) throw DeviceError(Fault::no_driver, "no NVIDIA driver is loaded");
+  int count = 0;
+  check(cudaGetDeviceCount(&count), "looking for a GPU");
+  if (ordinal < 0 || ordinal >= count)
+    throw DeviceError(Fault::no_device, "there is no GPU number " + std::to_string(ordinal) +
+                                            ", only " + std::to_string(count));
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, ordinal), "asking for the GPU's properties");
+  info.name = properties.name;
+  info.capability = 10 * properties.major + properties.minor;
+  info.multiprocessors = properties.multiProcessorCount;
+  if (info.capability < 80)
+    throw DeviceError(Fault::too_old, info.name + " has compute capability " +
+                                          std::to_string(properties.major) + "." +
+                                          std::to_string(properties.minor) +
+                                          "; 8.0 is the least that is computed on");
+  check(cudaSetDevice(ordinal), "choosing the GPU");
+  check(cudaMemGetInfo(&info.memory_free_bytes, &info.memory_bytes), "starting the GPU");
+  return info;
+}
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int ordinal) : ordinal_(ordinal), info_(examine(ordinal)) {}
+
+  const DeviceInfo& info() const noexcept override { return info_; }
+
+  void* allocate(std::size_t bytes) override {
+    use();
+    void* memory = nullptr;
+    check(cudaMalloc(&memory, bytes), "the GPU's memory");
+    // Rows beyond a batch are computed too: they shall be numbers.
+    const auto status = cudaMemset(memory, 0, bytes);
+    if (status != cudaSuccess) release(memory);
+    check(status, "the GPU's memory");
+    return memory;
+  }
+  void release(void* memory) noexcept override {
+    static_cast<void>(cudaSetDevice(ordinal_));
+    static_cast<void>(cudaFree(memory));
+    static_cast<void>(cudaGetLastError());
+  }
+  void* allocate_pinned(std::size_t bytes) override {
+    use();
+    void* memory = nullptr;
+    check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault), "pinned memory");
+    return memory;
+  }
+  void release_pinned(void* memory) noexcept override {
+    if (memory != nullptr) static_cast<void>(cudaFreeHost(memory));
+    static_cast<void>(cudaGetLastError());
+  }
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    use();
+    check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "uploading the weights");
+  }
+  std::unique_ptr<Stream> make_stream() override {
+    return std::make_unique<CudaStream>(ordinal_, products_);
+  }
+  void choose(const Gemm& work) override {
+    use();
+    products_.choose(work);
+  }
+
+ private:
+  void use() const { check(cudaSetDevice(ordinal_), "choosing the GPU"); }
+
+  int ordinal_;
+  DeviceInfo info_;
+  Products products_;
+};
+
+/// The devices of this process that somebody still holds.
+struct Opened {
+  std::mutex guard;
+  std::vector<std::weak_ptr<Device>> by_ordinal;
+};
+
+Opened& opened() {
+  static Opened all;
+  return all;
+}
+
+/// Makes a context that something broke usable again. Nobody may hold anything of it.
+void mend_context(int ordinal) {
+  if (cudaSetDevice(ordinal) == cudaSuccess && cudaFree(nullptr) == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());
+  static_cast<void>(cudaDeviceReset());
+  static_cast<void>(cudaGetLastError());
+}
+
+}  // namespace
+}  // namespace gpu
+
+std::shared_ptr<Device> open_cuda(int ordinal) {
+  auto& all = gpu::opened();
+  const std::lock_guard lock(all.guard);
+  const auto place = static_cast<std::size_t>(ordinal < 0 ? 0 : ordinal);
+  if (place < all.by_ordinal.size()) {
+    if (auto device = all.by_ordinal[place].lock()) {
+      gpu::check(cudaSetDevice(ordinal), "choosing the GPU");
+      gpu::check(cudaFree(nullptr), "the GPU that is in use");  // throws what broke it, if anything
+      return device;
+    }
+    gpu::mend_context(ordinal);
+  }
+  auto device = std::make_shared<gpu::CudaDevice>(ordinal);
+  if (place >= all.by_ordinal.size()) all.by_ordinal.resize(place + 1);
+  all.by_ordinal[place] = device;
+  return device;
+}
+
+}  // namespace memseal::kernels

@@ -1,0 +1,348 @@
+#include "engine_state.hpp"
+
+#include <algorithm>
+
+namespace memseal::kernels {
+
+namespace {
+
+// How often lanes are looked after that have not reported: a lost device does not call back.
+constexpr std::chrono::milliseconds look_every(100);
+// A reranking request's candidates go in one batch, however long they are.
+constexpr std::size_t candidates_together = 32;
+
+// Inside a call of the device's nothing may be launched.
+thread_local bool inside_notification = false;
+
+Bucket most_of(const Shape& shape, const EngineOptions& options) {
+  return bucket_of(std::max(options.batch_tokens, candidates_together * shape.positions),
+                   std::clamp<std::size_t>(options.sequences_max, 1, 1'024));
+}
+
+std::exception_ptr error(Fault fault, const char* message) {
+  return std::make_exception_ptr(DeviceError(fault, message));
+}
+
+}  // namespace
+
+Engine::State::State(std::shared_ptr<Device> device, const Shape& shape, const ReadPart& read,
+                     const EngineOptions& options)
+    : device_(std::move(device)),
+      shape_(shape),
+      options_(options),
+      weights_(*device_, shape, read),
+      most_(most_of(shape, options)) {
+  counters_.device_bytes = weights_.bytes();
+  for (std::size_t i = 0; i < std::max<std::size_t>(options.lanes, 1); ++i) {
+    auto lane = std::make_unique<Lane>(*device_, shape_, weights_, most_, options.graphs);
+    if (options.warm) lane->warm();
+    counters_.device_bytes += lane->bytes();
+    counters_.captures += lane->captures();
+    slots_.push_back(std::make_unique<Slot>(this, std::move(lane)));
+  }
+}
+
+Engine::State::~State() = default;
+
+void Engine::State::start() {
+  dispatcher_ = std::thread([this] { dispatch(); });
+}
+
+void Engine::State::stop() {
+  Verdicts verdicts;
+  bool free = false;
+  {
+    std::unique_lock lock(guard_);
+    stopping_ = true;
+    const auto why = error(Fault::internal, "the engine was shut down");
+    for (auto* queue : {&urgent_, &plain_}) {
+      for (const auto& pending : *queue) end(pending, why, verdicts);
+      queue->clear();
+    }
+    wake_.notify_all();
+    lock.unlock();
+    tell(verdicts);
+    verdicts.clear();
+    lock.lock();
+    free = settle(lock);
+    if (!free) fail_everything(error(Fault::lost, "the GPU did not finish"), verdicts);
+    wake_.wait(lock, [this] { return calls_ == 0; });
+  }
+  tell(verdicts);
+  dispatcher_.join();
+  if (!free) {
+    // The device may still write into this memory: it is kept until the process ends.
+    static std::mutex guard;
+    static auto* const kept = new std::vector<std::shared_ptr<State>>();
+    const std::lock_guard lock(guard);
+    kept->push_back(shared_from_this());
+  }
+}
+
+/// Waits until no lane will report any more. False when the patience was not enough.
+bool Engine::State::settle(std::unique_lock<std::mutex>& lock) {
+  const auto until = Clock::now() + std::chrono::milliseconds(options_.patience_ms);
+  const auto settled = [this] { return !in_flight(); };
+  while (!wake_.wait_for(lock, look_every / 10, settled)) {
+    for (const auto& slot : slots_) {
+      if (slot->phase != Phase::running) continue;
+      try {
+        static_cast<void>(slot->lane->query());
+      } catch (...) {
+        slot->phase = Phase::idle;  // Broken: it neither runs nor reports.
+      }
+    }
+    if (Clock::now() > until) return settled();
+  }
+  return true;
+}
+
+void Engine::State::check(const Batch& batch) const {
+  const auto refuse = [](const char* what) { throw std::invalid_argument(what); };
+  if (batch.size() == 0 || batch.starts.size() != batch.size() + 1 || batch.starts.front() != 0 ||
+      batch.starts.back() != batch.ids.size())
+    refuse("a batch's starts do not fit its ids");
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (batch.starts[i + 1] <= batch.starts[i] || batch.length(i) > shape_.positions ||
+        (batch.segment_b[i] < batch.length(i) && shape_.token_types < 2))
+      refuse("a sequence is empty, too long, or of a type that the model does not have");
+  for (const auto id : batch.ids)
+    if (id < 0 || static_cast<std::size_t>(id) >= shape_.vocabulary)
+      refuse("a token is not in the vocabulary");
+}
+
+void Engine::State::submit(Request request) {
+  check(request.batch);
+  auto pending = std::make_shared<Pending>();
+  pending->request = std::move(request);
+  pending->left = pending->request.batch.size();
+  pending->values.resize(pending->left * result_width(shape_));
+  Verdicts verdicts;
+  {
+    std::unique_lock lock(guard_);
+    ++counters_.requests;
+    if (failure_ || stopping_) {
+      end(pending, failure_ ? failure_ : error(Fault::internal, "the engine was shut down"),
+          verdicts);
+    } else {
+      (pending->request.urgent ? urgent_ : plain_).push_back(pending);
+      if (inside_notification)
+        wake_.notify_all();
+      else
+        run_lanes(lock);
+    }
+  }
+  tell(verdicts);
+}
+
+Engine::State::Slot* Engine::State::idle_slot() {
+  for (const auto& slot : slots_)
+    if (slot->phase == Phase::idle) return slot.get();
+  return nullptr;
+}
+
+bool Engine::State::in_flight() const {
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](const auto& slot) { return slot->phase != Phase::idle; });
+}
+
+// The first request gets what it needs, up to the lane's size; others join it only whole, and as
+// long as the batch stays one that the device computes at full speed.
+bool Engine::State::compose(Slot& slot, Verdicts& verdicts) {
+  std::size_t tokens = 0, sequences = 0;
+  slot.pieces.clear();
+  for (auto* queue : {&urgent_, &plain_}) {
+    while (!queue->empty()) {
+      const auto pending = queue->front();
+      const auto& batch = pending->request.batch;
+      if (pending->given == 0 && pending->request.wanted && !pending->request.wanted()) {
+        queue->pop_front();
+        ++counters_.dropped;
+        end(pending, error(Fault::internal, "nobody waits for it any more"), verdicts);
+        continue;
+      }
+      const bool alone = slot.pieces.empty();
+      const auto tokens_max = alone ? most_.tokens : options_.batch_tokens;
+      auto last = pending->given;
+      std::size_t more = 0;
+      while (last < batch.size() && sequences + (last - pending->given) < most_.sequences &&
+             tokens + more + batch.length(last) <= tokens_max)
+        more += batch.length(last++);
+      if (!alone && last < batch.size()) return true;
+      slot.pieces.push_back({pending, pending->given, last});
+      tokens += more;
+      sequences += last - pending->given;
+      pending->given = last;
+      if (last < batch.size()) return true;
+      queue->pop_front();
+    }
+  }
+  return !slot.pieces.empty();
+}
+
+void Engine::State::run_lanes(std::unique_lock<std::mutex>& lock) {
+  while (waiting() && !failure_ && !stopping_) {
+    auto* const slot = idle_slot();
+    if (slot == nullptr) return;
+    Verdicts verdicts;
+    if (compose(*slot, verdicts)) {
+      slot->phase = Phase::launching;
+      slot->ended = false;
+      slot->since = Clock::now();
+      ++counters_.batches;
+      if (slot->pieces.size() > 1) ++counters_.shared_batches;
+      launch(*slot, lock);
+    }
+    if (verdicts.empty()) continue;
+    lock.unlock();
+    tell(verdicts);
+    lock.lock();
+  }
+}
+
+void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
+  const auto pieces = slot.pieces;  // Kept alive although somebody may fail the slot meanwhile.
+  Verdicts verdicts;
+  std::exception_ptr failed;
+  const auto captures = slot.lane->captures();
+  lock.unlock();
+  try {
+    std::vector<Slice> slices;
+    for (const auto& piece : pieces)
+      slices.push_back({&piece.pending->request.batch, piece.first, piece.last});
+    slot.lane->launch(slices, &State::on_notified, &slot);
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  lock.lock();
+  counters_.captures += slot.lane->captures() - captures;
+  if (failed) {
+    fail_everything(failed, verdicts);
+    slot.phase = Phase::idle;  // nobody will report it
+  } else if (slot.ended || failure_) {
+    if (!failure_) collect(slot, verdicts);
+    slot.phase = slot.ended ? Phase::idle : Phase::running;
+  } else {
+    slot.phase = Phase::running;
+  }
+  wake_.notify_all();
+  if (verdicts.empty()) return;
+  lock.unlock();
+  tell(verdicts);
+  lock.lock();
+}
+
+void Engine::State::on_notified(void* argument) {
+  auto& slot = *static_cast<Slot*>(argument);
+  inside_notification = true;
+  slot.state->on_ended(slot);
+  inside_notification = false;
+}
+
+void Engine::State::on_ended(Slot& slot) {
+  Verdicts verdicts;
+  {
+    const std::lock_guard lock(guard_);
+    ++calls_;
+    slot.ended = true;
+    if (slot.phase == Phase::running) {
+      if (!failure_) collect(slot, verdicts);
+      slot.phase = Phase::idle;
+      if (waiting()) wake_.notify_all();
+    }
+  }
+  tell(verdicts);
+  // Whoever waits for the last call may free all of this as soon as the lock is gone.
+  const std::lock_guard lock(guard_);
+  --calls_;
+  if (stopping_) wake_.notify_all();
+}
+
+void Engine::State::collect(Slot& slot, Verdicts& verdicts) {
+  const auto width = result_width(shape_);
+  const float* from = slot.lane->results();
+  for (const auto& piece : slot.pieces) {
+    const auto count = piece.last - piece.first;
+    std::copy_n(from, count * width, piece.pending->values.data() + piece.first * width);
+    from += count * width;
+    piece.pending->left -= count;
+    if (piece.pending->left == 0) end(piece.pending, nullptr, verdicts);
+  }
+  slot.pieces.clear();
+}
+
+void Engine::State::end(const PendingPtr& pending, std::exception_ptr failure, Verdicts& verdicts) {
+  if (pending->done) return;
+  pending->done = true;
+  verdicts.push_back({pending, std::move(failure)});
+}
+
+void Engine::State::tell(const Verdicts& verdicts) {
+  for (const auto& [pending, failure] : verdicts) {
+    if (failure)
+      pending->request.done({}, failure);
+    else
+      pending->request.done(std::move(pending->values), nullptr);
+  }
+}
+
+void Engine::State::fail_everything(const std::exception_ptr& why, Verdicts& verdicts) {
+  if (!failure_) failure_ = why;
+  for (auto* queue : {&urgent_, &plain_}) {
+    for (const auto& pending : *queue) end(pending, failure_, verdicts);
+    queue->clear();
+  }
+  for (const auto& slot : slots_) {
+    for (const auto& piece : slot->pieces) end(piece.pending, failure_, verdicts);
+    slot->pieces.clear();
+  }
+}
+
+void Engine::State::look_after_lanes(std::unique_lock<std::mutex>& lock) {
+  if (failure_) return;
+  Verdicts verdicts;
+  const auto now = Clock::now();
+  for (const auto& slot : slots_) {
+    if (slot->phase == Phase::idle || now - slot->since < look_every) continue;
+    try {
+      // A launch that does not come back has the lane for itself; a running one may be asked.
+      if (slot->phase == Phase::running) static_cast<void>(slot->lane->query());
+      if (now - slot->since > std::chrono::milliseconds(options_.patience_ms))
+        throw DeviceError(Fault::lost, "the GPU did not finish a batch in " +
+                                           std::to_string(options_.patience_ms) + " ms");
+    } catch (...) {
+      fail_everything(std::current_exception(), verdicts);
+      break;
+    }
+  }
+  if (verdicts.empty()) return;
+  lock.unlock();
+  tell(verdicts);
+  lock.lock();
+}
+
+void Engine::State::dispatch() {
+  std::unique_lock lock(guard_);
+  while (!stopping_) {
+    wake_.wait_for(lock, look_every, [this] {
+      return stopping_ || (waiting() && !failure_ && idle_slot() != nullptr);
+    });
+    if (stopping_) break;
+    look_after_lanes(lock);
+    run_lanes(lock);
+  }
+}
+
+EngineCounters Engine::State::counters() const {
+  const std::lock_guard lock(guard_);
+  auto now = counters_;
+  now.waiting = urgent_.size() + plain_.size();
+  return now;
+}
+
+std::exception_ptr Engine::State::failure() const {
+  const std::lock_guard lock(guard_);
+  return failure_;
+}
+
+}  // namespace memseal::kernels

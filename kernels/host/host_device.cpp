@@ -1,0 +1,217 @@
+#include "host_device.hpp"
+
+#include "twins.hpp"
+
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <new>
+#include <thread>
+#include <vector>
+
+namespace memseal::kernels {
+
+namespace {
+
+constexpr std::align_val_t alignment{256};
+
+using Work = std::function<void()>;
+
+struct HostGraph final : Graph {
+  std::vector<Work> works;
+};
+
+[[noreturn]] void fail(Fault fault) {
+  throw DeviceError(fault, std::string("the host device was told to fail: ") + fault_name(fault));
+}
+
+}  // namespace
+
+/// A thread that carries out what was enqueued.
+class HostStream final : public Stream {
+ public:
+  explicit HostStream(HostDevice& device) : device_(device), thread_([this] { serve(); }) {}
+
+  ~HostStream() override {
+    {
+      const std::lock_guard lock(guard_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+    --device_.live_;
+  }
+
+  void copy_in(void* to, const void* pinned, std::size_t bytes) override {
+    add([=] { std::memcpy(to, pinned, bytes); });
+  }
+  void copy_out(void* pinned, const void* from, std::size_t bytes) override {
+    add([=] { std::memcpy(pinned, from, bytes); });
+  }
+  void run(const EmbedNorm& work) override { add_kernel(work); }
+  void run(const Gemm& work) override { add_kernel(work); }
+  void run(const Attend& work) override { add_kernel(work); }
+  void run(const Norm& work) override { add_kernel(work); }
+  void run(const Gelu& work) override { add_kernel(work); }
+  void run(const TakeFirst& work) override { add_kernel(work); }
+  void run(const AttendFirst& work) override { add_kernel(work); }
+  void run(const ScoreHead& work) override { add_kernel(work); }
+  void run(const MeanHead& work) override { add_kernel(work); }
+
+  void begin_capture() override {
+    device_.call();
+    captured_ = std::make_unique<HostGraph>();
+  }
+  std::unique_ptr<Graph> end_capture() override {
+    auto graph = std::move(captured_);
+    device_.call();
+    return graph;
+  }
+  void launch(const Graph& graph) override {
+    device_.call();
+    push(static_cast<const HostGraph&>(graph).works);
+  }
+  void notify(void (*call)(void*), void* argument) override {
+    device_.call();
+    push({[=] { call(argument); }});
+  }
+  bool query() override {
+    device_.call();
+    const std::lock_guard lock(guard_);
+    if (broken_) fail(Fault::lost);
+    return idle();
+  }
+  void wait() override {
+    device_.call();
+    std::unique_lock lock(guard_);
+    changed_.wait(lock, [this] { return idle() || broken_ || device_.lost_; });
+    if (broken_ || device_.lost_) fail(Fault::lost);
+  }
+
+ private:
+  bool idle() const { return works_.empty() && !busy_; }
+
+  template <class Kernel>
+  void add_kernel(const Kernel& work) {
+    add([this, work] { device_.compute(work); });
+  }
+
+  void add(Work work) {
+    device_.call();
+    if (captured_)
+      captured_->works.push_back(std::move(work));
+    else
+      push({std::move(work)});
+  }
+
+  void push(const std::vector<Work>& works) {
+    {
+      const std::lock_guard lock(guard_);
+      works_.insert(works_.end(), works.begin(), works.end());
+    }
+    changed_.notify_all();
+  }
+
+  void serve() {
+    std::unique_lock lock(guard_);
+    while (true) {
+      changed_.wait(lock, [this] { return stopping_ || (!works_.empty() && !broken_); });
+      if (stopping_) return;
+      auto work = std::move(works_.front());
+      works_.pop_front();
+      busy_ = true;
+      lock.unlock();
+      const bool sound = device_.begin_work();
+      if (sound) work();
+      lock.lock();
+      busy_ = false;
+      if (!sound) broken_ = true;
+      changed_.notify_all();
+    }
+  }
+
+  HostDevice& device_;
+  std::unique_ptr<HostGraph> captured_;
+  std::mutex guard_;
+  std::condition_variable changed_;
+  std::deque<Work> works_;
+  bool busy_ = false, broken_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+HostDevice::HostDevice(HostFaults faults) : faults_(faults) {
+  info_.name = "host (plain twins)";
+  info_.capability = 80;
+  info_.multiprocessors = 1;
+  info_.memory_bytes = info_.memory_free_bytes = std::size_t(1) << 30;
+}
+
+HostDevice::~HostDevice() {
+  if (live_ == 0) return;
+  std::fprintf(stderr, "%zu pieces of a device were not given back\n", live_.load());
+  std::abort();
+}
+
+void HostDevice::call() {
+  const auto number = calls_++;
+  if (number == faults_.call) {
+    if (faults_.fault == Fault::lost) lost_ = true;
+    fail(faults_.fault);
+  }
+  if (lost_) fail(Fault::lost);
+}
+
+bool HostDevice::begin_work() {
+  if (before_work) before_work();
+  const auto number = works_++;
+  if (number == faults_.work) lost_ = true;
+  if (number == faults_.hang)
+    while (hung_ && !lost_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return !lost_;
+}
+
+void HostDevice::lose() { lost_ = true; }
+void HostDevice::release_hung() { hung_ = false; }
+
+void* HostDevice::allocate(std::size_t bytes) {
+  call();
+  auto* const memory = ::operator new(std::max<std::size_t>(bytes, 1), alignment);
+  std::memset(memory, 0xff, bytes);  // NaN in every number format: what is read unwritten shows
+  ++live_;
+  return memory;
+}
+
+void HostDevice::release(void* memory) noexcept {
+  if (memory == nullptr) return;
+  ::operator delete(memory, alignment);
+  --live_;
+}
+
+void HostDevice::upload(void* to, const void* from, std::size_t bytes) {
+  call();
+  std::memcpy(to, from, bytes);
+}
+
+std::unique_ptr<Stream> HostDevice::make_stream() {
+  call();
+  auto stream = std::make_unique<HostStream>(*this);
+  ++live_;
+  return stream;
+}
+
+void HostDevice::choose(const Gemm&) { call(); }
+
+void HostDevice::compute(const EmbedNorm& work) { twin::run(work); }
+void HostDevice::compute(const Gemm& work) { twin::run(work); }
+void HostDevice::compute(const Attend& work) { twin::run(work); }
+void HostDevice::compute(const Norm& work) { twin::run(work); }
+void HostDevice::compute(const Gelu& work) { twin::run(work); }
+void HostDevice::compute(const TakeFirst& work) { twin::run(work); }
+void HostDevice::compute(const AttendFirst& work) { twin::run(work); }
+void HostDevice::compute(const ScoreHead& work) { twin::run(work); }
+void HostDevice::compute(const MeanHead& work) { twin::run(work); }
+
+}  // namespace memseal::kernels

@@ -1,0 +1,71 @@
+#pragma once
+// A device that is not there: the host's memory, a thread for each stream, plain twins for kernels.
+// It computes what a GPU would, and fails where a test wants it to.
+#include "device.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <limits>
+#include <memory>
+
+namespace memseal::kernels {
+
+/// Which of the calls, counted from 0 over all streams and threads, go wrong. A call is one of
+/// Device's or Stream's functions that may throw; work is what a stream carries out later.
+struct HostFaults {
+  static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
+  std::size_t call = never;       ///< throws `fault`
+  Fault fault = Fault::internal;  ///< lost: then every later call fails, and no work ends
+  std::size_t work = never;       ///< breaks the device while it works: as lost
+  std::size_t hang = never;       ///< never ends
+};
+
+class HostDevice : public Device {
+ public:
+  explicit HostDevice(HostFaults faults = {});
+  /// Aborts when something that was taken was not given back.
+  ~HostDevice() override;
+
+  const DeviceInfo& info() const noexcept override { return info_; }
+  void* allocate(std::size_t bytes) override;
+  void release(void* memory) noexcept override;
+  void* allocate_pinned(std::size_t bytes) override { return allocate(bytes); }
+  void release_pinned(void* memory) noexcept override { release(memory); }
+  void upload(void* to, const void* from, std::size_t bytes) override;
+  std::unique_ptr<Stream> make_stream() override;
+  void choose(const Gemm& work) override;
+
+  /// Every call from now on fails, and what runs does not end.
+  void lose();
+  /// Lets what hangs go on.
+  void release_hung();
+  std::size_t calls() const noexcept { return calls_; }
+  std::size_t works() const noexcept { return works_; }
+  std::size_t live() const noexcept { return live_; }
+  /// Called before each work, on the stream's thread; for tests that need an order of events.
+  std::function<void()> before_work;
+
+ protected:
+  /// What a stream does for each kernel; the emulated GPU overrides them.
+  virtual void compute(const EmbedNorm& work);
+  virtual void compute(const Gemm& work);
+  virtual void compute(const Attend& work);
+  virtual void compute(const Norm& work);
+  virtual void compute(const Gelu& work);
+  virtual void compute(const TakeFirst& work);
+  virtual void compute(const AttendFirst& work);
+  virtual void compute(const ScoreHead& work);
+  virtual void compute(const MeanHead& work);
+
+ private:
+  friend class HostStream;
+  void call();
+  bool begin_work();  // false: the device broke
+  HostFaults faults_;
+  DeviceInfo info_;
+  std::atomic<std::size_t> calls_ = 0, works_ = 0, live_ = 0;
+  std::atomic<bool> lost_ = false, hung_ = true;
+};
+
+}  // namespace memseal::kernels

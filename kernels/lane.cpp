@@ -1,0 +1,149 @@
+#include "lane.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+namespace memseal::kernels {
+
+namespace {
+
+// All token buckets of a few numbers of sequences, and room for what the traffic brings besides.
+constexpr std::size_t graphs_kept = 256;
+constexpr auto type_one = static_cast<std::int32_t>(0x80000000u);
+
+}  // namespace
+
+void fill_block(std::byte* block, Bucket bucket, std::span<const Slice> slices) {
+  const BlockLayout layout(bucket);
+  std::memset(block, 0, layout.bytes);
+  auto* const starts = reinterpret_cast<std::int32_t*>(block + layout.starts);
+  auto* const tiles = reinterpret_cast<std::int32_t*>(block + layout.tiles);
+  auto* const ids = reinterpret_cast<std::int32_t*>(block + layout.ids);
+  auto* const positions = reinterpret_cast<std::uint16_t*>(block + layout.positions);
+  BatchCounts counts;
+  for (const auto& slice : slices) {
+    for (auto i = slice.first; i < slice.last; ++i) {
+      const auto length = slice.batch->length(i), second = slice.batch->segment_b[i];
+      const auto* const from = slice.batch->ids.data() + slice.batch->starts[i];
+      for (std::size_t t = 0; t < length; ++t) {
+        ids[counts.tokens] = t < second ? from[t] : from[t] | type_one;
+        positions[counts.tokens++] = static_cast<std::uint16_t>(t);
+      }
+      for (std::size_t tile = 0; tile * tile_rows < length; ++tile)
+        tiles[counts.tiles++] = counts.sequences << 16 | static_cast<std::int32_t>(tile);
+      starts[++counts.sequences] = counts.tokens;
+    }
+  }
+  assert(static_cast<std::size_t>(counts.tokens) <= bucket.tokens);
+  assert(static_cast<std::size_t>(counts.sequences) <= bucket.sequences);
+  std::memcpy(block + layout.counts, &counts, sizeof counts);
+}
+
+const Graph* GraphCache::find(Bucket bucket) {
+  const auto found = entries_.find(bucket);
+  if (found == entries_.end()) return nullptr;
+  order_.splice(order_.begin(), order_, found->second.place);
+  return found->second.graph.get();
+}
+
+const Graph& GraphCache::keep(Bucket bucket, std::unique_ptr<Graph> graph) {
+  if (entries_.size() >= capacity_) {
+    entries_.erase(order_.back());
+    order_.pop_back();
+  }
+  order_.push_front(bucket);
+  auto& entry = entries_[bucket];
+  entry = {std::move(graph), order_.begin()};
+  return *entry.graph;
+}
+
+Lane::Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket most,
+           bool graphs)
+    : device_(device),
+      shape_(shape),
+      weights_(weights),
+      most_(most),
+      graphs_(graphs),
+      arena_(device, shape, most),
+      cache_(graphs_kept) {
+  try {
+    block_ = static_cast<std::byte*>(device.allocate_pinned(BlockLayout(most).bytes));
+    results_ = static_cast<float*>(
+        device.allocate_pinned(most.sequences * result_width(shape) * sizeof(float)));
+    stream_ = device.make_stream();
+  } catch (...) {
+    device.release_pinned(results_);
+    device.release_pinned(block_);
+    throw;
+  }
+}
+
+Lane::~Lane() {
+  cache_ = GraphCache(0);  // graphs go before their stream
+  stream_.reset();
+  device_.release_pinned(results_);
+  device_.release_pinned(block_);
+}
+
+void Lane::enqueue_all(Bucket bucket) {
+  stream_->copy_in(arena_.block, block_, BlockLayout(bucket).bytes);
+  enqueue(*stream_, shape_, weights_, arena_, bucket);
+  stream_->copy_out(results_, arena_.results,
+                    bucket.sequences * result_width(shape_) * sizeof(float));
+}
+
+const Graph& Lane::graph_of(Bucket bucket) {
+  if (const auto* known = cache_.find(bucket)) return *known;
+  choose_products(device_, shape_, weights_, arena_, bucket);
+  if (captures_ == 0) {  // The device loads kernels when they first run, not while it captures.
+    enqueue_all(bucket);
+    stream_->wait();
+  }
+  stream_->begin_capture();
+  enqueue_all(bucket);
+  auto graph = stream_->end_capture();
+  ++captures_;
+  return cache_.keep(bucket, std::move(graph));
+}
+
+void Lane::warm() {
+  // A cross-encoder hears of 24 candidates at a time; an embedder of a question, or of many chunks.
+  std::vector<std::size_t> sequences{32};
+  if (!shape_.cross_encoder) sequences = {1, 8, 64};
+  for (const auto count : sequences) {
+    const auto tokens_max = std::min(most_.tokens, count * shape_.positions);
+    for (std::size_t tokens = 1; tokens <= tokens_max;) {
+      const auto bucket = bucket_of(tokens, std::min(count, most_.sequences));
+      fill_block(block_, bucket, {});
+      if (graphs_) {
+        stream_->launch(graph_of(bucket));
+      } else {
+        choose_products(device_, shape_, weights_, arena_, bucket);
+        enqueue_all(bucket);
+      }
+      stream_->wait();
+      tokens = bucket.tokens + 1;
+    }
+  }
+}
+
+void Lane::launch(std::span<const Slice> slices, void (*call)(void*), void* argument) {
+  std::size_t tokens = 0, sequences = 0;
+  for (const auto& slice : slices) {
+    tokens += slice.tokens();
+    sequences += slice.sequences();
+  }
+  const auto bucket = bucket_of(tokens, sequences);
+  assert(bucket.tokens <= most_.tokens && bucket.sequences <= most_.sequences);
+  fill_block(block_, bucket, slices);
+  if (graphs_) {
+    stream_->launch(graph_of(bucket));
+  } else {
+    choose_products(device_, shape_, weights_, arena_, bucket);
+    enqueue_all(bucket);
+  }
+  stream_->notify(call, argument);
+}
+
+}  // namespace memseal::kernels

@@ -1,0 +1,396 @@
+// The queue before the lanes, and what becomes of requests when the device does not do its part.
+#include "bert_reference.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <future>
+#include <mutex>
+#include <thread>
+
+namespace memseal::kernels {
+namespace {
+
+using namespace std::chrono_literals;
+
+Shape small() {
+  auto shape = tiny_shape(true, 1, 32);
+  shape.layers = 1;
+  shape.vocabulary = 40;
+  shape.positions = 64;
+  return shape;
+}
+
+EngineOptions options(std::size_t lanes = 2) {
+  EngineOptions with;
+  with.lanes = lanes;
+  with.batch_tokens = 256;
+  with.sequences_max = 16;
+  with.warm = false;
+  with.patience_ms = 60'000;
+  return with;
+}
+
+/// Holds a device's work back until it is let go.
+class Gate {
+ public:
+  void wait() {
+    std::unique_lock lock(guard_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void open() {
+    const std::lock_guard lock(guard_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void until_somebody_waits() {
+    std::unique_lock lock(guard_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  std::mutex guard_;
+  std::condition_variable changed_;
+  bool open_ = false;
+  int waiting_ = 0;
+};
+
+struct Answer {
+  std::promise<std::vector<float>> promise;
+  std::future<std::vector<float>> future = promise.get_future();
+  std::atomic<int> heard = 0;
+
+  Request::Done done() {
+    return [this](std::vector<float> values, std::exception_ptr failure) {
+      if (++heard > 1) return;
+      if (failure)
+        promise.set_exception(failure);
+      else
+        promise.set_value(std::move(values));
+    };
+  }
+};
+
+void submit(Engine& engine, const Batch& batch, Answer& answer, bool urgent = false,
+            std::function<bool()> wanted = {}) {
+  Request request;
+  request.batch = batch;
+  request.done = answer.done();
+  request.urgent = urgent;
+  request.wanted = std::move(wanted);
+  engine.submit(std::move(request));
+}
+
+class EngineTest : public testing::Test {
+ protected:
+  Shape shape = small();
+  RandomBert bert{shape};
+  Random random{3};
+  std::shared_ptr<HostDevice> device = std::make_shared<HostDevice>();
+
+  Batch draw(std::vector<std::size_t> lengths) { return draw_batch(random, shape, lengths); }
+  void expect_right(const Batch& batch, const std::vector<float>& got) {
+    const auto wanted = bert.run(batch);
+    ASSERT_EQ(got.size(), wanted.size());
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], wanted[i], 0.02);
+  }
+};
+
+TEST_F(EngineTest, ALoneRequestStartsAtOnceWhileItsCallerIsStillThere) {
+  Gate gate;
+  device->before_work = [&] { gate.wait(); };
+  Engine engine(device, shape, bert.reader(), [] {
+    auto with = options();
+    with.graphs = false;
+    return with;
+  }());
+  Answer answer;
+  const auto batch = draw({5, 6});
+  submit(engine, batch, answer);
+  EXPECT_EQ(engine.counters().batches, 1u) << "before submit() came back";
+  EXPECT_EQ(engine.counters().waiting, 0u);
+  gate.open();
+  expect_right(batch, answer.future.get());
+}
+
+TEST_F(EngineTest, RequestsThatWaitShareTheNextBatch) {
+  Engine engine(device, shape, bert.reader(), options(1));
+  engine.run(draw({3}));  // captures
+  Gate gate;
+  device->before_work = [&] { gate.wait(); };
+  Answer first;
+  std::vector<Answer> others(5);
+  std::vector<Batch> batches;
+  submit(engine, draw({9}), first);
+  gate.until_somebody_waits();
+  for (auto& other : others) {
+    batches.push_back(draw({7, 20}));
+    submit(engine, batches.back(), other);
+  }
+  EXPECT_EQ(engine.counters().waiting, 5u);
+  gate.open();
+  for (std::size_t i = 0; i < others.size(); ++i) expect_right(batches[i], others[i].future.get());
+  EXPECT_EQ(engine.counters().batches, 3u) << "one alone, one alone, one of five";
+  EXPECT_EQ(engine.counters().shared_batches, 1u);
+}
+
+TEST_F(EngineTest, ABatchIsSharedUpToItsTokensAndSequences) {
+  Engine engine(device, shape, bert.reader(), options(1));
+  engine.run(draw({3}));
+  Gate gate;
+  device->before_work = [&] { gate.wait(); };
+  Answer first;
+  submit(engine, draw({9}), first);
+  gate.until_somebody_waits();
+  std::vector<Answer> long_ones(5), many(3);
+  for (auto& answer : long_ones) submit(engine, draw({60, 60}), answer);  // 120 of 256
+  for (auto& answer : many)
+    submit(engine, draw(std::vector<std::size_t>(7, 2)), answer);  // 7 of 16
+  gate.open();
+  for (auto* answers : {&long_ones, &many})
+    for (auto& answer : *answers) answer.future.get();
+  // 2 + 2 + (1 long with 2 of seven: 16 sequences) + 1
+  EXPECT_EQ(engine.counters().batches, 2u + 4u);
+}
+
+TEST_F(EngineTest, AnUrgentRequestGoesBeforeThoseThatWait) {
+  Engine engine(device, shape, bert.reader(), [] {
+    auto with = options(1);
+    with.batch_tokens = 8;  // nobody shares
+    return with;
+  }());
+  engine.run(draw({3}));
+  Gate gate;
+  device->before_work = [&] { gate.wait(); };
+  Answer running, plain, urgent;
+  std::vector<int> order;
+  submit(engine, draw({9}), running);
+  gate.until_somebody_waits();
+  const auto note = [&order](Answer& answer, int number) {
+    return [&order, &answer, number](std::vector<float> values, std::exception_ptr failure) {
+      order.push_back(number);
+      answer.done()(std::move(values), failure);
+    };
+  };
+  engine.submit({draw({9}), note(plain, 1), {}, false});
+  engine.submit({draw({9}), note(urgent, 2), {}, true});
+  gate.open();
+  plain.future.get();
+  urgent.future.get();
+  EXPECT_EQ(order, (std::vector<int>{2, 1}));
+}
+
+TEST_F(EngineTest, ARequestLargerThanABatchTakesSeveralAndComesBackWhole) {
+  Engine engine(device, shape, bert.reader(), options(2));
+  std::vector<std::size_t> lengths(150);
+  for (auto& length : lengths) length = 1 + random.below(64);
+  const auto batch = draw(lengths);
+  expect_right(batch, engine.run(batch));
+  EXPECT_GE(engine.counters().batches, 150u / 16);
+}
+
+TEST_F(EngineTest, WhatNobodyWantsAnyMoreIsDroppedWhenItsTurnComes) {
+  Engine engine(device, shape, bert.reader(), options(1));
+  engine.run(draw({3}));
+  Gate gate;
+  device->before_work = [&] { gate.wait(); };
+  Answer running, gone, other;
+  std::atomic<bool> wanted = true;
+  submit(engine, draw({9}), running);
+  gate.until_somebody_waits();
+  submit(engine, draw({9}), gone, false, [&] { return wanted.load(); });
+  const auto batch = draw({4});
+  submit(engine, batch, other);
+  wanted = false;
+  gate.open();
+  expect_right(batch, other.future.get());
+  EXPECT_THROW(gone.future.get(), DeviceError);
+  EXPECT_EQ(engine.counters().dropped, 1u);
+}
+
+TEST_F(EngineTest, AThousandRequestsOfManyThreadsEachGetTheirOwnScores) {
+  Engine engine(device, shape, bert.reader(), options(2));
+  constexpr std::size_t threads = 16, each = 63;
+  std::vector<Batch> batches;
+  std::vector<std::vector<float>> wanted;
+  for (std::size_t i = 0; i < 24; ++i) {
+    std::vector<std::size_t> lengths(1 + random.below(6));
+    for (auto& length : lengths) length = 1 + random.below(20);
+    batches.push_back(draw(lengths));
+    wanted.push_back(bert.run(batches.back()));
+  }
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> callers;
+  for (std::size_t t = 0; t < threads; ++t)
+    callers.emplace_back([&, t] {
+      for (std::size_t i = 0; i < each; ++i) {
+        const auto which = (t * 7 + i) % batches.size();
+        const auto got = engine.run(batches[which]);
+        bool right = got.size() == wanted[which].size();
+        for (std::size_t k = 0; right && k < got.size(); ++k)
+          right = std::abs(got[k] - wanted[which][k]) <= 0.02f;
+        if (!right) ++wrong;
+      }
+    });
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+  const auto counters = engine.counters();
+  EXPECT_EQ(counters.requests, threads * each);
+  EXPECT_LT(counters.batches, counters.requests) << "none was shared";
+}
+
+TEST_F(EngineTest, WarmingCapturesWhatTrafficWillNeed) {
+  auto with = options(1);
+  with.warm = true;
+  with.sequences_max = 32;
+  Engine engine(device, shape, bert.reader(), with);
+  const auto captured = engine.counters().captures;
+  EXPECT_GT(captured, 0u);
+  for (const std::size_t length : {1, 20, 64})
+    engine.run(draw(std::vector<std::size_t>(24, length)));
+  EXPECT_EQ(engine.counters().captures, captured) << "a request had to wait for a capture";
+  engine.run(draw({3}));
+  EXPECT_EQ(engine.counters().captures, captured + 1);
+}
+
+TEST_F(EngineTest, MalformedBatchesAreRefusedBeforeTheDeviceSeesThem) {
+  Engine engine(device, shape, bert.reader(), options(1));
+  const auto refused = [&](auto change) {
+    auto batch = draw({5, 6});
+    change(batch);
+    EXPECT_THROW(engine.run(batch), std::invalid_argument);
+  };
+  refused([](Batch& b) { b = {}; });
+  refused([](Batch& b) { b.ids[3] = -1; });
+  refused([](Batch& b) { b.ids[3] = 40; });
+  refused([](Batch& b) { b.starts[1] = 0; });
+  refused([](Batch& b) { b.starts[2] = 12; });
+  refused([](Batch& b) { b.starts.pop_back(); });
+  EXPECT_THROW(engine.run(draw({65})), std::invalid_argument);
+  EXPECT_EQ(engine.counters().batches, 0u);
+}
+
+/// Runs an engine's whole life on a device that fails as told. Whatever happens, everybody hears
+/// exactly once and nothing is left behind (the device aborts otherwise).
+void live_with(HostFaults faults, const Shape& shape, const RandomBert& bert, bool& failed) {
+  const auto device = std::make_shared<HostDevice>(faults);
+  Random random(1);
+  failed = false;
+  std::vector<Answer> answers(4);
+  try {
+    auto with = options(2);
+    with.patience_ms = 2'000;
+    Engine engine(device, shape, bert.reader(), with);
+    for (auto& answer : answers) submit(engine, draw_batch(random, shape, {3, 9}), answer);
+    for (auto& answer : answers) {
+      try {
+        EXPECT_EQ(answer.future.get().size(), 2u);
+      } catch (const DeviceError& error) {
+        failed = true;
+        EXPECT_NE(engine.failure(), nullptr);
+        EXPECT_THROW(engine.run(draw_batch(random, shape, {3})), DeviceError) << "it stays failed";
+      }
+    }
+  } catch (const DeviceError&) {
+    failed = true;  // while it was made
+  }
+  for (const auto& answer : answers) EXPECT_LE(answer.heard, 1);
+  EXPECT_EQ(device->live(), 0u);
+}
+
+TEST_F(EngineTest, WhicheverCallFailsEverybodyHearsOfItAndNothingIsLeftBehind) {
+  bool failed = true;
+  for (const auto fault : {Fault::out_of_memory, Fault::lost, Fault::internal})
+    for (std::size_t call = 0; call < 220; call += fault == Fault::out_of_memory ? 1 : 4) {
+      live_with({.call = call, .fault = fault}, shape, bert, failed);
+      if (call < 40) {
+        EXPECT_TRUE(failed) << "weights and lanes need more calls than " << call;
+      }
+    }
+}
+
+TEST_F(EngineTest, ADeviceThatBreaksWhileItWorksFailsWhatRanAndWhatWaited) {
+  bool failed = true;
+  for (std::size_t work = 0; work < 60; work += 3) {
+    live_with({.work = work}, shape, bert, failed);
+    EXPECT_TRUE(failed) << work;
+  }
+}
+
+TEST_F(EngineTest, ADeviceThatHangsIsGivenUpAfterThePatienceAndItsMemoryIsKept) {
+  const auto hung = std::make_shared<HostDevice>(HostFaults{.hang = 5});
+  auto with = options(1);
+  with.patience_ms = 150;
+  const auto started = std::chrono::steady_clock::now();
+  {
+    Engine engine(hung, shape, bert.reader(), [&] {
+      auto plain = with;
+      plain.graphs = false;
+      return plain;
+    }());
+    try {
+      engine.run(draw({4}));
+      ADD_FAILURE() << "it answered";
+    } catch (const DeviceError& error) {
+      EXPECT_EQ(error.fault(), Fault::lost);
+    }
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 30s);
+  EXPECT_GT(hung->live(), 0u) << "freed under a device that may still write";
+  hung->release_hung();
+}
+
+TEST_F(EngineTest, ShuttingDownFailsWhatWaitsAndFinishesWhatRuns) {
+  Gate gate;
+  Answer running, waiting;
+  const auto batch = draw({9});
+  std::thread opener;
+  {
+    Engine engine(device, shape, bert.reader(), options(1));
+    engine.run(draw({3}));
+    device->before_work = [&] { gate.wait(); };
+    submit(engine, batch, running);
+    gate.until_somebody_waits();
+    submit(engine, draw({4}), waiting);
+    opener = std::thread([&] {
+      waiting.future.wait();
+      gate.open();
+    });
+  }
+  opener.join();
+  expect_right(batch, running.future.get());
+  EXPECT_THROW(waiting.future.get(), DeviceError);
+}
+
+TEST_F(EngineTest, SubmittingFromWithinAnAnswerIsCarriedOutElsewhere) {
+  Engine engine(device, shape, bert.reader(), options(1));
+  Answer second;
+  const auto batch = draw({9});
+  std::promise<void> first;
+  engine.submit({draw({3}),
+                 [&](std::vector<float>, std::exception_ptr) {
+                   submit(engine, batch, second);
+                   first.set_value();
+                 },
+                 {},
+                 false});
+  first.get_future().get();
+  expect_right(batch, second.future.get());
+}
+
+TEST(NoCuda, OpeningADeviceSaysWhyThereIsNone) {
+  if (device_kinds().size() > 1) GTEST_SKIP() << "there is a gpu";
+  try {
+    open_cuda();
+    ADD_FAILURE() << "there is a GPU: set MEMSEAL_GPU_TESTS=1";
+  } catch (const DeviceError& error) {
+    EXPECT_TRUE(error.fault() == Fault::not_built || error.fault() == Fault::no_driver ||
+                error.fault() == Fault::no_device)
+        << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace memseal::kernels
