@@ -19,6 +19,20 @@ Bucket most_of(const Shape& shape, const EngineOptions& options) {
                    std::clamp<std::size_t>(options.sequences_max, 1, 1'024));
 }
 
+/// Things that live until the process ends.
+template <class Thing>
+class Kept {
+ public:
+  void add(Thing thing) {
+    const std::lock_guard lock(guard_);
+    things_.push_back(std::move(thing));
+  }
+
+ private:
+  std::mutex guard_;
+  std::vector<Thing> things_;
+};
+
 std::exception_ptr error(Fault fault, const char* message) {
   return std::make_exception_ptr(DeviceError(fault, message));
 }
@@ -38,13 +52,21 @@ Engine::State::State(std::shared_ptr<Device> device, const Shape& shape, const R
     if (options.warm) lane->warm();
     counters_.device_bytes += lane->bytes();
     counters_.captures += lane->captures();
-    slots_.push_back(std::make_unique<Slot>(this, std::move(lane)));
+    slots_.push_back(std::make_unique<Slot>(std::move(lane)));
   }
 }
 
-Engine::State::~State() = default;
+Engine::State::~State() {
+  if (!broken_) return;
+  static auto& kept = *new Kept<std::unique_ptr<Note>>();
+  for (auto& slot : slots_) kept.add(std::move(slot->note));
+}
 
 void Engine::State::start() {
+  for (auto& slot : slots_) {
+    slot->note->state = this;
+    slot->note->slot = slot.get();
+  }
   dispatcher_ = std::thread([this] { dispatch(); });
 }
 
@@ -66,16 +88,20 @@ void Engine::State::stop() {
     lock.lock();
     free = settle(lock);
     if (!free) fail_everything(error(Fault::lost, "the GPU did not finish"), verdicts);
+    lock.unlock();
+    for (const auto& slot : slots_) {
+      const std::lock_guard deaf(slot->note->guard);
+      slot->note->state = nullptr;
+    }
+    lock.lock();
     wake_.wait(lock, [this] { return calls_ == 0; });
   }
   tell(verdicts);
   dispatcher_.join();
   if (!free) {
     // The device may still write into this memory: it is kept until the process ends.
-    static std::mutex guard;
-    static auto* const kept = new std::vector<std::shared_ptr<State>>();
-    const std::lock_guard lock(guard);
-    kept->push_back(shared_from_this());
+    static auto& kept = *new Kept<std::shared_ptr<State>>();
+    kept.add(shared_from_this());
   }
 }
 
@@ -89,7 +115,8 @@ bool Engine::State::settle(std::unique_lock<std::mutex>& lock) {
       try {
         static_cast<void>(slot->lane->query());
       } catch (...) {
-        slot->phase = Phase::idle;  // Broken: it neither runs nor reports.
+        slot->phase = Phase::idle;  // It neither runs nor reports, from now on.
+        broken_ = true;
       }
     }
     if (Clock::now() > until) return settled();
@@ -210,7 +237,7 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
     std::vector<Slice> slices;
     for (const auto& piece : pieces)
       slices.push_back({&piece.pending->request.batch, piece.first, piece.last});
-    slot.lane->launch(slices, &State::on_notified, &slot);
+    slot.lane->launch(slices, &State::on_notified, slot.note.get());
   } catch (...) {
     failed = std::current_exception();
   }
@@ -233,9 +260,17 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
 }
 
 void Engine::State::on_notified(void* argument) {
-  auto& slot = *static_cast<Slot*>(argument);
+  auto& note = *static_cast<Note*>(argument);
+  State* state = nullptr;
+  {
+    const std::lock_guard lock(note.guard);
+    state = note.state;
+    if (state == nullptr) return;
+    const std::lock_guard entering(state->guard_);
+    ++state->calls_;                 // stop() waits for this call from here on
+  }
   inside_notification = true;
-  slot.state->on_ended(slot);
+  state->on_ended(*note.slot);
   inside_notification = false;
 }
 
@@ -243,7 +278,6 @@ void Engine::State::on_ended(Slot& slot) {
   Verdicts verdicts;
   {
     const std::lock_guard lock(guard_);
-    ++calls_;
     slot.ended = true;
     if (slot.phase == Phase::running) {
       if (!failure_) collect(slot, verdicts);

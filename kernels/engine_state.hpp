@@ -44,10 +44,20 @@ class Engine::State : public std::enable_shared_from_this<State> {
 
   enum class Phase { idle, launching, running };
 
+  struct Slot;
+
+  /// What the device is given to call back with. It outlives an engine whose device broke, which
+  /// may be calling at that very moment.
+  struct Note {
+    std::mutex guard;
+    State* state = nullptr;          // null: nobody listens any more
+    Slot* slot = nullptr;
+  };
+
   struct Slot {
-    Slot(State* owner, std::unique_ptr<Lane> memory) : state(owner), lane(std::move(memory)) {}
-    State* state;
+    explicit Slot(std::unique_ptr<Lane> memory) : lane(std::move(memory)) {}
     std::unique_ptr<Lane> lane;
+    std::unique_ptr<Note> note = std::make_unique<Note>();
     Phase phase = Phase::idle;
     bool ended = false;  // told so while the launching thread had not yet come back
     Clock::time_point since{};
@@ -61,7 +71,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   };
   using Verdicts = std::vector<Verdict>;
 
-  static void on_notified(void* slot);
+  static void on_notified(void* note);
   void on_ended(Slot& slot);
   static void tell(const Verdicts& verdicts);
 
@@ -91,7 +101,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   mutable std::mutex guard_;
   std::condition_variable wake_;
   std::deque<PendingPtr> urgent_, plain_;
-  bool stopping_ = false;
+  bool stopping_ = false, broken_ = false;
   std::exception_ptr failure_;
   std::size_t calls_ = 0;  // of the device's into on_notified
   EngineCounters counters_;
