@@ -179,7 +179,7 @@ class Stages {
   }
 
   asio::io_context loop_{1};
-  asio::thread_pool cpu_{1};
+  asio::thread_pool cpu_{std::max(1u, std::thread::hardware_concurrency())};  // as the service's
   std::unique_ptr<model::CpuEmbedder> embedder_ =
       model::load_embedder(model_directory, cpu_).value();
   std::unique_ptr<model::CpuReranker> reranker_;

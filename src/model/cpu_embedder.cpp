@@ -1,6 +1,7 @@
 #include "memseal/model/cpu_embedder.hpp"
 
 #include "batching.hpp"
+#include "cpu_embed_queue.hpp"
 #include "cpu_lane.hpp"
 #include "loaded_model.hpp"
 #include "parallel.hpp"
@@ -13,6 +14,8 @@ namespace {
 
 // A batch of chunks: large enough to run at full speed, small enough to share the pool.
 constexpr std::size_t batch_tokens = 1'024;
+// To say about how many tokens a question has, before a thread has read it.
+constexpr std::size_t question_bytes_a_token = 3;
 
 Outage not_finite(const LoadedModel& model) {
   return Outage({Errc::internal, model.info.name + " gave a vector that is not finite"});
@@ -26,25 +29,22 @@ struct Chunks {
   std::vector<ports::Embedding> vectors;
 };
 
-PackedBatch pack(const Chunks& chunks, const std::vector<std::size_t>& indexes) {
-  const auto& model = *chunks.model;
-  PackedBatch batch;
-  std::vector<std::int32_t> ids;
-  for (const auto index : indexes) {
-    const auto& entry = chunks.inputs[index].token_ids;
-    const auto kept = std::min(entry.size(), model.info.tokens_max - 2);
-    ids.assign(1, model.words.cls_id());
-    ids.insert(ids.end(), entry.begin(), entry.begin() + static_cast<std::ptrdiff_t>(kept));
-    ids.push_back(model.words.sep_id());
-    batch.add(ids);
-  }
-  return batch;
+/// [CLS] … [SEP], cut to what the model reads.
+std::vector<std::int32_t> sequence_of(const LoadedModel& model, const ports::EmbedInput& input) {
+  const auto kept = std::min(input.token_ids.size(), model.info.tokens_max - 2);
+  std::vector<std::int32_t> ids{model.words.cls_id()};
+  ids.reserve(kept + 2);
+  ids.insert(ids.end(), input.token_ids.begin(),
+             input.token_ids.begin() + static_cast<std::ptrdiff_t>(kept));
+  ids.push_back(model.words.sep_id());
+  return ids;
 }
 
 /// False when it was ended by `go_on`.
 bool embed_batch(Chunks& chunks, std::size_t number, const GoOn& go_on) {
   const auto& indexes = chunks.batches[number];
-  const auto batch = pack(chunks, indexes);
+  PackedBatch batch;
+  for (const auto index : indexes) batch.add(sequence_of(*chunks.model, chunks.inputs[index]));
   const auto width = chunks.model->config.hidden;
   std::vector<float> out(indexes.size() * width);
   if (!chunks.model->encoder->embed(batch, go_on, out)) return false;
@@ -73,26 +73,12 @@ asio::awaitable<std::vector<ports::Embedding>> embed_chunks(CpuLane& lane,
   co_return co_await lane.offload(Urgency::chunks, deadline, std::move(work));
 }
 
-asio::awaitable<ports::QueryVector> embed_text(CpuLane& lane,
-                                               std::shared_ptr<const LoadedModel> model,
-                                               runtime::Deadline deadline, std::string text) {
-  auto work = [model, text = std::move(text)](std::stop_token stop) {
-    PackedBatch batch;
-    batch.add(model->words.encode_single(text, model->info.tokens_max));
-    ports::QueryVector query;
-    query.values.resize(model->config.hidden);
-    if (!model->encoder->embed(batch, [&] { return !stop.stop_requested(); }, query.values))
-      throw Outage({Errc::timeout, "embedding was abandoned"});
-    if (!std::isfinite(query.values.front())) throw not_finite(*model);
-    return query;
-  };
-  co_return co_await lane.offload(Urgency::question, deadline, std::move(work));
-}
-
 }  // namespace
 
 CpuEmbedder::CpuEmbedder(std::shared_ptr<const LoadedModel> model, asio::thread_pool& cpu)
-    : model_(std::move(model)), lane_(asio::use_service<CpuLane>(cpu)) {}
+    : model_(std::move(model)), lane_(asio::use_service<CpuLane>(cpu)),
+      questions_(std::make_shared<EmbedQueue>(model_, lane_, Urgency::question)),
+      few_chunks_(std::make_shared<EmbedQueue>(model_, lane_, Urgency::chunks)) {}
 
 std::size_t CpuEmbedder::dimension() const { return model_->config.hidden; }
 const std::string& CpuEmbedder::model_name() const { return model_->info.name; }
@@ -104,8 +90,18 @@ asio::awaitable<std::vector<ports::Embedding>> CpuEmbedder::embed(
     runtime::RequestContext context, std::vector<ports::EmbedInput> inputs) {
   if (inputs.empty()) co_return std::vector<ports::Embedding>();
   std::vector<std::size_t> lengths;
-  for (const auto& input : inputs)
+  std::size_t tokens = 0;
+  for (const auto& input : inputs) {
     lengths.push_back(std::min(input.token_ids.size() + 2, model_->info.tokens_max));
+    tokens += lengths.back();
+  }
+  if (tokens <= joined_tokens) {
+    auto call = std::make_shared<EmbedCall>();
+    for (const auto& input : inputs) call->sequences.push_back(sequence_of(*model_, input));
+    call->tokens = tokens;
+    call->deadline = context.deadline;
+    co_return co_await few_chunks_->embed(std::move(call));
+  }
   auto chunks = std::make_shared<Chunks>();
   chunks->model = model_;
   chunks->vectors.resize(inputs.size());
@@ -116,7 +112,12 @@ asio::awaitable<std::vector<ports::Embedding>> CpuEmbedder::embed(
 
 asio::awaitable<ports::QueryVector> CpuEmbedder::embed_query(runtime::RequestContext context,
                                                              std::string text) {
-  co_return co_await embed_text(lane_, model_, context.deadline, std::move(text));
+  auto call = std::make_shared<EmbedCall>();
+  call->tokens = std::min(2 + text.size() / question_bytes_a_token, model_->info.tokens_max);
+  call->question = std::move(text);
+  call->deadline = context.deadline;
+  auto vectors = co_await questions_->embed(std::move(call));
+  co_return ports::QueryVector{std::move(vectors.front())};
 }
 
 }  // namespace memseal::model

@@ -8,9 +8,6 @@ namespace memseal::model {
 
 namespace {
 
-// More than the pool has threads does no harm: who comes late finds nothing to do.
-constexpr std::size_t takers_max = 16;
-
 struct Share {
   std::function<bool(std::size_t)> work;
   std::size_t count;
@@ -50,7 +47,7 @@ bool run_in_parallel(CpuLane& lane, Urgency urgency, std::size_t count,
   const auto share = std::make_shared<Share>();
   share->work = std::move(work);
   share->count = count;
-  for (std::size_t helper = 1; helper < std::min(count, takers_max); ++helper)
+  for (std::size_t helper = 1; helper < std::min(count, lane.threads()); ++helper)
     lane.post(urgency, [share] { share->take_part(); });
   share->take_part();
   std::unique_lock lock(share->guard);

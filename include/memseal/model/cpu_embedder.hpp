@@ -12,12 +12,15 @@ namespace memseal::model {
 namespace asio = boost::asio;
 
 class CpuLane;
+class EmbedQueue;
 struct LoadedModel;
 
 /// A BERT bi-encoder on the CPU: mean of all token states, specials included, L2 norm 1.
 /// Made by load_embedder(). Any coroutine on a single-threaded executor or a strand may call it;
 /// the work runs on the pool, one thread a batch, several batches of one call at once. Questions
 /// go before chunks: they are taken up between two layers of a batch of chunks that is running.
+/// Questions that wait when a thread takes one up are run with it as one batch of about 512 tokens,
+/// and so are calls of few chunks; none waits for others to come, and each keeps its own deadline.
 /// Lifetime: the pool outlives it; a call's work that was abandoned keeps what it needs alive.
 class CpuEmbedder final : public ports::Embedder {
  public:
@@ -39,6 +42,7 @@ class CpuEmbedder final : public ports::Embedder {
  private:
   std::shared_ptr<const LoadedModel> model_;
   CpuLane& lane_;
+  std::shared_ptr<EmbedQueue> questions_, few_chunks_;
 };
 
 }  // namespace memseal::model

@@ -15,11 +15,11 @@ struct LoadedModel;
 
 /// A BERT cross-encoder on the CPU: pooler, classifier, raw logits.
 /// Made by load_reranker(). Any coroutine on a single-threaded executor or a strand may call it;
-/// one call is one thread's work on the pool, before all chunks and after questions (CpuEmbedder).
-/// The deadline is looked at every few milliseconds of work. Shortly before it (an eighth of the
-/// time given, at most 50 ms) the scores of the first passages are handed over, those of all blocks
-/// that were finished; none at all is Outage{timeout}, and the caller resumes at the deadline even
-/// when no thread was free.
+/// the work runs on the pool, on as many threads as are idle, before all chunks and after questions
+/// (CpuEmbedder). The deadline is looked at every few milliseconds of work. Shortly before it (an
+/// eighth of the time given, at most 50 ms) the scores of the first passages are handed over, up to
+/// the first one that is not finished; none at all is Outage{timeout}, and the caller resumes at
+/// the deadline even when no thread was free.
 /// Lifetime: as CpuEmbedder.
 class CpuReranker final : public ports::Reranker {
  public:

@@ -318,16 +318,18 @@ TEST(CpuReranker, ScoresInBlocksAsItDoesInOne) {
 }
 
 TEST(CpuReranker, RanksAsManyOfTheFirstAsTheDeadlineAllows) {
-  Models models(1);
-  auto passages = passages_of(20'000, 90);
-  const RequestContext context{"r", Deadline::after(400ms)};
-  const auto scores = models.await(models.reranker->score(context, "red planet?", passages));
-  ASSERT_GE(scores.size(), 1u);
-  ASSERT_LT(scores.size(), passages.size());
-  passages.resize(scores.size());
-  const auto whole = models.await(models.reranker->score({}, "red planet?", passages));
-  ASSERT_EQ(whole.size(), scores.size());
-  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(scores[i], whole[i], 1e-4) << i;
+  for (const std::size_t threads : {1u, 3u}) {
+    Models models(threads);
+    auto passages = passages_of(20'000, 90);
+    const RequestContext context{"r", Deadline::after(400ms)};
+    const auto scores = models.await(models.reranker->score(context, "red planet?", passages));
+    ASSERT_GE(scores.size(), 1u);
+    ASSERT_LT(scores.size(), passages.size());
+    passages.resize(scores.size());
+    const auto whole = models.await(models.reranker->score({}, "red planet?", passages));
+    ASSERT_EQ(whole.size(), scores.size());
+    for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(scores[i], whole[i], 1e-4) << i;
+  }
 }
 
 TEST(CpuReranker, GivesUpWhenNotOneIsRankedByTheDeadline) {
