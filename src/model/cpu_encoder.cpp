@@ -20,6 +20,9 @@ using Floats = std::vector<float>;
 // Tokens that go through all layers together: small enough for the second-level cache, large
 // enough that reading the weights does not matter.
 constexpr std::size_t group_tokens = 256;
+// Rows of the word table lie anywhere in a large file: the next ones are asked for while one is
+// read.
+constexpr std::size_t rows_ahead = 4;
 
 /// Floats on a cache line's boundary, with whatever they held before.
 class Buffer {
@@ -107,6 +110,7 @@ class CpuEncoder final : public Encoder {
   std::unique_ptr<Arena> take_arena() const;
   void give_back(std::unique_ptr<Arena> arena) const;
   Group next_group(const PackedBatch& batch, std::size_t first) const;
+  void fetch_word(std::int32_t token) const;
   void look_up(const PackedBatch& batch, Group group, Arena& arena) const;
   bool run_layers(const PackedBatch& batch, Group group, const GoOn& go_on, Arena& arena) const;
   void run_layer(const Layer& layer, const PackedBatch& batch, Group group, Arena& arena) const;
@@ -187,6 +191,14 @@ CpuEncoder::Group CpuEncoder::next_group(const PackedBatch& batch, std::size_t f
   return {first, last};
 }
 
+void CpuEncoder::fetch_word(std::int32_t token) const {
+  const auto id = static_cast<std::size_t>(token);
+  if (id >= config_.vocabulary) return;
+  const auto row = words_.bytes.size() / config_.vocabulary;
+  for (std::size_t at = 0; at < row; at += 64)
+    __builtin_prefetch(words_.bytes.data() + id * row + at);
+}
+
 void CpuEncoder::look_up(const PackedBatch& batch, Group group, Arena& arena) const {
   const auto hidden = config_.hidden;
   float* state = arena.states.get();
@@ -194,6 +206,7 @@ void CpuEncoder::look_up(const PackedBatch& batch, Group group, Arena& arena) co
     const auto tokens = batch.tokens(i);
     MEMSEAL_ASSERT(tokens.size() >= 2 && tokens.size() <= config_.positions);
     for (std::size_t t = 0; t < tokens.size(); ++t, state += hidden) {
+      if (t + rows_ahead < tokens.size()) fetch_word(tokens[t + rows_ahead]);
       const auto id = static_cast<std::size_t>(tokens[t]);
       const auto type = std::size_t(t >= batch.segment_b[i]);
       MEMSEAL_ASSERT(id < config_.vocabulary && type < config_.token_types);

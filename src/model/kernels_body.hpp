@@ -20,10 +20,44 @@ MEMSEAL_INLINE void store(float* to, Vec v) { *reinterpret_cast<LooseVec*>(to) =
 MEMSEAL_INLINE Vec splat(float value) { return value - Vec{}; }
 MEMSEAL_INLINE Vec greater(Vec a, Vec b) { return a > b ? a : b; }
 MEMSEAL_INLINE Vec lesser(Vec a, Vec b) { return a < b ? a : b; }
+
+// Lanes i and i ^ step change places.
+#if MEMSEAL_LANES == 16
+#define MEMSEAL_SWAP(v, step)                                                                  \
+  __builtin_shufflevector(v, v, 0 ^ step, 1 ^ step, 2 ^ step, 3 ^ step, 4 ^ step, 5 ^ step,    \
+                          6 ^ step, 7 ^ step, 8 ^ step, 9 ^ step, 10 ^ step, 11 ^ step,        \
+                          12 ^ step, 13 ^ step, 14 ^ step, 15 ^ step)
+#elif MEMSEAL_LANES == 8
+#define MEMSEAL_SWAP(v, step)                                                                  \
+  __builtin_shufflevector(v, v, 0 ^ step, 1 ^ step, 2 ^ step, 3 ^ step, 4 ^ step, 5 ^ step,    \
+                          6 ^ step, 7 ^ step)
+#else
+#define MEMSEAL_SWAP(v, step) \
+  __builtin_shufflevector(v, v, 0 ^ step, 1 ^ step, 2 ^ step, 3 ^ step)
+#endif
+
+// Halving: adding lane after lane would wait for each sum.
 MEMSEAL_INLINE float sum_of(Vec v) {
-  float sum = 0;
-  for (long i = 0; i < lanes; ++i) sum += v[i];
-  return sum;
+#if MEMSEAL_LANES >= 16
+  v += MEMSEAL_SWAP(v, 8);
+#endif
+#if MEMSEAL_LANES >= 8
+  v += MEMSEAL_SWAP(v, 4);
+#endif
+  v += MEMSEAL_SWAP(v, 2);
+  v += MEMSEAL_SWAP(v, 1);
+  return v[0];
+}
+MEMSEAL_INLINE float greatest_of(Vec v) {
+#if MEMSEAL_LANES >= 16
+  v = greater(v, MEMSEAL_SWAP(v, 8));
+#endif
+#if MEMSEAL_LANES >= 8
+  v = greater(v, MEMSEAL_SWAP(v, 4));
+#endif
+  v = greater(v, MEMSEAL_SWAP(v, 2));
+  v = greater(v, MEMSEAL_SWAP(v, 1));
+  return v[0];
 }
 MEMSEAL_INLINE long padded(long count, long step) { return (count + step - 1) / step * step; }
 
@@ -149,8 +183,7 @@ float soften(float* row, long count, long columns, float scale) {
   for (long i = count; i < columns; ++i) row[i] = -1e30f;
   Vec most = load(row);
   for (long i = lanes; i < columns; i += lanes) most = greater(most, load(row + i));
-  float peak = most[0];
-  for (long i = 1; i < lanes; ++i) peak = most[i] > peak ? most[i] : peak;
+  const float peak = greatest_of(most);
 
   Vec sums{};
   for (long i = 0; i < columns; i += lanes) {
@@ -234,6 +267,7 @@ void attend(const Attention& at) {
 }
 
 #undef MEMSEAL_INLINE
+#undef MEMSEAL_SWAP
 
 }  // namespace
 }  // namespace memseal::model::MEMSEAL_ISA

@@ -33,11 +33,11 @@ void narrow(const float* from, std::size_t count, std::uint16_t* to) {
 
 }  // namespace
 
-dnnl::memory LinearLane::take(const dnnl::memory::desc& wanted) {
+void* LinearLane::take(std::size_t bytes) {
   constexpr std::uintptr_t line = 64;
-  scratch.resize(std::max(scratch.size(), wanted.get_size() + line));
+  scratch.resize(std::max(scratch.size(), bytes + line));
   const auto start = reinterpret_cast<std::uintptr_t>(scratch.data());
-  return {wanted, stream.get_engine(), reinterpret_cast<void*>((start + line - 1) & ~(line - 1))};
+  return reinterpret_cast<void*>((start + line - 1) & ~(line - 1));
 }
 
 LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out,
@@ -66,6 +66,17 @@ LinearShape::Product LinearShape::make(std::size_t rows) const {
   return product;
 }
 
+std::unordered_map<int, dnnl::memory>& LinearShape::arguments_of(const Product& product,
+                                                                 LinearLane& lane) const {
+  auto& arguments = lane.arguments[&product];
+  if (arguments.empty()) {
+    arguments[DNNL_ARG_SRC] = dnnl::memory(product.from, engine_, DNNL_MEMORY_NONE);
+    arguments[DNNL_ARG_DST] = dnnl::memory(product.to, engine_, DNNL_MEMORY_NONE);
+    arguments[DNNL_ARG_SCRATCHPAD] = dnnl::memory(product.scratch, engine_, DNNL_MEMORY_NONE);
+  }
+  return arguments;
+}
+
 Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts,
                HugePages& pages)
     : shape_(std::move(shape)),
@@ -91,7 +102,6 @@ Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<D
 }
 
 void Linear::apply(LinearLane& lane, const float* from, std::size_t rows, float* to) const {
-  const auto& engine = shape_->engine();
   for (std::size_t first = 0; first < rows; first += rows_block) {
     const auto here = std::min(rows_padded(rows - first), rows_block);
     const auto& product = shape_->products_[here / rows_step - 1];
@@ -102,12 +112,13 @@ void Linear::apply(LinearLane& lane, const float* from, std::size_t rows, float*
       narrow(from + first * shape_->in(), used, lane.halves.data());
       source = lane.halves.data();
     }
-    product.run.execute(
-        lane.stream, {{DNNL_ARG_SRC, dnnl::memory(product.from, engine, source)},
-                      {DNNL_ARG_WEIGHTS, weights_},
-                      {DNNL_ARG_BIAS, bias_},
-                      {DNNL_ARG_DST, dnnl::memory(product.to, engine, to + first * shape_->out())},
-                      {DNNL_ARG_SCRATCHPAD, lane.take(product.scratch)}});
+    auto& arguments = shape_->arguments_of(product, lane);
+    arguments[DNNL_ARG_SRC].set_data_handle(source);
+    arguments[DNNL_ARG_DST].set_data_handle(to + first * shape_->out());
+    arguments[DNNL_ARG_SCRATCHPAD].set_data_handle(lane.take(product.scratch.get_size()));
+    arguments[DNNL_ARG_WEIGHTS] = weights_;
+    arguments[DNNL_ARG_BIAS] = bias_;
+    product.run.execute(lane.stream, arguments);
   }
   lane.stream.wait();
 }

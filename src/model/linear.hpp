@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace memseal::model {
@@ -31,9 +32,11 @@ struct LinearLane {
   dnnl::stream stream;
   std::vector<std::byte> scratch;
   std::vector<std::uint16_t> halves;  ///< a block of rows in bf16
+  /// What each product was called with last: to make these anew costs as much as a small product.
+  std::unordered_map<const void*, std::unordered_map<int, dnnl::memory>> arguments;
 
-  /// The scratch as `wanted`, at least as large; the same memory each time.
-  dnnl::memory take(const dnnl::memory::desc& wanted);
+  /// The scratch, at least as large and on a cache line's boundary; the same memory each time.
+  void* take(std::size_t bytes);
 };
 
 /// Matrix products of one shape [rows, in] x [in, out] + bias for every allowed number of rows.
@@ -57,6 +60,8 @@ class LinearShape {
     dnnl::memory::desc from, to, scratch;
   };
   Product make(std::size_t rows) const;
+  std::unordered_map<int, dnnl::memory>& arguments_of(const Product& product,
+                                                      LinearLane& lane) const;
 
   dnnl::engine engine_;
   std::size_t in_, out_;
