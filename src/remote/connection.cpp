@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 
 namespace memseal::remote {
 
@@ -119,6 +120,18 @@ class Link final : public Connection {
   beast::flat_buffer buffer_;
 };
 
+// RFC 9110, section 5.6.7: the form in use and the two obsolete ones, all of them in GMT.
+std::optional<WallClock::time_point> parse_http_date(std::string_view text) {
+  const std::string date(text);
+  for (const char* form : {"%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT",
+                           "%a %b %d %H:%M:%S %Y"}) {
+    std::tm parts{};
+    const char* const end = ::strptime(date.c_str(), form, &parts);
+    if (end == date.c_str() + date.size()) return WallClock::from_time_t(::timegm(&parts));
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executor, const Url& url,
@@ -127,11 +140,18 @@ std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executo
   return std::make_unique<Link<SecureStream>>(url, executor, tls);
 }
 
-std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text) {
+std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
+                                                           WallClock::time_point now) {
   std::int64_t seconds = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (failure != std::errc{} || end != text.data() + text.size() || seconds < 0)
-    return std::nullopt;
+  if (failure != std::errc{} || end != text.data() + text.size()) {
+    const auto date = parse_http_date(text);
+    if (!date) return std::nullopt;
+    // Up to the full second after, so as not to come too early.
+    seconds = std::chrono::ceil<std::chrono::seconds>(*date - now).count();
+    seconds = std::max<std::int64_t>(seconds, 0);
+  }
+  if (seconds < 0) return std::nullopt;
   return std::chrono::seconds(std::min<std::int64_t>(seconds, 3'600));
 }
 

@@ -47,7 +47,11 @@ class Connection {
 std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executor, const Url& url,
                                             asio::ssl::context& tls);
 
-/// What a `Retry-After` field says, when it is a number of seconds; at most an hour.
-std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text);
+using WallClock = std::chrono::system_clock;
+
+/// What a `Retry-After` field says (RFC 9110, section 10.2.3): a number of seconds, or how long
+/// after `now` its date is, none when that is past; at most an hour.
+std::optional<std::chrono::milliseconds> parse_retry_after(
+    std::string_view text, WallClock::time_point now = WallClock::now());
 
 }  // namespace memseal::remote
