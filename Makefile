@@ -8,12 +8,13 @@ JOBS ?= $(shell nproc)
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
-	@echo "  variables: PRESET=release|dev|tsan|coverage   BENCH=<id> (for bench)   TESTS=<words> (for test)"
+	@echo "  variables: PRESET=release|cuda|dev|tsan|coverage   BENCH=<id> (for bench)   TESTS=<words> (for test)"
 
 deps: ## Install what building and running need
 	@scripts/deps
 
 build: deps ## Build build/$(PRESET)/memseal
+	@[ $(PRESET) != cuda ] || scripts/deps --cuda --quiet
 	@cmake --preset $(PRESET) -DMEMSEAL_TESTS=OFF >build-$(PRESET).log 2>&1 || { cat build-$(PRESET).log; exit 1; }
 	@rm -f build-$(PRESET).log
 	@cmake --build --preset $(PRESET) --target memseal -j $(JOBS)

@@ -13,15 +13,19 @@ if(LLD)
 endif()
 
 add_library(memseal_warnings INTERFACE)
-target_compile_options(memseal_warnings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+# Not for nvcc, which compiles kernels/cuda/ and has no such flags.
+set(host_only "$<COMPILE_LANGUAGE:C,CXX>")
+target_compile_options(memseal_warnings INTERFACE
+  "$<${host_only}:-Wall;-Wextra;-Werror;-Wno-missing-field-initializers>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 mistakes Asio's awaitable frames for mismatched allocations, and std::string moves for
   # overlapping copies.
-  target_compile_options(memseal_warnings INTERFACE -Wno-mismatched-new-delete -Wno-restrict
-    -Wno-maybe-uninitialized -Wno-stringop-overflow -Wno-array-bounds)
+  set(mistaken -Wno-mismatched-new-delete -Wno-restrict -Wno-maybe-uninitialized
+    -Wno-stringop-overflow -Wno-array-bounds)
+  target_compile_options(memseal_warnings INTERFACE "$<${host_only}:${mistaken}>")
 endif()
 
-add_compile_options(-fstack-protector-strong)
+add_compile_options("$<${host_only}:-fstack-protector-strong>")
 add_link_options(-Wl,-z,relro,-z,now)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   add_compile_definitions(_FORTIFY_SOURCE=2)

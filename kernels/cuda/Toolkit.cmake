@@ -1,9 +1,9 @@
-# Finds the CUDA Toolkit (an installed one, else .deps/cuda) and adds the device's sources.
+# Finds the CUDA Toolkit (.deps/cuda, else an installed one) and adds the device's sources.
 set(MEMSEAL_CUDA_ARCHITECTURES "80-real;90a-real;100-real;100-virtual" CACHE STRING
   "GPU architectures that are compiled for")
 set(own_toolkit "${CMAKE_CURRENT_SOURCE_DIR}/../.deps/cuda")
 if(NOT CMAKE_CUDA_COMPILER)
-  find_program(MEMSEAL_NVCC nvcc PATHS /usr/local/cuda/bin "${own_toolkit}/bin")
+  find_program(MEMSEAL_NVCC nvcc HINTS "${own_toolkit}/bin" PATHS /usr/local/cuda/bin)
   if(NOT MEMSEAL_NVCC)
     message(FATAL_ERROR "MEMSEAL_CUDA needs the CUDA Toolkit: run scripts/deps --cuda")
   endif()

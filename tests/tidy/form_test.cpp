@@ -83,7 +83,7 @@ TEST(Form, BannedWordsStayOut) {
   const std::vector<Banned> banned{
       {R"(\bdetached\b)", "a task has a parent: use runtime::TaskGroup", {}},
       {R"(\bgetenv\b)", "the environment is read in app/config only", {}},
-      {R"(\bstd::j?thread\b)", "threads belong to runtime", {"runtime"}},
+      {R"(\bstd::j?thread\b)", "threads belong to runtime", {"runtime", "kernels"}},
       {R"(\bsleep_for\b|\bsleep_until\b|\busleep\b)", "never block a thread to wait", {}},
       {R"(\b(io|io_|context|context_|loop)\.stop\(\))", "a context ends when its work ends", {}},
       {R"(\bTODO\b|\bFIXME\b|\bXXX\b)", "no unfinished work in the sources", {}},

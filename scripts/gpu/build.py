@@ -1,0 +1,216 @@
+"""What gpu-check builds and brings along, and the programs that it runs. Standard library only."""
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CARRY, BUILD = ROOT / "build/gpu-carry", ROOT / "build/gpu"
+CARRY_BYTES_MAX = 64 << 20
+SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
+
+
+class Missing(RuntimeError):
+    """Something this machine lacks; the sentence names the mend."""
+
+
+def run(words, timeout=None, env=None):
+    """(exit status, standard output and error together); 124 when it took too long."""
+    try:
+        done = subprocess.run([str(word) for word in words], cwd=ROOT, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                              env=dict(os.environ, **(env or {})))
+        return done.returncode, done.stdout.decode(errors="replace")
+    except subprocess.TimeoutExpired as late:
+        return 124, (late.stdout or b"").decode(errors="replace") + f"\nended after {timeout} s"
+    except OSError as error:
+        return 127, str(error)
+
+
+# ---------------------------------------------------------------- the GPU
+
+def find_gpu():
+    """{"name", "capability", "driver"} of the first GPU that this process may use, or None."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return None
+    status, said = run(["nvidia-smi", "--query-gpu=name,compute_cap,driver_version",
+                        "--format=csv,noheader"], timeout=60)
+    if status == 127:
+        return find_gpu_by_torch()
+    found = re.match(r"^(?P<name>[^,\n]+), (?P<major>\d+)\.(?P<minor>\d+), (?P<driver>[\d.]+)", said)
+    if status != 0 or not found:
+        return None
+    return {"name": found["name"].strip(), "driver": found["driver"],
+            "capability": 10 * int(found["major"]) + int(found["minor"])}
+
+
+def find_gpu_by_torch():
+    """Where nvidia-smi is not on the path."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    if not torch.cuda.is_available():
+        return None
+    major, minor = torch.cuda.get_device_capability(0)
+    return {"name": torch.cuda.get_device_name(0), "driver": "unknown", "capability": 10 * major + minor}
+
+
+def architectures(capability):
+    """What CMake compiles for: this GPU's own instructions, and PTX."""
+    own = f"{capability}a" if capability >= 90 else str(capability)
+    return f"{own}-real;{capability}-virtual"
+
+
+# ---------------------------------------------------------------- what a bare machine lacks
+
+def loader_sources():
+    """The sources of memseal that tests/gpu builds where no other library is."""
+    text = (ROOT / "tests/gpu/CMakeLists.txt").read_text()
+    names = re.search(r"foreach\(name ([\w\s]+)\)", text).group(1).split()
+    return [*sorted((ROOT / "src/base").glob("*.cpp")), *sorted((ROOT / "src/text").glob("*.cpp")),
+            *(ROOT / f"src/model/{name}.cpp" for name in names), ROOT / "tests/gpu/model_directory.cpp"]
+
+
+def boost_headers():
+    """The Boost headers that those sources read: path below the include directory -> file."""
+    probe = ROOT / "build/gpu-json.cpp"
+    probe.parent.mkdir(exist_ok=True)
+    probe.write_text("#include <boost/json/src.hpp>\n")
+    includes = [f"-I{ROOT / folder}" for folder in
+                ("include", "src/text", "src/model", "kernels", "kernels/include", "tests/gpu")]
+    status, said = run([os.environ.get("CXX", "g++"), "-std=c++20", "-M", '-DMEMSEAL_VERSION="x"',
+                        *includes, "-isystem", ROOT / ".deps/prefix/include",
+                        *loader_sources(), probe])
+    probe.unlink()
+    if status != 0:
+        raise Missing(f"the Boost headers were not found: run scripts/deps --build\n{said[-2000:]}")
+    found = {}
+    for word in said.replace("\\\n", " ").split():
+        below = re.search(r"(^|/)(boost/.*)$", word)
+        if below and "include/boost/" in word:
+            found[below.group(2)] = Path(word)
+    return found
+
+
+def pack():
+    """Fills build/gpu-carry; returns its size in bytes."""
+    for what in (Path("/usr/src/googletest"), vocabulary()):
+        if not what.exists():
+            raise Missing(f"{what} is missing: run scripts/deps --test")
+    headers = boost_headers()
+    shutil.rmtree(CARRY, ignore_errors=True)
+    for below, file in headers.items():
+        to = CARRY / "include" / below
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, to)
+    shutil.copytree("/usr/src/googletest", CARRY / "googletest",
+                    ignore=shutil.ignore_patterns("test", "docs", "samples"))
+    shutil.copyfile(vocabulary(), CARRY / "vocab.txt")
+    size = sum(file.stat().st_size for file in CARRY.rglob("*") if file.is_file())
+    if size > CARRY_BYTES_MAX:
+        raise Missing(f"build/gpu-carry has {size} bytes, above {CARRY_BYTES_MAX}: carry less")
+    return size
+
+
+def is_packed():
+    return all((CARRY / name).exists() for name in ("include/boost", "googletest", "vocab.txt"))
+
+
+def vocabulary():
+    carried = CARRY / "vocab.txt"
+    return carried if carried.exists() else ROOT / ".deps/models/all-MiniLM-L6-v2/vocab.txt"
+
+
+# ---------------------------------------------------------------- build, tests, sanitizers
+
+def cublas_settings():
+    """Where the toolkit has no cuBLAS of its own: PyTorch's, as settings for CMake."""
+    nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
+    toolkit = Path(nvcc).resolve().parent.parent
+    if any(toolkit.glob("lib64/libcublasLt.so*")) or any(toolkit.glob("targets/*/lib/libcublasLt.so*")):
+        return []
+    spec = importlib.util.find_spec("nvidia")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for library in sorted(Path(folder).glob("cu*/lib/libcublasLt.so.*")):
+            include = library.parent.parent / "include"
+            return [f"-DCUDA_cublasLt_LIBRARY={library}", f"-DCMAKE_CUDA_FLAGS=-I{include}"]
+    return []
+
+
+def build(capability=None, settings=(), targets=("kernels_test", "memseal_gpu_check")):
+    """Builds for a GPU, or without CUDA; returns where the programs are."""
+    if not is_packed():
+        pack()
+    folder = BUILD if capability else ROOT / "build/gpu-host"
+    configure = ["cmake", "-S", ROOT / "tests/gpu", "-B", folder, f"-DMEMSEAL_CARRY={CARRY}",
+                 f"-DMEMSEAL_CUDA={'ON' if capability else 'OFF'}", *settings]
+    if capability:
+        configure += [f"-DMEMSEAL_CUDA_ARCHITECTURES={architectures(capability)}", *cublas_settings()]
+    if shutil.which("ninja"):
+        configure += ["-G", "Ninja"]
+    for words in (configure, ["cmake", "--build", folder, "--target", *targets, "-j", os.cpu_count()]):
+        status, said = run(words, timeout=900)
+        if status != 0:
+            raise RuntimeError(f"{' '.join(map(str, words[:3]))}… failed:\n{said[-6000:]}")
+    return folder
+
+
+def gtest(words, report, timeout, env=None):
+    """Runs a GoogleTest program: (exit status, tests that ran, names of those that failed, output)."""
+    report.unlink(missing_ok=True)
+    status, said = run([*words, f"--gtest_output=json:{report}"], timeout, env)
+    ran, failed = 0, []
+    if report.exists():
+        for suite in json.loads(report.read_text())["testsuites"]:
+            for case in suite["testsuite"]:
+                ran += case.get("result") == "COMPLETED"
+                if case.get("failures"):
+                    failed.append(f"{suite['name']}.{case['name']}")
+    return status, ran, failed, said
+
+
+GPU_TESTS, ON_THE_GPU = {"MEMSEAL_GPU_TESTS": "1"}, "*/cuda*"
+
+
+def kernel_tests(folder, gates, timeout):
+    """Every kernel against its twin, on the GPU, and the engine's own tests."""
+    status, ran, failed, said = gtest([folder / "kernels_test", f"--gtest_filter={ON_THE_GPU}"],
+                                      folder / "kernels_test.json", timeout, GPU_TESTS)
+    gates.check("kernels against their twins", status == 0 and ran > 0 and not failed,
+                f"{ran} tests ran on the GPU" + (f", failed: {' '.join(failed)}" if failed else "") +
+                ("" if status == 0 else f", exit status {status}"))
+    if status != 0:
+        print(said[-6000:])
+
+
+# Whatever calls cuBLAS, whose kernels are not ours to judge: memcheck alone looks at it.
+WITH_PRODUCTS = "*Product*:*Forward*"
+
+
+def sanitize(folder, gates, timeout):
+    """compute-sanitizer's four tools over the GPU tests. Says so where it refuses the device."""
+    tool = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
+    if not Path(tool).exists():
+        gates.note("compute-sanitizer is not installed here: its four tools did not run")
+        return
+    for name in SANITIZERS:
+        started = time.monotonic()
+        tests = ON_THE_GPU if name == "memcheck" else f"{ON_THE_GPU}-{WITH_PRODUCTS}"
+        status, ran, failed, said = gtest(
+            [tool, "--tool", name, "--error-exitcode", "99", folder / "kernels_test",
+             f"--gtest_filter={tests}"], folder / f"{name}.json", timeout, GPU_TESTS)
+        (folder / f"{name}.log").write_text(said)
+        if "Device not supported" in said:
+            gates.note(f"compute-sanitizer {name} refuses this device: it did not run")
+            continue
+        summary = re.findall(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)", said)
+        gates.check(f"compute-sanitizer {name}", status == 0 and ran > 0 and not failed,
+                    f"{ran} tests in {time.monotonic() - started:.0f} s; "
+                    f"{'; '.join(summary) or f'exit status {status}'}")
+        if status != 0:
+            print(said[-3000:])

@@ -1,0 +1,31 @@
+#pragma once
+// A Hugging Face directory as the engine wants it, by memseal's own readers and without a CPU
+// encoder beside it.
+#include "memseal/kernels/engine.hpp"
+#include "memseal/text/wordpiece.hpp"
+
+#include "bert_config.hpp"
+#include "bert_tensors.hpp"
+#include "mapped_file.hpp"
+#include "safetensors.hpp"
+
+#include <filesystem>
+
+namespace memseal::gpu_check {
+
+struct ModelDirectory {
+  model::BertConfig config;
+  text::WordPiece words;
+  model::MappedFile file;
+  model::Safetensors weights;
+  model::BertTensors tensors;  ///< points into `weights`
+
+  /// Throws std::runtime_error with the reader's own sentence.
+  static ModelDirectory open(const std::filesystem::path& directory);
+
+  kernels::Shape shape() const;
+  /// A part's numbers; as kernels::ReadPart.
+  std::vector<float> read(kernels::Part part, std::size_t layer) const;
+};
+
+}  // namespace memseal::gpu_check
