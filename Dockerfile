@@ -3,20 +3,23 @@
 #
 #   docker build -t memseal .
 #   docker run --rm memseal --help
+#   docker build --target cuda -t memseal:cuda .       computes on NVIDIA GPUs too: start it with --gpus all
 #
 # It wants a read-only root file system and no capabilities; docker-compose.yml shows a whole stack around it.
 
-FROM debian:12 AS builder
+FROM debian:12 AS deps
 WORKDIR /src
 # The dependencies change rarely: a layer of their own.
 COPY scripts/deps scripts/lib.sh scripts/
 RUN scripts/deps --build --model && rm -rf /var/lib/apt/lists/*
+
+FROM deps AS builder
 COPY . .
 RUN cmake --preset release -DMEMSEAL_TESTS=OFF \
  && cmake --build --preset release --target memseal \
  && strip build/release/memseal
 
-FROM debian:12-slim
+FROM debian:12-slim AS service
 LABEL org.opencontainers.image.title="memseal" \
       org.opencontainers.image.description="The memory and knowledge service behind an AI assistant" \
       org.opencontainers.image.licenses="Apache-2.0"
@@ -43,3 +46,22 @@ HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 \
   CMD ["memseal", "health", "--url", "http://127.0.0.1:7400/ready"]
 ENTRYPOINT ["memseal"]
 CMD ["serve"]
+
+FROM deps AS builder-cuda
+RUN scripts/deps --cuda && rm -rf /var/lib/apt/lists/*
+COPY . .
+RUN cmake --preset cuda -DMEMSEAL_TESTS=OFF \
+ && cmake --build --preset cuda --target memseal \
+ && strip build/cuda/memseal
+
+# The same with GPUs. The driver comes from the host (NVIDIA Container Toolkit); without one the CPU computes.
+FROM service AS cuda
+USER root
+COPY --from=builder-cuda /src/.deps/cuda/lib/libcublasLt.so.13 /usr/local/lib/
+COPY --from=builder-cuda /src/build/cuda/memseal /usr/bin/memseal
+RUN ldconfig && memseal --help >/dev/null
+USER memseal
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
+# What `docker build .` gives.
+FROM service

@@ -208,8 +208,13 @@ void add_models(CLI::App& app, GlobalOptions& global, Action& action) {
     sub->add_option("model", *model, "Directory (with a slash) or name")->required();
   show->callback(
       [&, model] { action = [&global, model] { return cmd_models_show(global, *model); }; });
-  verify->callback(
-      [&, model] { action = [&global, model] { return cmd_models_verify(global, *model); }; });
+  auto device = std::make_shared<std::string>("cpu");
+  verify->add_option("--device", *device, "What computes the probe")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  verify->callback([&, model, device] {
+    action = [&global, model, device] { return cmd_models_verify(global, *model, *device); };
+  });
 }
 
 void add_bench(CLI::App& app, GlobalOptions& global, Action& action) {
@@ -230,6 +235,9 @@ void add_bench(CLI::App& app, GlobalOptions& global, Action& action) {
         ->check(CLI::Range(1, 4'096));
     sub->add_option("--threads", options->threads, "Calls at once, one thread each")
         ->check(CLI::Range(1, 256))
+        ->capture_default_str();
+    sub->add_option("--device", options->device, "What computes: cpu, or cuda for the first GPU")
+        ->check(CLI::IsMember({"cpu", "cuda"}))
         ->capture_default_str();
     sub->add_option("--rounds", options->rounds, "Calls each thread makes, after a warm-up")
         ->check(CLI::Range(1, 100'000))

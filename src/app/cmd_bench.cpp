@@ -135,7 +135,7 @@ void report(const GlobalOptions& global, const BenchOptions& options, const mode
 }
 
 Result<model::Workload> load_for(const BenchOptions& options, const std::string& directory) {
-  auto work = model::Workload::load(directory);
+  auto work = model::Workload::load(directory, {.device = *model::parse_device(options.device)});
   if (!work) return work;
   if (model::is_cross_encoder(work->info()) != (options.kind == "rerank"))
     return Error{Errc::model_unsupported,

@@ -31,6 +31,11 @@ Finding ill(std::string name, const Error& error, std::string mend) {
   return {std::move(name), false, error.message, std::move(mend)};
 }
 
+/// What mends a model that was refused.
+std::string mend_of(const Error& error, std::string otherwise) {
+  return error.field == "model.device" ? "see gpu above" : std::move(otherwise);
+}
+
 Finding check_listen(const std::string& key, const std::string& address) {
   const auto place = parse_listen(address, key);
   if (!place) return ill(key, place.error(), "set " + env_name(key) + " to address:port");
@@ -107,29 +112,47 @@ void check_redis(const Config& config, std::vector<Finding>& findings) {
   findings.push_back(finding);
 }
 
+void check_gpu(const Config& config, std::vector<Finding>& findings) {
+  if (config.model.device == "cpu") {
+    findings.push_back({"gpu", true, "not looked for: model.device is cpu", "", false});
+    return;
+  }
+  const auto seen = model::look_for_device();
+  const bool required = config.model.device == "cuda";
+  if (seen.found || !required)
+    findings.push_back(
+        {"gpu", true, seen.found ? seen.detail : "none: " + seen.detail, "", required});
+  else
+    findings.push_back({"gpu", false, seen.detail,
+                        seen.mend + ", or set " + env_name("model.device") + "=auto"});
+}
+
 void check_models_and_database(const Config& config, std::vector<Finding>& findings) {
   asio::thread_pool cpu(1);
+  const auto gpu = make_device_host(config);
   const auto keyring = load_keyring(config);
   if (keyring)
     findings.push_back({"keys", true, "loaded", ""});
   else
     findings.push_back(ill("keys", keyring.error(),
                            "memseal keys init keyring; set " + env_name("seal.keyring_file")));
-  const auto embedder = make_embedder(config, cpu);
+  const auto embedder = make_embedder(config, cpu, gpu);
   if (embedder)
     findings.push_back({"embedder", true, embedder->description(), ""});
   else
     findings.push_back(ill("embedder", embedder.error(),
-                           config.embedding.url.empty()
-                               ? "scripts/deps fetches the default one"
-                               : "see the settings embedding.*, or unset embedding.url"));
-  const auto reranker = make_reranker(config, cpu);
+                           mend_of(embedder.error(),
+                                   config.embedding.url.empty()
+                                       ? "scripts/deps fetches the default one"
+                                       : "see the settings embedding.*, or unset embedding.url")));
+  const auto reranker = make_reranker(config, cpu, gpu);
   if (!reranker)
     findings.push_back(
-        ill("reranker", reranker.error(), "mend or unset " + env_name("rerank.model")));
+        ill("reranker", reranker.error(),
+            mend_of(reranker.error(), "mend or unset " + env_name("rerank.model"))));
   else
     findings.push_back({"reranker", true,
-                        *reranker ? (*reranker)->info().describe()
+                        *reranker ? describe((*reranker)->info(), (*reranker)->why_cpu())
                                   : "none configured: answers keep the search order",
                         "", false});
   if (config.postgres.dsn.empty()) {
@@ -156,6 +179,7 @@ int cmd_doctor(const GlobalOptions& global) {
   runtime::log_setup(runtime::LogLevel::off, runtime::LogFormat::text);
   std::vector<Finding> findings;
   findings.push_back({"config", true, "every key is known and in range", ""});
+  check_gpu(*config, findings);
   check_models_and_database(*config, findings);
   check_kafka(*config, findings);
   check_redis(*config, findings);

@@ -188,13 +188,16 @@ int cmd_models_show(const GlobalOptions& global, const std::string& name) {
   return exit_ok;
 }
 
-int cmd_models_verify(const GlobalOptions& global, const std::string& name) {
+int cmd_models_verify(const GlobalOptions& global, const std::string& name,
+                      const std::string& device) {
   const auto directory = find_model(name);
   if (!directory) return not_found(directory.error());
-  const auto found = model::verify(*directory, [&](std::string_view step) {
+  const auto tell = [&](std::string_view step) {
     if (!global.quiet)
       std::fprintf(stderr, "%.*s …\n", static_cast<int>(step.size()), step.data());
-  });
+  };
+  const auto found =
+      model::verify(*directory, tell, {.device = *model::parse_device(device)});
   if (!found) {
     if (global.json)
       std::printf("%s\n", json::serialize(json::object{{"ok", false},

@@ -100,11 +100,14 @@ int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options)
 int cmd_models_list(const GlobalOptions& global);
 int cmd_models_show(const GlobalOptions& global, const std::string& model);
 /// exit_ok: sound; exit_failed: damaged, unsupported or wrong; exit_usage: no such model.
-int cmd_models_verify(const GlobalOptions& global, const std::string& model);
+/// `device`: "cpu" or "cuda".
+int cmd_models_verify(const GlobalOptions& global, const std::string& model,
+                      const std::string& device);
 
 struct BenchOptions {
   std::string kind;         ///< "rerank" or "embed"
   std::string model;        ///< directory or name; empty: the configured one
+  std::string device = "cpu";  ///< or "cuda"
   std::int64_t tokens = 0;  ///< of one sequence, specials included; 0: 256 (rerank), 128 (embed)
   std::int64_t count = 0;   ///< sequences of one call; 0: 24 (rerank), 32 (embed)
   std::int64_t threads = 1;  ///< calls at once, one thread each

@@ -128,7 +128,8 @@ int Service::run(const std::function<void()>& on_ready) {
        {"admin_port", admin_port()},
        {"loops", impl_->loops.size()},
        {"embedder", impl_->embedder.description()},
-       {"reranker", impl_->reranker ? impl_->reranker->info().describe() : "none"}});
+       {"reranker", impl_->reranker ? describe(impl_->reranker->info(), impl_->reranker->why_cpu())
+                                    : "none"}});
   impl_->loops.run();
   if (!failure) {
     log(LogLevel::info, "service.stopped");

@@ -53,10 +53,11 @@ Result<void> ServiceParts::load_keys_and_models() {
   if (!verifier) return verifier.error();
   tokens.emplace(std::move(*verifier));
 
-  auto embeds = make_embedder(config, cpu);
+  const auto gpu = make_device_host(config, &metrics);
+  auto embeds = make_embedder(config, cpu, gpu);
   if (!embeds) return embeds.error();
   embedder = std::move(*embeds);
-  auto reranks = make_reranker(config, cpu);
+  auto reranks = make_reranker(config, cpu, gpu);
   if (!reranks) return reranks.error();
   reranker = std::move(*reranks);
   if (static_cast<std::size_t>(config.chunk.tokens) + 2 > embedder.tokens_max())

@@ -59,7 +59,7 @@ struct ServiceParts {
   boost::asio::thread_pool cpu;
   runtime::Loops loops;
   ChosenEmbedder embedder;
-  std::unique_ptr<model::CpuReranker> reranker;
+  std::unique_ptr<model::DeviceReranker> reranker;
   std::unique_ptr<postgres::Pool> pool;
   std::unique_ptr<postgres::PgTenantKeys> keys;
   std::unique_ptr<postgres::PgChunkStore> store;

@@ -12,6 +12,14 @@ namespace {
 
 std::size_t cores() { return runtime::core_count(); }
 
+model::LoadOptions load_options(const Config& config, std::shared_ptr<model::DeviceHost> host) {
+  model::LoadOptions options;
+  if (!host) return options;
+  options.device = *model::parse_device(config.model.device);
+  options.host = std::move(host);
+  return options;
+}
+
 }  // namespace
 
 std::size_t loop_count(const Config& config) {
@@ -103,10 +111,20 @@ Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::
   return crypto::TokenVerifier::jwks(text, rules);
 }
 
-ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::CpuEmbedder> local)
+std::string describe(const model::ModelInfo& info, const std::string& why_cpu) {
+  return info.describe() + (why_cpu.empty() ? "" : " (not by the GPU: " + why_cpu + ")");
+}
+
+std::shared_ptr<model::DeviceHost> make_device_host(const Config& config,
+                                                    runtime::Metrics* metrics) {
+  if (config.model.device == "cpu") return nullptr;
+  return model::make_device_host(metrics);
+}
+
+ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::DeviceEmbedder> local)
     : words_(&local->words()),
       tokens_max_(local->tokens_max()),
-      description_(local->info().describe()) {
+      description_(describe(local->info(), local->why_cpu())) {
   embedder_ = std::move(local);
 }
 
@@ -119,11 +137,12 @@ ChosenEmbedder::ChosenEmbedder(std::unique_ptr<remote::OpenAiEmbedder> elsewhere
   embedder_ = std::move(elsewhere);
 }
 
-Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu) {
+Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu,
+                                     std::shared_ptr<model::DeviceHost> host) {
   const auto directory = find_model(config.embedding.model);
   if (!directory) return directory.error();
   if (config.embedding.url.empty()) {
-    auto local = model::load_embedder(*directory, cpu);
+    auto local = model::open_embedder(*directory, cpu, load_options(config, std::move(host)));
     if (!local) return local.error();
     return ChosenEmbedder(std::move(*local));
   }
@@ -140,14 +159,14 @@ Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_p
   return ChosenEmbedder(std::move(*elsewhere), std::move(own));
 }
 
-Result<std::unique_ptr<model::CpuReranker>> make_reranker(const Config& config,
-                                                          boost::asio::thread_pool& cpu) {
-  if (config.rerank.model.empty()) return std::unique_ptr<model::CpuReranker>();
+Result<std::unique_ptr<model::DeviceReranker>> make_reranker(
+    const Config& config, boost::asio::thread_pool& cpu, std::shared_ptr<model::DeviceHost> host) {
+  if (config.rerank.model.empty()) return std::unique_ptr<model::DeviceReranker>();
   const auto directory = find_model(config.rerank.model);
   if (!directory) return directory.error();
-  model::LoadOptions options;
+  auto options = load_options(config, std::move(host));
   if (config.rerank.precision == "bf16") options.precision = model::Precision::bf16;
-  return model::load_reranker(*directory, cpu, options);
+  return model::open_reranker(*directory, cpu, options);
 }
 
 postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,

@@ -42,7 +42,7 @@ Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::
 class ChosenEmbedder {
  public:
   ChosenEmbedder() = default;
-  explicit ChosenEmbedder(std::unique_ptr<model::CpuEmbedder> local);
+  explicit ChosenEmbedder(std::unique_ptr<model::DeviceEmbedder> local);
   ChosenEmbedder(std::unique_ptr<remote::OpenAiEmbedder> elsewhere,
                  std::unique_ptr<const text::WordPiece> words);
 
@@ -62,11 +62,19 @@ class ChosenEmbedder {
   std::string description_;
 };
 
-/// With embedding.url it asks the endpoint for one vector, and so may take seconds.
-Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu);
+/// What the models of a process share as model.device asks; null for the CPU.
+std::shared_ptr<model::DeviceHost> make_device_host(const Config& config,
+                                                    runtime::Metrics* metrics = nullptr);
+/// With embedding.url it asks the endpoint for one vector, and so may take seconds. Without a host
+/// the CPU computes.
+Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu,
+                                     std::shared_ptr<model::DeviceHost> host = nullptr);
 /// Null when no reranker is configured.
-Result<std::unique_ptr<model::CpuReranker>> make_reranker(const Config& config,
-                                                          boost::asio::thread_pool& cpu);
+Result<std::unique_ptr<model::DeviceReranker>> make_reranker(
+    const Config& config, boost::asio::thread_pool& cpu,
+    std::shared_ptr<model::DeviceHost> host = nullptr);
+/// What computes it, and what keeps it off a GPU that is there.
+std::string describe(const model::ModelInfo& info, const std::string& why_cpu);
 /// What the database must agree with.
 postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
                                    const ports::Embedder& embedder);

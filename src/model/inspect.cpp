@@ -10,8 +10,13 @@ namespace memseal::model {
 
 namespace {
 
-// fp32 against double, in the numbers of an answer; measured deltas are ten times smaller.
-constexpr double vector_tolerance = 1e-5, logit_tolerance = 1e-4;
+/// What a backend's numbers may be off, against double, in the numbers of an answer.
+struct Tolerance {
+  double vector, logit;
+};
+
+// Measured deltas of fp32 are ten times smaller.
+constexpr Tolerance in_fp32{1e-5, 1e-4}, in_fp16{2e-3, 0.02};
 constexpr std::size_t probe_tokens_max = 128;
 
 constexpr std::string_view question = "When does a patent licence that was granted to me end?";
@@ -106,13 +111,15 @@ std::vector<float> Workload::run(const std::function<bool()>& go_on) const {
 }
 
 Result<Agreement> verify(const std::filesystem::path& directory,
-                         const std::function<void(std::string_view)>& progress) {
+                         const std::function<void(std::string_view)>& progress,
+                         LoadOptions options) {
   const auto tell = [&](std::string_view step) {
     if (progress) progress(step);
   };
   const auto text = long_text();
   tell("loading, with every tensor's shape and finiteness");
-  auto fast = Workload::load(directory, {.tokens_max = probe_tokens_max});
+  options.tokens_max = probe_tokens_max;
+  auto fast = Workload::load(directory, options);
   if (!fast) return fast.error();
   fast->take(question, probe_texts(text));
   Agreement found{.info = fast->info(), .sequences = fast->sequences(), .tokens = fast->tokens()};
@@ -135,7 +142,8 @@ Result<Agreement> verify(const std::filesystem::path& directory,
     greatest = std::max(greatest, std::abs(wanted));
     found.delta_max = std::max(found.delta_max, std::abs(answer[i] - wanted));
   }
-  found.tolerance = is_cross_encoder(found.info) ? logit_tolerance * greatest : vector_tolerance;
+  const auto& allowed = found.info.backend == "cuda" ? in_fp16 : in_fp32;
+  found.tolerance = is_cross_encoder(found.info) ? allowed.logit * greatest : allowed.vector;
   found.agrees = found.finite && found.delta_max <= found.tolerance;
   return found;
 }

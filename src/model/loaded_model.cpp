@@ -2,6 +2,9 @@
 
 #include "bert_tensors.hpp"
 #include "cpu_encoder.hpp"
+#include "device_encoder.hpp"
+#include "device_faults.hpp"
+#include "device_host.hpp"
 #include "json_fields.hpp"
 #include "reference_encoder.hpp"
 #include "safetensors.hpp"
@@ -135,25 +138,48 @@ Result<std::unique_ptr<Encoder>> cpu_encoder(const Parts& parts, const BertTenso
   return make_cpu_encoder(parts.config, tensors, best_kernels(), precision);
 }
 
-/// Checks every tensor; makes an encoder of them, unless only their number is wanted.
-Result<std::unique_ptr<Encoder>> read_encoder(const Parts& parts, const fs::path& path,
-                                              const LoadOptions* options,
-                                              std::size_t& parameters) {
-  const auto parsed = Safetensors::parse(parts.file.bytes(), path.string());
+struct Weights {
+  Safetensors file;
+  BertTensors tensors;
+};
+
+/// Checks every tensor.
+Result<Weights> read_weights(const Parts& parts, const fs::path& path) {
+  auto parsed = Safetensors::parse(parts.file.bytes(), path.string());
   if (!parsed) return parsed.error();
-  const auto tensors = BertTensors::find(*parsed, parts.config, path.string());
+  auto tensors = BertTensors::find(*parsed, parts.config, path.string());
   if (!tensors) return tensors.error();
-  parameters = tensors->parameters;
-  Result<std::unique_ptr<Encoder>> encoder = std::unique_ptr<Encoder>();
-  if (options != nullptr)
-    encoder = options->backend == Backend::cpu
-                  ? cpu_encoder(parts, *tensors, path, options->precision)
-                  : make_reference_encoder(parts.config, *tensors);
-  parts.file.drop_pages();
-  return encoder;
+  return Weights{std::move(*parsed), std::move(*tensors)};
 }
 
-ModelInfo info_of(const fs::path& directory, const Parts& parts) {
+/// Null when there is no GPU and that is no error.
+Result<std::unique_ptr<Encoder>> device_encoder(const BertConfig& config,
+                                                const BertTensors& tensors, const ModelInfo& info,
+                                                const LoadOptions& options) {
+  try {
+    if (options.host)
+      return make_device_encoder(config, tensors, info.tokens_max, options.host->open(),
+                                 options.host->engine_options());
+    return make_device_encoder(config, tensors, info.tokens_max, kernels::open_cuda());
+  } catch (const kernels::DeviceError& error) {
+    if (options.device == Device::cuda) return refusal_of(error, info.name);
+  }
+  return std::unique_ptr<Encoder>();
+}
+
+Result<std::unique_ptr<Encoder>> make_encoder(const Parts& parts, const BertTensors& tensors,
+                                              const fs::path& path, const ModelInfo& info,
+                                              const LoadOptions& options) {
+  if (options.backend == Backend::reference)
+    return make_reference_encoder(parts.config, tensors);
+  if (options.device != Device::cpu) {
+    auto encoder = device_encoder(parts.config, tensors, info, options);
+    if (!encoder || *encoder) return encoder;
+  }
+  return cpu_encoder(parts, tensors, path, options.precision);
+}
+
+ModelInfo info_of(const fs::path& directory, const Parts& parts, const BertTensors& tensors) {
   std::error_code code;
   const auto canonical = fs::canonical(directory, code);
   ModelInfo info;
@@ -164,6 +190,7 @@ ModelInfo info_of(const fs::path& directory, const Parts& parts) {
   info.heads = parts.config.heads;
   info.vocabulary = parts.words.vocabulary_size();
   info.tokens_max = parts.length;
+  info.parameters = tensors.parameters;
   return info;
 }
 
@@ -182,16 +209,20 @@ Result<std::shared_ptr<const LoadedModel>> load_model(const fs::path& directory,
                                                       const LoadOptions& options) {
   auto parts = read_parts(directory, wanted);
   if (!parts) return parts.error();
-  auto info = info_of(directory, *parts);
-  auto encoder = read_encoder(*parts, weights_of(directory), &options, info.parameters);
+  auto weights = read_weights(*parts, weights_of(directory));
+  if (!weights) return weights.error();
+  auto info = info_of(directory, *parts, weights->tensors);
+  if (options.tokens_max != 0)
+    info.tokens_max = std::clamp<std::size_t>(options.tokens_max, 8, parts->length);
+  auto encoder = make_encoder(*parts, weights->tensors, weights_of(directory), info, options);
+  parts->file.drop_pages();
   if (!encoder) return encoder.error();
   info.backend = (*encoder)->backend();
   info.isa = (*encoder)->isa();
-  if (options.tokens_max != 0)
-    info.tokens_max = std::clamp<std::size_t>(options.tokens_max, 8, parts->length);
   return std::make_shared<const LoadedModel>(
       LoadedModel{parts->config, std::move(parts->words), std::move(parts->file),
-                  std::move(*encoder), std::move(info)});
+                  std::move(weights->file), std::move(weights->tensors), std::move(*encoder),
+                  std::move(info)});
 }
 
 Result<Architecture> architecture_of(const fs::path& directory) {
@@ -214,11 +245,10 @@ Result<ModelInfo> describe_model(const fs::path& directory) {
   if (!architecture) return architecture.error();
   const auto parts = read_parts(directory, *architecture);
   if (!parts) return parts.error();
-  auto info = info_of(directory, *parts);
-  const auto checked =
-      read_encoder(*parts, weights_of(directory), nullptr, info.parameters);
-  if (!checked) return checked.error();
-  return info;
+  const auto weights = read_weights(*parts, weights_of(directory));
+  parts->file.drop_pages();
+  if (!weights) return weights.error();
+  return info_of(directory, *parts, weights->tensors);
 }
 
 }  // namespace memseal::model

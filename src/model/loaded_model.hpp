@@ -1,7 +1,9 @@
 #pragma once
 #include "bert_config.hpp"
+#include "bert_tensors.hpp"
 #include "encoder.hpp"
 #include "mapped_file.hpp"
+#include "safetensors.hpp"
 
 #include "memseal/base/result.hpp"
 #include "memseal/model/factory.hpp"
@@ -17,7 +19,9 @@ namespace memseal::model {
 struct LoadedModel {
   BertConfig config;
   text::WordPiece words;
-  MappedFile weights;                  // Outlives the encoder, which reads word rows from it.
+  MappedFile weights;                  // Outlives what reads it: the encoder, a device's upload.
+  Safetensors file;
+  BertTensors tensors;                 // of `file`
   std::unique_ptr<Encoder> encoder;
   ModelInfo info;
 };

@@ -57,6 +57,9 @@ struct Config {
     std::int64_t requests = 100;
     std::int64_t window_s = 3'600;
   } ratelimit;
+  struct Model {
+    std::string device = "auto";  ///< "auto", "cpu", "cuda": what computes the models
+  } model;
   struct Embedding {
     std::string model = "all-MiniLM-L6-v2";  ///< directory, or a name in the model path
     std::string url;           ///< of an OpenAI-compatible endpoint; empty: `model` embeds here

@@ -3,6 +3,9 @@
 #include "memseal/base/result.hpp"
 #include "memseal/model/cpu_embedder.hpp"
 #include "memseal/model/cpu_reranker.hpp"
+#include "memseal/model/device.hpp"
+#include "memseal/model/device_embedder.hpp"
+#include "memseal/model/device_reranker.hpp"
 #include "memseal/text/wordpiece.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -28,9 +31,11 @@ struct LoadOptions {
   Backend backend = Backend::cpu;
   Precision precision = Precision::fp32;
   std::size_t tokens_max = 0;   ///< cuts inputs shorter than the model would; 0: what it reads
+  Device device = Device::cpu;  ///< of open_embedder(), open_reranker() and Workload
+  std::shared_ptr<DeviceHost> host = nullptr;  ///< null: one of its own, where a GPU is wanted
 };
 
-/// Loads a bi-encoder (architecture BertModel, mean pooling).
+/// Loads a bi-encoder (architecture BertModel, mean pooling) for the CPU.
 /// Errors, each naming the file and the mend: no_model (no such directory or file), model_invalid
 /// (damaged, or its parts disagree), model_unsupported (sound, but nothing this engine computes).
 /// Blocks for as long as reading and packing the weights takes: start-up only. The weights are
@@ -44,6 +49,16 @@ Result<std::unique_ptr<CpuEmbedder>> load_embedder(const std::filesystem::path& 
 Result<std::unique_ptr<CpuReranker>> load_reranker(const std::filesystem::path& directory,
                                                    asio::thread_pool& cpu,
                                                    const LoadOptions& options = {});
+
+/// Loads a model for the CPU and, as `options.device` asks, for a GPU beside it (fp16, sums in
+/// fp32). Errors: as load_embedder(), and for Device::cuda, naming the mend: bad_config (no GPU to
+/// use), model_unsupported (none of these kernels computes it), unavailable (it failed just now).
+Result<std::unique_ptr<DeviceEmbedder>> open_embedder(const std::filesystem::path& directory,
+                                                      asio::thread_pool& cpu,
+                                                      const LoadOptions& options = {});
+Result<std::unique_ptr<DeviceReranker>> open_reranker(const std::filesystem::path& directory,
+                                                      asio::thread_pool& cpu,
+                                                      const LoadOptions& options = {});
 
 /// Loads the tokenizer of a model directory alone. Errors: as load_embedder().
 Result<text::WordPiece> load_words(const std::filesystem::path& directory);

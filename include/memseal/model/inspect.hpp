@@ -28,7 +28,8 @@ class Workload {
  public:
   struct Loaded;
 
-  /// Loads a model of either architecture. Errors: as load_embedder().
+  /// Loads a model of either architecture, on a GPU when `options.device` finds one: the CPU then
+  /// packs nothing. Errors: as open_embedder().
   static Result<Workload> load(const std::filesystem::path& directory,
                                const LoadOptions& options = {});
 
@@ -45,8 +46,9 @@ class Workload {
   std::size_t tokens() const noexcept;  ///< of all sequences together
 
   /// One pass of this thread over the batch: vectors side by side (an embedder) or logits (a
-  /// cross-encoder). Any number of threads at once. `go_on` is asked every few milliseconds; when
-  /// it ends the pass, the answer is empty.
+  /// cross-encoder). Any number of threads at once. `go_on` is asked every few milliseconds, and
+  /// only at the start where a GPU computes; when it ends the pass, the answer is empty. Throws
+  /// Outage{unavailable} when the GPU fails.
   std::vector<float> run(const std::function<bool()>& go_on = {}) const;
 
  private:
@@ -54,7 +56,7 @@ class Workload {
   std::shared_ptr<Loaded> loaded_;
 };
 
-/// How far this machine's backend is from the formulas in double precision.
+/// How far a backend of this machine is from the formulas in double precision.
 struct Agreement {
   ModelInfo info;              ///< of the backend that was checked
   std::size_t sequences = 0;   ///< of the probe
@@ -65,10 +67,12 @@ struct Agreement {
   bool agrees = false;         ///< finite, and delta_max within the tolerance
 };
 
-/// Loads `directory` strictly, runs one probe of texts of many lengths and scripts on the CPU
-/// backend and on the reference backend (`progress`, when given, hears each step), and compares.
-/// The reference takes about 2 ns for each parameter and token. Errors: as load_embedder().
+/// Loads `directory` strictly, runs one probe of texts of many lengths and scripts on the backend
+/// that `options` asks for and on the reference backend (`progress`, when given, hears each step),
+/// and compares. The reference takes about 2 ns for each parameter and token. Errors: as
+/// Workload::load().
 Result<Agreement> verify(const std::filesystem::path& directory,
-                         const std::function<void(std::string_view)>& progress = {});
+                         const std::function<void(std::string_view)>& progress = {},
+                         LoadOptions options = {});
 
 }  // namespace memseal::model

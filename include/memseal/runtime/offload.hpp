@@ -25,7 +25,7 @@ namespace asio = boost::asio;
 
 namespace detail {
 
-template <class Handler, class R>
+template <class Handler>
 struct OffloadState {
   OffloadState(Handler waiting, asio::any_io_executor fallback)
       : handler(std::move(waiting)),
@@ -53,16 +53,17 @@ void settle(const std::shared_ptr<State>& state, Outcome... outcome) {
 
 }  // namespace detail
 
-/// As offload() below, but `submit(task)` decides when and by which thread of `pool` the move-only
-/// `task()` runs, for queues of one's own; it must run it or destroy it with the pool. `token` says
-/// how to wait, e.g. `cancel_after(time, use_awaitable)`.
-template <class Submit, class Work, class Token = asio::use_awaitable_t<>>
-auto offload_by(asio::thread_pool& pool, Submit submit, Work work, Token token = {}) {
-  using R = std::invoke_result_t<Work&, std::stop_token>;
+/// Awaits an R that comes by a callback. `start(std::stop_token, finish)` is called at once, on the
+/// caller's thread, and must not throw; whoever it left `finish(std::exception_ptr, R)` with calls
+/// it from any thread, without ever blocking there: the caller resumes on its own executor
+/// (`fallback` where it has none). Copies of `finish` share the wait and the first call counts. On
+/// cancellation the caller resumes at once and the token asks to stop. `token` says how to wait.
+template <class R, class Start, class Token = asio::use_awaitable_t<>>
+auto await_callback(asio::any_io_executor fallback, Start start, Token token = {}) {
   return asio::async_initiate<Token, void(std::exception_ptr, R)>(
-      [&pool, submit = std::move(submit)](auto handler, Work job) mutable {
-        using State = detail::OffloadState<decltype(handler), R>;
-        auto state = std::make_shared<State>(std::move(handler), pool.get_executor());
+      [fallback = std::move(fallback)](auto handler, Start begin) mutable {
+        using State = detail::OffloadState<decltype(handler)>;
+        auto state = std::make_shared<State>(std::move(handler), std::move(fallback));
         if (auto slot = asio::get_associated_cancellation_slot(state->handler);
             slot.is_connected()) {
           slot.assign([weak = std::weak_ptr(state)](asio::cancellation_type) {
@@ -75,18 +76,33 @@ auto offload_by(asio::thread_pool& pool, Submit submit, Work work, Token token =
             }
           });
         }
-        submit([state, job = std::move(job)]() mutable {
-          R result{};
-          std::exception_ptr failure;
-          try {
-            result = job(state->stop.get_token());
-          } catch (...) {
-            failure = std::current_exception();
-          }
+        begin(state->stop.get_token(), [state](std::exception_ptr failure, R result) {
           detail::settle(state, std::move(failure), std::move(result));
         });
       },
-      token, std::move(work));
+      token, std::move(start));
+}
+
+/// As offload() below, but `submit(task)` decides when and by which thread of `pool` the move-only
+/// `task()` runs, for queues of one's own; it must run it or destroy it with the pool. `token` says
+/// how to wait, e.g. `cancel_after(time, use_awaitable)`.
+template <class Submit, class Work, class Token = asio::use_awaitable_t<>>
+auto offload_by(asio::thread_pool& pool, Submit submit, Work work, Token token = {}) {
+  using R = std::invoke_result_t<Work&, std::stop_token>;
+  auto start = [submit = std::move(submit), job = std::move(work)](std::stop_token stop,
+                                                                  auto finish) mutable {
+    submit([stop = std::move(stop), finish = std::move(finish), job = std::move(job)]() mutable {
+      R result{};
+      std::exception_ptr failure;
+      try {
+        result = job(std::move(stop));
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      finish(std::move(failure), std::move(result));
+    });
+  };
+  return await_callback<R>(pool.get_executor(), std::move(start), std::move(token));
 }
 
 /// Awaits `work(std::stop_token)`, which returns a default-constructible value, on `pool`.

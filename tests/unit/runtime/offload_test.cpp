@@ -7,8 +7,10 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include <chrono>
+#include <functional>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 namespace memseal::runtime {
 namespace {
@@ -153,6 +155,52 @@ TEST(Offload, KeepsTheLoopRunningUntilTheCallerIsResumed) {
   loop.run();
   EXPECT_TRUE(reached);
   pool.join();
+}
+
+using Finish = std::function<void(std::exception_ptr, int)>;
+
+asio::awaitable<void> called_back(asio::io_context& loop, std::vector<std::jthread>& others) {
+  auto start = [&](std::stop_token, auto finish) {
+    others.emplace_back([finish] {
+      std::this_thread::sleep_for(20ms);
+      finish(nullptr, 7);
+      finish(nullptr, 8);  // too late
+    });
+  };
+  const auto mine = std::this_thread::get_id();
+  const auto value = co_await await_callback<int>(loop.get_executor(), std::move(start));
+  EXPECT_EQ(value, 7);
+  EXPECT_EQ(std::this_thread::get_id(), mine);
+}
+
+TEST(AwaitCallback, ResumesTheCallerOnItsOwnThreadWithTheFirstAnswer) {
+  asio::io_context loop(1);
+  std::vector<std::jthread> others;
+  run_to_end(loop, called_back(loop, others));
+}
+
+asio::awaitable<void> gone_before_the_call(asio::io_context& loop, Finish& kept,
+                                           std::stop_token& asked) {
+  auto start = [&](std::stop_token stop, auto finish) {
+    kept = finish;
+    asked = stop;
+  };
+  auto wait = [&]() -> asio::awaitable<int> {
+    co_return co_await await_callback<int>(loop.get_executor(), std::move(start));
+  };
+  const auto first = co_await (wait() || pause_for(10ms));
+  EXPECT_EQ(first.index(), 1u);
+}
+
+TEST(AwaitCallback, MayBeAnsweredWhenTheCallerAndItsLoopAreGone) {
+  Finish kept;
+  std::stop_token asked;
+  {
+    asio::io_context loop(1);
+    run_to_end(loop, gone_before_the_call(loop, kept, asked));
+  }
+  EXPECT_TRUE(asked.stop_requested());
+  kept(nullptr, 1);
 }
 
 }  // namespace
