@@ -4,6 +4,7 @@
 #include "half.hpp"
 #include "memseal/kernels/engine.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -155,6 +156,13 @@ class Device {
   /// Chooses how products of these sizes run, before they are captured; it may try them out, over
   /// what `work.to` holds. Blocks; the second time for the same sizes it does nothing.
   virtual void choose(const Gemm& work) = 0;
+
+  /// Something of it hangs and was left as it is: nobody shall open it once more.
+  void abandon() noexcept { abandoned_ = true; }
+  bool abandoned() const noexcept { return abandoned_; }
+
+ private:
+  std::atomic<bool> abandoned_ = false;
 };
 
 }  // namespace memseal::kernels

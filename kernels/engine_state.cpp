@@ -48,10 +48,8 @@ Engine::State::State(std::shared_ptr<Device> device, const Shape& shape, const R
       most_(most_of(shape, options)) {
   counters_.device_bytes = weights_.bytes();
   for (std::size_t i = 0; i < std::max<std::size_t>(options.lanes, 1); ++i) {
-    auto lane = std::make_unique<Lane>(*device_, shape_, weights_, most_, options.graphs);
-    if (options.warm) lane->warm();
+    auto lane = std::make_unique<Lane>(*device_, shape_, weights_, most_, options);
     counters_.device_bytes += lane->bytes();
-    counters_.captures += lane->captures();
     slots_.push_back(std::make_unique<Slot>(std::move(lane)));
   }
 }
@@ -66,6 +64,15 @@ void Engine::State::start() {
   for (auto& slot : slots_) {
     slot->note->state = this;
     slot->note->slot = slot.get();
+  }
+  try {
+    for (auto& slot : slots_) {
+      if (options_.warm) slot->lane->warm();
+      counters_.captures += slot->lane->captures();
+    }
+  } catch (const Hung&) {
+    keep_for_ever();
+    throw;
   }
   dispatcher_ = std::thread([this] { dispatch(); });
 }
@@ -99,10 +106,15 @@ void Engine::State::stop() {
   tell(verdicts);
   dispatcher_.join();
   if (!free) {
-    // The device may still write into this memory: it is kept until the process ends.
-    static auto& kept = *new Kept<std::shared_ptr<State>>();
-    kept.add(shared_from_this());
+    keep_for_ever();
   }
+}
+
+/// The device may still write into this memory, and giving it back would wait for the device.
+void Engine::State::keep_for_ever() {
+  static auto& kept = *new Kept<std::shared_ptr<State>>();
+  kept.add(shared_from_this());
+  device_->abandon();
 }
 
 /// Waits until no lane will report any more. False when the patience was not enough.
@@ -182,8 +194,8 @@ bool Engine::State::compose(Slot& slot, Verdicts& verdicts) {
     while (!queue->empty()) {
       const auto pending = queue->front();
       const auto& batch = pending->request.batch;
-      if (pending->given == 0 && pending->request.wanted && !pending->request.wanted()) {
-        queue->pop_front();
+      if (pending->request.wanted && !pending->request.wanted()) {
+        queue->pop_front();  // Pieces of it that run already are computed for nobody.
         ++counters_.dropped;
         end(pending, error(Fault::internal, "nobody waits for it any more"), verdicts);
         continue;
@@ -231,6 +243,7 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
   const auto pieces = slot.pieces;  // Kept alive although somebody may fail the slot meanwhile.
   Verdicts verdicts;
   std::exception_ptr failed;
+  bool hung = false;
   const auto captures = slot.lane->captures();
   lock.unlock();
   try {
@@ -238,6 +251,9 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
     for (const auto& piece : pieces)
       slices.push_back({&piece.pending->request.batch, piece.first, piece.last});
     slot.lane->launch(slices, &State::on_notified, slot.note.get());
+  } catch (const Hung&) {
+    failed = std::current_exception();
+    hung = true;
   } catch (...) {
     failed = std::current_exception();
   }
@@ -245,7 +261,7 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
   counters_.captures += slot.lane->captures() - captures;
   if (failed) {
     fail_everything(failed, verdicts);
-    slot.phase = Phase::idle;  // nobody will report it
+    slot.phase = hung ? Phase::running : Phase::idle;  // nobody will report it
   } else if (slot.ended || failure_) {
     if (!failure_) collect(slot, verdicts);
     slot.phase = slot.ended ? Phase::idle : Phase::running;
@@ -267,7 +283,7 @@ void Engine::State::on_notified(void* argument) {
     state = note.state;
     if (state == nullptr) return;
     const std::lock_guard entering(state->guard_);
-    ++state->calls_;                 // stop() waits for this call from here on
+    ++state->calls_;  // stop() waits for this call from here on
   }
   inside_notification = true;
   state->on_ended(*note.slot);

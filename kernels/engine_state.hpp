@@ -85,6 +85,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   void launch(Slot& slot, std::unique_lock<std::mutex>& lock);
   void look_after_lanes(std::unique_lock<std::mutex>& lock);
   bool settle(std::unique_lock<std::mutex>& lock);
+  void keep_for_ever();
   void collect(Slot& slot, Verdicts& verdicts);
   void end(const PendingPtr& pending, std::exception_ptr failure, Verdicts& verdicts);
   void fail_everything(const std::exception_ptr& why, Verdicts& verdicts);

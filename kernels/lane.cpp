@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
+#include <condition_variable>
 #include <cstring>
+#include <mutex>
+#include <string>
 
 namespace memseal::kernels {
 
@@ -10,6 +13,7 @@ namespace {
 
 // All token buckets of a few numbers of sequences, and room for what the traffic brings besides.
 constexpr std::size_t graphs_kept = 256;
+constexpr std::chrono::milliseconds look_every(20);
 constexpr auto type_one = static_cast<std::int32_t>(0x80000000u);
 
 }  // namespace
@@ -59,12 +63,13 @@ const Graph& GraphCache::keep(Bucket bucket, std::unique_ptr<Graph> graph) {
 }
 
 Lane::Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket most,
-           bool graphs)
+           const EngineOptions& options)
     : device_(device),
       shape_(shape),
       weights_(weights),
       most_(most),
-      graphs_(graphs),
+      graphs_(options.graphs),
+      patience_(options.patience_ms),
       arena_(device, shape, most),
       cache_(graphs_kept) {
   try {
@@ -93,12 +98,48 @@ void Lane::enqueue_all(Bucket bucket) {
                     bucket.sequences * result_width(shape_) * sizeof(float));
 }
 
+/// Waits for what was enqueued, but not for ever, and without asking the device all the time.
+void Lane::wait() {
+  struct Note {
+    std::mutex guard;
+    std::condition_variable changed;
+    bool told = false;
+  };
+  auto note = std::make_unique<Note>();
+  stream_->notify(
+      [](void* argument) {
+        auto& one = *static_cast<Note*>(argument);
+        const std::lock_guard lock(one.guard);
+        one.told = true;
+        one.changed.notify_all();
+      },
+      note.get());
+  const auto until = std::chrono::steady_clock::now() + patience_;
+  std::unique_lock lock(note->guard);
+  try {
+    while (!note->changed.wait_for(lock, look_every, [&] { return note->told; })) {
+      static_cast<void>(stream_->query());  // a broken device never calls
+      if (std::chrono::steady_clock::now() > until)
+        throw Hung(Fault::lost, "the GPU did not finish a batch in " +
+                                    std::to_string(patience_.count()) + " ms");
+    }
+  } catch (...) {
+    lock.unlock();
+    // It may yet be called with: never freed.
+    static std::mutex guard;
+    static auto& kept = *new std::vector<std::unique_ptr<Note>>();
+    const std::lock_guard keeping(guard);
+    kept.push_back(std::move(note));
+    throw;
+  }
+}
+
 const Graph& Lane::graph_of(Bucket bucket) {
   if (const auto* known = cache_.find(bucket)) return *known;
   choose_products(device_, shape_, weights_, arena_, bucket);
   if (captures_ == 0) {  // The device loads kernels when they first run, not while it captures.
     enqueue_all(bucket);
-    stream_->wait();
+    wait();
   }
   stream_->begin_capture();
   enqueue_all(bucket);
@@ -122,7 +163,7 @@ void Lane::warm() {
         choose_products(device_, shape_, weights_, arena_, bucket);
         enqueue_all(bucket);
       }
-      stream_->wait();
+      wait();
       tokens = bucket.tokens + 1;
     }
   }

@@ -2,6 +2,7 @@
 // One stream with memory of its own: what one batch at a time runs in.
 #include "forward.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <list>
 #include <map>
@@ -44,23 +45,30 @@ class GraphCache {
   std::list<Bucket> order_;  // the latest first
 };
 
+/// The device does not come to an end: whatever it may be using has to stay where it is.
+class Hung : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
+};
+
 /// One thread at a time. What it throws is DeviceError.
 class Lane {
  public:
-  Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket most, bool graphs);
+  Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket most,
+       const EngineOptions& options);
   /// Nothing of it runs any more.
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  /// Captures and runs once what is likely to come, so that no request waits for a capture.
+  /// Captures and runs once what is likely to come, so that no request waits for a capture. Throws
+  /// Hung when one pass takes longer than the patience, as launch() may when it captures.
   void warm();
   /// Starts a pass over the slices, which fit into `most`; the results of the one before are gone.
   /// `call` as in Stream::notify(). The slices are read before it returns.
   void launch(std::span<const Slice> slices, void (*call)(void*), void* argument);
   /// Whether the pass has ended. Throws what failed meanwhile.
   bool query() { return stream_->query(); }
-  void wait() { stream_->wait(); }
   /// The results of the last pass, once it has ended: result_width() numbers a sequence.
   const float* results() const noexcept { return results_; }
 
@@ -69,6 +77,7 @@ class Lane {
 
  private:
   void enqueue_all(Bucket bucket);
+  void wait();
   const Graph& graph_of(Bucket bucket);
 
   Device& device_;
@@ -76,6 +85,7 @@ class Lane {
   const DeviceWeights& weights_;
   Bucket most_;
   bool graphs_;
+  std::chrono::milliseconds patience_;
   Arena arena_;
   std::byte* block_ = nullptr;  // pinned
   float* results_ = nullptr;    // pinned

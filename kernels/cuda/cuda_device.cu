@@ -285,6 +285,9 @@ std::shared_ptr<Device> open_cuda(int ordinal) {
   const auto place = static_cast<std::size_t>(ordinal < 0 ? 0 : ordinal);
   if (place < all.by_ordinal.size()) {
     if (auto device = all.by_ordinal[place].lock()) {
+      if (device->abandoned())
+        throw DeviceError(Fault::lost,
+                          "the GPU hung; start this process anew once nvidia-smi answers");
       gpu::check(cudaSetDevice(ordinal), "choosing the GPU");
       gpu::check(cudaFree(nullptr), "the GPU that is in use");  // throws what broke it, if anything
       return device;

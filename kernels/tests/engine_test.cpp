@@ -338,8 +338,41 @@ TEST_F(EngineTest, ADeviceThatHangsIsGivenUpAfterThePatienceAndItsMemoryIsKept) 
     }
   }
   EXPECT_LT(std::chrono::steady_clock::now() - started, 30s);
+  EXPECT_TRUE(hung->abandoned());
   EXPECT_GT(hung->live(), 0u) << "freed under a device that may still write";
   hung->release_hung();
+}
+
+TEST_F(EngineTest, ADeviceThatHangsWhileAnEngineIsMadeIsGivenUpAndNotOpenedOnceMore) {
+  const auto hung = std::make_shared<HostDevice>(HostFaults{.hang = 30});
+  auto with = options(1);
+  with.patience_ms = 100;
+  with.warm = true;
+  try {
+    Engine(hung, shape, bert.reader(), with);
+    ADD_FAILURE() << "it was made";
+  } catch (const DeviceError& error) {
+    EXPECT_EQ(error.fault(), Fault::lost);
+  }
+  EXPECT_TRUE(hung->abandoned());
+  EXPECT_GT(hung->live(), 0u) << "freed under a device that may still write";
+  hung->release_hung();
+}
+
+TEST_F(EngineTest, WhatIsLeftOfALargeRequestThatNobodyWantsIsNotComputed) {
+  Engine engine(device, shape, bert.reader(), options(1));
+  engine.run(draw({3}));
+  Gate gate;
+  device->before_work = [&] { gate.wait(); };
+  Answer large;
+  std::atomic<bool> wanted = true;
+  submit(engine, draw(std::vector<std::size_t>(160, 2)), large, false,
+         [&] { return wanted.load(); });
+  gate.until_somebody_waits();
+  wanted = false;
+  gate.open();
+  EXPECT_THROW(large.future.get(), DeviceError);
+  EXPECT_EQ(engine.counters().batches, 2u) << "ten batches of 16 sequences";
 }
 
 TEST_F(EngineTest, ShuttingDownFailsWhatWaitsAndFinishesWhatRuns) {
