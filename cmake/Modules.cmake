@@ -14,7 +14,11 @@ function(memseal_module name)
     PRIVATE "${CMAKE_SOURCE_DIR}/src/${name}")
   target_link_libraries(memseal_${name} PUBLIC ${M_LINK} PRIVATE ${M_PRIVATE} memseal_warnings)
   target_compile_definitions(memseal_${name} PRIVATE MEMSEAL_VERSION="${PROJECT_VERSION}")
-  memseal_precompile(memseal_${name} memseal_pch)
+  if(pqxx_system IN_LIST M_PRIVATE)
+    memseal_precompile(memseal_${name} memseal_pqxx_pch)
+  else()
+    memseal_precompile(memseal_${name} memseal_pch)
+  endif()
 endfunction()
 
 # memseal_precompile(target pch): the target reads the headers of that one (MEMSEAL_PCH).

@@ -46,20 +46,28 @@ struct Products::Layouts {
 };
 
 Products::Products() {
-  check(cublasLtCreate(&handle_), "cuBLASLt");
-  gpu::check(cudaStreamCreateWithFlags(&trial_stream_, cudaStreamNonBlocking), "a stream");
-  gpu::check(cudaEventCreate(&begin_), "an event");
-  gpu::check(cudaEventCreate(&end_), "an event");
-  gpu::check(cudaMalloc(&trial_workspace_, workspace_bytes), "cuBLASLt's workspace");
+  try {
+    check(cublasLtCreate(&handle_), "cuBLASLt");
+    gpu::check(cudaStreamCreateWithFlags(&trial_stream_, cudaStreamNonBlocking), "a stream");
+    gpu::check(cudaEventCreate(&begin_), "an event");
+    gpu::check(cudaEventCreate(&end_), "an event");
+    gpu::check(cudaMalloc(&trial_workspace_, workspace_bytes), "cuBLASLt's workspace");
+  } catch (...) {
+    release();  // A device that is short of memory is opened again and again.
+    throw;
+  }
 }
 
-Products::~Products() {
+Products::~Products() { release(); }
+
+void Products::release() noexcept {
   // Whatever a broken device says to this, the process goes on.
   static_cast<void>(cudaFree(trial_workspace_));
   if (end_ != nullptr) static_cast<void>(cudaEventDestroy(end_));
   if (begin_ != nullptr) static_cast<void>(cudaEventDestroy(begin_));
   if (trial_stream_ != nullptr) static_cast<void>(cudaStreamDestroy(trial_stream_));
   if (handle_ != nullptr) static_cast<void>(cublasLtDestroy(handle_));
+  static_cast<void>(cudaGetLastError());
 }
 
 void Products::multiply(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm,

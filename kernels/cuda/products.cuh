@@ -35,6 +35,8 @@ class Products {
                 void* workspace) const;
   float time_of(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm);
 
+  void release() noexcept;
+
   cublasLtHandle_t handle_ = nullptr;
   std::mutex guard_;
   std::map<Key, cublasLtMatmulAlgo_t> chosen_;

@@ -78,10 +78,9 @@ class HostStream final : public Stream {
     device_.call();
     push({[=] { call(argument); }});
   }
-  bool query() override {
-    device_.call();
+  bool query() override {  // not counted: how often it is asked is a matter of time
     const std::lock_guard lock(guard_);
-    if (broken_) fail(Fault::lost);
+    if (broken_ || device_.lost_) fail(Fault::lost);
     return idle();
   }
   void wait() override {

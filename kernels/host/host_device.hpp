@@ -12,7 +12,8 @@
 namespace memseal::kernels {
 
 /// Which of the calls, counted from 0 over all streams and threads, go wrong. A call is one of
-/// Device's or Stream's functions that may throw; work is what a stream carries out later.
+/// Device's or Stream's functions that may throw, but for query(), which only tells of a lost
+/// device; work is what a stream carries out later.
 struct HostFaults {
   static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
   std::size_t call = never;       ///< throws `fault`

@@ -75,7 +75,7 @@ void fail_each_call(Fault fault, std::size_t step = 1) {
 }
 
 TEST(DeviceFaults, EachCallInTurnRunsOutOfMemory) { fail_each_call(Fault::out_of_memory); }
-TEST(DeviceFaults, EachCallInTurnLosesTheDevice) { fail_each_call(Fault::lost); }
+TEST(DeviceFaults, ManyCallsInTurnLoseTheDevice) { fail_each_call(Fault::lost, 3); }
 TEST(DeviceFaults, ManyCallsInTurnFailForAnotherReason) { fail_each_call(Fault::internal, 5); }
 
 TEST(DeviceFaults, EachWorkOfARequestInTurnLosesTheDevice) {

@@ -1,0 +1,4 @@
+// The same for what speaks to PostgreSQL.
+#include "pch.hpp"
+
+#include <pqxx/pqxx>
