@@ -106,6 +106,12 @@ struct MeanHead {
   std::size_t sequences, hidden;
 };
 
+/// The device does not come to an end: whatever it may be using has to stay where it is.
+class Hung : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
+};
+
 /// A captured sequence of work. Lives no longer than its stream.
 class Graph {
  public:

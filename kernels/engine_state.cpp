@@ -6,35 +6,19 @@ namespace memseal::kernels {
 
 namespace {
 
-// How often lanes are looked after that have not reported: a lost device does not call back.
-constexpr std::chrono::milliseconds look_every(100);
 // A reranking request's candidates go in one batch, however long they are.
 constexpr std::size_t candidates_together = 32;
 
 // Inside a call of the device's nothing may be launched.
 thread_local bool inside_notification = false;
 
-Bucket most_of(const Shape& shape, const EngineOptions& options) {
-  return bucket_of(std::max(options.batch_tokens, candidates_together * shape.positions),
-                   std::clamp<std::size_t>(options.sequences_max, 1, 1'024));
+std::size_t sequences_of(const EngineOptions& options) {
+  return std::clamp<std::size_t>(options.sequences_max, 1, 1'024);
 }
 
-/// Things that live until the process ends.
-template <class Thing>
-class Kept {
- public:
-  void add(Thing thing) {
-    const std::lock_guard lock(guard_);
-    things_.push_back(std::move(thing));
-  }
-
- private:
-  std::mutex guard_;
-  std::vector<Thing> things_;
-};
-
-std::exception_ptr error(Fault fault, const char* message) {
-  return std::make_exception_ptr(DeviceError(fault, message));
+Bucket most_of(const Shape& shape, const EngineOptions& options) {
+  return bucket_of(std::max(options.batch_tokens, candidates_together * shape.positions),
+                   sequences_of(options));
 }
 
 }  // namespace
@@ -45,19 +29,14 @@ Engine::State::State(std::shared_ptr<Device> device, const Shape& shape, const R
       shape_(shape),
       options_(options),
       weights_(*device_, shape, read),
-      most_(most_of(shape, options)) {
+      most_(most_of(shape, options)),
+      sequences_max_(sequences_of(options)) {
   counters_.device_bytes = weights_.bytes();
   for (std::size_t i = 0; i < std::max<std::size_t>(options.lanes, 1); ++i) {
     auto lane = std::make_unique<Lane>(*device_, shape_, weights_, most_, options);
     counters_.device_bytes += lane->bytes();
     slots_.push_back(std::make_unique<Slot>(std::move(lane)));
   }
-}
-
-Engine::State::~State() {
-  if (!broken_) return;
-  static auto& kept = *new Kept<std::unique_ptr<Note>>();
-  for (auto& slot : slots_) kept.add(std::move(slot->note));
 }
 
 void Engine::State::start() {
@@ -75,65 +54,7 @@ void Engine::State::start() {
     throw;
   }
   dispatcher_ = std::thread([this] { dispatch(); });
-}
-
-void Engine::State::stop() {
-  Verdicts verdicts;
-  bool free = false;
-  {
-    std::unique_lock lock(guard_);
-    stopping_ = true;
-    const auto why = error(Fault::internal, "the engine was shut down");
-    for (auto* queue : {&urgent_, &plain_}) {
-      for (const auto& pending : *queue) end(pending, why, verdicts);
-      queue->clear();
-    }
-    wake_.notify_all();
-    lock.unlock();
-    tell(verdicts);
-    verdicts.clear();
-    lock.lock();
-    free = settle(lock);
-    if (!free) fail_everything(error(Fault::lost, "the GPU did not finish"), verdicts);
-    lock.unlock();
-    for (const auto& slot : slots_) {
-      const std::lock_guard deaf(slot->note->guard);
-      slot->note->state = nullptr;
-    }
-    lock.lock();
-    wake_.wait(lock, [this] { return calls_ == 0; });
-  }
-  tell(verdicts);
-  dispatcher_.join();
-  if (!free) {
-    keep_for_ever();
-  }
-}
-
-/// The device may still write into this memory, and giving it back would wait for the device.
-void Engine::State::keep_for_ever() {
-  static auto& kept = *new Kept<std::shared_ptr<State>>();
-  kept.add(shared_from_this());
-  device_->abandon();
-}
-
-/// Waits until no lane will report any more. False when the patience was not enough.
-bool Engine::State::settle(std::unique_lock<std::mutex>& lock) {
-  const auto until = Clock::now() + std::chrono::milliseconds(options_.patience_ms);
-  const auto settled = [this] { return !in_flight(); };
-  while (!wake_.wait_for(lock, look_every / 10, settled)) {
-    for (const auto& slot : slots_) {
-      if (slot->phase != Phase::running) continue;
-      try {
-        static_cast<void>(slot->lane->query());
-      } catch (...) {
-        slot->phase = Phase::idle;  // It neither runs nor reports, from now on.
-        broken_ = true;
-      }
-    }
-    if (Clock::now() > until) return settled();
-  }
-  return true;
+  watcher_ = std::thread([this] { watch(); });
 }
 
 void Engine::State::check(const Batch& batch) const {
@@ -204,7 +125,7 @@ bool Engine::State::compose(Slot& slot, Verdicts& verdicts) {
       const auto tokens_max = alone ? most_.tokens : options_.batch_tokens;
       auto last = pending->given;
       std::size_t more = 0;
-      while (last < batch.size() && sequences + (last - pending->given) < most_.sequences &&
+      while (last < batch.size() && sequences + (last - pending->given) < sequences_max_ &&
              tokens + more + batch.length(last) <= tokens_max)
         more += batch.length(last++);
       if (!alone && last < batch.size()) return true;
@@ -348,37 +269,11 @@ void Engine::State::fail_everything(const std::exception_ptr& why, Verdicts& ver
   }
 }
 
-void Engine::State::look_after_lanes(std::unique_lock<std::mutex>& lock) {
-  if (failure_) return;
-  Verdicts verdicts;
-  const auto now = Clock::now();
-  for (const auto& slot : slots_) {
-    if (slot->phase == Phase::idle || now - slot->since < look_every) continue;
-    try {
-      // A launch that does not come back has the lane for itself; a running one may be asked.
-      if (slot->phase == Phase::running) static_cast<void>(slot->lane->query());
-      if (now - slot->since > std::chrono::milliseconds(options_.patience_ms))
-        throw DeviceError(Fault::lost, "the GPU did not finish a batch in " +
-                                           std::to_string(options_.patience_ms) + " ms");
-    } catch (...) {
-      fail_everything(std::current_exception(), verdicts);
-      break;
-    }
-  }
-  if (verdicts.empty()) return;
-  lock.unlock();
-  tell(verdicts);
-  lock.lock();
-}
-
 void Engine::State::dispatch() {
   std::unique_lock lock(guard_);
   while (!stopping_) {
-    wake_.wait_for(lock, look_every, [this] {
-      return stopping_ || (waiting() && !failure_ && idle_slot() != nullptr);
-    });
-    if (stopping_) break;
-    look_after_lanes(lock);
+    wake_.wait(lock,
+               [this] { return stopping_ || (waiting() && !failure_ && idle_slot() != nullptr); });
     run_lanes(lock);
   }
 }

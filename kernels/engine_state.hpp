@@ -11,6 +11,10 @@
 
 namespace memseal::kernels {
 
+inline std::exception_ptr error(Fault fault, const char* message) {
+  return std::make_exception_ptr(DeviceError(fault, message));
+}
+
 class Engine::State : public std::enable_shared_from_this<State> {
  public:
   State(std::shared_ptr<Device> device, const Shape& shape, const ReadPart& read,
@@ -20,6 +24,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   void start();
   void stop();
   void submit(Request request);
+  void keep_for_ever();
   const DeviceInfo& device_info() const noexcept { return device_->info(); }
   EngineCounters counters() const;
   std::exception_ptr failure() const;
@@ -50,7 +55,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   /// may be calling at that very moment.
   struct Note {
     std::mutex guard;
-    State* state = nullptr;          // null: nobody listens any more
+    State* state = nullptr;  // null: nobody listens any more
     Slot* slot = nullptr;
   };
 
@@ -84,19 +89,21 @@ class Engine::State : public std::enable_shared_from_this<State> {
   void run_lanes(std::unique_lock<std::mutex>& lock);
   void launch(Slot& slot, std::unique_lock<std::mutex>& lock);
   void look_after_lanes(std::unique_lock<std::mutex>& lock);
+  void ask(Slot& slot, std::unique_lock<std::mutex>& lock, Verdicts& verdicts);
   bool settle(std::unique_lock<std::mutex>& lock);
-  void keep_for_ever();
   void collect(Slot& slot, Verdicts& verdicts);
   void end(const PendingPtr& pending, std::exception_ptr failure, Verdicts& verdicts);
   void fail_everything(const std::exception_ptr& why, Verdicts& verdicts);
 
   void dispatch();
+  void watch();
 
   std::shared_ptr<Device> device_;
   const Shape shape_;
   const EngineOptions options_;
   const DeviceWeights weights_;
   const Bucket most_;
+  const std::size_t sequences_max_;
   std::vector<std::unique_ptr<Slot>> slots_;
 
   mutable std::mutex guard_;
@@ -107,6 +114,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   std::size_t calls_ = 0;  // of the device's into on_notified
   EngineCounters counters_;
   std::thread dispatcher_;
+  std::thread watcher_;  // launches nothing, so that no launch can stop it
 };
 
 }  // namespace memseal::kernels

@@ -160,8 +160,10 @@ Bucket bucket_of(std::size_t tokens, std::size_t sequences) {
                            : tokens <= 4'096 ? 256
                            : tokens <= 8'192 ? 512
                                              : 1'024;
+  const auto usual = std::find_if(usual_sequences.begin(), usual_sequences.end(),
+                                  [=](std::size_t count) { return sequences <= count; });
   return {rounded(std::max<std::size_t>(tokens, 1), step),
-          std::bit_ceil(std::max<std::size_t>(sequences, 1))};
+          usual != usual_sequences.end() ? *usual : std::bit_ceil(sequences)};
 }
 
 BlockLayout::BlockLayout(Bucket bucket) noexcept {

@@ -3,6 +3,7 @@
 #include "device.hpp"
 #include "weights.hpp"
 
+#include <array>
 #include <compare>
 
 namespace memseal::kernels {
@@ -16,8 +17,11 @@ struct Bucket {
   std::size_t tiles() const noexcept { return tokens / tile_rows + sequences; }
 };
 
+/// Of a question, of a few, of a reranking's candidates, of requests that share a batch.
+inline constexpr std::array<std::size_t, 4> usual_sequences{1, 8, 32, 128};
+
 /// Tokens: multiples of 128 to 2,048, of 256 to 4,096, of 512 to 8,192, of 1,024 beyond: at most an
-/// eighth is wasted above 1,024. Sequences: powers of two.
+/// eighth is wasted above 1,024. Sequences: one of usual_sequences, beyond them powers of two.
 Bucket bucket_of(std::size_t tokens, std::size_t sequences);
 
 /// What a batch tells the kernels, in one block that travels by one copy. Offsets in bytes.

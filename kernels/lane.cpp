@@ -149,13 +149,11 @@ const Graph& Lane::graph_of(Bucket bucket) {
 }
 
 void Lane::warm() {
-  // A cross-encoder hears of 24 candidates at a time; an embedder of a question, or of many chunks.
-  std::vector<std::size_t> sequences{32};
-  if (!shape_.cross_encoder) sequences = {1, 8, 64};
-  for (const auto count : sequences) {
+  for (const auto count : usual_sequences) {
+    if (count > most_.sequences) break;
     const auto tokens_max = std::min(most_.tokens, count * shape_.positions);
     for (std::size_t tokens = 1; tokens <= tokens_max;) {
-      const auto bucket = bucket_of(tokens, std::min(count, most_.sequences));
+      const auto bucket = bucket_of(tokens, count);
       fill_block(block_, bucket, {});
       if (graphs_) {
         stream_->launch(graph_of(bucket));

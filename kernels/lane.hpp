@@ -45,12 +45,6 @@ class GraphCache {
   std::list<Bucket> order_;  // the latest first
 };
 
-/// The device does not come to an end: whatever it may be using has to stay where it is.
-class Hung : public DeviceError {
- public:
-  using DeviceError::DeviceError;
-};
-
 /// One thread at a time. What it throws is DeviceError.
 class Lane {
  public:

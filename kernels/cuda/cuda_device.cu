@@ -217,7 +217,9 @@ class CudaDevice final : public Device {
     void* memory = nullptr;
     check(cudaMalloc(&memory, bytes), "the GPU's memory");
     // Rows beyond a batch are computed too: they shall be numbers.
-    const auto status = cudaMemset(memory, 0, bytes);
+    auto status = cudaMemset(memory, 0, bytes);
+    // No stream of ours waits for the one that it was done in.
+    if (status == cudaSuccess) status = cudaStreamSynchronize(cudaStreamLegacy);
     if (status != cudaSuccess) release(memory);
     check(status, "the GPU's memory");
     return memory;
@@ -240,6 +242,8 @@ class CudaDevice final : public Device {
   void upload(void* to, const void* from, std::size_t bytes) override {
     use();
     check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "uploading the weights");
+    // From pageable memory it returns before the last of it is there.
+    check(cudaStreamSynchronize(cudaStreamLegacy), "uploading the weights");
   }
   std::unique_ptr<Stream> make_stream() override {
     return std::make_unique<CudaStream>(ordinal_, products_);
@@ -270,7 +274,7 @@ Opened& opened() {
 
 /// Makes a context that something broke usable again. Nobody may hold anything of it.
 void mend_context(int ordinal) {
-  if (cudaSetDevice(ordinal) == cudaSuccess && cudaFree(nullptr) == cudaSuccess) return;
+  if (cudaSetDevice(ordinal) == cudaSuccess && cudaDeviceSynchronize() == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());
   static_cast<void>(cudaDeviceReset());
   static_cast<void>(cudaGetLastError());
@@ -289,7 +293,8 @@ std::shared_ptr<Device> open_cuda(int ordinal) {
         throw DeviceError(Fault::lost,
                           "the GPU hung; start this process anew once nvidia-smi answers");
       gpu::check(cudaSetDevice(ordinal), "choosing the GPU");
-      gpu::check(cudaFree(nullptr), "the GPU that is in use");  // throws what broke it, if anything
+      std::size_t free = 0, all_of_it = 0;  // asked only for what broke it, if anything
+      gpu::check(cudaMemGetInfo(&free, &all_of_it), "the GPU that is in use");
       return device;
     }
     gpu::mend_context(ordinal);

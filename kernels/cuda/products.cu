@@ -1,13 +1,16 @@
 #include "products.cuh"
 
 #include <array>
+#include <chrono>
 #include <string>
+#include <thread>
 
 namespace memseal::kernels::gpu {
 
 namespace {
 
 constexpr int candidates_max = 4, trials = 5;
+constexpr std::chrono::seconds trial_patience(2);  // the longest takes milliseconds
 // Rows and bias of every layer begin on 16 bytes at least, whatever the model's sizes.
 constexpr std::uint32_t alignment_bytes = 16;
 
@@ -85,7 +88,15 @@ float Products::time_of(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm)
   gpu::check(cudaEventRecord(begin_, trial_stream_), "timing a product");
   for (int i = 0; i < trials; ++i) multiply(work, algorithm, trial_stream_, trial_workspace_);
   gpu::check(cudaEventRecord(end_, trial_stream_), "timing a product");
-  gpu::check(cudaEventSynchronize(end_), "timing a product");
+  const auto until = std::chrono::steady_clock::now() + trial_patience;
+  auto status = cudaEventQuery(end_);
+  for (; status == cudaErrorNotReady; status = cudaEventQuery(end_)) {
+    static_cast<void>(cudaGetLastError());
+    if (std::chrono::steady_clock::now() > until)
+      throw Hung(Fault::lost, "the GPU did not finish a matrix product");
+    std::this_thread::yield();
+  }
+  gpu::check(status, "timing a product");
   float ms = 0;
   gpu::check(cudaEventElapsedTime(&ms, begin_, end_), "timing a product");
   return ms;

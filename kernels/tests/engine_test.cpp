@@ -244,15 +244,14 @@ TEST_F(EngineTest, AThousandRequestsOfManyThreadsEachGetTheirOwnScores) {
 TEST_F(EngineTest, WarmingCapturesWhatTrafficWillNeed) {
   auto with = options(1);
   with.warm = true;
-  with.sequences_max = 32;
+  with.sequences_max = EngineOptions().sequences_max;
   Engine engine(device, shape, bert.reader(), with);
   const auto captured = engine.counters().captures;
   EXPECT_GT(captured, 0u);
-  for (const std::size_t length : {1, 20, 64})
-    engine.run(draw(std::vector<std::size_t>(24, length)));
+  for (const std::size_t count : {1, 3, 16, 24, 72, 96})  // a question, some, candidates, shared
+    for (const std::size_t length : {1, 20, 21})
+      engine.run(draw(std::vector<std::size_t>(count, length)));
   EXPECT_EQ(engine.counters().captures, captured) << "a request had to wait for a capture";
-  engine.run(draw({3}));
-  EXPECT_EQ(engine.counters().captures, captured + 1);
 }
 
 TEST_F(EngineTest, MalformedBatchesAreRefusedBeforeTheDeviceSeesThem) {
@@ -357,6 +356,40 @@ TEST_F(EngineTest, ADeviceThatHangsWhileAnEngineIsMadeIsGivenUpAndNotOpenedOnceM
   EXPECT_TRUE(hung->abandoned());
   EXPECT_GT(hung->live(), 0u) << "freed under a device that may still write";
   hung->release_hung();
+}
+
+/// Blocks where the CUDA device tries out products.
+class Sticking final : public HostDevice {
+ public:
+  std::atomic<bool> stuck = false;
+  void choose(const Gemm& work) override {
+    while (stuck) std::this_thread::sleep_for(1ms);
+    HostDevice::choose(work);
+  }
+};
+
+TEST_F(EngineTest, ALaunchThatBlocksOnTheEnginesOwnThreadIsGivenUpToo) {
+  const auto sticking = std::make_shared<Sticking>();
+  auto with = options(1);
+  with.patience_ms = 150;
+  auto engine = std::make_unique<Engine>(sticking, shape, bert.reader(), with);
+  engine->run(draw({3}));
+  const auto gate = std::make_shared<Gate>();  // what was stuck goes on after this test
+  sticking->before_work = [gate] { gate->wait(); };
+  Answer first, second;
+  submit(*engine, draw({3}), first);
+  gate->until_somebody_waits();
+  submit(*engine, draw({60, 60, 60}), second);  // of another size: the engine's thread launches it
+  sticking->stuck = true;
+  gate->open();
+  first.future.wait();
+  EXPECT_EQ(second.future.wait_for(10s), std::future_status::ready) << "it never hears";
+  EXPECT_NE(engine->failure(), nullptr);
+  const auto started = std::chrono::steady_clock::now();
+  engine.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - started, 10s) << "it waits for what hangs";
+  EXPECT_TRUE(sticking->abandoned());
+  sticking->stuck = false;
 }
 
 TEST_F(EngineTest, WhatIsLeftOfALargeRequestThatNobodyWantsIsNotComputed) {

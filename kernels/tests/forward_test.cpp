@@ -126,7 +126,7 @@ TEST(Bucket, HoldsWhatItIsForAndWastesLittle) {
   }
   for (std::size_t count = 1; count <= 128; ++count) {
     ASSERT_GE(bucket_of(1, count).sequences, count);
-    ASSERT_LT(bucket_of(1, count).sequences, 2 * count);
+    ASSERT_LT(bucket_of(1, count).sequences, 8 * count);
   }
 }
 

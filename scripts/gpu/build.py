@@ -90,7 +90,8 @@ def boost_headers():
     if status != 0:
         raise Missing(f"the Boost headers were not found: run scripts/deps --build\n{said[-2000:]}")
     found = {}
-    for word in said.replace("\\\n", " ").split():
+    for word in re.findall(r"(?:\\ |\S)+", said.replace("\\\n", " ")):
+        word = word.replace("\\ ", " ")          # a path with a space
         below = re.search(r"(^|/)(boost/.*)$", word)
         if below and "include/boost/" in word:
             found[below.group(2)] = Path(word)
@@ -174,7 +175,7 @@ def gtest(words, report, timeout, env=None):
     return status, ran, failed, said
 
 
-GPU_TESTS, ON_THE_GPU = {"MEMSEAL_GPU_TESTS": "1"}, "*/cuda*"
+GPU_TESTS, ON_THE_GPU = {"MEMSEAL_GPU_TESTS": "1"}, "*/gpu_cuda*"
 
 
 def kernel_tests(folder, gates, timeout):

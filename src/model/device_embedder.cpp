@@ -27,9 +27,8 @@ PackedBatch pack(const LoadedModel& model, const Inputs& inputs) {
   return batch;
 }
 
-void check_finite(const LoadedModel& model, const std::vector<float>& values) {
-  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
-    throw Outage({Errc::internal, model.info.name + " gave a vector that is not finite"});
+bool all_finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
 }
 
 std::vector<ports::Embedding> split(const std::vector<float>& values, std::size_t width) {
@@ -65,12 +64,12 @@ asio::awaitable<std::vector<ports::Embedding>> DeviceEmbedder::embed(
   DeviceAnswer answer{{}, true};
   if (seat_->is_on())
     answer = co_await ask_device(lane_, seat_, Urgency::chunks, context.deadline, std::move(make));
-  if (answer.failed) {
+  seat_->publish();
+  // What is too great for fp16 may be none too great for the CPU.
+  if (answer.failed || !all_finite(answer.values)) {
     seat_->fell_back();
     co_return co_await cpu_.embed(context, *shared);
   }
-  seat_->publish();
-  check_finite(*model_, answer.values);
   co_return split(answer.values, dimension());
 }
 
@@ -86,12 +85,12 @@ asio::awaitable<ports::QueryVector> DeviceEmbedder::embed_query(runtime::Request
   if (seat_->is_on())
     answer =
         co_await ask_device(lane_, seat_, Urgency::question, context.deadline, std::move(make));
-  if (answer.failed) {
+  seat_->publish();
+  // What is too great for fp16 may be none too great for the CPU.
+  if (answer.failed || !all_finite(answer.values)) {
     seat_->fell_back();
     co_return co_await cpu_.embed_query(context, std::move(text));
   }
-  seat_->publish();
-  check_finite(*model_, answer.values);
   co_return ports::QueryVector{std::move(answer.values)};
 }
 

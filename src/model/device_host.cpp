@@ -58,6 +58,13 @@ DeviceHost::Added DeviceHost::add(const std::shared_ptr<DeviceHost>& host,
       answer->set_exception(std::current_exception());
     }
   });
+  // A driver that hangs must not keep the service from starting: the CPU has the model too.
+  if (!required && future.wait_for(host->options_.start_most) != std::future_status::ready) {
+    const DeviceError late(Fault::lost, "the GPU did not come up in time");
+    runtime::log(LogLevel::warn, "gpu.off",
+                 {{"cause", late.what()}, {"mend", mend_of(late.fault())}});
+    return {nullptr, late};
+  }
   auto added = future.get();
   if (added.seat) added.seat = std::shared_ptr<DeviceSeat>(host, added.seat.get());
   return added;

@@ -28,6 +28,8 @@ using DeviceOpener = std::function<std::shared_ptr<kernels::Device>()>;
 struct DeviceHostOptions {
   /// Wait before the first probe and the longest one, with full jitter (policy::Backoff).
   std::chrono::milliseconds probe_first{500}, probe_most{60'000};
+  /// Longest wait for a model to be on when the service starts and the CPU could do as well.
+  std::chrono::milliseconds start_most{30'000};
   kernels::EngineOptions engine;
 };
 

@@ -19,6 +19,10 @@ struct Pairs {
   std::vector<std::string> passages;
 };
 
+bool all_finite(const std::vector<float>& values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+}
+
 PackedBatch pack(const Pairs& pairs, CpuLane& lane, const std::stop_token& stop) {
   const auto& model = *pairs.model;
   PackedBatch batch;
@@ -56,14 +60,12 @@ asio::awaitable<std::vector<float>> DeviceReranker::score(runtime::RequestContex
   DeviceAnswer answer{{}, true};
   if (seat_->is_on())
     answer = co_await ask_device(lane_, seat_, Urgency::rerank, context.deadline, std::move(make));
-  if (answer.failed) {
+  seat_->publish();
+  // What is too great for fp16 may be none too great for the CPU.
+  if (answer.failed || !all_finite(answer.values)) {
     seat_->fell_back();
     co_return co_await cpu_.score(context, pairs->query, pairs->passages);
   }
-  seat_->publish();
-  if (!std::all_of(answer.values.begin(), answer.values.end(),
-                   [](float score) { return std::isfinite(score); }))
-    throw Outage({Errc::internal, model_name() + " gave a score that is not finite"});
   co_return std::move(answer.values);
 }
 

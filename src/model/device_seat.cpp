@@ -81,6 +81,7 @@ void DeviceSeat::publish() {
 
 void DeviceSeat::build(const std::shared_ptr<kernels::Device>& device,
                        const kernels::EngineOptions& options) {
+  patience_ = std::chrono::milliseconds(2 * options.patience_ms);
   auto engine = std::make_unique<kernels::Engine>(device, shape_,
                                                   reader_of(model_->tensors, shape_), options);
   model_->weights.drop_pages();
@@ -122,9 +123,10 @@ void DeviceSeat::free_engine() {
   std::unique_ptr<kernels::Engine> engine;
   std::unique_lock lock(guard_);
   MEMSEAL_ASSERT(!open_);
-  unused_.wait(lock, [this] { return users_ == 0; });
+  const bool unused = unused_.wait_for(lock, patience_, [this] { return users_ == 0; });
   engine = std::move(engine_);
   lock.unlock();
+  if (!unused) kernels::Engine::abandon(std::move(engine));  // a thread is stuck in the driver
 }
 
 void DeviceSeat::show(DeviceState state) {

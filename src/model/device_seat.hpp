@@ -6,6 +6,7 @@
 #include "memseal/runtime/metrics.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -58,8 +59,8 @@ class DeviceSeat {
   std::exception_ptr failure();
   /// No request reaches the engine from now on.
   void turn_off();
-  /// Frees the engine of a seat that is off, once nobody is inside it any more. May take as long as
-  /// EngineOptions::patience_ms.
+  /// Frees the engine of a seat that is off, once nobody is inside it any more; abandons it when
+  /// somebody stays. May take three times EngineOptions::patience_ms.
   void free_engine();
   void show(DeviceState state);
 
@@ -77,6 +78,7 @@ class DeviceSeat {
   std::unique_ptr<kernels::Engine> engine_;
   bool open_ = false;              // to requests
   std::size_t users_ = 0;          // threads inside the engine now
+  std::chrono::milliseconds patience_{0};
   std::string isa_;
 
   std::mutex publishing_;

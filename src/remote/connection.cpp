@@ -121,13 +121,14 @@ class Link final : public Connection {
 };
 
 // RFC 9110, section 5.6.7: the form in use and the two obsolete ones, all of them in GMT.
-std::optional<WallClock::time_point> parse_http_date(std::string_view text) {
+/// Seconds since 1970: the years of a date reach further than those of a clock in nanoseconds.
+std::optional<std::int64_t> parse_http_date(std::string_view text) {
   const std::string date(text);
   for (const char* form : {"%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT",
                            "%a %b %d %H:%M:%S %Y"}) {
     std::tm parts{};
     const char* const end = ::strptime(date.c_str(), form, &parts);
-    if (end == date.c_str() + date.size()) return WallClock::from_time_t(::timegm(&parts));
+    if (end == date.c_str() + date.size()) return ::timegm(&parts);
   }
   return std::nullopt;
 }
@@ -148,8 +149,8 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text
     const auto date = parse_http_date(text);
     if (!date) return std::nullopt;
     // Up to the full second after, so as not to come too early.
-    seconds = std::chrono::ceil<std::chrono::seconds>(*date - now).count();
-    seconds = std::max<std::int64_t>(seconds, 0);
+    const auto since = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+    seconds = std::max<std::int64_t>(*date - since, 0);
   }
   if (seconds < 0) return std::nullopt;
   return std::chrono::seconds(std::min<std::int64_t>(seconds, 3'600));

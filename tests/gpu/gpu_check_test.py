@@ -41,6 +41,14 @@ class WithoutAGpu(unittest.TestCase):
         self.assertIn("there is no NVIDIA GPU here", done.stdout)
         self.assertEqual(len(done.stdout.splitlines()), 1)
 
+    def test_its_filter_selects_the_tests_that_a_gpu_adds(self):
+        program = os.environ.get("MEMSEAL_KERNELS_TEST", "")
+        self.assertTrue(Path(program).is_file(), "scripts/test names the program")
+        listed = subprocess.run([program, "--gtest_list_tests", f"--gtest_filter={build.ON_THE_GPU}"],
+                                env=dict(os.environ, **build.GPU_TESTS), stdout=subprocess.PIPE, text=True, check=True)
+        tests = [line for line in listed.stdout.splitlines() if line.startswith("  ")]
+        self.assertGreater(len(tests), 10, listed.stdout)
+
     def test_an_unknown_workload_is_a_usage_error(self):
         done = call("scripts/gpu-check", "--only", "w1", "w7")
         self.assertEqual(done.returncode, 2)

@@ -14,7 +14,8 @@ class DeviceSeat;
 
 /// A BERT cross-encoder on a GPU, with its CPU twin beside. All passages of a call go in one batch,
 /// which calls that wait at the same time share. Whenever the GPU is off, or fails in the middle of
-/// a call, the twin answers that call in what is left of its time: callers see CpuReranker's
+/// a call, or gives a number that is not finite, the twin answers that call in what is left of its
+/// time (nothing, when the GPU hung until the deadline): callers see CpuReranker's
 /// contract, errors included. No thread waits for the GPU.
 /// Made by open_reranker(). Any coroutine on a single-threaded executor or a strand may call it.
 /// Lifetime: the pool outlives it, and it outlives its calls.

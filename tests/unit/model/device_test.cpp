@@ -232,7 +232,7 @@ TEST(DeviceEmbedder, AQuestionGoesBeforeChunksThatWait) {
   EXPECT_EQ(order, (std::vector<std::string>{"first", "question", "chunks"}));
 }
 
-TEST(DeviceReranker, GivesAnOutageForScoresThatAreNotFinite) {
+TEST(DeviceReranker, LeavesToTheCpuWhatIsTooGreatForFp16) {
   // Finite in the probe; a word whose row overflows fp16 makes it infinite.
   auto spec = testing::tiny_spec(Architecture::cross_encoder);
   testing::TempDirectory place;
@@ -248,7 +248,9 @@ TEST(DeviceReranker, GivesAnOutageForScoresThatAreNotFinite) {
                                               nullptr);
   const auto reranker = open_reranker(place.path(), rig.pool, options).value();
   EXPECT_EQ(rig.await(reranker->score({}, "mars", {"planet"})).size(), 1u);
-  EXPECT_EQ(code_of([&] { rig.await(reranker->score({}, "mars", {"a a a"})); }), Errc::internal);
+  const auto score = rig.await(reranker->score({}, "mars", {"a a a"}));
+  ASSERT_EQ(score.size(), 1u);
+  EXPECT_TRUE(std::isfinite(score.front()));
 }
 
 TEST(DeviceHost, SendsNobodyToAGpuThatIsNotWanted) {

@@ -147,6 +147,11 @@ TEST(RetryAfter, IsANumberOfSeconds) {
   EXPECT_EQ(parse_retry_after("99999999"), seconds(3'600));
 }
 
+TEST(RetryAfter, OfADateBeyondTheClocksYearsIsTheLongestWait) {
+  EXPECT_EQ(parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT"), std::chrono::seconds(3'600));
+  EXPECT_EQ(parse_retry_after("Mon, 01 Jan 1601 00:00:00 GMT"), std::chrono::seconds(0));
+}
+
 TEST(RetryAfter, IsADateInAnyOfItsThreeForms) {
   using std::chrono::milliseconds;
   using std::chrono::seconds;

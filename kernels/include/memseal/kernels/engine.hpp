@@ -165,6 +165,10 @@ class Engine {
   /// submit() and wait; for start-up, tools and tests. Throws what failed.
   std::vector<float> run(Batch batch);
 
+  /// Somebody does not come back from inside it: it is kept, whole, until the process ends, and its
+  /// device is not opened once more. Instead of the destructor; nothing else may be called after.
+  static void abandon(std::unique_ptr<Engine> engine) noexcept;
+
   const DeviceInfo& device() const noexcept;
   EngineCounters counters() const;
   /// What made it unusable, or null. Once set it stays.
