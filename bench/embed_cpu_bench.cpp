@@ -1,6 +1,6 @@
 // all-MiniLM-L6-v2, one thread, from ids to vectors: 64 chunks of mixed lengths, and (on stderr) 32
 // of 128 tokens and one question of 12. Same weights in ONNX Runtime, vectors compared.
-#include "memseal/model/factory.hpp"
+#include "adapters/model/factory.hpp"
 #include "model_bench.hpp"
 
 #include <algorithm>

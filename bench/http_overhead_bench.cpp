@@ -6,10 +6,10 @@
 #include "../tests/unit/http/fakes.hpp"
 #include "bench.hpp"
 
-#include "memseal/crypto/random.hpp"
-#include "memseal/http/server.hpp"
-#include "memseal/runtime/log.hpp"
-#include "memseal/runtime/task_group.hpp"
+#include "http/server/server.hpp"
+#include "pure/crypto/random.hpp"
+#include "runtime/log.hpp"
+#include "runtime/task_group.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

@@ -1,8 +1,8 @@
 // ingest_rows: rows a second through ChunkStore::store (ledger, documents, chunks, counts; forced
 // row-level security, one connection, 1,000 rows a transaction, rows sealed beforehand) against
 // psql's binary \copy of the very same rows into a clone of the table without row-level security.
+#include "adapters/postgres/chunk_store.hpp"
 #include "bench.hpp"
-#include "memseal/postgres/chunk_store.hpp"
 #include "pg_bench.hpp"
 
 namespace {

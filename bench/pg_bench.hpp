@@ -1,11 +1,11 @@
 #pragma once
 // A database of a benchmark's own in the cluster that MEMSEAL_TEST_PG_SUPER names, and rows for it.
-#include "memseal/base/limits.hpp"
-#include "memseal/crypto/random.hpp"
-#include "memseal/crypto/sealer.hpp"
-#include "memseal/crypto/tenant.hpp"
-#include "memseal/ports/chunk_store.hpp"
-#include "memseal/postgres/migrate.hpp"
+#include "adapters/postgres/migrate.hpp"
+#include "base/limits.hpp"
+#include "ports/chunk_store.hpp"
+#include "pure/crypto/random.hpp"
+#include "pure/crypto/sealer.hpp"
+#include "pure/crypto/tenant.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

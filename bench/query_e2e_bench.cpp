@@ -4,18 +4,18 @@
 // query_rerank: the 95th percentile of the same with a cross-encoder of TinyBERT-L2's shape
 // (random weights: they cost what trained ones cost) over 24 passages of about 220 tokens.
 #include "../tests/unit/model/model_files.hpp"
+#include "adapters/kafka/embedded_broker.hpp"
+#include "adapters/model/factory.hpp"
+#include "adapters/postgres/chunk_search.hpp"
+#include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/tenant_keys.hpp"
+#include "app/service/service.hpp"
 #include "bench.hpp"
-#include "memseal/app/service.hpp"
-#include "memseal/crypto/keyring.hpp"
-#include "memseal/crypto/random.hpp"
-#include "memseal/crypto/token.hpp"
-#include "memseal/kafka/embedded_broker.hpp"
-#include "memseal/model/factory.hpp"
-#include "memseal/postgres/chunk_search.hpp"
-#include "memseal/postgres/chunk_store.hpp"
-#include "memseal/postgres/tenant_keys.hpp"
-#include "memseal/runtime/log.hpp"
 #include "pg_bench.hpp"
+#include "pure/crypto/keyring.hpp"
+#include "pure/crypto/random.hpp"
+#include "pure/crypto/token.hpp"
+#include "runtime/log.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>

@@ -1,6 +1,6 @@
 // 24 pairs of 256 tokens through a cross-encoder of TinyBERT-L2's shape, one thread, from strings
 // to logits; ONNX Runtime gets the ids ready-made. Same weights, logits compared.
-#include "memseal/model/factory.hpp"
+#include "adapters/model/factory.hpp"
 #include "model_bench.hpp"
 
 #include <iterator>

@@ -3,8 +3,8 @@
 // Both count operations per second of their own user CPU time (as openssl does), pinned to the same
 // core, in turns. seal_scaling: two threads against one, by the clock on the wall.
 #include "bench.hpp"
-#include "memseal/crypto/random.hpp"
-#include "memseal/crypto/sealer.hpp"
+#include "pure/crypto/random.hpp"
+#include "pure/crypto/sealer.hpp"
 
 #include <sched.h>
 #include <sys/resource.h>

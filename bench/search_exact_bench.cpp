@@ -1,9 +1,9 @@
 // search_exact: median time of ChunkSearch::nearest (24 of one tenant's 2,000 chunks among those of
 // others; a request's whole way: coroutine, database thread, transaction, rows read) against
 // pgbench running the same SQL as the same user in prepared transactions.
+#include "adapters/postgres/chunk_search.hpp"
+#include "adapters/postgres/chunk_store.hpp"
 #include "bench.hpp"
-#include "memseal/postgres/chunk_search.hpp"
-#include "memseal/postgres/chunk_store.hpp"
 #include "pg_bench.hpp"
 
 #include <fstream>

@@ -3,7 +3,7 @@
 // Seconds are each side's CPU time, which other work on the machine disturbs less.
 // The figure is the smaller of the two ratios; both go to stderr.
 #include "bench.hpp"
-#include "memseal/text/wordpiece.hpp"
+#include "pure/text/wordpiece.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>

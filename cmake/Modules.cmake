@@ -1,17 +1,12 @@
-# memseal_module(name LINK public… PRIVATE private…): the static library memseal_<name> of all
-# src/<name>/*.cpp. A module without sources yet is an interface library.
-function(memseal_module name)
+# memseal_module(folder LINK public… PRIVATE private…): the static library memseal_<name> of all
+# sources below src/<folder>, where <name> is the folder's last part: adapters/kafka makes
+# memseal_kafka. An include names a file by its path below src/, so the path shows the layer.
+function(memseal_module folder)
+  get_filename_component(name "${folder}" NAME)
   cmake_parse_arguments(M "" "" "LINK;PRIVATE" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
-  if(NOT sources)
-    add_library(memseal_${name} INTERFACE)
-    target_include_directories(memseal_${name} INTERFACE "${CMAKE_SOURCE_DIR}/include")
-    target_link_libraries(memseal_${name} INTERFACE ${M_LINK} ${M_PRIVATE})
-    return()
-  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.cpp")
   add_library(memseal_${name} STATIC ${sources})
-  target_include_directories(memseal_${name} PUBLIC "${CMAKE_SOURCE_DIR}/include"
-    PRIVATE "${CMAKE_SOURCE_DIR}/src/${name}")
+  target_include_directories(memseal_${name} PUBLIC "${CMAKE_SOURCE_DIR}/src")
   target_link_libraries(memseal_${name} PUBLIC ${M_LINK} PRIVATE ${M_PRIVATE} memseal_warnings)
   target_compile_definitions(memseal_${name} PRIVATE MEMSEAL_VERSION="${PROJECT_VERSION}")
   if(pqxx_system IN_LIST M_PRIVATE)

@@ -72,8 +72,10 @@ def loader_sources():
     """The sources of memseal that tests/gpu builds where no other library is."""
     text = (ROOT / "tests/gpu/CMakeLists.txt").read_text()
     names = re.search(r"foreach\(name ([\w\s]+)\)", text).group(1).split()
-    return [*sorted((ROOT / "src/base").glob("*.cpp")), *sorted((ROOT / "src/text").glob("*.cpp")),
-            *(ROOT / f"src/model/{name}.cpp" for name in names), ROOT / "tests/gpu/model_directory.cpp"]
+    folders = ("base", "pure/codec", "pure/text", "pure/text/internal")
+    return [*(source for folder in folders for source in sorted((ROOT / "src" / folder).glob("*.cpp"))),
+            *(ROOT / f"src/adapters/model/checkpoint/{name}.cpp" for name in names),
+            ROOT / "tests/gpu/model_directory.cpp"]
 
 
 def boost_headers():
@@ -82,7 +84,7 @@ def boost_headers():
     probe.parent.mkdir(exist_ok=True)
     probe.write_text("#include <boost/json/src.hpp>\n")
     includes = [f"-I{ROOT / folder}" for folder in
-                ("include", "src/text", "src/model", "kernels", "kernels/include", "tests/gpu")]
+                ("src", "kernels", "kernels/include", "tests/gpu")]
     status, said = run([os.environ.get("CXX", "g++"), "-std=c++20", "-M", '-DMEMSEAL_VERSION="x"',
                         *includes, "-isystem", ROOT / ".deps/prefix/include",
                         *loader_sources(), probe])

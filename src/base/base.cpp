@@ -1,7 +1,7 @@
-#include "memseal/base/assert.hpp"
-#include "memseal/base/ids.hpp"
-#include "memseal/base/result.hpp"
-#include "memseal/base/secret.hpp"
+#include "base/assert.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "base/secret.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "memseal/runtime/log.hpp"
+#include "runtime/log.hpp"
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>

@@ -1,4 +1,4 @@
-#include "memseal/runtime/metrics.hpp"
+#include "runtime/metrics.hpp"
 
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>

@@ -1,7 +1,7 @@
 // Keyring files and keys given one by one, from a clumsy or hostile hand.
-#include "keyring_file.hpp"
-#include "memseal/base/assert.hpp"
-#include "memseal/crypto/keyring.hpp"
+#include "base/assert.hpp"
+#include "pure/crypto/internal/keyring_file.hpp"
+#include "pure/crypto/keyring.hpp"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // Hostile bytes where a sealed blob should be, and genuine blobs with one bit turned.
-#include "memseal/base/assert.hpp"
-#include "memseal/crypto/sealer.hpp"
+#include "base/assert.hpp"
+#include "pure/crypto/sealer.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,9 +1,9 @@
 // Tokens and key sets from hostile hands. The first byte says how far in the rest begins: as a
 // whole token, as claims, as header and claims (both genuinely signed, to get behind the
 // signature), or as a JWK Set.
-#include "jws.hpp"
-#include "memseal/base/assert.hpp"
-#include "memseal/crypto/token.hpp"
+#include "base/assert.hpp"
+#include "pure/crypto/internal/jws.hpp"
+#include "pure/crypto/token.hpp"
 
 #include <array>
 

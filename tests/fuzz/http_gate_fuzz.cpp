@@ -1,7 +1,7 @@
 // Raw bytes through Beast's parser and the gate. What comes out must not depend on how the bytes
 // were cut into reads, and what passes must satisfy the rules by a second, naive reading.
-#include "memseal/base/assert.hpp"
-#include "reader.hpp"
+#include "base/assert.hpp"
+#include "http/server/reader.hpp"
 
 #include <algorithm>
 #include <cstddef>

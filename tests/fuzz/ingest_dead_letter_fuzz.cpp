@@ -1,5 +1,5 @@
 // Dead letters come back from Kafka: hostile bytes until their tags are verified.
-#include "memseal/ingest/dead_letter.hpp"
+#include "cases/ingest/dead_letter.hpp"
 
 #include <cstdlib>
 

@@ -1,6 +1,6 @@
 // The small JSON files of a model directory. The first byte chooses the reader.
-#include "bert_config.hpp"
-#include "vocabulary.hpp"
+#include "adapters/model/checkpoint/bert_config.hpp"
+#include "adapters/model/checkpoint/tokenizer_file.hpp"
 
 #include <cstdlib>
 

@@ -1,6 +1,6 @@
 // A weights file: refused or sound, and then every tensor can be found by its name and read.
-#include "bert_tensors.hpp"
-#include "safetensors.hpp"
+#include "adapters/model/checkpoint/bert_tensors.hpp"
+#include "adapters/model/checkpoint/safetensors.hpp"
 
 #include <cstdlib>
 

@@ -1,8 +1,8 @@
 // The chunker against any document and rules: every chunk is within its limits, is the text that
 // its offsets say, and together they cover every token.
-#include "memseal/base/assert.hpp"
-#include "memseal/text/chunker.hpp"
-#include "memseal/text/utf8.hpp"
+#include "base/assert.hpp"
+#include "pure/codec/utf8.hpp"
+#include "pure/text/chunker.hpp"
 
 #include <string>
 

@@ -1,9 +1,9 @@
 // The tokenizer against any bytes: tokens lie in order inside the text, ids are known ones, the
 // fast way for short ASCII words agrees with the general one, and special tokens never come out.
-#include "memseal/base/assert.hpp"
-#include "memseal/text/utf8.hpp"
-#include "memseal/text/wordpiece.hpp"
-#include "utf8_decode.hpp"
+#include "base/assert.hpp"
+#include "pure/codec/utf8.hpp"
+#include "pure/codec/utf8_decode.hpp"
+#include "pure/text/wordpiece.hpp"
 
 #include <algorithm>
 #include <string>

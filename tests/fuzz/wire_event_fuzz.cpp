@@ -1,8 +1,8 @@
 // Any record: what is accepted names its user, keeps its limits, and is read back from our own
 // writing as it was.
-#include "memseal/base/assert.hpp"
-#include "memseal/base/limits.hpp"
-#include "memseal/wire/event.hpp"
+#include "base/assert.hpp"
+#include "base/limits.hpp"
+#include "pure/wire/event.hpp"
 
 #include <cstdint>
 

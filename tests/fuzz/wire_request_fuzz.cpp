@@ -1,7 +1,7 @@
 // Any body: what is accepted is within its limits.
-#include "memseal/base/assert.hpp"
-#include "memseal/wire/inference.hpp"
-#include "memseal/wire/request.hpp"
+#include "base/assert.hpp"
+#include "pure/wire/inference.hpp"
+#include "pure/wire/request.hpp"
 
 #include <cstdint>
 #include <vector>

@@ -1,6 +1,6 @@
 // Any stream: the pieces it comes in change nothing, and our own frames are read back.
-#include "memseal/base/assert.hpp"
-#include "memseal/wire/sse.hpp"
+#include "base/assert.hpp"
+#include "pure/wire/sse.hpp"
 
 #include <cstdint>
 #include <tuple>

@@ -2,12 +2,12 @@
 // A Hugging Face directory as the engine wants it, by memseal's own readers and without a CPU
 // encoder beside it.
 #include "memseal/kernels/engine.hpp"
-#include "memseal/text/wordpiece.hpp"
+#include "pure/text/wordpiece.hpp"
 
-#include "bert_config.hpp"
-#include "bert_tensors.hpp"
-#include "mapped_file.hpp"
-#include "safetensors.hpp"
+#include "adapters/model/checkpoint/bert_config.hpp"
+#include "adapters/model/checkpoint/bert_tensors.hpp"
+#include "adapters/model/checkpoint/mapped_file.hpp"
+#include "adapters/model/checkpoint/safetensors.hpp"
 
 #include <filesystem>
 

@@ -1,8 +1,8 @@
 // Random statements of app_user against rows of other tenants, judged by an oracle: whatever the
 // session's state, no foreign row is seen, counted, locked, changed or made. The number of probes
 // is MEMSEAL_ISOLATION_PROBES (20,000 unless set); its seed MEMSEAL_ISOLATION_SEED.
-#include "memseal/postgres/chunk_search.hpp"
-#include "memseal/postgres/chunk_store.hpp"
+#include "adapters/postgres/chunk_search.hpp"
+#include "adapters/postgres/chunk_store.hpp"
 #include "support/pg.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
 // Against a real Kafka broker: MEMSEAL_TEST_KAFKA=host:port.
-#include "memseal/crypto/random.hpp"
-#include "memseal/kafka/admin.hpp"
-#include "memseal/kafka/sink.hpp"
-#include "memseal/kafka/source.hpp"
-#include "memseal/runtime/task_group.hpp"
+#include "adapters/kafka/admin.hpp"
+#include "adapters/kafka/sink.hpp"
+#include "adapters/kafka/source.hpp"
+#include "pure/crypto/random.hpp"
+#include "runtime/task_group.hpp"
 #include "support/run_loop.hpp"
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-#include "memseal/postgres/schema.hpp"
+#include "adapters/postgres/schema.hpp"
 #include "support/pg.hpp"
 
 #include <array>

@@ -1,5 +1,5 @@
-#include "memseal/postgres/tenant_keys.hpp"
-#include "memseal/base/limits.hpp"
+#include "adapters/postgres/tenant_keys.hpp"
+#include "base/limits.hpp"
 #include "support/pg.hpp"
 
 #include <boost/asio/use_future.hpp>

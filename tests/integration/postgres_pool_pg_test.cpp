@@ -1,7 +1,7 @@
-#include "memseal/base/on_exit.hpp"
-#include "memseal/crypto/random.hpp"
-#include "memseal/postgres/chunk_search.hpp"
-#include "memseal/postgres/chunk_store.hpp"
+#include "adapters/postgres/chunk_search.hpp"
+#include "adapters/postgres/chunk_store.hpp"
+#include "base/on_exit.hpp"
+#include "pure/crypto/random.hpp"
 #include "support/pg.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>

@@ -1,5 +1,5 @@
-#include "memseal/postgres/chunk_search.hpp"
-#include "memseal/postgres/chunk_store.hpp"
+#include "adapters/postgres/chunk_search.hpp"
+#include "adapters/postgres/chunk_store.hpp"
 #include "support/pg.hpp"
 
 #include <algorithm>

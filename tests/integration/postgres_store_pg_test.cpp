@@ -1,5 +1,5 @@
-#include "memseal/postgres/chunk_store.hpp"
-#include "memseal/postgres/tenant_keys.hpp"
+#include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/tenant_keys.hpp"
 #include "support/pg.hpp"
 
 #include <boost/asio/use_future.hpp>

@@ -1,8 +1,8 @@
-#include "memseal/redis/limiter.hpp"
+#include "adapters/redis/limiter.hpp"
 
-#include "memseal/runtime/condition.hpp"
-#include "memseal/runtime/task_group.hpp"
 #include "redis_run.hpp"
+#include "runtime/condition.hpp"
+#include "runtime/task_group.hpp"
 
 #include <random>
 

@@ -1,8 +1,8 @@
-#include "memseal/redis/link.hpp"
+#include "adapters/redis/link.hpp"
 
-#include "memseal/runtime/condition.hpp"
-#include "memseal/runtime/task_group.hpp"
 #include "redis_run.hpp"
+#include "runtime/condition.hpp"
+#include "runtime/task_group.hpp"
 
 #include <boost/asio/cancel_after.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>

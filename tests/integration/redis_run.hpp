@@ -2,7 +2,7 @@
 // Runs one coroutine of a Redis test to its end.
 #include "redis_server.hpp"
 
-#include "memseal/redis/link.hpp"
+#include "adapters/redis/link.hpp"
 
 #include <gtest/gtest.h>
 #include <boost/asio/co_spawn.hpp>

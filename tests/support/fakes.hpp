@@ -1,12 +1,12 @@
 #pragma once
 // Ports as a unit test wants them: in memory, on one loop, with faults on demand.
-#include "memseal/crypto/keyring.hpp"
-#include "memseal/ports/chunk_store.hpp"
-#include "memseal/ports/embedder.hpp"
-#include "memseal/ports/event_sink.hpp"
-#include "memseal/ports/event_source.hpp"
-#include "memseal/ports/tenant_keys.hpp"
-#include "memseal/runtime/condition.hpp"
+#include "ports/chunk_store.hpp"
+#include "ports/embedder.hpp"
+#include "ports/event_sink.hpp"
+#include "ports/event_source.hpp"
+#include "ports/tenant_keys.hpp"
+#include "pure/crypto/keyring.hpp"
+#include "runtime/condition.hpp"
 
 #include <algorithm>
 #include <cmath>

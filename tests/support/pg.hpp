@@ -2,12 +2,12 @@
 // Databases for tests: each PgTest suite gets a fresh, migrated one in the scratch cluster that
 // MEMSEAL_TEST_PG_SUPER names (a superuser's DSN; `scripts/stack env` prints it). Whatever a
 // service would do goes through app_user; the superuser only looks on and makes faults.
-#include "memseal/base/limits.hpp"
-#include "memseal/crypto/random.hpp"
-#include "memseal/crypto/sealer.hpp"
-#include "memseal/crypto/tenant.hpp"
-#include "memseal/postgres/migrate.hpp"
-#include "memseal/postgres/pool.hpp"
+#include "adapters/postgres/migrate.hpp"
+#include "adapters/postgres/pool.hpp"
+#include "base/limits.hpp"
+#include "pure/crypto/random.hpp"
+#include "pure/crypto/sealer.hpp"
+#include "pure/crypto/tenant.hpp"
 #include "support/run_loop.hpp"
 
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
 // model.device: what a configuration asks for, and what is said where there is no GPU.
 #include "../model/model_files.hpp"
-#include "memseal/app/cli.hpp"
-#include "memseal/model/device.hpp"
-#include "wiring.hpp"
+#include "adapters/model/gpu/device.hpp"
+#include "app/cli/cli.hpp"
+#include "app/service/wiring.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>

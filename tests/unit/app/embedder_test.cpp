@@ -1,7 +1,7 @@
 // The choice between the embedder in this process and somebody else's endpoint.
 #include "../model/model_files.hpp"
-#include "../remote/server.hpp"
-#include "wiring.hpp"
+#include "../openai/server.hpp"
+#include "app/service/wiring.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ namespace memseal::app {
 namespace {
 
 using model::testing::ModelSpec;
-using remote::testing::Server;
+using openai::testing::Server;
 
 class Embedding : public testing::Test {
  protected:
@@ -49,7 +49,7 @@ TEST_F(Embedding, HappensHereByDefault) {
 }
 
 TEST_F(Embedding, HappensAtTheEndpointThatIsConfiguredAndChunksAreCutHere) {
-  Server server(remote::testing::embed_lengths);
+  Server server(openai::testing::embed_lengths);
   config.embedding.url = server.url();
   config.embedding.remote_model = "elsewhere";
   config.embedding.api_key = "sk-secret";
@@ -69,7 +69,7 @@ TEST_F(Embedding, HappensAtTheEndpointThatIsConfiguredAndChunksAreCutHere) {
 }
 
 TEST_F(Embedding, HasNoFallbackWhenTheEndpointRefuses) {
-  Server server([](const auto&) -> remote::testing::Reply { return {.status = 403}; });
+  Server server([](const auto&) -> openai::testing::Reply { return {.status = 403}; });
   config.embedding.url = server.url();
   config.embedding.remote_model = "elsewhere";
   const auto chosen = make_embedder(config, cpu);

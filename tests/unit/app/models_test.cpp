@@ -1,6 +1,6 @@
 // `memseal models` and `memseal bench` as a user calls them.
 #include "../model/model_files.hpp"
-#include "memseal/app/cli.hpp"
+#include "app/cli/cli.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>

@@ -1,7 +1,7 @@
-#include "memseal/base/assert.hpp"
-#include "memseal/base/ids.hpp"
-#include "memseal/base/on_exit.hpp"
-#include "memseal/base/result.hpp"
+#include "base/assert.hpp"
+#include "base/ids.hpp"
+#include "base/on_exit.hpp"
+#include "base/result.hpp"
 
 #include <gtest/gtest.h>
 

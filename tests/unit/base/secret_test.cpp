@@ -1,8 +1,8 @@
 // That secrets are wiped can only be seen where their memory is given back: this program's delete
 // looks at a block before it goes.
-#include "memseal/base/secret.hpp"
+#include "base/secret.hpp"
 
-#include "memseal/base/ids.hpp"
+#include "base/ids.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "base64.hpp"
+#include "pure/crypto/internal/base64.hpp"
 
 #include "support.hpp"
 

@@ -1,6 +1,6 @@
-#include "gcm.hpp"
+#include "pure/crypto/internal/gcm.hpp"
 
-#include "memseal/base/result.hpp"
+#include "base/result.hpp"
 #include "support.hpp"
 
 #include <sys/wait.h>

@@ -1,7 +1,7 @@
-#include "memseal/crypto/hash.hpp"
+#include "pure/crypto/hash.hpp"
 
-#include "memseal/crypto/random.hpp"
-#include "ossl.hpp"
+#include "pure/crypto/internal/ossl.hpp"
+#include "pure/crypto/random.hpp"
 #include "support.hpp"
 
 #include <set>

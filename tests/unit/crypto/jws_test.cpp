@@ -1,8 +1,8 @@
 // Project Wycheproof's JSON Web Signature and Key vectors. Their payloads are no claims, so they
 // are put to the signature check below TokenVerifier.
-#include "jws.hpp"
+#include "pure/crypto/internal/jws.hpp"
 
-#include "memseal/crypto/token.hpp"
+#include "pure/crypto/token.hpp"
 #include "support.hpp"
 
 #include <map>

@@ -1,6 +1,6 @@
-#include "memseal/crypto/keyring.hpp"
+#include "pure/crypto/keyring.hpp"
 
-#include "keyring_file.hpp"
+#include "pure/crypto/internal/keyring_file.hpp"
 #include "support.hpp"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // The published vectors of SB1, made by another implementation: whoever opens them all and refuses
 // the others reads what memseal writes.
-#include "memseal/crypto/sealer.hpp"
+#include "pure/crypto/sealer.hpp"
 #include "support.hpp"
 
 namespace memseal::crypto {

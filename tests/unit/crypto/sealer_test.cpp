@@ -1,6 +1,6 @@
-#include "memseal/crypto/sealer.hpp"
+#include "pure/crypto/sealer.hpp"
 
-#include "memseal/base/limits.hpp"
+#include "base/limits.hpp"
 #include "support.hpp"
 
 #include <functional>

@@ -1,9 +1,9 @@
 #pragma once
 // What the tests of this module share: tenants, keys, vectors.
-#include "base64.hpp"
-#include "bytes.hpp"
-#include "memseal/crypto/sealer.hpp"
-#include "memseal/crypto/tenant.hpp"
+#include "pure/crypto/internal/base64.hpp"
+#include "pure/crypto/internal/bytes.hpp"
+#include "pure/crypto/sealer.hpp"
+#include "pure/crypto/tenant.hpp"
 
 #include <gtest/gtest.h>
 #include <boost/json.hpp>

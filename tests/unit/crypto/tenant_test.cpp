@@ -1,6 +1,6 @@
-#include "memseal/crypto/tenant.hpp"
+#include "pure/crypto/tenant.hpp"
 
-#include "memseal/crypto/hash.hpp"
+#include "pure/crypto/hash.hpp"
 #include "support.hpp"
 
 #include <set>

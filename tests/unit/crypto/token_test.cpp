@@ -1,6 +1,6 @@
-#include "memseal/crypto/token.hpp"
+#include "pure/crypto/token.hpp"
 
-#include "jws.hpp"
+#include "pure/crypto/internal/jws.hpp"
 #include "support.hpp"
 
 #include <set>

@@ -2,9 +2,9 @@
 // The ports of the routes under /api/v1, in memory.
 #include "../query/fakes.hpp"
 
-#include "memseal/ports/chunk_store.hpp"
-#include "memseal/ports/event_sink.hpp"
-#include "memseal/ports/limiter.hpp"
+#include "ports/chunk_store.hpp"
+#include "ports/event_sink.hpp"
+#include "ports/limiter.hpp"
 
 #include <map>
 #include <optional>

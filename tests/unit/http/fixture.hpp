@@ -1,6 +1,6 @@
 #pragma once
 // A whole server on a loopback port, over fakes.
-#include "memseal/http/server.hpp"
+#include "http/server/server.hpp"
 #include "unit/http/client.hpp"
 #include "unit/http/fakes.hpp"
 

@@ -1,6 +1,6 @@
-#include "reader.hpp"
+#include "http/server/reader.hpp"
 
-#include "memseal/base/limits.hpp"
+#include "base/limits.hpp"
 
 #include <gtest/gtest.h>
 

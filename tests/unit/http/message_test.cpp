@@ -1,4 +1,4 @@
-#include "message.hpp"
+#include "http/server/message.hpp"
 
 #include <gtest/gtest.h>
 

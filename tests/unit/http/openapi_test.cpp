@@ -1,7 +1,7 @@
 // The published description against what the server does.
 #include "unit/http/fixture.hpp"
 
-#include "memseal/wire/sse.hpp"
+#include "pure/wire/sse.hpp"
 
 #include <boost/json/parse.hpp>
 

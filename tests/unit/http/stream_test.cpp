@@ -1,7 +1,7 @@
 // Event streams: their vocabulary, their ends, their silence.
 #include "unit/http/fixture.hpp"
 
-#include "memseal/wire/sse.hpp"
+#include "pure/wire/sse.hpp"
 
 #include <boost/json/parse.hpp>
 

@@ -1,6 +1,6 @@
-#include "memseal/ingest/dead_letter.hpp"
+#include "cases/ingest/dead_letter.hpp"
 
-#include "memseal/base/limits.hpp"
+#include "base/limits.hpp"
 #include "support/fakes.hpp"
 
 #include <gtest/gtest.h>

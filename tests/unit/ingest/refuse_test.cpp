@@ -1,4 +1,4 @@
-#include "memseal/crypto/hash.hpp"
+#include "pure/crypto/hash.hpp"
 #include "rig.hpp"
 
 namespace memseal::ingest {

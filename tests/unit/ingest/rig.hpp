@@ -1,8 +1,8 @@
 #pragma once
 // A worker among fakes, with a vocabulary of a few words.
-#include "memseal/ingest/dead_letter.hpp"
-#include "memseal/ingest/worker.hpp"
-#include "memseal/wire/event.hpp"
+#include "cases/ingest/dead_letter.hpp"
+#include "cases/ingest/worker.hpp"
+#include "pure/wire/event.hpp"
 #include "support/fakes.hpp"
 #include "support/run_loop.hpp"
 

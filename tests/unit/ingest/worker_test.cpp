@@ -1,6 +1,6 @@
-#include "memseal/ingest/document_name.hpp"
-#include "memseal/runtime/task_group.hpp"
+#include "cases/ingest/document_name.hpp"
 #include "rig.hpp"
+#include "runtime/task_group.hpp"
 
 #include <boost/json.hpp>
 

@@ -1,6 +1,6 @@
-#include "memseal/kafka/admin.hpp"
+#include "adapters/kafka/admin.hpp"
 
-#include "memseal/kafka/embedded_broker.hpp"
+#include "adapters/kafka/embedded_broker.hpp"
 
 #include <gtest/gtest.h>
 

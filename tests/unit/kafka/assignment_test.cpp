@@ -1,4 +1,4 @@
-#include "assignment.hpp"
+#include "adapters/kafka/internal/assignment.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,9 +1,9 @@
 #pragma once
 // Common to the Kafka tests: an embedded broker, producing to it, consuming from it.
-#include "memseal/kafka/embedded_broker.hpp"
-#include "memseal/kafka/sink.hpp"
-#include "memseal/kafka/source.hpp"
-#include "memseal/runtime/task_group.hpp"
+#include "adapters/kafka/embedded_broker.hpp"
+#include "adapters/kafka/sink.hpp"
+#include "adapters/kafka/source.hpp"
+#include "runtime/task_group.hpp"
 #include "support/run_loop.hpp"
 
 #include <functional>

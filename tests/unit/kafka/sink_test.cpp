@@ -1,4 +1,4 @@
-#include "memseal/kafka/sink.hpp"
+#include "adapters/kafka/sink.hpp"
 
 #include "rig.hpp"
 

@@ -1,4 +1,4 @@
-#include "memseal/kafka/source.hpp"
+#include "adapters/kafka/source.hpp"
 
 #include "rig.hpp"
 

@@ -1,10 +1,10 @@
 // A BERT by the kernels' plain twins against the formulas in double precision.
-#include "device_encoder.hpp"
-#include "device_model.hpp"
+#include "adapters/model/cpu/reference_encoder.hpp"
+#include "adapters/model/gpu/blocking_encoder.hpp"
+#include "adapters/model/gpu/convert.hpp"
 #include "device_rig.hpp"
-#include "reference_encoder.hpp"
 
-#include "memseal/model/inspect.hpp"
+#include "adapters/model/inspect.hpp"
 
 #include <numeric>
 #include <random>

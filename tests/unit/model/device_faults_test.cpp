@@ -1,9 +1,9 @@
 // Models on a GPU that fails: each call of it in turn, and in every way.
 #include "device_rig.hpp"
 
-#include "device_faults.hpp"
+#include "adapters/model/gpu/faults.hpp"
 
-#include "memseal/runtime/log.hpp"
+#include "runtime/log.hpp"
 
 #include <thread>
 

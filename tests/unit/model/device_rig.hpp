@@ -1,13 +1,13 @@
 #pragma once
 // Models on a GPU that is not there: the host device, which fails where a test wants it to.
-#include "device_host.hpp"
+#include "adapters/model/gpu/supervisor.hpp"
+#include "adapters/model/loaded_model.hpp"
 #include "host/host_device.hpp"
-#include "loaded_model.hpp"
 #include "model_files.hpp"
 #include "support/run_loop.hpp"
 
-#include "memseal/model/device_embedder.hpp"
-#include "memseal/model/device_reranker.hpp"
+#include "adapters/model/gpu_embedder.hpp"
+#include "adapters/model/gpu_reranker.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 

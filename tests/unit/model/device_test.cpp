@@ -1,9 +1,9 @@
 // Models on a GPU beside their CPU twins, while all is well.
+#include "adapters/model/loaded_model.hpp"
 #include "device_rig.hpp"
-#include "loaded_model.hpp"
 
-#include "memseal/runtime/log.hpp"
-#include "memseal/runtime/task_group.hpp"
+#include "runtime/log.hpp"
+#include "runtime/task_group.hpp"
 
 #include <atomic>
 #include <future>

@@ -1,6 +1,6 @@
 // Texts of several requests in one batch.
-#include "cpu_embed_queue.hpp"
-#include "memseal/model/cpu_embedder.hpp"
+#include "adapters/model/cpu_embedder.hpp"
+#include "adapters/model/schedule/embed_queue.hpp"
 #include "watched_model.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>

@@ -1,7 +1,7 @@
-#include "bert_tensors.hpp"
-#include "cpu_encoder.hpp"
+#include "adapters/model/checkpoint/bert_tensors.hpp"
+#include "adapters/model/cpu/encoder_cpu.hpp"
+#include "adapters/model/cpu/reference_encoder.hpp"
 #include "model_files.hpp"
-#include "reference_encoder.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "huge_pages.hpp"
+#include "adapters/model/cpu/huge_pages.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "memseal/model/inspect.hpp"
+#include "adapters/model/inspect.hpp"
 
 #include "model_files.hpp"
 

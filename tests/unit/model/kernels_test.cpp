@@ -1,4 +1,4 @@
-#include "kernels.hpp"
+#include "adapters/model/cpu/vector_ops.hpp"
 
 #include <gtest/gtest.h>
 

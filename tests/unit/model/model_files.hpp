@@ -1,6 +1,6 @@
 #pragma once
 // Writes small random BERT directories, sound and damaged, for the tests of module model.
-#include "bert_config.hpp"
+#include "adapters/model/checkpoint/bert_config.hpp"
 
 #include <cstddef>
 #include <cmath>

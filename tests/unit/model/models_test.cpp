@@ -1,8 +1,8 @@
-#include "batching.hpp"
-#include "cpu_lane.hpp"
-#include "loaded_model.hpp"
+#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/schedule/batching.hpp"
+#include "adapters/model/schedule/parallel.hpp"
+#include "adapters/model/schedule/priority_pool.hpp"
 #include "model_files.hpp"
-#include "parallel.hpp"
 #include "support/run_loop.hpp"
 
 #include <boost/asio/co_spawn.hpp>

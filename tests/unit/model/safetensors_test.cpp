@@ -1,5 +1,5 @@
+#include "adapters/model/checkpoint/safetensors.hpp"
 #include "model_files.hpp"
-#include "safetensors.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // One request's passages on several threads.
-#include "cpu_lane.hpp"
-#include "cpu_scoring.hpp"
-#include "memseal/model/cpu_embedder.hpp"
-#include "memseal/model/cpu_reranker.hpp"
+#include "adapters/model/cpu_embedder.hpp"
+#include "adapters/model/cpu_reranker.hpp"
+#include "adapters/model/schedule/partial_scoring.hpp"
+#include "adapters/model/schedule/priority_pool.hpp"
 #include "support/run_loop.hpp"
 #include "watched_model.hpp"
 

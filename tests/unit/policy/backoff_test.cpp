@@ -1,4 +1,4 @@
-#include "memseal/policy/backoff.hpp"
+#include "pure/policy/backoff.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "memseal/policy/breaker.hpp"
+#include "pure/policy/breaker.hpp"
 
 #include <gtest/gtest.h>
 

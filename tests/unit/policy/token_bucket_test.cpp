@@ -1,4 +1,4 @@
-#include "memseal/policy/token_bucket.hpp"
+#include "pure/policy/token_bucket.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "binary.hpp"
+#include "adapters/postgres/internal/binary.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
-#include "errors.hpp"
+#include "adapters/postgres/internal/errors.hpp"
 
-#include "facts.hpp"
+#include "adapters/postgres/internal/facts.hpp"
 
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>

@@ -1,4 +1,4 @@
-#include "key_cache.hpp"
+#include "adapters/postgres/internal/key_cache.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "migration_files.hpp"
+#include "adapters/postgres/internal/migration_files.hpp"
 
 #include <gtest/gtest.h>
 

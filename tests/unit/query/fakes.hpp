@@ -1,17 +1,17 @@
 #pragma once
 // Ports that answer from memory: what the tests of query and http put in the adapters' place.
-#include "memseal/base/assert.hpp"
-#include "memseal/crypto/keyring.hpp"
-#include "memseal/crypto/sealer.hpp"
-#include "memseal/policy/breaker.hpp"
-#include "memseal/ports/chunk_search.hpp"
-#include "memseal/ports/embedder.hpp"
-#include "memseal/ports/reranker.hpp"
-#include "memseal/ports/tenant_keys.hpp"
-#include "memseal/query/answer.hpp"
-#include "memseal/runtime/condition.hpp"
-#include "memseal/runtime/metrics.hpp"
-#include "memseal/text/wordpiece.hpp"
+#include "base/assert.hpp"
+#include "cases/query/answer.hpp"
+#include "ports/chunk_search.hpp"
+#include "ports/embedder.hpp"
+#include "ports/reranker.hpp"
+#include "ports/tenant_keys.hpp"
+#include "pure/crypto/keyring.hpp"
+#include "pure/crypto/sealer.hpp"
+#include "pure/policy/breaker.hpp"
+#include "pure/text/wordpiece.hpp"
+#include "runtime/condition.hpp"
+#include "runtime/metrics.hpp"
 
 #include <array>
 #include <chrono>

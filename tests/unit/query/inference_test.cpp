@@ -1,4 +1,4 @@
-#include "memseal/query/inference.hpp"
+#include "cases/inference/inference.hpp"
 
 #include "unit/query/fakes.hpp"
 

@@ -1,4 +1,4 @@
-#include "memseal/redis/link.hpp"
+#include "adapters/redis/link.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "memseal/redis/limiter.hpp"
+#include "adapters/redis/limiter.hpp"
 
 #include "support/run_loop.hpp"
 

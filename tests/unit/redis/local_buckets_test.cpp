@@ -1,4 +1,4 @@
-#include "memseal/redis/local_buckets.hpp"
+#include "adapters/redis/local_buckets.hpp"
 
 #include <gtest/gtest.h>
 

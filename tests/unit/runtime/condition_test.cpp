@@ -1,6 +1,6 @@
-#include "memseal/runtime/condition.hpp"
+#include "runtime/condition.hpp"
 
-#include "memseal/runtime/task_group.hpp"
+#include "runtime/task_group.hpp"
 #include "support/run_loop.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>

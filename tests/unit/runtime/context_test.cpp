@@ -1,4 +1,4 @@
-#include "memseal/runtime/context.hpp"
+#include "runtime/context.hpp"
 
 #include <gtest/gtest.h>
 

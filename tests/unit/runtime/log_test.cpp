@@ -1,4 +1,4 @@
-#include "memseal/runtime/log.hpp"
+#include "runtime/log.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "memseal/runtime/metrics.hpp"
+#include "runtime/metrics.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
-#include "memseal/runtime/offload.hpp"
+#include "runtime/offload.hpp"
 
-#include "memseal/runtime/condition.hpp"
-#include "memseal/runtime/task_group.hpp"
+#include "runtime/condition.hpp"
+#include "runtime/task_group.hpp"
 #include "support/run_loop.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>

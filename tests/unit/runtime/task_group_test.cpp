@@ -1,4 +1,4 @@
-#include "memseal/runtime/task_group.hpp"
+#include "runtime/task_group.hpp"
 
 #include "support/run_loop.hpp"
 

@@ -1,6 +1,6 @@
-#include "memseal/text/chunker.hpp"
+#include "pure/text/chunker.hpp"
 
-#include "memseal/text/utf8.hpp"
+#include "pure/codec/utf8.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // The tables that make the tokenizer fast, against plain ways to do the same.
-#include "ascii_words.hpp"
-#include "byte_trie.hpp"
+#include "pure/text/internal/ascii_words.hpp"
+#include "pure/text/internal/byte_trie.hpp"
 
 #include <gtest/gtest.h>
 

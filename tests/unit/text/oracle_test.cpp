@@ -1,8 +1,8 @@
 // Compares with the Hugging Face library itself, through oracle.py.
-#include "memseal/text/wordpiece.hpp"
-#include "unicode_tables.hpp"
+#include "pure/text/internal/unicode_tables.hpp"
+#include "pure/text/internal/word_reader.hpp"
+#include "pure/text/wordpiece.hpp"
 #include "vocabulary_file.hpp"
-#include "word_reader.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

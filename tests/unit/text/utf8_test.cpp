@@ -1,6 +1,6 @@
-#include "memseal/text/utf8.hpp"
+#include "pure/codec/utf8.hpp"
 
-#include "utf8_decode.hpp"
+#include "pure/codec/utf8_decode.hpp"
 
 #include <gtest/gtest.h>
 

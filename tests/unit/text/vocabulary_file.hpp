@@ -1,5 +1,5 @@
 #pragma once
-#include "memseal/text/wordpiece.hpp"
+#include "pure/text/wordpiece.hpp"
 
 #include <cstdlib>
 #include <filesystem>

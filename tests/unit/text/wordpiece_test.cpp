@@ -1,6 +1,6 @@
-#include "memseal/text/wordpiece.hpp"
+#include "pure/text/wordpiece.hpp"
 
-#include "vocabulary.hpp"
+#include "pure/text/internal/vocabulary.hpp"
 #include "vocabulary_file.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
-#include "memseal/wire/event.hpp"
+#include "pure/wire/event.hpp"
 
-#include "memseal/base/limits.hpp"
+#include "base/limits.hpp"
 #include "raw.hpp"
 
 #include <gtest/gtest.h>

@@ -1,8 +1,8 @@
-#include "memseal/wire/inference.hpp"
+#include "pure/wire/inference.hpp"
 
-#include "base64.hpp"
+#include "pure/codec/base64.hpp"
 
-#include "memseal/base/limits.hpp"
+#include "base/limits.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // The small private parts: UTF-8, base64, JSON.
-#include "base64.hpp"
-#include "fields.hpp"
-#include "json.hpp"
-#include "utf8.hpp"
+#include "pure/codec/base64.hpp"
+#include "pure/codec/json.hpp"
+#include "pure/wire/internal/fields.hpp"
+#include "pure/wire/internal/utf8.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "memseal/wire/problem.hpp"
+#include "pure/wire/problem.hpp"
 
 #include <gtest/gtest.h>
 

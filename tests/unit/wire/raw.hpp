@@ -1,6 +1,6 @@
 #pragma once
 // Builders of Kafka records for the tests of events.
-#include "memseal/wire/event.hpp"
+#include "pure/wire/event.hpp"
 
 #include <string>
 #include <utility>

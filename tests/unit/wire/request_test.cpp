@@ -1,4 +1,4 @@
-#include "memseal/wire/request.hpp"
+#include "pure/wire/request.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "memseal/wire/rfc3339.hpp"
+#include "pure/codec/rfc3339.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "memseal/wire/sse.hpp"
+#include "pure/wire/sse.hpp"
 
 #include <gtest/gtest.h>
 

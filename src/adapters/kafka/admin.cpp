@@ -1,0 +1,153 @@
+#include "adapters/kafka/admin.hpp"
+
+#include "adapters/kafka/internal/client_conf.hpp"
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace memseal::kafka {
+
+namespace asio = boost::asio;
+
+namespace {
+
+using Metadata = std::unique_ptr<const rd_kafka_metadata_t, FreeWith<rd_kafka_metadata_destroy>>;
+
+// A consumer's look at all topics never makes a broker create one.
+Result<Client> make_observer(const ClientOptions& client) {
+  auto conf = make_conf(client, {{"client.id", "memseal"}},
+                        {{"group.id", "memseal-admin"}, {"allow.auto.create.topics", "false"}});
+  if (!conf) return conf.error();
+  return make_client(RD_KAFKA_CONSUMER, std::move(*conf));
+}
+
+Result<Metadata> ask(rd_kafka_t* client, const std::string& brokers,
+                     std::chrono::milliseconds timeout) {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const auto code = rd_kafka_metadata(client, /*all_topics=*/1, nullptr, &metadata,
+                                      static_cast<int>(timeout.count()));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return Metadata(metadata);
+  return Error{Errc::unavailable,
+               "no Kafka broker answered at " + brokers + " within " +
+                   std::to_string(timeout.count()) + " ms: " + describe(code) +
+                   "; check kafka.brokers and that the broker runs",
+               "kafka.brokers"};
+}
+
+Result<void> check_created(rd_kafka_event_t* event) {
+  const auto code = rd_kafka_event_error(event);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return Error{code == RD_KAFKA_RESP_ERR__TIMED_OUT ? Errc::unavailable : Errc::bad_config,
+                 "topics cannot be made: " + describe(code), "kafka.topics"};
+  std::size_t count = 0;
+  const auto* const* results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto refused = rd_kafka_topic_result_error(results[i]);
+    if (refused == RD_KAFKA_RESP_ERR_NO_ERROR ||
+        refused == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+      continue;
+    const char* why = rd_kafka_topic_result_error_string(results[i]);
+    return Error{Errc::bad_config,
+                 std::string("topic ") + rd_kafka_topic_result_name(results[i]) +
+                     " cannot be made: " + (why ? why : describe(refused)),
+                 "kafka.topics"};
+  }
+  return {};
+}
+
+Result<void> create(rd_kafka_t* client, const std::vector<TopicSpec>& topics,
+                    std::chrono::milliseconds timeout) {
+  std::vector<NewTopic> owned;
+  std::vector<rd_kafka_NewTopic_t*> wanted;
+  for (const auto& topic : topics) {
+    char why[256] = "";
+    owned.emplace_back(rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions,
+                                             topic.replication, why, sizeof why));
+    if (!owned.back())
+      return Error{Errc::bad_config, "topic " + topic.name + " cannot be made: " + why,
+                   "kafka.topics"};
+    wanted.push_back(owned.back().get());
+  }
+  const AdminOptions options(rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS));
+  char why[256] = "";
+  const int timeout_ms = static_cast<int>(timeout.count());
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms, why, sizeof why);
+  rd_kafka_AdminOptions_set_operation_timeout(options.get(), timeout_ms, why, sizeof why);
+  const Queue answers(rd_kafka_queue_new(client));
+  rd_kafka_CreateTopics(client, wanted.data(), wanted.size(), options.get(), answers.get());
+  const Event event(rd_kafka_queue_poll(answers.get(), timeout_ms + 1'000));
+  if (!event)
+    return Error{Errc::unavailable, "no Kafka broker answered in time", "kafka.brokers"};
+  return check_created(event.get());
+}
+
+void try_to_reach(BrokerView& broker, std::chrono::milliseconds timeout) {
+  asio::io_context loop(1);
+  asio::ip::tcp::resolver resolver(loop);
+  boost::system::error_code failed;
+  const auto places = resolver.resolve(broker.host, std::to_string(broker.port), failed);
+  if (failed) {
+    broker.why = "its advertised name does not resolve: " + failed.message();
+    return;
+  }
+  asio::ip::tcp::socket socket(loop);
+  bool answered = false;
+  asio::async_connect(socket, places, [&](boost::system::error_code code, const auto&) {
+    answered = true;
+    failed = code;
+  });
+  loop.run_for(timeout);
+  broker.reachable = answered && !failed;
+  if (!broker.reachable)
+    broker.why = answered ? "its advertised address refuses: " + failed.message()
+                          : "its advertised address does not answer";
+  boost::system::error_code ignored;
+  socket.close(ignored);
+  loop.restart();
+  loop.run();
+}
+
+}  // namespace
+
+Result<void> ensure_topics(const ClientOptions& options, const std::vector<TopicSpec>& topics,
+                           std::chrono::milliseconds timeout) {
+  auto client = make_observer(options);
+  if (!client) return client.error();
+  auto metadata = ask(client->get(), options.brokers, timeout);
+  if (!metadata) return metadata.error();
+  std::set<std::string> known;
+  for (int i = 0; i < (*metadata)->topic_cnt; ++i) known.insert((*metadata)->topics[i].topic);
+  std::vector<TopicSpec> missing;
+  for (const auto& topic : topics)
+    if (!known.contains(topic.name)) missing.push_back(topic);
+  if (missing.empty()) return {};
+  return create(client->get(), missing, timeout);
+}
+
+Result<ClusterView> probe_cluster(const ClientOptions& options,
+                                  const std::vector<std::string>& topics,
+                                  std::chrono::milliseconds timeout) {
+  auto client = make_observer(options);
+  if (!client) return client.error();
+  auto metadata = ask(client->get(), options.brokers, timeout);
+  if (!metadata) return metadata.error();
+  ClusterView view;
+  for (int i = 0; i < (*metadata)->broker_cnt; ++i) {
+    const auto& broker = (*metadata)->brokers[i];
+    view.brokers.push_back({.id = broker.id, .host = broker.host, .port = broker.port});
+    try_to_reach(view.brokers.back(), timeout);
+  }
+  std::map<std::string, int> partitions;
+  for (int i = 0; i < (*metadata)->topic_cnt; ++i)
+    partitions[(*metadata)->topics[i].topic] = (*metadata)->topics[i].partition_cnt;
+  for (const auto& topic : topics) view.topics.push_back({topic, partitions[topic]});
+  return view;
+}
+
+}  // namespace memseal::kafka

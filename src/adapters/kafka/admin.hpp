@@ -1,0 +1,50 @@
+#pragma once
+// Blocking calls for set-up and diagnosis: from a command or a pool thread, never from a loop.
+#include "adapters/kafka/client.hpp"
+#include "base/result.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace memseal::kafka {
+
+struct TopicSpec {
+  std::string name;
+  int partitions = 6;
+  int replication = 1;
+};
+
+/// Creates the topics that do not exist; leaves those that do as they are.
+/// Errors: unavailable (no broker answered), bad_config (a topic was refused; the message says
+/// why).
+Result<void> ensure_topics(const ClientOptions& client, const std::vector<TopicSpec>& topics,
+                           std::chrono::milliseconds timeout = std::chrono::seconds(15));
+
+struct BrokerView {
+  std::int32_t id = 0;
+  std::string host;                       ///< as the broker advertises itself
+  int port = 0;
+  bool reachable = false;                 ///< a TCP connection to host:port opened
+  std::string why = {};                   ///< when not reachable
+};
+
+struct TopicView {
+  std::string name;
+  int partitions = 0;                     ///< 0: does not exist
+};
+
+struct ClusterView {
+  std::vector<BrokerView> brokers;
+  std::vector<TopicView> topics;          ///< one per name asked for, in that order
+};
+
+/// Asks the bootstrap brokers for the cluster, then tries each advertised listener: a broker that
+/// answers but advertises an address this machine cannot reach is the commonest set-up fault.
+/// Errors: unavailable, with what was tried and the mend.
+Result<ClusterView> probe_cluster(const ClientOptions& client,
+                                  const std::vector<std::string>& topics,
+                                  std::chrono::milliseconds timeout = std::chrono::seconds(5));
+
+}  // namespace memseal::kafka

@@ -1,0 +1,26 @@
+#pragma once
+#include "adapters/kafka/client.hpp"
+#include "adapters/kafka/internal/handles.hpp"
+#include "base/result.hpp"
+
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace memseal::kafka {
+
+using Property = std::pair<std::string, std::string>;
+
+/// `defaults` may be overridden by the operator's properties; `fixed` may not, for the delivery
+/// guarantees rest on them. Errors: bad_config, naming the property.
+Result<Conf> make_conf(const ClientOptions& client, const std::vector<Property>& defaults,
+                       const std::vector<Property>& fixed);
+
+/// Error: bad_config.
+Result<Client> make_client(rd_kafka_type_t type, Conf conf);
+
+/// "name (sentence)" of a librdkafka error code.
+std::string describe(rd_kafka_resp_err_t code);
+
+}  // namespace memseal::kafka

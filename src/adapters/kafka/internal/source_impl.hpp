@@ -1,0 +1,110 @@
+#pragma once
+#include "adapters/kafka/internal/assignment.hpp"
+#include "adapters/kafka/internal/handles.hpp"
+#include "adapters/kafka/internal/source_probe.hpp"
+#include "adapters/kafka/internal/wake.hpp"
+#include "adapters/kafka/source.hpp"
+#include "runtime/condition.hpp"
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <optional>
+
+namespace memseal::kafka {
+
+/// All of a KafkaSource. librdkafka's callbacks run inside serve_events(), on the source's
+/// executor. Back pressure is to leave records in the library's own bounded queue: pausing
+/// partitions would throw away what is prefetched there, and fetch it again.
+class KafkaSource::Impl {
+ public:
+  Impl(const asio::any_io_executor& executor, SourceOptions options, runtime::Metrics& metrics);
+  ~Impl();
+  Result<void> open();
+
+  asio::awaitable<void> run();
+  void request_stop();
+  asio::awaitable<ports::Batch> next();
+  void done(const ports::Batch& batch);
+
+  std::atomic<bool> connected{false};
+  std::atomic<std::int64_t> lag{0};
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // Partitions to be given up: first their batch in flight, then their commit, then they go.
+  struct Revocation {
+    Partitions partitions;
+    Clock::time_point deadline;
+    int commits_left = 5;
+  };
+
+  // Messages of one partition in a row: what is the same for all of them.
+  struct Streak {
+    const rd_kafka_topic_t* topic = nullptr;
+    std::int32_t partition = -1;
+    std::string name = {};
+    bool accepted = false;
+    runtime::Counter* count = nullptr;
+  };
+
+  static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
+                           rd_kafka_topic_partition_list_t* partitions, void* self);
+  static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
+                        rd_kafka_topic_partition_list_t* offsets, void* self);
+  static void on_own_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
+                            rd_kafka_topic_partition_list_t* offsets, void* self);
+  static void on_error(rd_kafka_t*, int code, const char* reason, void* self);
+  static int on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self);
+
+  Result<void> subscribe();
+  asio::awaitable<void> poll_until_stopped();
+  asio::awaitable<void> close();
+  asio::awaitable<void> turn_until_closed(Clock::time_point deadline);
+
+  void turn();
+  void serve_events();
+  bool take_records();
+  void take_in(rd_kafka_message_t** messages, std::size_t count);
+  void look_up(const rd_kafka_message_t& message, Streak& streak);
+  void take_in(const rd_kafka_message_t& message, const Streak& streak);
+  void complain(const rd_kafka_message_t& message);
+  bool may_complain();
+
+  void assign(const rd_kafka_topic_partition_list_t& list);
+  void revoke(Partitions partitions, bool lost);
+  void step_revocation(Clock::time_point now);
+  void give_up(const Partitions& partitions);
+
+  bool commit(const std::vector<Offset>& offsets);
+  bool has_room();
+  void look(Clock::time_point now);
+
+  std::size_t held_records() const { return buffer_.size() + assignment_.records_in_flight(); }
+  std::size_t held_bytes() const { return buffered_bytes_ + assignment_.bytes_in_flight(); }
+
+  const SourceOptions options_;
+  SourceProbe probe_;
+  Wake wake_;
+  runtime::Condition arrived_;
+  Client client_;
+  Queue events_;    // rebalances, commits, errors: always served
+  Queue records_;   // of all partitions: served while there is room
+  std::map<Partition, Queue> forwarded_;
+
+  Assignment assignment_;
+  std::deque<ports::Record> buffer_;
+  std::size_t buffered_bytes_ = 0;
+  std::optional<Revocation> revocation_;
+  bool commit_under_way_ = false;
+  Clock::time_point next_commit_{}, next_look_{}, next_complaint_{};
+  bool resting_ = false, stopping_ = false, closing_ = false, running_ = false;
+};
+
+/// Copies between librdkafka's list and ours.
+Partitions to_partitions(const rd_kafka_topic_partition_list_t& list);
+PartitionList to_list(const Partitions& partitions);
+PartitionList to_list(const std::vector<Offset>& offsets);
+
+}  // namespace memseal::kafka

@@ -1,0 +1,52 @@
+#include "adapters/kafka/internal/source_probe.hpp"
+
+namespace memseal::kafka {
+
+namespace {
+
+runtime::Counter& rebalances(runtime::Metrics& metrics, const char* kind) {
+  return metrics.counter("memseal_kafka_rebalances_total", "Partition assignments changed.",
+                         {{"kind", kind}});
+}
+
+}  // namespace
+
+SourceProbe::SourceProbe(runtime::Metrics& metrics, const std::vector<std::string>& topics)
+    : commits(metrics.counter("memseal_kafka_commits_total", "Offset commits, by outcome.",
+                              {{"outcome", "ok"}})),
+      commit_failures(metrics.counter("memseal_kafka_commits_total",
+                                      "Offset commits, by outcome.", {{"outcome", "failed"}})),
+      rebalances_assigned(rebalances(metrics, "assigned")),
+      rebalances_revoked(rebalances(metrics, "revoked")),
+      rebalances_lost(rebalances(metrics, "lost")),
+      errors(metrics.counter("memseal_kafka_errors_total",
+                             "Errors that brokers or the client reported.")),
+      paused(metrics.gauge("memseal_kafka_paused",
+                           "1 while fetching rests because enough is in flight.")),
+      connected(metrics.gauge("memseal_kafka_connected", "1 while a broker is connected.",
+                              {{"role", "consumer"}})),
+      partitions(metrics.gauge("memseal_kafka_partitions", "Partitions assigned to this member.")),
+      held_records(metrics.gauge("memseal_kafka_held_records", "Records buffered or in flight.")),
+      held_bytes(metrics.gauge("memseal_kafka_held_bytes", "Bytes buffered or in flight.")),
+      metrics_(metrics) {
+  for (const auto& topic : topics) records(topic);
+}
+
+runtime::Counter& SourceProbe::records(const std::string& topic) {
+  auto& counter = records_[topic];
+  if (!counter)
+    counter = &metrics_.counter("memseal_kafka_records_total", "Records consumed, by topic.",
+                                {{"topic", topic}});
+  return *counter;
+}
+
+void SourceProbe::lag(const Partition& partition, std::int64_t records) {
+  auto& gauge = lag_[partition];
+  if (!gauge)
+    gauge = &metrics_.gauge(
+        "memseal_kafka_consumer_lag_records", "Records of a partition that are not done yet.",
+        {{"topic", partition.topic}, {"partition", std::to_string(partition.number)}});
+  gauge->Set(static_cast<double>(records));
+}
+
+}  // namespace memseal::kafka

@@ -1,0 +1,38 @@
+#pragma once
+// Lets librdkafka's threads wake a coroutine: an eventfd that a queue writes to when it turns from
+// empty to non-empty. The reader drains the queue to empty before it waits again.
+#include "adapters/kafka/internal/handles.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+
+#include <chrono>
+
+namespace memseal::kafka {
+
+namespace asio = boost::asio;
+
+class Wake {
+ public:
+  /// Throws Outage{unavailable} when the process is out of file descriptors.
+  explicit Wake(const asio::any_io_executor& executor);
+  Wake(const Wake&) = delete;
+  Wake& operator=(const Wake&) = delete;
+
+  /// From now on `queue` notifies this; ignore() before either is destroyed.
+  void listen(rd_kafka_queue_t* queue);
+  static void ignore(rd_kafka_queue_t* queue);
+
+  /// Any thread.
+  void notify() noexcept;
+
+  /// Returns after a notification or after `time`; forgets notifications up to now. Throws
+  /// operation_aborted when the coroutine is cancelled.
+  asio::awaitable<void> wait_for(std::chrono::steady_clock::duration time);
+
+ private:
+  asio::posix::stream_descriptor fd_;
+};
+
+}  // namespace memseal::kafka

@@ -1,0 +1,309 @@
+#include "adapters/kafka/sink.hpp"
+
+#include "adapters/kafka/internal/client_conf.hpp"
+#include "adapters/kafka/internal/wake.hpp"
+#include "base/assert.hpp"
+#include "base/on_exit.hpp"
+#include "runtime/log.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+namespace memseal::kafka {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto tick = 1s;
+constexpr auto closing_tick = 20ms;
+
+/// One publish() that waits. `report` and `timer` belong to the executor of that coroutine.
+struct Waiter {
+  explicit Waiter(const asio::any_io_executor& where) : executor(where), timer(where) {}
+
+  asio::any_io_executor executor;
+  asio::steady_timer timer;
+  std::optional<rd_kafka_resp_err_t> report;
+};
+
+bool is_too_large(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+         code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE;
+}
+
+[[noreturn]] void fail(rd_kafka_resp_err_t code, const std::string& topic) {
+  const auto errc = is_too_large(code)                              ? Errc::payload_too_large
+                    : code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? Errc::overloaded
+                                                            : Errc::unavailable;
+  throw Outage({errc, "Kafka did not take a record for topic " + topic + ": " + describe(code)});
+}
+
+std::vector<Property> defaults(const SinkOptions& options) {
+  return {{"linger.ms", std::to_string(options.linger.count())},
+          {"message.max.bytes", "4194304"},      // The broker has the last word.
+          {"queue.buffering.max.kbytes", "65536"},
+          {"reconnect.backoff.max.ms", "5000"},
+          {"topic.metadata.refresh.interval.ms", "60000"},
+          {"client.id", "memseal"}};
+}
+
+std::vector<Property> guarantees(const SinkOptions& options) {
+  return {{"enable.idempotence", "true"},
+          {"acks", "all"},
+          {"message.timeout.ms", std::to_string(options.publish_timeout.count())},
+          {"queue.buffering.max.messages", std::to_string(options.outstanding_max)},
+          {"statistics.interval.ms", "2000"}};
+}
+
+}  // namespace
+
+class KafkaSink::Impl {
+ public:
+  Impl(const asio::any_io_executor& executor, SinkOptions options, runtime::Metrics& metrics)
+      : options_(std::move(options)),
+        confirmed_(metrics.counter("memseal_kafka_published_total", "Records published.",
+                                   {{"outcome", "confirmed"}})),
+        refused_(metrics.counter("memseal_kafka_published_total", "Records published.",
+                                 {{"outcome", "failed"}})),
+        connected_gauge_(metrics.gauge("memseal_kafka_connected",
+                                       "1 while a broker is connected.", {{"role", "producer"}})),
+        wake_(executor) {}
+  ~Impl() {
+    MEMSEAL_ASSERT(!running_);
+    if (main_queue_) Wake::ignore(main_queue_.get());
+  }
+
+  Result<void> open();
+  asio::awaitable<void> run();
+  void request_stop();
+  asio::awaitable<void> publish(runtime::RequestContext context, ports::OutRecord record);
+
+  std::atomic<bool> connected{false};
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  static void on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* self);
+  static void on_error(rd_kafka_t*, int code, const char* reason, void* self);
+  static int on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self);
+
+  asio::awaitable<void> serve();
+  asio::awaitable<void> flush();
+  std::uintptr_t enlist(const std::shared_ptr<Waiter>& waiter);
+  void produce(const ports::OutRecord& record, std::uintptr_t ticket);
+  void settle(std::uintptr_t ticket, rd_kafka_resp_err_t report);
+  void settle_all(rd_kafka_resp_err_t report);
+  void throw_if_fatal();
+
+  const SinkOptions options_;
+  runtime::Counter& confirmed_;
+  runtime::Counter& refused_;
+  runtime::Gauge& connected_gauge_;
+  Wake wake_;
+  Client client_;
+  Queue main_queue_;
+
+  std::mutex mutex_;  // Held for a look-up only, never across a suspension.
+  std::unordered_map<std::uintptr_t, std::shared_ptr<Waiter>> waiters_;
+  std::uintptr_t last_ticket_ = 0;
+  bool closed_ = false;
+
+  bool stopping_ = false, running_ = false;
+  Clock::time_point next_complaint_{};
+};
+
+Result<void> KafkaSink::Impl::open() {
+  auto conf = make_conf(options_.client, defaults(options_), guarantees(options_));
+  if (!conf) return conf.error();
+  rd_kafka_conf_set_opaque(conf->get(), this);
+  rd_kafka_conf_set_dr_msg_cb(conf->get(), &Impl::on_report);
+  rd_kafka_conf_set_error_cb(conf->get(), &Impl::on_error);
+  rd_kafka_conf_set_stats_cb(conf->get(), &Impl::on_statistics);
+  auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf));
+  if (!client) return client.error();
+  client_ = std::move(*client);
+  main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
+  wake_.listen(main_queue_.get());
+  return {};
+}
+
+asio::awaitable<void> KafkaSink::Impl::run() {
+  running_ = true;
+  std::exception_ptr failure;
+  try {
+    co_await serve();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await flush();
+  running_ = false;
+  if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> KafkaSink::Impl::serve() {
+  while (!stopping_) {
+    rd_kafka_poll(client_.get(), 0);  // Serves everything that is queued.
+    throw_if_fatal();
+    co_await wake_.wait_for(tick);
+  }
+}
+
+asio::awaitable<void> KafkaSink::Impl::flush() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  const auto deadline = Clock::now() + options_.stop_wait;
+  while (rd_kafka_outq_len(client_.get()) > 0 && Clock::now() < deadline) {
+    rd_kafka_poll(client_.get(), 0);
+    co_await wake_.wait_for(closing_tick);
+  }
+  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_poll(client_.get(), 0);
+  settle_all(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+  connected = false;
+  connected_gauge_.Set(0);
+}
+
+void KafkaSink::Impl::request_stop() {
+  stopping_ = true;
+  wake_.notify();
+}
+
+asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
+                                               ports::OutRecord record) {
+  auto waiter = std::make_shared<Waiter>(co_await asio::this_coro::executor);
+  waiter->timer.expires_at(context.deadline.within(options_.publish_timeout).at());
+  const auto ticket = enlist(waiter);
+  const OnExit leave([&] {
+    const std::lock_guard lock(mutex_);
+    waiters_.erase(ticket);
+  });
+  produce(record, ticket);
+  while (!waiter->report) {
+    boost::system::error_code woken;
+    co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none)
+      throw boost::system::system_error(asio::error::operation_aborted);
+    if (!woken && !waiter->report) fail(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, record.topic);
+  }
+  if (*waiter->report != RD_KAFKA_RESP_ERR_NO_ERROR) fail(*waiter->report, record.topic);
+}
+
+std::uintptr_t KafkaSink::Impl::enlist(const std::shared_ptr<Waiter>& waiter) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) throw Outage({Errc::shutting_down, "the Kafka producer is closing"});
+  if (waiters_.size() >= options_.outstanding_max)
+    throw Outage({Errc::overloaded, "too many Kafka records wait for confirmation"});
+  const auto ticket = ++last_ticket_;
+  waiters_.emplace(ticket, waiter);
+  return ticket;
+}
+
+void KafkaSink::Impl::produce(const ports::OutRecord& record, std::uintptr_t ticket) {
+  std::unique_ptr<rd_kafka_headers_t, FreeWith<rd_kafka_headers_destroy>> headers(
+      rd_kafka_headers_new(record.headers.size()));
+  for (const auto& [name, value] : record.headers)
+    rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()),
+                        value.data(), static_cast<ssize_t>(value.size()));
+  void* const opaque = reinterpret_cast<void*>(ticket);  // NOLINT: a number, never followed
+  const void* const key = record.key.empty() ? nullptr : record.key.data();
+  const auto code = rd_kafka_producev(
+      client_.get(), RD_KAFKA_V_TOPIC(record.topic.c_str()),
+      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, record.key.size()),
+      RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
+      RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    refused_.Increment();
+    fail(code, record.topic);
+  }
+  headers.release();  // The message owns them now.
+}
+
+void KafkaSink::Impl::on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
+  auto& sink = *static_cast<Impl*>(self);
+  (message->err ? sink.refused_ : sink.confirmed_).Increment();
+  sink.settle(reinterpret_cast<std::uintptr_t>(message->_private), message->err);
+}
+
+void KafkaSink::Impl::settle(std::uintptr_t ticket, rd_kafka_resp_err_t report) {
+  const std::lock_guard lock(mutex_);
+  // By number: who stopped waiting is simply not there any more. Posting under the lock keeps
+  // the waiting coroutine, and with it its executor, alive meanwhile.
+  const auto found = waiters_.find(ticket);
+  if (found == waiters_.end()) return;
+  asio::post(found->second->executor, [waiter = found->second, report] {
+    waiter->report = report;
+    waiter->timer.cancel();
+  });
+}
+
+void KafkaSink::Impl::settle_all(rd_kafka_resp_err_t report) {
+  std::vector<std::uintptr_t> tickets;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [ticket, waiter] : waiters_) tickets.push_back(ticket);
+  }
+  for (const auto ticket : tickets) settle(ticket, report);
+}
+
+void KafkaSink::Impl::throw_if_fatal() {
+  char why[256] = "";
+  const auto code = rd_kafka_fatal_error(client_.get(), why, sizeof why);
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  throw Outage({Errc::internal, "the Kafka producer cannot go on: " + describe(code)});
+}
+
+void KafkaSink::Impl::on_error(rd_kafka_t*, int code, const char* reason, void* self) {
+  auto& sink = *static_cast<Impl*>(self);
+  const auto now = Clock::now();
+  if (now < sink.next_complaint_) return;
+  sink.next_complaint_ = now + 10s;
+  runtime::log(runtime::LogLevel::warn, "kafka_producer_error",
+               {{"code", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code))},
+                {"reason", reason}});
+}
+
+int KafkaSink::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) {
+  auto& sink = *static_cast<Impl*>(self);
+  const bool up = std::string_view(json, size).find(R"("state":"UP")") != std::string_view::npos;
+  sink.connected = up;
+  sink.connected_gauge_.Set(up ? 1 : 0);
+  return 0;
+}
+
+KafkaSink::KafkaSink(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KafkaSink::~KafkaSink() = default;
+
+Result<std::unique_ptr<KafkaSink>> KafkaSink::open(const asio::any_io_executor& executor,
+                                                   SinkOptions options,
+                                                   runtime::Metrics& metrics) {
+  auto impl = std::make_unique<Impl>(executor, std::move(options), metrics);
+  if (auto opened = impl->open(); !opened) return opened.error();
+  return std::unique_ptr<KafkaSink>(new KafkaSink(std::move(impl)));
+}
+
+asio::awaitable<void> KafkaSink::run() { return impl_->run(); }
+void KafkaSink::request_stop() { impl_->request_stop(); }
+asio::awaitable<void> KafkaSink::publish(runtime::RequestContext context,
+                                         ports::OutRecord record) {
+  return impl_->publish(std::move(context), std::move(record));
+}
+bool KafkaSink::connected() const noexcept { return impl_->connected; }
+
+}  // namespace memseal::kafka

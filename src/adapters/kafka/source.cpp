@@ -1,0 +1,264 @@
+#include "adapters/kafka/source.hpp"
+
+#include "adapters/kafka/internal/client_conf.hpp"
+#include "adapters/kafka/internal/source_impl.hpp"
+#include "base/assert.hpp"
+#include "runtime/log.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace memseal::kafka {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::milliseconds tick{1'000};   // so that nothing waits for a lost wake-up
+constexpr std::chrono::milliseconds short_tick{20};   // while something is about to end
+constexpr auto close_wait = 10s;
+constexpr std::size_t takes_max = 16;         // before other coroutines get their turn
+constexpr std::size_t take_records_max = 512;
+
+std::string commit_interval_ms() {
+  return std::to_string(std::chrono::milliseconds(limits::offset_commit_every).count());
+}
+
+std::vector<Property> defaults() {
+  return {{"session.timeout.ms", "10000"},
+          {"max.poll.interval.ms", "300000"},
+          {"partition.assignment.strategy", "cooperative-sticky"},
+          {"queued.max.messages.kbytes", "16384"},
+          {"queued.min.messages", "20000"},
+          {"fetch.queue.backoff.ms", "20"},
+          {"fetch.message.max.bytes", std::to_string(limits::event_bytes_max)},
+          {"fetch.wait.max.ms", "100"},
+          {"topic.metadata.refresh.interval.ms", "10000"},
+          {"reconnect.backoff.max.ms", "5000"},
+          {"isolation.level", "read_committed"},
+          {"auto.offset.reset", "earliest"},
+          {"check.crcs", "true"},
+          {"client.id", "memseal"}};
+}
+
+}  // namespace
+
+KafkaSource::Impl::Impl(const asio::any_io_executor& executor, SourceOptions options,
+                        runtime::Metrics& metrics)
+    : options_(std::move(options)),
+      probe_(metrics, options_.topics),
+      wake_(executor),
+      arrived_(executor) {}
+
+KafkaSource::Impl::~Impl() {
+  MEMSEAL_ASSERT(!running_);
+  if (events_) Wake::ignore(events_.get());
+  if (records_) Wake::ignore(records_.get());
+}
+
+Result<void> KafkaSource::Impl::open() {
+  if (options_.group.empty())
+    return Error{Errc::bad_config, "no consumer group is named", "kafka.group"};
+  if (options_.topics.empty())
+    return Error{Errc::bad_config, "no topic to consume is named", "kafka.topics"};
+  std::vector<Property> fixed{{"group.id", options_.group},
+                              // Commits what done() stored, and only that. The library leaves it
+                              // while the group is being rebalanced; a commit of our own would
+                              // then be refused and cost us the partitions.
+                              {"enable.auto.commit", "true"},
+                              {"auto.commit.interval.ms", commit_interval_ms()},
+                              {"enable.auto.offset.store", "false"},
+                              {"enable.partition.eof", "false"},
+                              {"statistics.interval.ms", "2000"}};
+  if (!options_.instance_id.empty())
+    fixed.emplace_back("group.instance.id", options_.instance_id);
+  auto conf = make_conf(options_.client, defaults(), fixed);
+  if (!conf) return conf.error();
+  rd_kafka_conf_set_opaque(conf->get(), this);
+  rd_kafka_conf_set_rebalance_cb(conf->get(), &Impl::on_rebalance);
+  rd_kafka_conf_set_offset_commit_cb(conf->get(), &Impl::on_commit);
+  rd_kafka_conf_set_error_cb(conf->get(), &Impl::on_error);
+  rd_kafka_conf_set_stats_cb(conf->get(), &Impl::on_statistics);
+  auto client = make_client(RD_KAFKA_CONSUMER, std::move(*conf));
+  if (!client) return client.error();
+  client_ = std::move(*client);
+  rd_kafka_poll_set_consumer(client_.get());
+  events_.reset(rd_kafka_queue_get_consumer(client_.get()));
+  records_.reset(rd_kafka_queue_new(client_.get()));
+  wake_.listen(events_.get());
+  wake_.listen(records_.get());
+  return {};
+}
+
+Result<void> KafkaSource::Impl::subscribe() {
+  PartitionList topics(
+      rd_kafka_topic_partition_list_new(static_cast<int>(options_.topics.size())));
+  for (const auto& topic : options_.topics)
+    rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  const auto code = rd_kafka_subscribe(client_.get(), topics.get());
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  return Error{Errc::bad_config, "cannot subscribe to the topics: " + describe(code),
+               "kafka.topics"};
+}
+
+asio::awaitable<void> KafkaSource::Impl::run() {
+  subscribe().value();
+  running_ = true;
+  std::exception_ptr failure;
+  try {
+    co_await poll_until_stopped();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  // Leaving the group takes a few round trips, cancelled or not.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  stopping_ = true;
+  arrived_.notify_all();
+  co_await close();
+  running_ = false;
+  if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> KafkaSource::Impl::poll_until_stopped() {
+  while (!stopping_) {
+    turn();
+    co_await wake_.wait_for(revocation_ ? short_tick : tick);
+  }
+  const auto deadline = Clock::now() + options_.stop_wait;
+  while (assignment_.records_in_flight() > 0 && Clock::now() < deadline) {
+    turn();
+    co_await wake_.wait_for(tick);
+  }
+}
+
+asio::awaitable<void> KafkaSource::Impl::close() {
+  buffer_.clear();
+  buffered_bytes_ = 0;
+  closing_ = true;
+  const auto commit_deadline = Clock::now() + options_.revoke_wait;
+  while (Clock::now() < commit_deadline) {
+    const auto offsets = assignment_.uncommitted();
+    if (offsets.empty() && !commit_under_way_) break;
+    commit(offsets);
+    co_await wake_.wait_for(short_tick);
+    serve_events();
+    step_revocation(Clock::now());
+  }
+  const auto deadline = Clock::now() + close_wait;
+  const KafkaError refused(rd_kafka_consumer_close_queue(client_.get(), events_.get()));
+  if (refused)
+    runtime::log(runtime::LogLevel::warn, "kafka_close_refused",
+                 {{"reason", rd_kafka_error_string(refused.get())}});
+  while (!refused && !rd_kafka_consumer_closed(client_.get()) && Clock::now() < deadline) {
+    serve_events();
+    step_revocation(Clock::now());
+    co_await wake_.wait_for(short_tick);
+  }
+  for (const auto& partition : assignment_.all()) probe_.lag(partition, 0);
+  connected = false;
+  probe_.connected.Set(0);
+  probe_.partitions.Set(0);
+}
+
+void KafkaSource::Impl::turn() {
+  serve_events();
+  if (take_records()) wake_.notify();
+  const auto now = Clock::now();
+  step_revocation(now);
+  if (now >= next_look_) look(now);
+  if (!buffer_.empty()) arrived_.notify_all();
+}
+
+// Also tells librdkafka that this member is alive: called each second at least.
+void KafkaSource::Impl::serve_events() {
+  std::array<rd_kafka_message_t*, 16> messages;
+  for (;;) {
+    const auto got =
+        rd_kafka_consume_batch_queue(events_.get(), 0, messages.data(), messages.size());
+    if (got <= 0) return;
+    take_in(messages.data(), static_cast<std::size_t>(got));
+  }
+}
+
+// True when it stopped although there is room and may be more: a wake-up comes only when an empty
+// queue gets its first record.
+bool KafkaSource::Impl::take_records() {
+  std::array<rd_kafka_message_t*, take_records_max> messages;
+  for (std::size_t take = 0; take < takes_max; ++take) {
+    if (!has_room()) return false;
+    const auto want = std::min(options_.records_max - held_records(), messages.size());
+    const auto got =
+        rd_kafka_consume_batch_queue(records_.get(), 0, messages.data(), want);
+    if (got <= 0) return false;
+    take_in(messages.data(), static_cast<std::size_t>(got));
+  }
+  return true;
+}
+
+bool KafkaSource::Impl::has_room() {
+  const auto records = held_records();
+  const auto bytes = held_bytes();
+  if (records >= options_.records_max || bytes >= options_.bytes_max)
+    resting_ = true;
+  else if (records <= options_.records_max / 2 && bytes <= options_.bytes_max / 2)
+    resting_ = false;
+  probe_.paused.Set(resting_ ? 1 : 0);
+  return !resting_;
+}
+
+void KafkaSource::Impl::request_stop() {
+  stopping_ = true;
+  arrived_.notify_all();
+  wake_.notify();
+}
+
+asio::awaitable<ports::Batch> KafkaSource::Impl::next() {
+  while (buffer_.empty() && !stopping_) co_await arrived_.wait();
+  ports::Batch batch{.records = {}, .generation = assignment_.generation()};
+  if (stopping_) co_return batch;
+  std::size_t bytes = 0;
+  while (!buffer_.empty() && batch.records.size() < limits::batch_records_max) {
+    const auto size = buffer_.front().bytes();
+    if (!batch.records.empty() && bytes + size > limits::batch_bytes_max) break;
+    bytes += size;
+    buffered_bytes_ -= size;
+    batch.records.push_back(std::move(buffer_.front()));
+    buffer_.pop_front();
+  }
+  assignment_.taken(batch);
+  co_return batch;
+}
+
+void KafkaSource::Impl::done(const ports::Batch& batch) {
+  const auto offsets = assignment_.done(batch);
+  if (!offsets.empty()) {
+    // Refused only for partitions that are not ours any more.
+    const auto list = to_list(offsets);
+    rd_kafka_offsets_store(client_.get(), list.get());
+  }
+  // The loop has something to do only now and then: it looks each second anyhow.
+  if ((resting_ && has_room()) || revocation_ || stopping_) wake_.notify();
+}
+
+KafkaSource::KafkaSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KafkaSource::~KafkaSource() = default;
+
+Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const asio::any_io_executor& executor,
+                                                       SourceOptions options,
+                                                       runtime::Metrics& metrics) {
+  auto impl = std::make_unique<Impl>(executor, std::move(options), metrics);
+  if (auto opened = impl->open(); !opened) return opened.error();
+  return std::unique_ptr<KafkaSource>(new KafkaSource(std::move(impl)));
+}
+
+asio::awaitable<void> KafkaSource::run() { return impl_->run(); }
+void KafkaSource::request_stop() { impl_->request_stop(); }
+asio::awaitable<ports::Batch> KafkaSource::next() { return impl_->next(); }
+void KafkaSource::done(const ports::Batch& batch) { impl_->done(batch); }
+bool KafkaSource::connected() const noexcept { return impl_->connected; }
+std::int64_t KafkaSource::lag() const noexcept { return impl_->lag; }
+
+}  // namespace memseal::kafka

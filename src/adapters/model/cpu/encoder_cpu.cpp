@@ -1,0 +1,367 @@
+#include "adapters/model/cpu/encoder_cpu.hpp"
+
+#include "adapters/model/cpu/linear.hpp"
+
+#include "base/assert.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+// Of the OpenMP library that oneDNN brings along; its header comes with one compiler only.
+extern "C" void omp_set_num_threads(int threads);
+
+namespace memseal::model {
+
+namespace {
+
+using Floats = std::vector<float>;
+
+// Tokens that go through all layers together: small enough for the second-level cache, large
+// enough that reading the weights does not matter.
+constexpr std::size_t group_tokens = 256;
+// Rows of the word table lie anywhere in a large file: the next ones are asked for while one is
+// read.
+constexpr std::size_t rows_ahead = 4;
+
+/// Floats on a cache line's boundary, with whatever they held before.
+class Buffer {
+ public:
+  explicit Buffer(std::size_t count)
+      : data_(static_cast<float*>(::operator new(count * sizeof(float), alignment))) {
+    std::fill_n(data_, count, 0.0f);
+  }
+  ~Buffer() { ::operator delete(data_, alignment); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  float* get() const noexcept { return data_; }
+
+ private:
+  static constexpr std::align_val_t alignment{64};
+  float* data_;
+};
+
+struct Norm {
+  Floats gain, bias;
+  explicit Norm(const NormTensors& from)
+      : gain(from.gain->floats()), bias(from.bias->floats()) {}
+};
+
+struct Shapes {
+  std::shared_ptr<const LinearShape> fused, square, in, out;
+  HugePages& pages;
+};
+
+struct Layer {
+  Linear fused, attention_out, intermediate, out;   // fused: query, key, value side by side
+  Norm attention_norm, out_norm;
+  Layer(const LayerTensors& from, const Shapes& shapes)
+      : fused(shapes.fused, {from.query, from.key, from.value}, shapes.pages),
+        attention_out(shapes.square, {from.attention_out}, shapes.pages),
+        intermediate(shapes.in, {from.intermediate}, shapes.pages),
+        out(shapes.out, {from.out}, shapes.pages),
+        attention_norm(from.attention_norm), out_norm(from.out_norm) {}
+};
+
+/// A cross-encoder's last layer and head.
+struct Last {
+  Linear key_value, query, attention_out, intermediate, out, pooler;
+  Norm attention_norm, out_norm;
+  Floats classifier;
+  float classifier_bias;
+  Last(const LayerTensors& from, const BertTensors& all, const Shapes& shapes,
+       std::shared_ptr<const LinearShape> pair)
+      : key_value(std::move(pair), {from.key, from.value}, shapes.pages),
+        query(shapes.square, {from.query}, shapes.pages),
+        attention_out(shapes.square, {from.attention_out}, shapes.pages),
+        intermediate(shapes.in, {from.intermediate}, shapes.pages),
+        out(shapes.out, {from.out}, shapes.pages),
+        pooler(shapes.square, {all.pooler}, shapes.pages), attention_norm(from.attention_norm),
+        out_norm(from.out_norm), classifier(all.classifier.weight->floats()),
+        classifier_bias(all.classifier.bias->floats()[0]) {}
+};
+
+/// One thread's working memory.
+struct Arena {
+  LinearLane lane;
+  Buffer states, fused, context, inner, scratch;
+  Arena(const dnnl::engine& engine, std::size_t tokens, const BertConfig& config)
+      : lane(engine), states(tokens * config.hidden), fused(tokens * 3 * config.hidden),
+        context(tokens * config.hidden), inner(rows_block * config.intermediate),
+        scratch(std::max(attention_scratch(tokens, config.head_size()), tokens * config.hidden)) {
+  }
+};
+
+class CpuEncoder final : public Encoder {
+ public:
+  CpuEncoder(const BertConfig& config, const BertTensors& tensors, const Kernels& kernels,
+             Precision precision);
+
+  std::string_view backend() const noexcept override { return "cpu"; }
+  std::string_view isa() const noexcept override { return isa_; }
+  bool embed(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override;
+  bool score(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override;
+
+ private:
+  struct Group {
+    std::size_t first, last;   // sequences [first, last)
+  };
+
+  std::unique_ptr<Arena> take_arena() const;
+  void give_back(std::unique_ptr<Arena> arena) const;
+  Group next_group(const PackedBatch& batch, std::size_t first) const;
+  void fetch_word(std::int32_t token) const;
+  void look_up(const PackedBatch& batch, Group group, Arena& arena) const;
+  bool run_layers(const PackedBatch& batch, Group group, const GoOn& go_on, Arena& arena) const;
+  void run_layer(const Layer& layer, const PackedBatch& batch, Group group, Arena& arena) const;
+  void attend_first(const PackedBatch& batch, Group group, Arena& arena, float* states,
+                    float* context) const;
+  void finish(float* states, float* context, std::size_t rows, Arena& arena,
+              std::span<float> out) const;
+  template <class Part>
+  void feed_forward(const Part& layer, float* states, const float* context, std::size_t rows,
+                    Arena& arena) const;
+  void add_norm(float* x, const float* y, const Norm& norm, std::size_t rows) const {
+    kernels_.add_norm(x, y, norm.gain.data(), norm.bias.data(),
+                      static_cast<float>(config_.layer_norm_eps), rows, config_.hidden);
+  }
+
+  BertConfig config_;
+  const Kernels& kernels_;
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  HugePages pages_;
+  Tensor words_;
+  Floats positions_, types_;
+  Norm norm_;
+  std::vector<Layer> layers_;
+  std::unique_ptr<Last> last_;
+  std::size_t arena_tokens_;
+  std::string isa_;
+  mutable std::mutex guard_;
+  mutable std::vector<std::unique_ptr<Arena>> idle_;
+};
+
+CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors,
+                       const Kernels& kernels, Precision precision)
+    : config_(config), kernels_(kernels), words_(*tensors.words),
+      positions_(tensors.positions->floats()), types_(tensors.types->floats()),
+      norm_(tensors.norm),
+      arena_tokens_(rows_padded(std::max(group_tokens, config.positions))) {
+  omp_set_num_threads(1);
+  const auto hidden = config.hidden;
+  const auto shape = [&](std::size_t in, std::size_t out) {
+    return std::make_shared<const LinearShape>(engine_, in, out, precision);
+  };
+  const Shapes shapes{shape(hidden, 3 * hidden), shape(hidden, hidden),
+                      shape(hidden, config.intermediate), shape(config.intermediate, hidden),
+                      pages_};
+  const bool cross = config.architecture == Architecture::cross_encoder;
+  for (std::size_t i = 0; i + (cross ? 1 : 0) < config.layers; ++i)
+    layers_.emplace_back(tensors.layers[i], shapes);
+  if (cross)
+    last_ = std::make_unique<Last>(tensors.layers.back(), tensors, shapes,
+                                   shape(hidden, 2 * hidden));
+  isa_ = std::string(kernels.isa) + " + oneDNN " + std::string(shapes.square->implementation()) +
+         (precision == Precision::bf16 ? " bf16" : "");
+}
+
+std::unique_ptr<Arena> CpuEncoder::take_arena() const {
+  // Per thread, and oneDNN would otherwise start a team of spinning threads here.
+  omp_set_num_threads(1);
+  {
+    const std::lock_guard lock(guard_);
+    if (!idle_.empty()) {
+      auto arena = std::move(idle_.back());
+      idle_.pop_back();
+      return arena;
+    }
+  }
+  return std::make_unique<Arena>(engine_, arena_tokens_, config_);
+}
+
+void CpuEncoder::give_back(std::unique_ptr<Arena> arena) const {
+  const std::lock_guard lock(guard_);
+  idle_.push_back(std::move(arena));
+}
+
+CpuEncoder::Group CpuEncoder::next_group(const PackedBatch& batch, std::size_t first) const {
+  std::size_t last = first + 1;
+  while (last < batch.size() && batch.starts[last + 1] - batch.starts[first] <= group_tokens)
+    ++last;
+  return {first, last};
+}
+
+void CpuEncoder::fetch_word(std::int32_t token) const {
+  const auto id = static_cast<std::size_t>(token);
+  if (id >= config_.vocabulary) return;
+  const auto row = words_.bytes.size() / config_.vocabulary;
+  for (std::size_t at = 0; at < row; at += 64)
+    __builtin_prefetch(words_.bytes.data() + id * row + at);
+}
+
+void CpuEncoder::look_up(const PackedBatch& batch, Group group, Arena& arena) const {
+  const auto hidden = config_.hidden;
+  float* state = arena.states.get();
+  for (auto i = group.first; i < group.last; ++i) {
+    const auto tokens = batch.tokens(i);
+    MEMSEAL_ASSERT(tokens.size() >= 2 && tokens.size() <= config_.positions);
+    for (std::size_t t = 0; t < tokens.size(); ++t, state += hidden) {
+      if (t + rows_ahead < tokens.size()) fetch_word(tokens[t + rows_ahead]);
+      const auto id = static_cast<std::size_t>(tokens[t]);
+      const auto type = std::size_t(t >= batch.segment_b[i]);
+      MEMSEAL_ASSERT(id < config_.vocabulary && type < config_.token_types);
+      words_.read(id * hidden, {state, hidden});
+      const float* position = positions_.data() + t * hidden;
+      const float* kind = types_.data() + type * hidden;
+      for (std::size_t k = 0; k < hidden; ++k) state[k] += position[k] + kind[k];
+    }
+  }
+  const auto rows = batch.starts[group.last] - batch.starts[group.first];
+  add_norm(arena.states.get(), nullptr, norm_, rows);
+}
+
+bool CpuEncoder::run_layers(const PackedBatch& batch, Group group, const GoOn& go_on,
+                            Arena& arena) const {
+  look_up(batch, group, arena);
+  for (const auto& layer : layers_) {
+    if (!go_on()) return false;
+    run_layer(layer, batch, group, arena);
+  }
+  return go_on();
+}
+
+void CpuEncoder::run_layer(const Layer& layer, const PackedBatch& batch, Group group,
+                           Arena& arena) const {
+  const auto hidden = config_.hidden;
+  const auto origin = batch.starts[group.first], rows = batch.starts[group.last] - origin;
+  layer.fused.apply(arena.lane, arena.states.get(), rows, arena.fused.get());
+  for (auto i = group.first; i < group.last; ++i) {
+    const auto at = batch.starts[i] - origin;
+    const float* const query = arena.fused.get() + at * 3 * hidden;
+    kernels_.attend({.query = query,
+                     .key = query + hidden,
+                     .value = query + 2 * hidden,
+                     .query_stride = 3 * hidden,
+                     .key_stride = 3 * hidden,
+                     .queries = batch.length(i),
+                     .keys = batch.length(i),
+                     .heads = config_.heads,
+                     .head_size = config_.head_size(),
+                     .out = arena.context.get() + at * hidden,
+                     .out_stride = hidden,
+                     .scratch = arena.scratch.get()});
+  }
+  feed_forward(layer, arena.states.get(), arena.context.get(), rows, arena);
+}
+
+// The second half of a layer, by blocks of rows that stay in the cache from start to end.
+template <class Part>
+void CpuEncoder::feed_forward(const Part& layer, float* states, const float* context,
+                              std::size_t rows, Arena& arena) const {
+  const auto hidden = config_.hidden;
+  float* const inner = arena.inner.get();
+  float* const scratch = arena.scratch.get();
+  for (std::size_t first = 0; first < rows; first += rows_block) {
+    const auto here = std::min(rows_block, rows - first);
+    float* const x = states + first * hidden;
+    layer.attention_out.apply(arena.lane, context + first * hidden, here, scratch);
+    add_norm(x, scratch, layer.attention_norm, here);
+    layer.intermediate.apply(arena.lane, x, here, inner);
+    kernels_.gelu(inner, here * config_.intermediate);
+    layer.out.apply(arena.lane, inner, here, scratch);
+    add_norm(x, scratch, layer.out_norm, here);
+  }
+}
+
+bool CpuEncoder::embed(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const {
+  const auto hidden = config_.hidden;
+  MEMSEAL_ASSERT(last_ == nullptr && out.size() == batch.size() * hidden);
+  auto arena = take_arena();
+  bool done = true;
+  for (std::size_t i = 0; i < batch.size() && done;) {
+    const auto group = next_group(batch, i);
+    done = run_layers(batch, group, go_on, *arena);
+    const float* state = arena->states.get();
+    for (; i < group.last; ++i) {
+      const auto sum = out.subspan(i * hidden, hidden);
+      std::fill(sum.begin(), sum.end(), 0.0f);
+      for (std::size_t t = 0; t < batch.length(i); ++t, state += hidden)
+        for (std::size_t k = 0; k < hidden; ++k) sum[k] += state[k];
+      double square = 0;
+      for (const float value : sum) square += static_cast<double>(value) * value;
+      const auto scale = static_cast<float>(1 / std::sqrt(std::max(square, 1e-24)));
+      for (auto& value : sum) value *= scale;
+    }
+  }
+  give_back(std::move(arena));
+  return done;
+}
+
+// Keys and values of all tokens, but only the first token of each sequence asks.
+void CpuEncoder::attend_first(const PackedBatch& batch, Group group, Arena& arena, float* states,
+                              float* context) const {
+  const auto hidden = config_.hidden;
+  const auto origin = batch.starts[group.first], rows = batch.starts[group.last] - origin;
+  last_->key_value.apply(arena.lane, arena.states.get(), rows, arena.fused.get());
+  for (auto i = group.first; i < group.last; ++i)
+    std::copy_n(arena.states.get() + (batch.starts[i] - origin) * hidden, hidden,
+                states + i * hidden);
+  const auto count = group.last - group.first;
+  std::copy_n(states + group.first * hidden, count * hidden, arena.states.get());
+  last_->query.apply(arena.lane, arena.states.get(), count, arena.context.get());
+  for (auto i = group.first; i < group.last; ++i) {
+    const float* const key = arena.fused.get() + (batch.starts[i] - origin) * 2 * hidden;
+    kernels_.attend({.query = arena.context.get() + (i - group.first) * hidden,
+                     .key = key,
+                     .value = key + hidden,
+                     .query_stride = hidden,
+                     .key_stride = 2 * hidden,
+                     .queries = 1,
+                     .keys = batch.length(i),
+                     .heads = config_.heads,
+                     .head_size = config_.head_size(),
+                     .out = context + i * hidden,
+                     .out_stride = hidden,
+                     .scratch = arena.scratch.get()});
+  }
+}
+
+bool CpuEncoder::score(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const {
+  const auto hidden = config_.hidden;
+  MEMSEAL_ASSERT(last_ != nullptr && out.size() == batch.size());
+  auto arena = take_arena();
+  const Buffer states(rows_padded(batch.size()) * hidden);
+  const Buffer context(rows_padded(batch.size()) * hidden);
+  bool done = true;
+  for (std::size_t i = 0; i < batch.size() && done;) {
+    const auto group = next_group(batch, i);
+    done = run_layers(batch, group, go_on, *arena);
+    if (done) attend_first(batch, group, *arena, states.get(), context.get());
+    i = group.last;
+  }
+  if (done) finish(states.get(), context.get(), batch.size(), *arena, out);
+  give_back(std::move(arena));
+  return done;
+}
+
+void CpuEncoder::finish(float* states, float* context, std::size_t rows, Arena& arena,
+                        std::span<float> out) const {
+  const auto hidden = config_.hidden;
+  feed_forward(*last_, states, context, rows, arena);
+  last_->pooler.apply(arena.lane, states, rows, context);
+  for (std::size_t i = 0; i < rows; ++i) {
+    double logit = last_->classifier_bias;
+    for (std::size_t k = 0; k < hidden; ++k)
+      logit += static_cast<double>(std::tanh(context[i * hidden + k])) * last_->classifier[k];
+    out[i] = static_cast<float>(logit);
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Encoder> make_cpu_encoder(const BertConfig& config, const BertTensors& tensors,
+                                          const Kernels& kernels, Precision precision) {
+  return std::make_unique<CpuEncoder>(config, tensors, kernels, precision);
+}
+
+}  // namespace memseal::model

@@ -1,0 +1,126 @@
+#include "adapters/model/cpu/linear.hpp"
+
+#include "base/assert.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+namespace memseal::model {
+
+namespace {
+
+using Tag = dnnl::memory::format_tag;
+constexpr auto f32 = dnnl::memory::data_type::f32, bf16 = dnnl::memory::data_type::bf16;
+
+dnnl::memory::dim dim(std::size_t extent) { return static_cast<dnnl::memory::dim>(extent); }
+
+dnnl::primitive_attr attributes() {
+  dnnl::primitive_attr attr;
+  // oneDNN's own scratchpad belongs to the thread that made the primitive, not to the one that
+  // runs it.
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+/// Rounds to the nearest of the upper halves, ties to even; finite numbers only.
+void narrow(const float* from, std::size_t count, std::uint16_t* to) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<std::uint32_t>(from[i]);
+    to[i] = static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+}
+
+}  // namespace
+
+void* LinearLane::take(std::size_t bytes) {
+  constexpr std::uintptr_t line = 64;
+  scratch.resize(std::max(scratch.size(), bytes + line));
+  const auto start = reinterpret_cast<std::uintptr_t>(scratch.data());
+  return reinterpret_cast<void*>((start + line - 1) & ~(line - 1));
+}
+
+LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out,
+                         Precision precision)
+    : engine_(engine), in_(in), out_(out), factors_(precision == Precision::bf16 ? bf16 : f32),
+      bias_desc_({1, dim(out)}, f32, Tag::ab) {
+  // The layout that suits whole blocks holds for all: the weights are packed once.
+  const dnnl::memory::desc any({dim(in), dim(out)}, factors_, Tag::any);
+  const dnnl::memory::desc from({dim(rows_block), dim(in)}, factors_, Tag::ab);
+  const dnnl::memory::desc to({dim(rows_block), dim(out)}, f32, Tag::ab);
+  const dnnl::matmul::primitive_desc best({from, any, bias_desc_, to}, attributes(), engine);
+  weights_desc_ = best.weights_desc();
+  implementation_ = best.impl_info_str();
+  for (std::size_t rows = rows_step; rows <= rows_block; rows += rows_step)
+    products_.push_back(make(rows));
+}
+
+LinearShape::Product LinearShape::make(std::size_t rows) const {
+  Product product;
+  product.from = dnnl::memory::desc({dim(rows), dim(in_)}, factors_, Tag::ab);
+  product.to = dnnl::memory::desc({dim(rows), dim(out_)}, f32, Tag::ab);
+  const dnnl::matmul::primitive_desc desc({product.from, weights_desc_, bias_desc_, product.to},
+                                          attributes(), engine_);
+  product.run = dnnl::matmul(desc);
+  product.scratch = desc.scratchpad_desc();
+  return product;
+}
+
+std::unordered_map<int, dnnl::memory>& LinearShape::arguments_of(const Product& product,
+                                                                 LinearLane& lane) const {
+  auto& arguments = lane.arguments[&product];
+  if (arguments.empty()) {
+    arguments[DNNL_ARG_SRC] = dnnl::memory(product.from, engine_, DNNL_MEMORY_NONE);
+    arguments[DNNL_ARG_DST] = dnnl::memory(product.to, engine_, DNNL_MEMORY_NONE);
+    arguments[DNNL_ARG_SCRATCHPAD] = dnnl::memory(product.scratch, engine_, DNNL_MEMORY_NONE);
+  }
+  return arguments;
+}
+
+Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts,
+               HugePages& pages)
+    : shape_(std::move(shape)),
+      weights_(shape_->weights_desc(), shape_->engine(),
+               pages.take(shape_->weights_desc().get_size())),
+      bias_(shape_->bias_desc_, shape_->engine()) {
+  const auto in = shape_->in(), out = shape_->out();
+  std::vector<float> rows(in * out);  // As Hugging Face stores them: [out, in].
+  auto* const bias = static_cast<float*>(bias_.get_data_handle());
+  std::size_t done = 0;
+  for (const auto& part : parts) {
+    const auto width = part.bias->count();
+    part.weight->read(0, std::span(rows).subspan(done * in, width * in));
+    part.bias->read(0, std::span(bias + done, width));
+    done += width;
+  }
+  MEMSEAL_ASSERT(done == out);
+  const dnnl::memory::desc as_stored({dim(in), dim(out)}, f32, Tag::ba);
+  dnnl::memory source(as_stored, shape_->engine(), rows.data());
+  dnnl::stream stream(shape_->engine());
+  dnnl::reorder(source, weights_).execute(stream, source, weights_);
+  stream.wait();
+}
+
+void Linear::apply(LinearLane& lane, const float* from, std::size_t rows, float* to) const {
+  for (std::size_t first = 0; first < rows; first += rows_block) {
+    const auto here = std::min(rows_padded(rows - first), rows_block);
+    const auto& product = shape_->products_[here / rows_step - 1];
+    void* source = const_cast<float*>(from + first * shape_->in());
+    if (shape_->factors_ == bf16) {
+      lane.halves.resize(std::max(lane.halves.size(), here * shape_->in()));
+      const auto used = std::min(here, rows - first) * shape_->in();
+      narrow(from + first * shape_->in(), used, lane.halves.data());
+      source = lane.halves.data();
+    }
+    auto& arguments = shape_->arguments_of(product, lane);
+    arguments[DNNL_ARG_SRC].set_data_handle(source);
+    arguments[DNNL_ARG_DST].set_data_handle(to + first * shape_->out());
+    arguments[DNNL_ARG_SCRATCHPAD].set_data_handle(lane.take(product.scratch.get_size()));
+    arguments[DNNL_ARG_WEIGHTS] = weights_;
+    arguments[DNNL_ARG_BIAS] = bias_;
+    product.run.execute(lane.stream, arguments);
+  }
+  lane.stream.wait();
+}
+
+}  // namespace memseal::model

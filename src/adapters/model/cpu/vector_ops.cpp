@@ -1,0 +1,49 @@
+#include "adapters/model/cpu/vector_ops.hpp"
+
+#include "adapters/model/factory.hpp"
+
+namespace memseal::model {
+
+namespace {
+
+constexpr std::size_t lanes_max = 16, block_rows_max = 12;
+
+std::size_t padded(std::size_t count, std::size_t step) { return (count + step - 1) / step * step; }
+
+}  // namespace
+
+std::size_t attention_scratch(std::size_t keys, std::size_t head_size) {
+  const auto columns = padded(keys, 2 * lanes_max), width = padded(head_size, 2 * lanes_max);
+  return head_size * columns + keys * width +
+         block_rows_max * (columns + width + padded(head_size, lanes_max));
+}
+
+std::vector<const Kernels*> runnable_kernels() {
+  std::vector<const Kernels*> sets;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    sets.push_back(&kernels_avx512);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    sets.push_back(&kernels_avx2);
+#endif
+  sets.push_back(&kernels_baseline);
+  return sets;
+}
+
+bool has_fast_bf16() noexcept {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+const Kernels& best_kernels() {
+  static const Kernels& best = *runnable_kernels().front();
+  return best;
+}
+
+}  // namespace memseal::model

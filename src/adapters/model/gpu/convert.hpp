@@ -1,0 +1,28 @@
+#pragma once
+// What the kernels need to know of a BERT.
+#include "adapters/model/checkpoint/bert_config.hpp"
+#include "adapters/model/checkpoint/bert_tensors.hpp"
+#include "adapters/model/encoder.hpp"
+
+#include "memseal/kernels/engine.hpp"
+
+#include <cstddef>
+#include <string>
+
+namespace memseal::model {
+
+/// `tokens_max`: longest sequence that will be asked for, specials included.
+kernels::Shape shape_of(const BertConfig& config, std::size_t tokens_max);
+
+/// Reads what `shape` needs of `tensors`, which outlive what is returned.
+kernels::ReadPart reader_of(const BertTensors& tensors, const kernels::Shape& shape);
+
+kernels::Batch to_kernels(PackedBatch batch);
+
+/// E.g. "NVIDIA H200 sm_90".
+std::string isa_of(const kernels::DeviceInfo& device);
+
+/// E.g. "NVIDIA H200, 139.8 GiB (138.9 free), compute capability 9.0, driver 13.0, CUDA 13.0".
+std::string describe(const kernels::DeviceInfo& device);
+
+}  // namespace memseal::model

@@ -1,0 +1,36 @@
+#include "adapters/model/gpu/device.hpp"
+
+#include "adapters/model/gpu/convert.hpp"
+#include "adapters/model/gpu/faults.hpp"
+#include "adapters/model/gpu/supervisor.hpp"
+
+namespace memseal::model {
+
+namespace {
+
+std::shared_ptr<kernels::Device> open_first() { return kernels::open_cuda(); }
+
+}  // namespace
+
+std::optional<Device> parse_device(std::string_view name) noexcept {
+  if (name == "cpu") return Device::cpu;
+  if (name == "auto") return Device::automatic;
+  if (name == "cuda") return Device::cuda;
+  return std::nullopt;
+}
+
+std::shared_ptr<DeviceHost> make_device_host(runtime::Metrics* metrics) {
+  return std::make_shared<DeviceHost>(open_first, DeviceHostOptions(), metrics);
+}
+
+DeviceReport look_for_device() {
+  try {
+    const auto device = open_first();
+    return {true, describe(kernels::info_of(*device)), ""};
+  } catch (...) {
+    const auto why = device_error_of(std::current_exception());
+    return {false, why.what(), mend_of(why.fault())};
+  }
+}
+
+}  // namespace memseal::model

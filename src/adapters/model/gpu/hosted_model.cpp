@@ -1,0 +1,138 @@
+#include "adapters/model/gpu/hosted_model.hpp"
+
+#include "adapters/model/gpu/convert.hpp"
+
+#include "base/assert.hpp"
+#include "base/on_exit.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace memseal::model {
+
+namespace {
+
+runtime::Labels label_of(const LoadedModel& model) { return {{"model", model.info.name}}; }
+
+/// The least that passes through every kernel.
+kernels::Batch probe_of(const LoadedModel& model) {
+  PackedBatch batch;
+  const std::int32_t ids[]{model.words.cls_id(), model.words.sep_id()};
+  batch.add(ids);
+  return to_kernels(std::move(batch));
+}
+
+}  // namespace
+
+DeviceSeat::DeviceSeat(std::shared_ptr<const LoadedModel> model, runtime::Metrics& metrics,
+                       std::function<void()> suspect)
+    : model_(std::move(model)), shape_(shape_of(model_->config, model_->info.tokens_max)),
+      suspect_(std::move(suspect)),
+      up_(metrics.gauge("memseal_model_device_up", "1 while the GPU computes the model.",
+                        label_of(*model_))),
+      waiting_(metrics.gauge("memseal_model_device_waiting",
+                             "Requests that waited for the GPU when one was answered last.",
+                             label_of(*model_))),
+      batches_(metrics.counter("memseal_model_device_batches_total",
+                               "Batches that the GPU was given.", label_of(*model_))),
+      shared_batches_(metrics.counter("memseal_model_device_shared_batches_total",
+                                      "Batches of more than one request.", label_of(*model_))),
+      fallbacks_(metrics.counter("memseal_model_device_fallbacks_total",
+                                 "Requests that the CPU answered, for the GPU was off or failed.",
+                                 label_of(*model_))) {}
+
+template <class Act>
+bool DeviceSeat::with_engine(Act act) {
+  kernels::Engine* engine = nullptr;
+  {
+    const std::lock_guard lock(guard_);
+    if (!open_) return false;
+    engine = engine_.get();
+    ++users_;
+  }
+  const OnExit leave([this] {
+    const std::lock_guard lock(guard_);
+    if (--users_ == 0) unused_.notify_all();
+  });
+  act(*engine);
+  return true;
+}
+
+bool DeviceSeat::submit(kernels::Request request) {
+  return with_engine([&](kernels::Engine& engine) { engine.submit(std::move(request)); });
+}
+
+std::uint64_t DeviceSeat::requests() {
+  std::uint64_t count = 0;
+  with_engine([&](const kernels::Engine& engine) { count = engine.counters().requests; });
+  return count;
+}
+
+void DeviceSeat::publish() {
+  with_engine([this](const kernels::Engine& engine) {
+    const std::lock_guard lock(publishing_);
+    const auto now = engine.counters();
+    batches_.Increment(static_cast<double>(now.batches - published_.batches));
+    shared_batches_.Increment(static_cast<double>(now.shared_batches - published_.shared_batches));
+    waiting_.Set(static_cast<double>(now.waiting));
+    published_ = now;
+  });
+}
+
+void DeviceSeat::build(const std::shared_ptr<kernels::Device>& device,
+                       const kernels::EngineOptions& options) {
+  patience_ = std::chrono::milliseconds(2 * options.patience_ms);
+  auto engine = std::make_unique<kernels::Engine>(device, shape_,
+                                                  reader_of(model_->tensors, shape_), options);
+  model_->weights.drop_pages();
+  const auto values = engine->run(probe_of(*model_));
+  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
+    throw kernels::DeviceError(kernels::Fault::unsupported,
+                               "in fp16 it gives numbers that are not finite");
+  {
+    const std::lock_guard lock(guard_);
+    MEMSEAL_ASSERT(engine_ == nullptr);
+    isa_ = isa_of(engine->device());
+    engine_ = std::move(engine);
+    const std::lock_guard publishing(publishing_);
+    published_ = {};
+    open_ = true;
+  }
+  show(DeviceState::on);
+}
+
+std::string DeviceSeat::isa() const {
+  const std::lock_guard lock(guard_);
+  return isa_;
+}
+
+std::exception_ptr DeviceSeat::failure() {
+  const std::lock_guard lock(guard_);
+  return open_ ? engine_->failure() : nullptr;
+}
+
+void DeviceSeat::turn_off() {
+  {
+    const std::lock_guard lock(guard_);
+    open_ = false;
+  }
+  show(DeviceState::off);
+}
+
+void DeviceSeat::free_engine() {
+  std::unique_ptr<kernels::Engine> engine;
+  std::unique_lock lock(guard_);
+  MEMSEAL_ASSERT(!open_);
+  const bool unused = unused_.wait_for(lock, patience_, [this] { return users_ == 0; });
+  engine = std::move(engine_);
+  lock.unlock();
+  if (!unused) kernels::Engine::abandon(std::move(engine));  // a thread is stuck in the driver
+}
+
+void DeviceSeat::show(DeviceState state) {
+  state_ = state;
+  up_.Set(state == DeviceState::on ? 1 : 0);
+  if (state != DeviceState::on) waiting_.Set(0);
+}
+
+}  // namespace memseal::model

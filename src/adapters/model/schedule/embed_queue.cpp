@@ -1,0 +1,106 @@
+#include "adapters/model/schedule/embed_queue.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace memseal::model {
+
+namespace {
+
+/// Says that the caller is gone, however its wait ended.
+struct Leaving {
+  std::shared_ptr<EmbedCall> call;
+  ~Leaving() { call->left = true; }
+};
+
+Error too_late() { return {Errc::timeout, "embedding did not end within the deadline"}; }
+
+}  // namespace
+
+asio::awaitable<std::vector<ports::Embedding>> EmbedQueue::embed(std::shared_ptr<EmbedCall> call) {
+  const Leaving leaving{call};
+  auto submit = [this, call](auto task) {
+    auto shared = std::make_shared<decltype(task)>(std::move(task));
+    enter({call, [shared] { (*shared)(); }});
+  };
+  auto outcome = [call](std::stop_token) {
+    if (call->failure) throw Outage(*call->failure);
+    return std::move(call->vectors);
+  };
+  co_return co_await lane_.offload_by(std::move(submit), call->deadline, std::move(outcome));
+}
+
+void EmbedQueue::enter(Waiting waiting) {
+  {
+    const std::lock_guard lock(guard_);
+    waiting_.push_back(std::move(waiting));
+  }
+  // One ticket a call: what a batch before took up leaves its ticket with nothing to do.
+  lane_.post(urgency_, [self = shared_from_this()] { self->run(); });
+}
+
+std::vector<EmbedQueue::Waiting> EmbedQueue::take_up() {
+  std::vector<Waiting> batch;
+  std::size_t tokens = 0;
+  const std::lock_guard lock(guard_);
+  while (!waiting_.empty()) {
+    auto& next = waiting_.front();
+    if (!next.call->wanted()) {
+      next.call->failure = too_late();
+    } else {
+      tokens += next.call->tokens;
+      if (tokens > joined_tokens && tokens != next.call->tokens) break;
+    }
+    batch.push_back(std::move(next));
+    waiting_.pop_front();
+  }
+  return batch;
+}
+
+void EmbedQueue::run() {
+  const auto batch = take_up();
+  std::optional<Error> failure;
+  try {
+    compute(batch);
+  } catch (const Outage& outage) {
+    failure = outage.error();
+  } catch (const std::exception& thrown) {
+    failure = Error{Errc::internal, model_->info.name + ": " + thrown.what()};
+  }
+  for (const auto& one : batch)
+    if (failure && !one.call->failure) one.call->failure = failure;
+  for (const auto& one : batch) one.settle();
+}
+
+void EmbedQueue::compute(const std::vector<Waiting>& waiting) const {
+  std::vector<EmbedCall*> calls;
+  PackedBatch batch;
+  for (const auto& one : waiting) {
+    auto& call = *one.call;
+    if (call.failure) continue;
+    if (call.sequences.empty())
+      call.sequences.push_back(
+          model_->words.encode_single(call.question, model_->info.tokens_max));
+    for (const auto& sequence : call.sequences) batch.add(sequence);
+    calls.push_back(&call);
+  }
+  if (calls.empty()) return;
+  const GoOn go_on = [&] {
+    lane_.yield_to_more_urgent_than(urgency_);
+    return std::any_of(calls.begin(), calls.end(), [](const auto* call) { return call->wanted(); });
+  };
+  const auto width = model_->config.hidden;
+  std::vector<float> out(batch.size() * width);
+  if (!model_->encoder->embed(batch, go_on, out)) throw Outage(too_late());
+  const float* from = out.data();
+  for (auto* call : calls) {
+    for (std::size_t i = 0; i < call->sequences.size(); ++i, from += width) {
+      if (!std::isfinite(*from))
+        call->failure =
+            Error{Errc::internal, model_->info.name + " gave a vector that is not finite"};
+      call->vectors.emplace_back(from, from + width);
+    }
+  }
+}
+
+}  // namespace memseal::model

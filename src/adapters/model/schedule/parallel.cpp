@@ -1,0 +1,59 @@
+#include "adapters/model/schedule/parallel.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+
+namespace memseal::model {
+
+namespace {
+
+struct Share {
+  std::function<bool(std::size_t)> work;
+  std::size_t count;
+
+  std::mutex guard;
+  std::condition_variable idle;
+  std::size_t next = 0, running = 0;
+  bool ended = false;              // A call said no or threw: nothing further is started.
+  std::exception_ptr failure;
+
+  void take_part() {
+    std::unique_lock lock(guard);
+    while (!ended && next < count) {
+      const auto number = next++;
+      ++running;
+      lock.unlock();
+      bool go_on = false;
+      std::exception_ptr thrown;
+      try {
+        go_on = work(number);
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      lock.lock();
+      --running;
+      if (!go_on) ended = true;
+      if (thrown && !failure) failure = thrown;
+    }
+    if (running == 0) idle.notify_all();
+  }
+};
+
+}  // namespace
+
+bool run_in_parallel(CpuLane& lane, Urgency urgency, std::size_t count,
+                     std::function<bool(std::size_t)> work) {
+  const auto share = std::make_shared<Share>();
+  share->work = std::move(work);
+  share->count = count;
+  for (std::size_t helper = 1; helper < std::min(count, lane.threads()); ++helper)
+    lane.post(urgency, [share] { share->take_part(); });
+  share->take_part();
+  std::unique_lock lock(share->guard);
+  share->idle.wait(lock, [&] { return share->running == 0; });
+  if (share->failure) std::rethrow_exception(share->failure);
+  return !share->ended;
+}
+
+}  // namespace memseal::model

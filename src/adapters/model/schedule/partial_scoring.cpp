@@ -1,0 +1,140 @@
+#include "adapters/model/schedule/partial_scoring.hpp"
+
+#include "adapters/model/schedule/batching.hpp"
+
+#include "base/result.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace memseal::model {
+
+namespace {
+
+constexpr auto no_limit = std::numeric_limits<std::size_t>::max();
+// About one group of the encoder's: the first block shows how fast this machine is, and smaller
+// blocks would not share a group.
+constexpr std::size_t small_block = 256;
+// Few tokens are shorter than this, so that a block's weight is rather too great.
+constexpr std::size_t bytes_a_token = 3;
+
+}  // namespace
+
+/// How fast one thread is, by what it has done.
+struct Scoring::Pace {
+  const runtime::Clock::time_point started = runtime::Clock::now();
+  std::size_t done = 0;   // weight
+
+  std::size_t allowed(const runtime::Deadline& until) const {
+    if (until.at() == runtime::Clock::time_point::max()) return no_limit;
+    if (done == 0) return small_block;
+    const std::chrono::duration<double> took = runtime::Clock::now() - started;
+    const std::chrono::duration<double> half = until.left() / 2;
+    const auto weight = static_cast<double>(done) * half.count() / std::max(took.count(), 1e-6);
+    return static_cast<std::size_t>(std::min(weight, 1e9));
+  }
+};
+
+Scoring::Scoring(std::shared_ptr<const LoadedModel> model, std::string query,
+                 std::vector<std::string> passages, runtime::Deadline until, std::size_t threads)
+    : model_(std::move(model)), query_(std::move(query)), passages_(std::move(passages)),
+      until_(until), threads_(std::max<std::size_t>(threads, 1)),
+      scores_(passages_.size(), std::numeric_limits<float>::quiet_NaN()) {}
+
+std::size_t Scoring::threads_wanted() const noexcept {
+  std::size_t blocks = 0, last = small_block;
+  for (std::size_t i = 0; i < passages_.size() && blocks < threads_; ++i) {
+    if (last + weight(i) > small_block) ++blocks, last = 0;
+    last += weight(i);
+  }
+  return std::max<std::size_t>(blocks, 1);
+}
+
+/// About how many tokens a pair has, before it is made.
+std::size_t Scoring::weight(std::size_t passage) const noexcept {
+  return std::min(3 + (query_.size() + passages_[passage].size()) / bytes_a_token,
+                  model_->info.tokens_max);
+}
+
+void Scoring::take_part(const GoOn& go_on) {
+  Pace pace;
+  while (const auto block = take_up(pace)) {
+    std::vector<float> logits;
+    std::exception_ptr failure;
+    try {
+      logits = score(*block, go_on);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    for (auto i = block->first; i < block->last; ++i) pace.done += weight(i);
+    hand_in(*block, logits, failure);
+  }
+}
+
+std::optional<Scoring::Range> Scoring::take_up(Pace& pace) {
+  const auto allowed = pace.allowed(until_);
+  const std::lock_guard lock(guard_);
+  const auto left = passages_.size() - next_;
+  if (ended_ || left == 0) return {};
+  // Half of an even share.
+  const auto share = threads_ == 1 ? left : std::max<std::size_t>(left / (2 * threads_), 1);
+  Range block{next_, next_ + 1};
+  for (auto sum = weight(next_); block.last < passages_.size(); ++block.last) {
+    sum += weight(block.last);
+    if (sum > (block.last - block.first < share ? allowed : std::min(allowed, small_block))) break;
+  }
+  next_ = block.last;
+  ++running_;
+  return block;
+}
+
+/// Empty when `go_on` ended it.
+std::vector<float> Scoring::score(Range block, const GoOn& go_on) const {
+  std::vector<text::TokenPair> pairs;
+  std::vector<std::size_t> lengths;
+  for (auto i = block.first; i < block.last; ++i) {
+    if (!go_on()) return {};
+    pairs.push_back(model_->words.encode_pair(query_, passages_[i], model_->info.tokens_max));
+    lengths.push_back(pairs.back().ids.size());
+  }
+  // Neighbours in length share a group of rows; one batch, so that the head runs once.
+  const auto order = plan_batches(lengths, no_limit).front();
+  PackedBatch batch;
+  for (const auto index : order) batch.add(pairs[index].ids, pairs[index].segment_b);
+  std::vector<float> in_order(order.size()), logits(order.size());
+  if (!model_->encoder->score(batch, go_on, in_order)) return {};
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (!std::isfinite(in_order[i]))
+      throw Outage({Errc::internal, model_->info.name + " gave a score that is not finite"});
+    logits[order[i]] = in_order[i];
+  }
+  return logits;
+}
+
+void Scoring::hand_in(Range block, const std::vector<float>& logits, std::exception_ptr failure) {
+  const std::lock_guard lock(guard_);
+  std::copy(logits.begin(), logits.end(),
+            scores_.begin() + static_cast<std::ptrdiff_t>(block.first));
+  if (logits.empty()) ended_ = true;
+  if (failure && !failure_) failure_ = failure;
+  if (--running_ == 0) idle_.notify_all();
+}
+
+std::vector<float> Scoring::finish() {
+  std::unique_lock lock(guard_);
+  const auto is_idle = [this] { return running_ == 0; };
+  if (until_.at() == runtime::Clock::time_point::max())
+    idle_.wait(lock, is_idle);
+  else
+    idle_.wait_until(lock, until_.at(), is_idle);
+  ended_ = true;
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+  const auto first_gap = std::find_if(scores_.begin(), scores_.end(),
+                                      [](float score) { return std::isnan(score); });
+  return {scores_.begin(), first_gap};
+}
+
+}  // namespace memseal::model

@@ -1,0 +1,77 @@
+#include "adapters/postgres/chunk_search.hpp"
+
+#include "adapters/postgres/internal/run.hpp"
+#include "adapters/postgres/internal/tenant_rows.hpp"
+
+#include <utility>
+
+namespace memseal::postgres {
+
+namespace {
+
+// The sort key is an expression of the distance, so no vector index can ever answer it. Rows are
+// ranked by place and distance alone and fetched afterwards: dragging the other columns through
+// the sort doubles the time.
+#define MEMSEAL_NEAREST(filter)                                                                 \
+  "SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, "          \
+  "(extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, c.meta_cipher " \
+  "FROM (SELECT m.ctid AS place, "                                                              \
+  "(m.embedding OPERATOR(${vector}.<=>) $1::${vector}.halfvec) + 0 AS distance "                \
+  "FROM app.memory_chunks m WHERE m.embedding IS NOT NULL "                                     \
+  "AND (m.expires_at IS NULL OR m.expires_at > now())" filter                                   \
+  " ORDER BY distance LIMIT $2::bigint) n "                                                     \
+  "JOIN app.memory_chunks c ON c.ctid = n.place ORDER BY n.distance"
+
+constexpr Statement nearest_all{"nearest", MEMSEAL_NEAREST("")};
+constexpr Statement nearest_filtered{
+    "nearest_filtered",
+    MEMSEAL_NEAREST(" AND ($3::text = '' OR m.source = $3::text) "
+                    "AND ($4::text[] = '{}' OR m.tags @> $4::text[]) "
+                    "AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[]))")};
+#undef MEMSEAL_NEAREST
+
+crypto::SealedCandidate candidate_of(const pqxx::row& row) {
+  crypto::SealedCandidate found;
+  found.id = Uuid::parse(row[0].view()).value();
+  found.doc_id = row[1].c_str();
+  found.source = row[2].c_str();
+  found.chunk_index = row[3].as<std::int32_t>();
+  found.char_start = row[4].as<std::int32_t>();
+  found.char_end = row[5].as<std::int32_t>();
+  found.tags = parse_text_array(row[6].view());
+  found.created_at_ms = row[7].as<std::int64_t>();
+  found.distance = row[8].as<float>();
+  found.text_cipher = parse_bytea(row[9].view());
+  found.meta_cipher = parse_bytea(row[10].view());
+  return found;
+}
+
+}  // namespace
+
+asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
+    runtime::RequestContext context, crypto::Tenant owner, ports::QueryVector query,
+    std::size_t limit, ports::SearchFilter filter) {
+  if (limit == 0) co_return std::vector<crypto::SealedCandidate>();
+  const auto start = runtime::Clock::now();
+  auto work = [probe = halfvec(query.values), limit, filter = std::move(filter)](TenantTx& tx) {
+    pqxx::params parameters{binary(std::as_bytes(std::span(probe))), limit};
+    const bool filtered =
+        !filter.source.empty() || !filter.tags.empty() || !filter.doc_ids.empty();
+    if (filtered) {
+      parameters.append(filter.source);
+      parameters.append(text_array(filter.tags));
+      parameters.append(text_array(filter.doc_ids));
+    }
+    const auto rows = tx.exec(filtered ? nearest_filtered : nearest_all, parameters);
+    std::vector<crypto::SealedCandidate> found;
+    found.reserve(static_cast<std::size_t>(rows.size()));
+    for (const auto& row : rows) found.push_back(candidate_of(row));
+    return found;
+  };
+  auto found = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
+  pool_.probe().search_s.Observe(
+      std::chrono::duration<double>(runtime::Clock::now() - start).count());
+  co_return found;
+}
+
+}  // namespace memseal::postgres

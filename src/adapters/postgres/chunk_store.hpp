@@ -1,0 +1,33 @@
+#pragma once
+#include "adapters/postgres/pool.hpp"
+#include "ports/chunk_store.hpp"
+
+namespace memseal::postgres {
+
+/// Writes sealed chunks, documents and the exactly-once ledger under the tenant's own rows.
+///
+/// Kind "chat" appends: chunks of many events live under one doc_id, and the document's revision
+/// is the newest seen. Every other kind replaces: a revision at least as new as the stored one
+/// deletes the document's chunks and writes its own; an older one is superseded.
+/// Any executor; `pool` outlives it.
+class PgChunkStore final : public ports::ChunkStore {
+ public:
+  explicit PgChunkStore(Pool& pool) : pool_(pool) {}
+
+  asio::awaitable<std::vector<ports::Stored>> store(
+      runtime::RequestContext context, crypto::Tenant owner,
+      std::vector<ports::EventWrite> writes) override;
+  asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
+                                      Uuid event_id, std::string kind, std::string doc_id,
+                                      Errc code) override;
+  asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
+                                 Uuid event_id, std::string kind, std::string doc_id) override;
+  asio::awaitable<std::optional<ports::Operation>> operation(runtime::RequestContext context,
+                                                             crypto::Tenant owner,
+                                                             Uuid event_id) override;
+
+ private:
+  Pool& pool_;
+};
+
+}  // namespace memseal::postgres

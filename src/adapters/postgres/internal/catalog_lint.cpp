@@ -1,0 +1,137 @@
+#include "adapters/postgres/internal/catalog_lint.hpp"
+
+namespace memseal::postgres {
+
+namespace {
+
+// Each branch is one mistake that has let rows pass between tenants somewhere; it yields the place.
+// `rel` is schema app and whatever hangs on it: partitions may lie in any schema.
+constexpr const char* rules = R"sql(
+WITH RECURSIVE
+ns AS (SELECT oid FROM pg_namespace WHERE nspname = 'app'),
+app_user AS (SELECT * FROM pg_roles WHERE rolname = 'app_user'),
+members AS (
+  SELECT c.oid FROM pg_class c JOIN ns ON ns.oid = c.relnamespace
+  UNION
+  SELECT i.inhrelid FROM pg_inherits i JOIN members m ON m.oid = i.inhparent),
+rel AS (
+  SELECT c.*, c.oid::regclass::text AS name, c.oid IN (SELECT inhrelid FROM pg_inherits) AS is_part,
+         EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'user_hash'
+                 AND NOT a.attisdropped) AS has_tenant
+  FROM pg_class c WHERE c.oid IN (SELECT oid FROM members)),
+tab AS (SELECT * FROM rel WHERE relkind IN ('r', 'p')),
+pol AS (
+  SELECT p.*, t.name FROM pg_policy p JOIN tab t ON t.oid = p.polrelid)
+SELECT 'role_missing' AS rule, 'app_user' AS place WHERE NOT EXISTS (SELECT FROM app_user)
+UNION ALL
+SELECT 'role_can_bypass', rolname::text FROM app_user
+  WHERE rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication
+UNION ALL
+SELECT 'role_member_of', r.rolname::text FROM pg_auth_members m
+  JOIN pg_roles r ON r.oid = m.roleid JOIN app_user u ON u.oid = m.member
+UNION ALL
+SELECT 'role_owns', pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_shdepend d
+  JOIN app_user u ON u.oid = d.refobjid
+  WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o'
+    AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+UNION ALL
+SELECT 'rls_not_forced', name FROM tab
+  WHERE (has_tenant OR is_part) AND NOT (relrowsecurity AND relforcerowsecurity)
+UNION ALL
+SELECT 'policy_count', t.name FROM tab t LEFT JOIN pol p ON p.polrelid = t.oid
+  WHERE t.has_tenant AND NOT t.is_part GROUP BY t.name
+  HAVING count(p.oid) <> 4 OR count(DISTINCT p.polcmd) FILTER
+         (WHERE p.polcmd IN ('r', 'a', 'w', 'd') AND p.polpermissive) <> 4
+UNION ALL
+SELECT 'policy_role', name || '.' || polname FROM pol
+  WHERE polroles <> ARRAY(SELECT oid FROM app_user)
+UNION ALL
+SELECT 'policy_expression', name || '.' || polname FROM pol,
+  LATERAL (VALUES (polqual, polcmd IN ('r', 'w', 'd')), (polwithcheck, polcmd IN ('a', 'w')))
+    AS e(expression, wanted)
+  WHERE wanted AND coalesce(pg_get_expr(expression, polrelid), 'none')
+        <> '((user_hash)::text = ( SELECT app.tenant() AS tenant))'
+UNION ALL
+SELECT 'tenant_function', p.oid::regprocedure::text
+FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
+  WHERE p.proname = 'tenant' AND (p.prosecdef OR p.provolatile <> 's' OR p.pronargs <> 0
+        OR p.proowner = (SELECT oid FROM app_user))
+UNION ALL
+SELECT 'global_table_writable', t.name FROM tab t, app_user u
+  WHERE NOT t.has_tenant AND (
+    has_any_column_privilege(u.oid, t.oid, 'INSERT, UPDATE') OR
+    has_table_privilege(u.oid, t.oid, 'DELETE'))
+UNION ALL
+SELECT 'view_without_security_invoker', name FROM rel
+  WHERE relkind = 'v' AND NOT EXISTS (SELECT FROM unnest(reloptions) o
+        WHERE lower(o) IN ('security_invoker=true', 'security_invoker=on', 'security_invoker=1'))
+UNION ALL
+SELECT 'matview_readable', r.name FROM rel r, app_user u
+  WHERE r.relkind = 'm' AND has_any_column_privilege(u.oid, r.oid, 'SELECT')
+UNION ALL
+SELECT 'foreign_table_readable', r.name FROM rel r, app_user u
+  WHERE r.relkind = 'f' AND has_any_column_privilege(u.oid, r.oid, 'SELECT')
+UNION ALL
+SELECT 'partition_granted', t.name FROM tab t, app_user u
+  WHERE t.is_part AND (has_any_column_privilege(u.oid, t.oid, 'SELECT, INSERT, UPDATE')
+        OR has_table_privilege(u.oid, t.oid, 'DELETE'))
+UNION ALL
+SELECT 'dangerous_grant', t.name FROM tab t, app_user u
+  WHERE has_table_privilege(u.oid, t.oid, 'TRUNCATE, TRIGGER')
+     OR has_any_column_privilege(u.oid, t.oid, 'REFERENCES')
+UNION ALL
+SELECT 'tenant_column_updatable', t.name FROM tab t, app_user u
+  WHERE t.has_tenant AND has_column_privilege(u.oid, t.oid, 'user_hash', 'UPDATE')
+UNION ALL
+SELECT 'granted_to_public', r.name FROM rel r, aclexplode(r.relacl) a WHERE a.grantee = 0
+UNION ALL
+SELECT 'granted_to_public', 'schema ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a
+  WHERE n.nspname = 'app' AND a.grantee = 0
+UNION ALL
+SELECT 'schema_creatable', n.nspname::text FROM pg_namespace n, app_user u
+  WHERE n.nspname !~ '^pg_' AND has_schema_privilege(u.oid, n.oid, 'CREATE')
+UNION ALL
+SELECT 'secdef_function', p.oid::regprocedure::text FROM pg_proc p, app_user u
+  WHERE p.prosecdef AND p.oid >= 16384 AND has_function_privilege(u.oid, p.oid, 'EXECUTE')
+    AND (p.pronamespace = (SELECT oid FROM ns)
+         OR NOT EXISTS (SELECT FROM unnest(p.proconfig) x WHERE x LIKE 'search_path=%'))
+UNION ALL
+SELECT 'unique_index_without_tenant', i.indexrelid::regclass::text FROM pg_index i
+  JOIN tab t ON t.oid = i.indrelid WHERE i.indisunique AND t.has_tenant AND NOT EXISTS (
+    SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'user_hash'
+    AND a.attnum = i.indkey[0])
+UNION ALL
+SELECT 'exclusion_constraint', c.conname || ' on ' || t.name FROM pg_constraint c
+  JOIN tab t ON t.oid = c.conrelid WHERE c.contype = 'x'
+UNION ALL
+SELECT 'foreign_key', c.conname || ' on ' || t.name FROM pg_constraint c
+  JOIN tab t ON t.oid = c.conrelid WHERE c.contype = 'f' AND t.has_tenant AND NOT EXISTS (
+    SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = 'user_hash'
+    AND a.attnum = ANY (c.conkey))
+UNION ALL
+SELECT 'shared_vector_index', i.indexrelid::regclass::text FROM pg_index i
+  JOIN tab t ON t.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+  JOIN pg_am m ON m.oid = x.relam
+  WHERE t.has_tenant AND m.amname IN ('hnsw', 'ivfflat')
+    AND coalesce(pg_get_expr(i.indpred, i.indrelid), '') !~ 'user_hash\)::text = ''[0-9a-f]{64}'''
+UNION ALL
+SELECT 'user_trigger', g.tgname || ' on ' || t.name FROM pg_trigger g
+  JOIN tab t ON t.oid = g.tgrelid WHERE NOT g.tgisinternal
+UNION ALL
+SELECT 'rewrite_rule', r.rulename || ' on ' || t.name FROM pg_rewrite r
+  JOIN tab t ON t.oid = r.ev_class
+UNION ALL
+SELECT 'leakproof_function', p.oid::regprocedure::text FROM pg_proc p
+  WHERE p.proleakproof AND p.oid >= 16384
+ORDER BY 1, 2
+)sql";
+
+}  // namespace
+
+std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx) {
+  std::vector<LintFinding> findings;
+  for (const auto& row : tx.exec(rules)) findings.push_back({row[0].c_str(), row[1].c_str()});
+  return findings;
+}
+
+}  // namespace memseal::postgres

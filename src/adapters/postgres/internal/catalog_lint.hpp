@@ -1,0 +1,13 @@
+#pragma once
+#include "adapters/postgres/migrate.hpp"
+
+#include <pqxx/pqxx>
+
+#include <vector>
+
+namespace memseal::postgres {
+
+/// Runs every rule in the caller's transaction.
+std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx);
+
+}  // namespace memseal::postgres

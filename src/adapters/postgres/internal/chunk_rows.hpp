@@ -1,0 +1,14 @@
+#pragma once
+#include "adapters/postgres/internal/tenant_tx.hpp"
+#include "pure/crypto/sealer.hpp"
+
+#include <cstddef>
+#include <vector>
+
+namespace memseal::postgres {
+
+/// Inserts chunks of one tenant with binary array parameters, at most limits::insert_rows_max rows
+/// a statement. Returns how many rows were new; a chunk whose id is there already is left alone.
+std::size_t insert_chunks(TenantTx& tx, const std::vector<const crypto::SealedChunk*>& chunks);
+
+}  // namespace memseal::postgres

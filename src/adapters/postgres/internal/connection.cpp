@@ -1,0 +1,85 @@
+#include "adapters/postgres/internal/connection.hpp"
+
+#include "base/result.hpp"
+
+#include <postgresql/libpq-fe.h>
+
+#include <map>
+#include <memory>
+
+namespace memseal::postgres {
+
+namespace {
+using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+
+constexpr const char* unbound_role =
+    "SELECT r.rolname FROM pg_catalog.pg_roles r WHERE r.rolname = current_user "
+    "AND (r.rolsuper OR r.rolbypassrls OR EXISTS (SELECT FROM pg_catalog.pg_roles o "
+    "WHERE o.rolname = 'memory_owner' AND pg_catalog.pg_has_role(r.oid, o.oid, 'MEMBER')))";
+
+}  // namespace
+
+void refuse_unbound_role(pqxx::transaction_base& tx) {
+  const auto found = tx.exec(unbound_role);
+  if (found.empty()) return;
+  throw Outage(Error{Errc::bad_config,
+                     "database: row-level security does not bind role " +
+                         std::string(found[0][0].c_str()) +
+                         "; connect as app_user (postgres.dsn), which `memseal migrate up` makes",
+                     "postgres.dsn"});
+}
+
+pqxx::connection open_connection(const std::string& dsn) {
+  std::map<std::string, std::string> settings{
+      {"application_name", "memseal"}, {"connect_timeout", "3"},  {"keepalives_idle", "15"},
+      {"keepalives_interval", "5"},    {"keepalives_count", "3"}, {"tcp_user_timeout", "15000"},
+      {"client_encoding", "UTF8"}};
+  char* complaint = nullptr;
+  const Options said(PQconninfoParse(dsn.c_str(), &complaint), &PQconninfoFree);
+  const std::unique_ptr<char, decltype(&PQfreemem)> freed(complaint, &PQfreemem);
+  if (!said) throw pqxx::broken_connection("the DSN cannot be read");  // it may hold a password
+  for (auto* option = said.get(); option->keyword; ++option) {
+    if (option->val) settings[option->keyword] = option->val;
+  }
+  return pqxx::connection(settings);
+}
+
+Connection::Connection(const std::string& dsn) : session_(open_connection(dsn)) {
+  // A server's notices may quote values; errors come as exceptions.
+  session_.set_verbosity(pqxx::error_verbosity::terse);
+  session_.set_notice_handler([](pqxx::zview) noexcept {});
+  pqxx::nontransaction work(session_);
+  refuse_unbound_role(work);
+  const auto found = work.exec(
+      "SELECT pg_catalog.quote_ident(n.nspname), t.oid FROM pg_catalog.pg_type t "
+      "JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace "
+      "JOIN pg_catalog.pg_extension e ON e.extnamespace = n.oid "
+      "WHERE t.typname = 'halfvec' AND e.extname = 'vector'");
+  if (found.empty()) {
+    throw Outage(
+        Error{Errc::not_migrated,
+              "database: pgvector is missing or older than 0.7: run `memseal migrate up`"});
+  }
+  vector_schema_ = found[0][0].c_str();
+  halfvec_oid_ = found[0][1].as<Oid>();
+}
+
+pqxx::prepped Connection::prepared(const Statement& statement) {
+  if (!prepared_.contains(statement.name)) {
+    session_.prepare(statement.name,
+                     substitute(std::string(statement.sql), "vector", vector_schema_));
+    prepared_.insert(statement.name);
+  }
+  return pqxx::prepped(statement.name);
+}
+
+std::string substitute(std::string text, std::string_view name, std::string_view value) {
+  const std::string wanted = "${" + std::string(name) + "}";
+  for (auto at = text.find(wanted); at != std::string::npos;
+       at = text.find(wanted, at + value.size())) {
+    text.replace(at, wanted.size(), value);
+  }
+  return text;
+}
+
+}  // namespace memseal::postgres

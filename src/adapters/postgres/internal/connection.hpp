@@ -1,0 +1,49 @@
+#pragma once
+#include "adapters/postgres/internal/binary.hpp"
+
+#include <pqxx/pqxx>
+
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+namespace memseal::postgres {
+
+/// A statement that is prepared once a connection, on first use. Define them as constants: the
+/// name is its identity. `${vector}` stands for the schema of the pgvector extension.
+struct Statement {
+  const char* name;
+  std::string_view sql;
+};
+
+/// Throws Outage{bad_config} when this session's role is a superuser, bypasses row-level security
+/// or may become the tables' owner.
+void refuse_unbound_role(pqxx::transaction_base& tx);
+
+/// Opens `dsn` with memseal's defaults for what it leaves unsaid (time-outs, keep-alives, name).
+pqxx::connection open_connection(const std::string& dsn);
+
+/// One session and what is known about it. One thread at a time.
+class Connection {
+ public:
+  /// Blocks. Throws what libpqxx throws, or Outage{not_migrated} without pgvector.
+  explicit Connection(const std::string& dsn);
+
+  pqxx::connection& session() noexcept { return session_; }
+  /// Element type of a halfvec[] parameter.
+  Oid halfvec_oid() const noexcept { return halfvec_oid_; }
+
+  /// Name under which `statement` is prepared here.
+  pqxx::prepped prepared(const Statement& statement);
+
+ private:
+  pqxx::connection session_;
+  std::string vector_schema_;
+  Oid halfvec_oid_ = 0;
+  std::unordered_set<std::string_view> prepared_;
+};
+
+/// `text` with every `${name}` replaced by `value`.
+std::string substitute(std::string text, std::string_view name, std::string_view value);
+
+}  // namespace memseal::postgres

@@ -1,0 +1,77 @@
+#include "adapters/postgres/internal/errors.hpp"
+
+#include <string>
+
+namespace memseal::postgres {
+
+namespace {
+
+Error named(Errc code, std::string_view what, std::string_view sqlstate) {
+  std::string message = "database: ";
+  message += what;
+  if (!sqlstate.empty()) {
+    message += " (SQLSTATE ";
+    message += sqlstate;
+    message += ')';
+  }
+  return Error{code, std::move(message)};
+}
+
+Failure lost() {
+  Failure failure{named(Errc::unavailable, "the connection was lost", {})};
+  failure.connection_lost = true;
+  return failure;
+}
+
+}  // namespace
+
+std::string sqlstate_of(const pqxx::sql_error& thrown) {
+  if (dynamic_cast<const pqxx::insufficient_privilege*>(&thrown)) return "42501";
+  return thrown.sqlstate();
+}
+
+Failure failure_of(std::string_view state) {
+  if (state.empty()) return lost();
+  Failure failure;
+  failure.connection_in_doubt = false;
+  const auto in_class = [&](std::string_view two) { return state.substr(0, 2) == two; };
+  if (state == "57014") {
+    failure.error = named(Errc::timeout, "the statement ran out of time", state);
+  } else if (in_class("08") || in_class("57") || state == "25P03" || state == "25P04") {
+    failure.error = named(Errc::unavailable, "the server is closing or away", state);
+    failure.connection_in_doubt = failure.connection_lost = true;
+  } else if (in_class("40") || state == "55P03") {
+    failure.error = named(Errc::unavailable, "another transaction stood in the way", state);
+  } else if (in_class("53")) {
+    failure.error = named(Errc::unavailable, "the server is out of resources", state);
+  } else if (state == "42501") {
+    failure.error = named(Errc::internal, "row-level security refused a statement", state);
+    failure.rls = true;
+  } else if (state == "42P01" || state == "3F000" || state == "42703" || state == "42883") {
+    failure.error = named(Errc::not_migrated,
+                          "tables are missing or old: run `memseal migrate up`", state);
+  } else if (state == "28P01" || state == "28000" || state == "3D000") {
+    failure.error = named(Errc::unavailable,
+                          "user, password or database name is refused: look at the DSN", state);
+    failure.connection_in_doubt = true;
+  } else {
+    failure.error = named(Errc::internal, "a statement failed", state);
+  }
+  return failure;
+}
+
+Failure failure_of(const std::exception& thrown) {
+  if (dynamic_cast<const pqxx::broken_connection*>(&thrown)) return lost();
+  if (dynamic_cast<const pqxx::in_doubt_error*>(&thrown)) return lost();
+  if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&thrown)) {
+    return failure_of(sqlstate_of(*sql));
+  }
+  if (const auto* outage = dynamic_cast<const Outage*>(&thrown)) {
+    Failure failure{outage->error()};
+    failure.connection_in_doubt = false;
+    return failure;
+  }
+  return Failure{named(Errc::internal, "the client library failed", {})};
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,239 @@
+#include "adapters/postgres/internal/event_rows.hpp"
+
+#include "adapters/postgres/internal/chunk_rows.hpp"
+#include "adapters/postgres/internal/tenant_rows.hpp"
+#include "base/assert.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <span>
+#include <string_view>
+
+namespace memseal::postgres {
+
+namespace {
+
+using ports::EventWrite;
+using ports::Stored;
+
+// Every statement names its tenant: row-level security is the second barrier, not the only one.
+// Rows are taken in the order of their keys, so that two transactions of one tenant wait for each
+// other instead of for ever.
+constexpr Statement ledger{
+    "ledger_enter",
+    "INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks) "
+    "SELECT $1, u.event_id, u.kind, u.doc_id, 'succeeded', u.chunks "
+    "FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[]) "
+    "AS u(event_id, kind, doc_id, chunks) ORDER BY u.event_id "
+    "ON CONFLICT (user_hash, event_id) DO UPDATE SET kind = excluded.kind, "
+    "doc_id = excluded.doc_id, state = 'succeeded', error_code = NULL, "
+    "chunks = excluded.chunks, updated_at = now() WHERE l.state IN ('queued', 'failed') "
+    "RETURNING l.event_id"};
+
+constexpr Statement ledger_superseded{
+    "ledger_superseded",
+    "UPDATE app.ingest_events SET chunks = 0 "
+    "WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY ($1::uuid[])"};
+
+// A tombstone gives way to newer revisions only.
+constexpr Statement documents{
+    "documents_enter",
+    "INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count) "
+    "SELECT $1, u.doc_id, u.revision, u.kind, u.name_cipher, u.chunks "
+    "FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::int[]) "
+    "AS u(doc_id, revision, kind, name_cipher, chunks) ORDER BY u.doc_id COLLATE \"C\" "
+    "ON CONFLICT (user_hash, doc_id) DO UPDATE SET kind = excluded.kind, state = 'ready', "
+    "revision = CASE WHEN d.kind = 'chat' AND excluded.kind = 'chat' "
+    "THEN greatest(d.revision, excluded.revision) ELSE excluded.revision END, "
+    "name_cipher = coalesce(excluded.name_cipher, d.name_cipher), "
+    "chunk_count = CASE WHEN excluded.kind = 'chat' AND d.deleted_at IS NULL "
+    "THEN d.chunk_count + excluded.chunk_count ELSE excluded.chunk_count END, "
+    "updated_at = now(), deleted_at = NULL "
+    "WHERE d.revision < excluded.revision "
+    "OR (d.deleted_at IS NULL AND (d.revision = excluded.revision OR d.kind = 'chat' "
+    "OR excluded.kind = 'chat')) "
+    "RETURNING d.doc_id, (d.xmax <> 0) AS existed"};
+
+constexpr Statement chunks_replace{
+    "chunks_replace",
+    "DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) "
+    "AND doc_id = ANY ($1::text[]) AND source <> 'chat'"};
+
+constexpr Statement count_chunks{
+    "tenant_count",
+    "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint "
+    "WHERE user_hash = (SELECT app.tenant())"};
+
+/// Nonces that sealing these took, whether they are stored or not.
+std::int64_t seals_in(std::span<const EventWrite> writes) {
+  std::int64_t seals = 0;
+  for (const auto& write : writes) {
+    seals += !write.document_name_cipher.empty();
+    for (const auto& chunk : write.chunks)
+      seals += 1 + !chunk.meta_cipher().empty() + !chunk.embedding_cipher().empty();
+  }
+  return seals;
+}
+
+bool appends(const EventWrite& write) { return write.kind == "chat"; }
+
+/// What one statement enters for one document: one replacing write, or all appending ones.
+struct DocumentEntry {
+  std::int64_t revision = 0;
+  std::string_view kind;
+  const Bytes* name_cipher = nullptr;
+  std::size_t chunks = 0;
+};
+
+using Documents = std::map<std::string_view, DocumentEntry>;
+using Indices = std::vector<std::size_t>;
+
+/// Enters `fresh` writes into the ledger; keeps those that it did not have.
+Indices enter_ledger(TenantTx& tx, std::span<const EventWrite> writes, const Indices& candidates) {
+  ArrayBuilder event_id(oid::uuid), kind(oid::text), doc_id(oid::text), chunks(oid::int4);
+  for (const auto at : candidates) {
+    event_id.add(writes[at].event_id);
+    kind.add(std::string_view(writes[at].kind));
+    doc_id.add(std::string_view(writes[at].doc_id));
+    chunks.add(static_cast<std::int32_t>(writes[at].chunks.size()));
+  }
+  const auto entered =
+      tx.exec(ledger, pqxx::params{tx.user_hash(), binary(event_id.bytes()), binary(kind.bytes()),
+                                   binary(doc_id.bytes()), binary(chunks.bytes())});
+  std::set<std::string_view> known;
+  for (const auto& row : entered) known.insert(row[0].view());
+  Indices fresh;
+  for (const auto at : candidates) {
+    if (known.contains(writes[at].event_id.to_string())) fresh.push_back(at);
+  }
+  return fresh;
+}
+
+Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh) {
+  Documents entries;
+  for (const auto at : fresh) {
+    const auto& write = writes[at];
+    auto& entry = entries[write.doc_id];
+    entry.revision = entry.kind.empty() ? write.revision
+                                        : std::max(entry.revision, write.revision);
+    entry.kind = write.kind;
+    if (!write.document_name_cipher.empty()) entry.name_cipher = &write.document_name_cipher;
+    entry.chunks += write.chunks.size();
+  }
+  return entries;
+}
+
+/// Documents that were entered, each with whether it had been there.
+std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Documents& entries) {
+  ArrayBuilder doc_id(oid::text), revision(oid::int8), kind(oid::text), name(oid::bytea),
+      chunks(oid::int4);
+  for (const auto& [id, entry] : entries) {
+    doc_id.add(id);
+    revision.add(entry.revision);
+    kind.add(entry.kind);
+    entry.name_cipher ? name.add(ByteView(*entry.name_cipher)) : name.add_null();
+    chunks.add(static_cast<std::int32_t>(entry.chunks));
+  }
+  const auto rows = tx.exec(
+      documents, pqxx::params{tx.user_hash(), binary(doc_id.bytes()), binary(revision.bytes()),
+                              binary(kind.bytes()), binary(name.bytes()), binary(chunks.bytes())});
+  std::map<std::string, bool, std::less<>> entered;
+  for (const auto& row : rows) entered.emplace(row[0].c_str(), row[1].as<bool>());
+  return entered;
+}
+
+class Segment {
+ public:
+  Segment(TenantTx& tx, std::span<const EventWrite> writes, std::span<Stored> answers,
+          StoreResult& result)
+      : tx_(tx), writes_(writes), answers_(answers), result_(result) {}
+
+  /// Change of the tenant's chunk count.
+  std::int64_t store(const Indices& candidates) {
+    const Indices fresh = enter_ledger(tx_, writes_, candidates);
+    if (fresh.empty()) return 0;
+    const auto entered = enter_documents(tx_, documents_of(writes_, fresh));
+    Indices applied;
+    ArrayBuilder superseded(oid::uuid), replaced(oid::text);
+    for (const auto at : fresh) {
+      const auto& write = writes_[at];
+      const auto found = entered.find(write.doc_id);
+      if (found == entered.end()) {
+        answers_[at] = Stored::superseded;
+        superseded.add(write.event_id);
+        continue;
+      }
+      answers_[at] = Stored::applied;
+      applied.push_back(at);
+      if (found->second && !appends(write)) replaced.add(std::string_view(write.doc_id));
+    }
+    if (superseded.size() > 0) {
+      tx_.exec(ledger_superseded, pqxx::params{binary(superseded.bytes())});
+    }
+    std::int64_t change = 0;
+    if (replaced.size() > 0) {
+      change -= tx_.exec(chunks_replace, pqxx::params{binary(replaced.bytes())}).affected_rows();
+    }
+    return change + insert(applied);
+  }
+
+ private:
+  std::int64_t insert(const Indices& applied) {
+    std::vector<const crypto::SealedChunk*> chunks;
+    for (const auto at : applied) {
+      for (const auto& chunk : writes_[at].chunks) {
+        MEMSEAL_ASSERT(chunk.place().doc_id == writes_[at].doc_id);
+        chunks.push_back(&chunk);
+      }
+    }
+    const std::size_t inserted = insert_chunks(tx_, chunks);
+    result_.rows_stored += inserted;
+    result_.rows_colliding += chunks.size() - inserted;
+    return static_cast<std::int64_t>(inserted);
+  }
+
+  TenantTx& tx_;
+  std::span<const EventWrite> writes_;
+  std::span<Stored> answers_;
+  StoreResult& result_;
+};
+
+/// Cuts the writes where a document would be entered twice in one statement, unless both append.
+/// An event that is given twice counts once.
+std::vector<Indices> segments_of(std::span<const EventWrite> writes) {
+  std::vector<Indices> segments;
+  std::set<Uuid> seen;
+  std::map<std::string_view, bool> documents_here;  // whether its writes append
+  for (std::size_t at = 0; at < writes.size(); ++at) {
+    const auto& write = writes[at];
+    if (!seen.insert(write.event_id).second) continue;
+    const auto [entry, is_new] = documents_here.try_emplace(write.doc_id, appends(write));
+    if (segments.empty() || (!is_new && !(entry->second && appends(write)))) {
+      segments.emplace_back();
+      documents_here.clear();
+      documents_here.emplace(write.doc_id, appends(write));
+    }
+    segments.back().push_back(at);
+  }
+  return segments;
+}
+
+}  // namespace
+
+StoreResult store_events(TenantTx& tx, const std::vector<EventWrite>& writes) {
+  StoreResult result;
+  if (!hold_tenant(tx)) {
+    result.answers.assign(writes.size(), Stored::erased);
+    return result;
+  }
+  result.answers.assign(writes.size(), Stored::duplicate);
+  Segment segment(tx, writes, result.answers, result);
+  std::int64_t change = 0;
+  for (const auto& candidates : segments_of(writes)) change += segment.store(candidates);
+  const auto seals = seals_in(writes);
+  if (change != 0 || seals != 0) tx.exec(count_chunks, pqxx::params{change, seals});
+  return result;
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,33 @@
+#include "adapters/postgres/internal/facts.hpp"
+
+#include "base/ids.hpp"
+
+namespace memseal::postgres {
+
+Settings facts_of(std::size_t dimension, const std::string& model,
+                  const std::optional<KeyCheck>& key_check) {
+  Settings facts{{setting::dimension, std::to_string(dimension)}};
+  if (!model.empty()) facts.emplace(setting::model, model);
+  if (key_check) facts.emplace(setting::key_check, to_hex(key_check->data(), key_check->size()));
+  return facts;
+}
+
+Result<void> compare_facts(const Settings& recorded, const Settings& brought) {
+  for (const auto& [key, value] : brought) {
+    const auto found = recorded.find(key);
+    if (found == recorded.end() || found->second == value) continue;
+    if (key == setting::key_check) {
+      return Error{Errc::key_invalid,
+                   "the tenant key is not the one this database was written with: give memseal "
+                   "the keyring it was migrated with, or another database"};
+    }
+    return Error{Errc::dimension_mismatch,
+                 "the database holds vectors of " + key + " " + found->second +
+                     ", this configuration makes " + key + " " + value +
+                     ": set the embedder back, or use another database (`memseal migrate down` "
+                     "then `up` makes this one new and erases all chunks)"};
+  }
+  return {};
+}
+
+}  // namespace memseal::postgres

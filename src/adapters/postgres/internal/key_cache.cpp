@@ -1,0 +1,52 @@
+#include "adapters/postgres/internal/key_cache.hpp"
+
+namespace memseal::postgres {
+
+std::optional<KeySet> KeyCache::find(const crypto::Tenant& owner, Time now) {
+  std::lock_guard lock(mutex_);
+  const auto found = by_owner_.find(owner);
+  if (found == by_owner_.end()) return std::nullopt;
+  if (found->second->expires <= now) {
+    entries_.erase(found->second);
+    by_owner_.erase(found);
+    return std::nullopt;
+  }
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return found->second->keys;
+}
+
+std::uint64_t KeyCache::epoch() const {
+  std::lock_guard lock(mutex_);
+  return epoch_;
+}
+
+void KeyCache::put(const crypto::Tenant& owner, KeySet keys, Time now, std::uint64_t epoch) {
+  std::lock_guard lock(mutex_);
+  if (epoch != epoch_ || tenants_max_ == 0) return;
+  if (const auto found = by_owner_.find(owner); found != by_owner_.end()) {
+    entries_.erase(found->second);
+    by_owner_.erase(found);
+  }
+  entries_.push_front({owner, std::move(keys), now + lifetime_});
+  by_owner_.emplace(owner, entries_.begin());
+  if (entries_.size() > tenants_max_) {
+    by_owner_.erase(entries_.back().owner);
+    entries_.pop_back();
+  }
+}
+
+void KeyCache::forget(const crypto::Tenant& owner) {
+  std::lock_guard lock(mutex_);
+  ++epoch_;
+  if (const auto found = by_owner_.find(owner); found != by_owner_.end()) {
+    entries_.erase(found->second);
+    by_owner_.erase(found);
+  }
+}
+
+std::size_t KeyCache::size() const {
+  std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,260 @@
+#include "adapters/postgres/internal/migrator.hpp"
+
+#include "adapters/postgres/internal/catalog_lint.hpp"
+#include "adapters/postgres/internal/connection.hpp"
+#include "adapters/postgres/internal/errors.hpp"
+
+#include <algorithm>
+
+namespace memseal::postgres {
+
+namespace {
+
+template <class T>
+T value_or_refuse(Result<T> result) {
+  if (!result) throw Refused{result.error()};
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+bool has(pqxx::transaction_base& tx, const char* table) {
+  return tx.exec("SELECT to_regclass($1) IS NOT NULL", pqxx::params{table})
+      .one_field()
+      .as<bool>();
+}
+
+Settings settings(pqxx::transaction_base& tx) {
+  Settings recorded;
+  if (!has(tx, "app.settings")) return recorded;
+  for (const auto& row : tx.exec("SELECT key, value FROM app.settings")) {
+    recorded.emplace(row[0].c_str(), row[1].c_str());
+  }
+  return recorded;
+}
+
+void record_version(pqxx::transaction_base& tx, int version) {
+  if (!has(tx, "app.settings")) return;
+  tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) "
+          "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+          pqxx::params{setting::schema_version, std::to_string(version)});
+}
+
+void refuse_findings(const std::string& name, const std::vector<LintFinding>& findings) {
+  if (findings.empty()) return;
+  std::string sentence = name + " is not applied, the catalog lint found:";
+  for (const auto& finding : findings)
+    sentence += ' ' + finding.rule + " (" + finding.where + ")";
+  refuse(Errc::internal, std::move(sentence));
+}
+
+}  // namespace
+
+std::string first_line(std::string text) {
+  text.erase(std::min(text.find('\n'), text.size()));
+  return text;
+}
+
+Migrator::Migrator(const MigrateOptions& options)
+    : options_(options),
+      files_(value_or_refuse(read_migrations(options.directory))),
+      session_(open_connection(options.dsn)) {
+  session_.set_verbosity(pqxx::error_verbosity::terse);
+  session_.set_notice_handler([](pqxx::zview) noexcept {});
+  pqxx::nontransaction setup(session_);
+  setup.exec("SET search_path = ''; SET lock_timeout = '2s'; SET statement_timeout = 0; "
+             "SET client_min_messages = warning");
+}
+
+template <class Work>
+void Migrator::in_transaction(const std::string& what, const Work& work) {
+  try {
+    pqxx::work tx(session_);
+    work(tx);
+    tx.commit();
+  } catch (const pqxx::sql_error& failed) {
+    refuse(Errc::internal, what + ": " + first_line(failed.what()) + " (SQLSTATE " +
+                               sqlstate_of(failed) + "); nothing of it was kept");
+  }
+}
+
+void Migrator::lock() {
+  try {
+    pqxx::nontransaction tx(session_);
+    tx.exec("SELECT pg_advisory_lock(30802512171852140)");
+  } catch (const pqxx::sql_error&) {
+    refuse(Errc::unavailable, "another `memseal migrate` is at work on this database: try again");
+  }
+}
+
+void Migrator::prepare() {
+  pqxx::work tx(session_);
+  if (!has(tx, "memseal.app_migrations")) {
+    tx.exec("CREATE SCHEMA IF NOT EXISTS memseal");
+    tx.exec("CREATE TABLE memseal.app_migrations (version integer PRIMARY KEY, "
+            "name text NOT NULL, checksum text NOT NULL, "
+            "applied_at timestamptz NOT NULL DEFAULT now())");
+  }
+  tx.commit();
+  prepare_vector();
+}
+
+void Migrator::load() {
+  pqxx::work tx(session_);
+  applied_.clear();
+  if (!has(tx, "memseal.app_migrations")) return;
+  for (const auto& row : tx.exec(
+           "SELECT version, name, checksum, to_char(applied_at AT TIME ZONE 'UTC', "
+           "'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM memseal.app_migrations")) {
+    applied_[row[0].as<int>()] = {row[1].c_str(), row[2].c_str(), row[3].c_str()};
+  }
+}
+
+void Migrator::check_files() const {
+  for (const auto& [version, was] : applied_) {
+    const auto* file = find(version);
+    if (!file) {
+      refuse(Errc::bad_config, "the database has migration " + was.name +
+                                   ", which is not in this directory: use a newer memseal");
+    }
+    if (file->checksum != was.checksum) {
+      refuse(Errc::bad_config, file->name +
+                                   ".up.sql reads otherwise than when it was applied: "
+                                   "restore it, and put the change into a new migration");
+    }
+  }
+}
+
+void Migrator::check_target() const {
+  if (options_.to && (*options_.to < 0 || *options_.to > static_cast<int>(files_.size()))) {
+    refuse(Errc::bad_config, "there is no migration " + std::to_string(*options_.to) +
+                                 " to go to: the newest is " + std::to_string(files_.size()));
+  }
+}
+
+void Migrator::check_facts() {
+  pqxx::work tx(session_);
+  value_or_refuse(compare_facts(settings(tx), facts()));
+}
+
+std::vector<const MigrationFile*> Migrator::pending() const {
+  std::vector<const MigrationFile*> files;
+  const int last = options_.to.value_or(static_cast<int>(files_.size()));
+  for (const auto& file : files_) {
+    if (file.version <= last && !applied_.contains(file.version)) files.push_back(&file);
+  }
+  return files;
+}
+
+std::vector<const MigrationFile*> Migrator::removable() const {
+  std::vector<const MigrationFile*> files;
+  for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
+    if (file->version > options_.to.value_or(0) && applied_.contains(file->version)) {
+      files.push_back(&*file);
+    }
+  }
+  return files;
+}
+
+void Migrator::apply(const MigrationFile& file) {
+  in_transaction(file.name + ".up.sql", [&](pqxx::work& tx) {
+    tx.exec(rendered(file.up));
+    tx.exec("INSERT INTO memseal.app_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+            pqxx::params{file.version, file.name, file.checksum});
+    record(tx, file.version);
+    refuse_findings(file.name, lint_catalog(tx));
+  });
+}
+
+void Migrator::take_back(const MigrationFile& file) {
+  in_transaction(file.name + ".down.sql", [&](pqxx::work& tx) {
+    tx.exec(rendered(file.down));
+    tx.exec("DELETE FROM memseal.app_migrations WHERE version = $1", pqxx::params{file.version});
+    record_version(tx, file.version - 1);
+  });
+}
+
+void Migrator::record_facts() {
+  if (applied_.empty()) return;
+  in_transaction("settings", [&](pqxx::work& tx) { record(tx, applied_.rbegin()->first); });
+}
+
+// Hashed here, so that no password reaches the server's log.
+void Migrator::set_password() {
+  if (options_.app_user_password.empty()) return;
+  const auto hashed =
+      session_.encrypt_password("app_user", options_.app_user_password, "scram-sha-256");
+  in_transaction("password of app_user", [&](pqxx::work& tx) {
+    tx.exec("ALTER ROLE app_user PASSWORD " + tx.quote(hashed));
+  });
+}
+
+MigrationLine Migrator::line(const MigrationFile& file) const {
+  MigrationLine shown{file.version, file.name, false, false, {}};
+  if (const auto found = applied_.find(file.version); found != applied_.end()) {
+    shown.applied = true;
+    shown.changed = found->second.checksum != file.checksum;
+    shown.applied_at = found->second.at;
+  }
+  return shown;
+}
+
+std::vector<MigrationLine> Migrator::lines() const {
+  std::vector<MigrationLine> shown;
+  for (const auto& file : files_) shown.push_back(line(file));
+  for (const auto& [version, was] : applied_) {
+    if (!find(version)) shown.push_back({version, was.name, true, true, was.at});
+  }
+  return shown;
+}
+
+const MigrationFile* Migrator::find(int version) const {
+  const auto at = static_cast<std::size_t>(version - 1);
+  return version >= 1 && at < files_.size() ? &files_[at] : nullptr;
+}
+
+std::string Migrator::rendered(std::string sql) const {
+  sql = substitute(std::move(sql), "dimension", std::to_string(options_.dimension));
+  return substitute(std::move(sql), "vector", vector_schema_);
+}
+
+void Migrator::prepare_vector() {
+  pqxx::work tx(session_);
+  constexpr const char* look =
+      "SELECT quote_ident(n.nspname), e.extversion, "
+      "string_to_array(e.extversion, '.')::int[] >= '{0,7,0}', "
+      "string_to_array(e.extversion, '.')::int[] >= '{0,8,2}' "
+      "FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace "
+      "WHERE e.extname = 'vector'";
+  auto found = tx.exec(look);
+  if (found.empty()) {
+    try {
+      tx.exec("CREATE EXTENSION vector WITH SCHEMA public");
+    } catch (const pqxx::sql_error& failed) {
+      refuse(Errc::not_migrated,
+             "pgvector is not in this database and could not be created (" +
+                 first_line(failed.what()) +
+                 "): install it on the server, and migrate as a superuser");
+    }
+    found = tx.exec(look);
+  }
+  vector_schema_ = found[0][0].c_str();
+  const std::string version = found[0][1].c_str();
+  if (!found[0][2].as<bool>()) {
+    refuse(Errc::not_migrated, "pgvector " + version + " is too old: 0.7.0 or later is needed");
+  }
+  if (!found[0][3].as<bool>()) {
+    notes_.push_back("pgvector " + version + ": index builds before 0.8.2 must not run in "
+                     "parallel (max_parallel_maintenance_workers = 0)");
+  }
+  tx.commit();
+}
+
+void Migrator::record(pqxx::transaction_base& tx, int version) const {
+  if (!has(tx, "app.settings")) return;
+  record_version(tx, version);
+  for (const auto& [key, value] : facts()) {
+    tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            pqxx::params{key, value});
+  }
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,119 @@
+#pragma once
+#include "adapters/postgres/internal/tenant_tx.hpp"
+#include "adapters/postgres/pool.hpp"
+#include "base/result.hpp"
+#include "runtime/offload.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace memseal::postgres {
+
+/// Result of work that has none.
+struct Done {};
+
+/// A place in the pool's queue: taken when made, given back once.
+class Place {
+ public:
+  explicit Place(Pool& pool) : pool_(&pool) { pool.enter(); }
+  ~Place() { release(); }
+  Place(Place&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+  Place& operator=(Place&&) = delete;
+  void release() noexcept {
+    if (pool_) std::exchange(pool_, nullptr)->leave();
+  }
+
+ private:
+  Pool* pool_;
+};
+
+template <class R>
+struct Outcome {
+  std::exception_ptr failure;
+  std::optional<R> value;
+};
+
+namespace detail {
+
+// Never throws from the pool, so that a race against the deadline sees every end as an end.
+template <class R, class Run>
+auto job_of(Place place, Run run) {
+  return [place = std::move(place), run = std::move(run)](std::stop_token stop) mutable {
+    Outcome<R> outcome;
+    try {
+      outcome.value.emplace(run(stop));
+    } catch (...) {
+      outcome.failure = std::current_exception();
+    }
+    place.release();
+    return outcome;
+  };
+}
+
+// Waits until the job ends or the deadline passes; the job is abandoned then.
+template <class R, class Job>
+asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) {
+  using namespace asio::experimental::awaitable_operators;
+  Outcome<R> outcome;
+  if (context.deadline.at() == runtime::Clock::time_point::max()) {
+    outcome = co_await runtime::offload(pool.threads(), std::move(job));
+  } else {
+    asio::steady_timer timer(co_await asio::this_coro::executor, context.deadline.at());
+    auto first = co_await (runtime::offload(pool.threads(), std::move(job)) ||
+                           timer.async_wait(asio::as_tuple(asio::use_awaitable)));
+    if (first.index() == 1) {
+      if (std::get<0>(std::get<1>(first)) == asio::error::operation_aborted) {
+        throw boost::system::system_error(asio::error::operation_aborted);
+      }
+      pool.probe().timeouts.Increment();
+      throw Outage(Error{Errc::timeout, "database: no answer within the deadline"});
+    }
+    outcome = std::get<0>(std::move(first));
+  }
+  if (outcome.failure) std::rethrow_exception(outcome.failure);
+  co_return std::move(*outcome.value);
+}
+
+}  // namespace detail
+
+/// Awaits `work(TenantTx&)` in one committed transaction of `owner`. `work` owns what it touches,
+/// or refers to what outlives the Pool: the waiter may leave before it ends. Throws Outage.
+template <class Work>
+asio::awaitable<std::invoke_result_t<Work&, TenantTx&>> in_tenant(Pool& pool,
+                                                                  runtime::RequestContext context,
+                                                                  crypto::Tenant owner,
+                                                                  Work work) {
+  using R = std::invoke_result_t<Work&, TenantTx&>;
+  auto run = [&pool, context, owner, work = std::move(work)](const std::stop_token& stop) mutable {
+    std::optional<R> value;
+    pool.run_tenant(stop, context, owner, [&](TenantTx& tx) { value.emplace(work(tx)); });
+    return std::move(*value);
+  };
+  auto job = detail::job_of<R>(Place(pool), std::move(run));
+  co_return co_await detail::finish<R>(pool, context, std::move(job));
+}
+
+/// The same without a tenant.
+template <class Work>
+asio::awaitable<std::invoke_result_t<Work&, SystemTx&>> in_system(Pool& pool,
+                                                                  runtime::RequestContext context,
+                                                                  Work work) {
+  using R = std::invoke_result_t<Work&, SystemTx&>;
+  auto run = [&pool, context, work = std::move(work)](const std::stop_token& stop) mutable {
+    std::optional<R> value;
+    pool.run_system(stop, context, [&](SystemTx& tx) { value.emplace(work(tx)); });
+    return std::move(*value);
+  };
+  auto job = detail::job_of<R>(Place(pool), std::move(run));
+  co_return co_await detail::finish<R>(pool, context, std::move(job));
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,27 @@
+#include "adapters/postgres/internal/tenant_rows.hpp"
+
+#include <string_view>
+
+namespace memseal::postgres {
+
+namespace {
+
+// Erasure takes FOR UPDATE, which waits for every holder and makes every later one wait.
+constexpr Statement hold{
+    "tenant_hold",
+    "SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR KEY SHARE"};
+constexpr Statement make{"tenant_make",
+                         "INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING"};
+
+}  // namespace
+
+bool hold_tenant(TenantTx& tx) {
+  auto found = tx.exec(hold);
+  if (found.empty()) {
+    tx.exec(make, pqxx::params{tx.user_hash()});
+    found = tx.exec(hold);
+  }
+  return std::string_view(found.at(0).at(0).c_str()) == "active";
+}
+
+}  // namespace memseal::postgres

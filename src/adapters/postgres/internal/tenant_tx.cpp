@@ -1,0 +1,90 @@
+#include "adapters/postgres/internal/tenant_tx.hpp"
+
+#include "base/assert.hpp"
+#include "base/result.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace memseal::postgres {
+
+namespace {
+
+[[noreturn]] void too_late() {
+  throw Outage(Error{Errc::timeout, "database: no time was left"});
+}
+
+// Local to the transaction like everything else, so a connection goes back as it came. Rounded up
+// to 1 ms: 0 would mean no limit at all.
+std::string time_limit(const runtime::Deadline& deadline, std::chrono::milliseconds call_max) {
+  if (deadline.passed()) too_late();
+  const auto left = std::clamp(deadline.left_ms(), std::chrono::milliseconds(1), call_max);
+  return "SET LOCAL statement_timeout = " + std::to_string(left.count());
+}
+
+bool roll_back(pqxx::nontransaction& work) noexcept {
+  try {
+    work.exec("ROLLBACK");
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
+
+// libpqxx would send its BEGIN alone; as one text, BEGIN and both settings are one round trip.
+TenantTx::TenantTx(Connection& connection, const crypto::Tenant& owner,
+                   const runtime::RequestContext& context, std::chrono::milliseconds call_max)
+    : connection_(connection),
+      deadline_(context.deadline),
+      user_hash_(owner.hash().to_hex()),
+      work_(connection.session()) {
+  work_.exec("BEGIN; SET LOCAL app.user_hash = '" + user_hash_ + "'; " +
+             time_limit(deadline_, call_max));
+}
+
+pqxx::result TenantTx::exec(const Statement& statement, const pqxx::params& parameters) {
+  if (deadline_.passed()) too_late();
+  broken_ = true;
+  auto result = work_.exec(connection_.prepared(statement), parameters);
+  broken_ = false;
+  return result;
+}
+
+std::optional<pqxx::result> TenantTx::exec_unless_taken(const Statement& statement,
+                                                        const pqxx::params& parameters) {
+  const auto prepared = connection_.prepared(statement);  // outlives the savepoint
+  if (deadline_.passed()) too_late();
+  broken_ = true;
+  std::optional<pqxx::result> result;
+  work_.exec("SAVEPOINT untaken");
+  try {
+    result = work_.exec(prepared, parameters);
+  } catch (const pqxx::unique_violation&) {
+    work_.exec("ROLLBACK TO SAVEPOINT untaken");
+  }
+  work_.exec("RELEASE SAVEPOINT untaken");
+  broken_ = false;
+  return result;
+}
+
+// A COMMIT after a failed statement rolls back and says nothing.
+void TenantTx::commit() {
+  MEMSEAL_ASSERT(!broken_);
+  work_.exec("COMMIT");
+}
+
+bool TenantTx::rolled_back() noexcept { return roll_back(work_); }
+
+SystemTx::SystemTx(Connection& connection, const runtime::RequestContext& context,
+                   std::chrono::milliseconds call_max)
+    : work_(connection.session()) {
+  work_.exec("BEGIN; " + time_limit(context.deadline, call_max));
+}
+
+void SystemTx::commit() { work_.exec("COMMIT"); }
+
+bool SystemTx::rolled_back() noexcept { return roll_back(work_); }
+
+}  // namespace memseal::postgres

@@ -1,0 +1,62 @@
+#pragma once
+#include "adapters/postgres/internal/connection.hpp"
+#include "pure/crypto/tenant.hpp"
+#include "runtime/context.hpp"
+
+#include <pqxx/pqxx>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace memseal::postgres {
+
+/// One transaction that sees one tenant's rows and no others: the only door to the tables.
+/// Lives on the database thread that opened it. Invariant: app.user_hash is set with the BEGIN,
+/// before any statement or savepoint, and dies with the transaction, so a connection that goes
+/// back to the pool carries no tenant. The Pool commits or rolls back.
+class TenantTx {
+ public:
+  /// One round trip. `call_max` bounds every statement of a context without a deadline.
+  TenantTx(Connection& connection, const crypto::Tenant& owner,
+           const runtime::RequestContext& context, std::chrono::milliseconds call_max);
+
+  /// Throws what libpqxx throws, and Outage{timeout} once the deadline has passed.
+  pqxx::result exec(const Statement& statement, const pqxx::params& parameters = {});
+  /// As exec(), but a row whose key is there already undoes this statement alone: nullopt.
+  std::optional<pqxx::result> exec_unless_taken(const Statement& statement,
+                                                const pqxx::params& parameters);
+  /// Element type of a halfvec[] parameter.
+  Oid halfvec_oid() const noexcept { return connection_.halfvec_oid(); }
+  /// The tenant's 64 hex digits, as rows carry them.
+  const std::string& user_hash() const noexcept { return user_hash_; }
+
+ private:
+  friend class Pool;
+  void commit();
+  bool rolled_back() noexcept;            // false: the connection is good for nothing
+
+  Connection& connection_;
+  runtime::Deadline deadline_;
+  std::string user_hash_;
+  pqxx::nontransaction work_;
+  bool broken_ = false;                   // a statement failed
+};
+
+/// A transaction without a tenant: every tenant table answers 42501.
+class SystemTx {
+ public:
+  SystemTx(Connection& connection, const runtime::RequestContext& context,
+           std::chrono::milliseconds call_max);
+  pqxx::result exec(std::string_view sql) { return work_.exec(sql); }
+
+ private:
+  friend class Pool;
+  void commit();
+  bool rolled_back() noexcept;
+
+  pqxx::nontransaction work_;
+};
+
+}  // namespace memseal::postgres

@@ -1,0 +1,111 @@
+#include "adapters/postgres/migrate.hpp"
+
+#include "adapters/postgres/internal/catalog_lint.hpp"
+#include "adapters/postgres/internal/connection.hpp"
+#include "adapters/postgres/internal/errors.hpp"
+#include "adapters/postgres/internal/migrator.hpp"
+
+#include <algorithm>
+
+namespace memseal::postgres {
+
+namespace {
+
+/// Runs one command; every way it can end badly becomes an Error.
+template <class Command>
+auto guarded(const Command& command) -> Result<decltype(command())> {
+  try {
+    return command();
+  } catch (const Refused& refused) {
+    return refused.error;
+  } catch (const pqxx::broken_connection& away) {
+    return Error{Errc::unavailable, "cannot reach the database: " + first_line(away.what())};
+  } catch (const pqxx::sql_error& failed) {
+    return Error{Errc::internal, first_line(failed.what()) + " (SQLSTATE " + sqlstate_of(failed) +
+                                     ")"};
+  } catch (const pqxx::failure& failed) {
+    return Error{Errc::internal, first_line(failed.what())};
+  }
+}
+
+}  // namespace
+
+Result<MigrateReport> migrate_up(const MigrateOptions& options) {
+  return guarded([&] {
+    Migrator migrator(options);
+    migrator.check_target();
+    migrator.lock();
+    migrator.prepare();
+    migrator.load();
+    migrator.check_files();
+    migrator.check_facts();
+    MigrateReport report;
+    std::vector<int> versions;
+    for (const auto* file : migrator.pending()) {
+      migrator.apply(*file);
+      versions.push_back(file->version);
+    }
+    migrator.load();
+    migrator.record_facts();
+    migrator.set_password();
+    for (const auto& line : migrator.lines()) {
+      if (std::count(versions.begin(), versions.end(), line.version)) report.done.push_back(line);
+    }
+    report.version = migrator.version();
+    report.notes = migrator.notes();
+    return report;
+  });
+}
+
+Result<MigrateReport> migrate_down(const MigrateOptions& options) {
+  return guarded([&] {
+    Migrator migrator(options);
+    migrator.check_target();
+    migrator.lock();
+    migrator.prepare();
+    migrator.load();
+    migrator.check_files();
+    MigrateReport report;
+    for (const auto* file : migrator.removable()) {
+      migrator.take_back(*file);
+      report.done.push_back({file->version, file->name, false, false, {}});
+    }
+    migrator.load();
+    report.version = migrator.version();
+    report.notes = migrator.notes();
+    return report;
+  });
+}
+
+Result<MigrateReport> migrate_plan(const MigrateOptions& options) {
+  return guarded([&] {
+    Migrator migrator(options);
+    migrator.check_target();
+    migrator.load();
+    migrator.check_files();
+    migrator.check_facts();
+    MigrateReport report;
+    for (const auto* file : migrator.pending()) report.done.push_back(migrator.line(*file));
+    report.version = migrator.version();
+    return report;
+  });
+}
+
+Result<std::vector<MigrationLine>> migrate_status(const MigrateOptions& options) {
+  return guarded([&] {
+    Migrator migrator(options);
+    migrator.load();
+    return migrator.lines();
+  });
+}
+
+Result<std::vector<LintFinding>> lint(const std::string& dsn) {
+  return guarded([&] {
+    auto session = open_connection(dsn);
+    pqxx::read_transaction tx(session);
+    tx.exec("SET LOCAL search_path = ''");
+    return lint_catalog(tx);
+  });
+}
+
+}  // namespace memseal::postgres

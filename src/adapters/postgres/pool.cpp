@@ -1,0 +1,234 @@
+#include "adapters/postgres/pool.hpp"
+
+#include "adapters/postgres/internal/connection.hpp"
+#include "adapters/postgres/internal/errors.hpp"
+#include "adapters/postgres/internal/tenant_tx.hpp"
+#include "base/result.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+#include <random>
+#include <vector>
+
+namespace memseal::postgres {
+
+namespace {
+
+using runtime::Clock;
+using namespace std::chrono_literals;
+
+constexpr auto backoff_first = 100ms, backoff_max = 5'000ms;
+// How long after its deadline a call may still hold its thread before its socket is cut.
+constexpr auto overdue_after = 1'000ms;
+
+[[noreturn]] void fail(Errc code, std::string message) {
+  throw Outage(Error{code, std::move(message)});
+}
+
+std::string first_line(std::string text) {
+  text.erase(std::min(text.find('\n'), text.size()));
+  return text;
+}
+
+}  // namespace
+
+struct Pool::State {
+  struct Running {
+    int socket = -1;
+    Clock::time_point overdue_at;
+  };
+
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Connection>> idle;
+  std::list<Running> running;
+  std::size_t in_flight = 0;
+  bool closing = false;
+  Clock::time_point retry_at{};
+  std::chrono::milliseconds backoff = backoff_first;
+  std::minstd_rand jitter{std::random_device{}()};
+
+  // A blocked read on the socket ends at once; the thread then finds its connection broken.
+  void cut(Clock::time_point overdue_before) {
+    for (auto& job : running) {
+      if (job.socket >= 0 && job.overdue_at <= overdue_before) ::shutdown(job.socket, SHUT_RDWR);
+    }
+  }
+};
+
+/// A connection on loan to the calling thread. Closed at the end unless `keep()` was said.
+class Pool::Lease {
+ public:
+  Lease(Pool& pool, const runtime::Deadline& deadline)
+      : pool_(pool), state_(*pool.state_), limit_(deadline.within(pool.options_.call_max)) {
+    take_idle();
+    if (!connection_) connect();
+    register_socket();
+  }
+
+  ~Lease() {
+    std::unique_ptr<Connection> dropped;
+    std::lock_guard lock(state_.mutex);
+    state_.running.erase(job_);
+    if (keep_ && !state_.closing) {
+      state_.idle.push_back(std::move(connection_));
+    } else {
+      dropped = std::move(connection_);
+      pool_.probe_.connections.Decrement();
+    }
+  }
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  Connection& connection() noexcept { return *connection_; }
+  bool reused() const noexcept { return reused_; }
+  void keep() noexcept { keep_ = true; }
+
+ private:
+  void take_idle() {
+    std::lock_guard lock(state_.mutex);
+    if (state_.closing) fail(Errc::shutting_down, "database: shutting down");
+    if (!state_.idle.empty()) {
+      connection_ = std::move(state_.idle.back());
+      state_.idle.pop_back();
+      reused_ = true;
+    } else if (Clock::now() < state_.retry_at) {
+      fail(Errc::unavailable, "database: away, waiting before the next attempt to connect");
+    }
+  }
+
+  void connect() {
+    try {
+      connection_ = std::make_unique<Connection>(pool_.options_.dsn);
+    } catch (const Outage&) {
+      throw;
+    } catch (const std::exception& thrown) {
+      std::lock_guard lock(state_.mutex);
+      const double spread = std::uniform_real_distribution(0.5, 1.0)(state_.jitter);
+      state_.retry_at = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                           state_.backoff * spread);
+      state_.backoff = std::min<std::chrono::milliseconds>(state_.backoff * 2, backoff_max);
+      fail(Errc::unavailable, "database: cannot connect: " + first_line(thrown.what()));
+    }
+    pool_.probe_.reconnects.Increment();
+    pool_.probe_.connections.Increment();
+    std::lock_guard lock(state_.mutex);
+    state_.backoff = backoff_first;
+    state_.retry_at = {};
+  }
+
+  void register_socket() {
+    std::lock_guard lock(state_.mutex);
+    job_ = state_.running.insert(state_.running.end(),
+                                 {connection_->session().sock(), limit_.at() + overdue_after});
+  }
+
+  Pool& pool_;
+  State& state_;
+  runtime::Deadline limit_;
+  std::unique_ptr<Connection> connection_;
+  std::list<State::Running>::iterator job_;
+  bool reused_ = false, keep_ = false;
+};
+
+Pool::Pool(PoolOptions options, Probe& probe)
+    : options_(std::move(options)),
+      probe_(probe),
+      state_(std::make_unique<State>()),
+      threads_(std::max<std::size_t>(options_.connections, 1)) {}
+
+Pool::~Pool() {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->closing = true;
+    state_->cut(Clock::time_point::max());
+  }
+  threads_.join();
+  probe_.connections.Decrement(static_cast<double>(state_->idle.size()));
+}
+
+void Pool::enter() {
+  std::lock_guard lock(state_->mutex);
+  if (state_->closing) fail(Errc::shutting_down, "database: shutting down");
+  if (state_->in_flight >= options_.connections) state_->cut(Clock::now());
+  if (state_->in_flight >= options_.connections + options_.waiting_max) {
+    probe_.refused.Increment();
+    fail(Errc::overloaded, "database: too many calls are waiting already");
+  }
+  ++state_->in_flight;
+  probe_.in_flight.Increment();
+}
+
+void Pool::leave() noexcept {
+  std::lock_guard lock(state_->mutex);
+  --state_->in_flight;
+  probe_.in_flight.Decrement();
+}
+
+// `open` begins the transaction; that a connection from before a restart is dead shows there, when
+// nothing has been done yet, so it is tried once more on a fresh one.
+template <class Tx, class Open>
+void Pool::run(const std::stop_token& stop, const runtime::RequestContext& context,
+               const Open& open, const std::function<void(Tx&)>& work) {
+  const auto report = [&](const Failure& failure) {
+    if (failure.rls) probe_.rls_errors.Increment();
+    if (failure.error.code == Errc::unavailable) probe_.outages.Increment();
+    if (failure.error.code == Errc::timeout && !stop.stop_requested()) probe_.timeouts.Increment();
+    throw Outage(failure.error);
+  };
+  for (bool again = true;; again = false) {
+    if (stop.stop_requested()) fail(Errc::cancelled, "database: the caller has left");
+    if (context.deadline.passed()) {
+      report(Failure{Error{Errc::timeout, "database: no thread was free in time"}});
+    }
+    std::optional<Lease> lease;
+    try {
+      lease.emplace(*this, context.deadline);
+    } catch (const Outage& away) {
+      report(Failure{away.error()});
+    }
+    std::optional<Tx> tx;
+    try {
+      open(tx, lease->connection());
+      work(*tx);
+      tx->commit();
+      lease->keep();
+      return;
+    } catch (const std::exception& thrown) {
+      const Failure failure = failure_of(thrown);
+      if (!tx && again && lease->reused() && failure.connection_lost) {
+        forget_idle();
+        continue;
+      }
+      if (tx && !failure.connection_in_doubt && tx->rolled_back()) lease->keep();
+      report(failure);
+    }
+  }
+}
+
+void Pool::forget_idle() {
+  std::vector<std::unique_ptr<Connection>> dropped;
+  std::lock_guard lock(state_->mutex);
+  dropped.swap(state_->idle);
+  probe_.connections.Decrement(static_cast<double>(dropped.size()));
+}
+
+void Pool::run_tenant(const std::stop_token& stop, const runtime::RequestContext& context,
+                      const crypto::Tenant& owner, const std::function<void(TenantTx&)>& work) {
+  const auto open = [&](std::optional<TenantTx>& tx, Connection& connection) {
+    tx.emplace(connection, owner, context, options_.call_max);
+  };
+  run<TenantTx>(stop, context, open, work);
+}
+
+void Pool::run_system(const std::stop_token& stop, const runtime::RequestContext& context,
+                      const std::function<void(SystemTx&)>& work) {
+  const auto open = [&](std::optional<SystemTx>& tx, Connection& connection) {
+    tx.emplace(connection, context, options_.call_max);
+  };
+  run<SystemTx>(stop, context, open, work);
+}
+
+}  // namespace memseal::postgres

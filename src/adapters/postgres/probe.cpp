@@ -1,0 +1,37 @@
+#include "adapters/postgres/probe.hpp"
+
+namespace memseal::postgres {
+
+namespace {
+
+runtime::Histogram& seconds(runtime::Metrics& metrics, const char* op) {
+  return metrics.histogram("memseal_db_seconds", "Time of one database call, waiting included.",
+                           runtime::latency_buckets_s(), {{"op", op}});
+}
+
+runtime::Counter& key_cache(runtime::Metrics& metrics, const char* outcome) {
+  return metrics.counter("memseal_tenant_key_cache_total", "Look-ups of unwrapped tenant keys.",
+                         {{"outcome", outcome}});
+}
+
+}  // namespace
+
+Probe::Probe(runtime::Metrics& metrics)
+    : rls_errors(metrics.counter("memseal_rls_errors_total",
+                                 "Statements refused by row-level security; must stay 0.")),
+      outages(metrics.counter("memseal_db_outages_total", "Calls that found the database away.")),
+      timeouts(metrics.counter("memseal_db_timeouts_total", "Calls that ran out of time.")),
+      refused(metrics.counter("memseal_db_refused_total", "Calls refused for want of room.")),
+      reconnects(metrics.counter("memseal_db_connects_total", "Connections opened.")),
+      connections(metrics.gauge("memseal_db_connections", "Connections open now.")),
+      in_flight(metrics.gauge("memseal_db_in_flight", "Calls running or waiting for a thread.")),
+      search_s(seconds(metrics, "search")),
+      store_s(seconds(metrics, "store")),
+      keys_s(seconds(metrics, "keys")),
+      rows_stored(metrics.counter("memseal_chunks_stored_total", "Chunks written.")),
+      rows_colliding(metrics.counter("memseal_chunk_id_collisions_total",
+                                     "Chunks of new events whose id was taken already.")),
+      key_cache_hits(key_cache(metrics, "hit")),
+      key_cache_misses(key_cache(metrics, "miss")) {}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,28 @@
+#pragma once
+#include "runtime/metrics.hpp"
+
+namespace memseal::postgres {
+
+/// What the database adapters count. Make one at start; it and its Metrics outlive the Pool.
+/// Any thread.
+struct Probe {
+  explicit Probe(runtime::Metrics& metrics);
+
+  runtime::Counter& rls_errors;          ///< memseal_rls_errors_total: SQLSTATE 42501; must stay 0
+  runtime::Counter& outages;             ///< memseal_db_outages_total: calls that found it away
+  runtime::Counter& timeouts;            ///< memseal_db_timeouts_total
+  runtime::Counter& refused;             ///< memseal_db_refused_total: no room left to wait
+  runtime::Counter& reconnects;          ///< memseal_db_connects_total
+  runtime::Gauge& connections;           ///< memseal_db_connections: open now
+  runtime::Gauge& in_flight;             ///< memseal_db_in_flight: running or waiting for a thread
+  runtime::Histogram& search_s;          ///< memseal_db_seconds{op="search"}: one nearest()
+  runtime::Histogram& store_s;           ///< memseal_db_seconds{op="store"}: one transaction
+  runtime::Histogram& keys_s;            ///< memseal_db_seconds{op="keys"}: key lookups not cached
+  runtime::Counter& rows_stored;         ///< memseal_chunks_stored_total
+  runtime::Counter& rows_colliding;      ///< memseal_chunk_id_collisions_total: a fresh event whose
+                                         ///< chunk id was there already: that chunk was not stored
+  runtime::Counter& key_cache_hits;      ///< memseal_tenant_key_cache_total{outcome="hit"}
+  runtime::Counter& key_cache_misses;    ///< memseal_tenant_key_cache_total{outcome="miss"}
+};
+
+}  // namespace memseal::postgres

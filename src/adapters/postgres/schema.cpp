@@ -1,0 +1,104 @@
+#include "adapters/postgres/schema.hpp"
+
+#include "adapters/postgres/internal/connection.hpp"
+#include "adapters/postgres/internal/errors.hpp"
+#include "adapters/postgres/internal/facts.hpp"
+#include "adapters/postgres/internal/run.hpp"
+
+#include <charconv>
+#include <utility>
+
+namespace memseal::postgres {
+
+namespace {
+
+constexpr const char* read_settings = "SELECT key, value FROM app.settings";
+
+Error not_migrated(const std::string& why) {
+  return Error{Errc::not_migrated, why + ": run `memseal migrate up`"};
+}
+
+Settings settings_of(const pqxx::result& rows) {
+  Settings recorded;
+  for (const auto& row : rows) recorded.emplace(row[0].c_str(), row[1].c_str());
+  return recorded;
+}
+
+Result<void> judge(const Settings& recorded, const SchemaFacts& facts) {
+  int version = 0;
+  if (const auto found = recorded.find(setting::schema_version); found != recorded.end()) {
+    const auto& text = found->second;
+    std::from_chars(text.data(), text.data() + text.size(), version);
+  }
+  if (version < schema_version_min) {
+    return not_migrated("the database is at schema version " + std::to_string(version) + ", " +
+                        std::to_string(schema_version_min) + " is needed");
+  }
+  return compare_facts(recorded, facts_of(facts.dimension, facts.model, facts.key_check));
+}
+
+// Schema app may be missing, or closed to this user.
+bool means_not_migrated(std::string_view sqlstate) {
+  return sqlstate == "42P01" || sqlstate == "3F000" || sqlstate == "42501";
+}
+
+}  // namespace
+
+asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext context,
+                                           SchemaFacts facts) {
+  struct Read {
+    Settings settings;
+    bool missing = false;
+  };
+  auto work = [](SystemTx& tx) {
+    Read read;
+    const auto there = tx.exec(
+        "SELECT coalesce(has_table_privilege(to_regclass('app.settings'), 'SELECT'), false)");
+    read.missing = !there.one_field().as<bool>();
+    if (!read.missing) read.settings = settings_of(tx.exec(read_settings));
+    return read;
+  };
+  Read read;
+  try {
+    read = co_await in_system(pool, std::move(context), std::move(work));
+  } catch (const Outage& outage) {
+    if (outage.error().code == Errc::not_migrated) co_return outage.error();
+    throw;
+  }
+  if (read.missing) co_return not_migrated("the database has no schema of memseal");
+  co_return judge(read.settings, facts);
+}
+
+namespace {
+
+// At start an operator reads this: libpq names host, port and cause, and never the password.
+Error cannot_reach(std::string_view said) {
+  const auto line = said.substr(0, said.find('\n'));
+  return {Errc::unavailable, "cannot reach the database: " + std::string(line) +
+                                 "; check postgres.dsn and that the server runs"};
+}
+
+}  // namespace
+
+Result<void> check_schema(const std::string& dsn, const SchemaFacts& facts) {
+  try {
+    auto session = open_connection(dsn);
+    pqxx::read_transaction tx(session);
+    auto judged = judge(settings_of(tx.exec(read_settings)), facts);
+    if (judged) refuse_unbound_role(tx);
+    return judged;
+  } catch (const Outage& unbound) {
+    return unbound.error();
+  } catch (const pqxx::broken_connection& refused) {
+    return cannot_reach(refused.what());
+  } catch (const pqxx::sql_error& failed) {
+    if (means_not_migrated(sqlstate_of(failed))) {
+      return not_migrated("the database has no schema of memseal");
+    }
+    return failure_of(failed).error;
+  } catch (const std::exception& thrown) {
+    return failure_of(thrown).error;
+  }
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,200 @@
+#include "adapters/redis/internal/link_core.hpp"
+
+#include "runtime/log.hpp"
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+
+#include <utility>
+
+namespace memseal::redis {
+
+namespace {
+
+using boost::system::error_code;
+using runtime::LogLevel;
+
+std::string text_of(const SecretBytes& secret) {
+  const auto bytes = secret.view();
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+Error away(std::string message = "Redis is away") {
+  return {Errc::unavailable, std::move(message)};
+}
+
+}  // namespace
+
+LinkCore::LinkCore(asio::any_io_executor executor, Address address, LinkOptions options)
+    : executor_(std::move(executor)),
+      address_(std::move(address)),
+      options_(std::move(options)),
+      backoff_(options_.retry_first, options_.retry_max),
+      random_(std::random_device{}()),
+      resolver_(executor_),
+      retry_timer_(executor_),
+      connect_timer_(executor_),
+      changed_(executor_, asio::steady_timer::time_point::max()) {}
+
+void LinkCore::start() {
+  asio::post(executor_, [self = shared_from_this()] { self->attempt(); });
+}
+
+void LinkCore::stop() {
+  if (std::exchange(stopped_, true)) return;
+  retry_timer_.cancel();
+  connect_timer_.cancel();
+  resolver_.cancel();
+  set_connected(false);
+  while (!waiters_.empty())
+    give_up(waiters_.begin()->first, {Errc::cancelled, "the link was closed"});
+  if (auto open = std::move(connection_)) open->drop("closed");
+  changed_.cancel();
+}
+
+void LinkCore::attempt() {
+  if (stopped_) return;
+  error_code not_numeric;
+  const auto address = asio::ip::make_address(address_.host, not_numeric);
+  if (!not_numeric) return connect_to(address.to_string());
+  // hiredis would resolve names itself, and block the loop.
+  resolver_.async_resolve(address_.host, std::to_string(address_.port),
+                          [self = shared_from_this()](error_code ec, auto results) {
+                            if (self->stopped_) return;
+                            if (ec || results.empty())
+                              return self->retry("cannot resolve its name");
+                            self->connect_to(results.begin()->endpoint().address().to_string());
+                          });
+}
+
+void LinkCore::connect_to(const std::string& ip) {
+  const auto number = ++attempt_;
+  unanswered_ = 0;
+  std::string reason;
+  Connection::Events events{
+      [self = shared_from_this(), number](std::uintptr_t id, const redisReply* reply) {
+        if (self->attempt_ == number) self->replied(id, reply);
+      },
+      [self = shared_from_this(), number](const std::string& why) { self->ended(number, why); }};
+  connection_ = Connection::open(executor_, ip, address_.port, std::move(events), reason);
+  if (!connection_) return retry(reason);
+  connect_timer_.expires_after(options_.connect_timeout);
+  connect_timer_.async_wait([self = shared_from_this(), number](error_code ec) {
+    if (ec || self->stopped_ || self->attempt_ != number || self->connected()) return;
+    if (self->connection_) self->connection_->drop("no answer while connecting");
+  });
+  shake_hands();
+}
+
+void LinkCore::shake_hands() {
+  if (!address_.password.empty()) {
+    std::vector<std::string> words{"AUTH"};
+    if (!address_.user.empty()) words.push_back(address_.user);
+    words.push_back(text_of(address_.password));
+    handshake_step(std::move(words), false);
+  }
+  if (address_.db != 0) handshake_step({"SELECT", std::to_string(address_.db)}, false);
+  handshake_step({"PING"}, true);
+}
+
+void LinkCore::handshake_step(std::vector<std::string> words, bool last) {
+  const auto number = attempt_;
+  const auto id = wait_for(
+      [self = shared_from_this(), number, last](Result<Reply> reply) {
+        if (self->attempt_ != number || self->stopped_ || !reply) return;
+        if (reply->kind == Reply::Kind::error) {
+          // The server's words, such as WRONGPASS or LOADING; they hold nothing of ours.
+          if (self->connection_) self->connection_->drop(reply->text.substr(0, 80).c_str());
+        } else if (last) {
+          self->come_up();
+        }
+      },
+      options_.connect_timeout * 2);
+  if (!push(words, id)) give_up(id, away());
+  for (auto& word : words) wipe(word.data(), word.size());
+}
+
+void LinkCore::come_up() {
+  connect_timer_.cancel();
+  backoff_.reset();
+  if (std::exchange(reported_away_, false)) runtime::log(LogLevel::info, "redis_back");
+  set_connected(true);
+  changed_.cancel();
+}
+
+void LinkCore::set_connected(bool connected) {
+  if (connected_.exchange(connected, std::memory_order_relaxed) == connected) return;
+  if (options_.on_change) options_.on_change(connected);
+}
+
+void LinkCore::ended(std::uint64_t attempt, const std::string& reason) {
+  if (attempt != attempt_ || stopped_) return;
+  connection_.reset();
+  connect_timer_.cancel();
+  retry(reason);
+}
+
+void LinkCore::retry(const std::string& reason) {
+  if (stopped_) return;
+  if (!std::exchange(reported_away_, true))
+    runtime::log(LogLevel::warn, "redis_away", {{"reason", reason}});
+  set_connected(false);
+  while (!waiters_.empty()) give_up(waiters_.begin()->first, away());
+  const auto unit = std::uniform_real_distribution<double>(0, 1)(random_);
+  // Jitter may draw nothing at all: an attempt a millisecond would still be too many.
+  retry_timer_.expires_after(std::max(backoff_.next(unit), options_.retry_first));
+  retry_timer_.async_wait([self = shared_from_this()](error_code ec) {
+    if (!ec) self->attempt();
+  });
+}
+
+std::uintptr_t LinkCore::wait_for(Done done, std::chrono::milliseconds timeout) {
+  const auto id = ++last_id_;
+  auto timer = std::make_unique<asio::steady_timer>(executor_, timeout);
+  timer->async_wait([weak = weak_from_this(), id](error_code ec) {
+    if (ec) return;
+    if (const auto self = weak.lock()) self->on_timeout(id);
+  });
+  waiters_.emplace(id, Waiter{std::move(done), std::move(timer)});
+  return id;
+}
+
+bool LinkCore::push(const std::vector<std::string>& words, std::uintptr_t id) {
+  if (!connection_ || !connection_->send(words, id)) return false;
+  if (unanswered_++ == 0) heard_at_ = Clock::now();
+  return true;
+}
+
+std::uintptr_t LinkCore::send(const std::vector<std::string>& words,
+                              std::chrono::milliseconds timeout, Done done) {
+  if (stopped_) return done(Error{Errc::cancelled, "the link was closed"}), 0;
+  if (!connected()) return done(away()), 0;
+  if (unanswered_ >= options_.commands_max)
+    return done(Error{Errc::overloaded, "too many commands wait for Redis"}), 0;
+  const auto id = wait_for(std::move(done), timeout);
+  if (push(words, id)) return id;
+  give_up(id, away());
+  return 0;
+}
+
+void LinkCore::give_up(std::uintptr_t id, Error why) {
+  if (auto node = waiters_.extract(id)) node.mapped().done(std::move(why));
+}
+
+void LinkCore::on_timeout(std::uintptr_t id) {
+  give_up(id, {Errc::timeout, "Redis did not answer in time"});
+  // A peer that went away without a word, or hangs: its answers would come too late anyway.
+  if (unanswered_ > 0 && connection_ && Clock::now() - heard_at_ >= options_.silence_max)
+    connection_->drop("silent with commands open");
+}
+
+void LinkCore::replied(std::uintptr_t id, const redisReply* reply) {
+  if (unanswered_ > 0) --unanswered_;
+  heard_at_ = Clock::now();
+  auto node = waiters_.extract(id);
+  if (!node) return;  // its waiter gave up
+  node.mapped().done(reply == nullptr ? Result<Reply>(away("Redis went away"))
+                                      : Result<Reply>(copy_of(*reply)));
+}
+
+}  // namespace memseal::redis

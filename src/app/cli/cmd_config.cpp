@@ -1,0 +1,114 @@
+#include "app/cli/commands.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+namespace memseal::app {
+
+namespace json = boost::json;
+
+void complain(const Error& error) { std::fprintf(stderr, "memseal: %s\n", error.message.c_str()); }
+
+LoadedConfig read_config_layers(const GlobalOptions& global) {
+  ConfigSources sources;
+  sources.environment = process_environment();
+  for (const auto& [name, value] : sources.environment)
+    if (name == "MEMSEAL_CONFIG" && !value.empty()) sources.file = value;
+  if (!global.config_file.empty()) sources.file = global.config_file;
+  std::vector<Error> problems;
+  for (const auto& assignment : global.assignments) {
+    const auto equals = assignment.find('=');
+    if (equals == std::string::npos)
+      problems.push_back({Errc::bad_config, "--set takes key=value, not \"" + assignment + "\""});
+    else
+      sources.flags.emplace_back(assignment.substr(0, equals), assignment.substr(equals + 1));
+  }
+  auto loaded = load_config(sources);
+  loaded.problems.insert(loaded.problems.end(), problems.begin(), problems.end());
+  return loaded;
+}
+
+std::optional<Config> read_config(const GlobalOptions& global) {
+  auto loaded = read_config_layers(global);
+  for (const auto& problem : loaded.problems) complain(problem);
+  if (!loaded.problems.empty()) return std::nullopt;
+  return std::move(loaded.values);
+}
+
+int cmd_config_check(const GlobalOptions& global) {
+  const auto loaded = read_config_layers(global);
+  if (global.json) {
+    json::array problems;
+    for (const auto& problem : loaded.problems)
+      problems.push_back(json::object{{"key", problem.field}, {"message", problem.message}});
+    std::printf("%s\n", json::serialize(json::object{{"ok", loaded.problems.empty()},
+                                                     {"problems", std::move(problems)}})
+                            .c_str());
+  } else {
+    for (const auto& problem : loaded.problems) complain(problem);
+    if (loaded.problems.empty()) std::printf("the configuration is sound\n");
+  }
+  return loaded.problems.empty() ? exit_ok : exit_usage;
+}
+
+int cmd_config_show(const GlobalOptions& global) {
+  const auto loaded = read_config_layers(global);
+  json::object all;
+  std::size_t widest = 0;
+  for (const auto& setting : settings()) widest = std::max(widest, setting.key.size());
+  for (const auto& setting : settings()) {
+    auto value = setting.get(loaded.values);
+    if (setting.secret && !value.empty()) value = "(set)";
+    const auto& origin = loaded.origin.at(setting.key);
+    if (global.json)
+      all[setting.key] = json::object{{"value", value},
+                                      {"origin", origin},
+                                      {"help", setting.help},
+                                      {"env", env_name(setting.key)}};
+    else
+      std::printf("%-*s  %-36s  %s\n", static_cast<int>(widest), setting.key.c_str(),
+                  value.empty() ? "\"\"" : value.c_str(), origin.c_str());
+  }
+  if (global.json) std::printf("%s\n", json::serialize(all).c_str());
+  for (const auto& problem : loaded.problems) complain(problem);
+  return loaded.problems.empty() ? exit_ok : exit_usage;
+}
+
+int cmd_config_init(const GlobalOptions& global, const std::string& file) {
+  const auto text = config_template();
+  if (file == "-") {
+    std::fputs(text.c_str(), stdout);
+    return exit_ok;
+  }
+  if (std::filesystem::exists(file)) {
+    complain({Errc::bad_config, file + " exists already; memseal does not overwrite it"});
+    return exit_failed;
+  }
+  std::ofstream out(file);
+  // It is to hold addresses with passwords.
+  std::error_code ignored;
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read |
+                                         std::filesystem::perms::owner_write, ignored);
+  out << text;
+  out.close();
+  if (!out) {
+    complain({Errc::bad_config, "cannot write " + file});
+    return exit_failed;
+  }
+  if (!global.quiet) std::fprintf(stderr, "wrote %s\n", file.c_str());
+  return exit_ok;
+}
+
+int cmd_version(const GlobalOptions& global) {
+  if (global.json)
+    std::printf("%s\n", json::serialize(json::object{{"version", MEMSEAL_VERSION}}).c_str());
+  else
+    std::printf("memseal %s\n", MEMSEAL_VERSION);
+  return exit_ok;
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,157 @@
+// `memseal dev`: the whole service on this machine, with nothing to set up.
+#include "app/cli/commands.hpp"
+#include "app/cli/local_postgres.hpp"
+#include "app/cli/migrations.hpp"
+#include "app/service/keys.hpp"
+
+#include "adapters/kafka/embedded_broker.hpp"
+#include "app/service/service.hpp"
+#include "pure/crypto/random.hpp"
+#include "pure/crypto/token.hpp"
+
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+namespace memseal::app {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder of our own; removed at the end when we made up its name.
+class DevFolder {
+ public:
+  static Result<DevFolder> make(const std::string& given) {
+    DevFolder folder;
+    std::error_code failure;
+    if (!given.empty()) {
+      folder.path_ = fs::absolute(given);
+      fs::create_directories(folder.path_, failure);
+      if (failure) return Error{Errc::bad_config, "cannot create " + given};
+      return folder;
+    }
+    auto pattern = (fs::temp_directory_path(failure) / "memseal-dev-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr)
+      return Error{Errc::unavailable, "cannot create a temporary folder"};
+    folder.path_ = pattern;
+    folder.temporary_ = true;
+    return folder;
+  }
+  ~DevFolder() {
+    std::error_code ignored;
+    if (temporary_) fs::remove_all(path_, ignored);
+  }
+  DevFolder(DevFolder&& other) noexcept
+      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, false)) {}
+  DevFolder& operator=(DevFolder&&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  DevFolder() = default;
+  fs::path path_;
+  bool temporary_ = false;
+};
+
+std::string with_user(const std::string& owner_dsn, const std::string& user,
+                      const std::string& password) {
+  // Later keywords win in libpq's key=value form, not in addresses: rewrite the user part.
+  const auto scheme = owner_dsn.find("://");
+  if (scheme == std::string::npos) return owner_dsn + " user=" + user + " password=" + password;
+  const auto begin = scheme + 3;
+  const auto at = owner_dsn.find('@', begin);
+  const auto host = at == std::string::npos ? begin : at + 1;
+  return owner_dsn.substr(0, begin) + user + ":" + password + "@" + owner_dsn.substr(host);
+}
+
+Result<void> prepare_keys(Config& config, const fs::path& folder) {
+  if (!config.seal.keyring_file.empty() || !config.seal.encryption_key.empty()) return {};
+  config.seal.keyring_file = folder / "keyring";
+  if (fs::exists(config.seal.keyring_file)) return {};
+  return crypto::Keyring::create(config.seal.keyring_file);
+}
+
+Result<void> migrate_for_dev(Config& config, const std::string& owner_dsn) {
+  auto facts = migration_facts(config, owner_dsn, "");
+  if (!facts) return facts.error();
+  std::uint8_t bytes[24];
+  crypto::fill_random(bytes);
+  facts->app_user_password = to_hex(bytes, sizeof bytes);
+  if (auto done = postgres::migrate_up(*facts); !done) return done.error();
+  config.postgres.dsn = with_user(owner_dsn, "app_user", facts->app_user_password);
+  return {};
+}
+
+void announce(const Config& config, const Service& service, const DevOptions& options,
+              const std::string& token) {
+  const auto url = "http://127.0.0.1:" + std::to_string(service.port());
+  std::printf(
+      "memseal is ready: %s\n\n"
+      "  Kafka    %s   (topics %s, %s)\n"
+      "  token    %s\n"
+      "           (user %s, valid for a day)\n\n"
+      "Put a document in:\n"
+      "  MEMSEAL__KAFKA__BROKERS=%s memseal publish upload --user %s README.md\n\n"
+      "Ask:\n"
+      "  curl -N %s/api/v1/memory/query -H 'Accept: text/event-stream' \\\n"
+      "    -H 'Content-Type: application/json' -d '{\"query\":\"how do I start?\"}' \\\n"
+      "    -H 'Authorization: Bearer %s'\n\n"
+      "Ctrl-C stops everything.\n",
+      url.c_str(), config.kafka.brokers.c_str(), config.kafka.upload_topic.c_str(),
+      config.kafka.chat_topic.c_str(), token.c_str(), options.user.c_str(),
+      config.kafka.brokers.c_str(), options.user.c_str(), url.c_str(), token.c_str());
+  std::fflush(stdout);
+}
+
+int fail(const Error& error) {
+  complain(error);
+  return exit_usage;
+}
+
+}  // namespace
+
+int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
+  auto config = read_config(global);
+  if (!config) return exit_usage;
+  set_up_log(*config);
+  const auto user = UserId::parse(options.user);
+  if (!user) return fail(user.error());
+  const auto folder = DevFolder::make(options.directory);
+  if (!folder) return fail(folder.error());
+  if (auto made = prepare_keys(*config, folder->path()); !made) return fail(made.error());
+
+  auto owner_dsn = options.pg.empty() ? config->postgres.migrate_dsn : options.pg;
+  std::unique_ptr<LocalPostgres> database;
+  if (owner_dsn.empty()) {
+    if (!global.quiet) std::fprintf(stderr, "starting a private PostgreSQL…\n");
+    auto started = LocalPostgres::start(folder->path());
+    if (!started) return fail(started.error());
+    database = std::move(*started);
+    owner_dsn = database->dsn();
+  }
+  if (auto migrated = migrate_for_dev(*config, owner_dsn); !migrated) return fail(migrated.error());
+
+  std::optional<kafka::EmbeddedBroker> broker;
+  if (config->kafka.brokers.empty()) {
+    broker.emplace();
+    broker->create_topic(config->kafka.upload_topic, 4);
+    broker->create_topic(config->kafka.chat_topic, 4);
+    for (const auto& topic : {config->kafka.upload_topic, config->kafka.chat_topic})
+      broker->create_topic(topic + ".dlq", 1);
+    broker->create_topic(config->kafka.status_topic, 4);
+    config->kafka.create_topics = false;
+    config->kafka.brokers = broker->bootstrap();
+  }
+  auto service = Service::make(*config);
+  if (!service) return fail(service.error());
+  const auto keyring = load_keyring(*config);
+  if (!keyring) return fail(keyring.error());
+  const auto token = crypto::mint_hs256(keyring->token_key(), *user, std::time(nullptr), 86'400,
+                                        {config->auth.issuer, config->auth.audience});
+  return (*service)->run([&] { announce(*config, **service, options, token); });
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,216 @@
+#include "app/cli/commands.hpp"
+#include "app/service/wiring.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <cstdio>
+
+namespace memseal::app {
+
+namespace json = boost::json;
+namespace asio = boost::asio;
+
+namespace {
+
+/// One line of the report. A finding that is not required does not make the doctor fail.
+struct Finding {
+  std::string name;
+  bool ok = false;
+  std::string detail;
+  std::string mend;
+  bool required = true;
+};
+
+Finding ill(std::string name, const Error& error, std::string mend) {
+  return {std::move(name), false, error.message, std::move(mend)};
+}
+
+/// What mends a model that was refused.
+std::string mend_of(const Error& error, std::string otherwise) {
+  return error.field == "model.device" ? "see gpu above" : std::move(otherwise);
+}
+
+Finding check_listen(const std::string& key, const std::string& address) {
+  const auto place = parse_listen(address, key);
+  if (!place) return ill(key, place.error(), "set " + env_name(key) + " to address:port");
+  asio::io_context io;
+  boost::system::error_code failure;
+  const auto host = asio::ip::make_address(place->first, failure);
+  asio::ip::tcp::acceptor door(io);
+  if (!failure) {
+    const asio::ip::tcp::endpoint endpoint(host, place->second);
+    door.open(endpoint.protocol(), failure);
+    if (!failure) door.set_option(asio::socket_base::reuse_address(true), failure);
+    if (!failure) door.bind(endpoint, failure);
+  }
+  if (!failure) return {key, true, address + " is free", ""};
+  return {key, false, address + ": " + failure.message(),
+          "stop what listens there, or set " + env_name(key), false};
+}
+
+void check_kafka(const Config& config, std::vector<Finding>& findings) {
+  const std::string mend =
+      "start a broker (`scripts/stack up kafka`) and set " + env_name("kafka.brokers");
+  if (config.kafka.brokers.empty()) {
+    findings.push_back({"kafka", false, "kafka.brokers is not set", mend});
+    return;
+  }
+  std::vector<std::string> topics;
+  topics.push_back(config.kafka.upload_topic);
+  topics.push_back(config.kafka.chat_topic);
+  const auto seen = kafka::probe_cluster(kafka_client(config), topics);
+  if (!seen) {
+    findings.push_back(ill("kafka", seen.error(), mend));
+    return;
+  }
+  for (const auto& broker : seen->brokers)
+    if (!broker.reachable)
+      findings.push_back({"kafka listener", false,
+                          "the broker advertises " + broker.host + ":" +
+                              std::to_string(broker.port) +
+                              ", which does not answer: " + broker.why,
+                          "set advertised.listeners to an address this machine reaches"});
+  std::string detail = std::to_string(seen->brokers.size()) + " broker(s)";
+  for (const auto& topic : seen->topics)
+    detail += ", " + topic.name +
+              (topic.partitions > 0 ? " (" + std::to_string(topic.partitions) + " partitions)"
+                                    : " (not there yet: made at start)");
+  findings.push_back({"kafka", true, detail, ""});
+}
+
+void check_redis(const Config& config, std::vector<Finding>& findings) {
+  if (config.redis.url.empty()) {
+    findings.push_back({"redis", true, "not configured: buckets live in this process", "", false});
+    return;
+  }
+  Finding finding{
+      "redis", false, "does not answer",
+      "start Redis and set " + env_name("redis.url") + "; until then buckets live in this process",
+      false};
+  auto address = redis::Address::parse(config.redis.url);
+  if (!address) {
+    finding.detail = address.error().message;
+    finding.required = true;
+    findings.push_back(finding);
+    return;
+  }
+  asio::io_context io(1);
+  redis::RedisLink link(io.get_executor(), std::move(*address));
+  asio::co_spawn(io, link.ready_within(std::chrono::seconds(2)),
+                 [&](std::exception_ptr failure, bool up) {
+                   finding.ok = !failure && up;
+                   link.close();
+                 });
+  io.run();
+  if (finding.ok) finding.detail = "answers";
+  findings.push_back(finding);
+}
+
+void check_gpu(const Config& config, std::vector<Finding>& findings) {
+  if (config.model.device == "cpu") {
+    findings.push_back({"gpu", true, "not looked for: model.device is cpu", "", false});
+    return;
+  }
+  const auto seen = model::look_for_device();
+  const bool required = config.model.device == "cuda";
+  if (seen.found || !required)
+    findings.push_back(
+        {"gpu", true, seen.found ? seen.detail : "none: " + seen.detail, "", required});
+  else
+    findings.push_back({"gpu", false, seen.detail,
+                        seen.mend + ", or set " + env_name("model.device") + "=auto"});
+}
+
+void check_models_and_database(const Config& config, std::vector<Finding>& findings) {
+  asio::thread_pool cpu(1);
+  const auto gpu = make_device_host(config);
+  const auto keyring = load_keyring(config);
+  if (keyring)
+    findings.push_back({"keys", true, "loaded", ""});
+  else
+    findings.push_back(ill("keys", keyring.error(),
+                           "memseal keys init keyring; set " + env_name("seal.keyring_file")));
+  const auto embedder = make_embedder(config, cpu, gpu);
+  if (embedder)
+    findings.push_back({"embedder", true, embedder->description(), ""});
+  else
+    findings.push_back(ill("embedder", embedder.error(),
+                           mend_of(embedder.error(),
+                                   config.embedding.url.empty()
+                                       ? "scripts/deps fetches the default one"
+                                       : "see the settings embedding.*, or unset embedding.url")));
+  const auto reranker = make_reranker(config, cpu, gpu);
+  if (!reranker)
+    findings.push_back(
+        ill("reranker", reranker.error(),
+            mend_of(reranker.error(), "mend or unset " + env_name("rerank.model"))));
+  else
+    findings.push_back({"reranker", true,
+                        *reranker ? describe((*reranker)->info(), (*reranker)->why_cpu())
+                                  : "none configured: answers keep the search order",
+                        "", false});
+  if (config.postgres.dsn.empty()) {
+    findings.push_back(
+        {"database", false, "postgres.dsn is not set", "set " + env_name("postgres.dsn")});
+  } else if (keyring && embedder) {
+    const auto fits =
+        postgres::check_schema(config.postgres.dsn, schema_facts(*keyring, **embedder));
+    if (fits)
+      findings.push_back({"database", true, "reachable, migrated, fits keys and model", ""});
+    else
+      findings.push_back(ill("database", fits.error(),
+                             fits.error().code == Errc::unavailable
+                                 ? "check " + env_name("postgres.dsn")
+                                 : "see the sentence above"));
+  }
+}
+
+}  // namespace
+
+int cmd_doctor(const GlobalOptions& global) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  runtime::log_setup(runtime::LogLevel::off, runtime::LogFormat::text);
+  std::vector<Finding> findings;
+  findings.push_back({"config", true, "every key is known and in range", ""});
+  check_gpu(*config, findings);
+  check_models_and_database(*config, findings);
+  check_kafka(*config, findings);
+  check_redis(*config, findings);
+  findings.push_back(check_listen("http.listen", config->http.listen));
+  if (config->http.admin_listen != "off")
+    findings.push_back(check_listen("http.admin_listen", config->http.admin_listen));
+
+  bool sound = true;
+  json::array checks;
+  for (const auto& finding : findings) {
+    sound = sound && (finding.ok || !finding.required);
+    checks.push_back(json::object{{"name", finding.name},
+                                  {"ok", finding.ok},
+                                  {"required", finding.required},
+                                  {"detail", finding.detail},
+                                  {"mend", finding.mend}});
+    if (global.json) continue;
+    std::printf("%s %-18s %s\n",
+                finding.ok         ? "ok  "
+                : finding.required ? "FAIL"
+                                   : "note",
+                finding.name.c_str(), finding.detail.c_str());
+    if (!finding.ok) std::printf("     %-18s → %s\n", "", finding.mend.c_str());
+  }
+  if (global.json)
+    std::printf(
+        "%s\n",
+        json::serialize(json::object{{"ok", sound}, {"checks", std::move(checks)}}).c_str());
+  else
+    std::printf("%s\n", sound ? "all that is required is well" : "something required is missing");
+  return sound ? exit_ok : exit_not_ready;
+}
+
+}  // namespace memseal::app

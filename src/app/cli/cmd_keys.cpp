@@ -1,0 +1,73 @@
+#include "app/cli/commands.hpp"
+#include "app/service/keys.hpp"
+
+#include "pure/crypto/token.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <cstdio>
+#include <ctime>
+
+namespace memseal::app {
+
+namespace json = boost::json;
+
+Result<crypto::Keyring> load_keyring(const Config& config) {
+  if (!config.seal.encryption_key.empty()) {
+    if (config.seal.token_key.empty() && config.auth.jwks_file.empty())
+      return Error{Errc::key_missing,
+                   "seal.token_key is not set; give it, or auth.jwks_file, or a keyring file"};
+    return crypto::Keyring::from_keys(config.seal.tenant_hmac_key, config.seal.encryption_key,
+                                      config.seal.token_key);
+  }
+  if (config.seal.keyring_file.empty())
+    return Error{Errc::key_missing,
+                 "no keys: run `memseal keys init keyring` and set seal.keyring_file"};
+  return crypto::Keyring::load(config.seal.keyring_file);
+}
+
+int cmd_keys_init(const GlobalOptions& global, const std::string& file) {
+  if (auto made = crypto::Keyring::create(file); !made) {
+    complain(made.error());
+    return exit_failed;
+  }
+  if (!global.quiet)
+    std::fprintf(stderr,
+                 "wrote %s (mode 0600). Keep a copy apart from the database: without it the rows\n"
+                 "cannot be opened, and with another one they cannot be found.\n",
+                 file.c_str());
+  return exit_ok;
+}
+
+int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  if (!config->auth.jwks_file.empty()) {
+    complain({Errc::bad_config,
+              "auth.jwks_file is set: tokens come from your identity provider, not from here"});
+    return exit_usage;
+  }
+  const auto keyring = load_keyring(*config);
+  if (!keyring) {
+    complain(keyring.error());
+    return exit_usage;
+  }
+  const auto user = UserId::parse(options.user);
+  if (!user) {
+    complain(user.error());
+    return exit_usage;
+  }
+  const auto now_s = static_cast<std::int64_t>(std::time(nullptr));
+  const auto token = crypto::mint_hs256(keyring->token_key(), *user, now_s, options.lifetime_s,
+                                        {config->auth.issuer, config->auth.audience});
+  if (global.json)
+    std::printf("%s\n", json::serialize(json::object{{"token", token},
+                                                     {"expires_at", now_s + options.lifetime_s}})
+                            .c_str());
+  else
+    std::printf("%s\n", token.c_str());
+  return exit_ok;
+}
+
+}  // namespace memseal::app

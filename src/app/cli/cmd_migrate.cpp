@@ -1,0 +1,152 @@
+#include "app/cli/commands.hpp"
+#include "app/cli/migrations.hpp"
+#include "app/service/wiring.hpp"
+
+#include <boost/asio/thread_pool.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <cstdio>
+#include <fstream>
+
+namespace memseal::app {
+
+namespace json = boost::json;
+
+Result<std::filesystem::path> find_migrations(const std::string& given) {
+  namespace fs = std::filesystem;
+  if (!given.empty()) {
+    if (fs::is_directory(given)) return fs::path(given);
+    return Error{Errc::bad_config, "the directory " + given + " does not exist"};
+  }
+  std::error_code ignored;
+  const auto program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path places[] = {program / "../../config/migrations",
+                             program / "../share/memseal/migrations", "config/migrations",
+                             "/usr/share/memseal/migrations"};
+  for (const auto& place : places)
+    if (fs::is_directory(place, ignored)) return fs::weakly_canonical(place, ignored);
+  return Error{Errc::bad_config, "no migrations found beside the program: name them with --dir"};
+}
+
+Result<postgres::MigrateOptions> migration_facts(const Config& config, const std::string& dsn,
+                                                 const std::string& directory) {
+  auto found = find_migrations(directory);
+  if (!found) return found.error();
+  postgres::MigrateOptions options;
+  options.dsn = dsn;
+  options.directory = *found;
+  const auto keyring = load_keyring(config);
+  if (!keyring) return keyring.error();
+  options.key_check = keyring->tenant_key_check();
+  boost::asio::thread_pool cpu(1);
+  const auto embedder = make_embedder(config, cpu);
+  if (!embedder) return embedder.error();
+  options.dimension = (*embedder)->dimension();
+  options.model = (*embedder)->model_name();
+  return options;
+}
+
+namespace {
+
+json::object to_json(const postgres::MigrationLine& line) {
+  return {{"version", line.version},
+          {"name", line.name},
+          {"applied", line.applied},
+          {"changed", line.changed},
+          {"applied_at", line.applied_at}};
+}
+
+int print_lines(const GlobalOptions& global, const std::vector<postgres::MigrationLine>& lines,
+                const char* nothing) {
+  json::array all;
+  for (const auto& line : lines) {
+    if (global.json)
+      all.push_back(to_json(line));
+    else
+      std::printf("%04d %-24s %s%s\n", line.version, line.name.c_str(),
+                  line.applied ? ("applied " + line.applied_at).c_str() : "not applied",
+                  line.changed ? "  (the file has changed since)" : "");
+  }
+  if (global.json)
+    std::printf("%s\n", json::serialize(all).c_str());
+  else if (lines.empty())
+    std::printf("%s\n", nothing);
+  return exit_ok;
+}
+
+int print_report(const GlobalOptions& global, const postgres::MigrateReport& report,
+                 const std::string& action) {
+  if (global.json) {
+    json::array done;
+    for (const auto& line : report.done) done.push_back(to_json(line));
+    std::printf("%s\n", json::serialize(json::object{{"done", std::move(done)},
+                                                     {"version", report.version},
+                                                     {"notes", json::array(report.notes.begin(),
+                                                                           report.notes.end())}})
+                            .c_str());
+    return exit_ok;
+  }
+  const char* verb = action == "up" ? "applied" : action == "down" ? "took back" : "would apply";
+  for (const auto& line : report.done)
+    std::printf("%s %04d %s\n", verb, line.version, line.name.c_str());
+  for (const auto& note : report.notes) std::printf("note: %s\n", note.c_str());
+  std::printf("the schema is at version %d\n", report.version);
+  return exit_ok;
+}
+
+Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateOptions& options) {
+  if (config.postgres.migrate_dsn.empty())
+    return Error{Errc::bad_config,
+                 "postgres.migrate_dsn is not set: the owner's address (env " +
+                     env_name("postgres.migrate_dsn") + ")",
+                 "postgres.migrate_dsn"};
+  Result<postgres::MigrateOptions> facts = Error{};
+  if (options.action == "up" || options.action == "plan") {
+    facts = migration_facts(config, config.postgres.migrate_dsn, options.directory);
+    if (!facts) return facts;
+  } else {
+    const auto directory = find_migrations(options.directory);
+    if (!directory) return directory.error();
+    facts = postgres::MigrateOptions{.dsn = config.postgres.migrate_dsn, .directory = *directory};
+  }
+  facts->to = options.to;
+  if (!options.app_password.empty()) {
+    std::ifstream file(options.app_password);
+    if (!std::getline(file, facts->app_user_password) || facts->app_user_password.empty())
+      return Error{Errc::bad_config, "cannot read a password from " + options.app_password};
+  }
+  return facts;
+}
+
+}  // namespace
+
+int cmd_migrate(const GlobalOptions& global, const MigrateOptions& options) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  const auto facts = options_of(*config, options);
+  if (!facts) {
+    complain(facts.error());
+    return exit_usage;
+  }
+  if (options.action == "status") {
+    const auto lines = postgres::migrate_status(*facts);
+    if (lines) return print_lines(global, *lines, "no migrations");
+    complain(lines.error());
+    return exit_failed;
+  }
+  if (options.action == "down" && !options.force) {
+    complain({Errc::bad_request,
+              "`migrate down` deletes what the migrations made, data included; add --force"});
+    return exit_usage;
+  }
+  const auto report = options.action == "up"     ? postgres::migrate_up(*facts)
+                      : options.action == "down" ? postgres::migrate_down(*facts)
+                                                 : postgres::migrate_plan(*facts);
+  if (report) return print_report(global, *report, options.action);
+  complain(report.error());
+  return exit_failed;
+}
+
+}  // namespace memseal::app

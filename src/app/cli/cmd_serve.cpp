@@ -1,0 +1,53 @@
+#include "app/cli/commands.hpp"
+
+#include "app/service/service.hpp"
+#include "runtime/log.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace memseal::app {
+
+void set_up_log(const Config& config) {
+  auto level = runtime::LogLevel::info;
+  runtime::parse_log_level(config.log.level, level);
+  const bool json = config.log.format == "json" || (config.log.format == "auto" && !isatty(2));
+  runtime::log_setup(level, json ? runtime::LogFormat::json : runtime::LogFormat::text);
+}
+
+namespace {
+
+// Renamed into place, so that a reader never sees half of it.
+void write_ports(const std::string& path, int port, int admin_port) {
+  const auto draft = path + ".new";
+  std::ofstream(draft) << port << ' ' << admin_port << '\n';
+  std::error_code failure;
+  std::filesystem::rename(draft, path, failure);
+  if (failure) complain({Errc::bad_config, "cannot write " + path});
+}
+
+}  // namespace
+
+int cmd_serve(const GlobalOptions& global, const ServeOptions& options) {
+  auto config = read_config(global);
+  if (!config) return exit_usage;
+  if (options.no_ingest) config->kafka.enabled = false;
+  set_up_log(*config);
+  auto service = Service::make(*config);
+  if (!service) {
+    complain(service.error());
+    return exit_usage;
+  }
+  return (*service)->run([&] {
+    if (!options.ports_file.empty())
+      write_ports(options.ports_file, (*service)->port(), (*service)->admin_port());
+    if (!global.quiet)
+      std::fprintf(stderr, "memseal %s serves on port %d%s\n", MEMSEAL_VERSION, (*service)->port(),
+                   config->kafka.enabled ? "" : " (queries only)");
+  });
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,125 @@
+#pragma once
+// The commands of the one binary. Each takes its parsed options and returns an exit code; data goes
+// to stdout, talk to stderr.
+#include "app/config/config.hpp"
+#include "base/result.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace memseal::app {
+
+/// Documented in `memseal --help` and tested.
+enum ExitCode : int {
+  exit_ok = 0,
+  exit_failed = 1,
+  exit_usage = 2,  ///< wrong flags or configuration
+  exit_not_ready = 3,
+  exit_not_found = 4,
+  exit_denied = 5,
+};
+
+/// Options every command has.
+struct GlobalOptions {
+  std::string config_file;
+  std::vector<std::string> assignments;  ///< --set key=value
+  bool json = false;
+  bool quiet = false;
+};
+
+/// Applies log.level and log.format.
+void set_up_log(const Config& config);
+/// Prints "memseal: <message>" to stderr.
+void complain(const Error& error);
+/// Reads the configuration; prints every problem and returns nothing when there is one.
+std::optional<Config> read_config(const GlobalOptions& global);
+/// Reads it together with the origin of each value.
+LoadedConfig read_config_layers(const GlobalOptions& global);
+
+struct ServeOptions {
+  bool no_ingest = false;
+  std::string ports_file;  ///< receives "public admin" once the service is ready
+};
+int cmd_serve(const GlobalOptions& global, const ServeOptions& options);
+
+struct DevOptions {
+  std::string pg;  ///< owner DSN; empty: a private cluster
+  std::string user = "alice";
+  std::string directory;  ///< where keys and the private cluster live
+};
+int cmd_dev(const GlobalOptions& global, const DevOptions& options);
+
+struct MigrateOptions {
+  std::string action;  ///< up, down, status, plan
+  std::optional<int> to;
+  std::string directory;     ///< of the SQL pairs; empty: the installed ones
+  std::string app_password;  ///< set on role app_user
+  bool force = false;
+};
+int cmd_migrate(const GlobalOptions& global, const MigrateOptions& options);
+
+int cmd_keys_init(const GlobalOptions& global, const std::string& file);
+
+struct TokenOptions {
+  std::string user;
+  std::int64_t lifetime_s = 3'600;
+};
+int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options);
+
+struct PublishOptions {
+  std::string user;
+  std::vector<std::string> files;  ///< upload: paths, or "-" for stdin
+  std::string doc_id;
+  std::string mime_type;
+  std::vector<std::string> tags;
+  std::string conversation;           ///< chat
+  std::vector<std::string> messages;  ///< chat: role:content
+  std::string messages_file;          ///< chat: JSON file or "-"
+  bool print_only = false;            ///< --dry-run: print the event, send nothing
+};
+int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& options);
+int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options);
+
+struct QueryOptions {
+  std::string text;
+  std::string url;
+  std::string token;  ///< else token_file, else $MEMSEAL_TOKEN
+  std::string token_file;
+  std::int64_t top_k = 8;
+  bool no_rerank = false;
+  bool trace = false;
+  std::string source;
+  std::vector<std::string> tags;
+};
+int cmd_query(const GlobalOptions& global, const QueryOptions& options);
+/// What reranking has done so far; only url, token and token_file of the options count.
+int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options);
+
+int cmd_models_list(const GlobalOptions& global);
+int cmd_models_show(const GlobalOptions& global, const std::string& model);
+/// exit_ok: sound; exit_failed: damaged, unsupported or wrong; exit_usage: no such model.
+/// `device`: "cpu" or "cuda".
+int cmd_models_verify(const GlobalOptions& global, const std::string& model,
+                      const std::string& device);
+
+struct BenchOptions {
+  std::string kind;         ///< "rerank" or "embed"
+  std::string model;        ///< directory or name; empty: the configured one
+  std::string device = "cpu";  ///< or "cuda"
+  std::int64_t tokens = 0;  ///< of one sequence, specials included; 0: 256 (rerank), 128 (embed)
+  std::int64_t count = 0;   ///< sequences of one call; 0: 24 (rerank), 32 (embed)
+  std::int64_t threads = 1;  ///< calls at once, one thread each
+  std::int64_t rounds = 20;  ///< calls each thread makes
+};
+int cmd_bench(const GlobalOptions& global, const BenchOptions& options);
+
+int cmd_health(const GlobalOptions& global, const std::string& url);
+int cmd_doctor(const GlobalOptions& global);
+int cmd_config_check(const GlobalOptions& global);
+int cmd_config_show(const GlobalOptions& global);
+int cmd_config_init(const GlobalOptions& global, const std::string& file);
+int cmd_version(const GlobalOptions& global);
+
+}  // namespace memseal::app

@@ -1,0 +1,37 @@
+#pragma once
+#include "base/result.hpp"
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace memseal::app {
+
+/// A private PostgreSQL cluster for `memseal dev`: made by the installed initdb, on a free loopback
+/// port, owned by this object. It dies with the process, even a killed one.
+class LocalPostgres {
+ public:
+  /// Starts a cluster in `directory` (created when it lacks one; kept). When this process is root,
+  /// the server runs as user postgres, as PostgreSQL demands. Blocks for some seconds.
+  static Result<std::unique_ptr<LocalPostgres>> start(const std::filesystem::path& directory);
+  ~LocalPostgres();
+  LocalPostgres(const LocalPostgres&) = delete;
+  LocalPostgres& operator=(const LocalPostgres&) = delete;
+
+  /// postgresql:// address of the owner.
+  const std::string& dsn() const noexcept { return dsn_; }
+  int port() const noexcept { return port_; }
+
+ private:
+  LocalPostgres() = default;
+  pid_t server_ = -1;
+  int port_ = 0;
+  std::string dsn_;
+};
+
+/// A loopback TCP port that is free now.
+int free_loopback_port();
+
+}  // namespace memseal::app

@@ -1,0 +1,177 @@
+#include "app/service/wiring.hpp"
+
+#include "runtime/loops.hpp"
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+
+namespace memseal::app {
+
+namespace {
+
+std::size_t cores() { return runtime::core_count(); }
+
+model::LoadOptions load_options(const Config& config, std::shared_ptr<model::DeviceHost> host) {
+  model::LoadOptions options;
+  if (!host) return options;
+  options.device = *model::parse_device(config.model.device);
+  options.host = std::move(host);
+  return options;
+}
+
+}  // namespace
+
+std::size_t loop_count(const Config& config) {
+  if (config.runtime.loops > 0) return static_cast<std::size_t>(config.runtime.loops);
+  return std::max<std::size_t>(1, cores() / 2);
+}
+
+std::size_t cpu_thread_count(const Config& config) {
+  if (config.runtime.cpu_threads > 0) return static_cast<std::size_t>(config.runtime.cpu_threads);
+  return cores();  // a loop has little to do while a model computes for it
+}
+
+Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text,
+                                                           const std::string& key) {
+  const Error malformed{Errc::bad_config, key + " must be address:port, not \"" + text + "\"", key};
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return malformed;
+  std::uint16_t port = 0;
+  const auto* begin = text.data() + colon + 1;
+  const auto* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(begin, end, port);
+  if (failure != std::errc{} || stop != end) return malformed;
+  auto address = text.substr(0, colon);
+  if (address.size() > 2 && address.front() == '[' && address.back() == ']')
+    address = address.substr(1, address.size() - 2);
+  return std::pair(address, port);
+}
+
+redis::LimiterOptions limiter_options(const Config& config) {
+  redis::LimiterOptions options;
+  options.url = config.redis.url;
+  options.requests = config.ratelimit.requests;
+  options.window_s = config.ratelimit.window_s;
+  options.timeout = std::chrono::milliseconds(config.redis.timeout_ms);
+  return options;
+}
+
+std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
+  std::vector<kafka::TopicSpec> topics;
+  for (const auto& name : {config.kafka.upload_topic, config.kafka.chat_topic}) {
+    topics.push_back({name});
+    topics.push_back({name + ".dlq", 1});
+  }
+  if (config.kafka.status_events) topics.push_back({config.kafka.status_topic});
+  return topics;
+}
+
+kafka::ClientOptions kafka_client(const Config& config) {
+  return {config.kafka.brokers, config.kafka.properties};
+}
+
+kafka::SourceOptions source_options(const Config& config) {
+  kafka::SourceOptions options;
+  options.client = kafka_client(config);
+  options.group = config.kafka.group;
+  options.instance_id = config.kafka.instance_id;
+  options.topics.push_back(config.kafka.upload_topic);
+  options.topics.push_back(config.kafka.chat_topic);
+  return options;
+}
+
+postgres::PoolOptions pool_options(const Config& config) {
+  postgres::PoolOptions options;
+  options.dsn = config.postgres.dsn;
+  options.connections = static_cast<std::size_t>(config.postgres.connections);
+  options.waiting_max = static_cast<std::size_t>(config.postgres.waiting_max);
+  return options;
+}
+
+ingest::Options ingest_options(const Config& config) {
+  ingest::Options options;
+  options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);
+  options.rules.overlap = static_cast<std::size_t>(config.chunk.overlap);
+  options.authtoken_required = config.kafka.require_authtoken;
+  if (config.kafka.status_events) options.status_topic = config.kafka.status_topic;
+  return options;
+}
+
+Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring) {
+  const crypto::TokenRules rules{config.auth.issuer, config.auth.audience,
+                                 config.auth.lifetime_s_max, config.auth.leeway_s};
+  if (config.auth.jwks_file.empty())
+    return crypto::TokenVerifier::hs256(keyring.token_key(), rules);
+  std::ifstream file(config.auth.jwks_file, std::ios::binary);
+  if (!file)
+    return Error{Errc::bad_config, "cannot read auth.jwks_file " + config.auth.jwks_file,
+                 "auth.jwks_file"};
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return crypto::TokenVerifier::jwks(text, rules);
+}
+
+std::string describe(const model::ModelInfo& info, const std::string& why_cpu) {
+  return info.describe() + (why_cpu.empty() ? "" : " (not by the GPU: " + why_cpu + ")");
+}
+
+std::shared_ptr<model::DeviceHost> make_device_host(const Config& config,
+                                                    runtime::Metrics* metrics) {
+  if (config.model.device == "cpu") return nullptr;
+  return model::make_device_host(metrics);
+}
+
+ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::DeviceEmbedder> local)
+    : words_(&local->words()),
+      tokens_max_(local->tokens_max()),
+      description_(describe(local->info(), local->why_cpu())) {
+  embedder_ = std::move(local);
+}
+
+ChosenEmbedder::ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> elsewhere,
+                               std::unique_ptr<const text::WordPiece> words)
+    : own_words_(std::move(words)),
+      words_(own_words_.get()),
+      tokens_max_(limits::chunk_tokens_max + 2),
+      description_(elsewhere->describe()) {
+  embedder_ = std::move(elsewhere);
+}
+
+Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu,
+                                     std::shared_ptr<model::DeviceHost> host) {
+  const auto directory = find_model(config.embedding.model);
+  if (!directory) return directory.error();
+  if (config.embedding.url.empty()) {
+    auto local = model::open_embedder(*directory, cpu, load_options(config, std::move(host)));
+    if (!local) return local.error();
+    return ChosenEmbedder(std::move(*local));
+  }
+  auto words = model::load_words(*directory);
+  if (!words) return words.error();
+  auto own = std::make_unique<const text::WordPiece>(std::move(*words));
+  openai::EmbedderOptions options;
+  options.url = config.embedding.url;
+  options.model = config.embedding.remote_model;
+  options.api_key = config.embedding.api_key;
+  options.ca_file = config.embedding.ca_file;
+  auto elsewhere = openai::OpenAiEmbedder::open(std::move(options), *own, cpu);
+  if (!elsewhere) return elsewhere.error();
+  return ChosenEmbedder(std::move(*elsewhere), std::move(own));
+}
+
+Result<std::unique_ptr<model::DeviceReranker>> make_reranker(
+    const Config& config, boost::asio::thread_pool& cpu, std::shared_ptr<model::DeviceHost> host) {
+  if (config.rerank.model.empty()) return std::unique_ptr<model::DeviceReranker>();
+  const auto directory = find_model(config.rerank.model);
+  if (!directory) return directory.error();
+  auto options = load_options(config, std::move(host));
+  if (config.rerank.precision == "bf16") options.precision = model::Precision::bf16;
+  return model::open_reranker(*directory, cpu, options);
+}
+
+postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
+                                   const ports::Embedder& embedder) {
+  return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check()};
+}
+
+}  // namespace memseal::app

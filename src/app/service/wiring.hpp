@@ -1,0 +1,82 @@
+#pragma once
+// Makes the parts a configuration asks for. The one place that knows use cases and adapters.
+#include "app/service/keys.hpp"
+
+#include "adapters/kafka/admin.hpp"
+#include "adapters/kafka/sink.hpp"
+#include "adapters/kafka/source.hpp"
+#include "adapters/model/factory.hpp"
+#include "adapters/openai/embedder.hpp"
+#include "adapters/postgres/chunk_search.hpp"
+#include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/schema.hpp"
+#include "adapters/postgres/tenant_keys.hpp"
+#include "adapters/redis/limiter.hpp"
+#include "app/config/config.hpp"
+#include "cases/ingest/worker.hpp"
+#include "http/server/server.hpp"
+#include "ports/embedder.hpp"
+#include "runtime/log.hpp"
+
+#include <optional>
+#include <utility>
+
+namespace memseal::app {
+
+std::size_t loop_count(const Config& config);
+std::size_t cpu_thread_count(const Config& config);
+
+/// "127.0.0.1:7400" or "[::1]:7400", taken apart. bad_config otherwise.
+Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text,
+                                                           const std::string& key);
+
+redis::LimiterOptions limiter_options(const Config& config);
+std::vector<kafka::TopicSpec> topic_specs(const Config& config);
+kafka::ClientOptions kafka_client(const Config& config);
+kafka::SourceOptions source_options(const Config& config);
+postgres::PoolOptions pool_options(const Config& config);
+ingest::Options ingest_options(const Config& config);
+Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring);
+
+/// The embedder that a configuration asks for: in this process, or somebody else's endpoint.
+class ChosenEmbedder {
+ public:
+  ChosenEmbedder() = default;
+  explicit ChosenEmbedder(std::unique_ptr<model::DeviceEmbedder> local);
+  ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> elsewhere,
+                 std::unique_ptr<const text::WordPiece> words);
+
+  ports::Embedder& operator*() const { return *embedder_; }
+  ports::Embedder* operator->() const { return embedder_.get(); }
+  /// The tokenizer that cuts chunks.
+  const text::WordPiece& words() const { return *words_; }
+  /// Tokens of one chunk, [CLS] and [SEP] included.
+  std::size_t tokens_max() const { return tokens_max_; }
+  const std::string& description() const { return description_; }
+
+ private:
+  std::unique_ptr<const text::WordPiece> own_words_;  // Outlives the embedder, which reads it.
+  std::unique_ptr<ports::Embedder> embedder_;
+  const text::WordPiece* words_ = nullptr;
+  std::size_t tokens_max_ = 0;
+  std::string description_;
+};
+
+/// What the models of a process share as model.device asks; null for the CPU.
+std::shared_ptr<model::DeviceHost> make_device_host(const Config& config,
+                                                    runtime::Metrics* metrics = nullptr);
+/// With embedding.url it asks the endpoint for one vector, and so may take seconds. Without a host
+/// the CPU computes.
+Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu,
+                                     std::shared_ptr<model::DeviceHost> host = nullptr);
+/// Null when no reranker is configured.
+Result<std::unique_ptr<model::DeviceReranker>> make_reranker(
+    const Config& config, boost::asio::thread_pool& cpu,
+    std::shared_ptr<model::DeviceHost> host = nullptr);
+/// What computes it, and what keeps it off a GPU that is there.
+std::string describe(const model::ModelInfo& info, const std::string& why_cpu);
+/// What the database must agree with.
+postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
+                                   const ports::Embedder& embedder);
+
+}  // namespace memseal::app

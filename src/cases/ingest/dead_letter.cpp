@@ -1,0 +1,165 @@
+#include "cases/ingest/dead_letter.hpp"
+
+#include "base/limits.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace memseal::ingest {
+
+namespace {
+
+constexpr std::string_view magic = "MSDL1";
+constexpr std::size_t parts_max = 4'096;
+constexpr std::size_t headers_max = 4'096;
+
+Error cannot_open() { return {Errc::open_failed, "the dead letter does not open"}; }
+
+void put_u32(std::string& out, std::size_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>((value >> shift) & 0xff));
+}
+
+void put(std::string& out, std::string_view text) {
+  put_u32(out, text.size());
+  out.append(text);
+}
+
+/// Reads what put() wrote; every step may find the end too early.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+
+  bool magic_word() {
+    if (!rest_.starts_with(magic)) return false;
+    rest_.remove_prefix(magic.size());
+    return true;
+  }
+  std::optional<std::uint32_t> u32() {
+    if (rest_.size() < 4) return std::nullopt;
+    std::uint32_t value = 0;
+    for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(rest_[i]);
+    rest_.remove_prefix(4);
+    return value;
+  }
+  std::optional<std::string_view> text() {
+    const auto size = u32();
+    if (!size || rest_.size() < *size) return std::nullopt;
+    const auto found = rest_.substr(0, *size);
+    rest_.remove_prefix(*size);
+    return found;
+  }
+  bool at_end() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+ByteView bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::string pack(const ports::Record& record) {
+  std::string out(magic);
+  put(out, record.key);
+  put(out, record.value);
+  put_u32(out, record.headers.size());
+  for (const auto& [name, value] : record.headers) {
+    put(out, name);
+    put(out, value);
+  }
+  return out;
+}
+
+std::optional<ports::Record> unpack(std::string_view envelope) {
+  Reader reader(envelope);
+  if (!reader.magic_word()) return std::nullopt;
+  const auto key = reader.text();
+  const auto value = reader.text();
+  const auto count = reader.u32();
+  if (!key || !value || !count || *count > headers_max) return std::nullopt;
+  ports::Record record{.key = std::string(*key), .value = std::string(*value)};
+  for (std::uint32_t i = 0; i < *count; ++i) {
+    const auto name = reader.text();
+    const auto content = reader.text();
+    if (!name || !content) return std::nullopt;
+    record.headers.emplace_back(*name, *content);
+  }
+  if (!reader.at_end()) return std::nullopt;
+  return record;
+}
+
+std::string part_of(std::size_t parts) { return "dead-letter/" + std::to_string(parts); }
+
+/// The sealed parts in order; empty when this is no dead letter.
+std::vector<std::string_view> parts_in(std::string_view sealed) {
+  Reader reader(sealed);
+  std::vector<std::string_view> parts;
+  if (!reader.magic_word()) return parts;
+  const auto count = reader.u32();
+  if (!count || *count > parts_max) return parts;
+  for (std::uint32_t i = 0; i < *count; ++i) {
+    const auto part = reader.text();
+    if (!part) return {};
+    parts.push_back(*part);
+  }
+  if (!reader.at_end()) parts.clear();
+  return parts;
+}
+
+}  // namespace
+
+Result<std::string> seal_dead_letter(const crypto::Tenant& owner, const crypto::TenantKey& key,
+                                     const Uuid& event_id, const ports::Record& record) {
+  auto envelope = pack(record);
+  const auto count = (envelope.size() + limits::seal_bytes_max - 1) / limits::seal_bytes_max;
+  if (count > parts_max || record.headers.size() > headers_max)
+    return Error{Errc::seal_failed, "the record is too large to seal"};
+  const auto doc_id = part_of(count);
+  std::string out(magic);
+  put_u32(out, count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto part = std::string_view(envelope).substr(i * limits::seal_bytes_max,
+                                                        limits::seal_bytes_max);
+    const crypto::Place place{event_id, doc_id, static_cast<std::uint32_t>(i)};
+    auto sealed = crypto::Sealer::seal(owner, key, crypto::Field::dead_letter, place,
+                                       bytes_of(part));
+    if (!sealed) return sealed.error();
+    put(out, {reinterpret_cast<const char*>(sealed->data()), sealed->size()});
+  }
+  wipe(envelope.data(), envelope.size());
+  return out;
+}
+
+Result<ports::Record> open_dead_letter(const crypto::Tenant& owner, const crypto::TenantKey& key,
+                                       const Uuid& event_id, std::string_view sealed) {
+  const auto parts = parts_in(sealed);
+  const auto doc_id = part_of(parts.size());
+  std::string envelope;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const crypto::Place place{event_id, doc_id, static_cast<std::uint32_t>(i)};
+    const auto plain = crypto::Sealer::open(owner, key, crypto::Field::dead_letter, place,
+                                            bytes_of(parts[i]));
+    if (!plain) return cannot_open();
+    envelope.append(reinterpret_cast<const char*>(plain->view().data()), plain->size());
+  }
+  auto record = unpack(envelope);
+  wipe(envelope.data(), envelope.size());
+  if (!record) return cannot_open();
+  return std::move(*record);
+}
+
+Result<std::uint32_t> dead_letter_key_id(std::string_view sealed) {
+  const auto parts = parts_in(sealed);
+  if (parts.empty()) return cannot_open();
+  const auto id = crypto::Sealer::key_id_of(bytes_of(parts.front()));
+  if (!id) return cannot_open();
+  return *id;
+}
+
+crypto::Tenant nobody(const crypto::TenantKeyer& keyer) {
+  // A user of this name would share the hash, not the key: the keyring's own is no tenant's.
+  return keyer.tenant_of(UserId::parse("memseal/nobody").value());
+}
+
+}  // namespace memseal::ingest

@@ -1,0 +1,170 @@
+#include "cases/ingest/internal/prepare.hpp"
+
+#include "cases/ingest/dead_letter.hpp"
+#include "pure/crypto/hash.hpp"
+
+#include <algorithm>
+
+namespace memseal::ingest {
+
+namespace {
+
+constexpr std::string_view record_source = "kafka";
+
+/// A record that cannot be read has no event id; its place in Kafka names it.
+Uuid record_id(const Tools& tools, const crypto::Tenant& owner, const ports::Record& record) {
+  const auto place = record.topic + "/" + std::to_string(record.partition) + "/" +
+                     std::to_string(record.offset);
+  return tools.ids.event_id(owner, record_source, place);
+}
+
+/// Tokens are judged at the record's time: one that was good when the event was published stays
+/// good however long the event waits in Kafka.
+std::optional<Error> check_token(const Tools& tools, const wire::EventHead& head,
+                                 const ports::Record& record, std::int64_t now_ms) {
+  if (!tools.tokens) return std::nullopt;
+  if (head.authtoken.empty()) {
+    if (!tools.options->authtoken_required) return std::nullopt;
+    return Error{Errc::unauthenticated, "the event carries no authtoken", "authtoken"};
+  }
+  const auto at_ms = record.timestamp_ms > 0 ? std::min(record.timestamp_ms, now_ms) : now_ms;
+  const auto claims = tools.tokens->verify(head.authtoken, at_ms / 1'000);
+  if (!claims) return Error{claims.error().code, "the event's authtoken is refused", "authtoken"};
+  if (claims->subject != head.user)
+    return Error{Errc::user_mismatch, "the event's authtoken speaks for another user",
+                 "authtoken"};
+  return std::nullopt;
+}
+
+/// A revision from a clock that runs far ahead would shut out every later one.
+std::optional<Error> check_time(const wire::EventHead& head, std::int64_t now_ms) {
+  constexpr std::int64_t day_ms = 86'400'000;
+  if (head.time_ms <= now_ms + day_ms) return std::nullopt;
+  return Error{Errc::bad_event, "lies more than a day ahead: set the producer's clock", "/time"};
+}
+
+std::optional<Error> check_content(const wire::UploadEvent& event) {
+  if (event.content_sha256_hex.empty()) return std::nullopt;
+  const auto digest = crypto::sha256(
+      {reinterpret_cast<const std::uint8_t*>(event.text.data()), event.text.size()});
+  if (to_hex(digest.data(), digest.size()) == event.content_sha256_hex) return std::nullopt;
+  return Error{Errc::bad_event, "the content is not what data.file.sha256 says",
+               "/data/file/sha256"};
+}
+
+std::int64_t revision_of(const Uuid& event_id) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | event_id.bytes[static_cast<std::size_t>(i)];
+  return static_cast<std::int64_t>(value >> 1);
+}
+
+std::string transcript(const wire::ChatEvent& event) {
+  std::string text;
+  for (const auto& message : event.messages) {
+    if (!text.empty()) text += '\n';
+    text += message.role;
+    text += ": ";
+    text += message.content;
+  }
+  return text;
+}
+
+const wire::EventHead& head_of(const wire::Event& event) {
+  return std::visit([](const auto& one) -> const wire::EventHead& { return one.head; }, event);
+}
+
+Document document_of(const Tools& tools, wire::UploadEvent event) {
+  auto meta = meta_of(event);
+  return {.kind = std::move(event.source_kind),
+          .doc_id = std::move(event.doc_id),
+          .revision = event.revision,
+          .chunk_revision = event.revision,
+          .name = std::move(event.name),
+          .meta_json = std::move(meta),
+          .tags = std::move(event.tags),
+          .chunks = text::chunk(tools.words, event.text, tools.options->rules)};
+}
+
+Document document_of(const Tools& tools, wire::ChatEvent event, const Uuid& event_id) {
+  auto meta = meta_of(event);
+  return {.kind = "chat",
+          .doc_id = std::move(event.conversation_id),
+          .revision = event.head.time_ms,
+          .chunk_revision = revision_of(event_id),
+          .name = {},
+          .meta_json = std::move(meta),
+          .tags = std::move(event.tags),
+          .chunks = text::chunk(tools.words, transcript(event), tools.options->rules)};
+}
+
+std::optional<Error> check_size(const Options& options, const Document& document) {
+  if (document.chunks.size() > options.chunks_per_event_max)
+    return Error{Errc::event_too_large,
+                 "the event makes " + std::to_string(document.chunks.size()) +
+                     " chunks, more than " + std::to_string(options.chunks_per_event_max)};
+  if (document.meta_json.size() > options.meta_bytes_max)
+    return Error{Errc::event_too_large,
+                 "name and attributes take more than " + std::to_string(options.meta_bytes_max) +
+                     " bytes", "/data/attributes"};
+  return std::nullopt;
+}
+
+void prepare_event(const Tools& tools, wire::Event event, Prepared& prepared) {
+  if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
+    prepared.type = upload->source_kind == "api" ? EventType::api : EventType::upload;
+    prepared.fault = check_content(*upload);
+    if (prepared.fault) return;
+    prepared.document = std::make_shared<Document>(document_of(tools, std::move(*upload)));
+  } else {
+    prepared.type = EventType::chat;
+    prepared.document = std::make_shared<Document>(
+        document_of(tools, std::move(std::get<wire::ChatEvent>(event)), prepared.event_id));
+  }
+  prepared.fault = check_size(*tools.options, *prepared.document);
+  if (prepared.fault) prepared.document.reset();
+}
+
+}  // namespace
+
+Prepared prepare(const Tools& tools, const ports::Record& record, std::int64_t now_ms) {
+  const wire::RawEvent raw{.topic = record.topic,
+                           .key = record.key,
+                           .value = record.value,
+                           .headers = &record.headers,
+                           .timestamp_ms = record.timestamp_ms};
+  Prepared prepared;
+  auto event = wire::parse_event(raw);
+  if (!event) {
+    prepared.fault = event.error();
+    // Where tokens are required, nobody is believed without one.
+    if (const auto user = wire::user_of(raw);
+        user && !(tools.tokens && tools.options->authtoken_required))
+      prepared.tenant = tools.keyer.tenant_of(*user);
+    prepared.event_id = record_id(tools, prepared.tenant.value_or(nobody(tools.keyer)), record);
+    return prepared;
+  }
+  const auto& head = head_of(*event);
+  const auto tenant = tools.keyer.tenant_of(head.user);
+  prepared.id = head.id;
+  prepared.source = head.source;
+  if (auto refused = check_token(tools, head, record, now_ms)) {
+    // Not this user's event as far as we know: nothing of that user may change for it.
+    prepared.fault = std::move(refused);
+    prepared.event_id = record_id(tools, nobody(tools.keyer), record);
+    return prepared;
+  }
+  prepared.tenant = tenant;
+  prepared.event_id = tools.ids.event_id(tenant, head.source, head.id);
+  prepared.identified = true;
+  prepared.fault = check_time(head, now_ms);
+  if (prepared.fault) return prepared;
+  prepare_event(tools, std::move(*event), prepared);
+  return prepared;
+}
+
+Uuid document_object(const crypto::IdDeriver& ids, const crypto::Tenant& owner,
+                     std::string_view doc_id) {
+  return ids.event_id(owner, "memseal/document-name", doc_id);
+}
+
+}  // namespace memseal::ingest

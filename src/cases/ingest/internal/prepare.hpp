@@ -1,0 +1,52 @@
+#pragma once
+// The part of ingest that only computes: a record becomes a document cut into chunks, or a fault.
+#include "cases/ingest/document_name.hpp"
+#include "cases/ingest/probe.hpp"
+#include "cases/ingest/worker.hpp"
+#include "pure/crypto/token.hpp"
+#include "pure/wire/event.hpp"
+
+#include <optional>
+
+namespace memseal::ingest {
+
+/// One event, ready to embed and seal.
+struct Document {
+  std::string kind;                       ///< "upload", "chat" or "api"
+  DocId doc_id;
+  std::int64_t revision = 0;              ///< decides which of two versions stays
+  std::int64_t chunk_revision = 0;        ///< part of the chunks' ids
+  std::string name;                       ///< sealed beside the document; may be empty
+  std::string meta_json;                  ///< sealed beside each chunk; may be empty
+  std::vector<std::string> tags;
+  std::vector<text::Chunk> chunks;
+};
+
+/// What is known of a record after reading it.
+struct Prepared {
+  std::optional<crypto::Tenant> tenant;   ///< empty: unknown, or claimed without proof
+  EventType type = EventType::unknown;
+  Uuid event_id;                          ///< of the event, or of the record where unreadable
+  bool identified = false;                ///< event_id is the one its producer knows
+  std::string id, source;                 ///< as the producer named it; empty where unreadable
+  std::optional<Error> fault;             ///< permanent; then there is no document
+  std::shared_ptr<const Document> document;
+};
+
+/// What preparing reads; what it refers to outlives the pool's threads.
+struct Tools {
+  const text::WordPiece& words;
+  const crypto::TenantKeyer& keyer;
+  const crypto::IdDeriver& ids;
+  const crypto::TokenVerifier* tokens;
+  std::shared_ptr<const Options> options;
+};
+
+/// Any thread. `now_ms`: Unix time.
+Prepared prepare(const Tools& tools, const ports::Record& record, std::int64_t now_ms);
+
+/// JSON that is sealed beside each chunk of an event.
+std::string meta_of(const wire::UploadEvent& event);
+std::string meta_of(const wire::ChatEvent& event);
+
+}  // namespace memseal::ingest

@@ -1,0 +1,49 @@
+#include "cases/ingest/internal/status.hpp"
+
+#include "pure/codec/rfc3339.hpp"
+
+#include <boost/json.hpp>
+
+namespace memseal::ingest {
+
+namespace json = boost::json;
+
+std::string_view outcome_name(Outcome outcome) noexcept {
+  switch (outcome) {
+    case Outcome::ingested: return "ingested";
+    case Outcome::duplicate: return "duplicate";
+    case Outcome::superseded: return "superseded";
+    case Outcome::erased: return "erased";
+    case Outcome::dead_lettered: return "dead_lettered";
+  }
+  return "";
+}
+
+ports::OutRecord status_record(const std::string& topic, const Prepared& event,
+                               const Status& status) {
+  const bool failed = status.outcome == Outcome::dead_lettered;
+  const auto operation = event.event_id.to_string();
+  json::object data{{"operation_id", operation},
+                    {"event_id", event.id},
+                    {"event_source", event.source},
+                    {"outcome", outcome_name(status.outcome)},
+                    {"duration_ms", status.duration_ms}};
+  if (event.document) {
+    data["kind"] = event.document->kind;
+    data["chunks"] = event.document->chunks.size();
+  }
+  if (failed) data["error_code"] = errc_name(status.error);
+  const json::object envelope{
+      {"specversion", "1.0"},
+      {"id", operation + "/" + std::string(outcome_name(status.outcome))},
+      {"source", "memseal"},
+      {"type", failed ? "dev.memseal.memory.failed.v1" : "dev.memseal.memory.ingested.v1"},
+      {"time", wire::format_rfc3339(status.now_ms)},
+      {"datacontenttype", "application/json"},
+      {"data", std::move(data)}};
+  ports::OutRecord record{.topic = topic, .key = operation, .value = json::serialize(envelope)};
+  record.headers.emplace_back("content-type", "application/cloudevents+json");
+  return record;
+}
+
+}  // namespace memseal::ingest

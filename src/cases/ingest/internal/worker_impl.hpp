@@ -1,0 +1,113 @@
+#pragma once
+#include "cases/ingest/internal/prepare.hpp"
+#include "cases/ingest/worker.hpp"
+#include "pure/policy/backoff.hpp"
+
+#include <optional>
+#include <random>
+#include <vector>
+
+namespace memseal::ingest {
+
+/// One record on its way through the stages. Shared pointers: a stage on the pool owns what it
+/// reads, for its wait may be cut short.
+struct Job {
+  const ports::Record* record = nullptr;
+  std::shared_ptr<const Prepared> prepared;
+  std::shared_ptr<const std::vector<ports::Embedding>> embeddings;
+  std::optional<Outcome> outcome;         ///< set once, when the record has taken effect
+  Errc error = Errc::internal;            ///< why, when dead-lettered
+  std::chrono::steady_clock::time_point taken;
+};
+
+using Jobs = std::vector<Job*>;
+
+/// Jobs of one tenant, in their order.
+struct Group {
+  crypto::Tenant owner;
+  Jobs jobs;
+  std::exception_ptr failure = {};
+};
+
+/// Whether an outage passes by itself or by an operator's hand, so that waiting is right; any
+/// other is the event's own.
+bool passes(Errc code) noexcept;
+
+class Worker::Impl {
+ public:
+  Impl(Parts parts, Options options);
+  asio::awaitable<void> run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using BatchPtr = std::shared_ptr<const ports::Batch>;
+
+  // worker.cpp: the loop.
+  asio::awaitable<void> settle(BatchPtr batch);
+  asio::awaitable<void> attempt(BatchPtr batch, Jobs jobs);
+  asio::awaitable<void> isolate(BatchPtr batch, Job& job);
+  void settled(Job& job, Outcome outcome);
+
+  // stages.cpp: what happens to a batch.
+  asio::awaitable<void> prepare_all(BatchPtr batch, Jobs jobs);
+  asio::awaitable<void> embed_all(Jobs jobs);
+  asio::awaitable<void> embed_once(std::vector<ports::EmbedInput> inputs,
+                                   std::vector<ports::Embedding>& out);
+  asio::awaitable<void> store_all(Jobs jobs);
+  asio::awaitable<void> store_lane(std::vector<Group>& groups, std::size_t& next);
+  asio::awaitable<void> store_group(Group& group);
+  asio::awaitable<void> seal_once(const Group& group, std::vector<ports::EventWrite>& writes);
+  asio::awaitable<void> store_once(const Group& group,
+                                   const std::vector<ports::EventWrite>& writes,
+                                   std::vector<ports::Stored>& answers);
+
+  // refuse.cpp: dead letters and status.
+  asio::awaitable<void> dead_letter(Job& job, Error why, std::string_view stage, int attempts);
+  asio::awaitable<void> fetch_key(crypto::Tenant owner, ports::TenantKeyPtr& key);
+  asio::awaitable<bool> seal_refused(const Job& job, ports::OutRecord& letter);
+  asio::awaitable<void> publish_until_confirmed(ports::OutRecord letter);
+  asio::awaitable<void> publish_once(ports::OutRecord record);
+  asio::awaitable<void> note_failure(const Job& job);
+  asio::awaitable<void> note_failure_once(const Job& job);
+  asio::awaitable<void> tell_all(const std::vector<Job>& jobs);
+  asio::awaitable<void> tell(ports::OutRecord status);
+
+  // Waiting for dependencies.
+  template <class Step>
+  asio::awaitable<void> persist(Stage stage, Step step);
+  asio::awaitable<void> pause_after(Stage stage, const Error& why, policy::Backoff& backoff);
+  void recovered(Stage stage, const policy::Backoff& backoff);
+  asio::awaitable<void> throw_if_cancelled();
+  runtime::RequestContext context(std::chrono::milliseconds budget) const;
+  Tools tools() const;
+
+  Parts parts_;
+  std::shared_ptr<const Options> options_;
+  std::minstd_rand random_;
+  std::uint64_t batches_ = 0;
+};
+
+/// Repeats `step()` while what it needs is away. `step` makes an awaitable<void> each time.
+template <class Step>
+asio::awaitable<void> Worker::Impl::persist(Stage stage, Step step) {
+  policy::Backoff backoff(options_->backoff_first, options_->backoff_max);
+  for (;;) {
+    std::optional<Error> away;
+    const auto start = Clock::now();
+    try {
+      co_await step();
+    } catch (const Outage& outage) {
+      if (!passes(outage.error().code)) throw;
+      away = outage.error();
+    }
+    if (!away) {
+      parts_.probe.stage(stage).Observe(
+          std::chrono::duration<double>(Clock::now() - start).count());
+      recovered(stage, backoff);
+      co_return;
+    }
+    co_await pause_after(stage, *away, backoff);
+  }
+}
+
+}  // namespace memseal::ingest

@@ -1,0 +1,52 @@
+#include "cases/ingest/probe.hpp"
+
+namespace memseal::ingest {
+
+namespace {
+
+constexpr std::array<const char*, 4> type_names{"upload", "chat", "api", "unknown"};
+constexpr std::array<const char*, 5> outcome_names{"ingested", "duplicate", "superseded",
+                                                   "erased", "dead_lettered"};
+constexpr std::array<const char*, 5> stage_names{"prepare", "embed", "seal", "store",
+                                                 "dead_letter"};
+
+const std::vector<double>& end_to_end_buckets_s() {
+  static const std::vector<double> edges{0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.4, 0.75, 1.5,
+                                         3,    10,    30,   60,  300,  1'800, 7'200};
+  return edges;
+}
+
+}  // namespace
+
+Probe::Probe(runtime::Metrics& metrics)
+    : end_to_end_s(metrics.histogram("memseal_ingest_end_to_end_seconds",
+                                     "From a record's time to its rows being committed.",
+                                     end_to_end_buckets_s())),
+      chunks(metrics.counter("memseal_ingest_chunks_total", "Chunks stored.")),
+      retries(metrics.counter("memseal_ingest_retries_total",
+                              "Attempts repeated because a dependency was away.")),
+      isolations(metrics.counter("memseal_ingest_isolations_total",
+                                 "Batches taken apart to find the event that fails.")),
+      status_lost(metrics.counter("memseal_ingest_status_lost_total",
+                                  "Status events that Kafka did not confirm.")),
+      stalled(metrics.gauge("memseal_ingest_stalled",
+                            "1 while ingest waits for a dependency to come back.")),
+      metrics_(metrics) {
+  for (std::size_t type = 0; type < type_names.size(); ++type)
+    for (std::size_t outcome = 0; outcome < outcome_names.size(); ++outcome)
+      events_[type][outcome] =
+          &metrics.counter("memseal_ingest_events_total", "Events, by type and outcome.",
+                           {{"type", type_names[type]}, {"outcome", outcome_names[outcome]}});
+  for (std::size_t stage = 0; stage < stage_names.size(); ++stage)
+    stages_[stage] = &metrics.histogram("memseal_ingest_stage_duration_seconds",
+                                        "Time of one stage of a batch.",
+                                        runtime::latency_buckets_s(),
+                                        {{"stage", stage_names[stage]}});
+}
+
+runtime::Counter& Probe::dead_letters(Errc reason) {
+  return metrics_.counter("memseal_dlq_records_total", "Dead letters, by reason.",
+                          {{"reason", std::string(errc_name(reason))}});
+}
+
+}  // namespace memseal::ingest

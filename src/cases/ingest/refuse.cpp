@@ -1,0 +1,167 @@
+// What happens to an event that cannot be ingested, and who is told what became of the others.
+#include "cases/ingest/dead_letter.hpp"
+#include "cases/ingest/internal/status.hpp"
+#include "cases/ingest/internal/worker_impl.hpp"
+#include "runtime/log.hpp"
+#include "runtime/task_group.hpp"
+
+#include <algorithm>
+
+namespace memseal::ingest {
+
+namespace {
+
+std::int64_t unix_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+ports::OutRecord letter_for(const ports::Record& record, const Prepared& event, const Error& why,
+                            std::string_view stage, int attempts, const std::string& suffix) {
+  ports::OutRecord letter{.topic = record.topic + suffix};
+  if (event.tenant) letter.key = event.tenant->hash().to_hex();  // Never the user id itself.
+  const auto add = [&](const char* name, std::string value) {
+    letter.headers.emplace_back(name, std::move(value));
+  };
+  add("memseal-error-code", std::string(errc_name(why.code)));
+  add("memseal-error-message", why.message);
+  add("memseal-error-stage", std::string(stage));
+  add("memseal-error-attempts", std::to_string(attempts));
+  add("memseal-original-topic", record.topic);
+  add("memseal-original-partition", std::to_string(record.partition));
+  add("memseal-original-offset", std::to_string(record.offset));
+  add("memseal-original-timestamp", std::to_string(record.timestamp_ms));
+  add("memseal-event-id", event.event_id.to_string());
+  return letter;
+}
+
+std::string kind_of(EventType type) {
+  switch (type) {
+    case EventType::chat: return "chat";
+    case EventType::api: return "api";
+    default: return "upload";
+  }
+}
+
+}  // namespace
+
+asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string_view stage,
+                                                int attempts) {
+  if (!job.prepared) {
+    // Not even reading it went well: all that is known is where it lies.
+    auto unread = std::make_shared<Prepared>();
+    unread->event_id = parts_.ids.event_id(
+        nobody(parts_.keyer), "kafka",
+        job.record->topic + "/" + std::to_string(job.record->partition) + "/" +
+            std::to_string(job.record->offset));
+    job.prepared = std::move(unread);
+  }
+  auto letter = letter_for(*job.record, *job.prepared, why, stage, attempts,
+                           options_->dead_letter_suffix);
+  job.error = why.code;
+  const bool owned = co_await seal_refused(job, letter);
+  if (!owned) {
+    settled(job, Outcome::erased);
+    co_return;
+  }
+  co_await publish_until_confirmed(std::move(letter));
+  if (job.prepared->tenant && job.prepared->identified) co_await note_failure(job);
+  parts_.probe.dead_letters(why.code).Increment();
+  runtime::log(runtime::LogLevel::warn, "ingest_dead_letter",
+               {{"code", errc_name(why.code)}, {"stage", stage}, {"attempts", attempts},
+                {"topic", job.record->topic}, {"partition", job.record->partition},
+                {"offset", job.record->offset}});
+  settled(job, Outcome::dead_lettered);
+}
+
+asio::awaitable<void> Worker::Impl::fetch_key(crypto::Tenant owner, ports::TenantKeyPtr& key) {
+  key = co_await parts_.keys.sealing_key(context(options_->store_timeout), owner);
+}
+
+// False when the tenant is erased: then nothing of it may be kept, sealed or not.
+asio::awaitable<bool> Worker::Impl::seal_refused(const Job& job, ports::OutRecord& letter) {
+  const auto& event = *job.prepared;
+  ports::TenantKeyPtr key;
+  if (event.tenant) {
+    try {
+      co_await persist(Stage::seal, [&] { return fetch_key(*event.tenant, key); });
+    } catch (const Outage& outage) {
+      if (outage.error().code == Errc::tenant_erased) co_return false;
+      key = nullptr;  // This tenant's key does not open: the keyring's own takes its place.
+    }
+  }
+  auto sealed = key ? seal_dead_letter(*event.tenant, *key, event.event_id, *job.record)
+                    : seal_dead_letter(nobody(parts_.keyer), parts_.dead_letter_key,
+                                       event.event_id, *job.record);
+  letter.headers.emplace_back("memseal-sealed-for", key ? "tenant" : "nobody");
+  if (sealed)
+    letter.value = std::move(*sealed);
+  else
+    letter.headers.emplace_back("memseal-value-omitted",
+                                std::string(errc_name(sealed.error().code)));
+  co_return true;
+}
+
+asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord letter) {
+  bool too_large = false;
+  try {
+    co_await persist(Stage::dead_letter, [&] { return publish_once(letter); });
+  } catch (const Outage& outage) {
+    if (outage.error().code != Errc::payload_too_large) throw;
+    too_large = true;
+  }
+  if (!too_large) co_return;
+  // The original stays where its coordinates say, for as long as that topic keeps it.
+  letter.value.clear();
+  letter.headers.emplace_back("memseal-value-omitted", errc_name(Errc::payload_too_large));
+  co_await persist(Stage::dead_letter, [&] { return publish_once(letter); });
+}
+
+asio::awaitable<void> Worker::Impl::publish_once(ports::OutRecord record) {
+  co_await parts_.sink.publish(context(options_->publish_timeout), std::move(record));
+}
+
+asio::awaitable<void> Worker::Impl::note_failure_once(const Job& job) {
+  const auto& event = *job.prepared;
+  auto limits = context(options_->store_timeout);
+  auto kind = kind_of(event.type);
+  std::string doc_id;
+  if (event.document) doc_id = event.document->doc_id.value();
+  co_await parts_.store.store_failure(std::move(limits), *event.tenant, event.event_id,
+                                      std::move(kind), std::move(doc_id), job.error);
+}
+
+asio::awaitable<void> Worker::Impl::note_failure(const Job& job) {
+  try {
+    co_await persist(Stage::store, [&] { return note_failure_once(job); });
+  } catch (const Outage& outage) {
+    // The letter is safe; only the operation's state is not told.
+    runtime::log(runtime::LogLevel::warn, "ingest_failure_not_noted",
+                 {{"code", errc_name(outage.error().code)}});
+  }
+}
+
+asio::awaitable<void> Worker::Impl::tell_all(const std::vector<Job>& jobs) {
+  runtime::TaskGroup telling(co_await asio::this_coro::executor);
+  for (const auto& job : jobs) {
+    const Status status{
+        .outcome = *job.outcome,
+        .error = job.error,
+        .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
+                                                                             job.taken).count(),
+        .now_ms = unix_ms()};
+    telling.spawn(tell(status_record(options_->status_topic, *job.prepared, status)));
+  }
+  co_await telling.join();
+  co_await throw_if_cancelled();
+}
+
+asio::awaitable<void> Worker::Impl::tell(ports::OutRecord status) {
+  try {
+    co_await publish_once(std::move(status));
+  } catch (const Outage&) {
+    parts_.probe.status_lost.Increment();  // Best effort: the rows are stored either way.
+  }
+}
+
+}  // namespace memseal::ingest

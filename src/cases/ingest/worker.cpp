@@ -1,0 +1,182 @@
+#include "cases/ingest/internal/worker_impl.hpp"
+
+#include "cases/ingest/internal/status.hpp"
+#include "runtime/condition.hpp"
+#include "runtime/log.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <algorithm>
+
+namespace memseal::ingest {
+
+namespace {
+
+constexpr int waits_between_log_lines = 10;
+
+std::int64_t unix_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+constexpr std::string_view stage_name(Stage stage) {
+  constexpr std::string_view names[] = {"prepare", "embed", "seal", "store", "dead_letter"};
+  return names[static_cast<std::size_t>(stage)];
+}
+
+/// The sentence of a failure that no Error describes; what() may quote content.
+Error error_of(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Outage& outage) {
+    return outage.error();
+  } catch (...) {
+    return {Errc::internal, "the event cannot be processed"};
+  }
+}
+
+}  // namespace
+
+bool passes(Errc code) noexcept {
+  switch (code) {
+    case Errc::unavailable:
+    case Errc::timeout:
+    case Errc::overloaded:
+    case Errc::cancelled:
+    case Errc::shutting_down:
+    case Errc::no_model:
+    case Errc::not_migrated:
+    case Errc::dimension_mismatch:
+    case Errc::bad_config:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Worker::Impl::Impl(Parts parts, Options options)
+    : parts_(parts),
+      options_(std::make_shared<const Options>(std::move(options))),
+      random_(std::random_device{}()) {}
+
+Tools Worker::Impl::tools() const {
+  return {parts_.words, parts_.keyer, parts_.ids, parts_.tokens, options_};
+}
+
+runtime::RequestContext Worker::Impl::context(std::chrono::milliseconds budget) const {
+  return {"ingest-" + std::to_string(batches_), runtime::Deadline::after(budget)};
+}
+
+asio::awaitable<void> Worker::Impl::run() {
+  for (;;) {
+    auto taken = co_await parts_.source.next();
+    if (taken.records.empty()) co_return;
+    ++batches_;
+    const auto batch = std::make_shared<const ports::Batch>(std::move(taken));
+    co_await settle(batch);
+    parts_.source.done(*batch);
+  }
+}
+
+asio::awaitable<void> Worker::Impl::settle(BatchPtr batch) {
+  std::vector<Job> jobs(batch->records.size());
+  Jobs all;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].record = &batch->records[i];
+    jobs[i].taken = Clock::now();
+    all.push_back(&jobs[i]);
+  }
+  std::exception_ptr failure;
+  try {
+    co_await attempt(batch, all);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await throw_if_cancelled();
+  if (failure) {
+    // One of them fails, whatever is tried with it: find out which, so that it harms no other.
+    parts_.probe.isolations.Increment();
+    runtime::log(runtime::LogLevel::warn, "ingest_isolating",
+                 {{"records", jobs.size()}, {"code", errc_name(error_of(failure).code)}});
+    for (auto& job : jobs)
+      if (!job.outcome) co_await isolate(batch, job);
+  }
+  if (!options_->status_topic.empty()) co_await tell_all(jobs);
+}
+
+asio::awaitable<void> Worker::Impl::attempt(BatchPtr batch, Jobs jobs) {
+  co_await prepare_all(batch, jobs);
+  Jobs sound, faulty;
+  for (auto* job : jobs) (job->prepared->document ? sound : faulty).push_back(job);
+  if (!sound.empty()) {
+    co_await embed_all(sound);
+    co_await store_all(sound);
+  }
+  for (auto* job : faulty) co_await dead_letter(*job, *job->prepared->fault, "read", 1);
+}
+
+asio::awaitable<void> Worker::Impl::isolate(BatchPtr batch, Job& job) {
+  policy::Backoff backoff(options_->backoff_first, options_->backoff_max);
+  std::exception_ptr failure;
+  for (int tried = 0; tried < limits::event_attempts_max; ++tried) {
+    failure = nullptr;
+    try {
+      Jobs alone(1, &job);
+      co_await attempt(batch, std::move(alone));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_await throw_if_cancelled();
+    if (!failure) co_return;
+    std::uniform_real_distribution<double> unit(0.0, 1.0);
+    co_await runtime::pause_for(backoff.next(unit(random_)));
+  }
+  co_await dead_letter(job, error_of(failure), "process", limits::event_attempts_max);
+}
+
+void Worker::Impl::settled(Job& job, Outcome outcome) {
+  job.outcome = outcome;
+  parts_.probe.events(job.prepared ? job.prepared->type : EventType::unknown, outcome).Increment();
+  if (outcome != Outcome::ingested) return;
+  parts_.probe.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
+  if (const auto since = job.record->timestamp_ms; since > 0)
+    parts_.probe.end_to_end_s.Observe(
+        static_cast<double>(std::max<std::int64_t>(0, unix_ms() - since)) / 1e3);
+}
+
+asio::awaitable<void> Worker::Impl::pause_after(Stage stage, const Error& why,
+                                                policy::Backoff& backoff) {
+  co_await throw_if_cancelled();
+  std::uniform_real_distribution<double> unit(0.0, 1.0);
+  const auto wait = backoff.next(unit(random_));
+  parts_.probe.retries.Increment();
+  parts_.probe.stalled.Set(1);
+  if (backoff.failures() % waits_between_log_lines == 1)
+    runtime::log(runtime::LogLevel::warn, "ingest_waits",
+                 {{"stage", stage_name(stage)}, {"code", errc_name(why.code)},
+                  {"reason", why.message}, {"tries", backoff.failures()}});
+  co_await runtime::pause_for(wait);
+}
+
+void Worker::Impl::recovered(Stage stage, const policy::Backoff& backoff) {
+  if (backoff.failures() == 0) return;
+  parts_.probe.stalled.Set(0);
+  runtime::log(runtime::LogLevel::info, "ingest_goes_on",
+               {{"stage", stage_name(stage)}, {"tries", backoff.failures()}});
+}
+
+// Also after joining a group of tasks, which leaves the coroutine unable to notice by itself.
+asio::awaitable<void> Worker::Impl::throw_if_cancelled() {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    throw boost::system::system_error(asio::error::operation_aborted);
+  co_await asio::this_coro::throw_if_cancelled(true);
+}
+
+Worker::Worker(Parts parts, Options options)
+    : impl_(std::make_unique<Impl>(parts, std::move(options))) {}
+Worker::~Worker() = default;
+
+asio::awaitable<void> Worker::run() { return impl_->run(); }
+
+}  // namespace memseal::ingest

@@ -1,0 +1,80 @@
+#pragma once
+#include "base/limits.hpp"
+#include "cases/ingest/probe.hpp"
+#include "ports/chunk_store.hpp"
+#include "ports/embedder.hpp"
+#include "ports/event_sink.hpp"
+#include "ports/event_source.hpp"
+#include "ports/tenant_keys.hpp"
+#include "pure/crypto/keyring.hpp"
+#include "pure/crypto/token.hpp"
+#include "pure/text/chunker.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace memseal::ingest {
+
+namespace asio = boost::asio;
+
+/// What a Worker works with. Everything outlives the worker, and what the pool's work reads
+/// (words, keyer, ids, tokens) outlives the pool's threads: join the pool first.
+struct Parts {
+  ports::EventSource& source;
+  ports::EventSink& sink;
+  ports::ChunkStore& store;
+  ports::TenantKeys& keys;
+  ports::Embedder& embedder;
+  const text::WordPiece& words;
+  const crypto::TenantKeyer& keyer;
+  const crypto::IdDeriver& ids;
+  const crypto::TenantKey& dead_letter_key;
+  asio::thread_pool& cpu;
+  Probe& probe;
+  /// Verifies `authtoken` headers; null: tokens are not looked at.
+  const crypto::TokenVerifier* tokens = nullptr;
+};
+
+struct Options {
+  text::ChunkRules rules = {};
+  bool authtoken_required = false;        ///< with `tokens`: an event without one is refused
+  std::string status_topic = {};          ///< empty: no status events
+  std::string dead_letter_suffix = ".dlq";
+  std::size_t chunks_per_event_max = 8'192;
+  std::size_t meta_bytes_max = 8'192;     ///< of a chunk's sealed meta JSON
+  bool seal_vectors = false;              ///< also keep each embedding sealed beside its text
+  std::size_t embed_chunks_max = 256;     ///< chunks of one embedder call
+  std::size_t tenants_parallel_max = 4;   ///< tenants of one batch written at the same time
+  std::chrono::milliseconds embed_timeout{120'000};
+  std::chrono::milliseconds store_timeout{30'000};
+  std::chrono::milliseconds publish_timeout{10'000};
+  std::chrono::milliseconds backoff_first = limits::backoff_first;
+  std::chrono::milliseconds backoff_max = limits::backoff_max;
+};
+
+/// The ingest loop: records in, sealed rows out, one batch at a time.
+///
+/// Each record takes effect exactly once: it is stored, skipped (stored before, superseded, tenant
+/// erased) or dead-lettered on `<topic>.dlq`, and only when that is confirmed for all records of a
+/// batch is the batch done. Order holds per user. A dependency that is away stops the loop until
+/// it is back; a record that cannot be processed never stops its neighbours.
+class Worker {
+ public:
+  Worker(Parts parts, Options options);
+  ~Worker();
+
+  /// Runs on the source's executor until the source answers with an empty batch. When cancelled
+  /// it throws operation_aborted and leaves the batch in hand undone.
+  asio::awaitable<void> run();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace memseal::ingest

@@ -1,0 +1,90 @@
+#include "http/routes/answer_json.hpp"
+
+#include "pure/codec/rfc3339.hpp"
+#include "pure/wire/problem.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+namespace memseal::http {
+
+namespace {
+
+double milliseconds(runtime::Clock::duration time) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+  return static_cast<double>(us) / 1e3;
+}
+
+/// A float as the shortest double that prints like it; JSON knows no infinity.
+json::value number(float value) {
+  if (!std::isfinite(value)) return nullptr;
+  return std::round(static_cast<double>(value) * 1e6) / 1e6;
+}
+
+json::value meta_json(const std::string& text) {
+  if (text.empty()) return nullptr;
+  boost::system::error_code malformed;
+  auto value = json::parse(text, malformed);
+  return malformed ? json::value(nullptr) : value;
+}
+
+void append_timing(std::string& text, const char* name, runtime::Clock::duration took) {
+  if (took == runtime::Clock::duration::zero()) return;
+  char entry[64];
+  std::snprintf(entry, sizeof entry, "%s%s;dur=%.3f", text.empty() ? "" : ", ", name,
+                milliseconds(took));
+  text += entry;
+}
+
+}  // namespace
+
+json::object hit_json(const query::Hit& hit) {
+  const auto& from = hit.passage.from();
+  return {{"rank", hit.rank},
+          {"score", number(hit.score)},
+          {"distance", number(from.distance)},
+          {"rerank_score", hit.rerank_score ? number(*hit.rerank_score) : json::value(nullptr)},
+          {"chunk_id", from.id.to_string()},
+          {"doc_id", from.doc_id},
+          {"source", from.source},
+          {"chunk_index", from.chunk_index},
+          {"char_start", from.char_start},
+          {"char_end", from.char_end},
+          {"tags", json::array(from.tags.begin(), from.tags.end())},
+          {"created_at", wire::format_rfc3339(from.created_at_ms)},
+          {"text", hit.passage.text()},
+          {"meta", meta_json(hit.passage.meta_json())}};
+}
+
+json::object timings_json(const query::Timings& timings) {
+  return {{"embed_ms", milliseconds(timings.embed)},
+          {"search_ms", milliseconds(timings.search)},
+          {"open_ms", milliseconds(timings.open)},
+          {"rerank_ms", milliseconds(timings.rerank)},
+          {"total_ms", milliseconds(timings.total)}};
+}
+
+json::value fallback_json(query::Fallback fallback) {
+  if (fallback == query::Fallback::none) return nullptr;
+  return json::value(query::fallback_name(fallback));
+}
+
+std::string server_timing(const query::Timings& timings) {
+  std::string text;
+  append_timing(text, "embed", timings.embed);
+  append_timing(text, "search", timings.search);
+  append_timing(text, "open", timings.open);
+  append_timing(text, "rerank", timings.rerank);
+  append_timing(text, "total", timings.total);
+  return text;
+}
+
+json::object problem_object(const Error& error, std::string_view request_id) {
+  return json::parse(wire::problem_json(error, request_id)).as_object();
+}
+
+}  // namespace memseal::http

@@ -1,0 +1,24 @@
+#pragma once
+// How results, timings and problems look in JSON; the same in a stream and in a whole answer.
+#include "cases/query/answer.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
+#include <string>
+
+namespace memseal::http {
+
+namespace json = boost::json;
+
+json::object hit_json(const query::Hit& hit);
+/// embed_ms, search_ms, open_ms, rerank_ms, total_ms.
+json::object timings_json(const query::Timings& timings);
+/// The fallback's name; null when there is none.
+json::value fallback_json(query::Fallback fallback);
+/// Value of the Server-Timing field, e.g. `embed;dur=1.2, search;dur=3.4`.
+std::string server_timing(const query::Timings& timings);
+/// `error` as problem+json, as an object.
+json::object problem_object(const Error& error, std::string_view request_id);
+
+}  // namespace memseal::http

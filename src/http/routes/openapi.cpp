@@ -1,0 +1,23 @@
+#include "http/routes/openapi.hpp"
+
+// The assembler looks the file up along the include path, which holds include/ beside config/.
+asm(R"(
+  .pushsection .rodata
+  .global memseal_openapi_begin
+  .global memseal_openapi_end
+memseal_openapi_begin:
+  .incbin "../config/openapi.json"
+memseal_openapi_end:
+  .popsection
+)");
+
+extern "C" const char memseal_openapi_begin[];
+extern "C" const char memseal_openapi_end[];
+
+namespace memseal::http {
+
+std::string_view openapi_document() noexcept {
+  return {memseal_openapi_begin, memseal_openapi_end};
+}
+
+}  // namespace memseal::http

@@ -1,0 +1,110 @@
+#include "http/routes/handlers.hpp"
+#include "http/routes/openapi.hpp"
+
+#include "runtime/log.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <utility>
+
+namespace memseal::http {
+
+namespace json = boost::json;
+
+namespace {
+
+/// Resident and peak resident bytes of this process, by /proc.
+std::pair<std::int64_t, std::int64_t> resident_bytes() {
+  std::int64_t pages = 0, resident_pages = 0, peak_kb = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident_pages;
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == "VmHWM:") status >> peak_kb;
+  return {resident_pages * sysconf(_SC_PAGESIZE), peak_kb * 1024};
+}
+
+}  // namespace
+
+Response json_response(int status, std::string body) {
+  return {.status = status, .content_type = "application/json", .body = std::move(body)};
+}
+
+Response user_mismatch(const Exchange& exchange) {
+  return problem({Errc::user_mismatch, "user_id is not the user of the token", "/user_id"},
+                 exchange.context.id);
+}
+
+Response get_health(Exchange&) { return json_response(200, R"({"status":"ok"})"); }
+
+Response get_ready(Exchange& exchange) {
+  const auto& core = exchange.core;
+  bool ready = true;
+  json::array checks;
+  if (core.services.readiness) {
+    for (const auto& check : core.services.readiness()) {
+      ready = ready && (check.ok || !check.required);
+      checks.push_back(json::object{{"name", check.name},
+                                    {"ok", check.ok},
+                                    {"required", check.required},
+                                    {"detail", check.detail}});
+    }
+  }
+  const char* status = core.draining ? "draining" : ready ? "ready" : "not_ready";
+  const json::object body{{"status", status}, {"checks", std::move(checks)}};
+  return json_response(ready && !core.draining ? 200 : 503, json::serialize(body));
+}
+
+Response get_version(Exchange&) {
+  return json_response(
+      200, json::serialize(json::object{{"name", "memseal"}, {"version", MEMSEAL_VERSION}}));
+}
+
+Response get_openapi(Exchange&) { return json_response(200, std::string(openapi_document())); }
+
+Response get_metrics(Exchange& exchange) {
+  return {.status = 200,
+          .content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = exchange.core.services.metrics.render()};
+}
+
+namespace {
+
+Response switch_rerank(Exchange& exchange, bool on) {
+  const auto& services = exchange.core.services;
+  if (!services.switch_rerank) return not_found(exchange);
+  services.switch_rerank(on);
+  runtime::log(runtime::LogLevel::info, "rerank_switched", {{"on", on ? "true" : "false"}});
+  return json_response(200, on ? R"({"rerank":true})" : R"({"rerank":false})");
+}
+
+}  // namespace
+
+Response post_rerank_on(Exchange& exchange) { return switch_rerank(exchange, true); }
+Response post_rerank_off(Exchange& exchange) { return switch_rerank(exchange, false); }
+
+Response get_memory_metrics(Exchange& exchange) {
+  const auto& core = exchange.core;
+  const auto [resident, peak] = resident_bytes();
+  const auto heap = mallinfo2();
+  const std::chrono::duration<double> up = runtime::Clock::now() - core.started;
+  json::object body{{"rss_bytes", resident},
+                    {"rss_peak_bytes", peak},
+                    {"heap_used_bytes", heap.uordblks + heap.hblkhd},
+                    {"heap_free_bytes", heap.fordblks},
+                    {"uptime_s", up.count()},
+                    {"connections", core.sessions.size()},
+                    {"open_streams", core.streams}};
+  json::object caches;
+  if (core.services.memory)
+    for (const auto& [name, value] : core.services.memory()) caches[name] = value;
+  body["caches"] = std::move(caches);
+  return json_response(200, json::serialize(body));
+}
+
+}  // namespace memseal::http

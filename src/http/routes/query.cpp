@@ -1,0 +1,118 @@
+#include "http/routes/answer_json.hpp"
+#include "http/routes/handlers.hpp"
+
+#include "cases/query/answer.hpp"
+#include "pure/crypto/random.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+/// Collects an answer that goes out whole.
+class WholeAnswer final : public query::ResultSink {
+ public:
+  asio::awaitable<void> stage(const query::StageReport&) override { co_return; }
+  asio::awaitable<void> result(const query::Hit& hit) override {
+    results.push_back(hit_json(hit));
+    co_return;
+  }
+
+  json::array results;
+};
+
+/// Hands an answer on as it comes: the first result at once, the others with the end.
+class StreamedAnswer final : public query::ResultSink {
+ public:
+  StreamedAnswer(SseStream& stream, bool with_stages)
+      : stream_(stream), with_stages_(with_stages) {}
+
+  asio::awaitable<void> stage(const query::StageReport& report) override {
+    if (!with_stages_) co_return;
+    const auto ms = std::chrono::duration<double, std::milli>(report.took).count();
+    stream_.add("query.stage", {{"stage", query::stage_name(report.stage)},
+                                {"status", query::stage_status_name(report.status)},
+                                {"ms", ms},
+                                {"count", report.count}});
+    co_await stream_.flush();
+  }
+
+  asio::awaitable<void> result(const query::Hit& hit) override {
+    auto data = hit_json(hit);
+    data["final"] = true;
+    stream_.add("query.result", data);
+    if (hit.rank == 1) co_await stream_.flush();
+  }
+
+ private:
+  SseStream& stream_;
+  const bool with_stages_;
+};
+
+json::object summary_json(const std::string& query_id, const query::Summary& summary) {
+  return {{"query_id", query_id},
+          {"count", summary.count},
+          {"candidates", summary.opened},
+          {"reranked", summary.reranked},
+          {"reranked_count", summary.reranked_count},
+          {"fallback_reason", fallback_json(summary.fallback)},
+          {"timings", timings_json(summary.timings)}};
+}
+
+asio::awaitable<Response> answer_whole(Exchange& exchange, wire::QueryRequest request) {
+  WholeAnswer whole;
+  const auto summary = co_await query::answer(exchange.core.services.api->query, exchange.context,
+                                              exchange.who->tenant, std::move(request), whole);
+  auto body = summary_json(crypto::random_uuid().to_string(), summary);
+  body["results"] = std::move(whole.results);
+  auto response = json_response(200, json::serialize(body));
+  response.fields.push_back({"Server-Timing", server_timing(summary.timings)});
+  co_return response;
+}
+
+asio::awaitable<void> answer_in_stream(Exchange& exchange, wire::QueryRequest request) {
+  auto& stream = exchange.stream.emplace(exchange, crypto::random_uuid().to_string());
+  stream.begin(exchange);
+  exchange.session.free_read_buffer();
+  const json::object limits{{"top_k", request.top_k}, {"candidates", request.candidates}};
+  stream.add("query.started", {{"query_id", stream.query_id()},
+                               {"request_id", exchange.context.id},
+                               {"limits", limits}});
+  co_await stream.flush();
+  exchange.session.spawn_beside_work(stream.keep_alive(exchange.core.options.keepalive));
+
+  StreamedAnswer sink(stream, request.include_trace);
+  const auto summary = co_await query::answer(exchange.core.services.api->query, exchange.context,
+                                              exchange.who->tenant, std::move(request), sink);
+  stream.add("query.completed", summary_json(stream.query_id(), summary));
+  co_await stream.end();
+  exchange.core.services.probe.streams(StreamEnd::completed).Increment();
+}
+
+}  // namespace
+
+asio::awaitable<std::optional<Response>> post_query(Exchange& exchange) {
+  const auto media = negotiate(exchange.head.list("accept"));
+  if (media == Media::neither)
+    co_return problem({Errc::not_acceptable,
+                       "this resource answers in application/json or text/event-stream"},
+                      exchange.context.id);
+  auto request = wire::parse_query_request(exchange.body);
+  if (!request) co_return problem(request.error(), exchange.context.id);
+  if (request->user_id && *request->user_id != exchange.who->user.value())
+    co_return user_mismatch(exchange);
+  if (media == Media::json) co_return co_await answer_whole(exchange, std::move(*request));
+  co_await answer_in_stream(exchange, std::move(*request));
+  co_return std::nullopt;
+}
+
+asio::awaitable<void> fail_stream(Exchange& exchange, const Error& error) {
+  exchange.stream->add("query.failed", problem_object(error, exchange.context.id));
+  co_await exchange.stream->end();
+}
+
+}  // namespace memseal::http

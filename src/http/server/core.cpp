@@ -1,0 +1,42 @@
+#include "http/server/core.hpp"
+
+#include "pure/crypto/random.hpp"
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+std::string random_start() {
+  std::array<std::uint8_t, 8> bytes{};
+  crypto::fill_random(bytes);
+  return to_hex(bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+Core::Core(asio::any_io_executor runs_on, Options given_options, Services given_services)
+    : executor(std::move(runs_on)), options(std::move(given_options)),
+      services(std::move(given_services)), id_start_(random_start()) {}
+
+std::string Core::make_request_id() { return id_start_ + '-' + std::to_string(++ids_); }
+
+const std::string& Core::date() {
+  const auto now_s = unix_ms_now() / 1'000;
+  if (now_s != date_s_) {
+    date_ = http_date(now_s);
+    date_s_ = now_s;
+  }
+  return date_;
+}
+
+std::int64_t unix_ms_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace memseal::http

@@ -1,0 +1,41 @@
+#pragma once
+// What the connections of one Server share. One thread, but for `draining`.
+#include "http/server/server.hpp"
+
+#include "http/server/message.hpp"
+
+#include <atomic>
+#include <list>
+#include <string>
+
+namespace memseal::http {
+
+class Session;
+
+struct Core {
+  Core(asio::any_io_executor runs_on, Options given_options, Services given_services);
+
+  const asio::any_io_executor executor;
+  const Options options;
+  const Services services;
+  std::atomic<bool> draining{false};
+  const runtime::Clock::time_point started = runtime::Clock::now();
+  std::list<Session*> sessions;           ///< every live connection
+  std::size_t streams = 0;                ///< streams that are open now
+
+  /// A fresh request id: unique in this process and, by its random start, among processes.
+  std::string make_request_id();
+  /// The Date field of an answer sent now.
+  const std::string& date();
+
+ private:
+  std::string id_start_;
+  std::uint64_t ids_ = 0;
+  std::string date_;
+  std::int64_t date_s_ = -1;
+};
+
+/// Wall clock.
+std::int64_t unix_ms_now();
+
+}  // namespace memseal::http

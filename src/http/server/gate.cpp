@@ -1,0 +1,96 @@
+#include "http/server/gate.hpp"
+
+#include "base/limits.hpp"
+
+#include <algorithm>
+
+namespace memseal::http {
+
+namespace {
+
+bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
+
+bool all_visible(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char byte) { return byte >= 0x21 && byte <= 0x7e; });
+}
+
+bool is_length(std::string_view text) {
+  return !text.empty() && text.size() <= 10 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// A proxy that maps '-' and '_' alike would read such a field as one that frames the message.
+bool is_twin_of_framing(std::string_view name) {
+  return name == "content_length" || name == "transfer_encoding";
+}
+
+bool takes_no_body(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "DELETE" || method == "OPTIONS" ||
+         method == "TRACE" || method == "CONNECT";
+}
+
+std::optional<Refusal> check_host(const RequestHead& head) {
+  if (head.count("host") != 1) return Refusal{400, "exactly one Host field is required"};
+  const auto host = *head.field("host");
+  if (host.empty() || host.size() > 261 || !all_visible(host) ||
+      host.find_first_of("/?#@,\\\"<>") != std::string_view::npos)
+    return Refusal{400, "the Host field is malformed"};
+  return {};
+}
+
+std::optional<Refusal> check_framing(const RequestHead& head) {
+  const auto encodings = head.count("transfer-encoding"), lengths = head.count("content-length");
+  if (encodings + lengths == 0) return {};
+  if (encodings != 0) {
+    if (lengths != 0) return Refusal{400, "Transfer-Encoding and Content-Length together"};
+    if (encodings != 1 || !equal_ignoring_case(*head.field("transfer-encoding"), "chunked"))
+      return Refusal{400, "the only transfer encoding is one that says chunked"};
+    if (head.minor_version == 0) return Refusal{400, "HTTP/1.0 has no transfer encodings"};
+  } else {
+    if (lengths != 1) return Refusal{400, "more than one Content-Length"};
+    if (!is_length(*head.field("content-length")))
+      return Refusal{400, "the Content-Length is malformed"};
+  }
+  if (takes_no_body(head.method) && head.content_length != 0)
+    return Refusal{400, "this method takes no body"};
+  return {};
+}
+
+}  // namespace
+
+std::optional<Refusal> check_raw_head(std::string_view raw, std::size_t seen) noexcept {
+  if (raw.size() > limits::http_header_bytes_max)
+    return Refusal{431, "the header is larger than this server reads"};
+  for (std::size_t i = seen - std::min<std::size_t>(seen, 1); i < raw.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(raw[i]);
+    if (!is_control(byte) || byte == '\t') continue;
+    if (byte == '\r') {
+      if (i + 1 < raw.size() && raw[i + 1] != '\n') return Refusal{400, "a bare CR in the header"};
+    } else if (byte == '\n') {
+      if (i == 0 || raw[i - 1] != '\r') return Refusal{400, "a bare LF in the header"};
+      if (i + 1 < raw.size() && (raw[i + 1] == ' ' || raw[i + 1] == '\t'))
+        return Refusal{400, "a folded line in the header"};
+    } else {
+      return Refusal{400, "a control byte in the header"};
+    }
+  }
+  return {};
+}
+
+std::optional<Refusal> check_head(const RequestHead& head) noexcept {
+  if (head.fields.size() > limits::http_header_fields_max)
+    return Refusal{431, "more header fields than this server reads"};
+  if (head.target.empty() || head.target.front() != '/' || !all_visible(head.target) ||
+      head.target.find('#') != std::string::npos)
+    return Refusal{400, "the request target must be a path"};
+  for (const auto& field : head.fields)
+    if (is_twin_of_framing(field.name)) return Refusal{400, "a header field name is ambiguous"};
+  if (auto refusal = check_host(head)) return refusal;
+  if (auto refusal = check_framing(head)) return refusal;
+  if (head.count("expect") != 0 && !head.expects_continue)
+    return Refusal{417, "the only expectation this server meets is 100-continue"};
+  return {};
+}
+
+}  // namespace memseal::http

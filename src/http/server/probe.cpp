@@ -1,0 +1,75 @@
+#include "http/server/probe.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace memseal::http {
+
+namespace {
+
+constexpr std::array stream_ends{"completed", "failed", "client_closed", "write_failed",
+                                 "shutting_down"};
+static_assert(stream_ends.size() == stream_end_count);
+
+constexpr std::string_view requests_name = "memseal_http_requests_total";
+constexpr std::string_view requests_help = "Requests by route, method and status.";
+
+/// Methods are a client's own words: only the known ones become label values.
+std::string_view method_label(std::string_view method) {
+  static constexpr std::array<std::string_view, 7> known{"GET",    "HEAD",    "POST", "PUT",
+                                                         "DELETE", "OPTIONS", "PATCH"};
+  return std::find(known.begin(), known.end(), method) != known.end() ? method : "other";
+}
+
+runtime::Counter& admission(runtime::Metrics& metrics, const char* outcome) {
+  return metrics.counter("memseal_ratelimit_decisions_total",
+                         "Answers of the rate limiter; degraded: decided by this process alone.",
+                         {{"outcome", outcome}});
+}
+
+}  // namespace
+
+Probe::Probe(runtime::Metrics& metrics)
+    : streams_active(metrics.gauge("memseal_sse_streams_active", "Event streams that are open.")),
+      connections_active(
+          metrics.gauge("memseal_http_connections_active", "HTTP connections that are open.")),
+      connections(
+          metrics.counter("memseal_http_connections_total", "HTTP connections that were served.")),
+      connections_refused(metrics.counter("memseal_http_connections_refused_total",
+                                          "Connections over the limit.")),
+      gate_refusals(metrics.counter("memseal_http_gate_refusals_total",
+                                    "Requests that were refused for their framing.")),
+      unauthenticated(metrics.counter("memseal_auth_failures_total",
+                                      "Requests without a valid token.")),
+      admitted(admission(metrics, "allowed")),
+      limited(admission(metrics, "denied")),
+      degraded(admission(metrics, "degraded")),
+      metrics_(metrics),
+      duration_(metrics.histogram("memseal_http_request_duration_seconds",
+                                  "Time from a request's header to the end of its answer.",
+                                  runtime::latency_buckets_s())) {
+  for (int i = 0; i < stream_end_count; ++i) {
+    streams_[i] = &metrics.counter("memseal_sse_streams_total",
+                                   "Event streams by how they ended.",
+                                   {{"outcome", stream_ends[static_cast<std::size_t>(i)]}});
+  }
+}
+
+void Probe::request(std::string_view route, std::string_view method, int code, double seconds) {
+  duration_.Observe(seconds);
+  const auto label = method_label(method);
+  const std::lock_guard lock(mutex_);
+  const auto key = std::tuple<std::string_view, std::string_view, int>(route, label, code);
+  auto known = requests_.find(key);
+  if (known == requests_.end()) {
+    auto& counter = metrics_.counter(
+        requests_name, requests_help,
+        {{"route", std::string(route)}, {"method", std::string(label)},
+         {"code", std::to_string(code)}});
+    known = requests_.emplace(std::tuple(std::string(route), std::string(label), code), &counter)
+                .first;
+  }
+  known->second->Increment();
+}
+
+}  // namespace memseal::http

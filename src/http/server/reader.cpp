@@ -1,0 +1,143 @@
+#include "http/server/reader.hpp"
+
+#include "base/limits.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace memseal::http {
+
+namespace beast = boost::beast::http;
+namespace asio = boost::asio;
+
+struct RequestReader::Parser {
+  std::optional<beast::request_parser<beast::string_body>> beast;
+};
+
+namespace {
+
+// A chunk's size line or a trailer that is longer than this is nobody's honest request.
+constexpr std::size_t chunk_line_bytes_max = 4'096;
+
+std::string lower(std::string_view name) {
+  std::string text(name);
+  for (auto& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+/// Whether a request line of three words ends in a version, even one we do not speak.
+bool names_a_version(std::string_view raw) {
+  const auto line = raw.substr(0, raw.find('\r'));
+  return std::count(line.begin(), line.end(), ' ') == 2 &&
+         line.substr(line.rfind(' ') + 1).starts_with("HTTP/");
+}
+
+template <class Parser>
+RequestHead head_of(const Parser& parser) {
+  const auto& message = parser.get();
+  RequestHead head;
+  head.method = message.method_string();
+  head.target = message.target();
+  head.minor_version = static_cast<int>(message.version()) % 10;
+  head.keep_alive = head.minor_version == 1 && message.keep_alive();
+  for (const auto& field : message)
+    head.fields.push_back({lower(field.name_string()), std::string(trimmed(field.value()))});
+  if (const auto length = parser.content_length()) head.content_length = *length;
+  head.has_body = parser.chunked() || head.content_length.value_or(0) > 0;
+  if (!head.has_body) head.content_length = 0;
+  if (const auto expect = head.field("expect"))
+    head.expects_continue = equal_ignoring_case(*expect, "100-continue");
+  return head;
+}
+
+}  // namespace
+
+RequestReader::RequestReader() : parser_(std::make_unique<Parser>()) {}
+RequestReader::~RequestReader() = default;
+
+void RequestReader::next() {
+  parser_->beast.reset();
+  head_ = {};
+  seen_ = 0;
+  finished_ = false;
+  body_begun_ = line_skipped_ = false;
+}
+
+Progress RequestReader::refuse(Refusal refusal) {
+  refusal_ = refusal;
+  return Progress::refused;
+}
+
+Progress RequestReader::read_head(std::string& buffer) {
+  // RFC 9112 §2.2: one empty line before a request is a leftover of an old client.
+  if (seen_ == 0 && !line_skipped_) {
+    if (buffer == "\r") return Progress::more;
+    line_skipped_ = buffer.starts_with("\r\n");
+    if (line_skipped_) buffer.erase(0, 2);
+  }
+  if (buffer.empty()) return Progress::more;
+
+  const auto end = buffer.find("\r\n\r\n", seen_ - std::min<std::size_t>(seen_, 3));
+  const auto raw = std::string_view(buffer).substr(0, end == std::string::npos ? end : end + 4);
+  if (const auto refusal = check_raw_head(raw, seen_)) return refuse(*refusal);
+  seen_ = raw.size();
+  if (end == std::string::npos) return Progress::more;
+
+  auto& parser = parser_->beast.emplace();
+  parser.eager(false);
+  parser.header_limit(limits::http_header_bytes_max);
+  parser.body_limit(boost::none);  // read_body() knows the limit
+  boost::system::error_code failed;
+  const auto taken = parser.put(asio::buffer(raw.data(), raw.size()), failed);
+  if (failed || !parser.is_header_done() || taken != raw.size()) {
+    if (failed == beast::error::bad_version && names_a_version(raw))
+      return refuse({505, "this server speaks HTTP/1.1"});
+    return refuse({400, "the request is not well-formed HTTP"});
+  }
+  if (parser.get().version() != 11 && parser.get().version() != 10)
+    return refuse({505, "this server speaks HTTP/1.1"});
+  head_ = head_of(parser);
+  if (const auto refusal = check_head(head_)) return refuse(*refusal);
+  buffer.erase(0, raw.size());
+  finished_ = !head_.has_body;
+  return Progress::done;
+}
+
+Progress RequestReader::read_body(std::string& buffer, std::size_t bytes_max) {
+  if (finished_) return Progress::done;
+  const Refusal too_large{413, "the body is larger than this server reads"};
+  if (head_.content_length.value_or(0) > bytes_max) return refuse(too_large);
+  auto& parser = *parser_->beast;
+  // Once: Beast counts the limit down, and setting it again would start the count anew.
+  if (!std::exchange(body_begun_, true)) parser.body_limit(bytes_max);
+  std::size_t taken = 0;
+  while (taken < buffer.size() && !parser.is_done()) {
+    boost::system::error_code failed;
+    const auto step =
+        parser.put(asio::buffer(buffer.data() + taken, buffer.size() - taken), failed);
+    taken += step;
+    if (failed == beast::error::need_more) break;
+    if (failed == beast::error::body_limit) return refuse(too_large);
+    if (failed) return refuse({400, "the body is not framed as its header says"});
+    if (step == 0) break;
+  }
+  buffer.erase(0, taken);
+  if (parser.is_done()) {
+    finished_ = true;
+    return Progress::done;
+  }
+  if (buffer.size() > chunk_line_bytes_max)
+    return refuse({400, "a chunk's header is larger than this server reads"});
+  return Progress::more;
+}
+
+std::string RequestReader::take_body() { return std::move(parser_->beast->get().body()); }
+
+}  // namespace memseal::http

@@ -1,0 +1,178 @@
+#include "http/server/server.hpp"
+
+#include "http/server/session.hpp"
+
+#include "base/on_exit.hpp"
+#include "runtime/log.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+
+#include <sys/socket.h>
+
+#include <array>
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+using namespace std::chrono_literals;
+using asio::ip::tcp;
+
+// Between `query.failed` at the drain timeout and closing what is still open.
+constexpr auto stop_grace = 2s;
+// When the process is out of descriptors: let some connections end.
+constexpr auto accept_pause = 100ms;
+
+constexpr std::string_view busy_answer =
+    "HTTP/1.1 503 Service Unavailable\r\n"
+    "Retry-After: 1\r\n"
+    "Content-Length: 0\r\n"
+    "Connection: close\r\n\r\n";
+
+tcp::acceptor listen(const asio::any_io_executor& executor, const Options& options) {
+  try {
+    const tcp::endpoint endpoint(asio::ip::make_address(options.address), options.port);
+    tcp::acceptor acceptor(executor);
+    acceptor.open(endpoint.protocol());
+    acceptor.set_option(tcp::acceptor::reuse_address(true));
+    const int on = options.reuse_port ? 1 : 0;
+    ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    acceptor.bind(endpoint);
+    acceptor.listen(asio::socket_base::max_listen_connections);
+    return acceptor;
+  } catch (const boost::system::system_error& failure) {
+    throw Outage({Errc::bad_config, "cannot listen on " + options.address + " port " +
+                                        std::to_string(options.port) + ": " +
+                                        failure.code().message()});
+  }
+}
+
+}  // namespace
+
+struct Server::Impl {
+  Impl(asio::any_io_executor executor, Options options, Services services)
+      : core(executor, std::move(options), std::move(services)),
+        acceptor(listen(executor, core.options)), port(acceptor.local_endpoint().port()) {}
+
+  asio::awaitable<void> run();
+  asio::awaitable<void> accept(runtime::TaskGroup& tasks);
+  asio::awaitable<void> keep_time();
+  static asio::awaitable<void> serve(tcp::socket socket, Core& core);
+  void take(tcp::socket socket, runtime::TaskGroup& tasks);
+  void take_backlog(runtime::TaskGroup& tasks);
+  void start_drain();
+
+  Core core;
+  tcp::acceptor acceptor;
+  const std::uint16_t port;
+  runtime::Clock::time_point stop_at = runtime::Clock::time_point::max();
+};
+
+asio::awaitable<void> Server::Impl::run() {
+  runtime::TaskGroup tasks(core.executor);
+  tasks.spawn(accept(tasks));
+  tasks.spawn(keep_time());
+  co_await tasks.join();
+}
+
+asio::awaitable<void> Server::Impl::accept(runtime::TaskGroup& tasks) {
+  while (!core.draining) {
+    tcp::socket socket(core.executor);
+    boost::system::error_code failed;
+    co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, failed));
+    if (!failed) {
+      take(std::move(socket), tasks);
+    } else if (failed != asio::error::operation_aborted &&
+               failed != asio::error::connection_aborted) {
+      runtime::log(runtime::LogLevel::warn, "accept_failed", {{"what", failed.message()}});
+      co_await runtime::pause_for(accept_pause);
+    }
+  }
+  take_backlog(tasks);
+  boost::system::error_code ignored;
+  acceptor.close(ignored);
+}
+
+void Server::Impl::take(tcp::socket socket, runtime::TaskGroup& tasks) {
+  if (core.sessions.size() < core.options.connections_max) {
+    tasks.spawn(serve(std::move(socket), core));
+    return;
+  }
+  core.services.probe.connections_refused.Increment();
+  boost::system::error_code ignored;
+  socket.non_blocking(true, ignored);
+  socket.write_some(asio::buffer(busy_answer), ignored);
+  socket.shutdown(tcp::socket::shutdown_send, ignored);
+  // Unread input at the close would reset the connection before the answer is read.
+  std::array<char, limits::http_header_bytes_max> unread;
+  socket.read_some(asio::buffer(unread), ignored);
+}
+
+void Server::Impl::take_backlog(runtime::TaskGroup& tasks) {
+  // Connections the kernel accepted before we stopped listening still get their answer.
+  boost::system::error_code failed;
+  acceptor.non_blocking(true, failed);
+  while (!failed) {
+    tcp::socket socket(core.executor);
+    acceptor.accept(socket, failed);
+    if (!failed) take(std::move(socket), tasks);
+  }
+}
+
+asio::awaitable<void> Server::Impl::serve(tcp::socket socket, Core& core) {
+  Session session(std::move(socket), core);
+  if (core.draining) session.drain();
+  co_await session.run();
+}
+
+/// Ticks the sessions and, once draining, sees to it that they end.
+asio::awaitable<void> Server::Impl::keep_time() {
+  OnExit kill_all{[this] {
+    for (auto* session : core.sessions) session->kill();
+  }};
+  bool stopped = false;
+  while (!core.draining || acceptor.is_open() || !core.sessions.empty()) {
+    co_await runtime::pause_for(core.options.tick);
+    const auto now = runtime::Clock::now();
+    for (auto* session : core.sessions) session->tick(now);
+    if (now < stop_at) continue;
+    for (auto* session : core.sessions) {
+      if (!stopped) session->stop();
+      if (now >= stop_at + stop_grace) session->kill();
+    }
+    stopped = true;
+  }
+}
+
+void Server::Impl::start_drain() {
+  stop_at = runtime::Clock::now() + core.options.drain_timeout;
+  boost::system::error_code ignored;
+  acceptor.cancel(ignored);
+  for (auto* session : core.sessions) session->drain();
+  runtime::log(runtime::LogLevel::info, "drain_started",
+               {{"connections", core.sessions.size()}, {"streams", core.streams}});
+}
+
+Server::Server(asio::any_io_executor executor, Options options, Services services)
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(options),
+                                   std::move(services))) {}
+
+Server::~Server() = default;
+
+std::uint16_t Server::port() const noexcept { return impl_->port; }
+
+asio::awaitable<void> Server::run() { return impl_->run(); }
+
+void Server::begin_drain() {
+  if (impl_->core.draining.exchange(true)) return;
+  asio::post(impl_->core.executor, [weak = std::weak_ptr(impl_)] {
+    if (const auto impl = weak.lock()) impl->start_drain();
+  });
+}
+
+bool Server::draining() const noexcept { return impl_->core.draining; }
+
+}  // namespace memseal::http

@@ -1,0 +1,341 @@
+#include "http/server/session.hpp"
+
+#include "http/routes/routes.hpp"
+
+#include "base/on_exit.hpp"
+#include "runtime/log.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t read_bytes = 4'096, body_read_bytes = 16'384;
+// What a client may send ahead while its query runs; beyond it, it waits in the kernel.
+constexpr std::size_t pipelined_bytes_max = 65'536;
+constexpr std::size_t linger_bytes_max = 262'144;
+constexpr auto linger_time = 1s;
+// Work keeps its own deadline; a little later it is cut.
+constexpr auto deadline_grace = 250ms;
+
+}  // namespace
+
+Session::Session(asio::ip::tcp::socket socket, Core& core)
+    : core_(core), socket_(std::move(socket)),
+      place_(core.sessions.insert(core.sessions.end(), this)) {
+  boost::system::error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
+  core_.services.probe.connections.Increment();
+  core_.services.probe.connections_active.Increment();
+}
+
+Session::~Session() {
+  core_.services.probe.connections_active.Decrement();
+  core_.sessions.erase(place_);
+}
+
+asio::awaitable<void> Session::run() {
+  // Cancellation closes the socket and cuts the work; both say so by their results.
+  co_await asio::this_coro::throw_if_cancelled(false);
+  try {
+    co_await serve();
+  } catch (const ConnectionLost&) {
+    // Its request was recorded; there is nobody to tell.
+  } catch (const std::exception& failure) {
+    runtime::log(runtime::LogLevel::error, "connection_failed", {{"what", failure.what()}});
+  }
+  close();
+}
+
+asio::awaitable<void> Session::serve() {
+  while (!gone_ && !closing_) {
+    const bool asked = co_await read_head();
+    if (!asked) break;
+    co_await answer();
+    ++served_;
+  }
+  if (closing_ && !gone_) co_await linger();
+}
+
+asio::awaitable<bool> Session::read_head() {
+  reader_.next();
+  bool begun = served_ == 0;  // the first head has its time from the accept on
+  if (begun) read_deadline_ = Clock::now() + core_.options.header_timeout;
+  while (true) {
+    const auto progress = reader_.read_head(in_);
+    if (progress == Progress::refused) {
+      co_await refuse(reader_.refusal());
+      co_return false;
+    }
+    if (progress == Progress::done) break;
+    idle_ = in_.empty() && served_ > 0;
+    if (idle_ && core_.draining) co_return false;
+    if (idle_) {
+      read_deadline_ = Clock::now() + core_.options.idle_timeout;
+    } else if (!begun) {
+      begun = true;
+      read_deadline_ = Clock::now() + core_.options.header_timeout;
+    }
+    const auto received = co_await read_some(read_bytes);
+    if (received == 0) {
+      if (read_timed_out_ && !in_.empty())
+        co_await refuse({408, "the header took longer than this server waits"});
+      co_return false;
+    }
+  }
+  idle_ = false;
+  read_deadline_ = Clock::time_point::max();
+  co_return true;
+}
+
+asio::awaitable<bool> Session::read_body(std::string& body, Refusal& refusal) {
+  read_deadline_ = Clock::now() + core_.options.body_timeout;
+  OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
+  bool invited = !reader_.head().expects_continue || reader_.head().minor_version == 0;
+  while (true) {
+    const auto progress = reader_.read_body(in_, core_.options.body_bytes_max);
+    if (progress == Progress::done) break;
+    if (progress == Progress::refused) {
+      refusal = reader_.refusal();
+      closing_ = true;
+      co_return false;
+    }
+    if (!std::exchange(invited, true)) co_await write("HTTP/1.1 100 Continue\r\n\r\n");
+    const auto received = co_await read_some(body_read_bytes);
+    if (received != 0) continue;
+    if (!read_timed_out_) throw ConnectionLost("closed inside a body");
+    refusal = {408, "the body took longer than this server waits"};
+    closing_ = true;
+    co_return false;
+  }
+  if (reader_.head().has_body) body = reader_.take_body();
+  co_return true;
+}
+
+void Session::skip_body() {
+  // A body nobody asked for: when it came with its head it is dropped, else the connection is.
+  if (reader_.finished() || closing_) return;
+  if (reader_.read_body(in_, core_.options.body_bytes_max) != Progress::done) closing_ = true;
+}
+
+asio::awaitable<void> Session::answer() {
+  const auto& head = reader_.head();
+  const auto given_id = head.field("x-request-id");
+  Exchange exchange{core_, *this, head,
+                    {given_id && is_request_id(*given_id) ? std::string(*given_id)
+                                                          : core_.make_request_id(),
+                     runtime::Deadline::after(core_.options.request_deadline)}};
+  const auto started = Clock::now();
+  auto outcome = co_await handle(exchange);
+  if (outcome.response) {
+    skip_body();
+    try {
+      co_await send(exchange, std::move(*outcome.response));
+    } catch (const ConnectionLost&) {
+      gone_ = true;
+    }
+  }
+  const std::chrono::duration<double> took = Clock::now() - started;
+  core_.services.probe.request(exchange.route, head.method, outcome.status, took.count());
+  // Metrics tell of the others: rendering a line that is then dropped costs more than parsing.
+  if (outcome.status >= 500)
+    runtime::log(runtime::LogLevel::warn, "request",
+                 {{"request_id", exchange.context.id}, {"route", exchange.route},
+                  {"status", outcome.status}, {"took_ms", took.count() * 1e3}});
+}
+
+void Session::add_common_fields(const Exchange& exchange, std::vector<OutField>& fields) {
+  closing_ = closing_ || core_.draining || !exchange.head.keep_alive ||
+             served_ + 1 >= core_.options.requests_per_connection_max;
+  fields.push_back({"Date", core_.date()});
+  fields.push_back({"X-Request-ID", exchange.context.id});
+  fields.push_back({"X-Content-Type-Options", "nosniff"});
+  fields.push_back({"Cache-Control", "no-store"});
+  if (closing_) fields.push_back({"Connection", "close"});
+}
+
+asio::awaitable<void> Session::send(const Exchange& exchange, Response response) {
+  auto fields = std::move(response.fields);
+  fields.reserve(fields.size() + exchange.fields.size() + 8);
+  fields.insert(fields.end(), exchange.fields.begin(), exchange.fields.end());
+  if (!response.content_type.empty()) {
+    fields.push_back({"Content-Type", std::move(response.content_type)});
+    fields.push_back({"Content-Length", std::to_string(response.body.size())});
+  }
+  add_common_fields(exchange, fields);
+  auto bytes = head_text(response.status, fields) + "\r\n";
+  if (exchange.head.method != "HEAD") bytes += response.body;
+  co_await write(bytes);
+}
+
+asio::awaitable<void> Session::refuse(const Refusal& refusal) {
+  closing_ = true;
+  core_.services.probe.gate_refusals.Increment();
+  const RequestHead unread{};
+  Exchange exchange{core_, *this, unread, {core_.make_request_id()}};
+  runtime::log(runtime::LogLevel::info, "request_refused",
+               {{"request_id", exchange.context.id}, {"status", refusal.status},
+                {"why", refusal.detail}});
+  core_.services.probe.request(exchange.route, "other", refusal.status, 0);
+  co_await send(exchange, protocol_problem(refusal.status, refusal.detail, exchange.context.id));
+}
+
+asio::awaitable<void> Session::linger() {
+  // Closing with unread input would reset the connection, and the reset may overtake our answer.
+  boost::system::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  read_deadline_ = Clock::now() + linger_time;
+  read_timed_out_ = false;
+  std::size_t dropped = 0;
+  while (!read_timed_out_ && dropped < linger_bytes_max) {
+    in_.clear();
+    const auto bytes = co_await read_some(body_read_bytes);
+    if (bytes == 0) break;
+    dropped += bytes;
+  }
+}
+
+asio::awaitable<std::size_t> Session::read_some(std::size_t bytes) {
+  const auto before = in_.size();
+  in_.resize(before + bytes);
+  boost::system::error_code failed;
+  const auto received =
+      co_await socket_.async_read_some(asio::buffer(in_.data() + before, bytes),
+                                       asio::redirect_error(asio::use_awaitable, failed));
+  in_.resize(before + received);
+  if (failed && !read_timed_out_) gone_ = true;
+  co_return received;
+}
+
+asio::awaitable<void> Session::write(std::string_view bytes) {
+  if (gone_) throw ConnectionLost("the connection is gone");
+  write_deadline_ = Clock::now() + core_.options.write_timeout;
+  boost::system::error_code failed;
+  // No cancellation slot: a frame cut in the middle would spoil what follows it.
+  co_await asio::async_write(
+      socket_, asio::buffer(bytes.data(), bytes.size()),
+      asio::bind_cancellation_slot(asio::cancellation_slot(),
+                                   asio::redirect_error(asio::use_awaitable, failed)));
+  write_deadline_ = Clock::time_point::max();
+  if (!failed) co_return;
+  gone_ = true;
+  throw ConnectionLost(write_timed_out_ ? "the peer stopped reading" : "the peer is gone");
+}
+
+asio::awaitable<Cut> Session::run_cuttable(asio::awaitable<void> work, bool watched,
+                                           Clock::time_point deadline) {
+  runtime::TaskGroup group(core_.executor);
+  work_ = &group;
+  work_done_ = false;
+  work_failure_ = nullptr;
+  cut_ = Cut::none;
+  work_deadline_ = deadline + deadline_grace;
+  group.spawn(work_then_end(std::move(work)));
+  if (watched) group.spawn(watch());
+  co_await group.join();
+  work_ = nullptr;
+  work_deadline_ = Clock::time_point::max();
+  if (work_done_ && !work_failure_) co_return Cut::none;
+  if (cut_ == Cut::none && work_failure_) std::rethrow_exception(work_failure_);
+  co_return cut_ == Cut::none ? Cut::shutting_down : cut_;
+}
+
+asio::awaitable<void> Session::work_then_end(asio::awaitable<void> work) {
+  try {
+    co_await std::move(work);
+  } catch (...) {
+    work_failure_ = std::current_exception();
+  }
+  work_done_ = true;
+  work_->cancel();
+}
+
+void Session::spawn_beside_work(asio::awaitable<void> helper) {
+  work_->spawn(help(std::move(helper)));
+}
+
+asio::awaitable<void> Session::help(asio::awaitable<void> helper) {
+  try {
+    co_await std::move(helper);
+  } catch (const ConnectionLost&) {
+    cut(Cut::client_gone);
+  } catch (const boost::system::system_error&) {
+    // Cancelled with the work.
+  }
+}
+
+asio::awaitable<void> Session::watch() {
+  while (in_.size() < pipelined_bytes_max) {
+    boost::system::error_code failed;
+    co_await socket_.async_wait(asio::ip::tcp::socket::wait_read,
+                                asio::redirect_error(asio::use_awaitable, failed));
+    if (failed) co_return;
+    const auto before = in_.size();
+    in_.resize(before + read_bytes);
+    const auto received =
+        socket_.read_some(asio::buffer(in_.data() + before, read_bytes), failed);
+    in_.resize(before + received);
+    if (!failed || failed == asio::error::would_block) continue;
+    cut(Cut::client_gone);
+    co_return;
+  }
+}
+
+void Session::cut(Cut reason) {
+  if (work_ == nullptr || work_done_ || cut_ != Cut::none) return;
+  cut_ = reason;
+  if (reason == Cut::client_gone) close();
+  work_->cancel();
+}
+
+void Session::close() noexcept {
+  gone_ = true;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+}
+
+void Session::tick(Clock::time_point now) {
+  if (now >= work_deadline_) cut(Cut::deadline);
+  if (now >= write_deadline_) {
+    write_timed_out_ = true;
+    write_deadline_ = Clock::time_point::max();
+    close();
+  }
+  if (now >= read_deadline_) {
+    read_timed_out_ = true;
+    read_deadline_ = Clock::time_point::max();
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+  }
+}
+
+void Session::drain() {
+  // A connection that has not asked yet may be about to; one that was served waits for nothing.
+  if (idle_) read_deadline_ = Clock::time_point::min();
+  else if (served_ == 0 && in_.empty())
+    read_deadline_ = std::min(read_deadline_, Clock::now() + linger_time);
+}
+
+void Session::stop() {
+  cut(Cut::shutting_down);
+  if (work_ == nullptr && read_deadline_ != Clock::time_point::max())
+    read_deadline_ = Clock::time_point::min();
+}
+
+void Session::kill() {
+  cut(Cut::shutting_down);
+  close();
+}
+
+}  // namespace memseal::http

@@ -1,0 +1,124 @@
+#pragma once
+// One connection: reads requests one after the other, has them answered, keeps the clock.
+#include "http/server/core.hpp"
+#include "http/server/message.hpp"
+#include "http/server/reader.hpp"
+#include "http/server/sse_stream.hpp"
+
+#include "runtime/task_group.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <exception>
+#include <list>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace memseal::http {
+
+/// Who asks, once the token is verified.
+struct Principal {
+  UserId user;
+  crypto::Tenant tenant;
+};
+
+/// One request being answered.
+struct Exchange {
+  Core& core;
+  Session& session;
+  const RequestHead& head;
+  runtime::RequestContext context;        ///< id: the request id
+  std::string_view parameter = {};        ///< what "{id}" of the route's pattern matched
+  std::string_view route = "unknown";     ///< pattern, for the metrics
+  std::optional<Principal> who = {};      ///< set on every route of Api
+  std::vector<OutField> fields = {};         ///< go out with the answer, whatever it is
+  std::string body = {};
+  std::optional<SseStream> stream = {};   ///< set once an event stream has begun
+};
+
+/// Nobody is left to answer: the peer closed, reset or stopped reading.
+class ConnectionLost : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Why the work on a request was given up.
+enum class Cut { none, client_gone, deadline, shutting_down };
+
+/// Lives on its Server's thread, inside one coroutine (run()). The Server reaches it by tick(),
+/// drain(), stop() and kill().
+class Session {
+ public:
+  Session(asio::ip::tcp::socket socket, Core& core);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Serves until the connection ends. Never throws.
+  asio::awaitable<void> run();
+
+  void tick(runtime::Clock::time_point now);  ///< enforces the timeouts
+  void drain();                               ///< closes once nothing is being answered
+  void stop();                                ///< cuts what is being answered (shutting_down)
+  void kill();                                ///< closes the socket now
+
+  // For the routes.
+
+  /// Reads the body of the current request. False: an answer is already due, see `refusal`.
+  asio::awaitable<bool> read_body(std::string& body, Refusal& refusal);
+  /// Runs `work` until it ends or is cut; `watched`: also by the client's going. Rethrows what
+  /// `work` threw unless it was cut. Says why it was cut.
+  asio::awaitable<Cut> run_cuttable(asio::awaitable<void> work, bool watched,
+                                    runtime::Clock::time_point deadline);
+  /// Runs a helper of the work, such as the keep-alive comments of its stream, until it ends.
+  void spawn_beside_work(asio::awaitable<void> helper);
+  /// Writes all of `bytes`, within the write timeout; not cut short by run_cuttable(), so frames
+  /// stay whole. Throws ConnectionLost.
+  asio::awaitable<void> write(std::string_view bytes);
+  /// Gives the read buffer back: a stream may last, and there are many.
+  void free_read_buffer() { in_.shrink_to_fit(); }
+  /// True when the peer stopped reading for the whole write timeout.
+  bool write_timed_out() const noexcept { return write_timed_out_; }
+  /// Adds the fields every answer carries: date, request id, caching, connection. Decides with it
+  /// whether the connection serves another request.
+  void add_common_fields(const Exchange& exchange, std::vector<OutField>& fields);
+
+ private:
+  using Clock = runtime::Clock;
+
+  asio::awaitable<void> serve();
+  asio::awaitable<bool> read_head();
+  asio::awaitable<void> answer();
+  asio::awaitable<void> send(const Exchange& exchange, Response response);
+  asio::awaitable<void> refuse(const Refusal& refusal);
+  asio::awaitable<void> linger();
+  asio::awaitable<std::size_t> read_some(std::size_t bytes);
+  asio::awaitable<void> watch();
+  asio::awaitable<void> work_then_end(asio::awaitable<void> work);
+  asio::awaitable<void> help(asio::awaitable<void> helper);
+  void cut(Cut reason);
+  void close() noexcept;
+  void skip_body();
+
+  Core& core_;
+  asio::ip::tcp::socket socket_;
+  RequestReader reader_;
+  std::string in_;                        // bytes received and not yet read as a request
+  std::list<Session*>::iterator place_;
+  int served_ = 0;
+  bool idle_ = false;                     // waits for a further request of this connection
+  bool closing_ = false;                  // no request after the current one
+  bool gone_ = false;                     // the peer closed, or we did
+  bool read_timed_out_ = false, write_timed_out_ = false;
+  Clock::time_point read_deadline_ = Clock::time_point::max();
+  Clock::time_point write_deadline_ = Clock::time_point::max();
+  Clock::time_point work_deadline_ = Clock::time_point::max();
+  runtime::TaskGroup* work_ = nullptr;    // while run_cuttable() runs
+  bool work_done_ = false;
+  std::exception_ptr work_failure_;
+  Cut cut_ = Cut::none;
+};
+
+}  // namespace memseal::http

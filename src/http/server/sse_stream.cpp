@@ -1,0 +1,94 @@
+#include "http/server/sse_stream.hpp"
+
+#include "http/server/session.hpp"
+
+#include "base/on_exit.hpp"
+#include "pure/wire/sse.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <charconv>
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+constexpr int retry_ms = 3'000;
+
+std::string as_chunk(std::string_view bytes) {
+  char size[16];
+  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
+  std::string chunk(size, end);
+  chunk.append("\r\n").append(bytes).append("\r\n");
+  return chunk;
+}
+
+}  // namespace
+
+SseStream::SseStream(Exchange& exchange, std::string query_id)
+    : core_(exchange.core), session_(exchange.session), query_id_(std::move(query_id)),
+      chunked_(exchange.head.minor_version == 1), last_sent_(runtime::Clock::now()),
+      sent_(exchange.core.executor) {
+  ++core_.streams;
+  core_.services.probe.streams_active.Increment();
+}
+
+SseStream::~SseStream() {
+  --core_.streams;
+  core_.services.probe.streams_active.Decrement();
+}
+
+void SseStream::begin(Exchange& exchange) {
+  auto fields = exchange.fields;
+  fields.push_back({"Content-Type", "text/event-stream; charset=utf-8"});
+  fields.push_back({"X-Accel-Buffering", "no"});
+  if (chunked_) fields.push_back({"Transfer-Encoding", "chunked"});
+  session_.add_common_fields(exchange, fields);
+  head_ = head_text(200, fields) + "\r\n";
+  queued_ = wire::sse_retry(retry_ms);
+}
+
+void SseStream::add(std::string_view type, const boost::json::object& data) {
+  boost::json::object event{{"type", type}, {"sequence_number", sequence_}};
+  for (const auto& member : data) event.emplace(member.key(), member.value());
+  queued_ += wire::sse_frame(query_id_, sequence_, type, boost::json::serialize(event));
+  ++sequence_;
+}
+
+asio::awaitable<void> SseStream::flush() { co_await send(false); }
+
+asio::awaitable<void> SseStream::end() { co_await send(true); }
+
+asio::awaitable<void> SseStream::keep_alive(std::chrono::milliseconds every) {
+  while (!ended_) {
+    co_await runtime::pause_for(last_sent_ + every - runtime::Clock::now());
+    if (sending_) {
+      last_sent_ = runtime::Clock::now();  // a slow write is no silence: look again later
+    } else if (!ended_ && runtime::Clock::now() - last_sent_ >= every) {
+      queued_.insert(0, wire::sse_keepalive);
+      co_await send(false);
+    }
+  }
+}
+
+asio::awaitable<void> SseStream::send(bool last) {
+  while (sending_) co_await sent_.wait_uncancelled();
+  // Taken after the wait: a cancelled caller leaves its events queued, so none is lost.
+  std::string out = std::exchange(head_, {});
+  if (!queued_.empty()) out += chunked_ ? as_chunk(queued_) : queued_;
+  queued_.clear();
+  if (last && chunked_) out += "0\r\n\r\n";
+  ended_ = ended_ || last;
+  if (out.empty()) co_return;
+  sending_ = true;
+  OnExit done{[this] {
+    sending_ = false;
+    last_sent_ = runtime::Clock::now();
+    sent_.notify_all();
+  }};
+  co_await session_.write(out);
+}
+
+}  // namespace memseal::http

@@ -1,0 +1,70 @@
+#pragma once
+#include "base/ids.hpp"
+#include "pure/crypto/sealer.hpp"
+#include "pure/crypto/tenant.hpp"
+#include "runtime/context.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace memseal::ports {
+
+namespace asio = boost::asio;
+
+/// All that one event changes, sealed and ready: written in one transaction with its ledger row.
+struct EventWrite {
+  Uuid event_id;     ///< key of the exactly-once ledger
+  std::string kind;  ///< "upload", "chat", "api"
+  std::string doc_id;
+  std::int64_t revision = 0;   ///< newer replaces older; older arriving late is skipped
+  Bytes document_name_cipher;  ///< SB1, field document_name; may be empty
+  std::vector<crypto::SealedChunk> chunks;
+};
+
+/// What became of one EventWrite.
+enum class Stored {
+  applied,     ///< rows written
+  duplicate,   ///< the ledger had it already: nothing changed
+  superseded,  ///< a newer revision of the document is stored: nothing changed
+  erased,      ///< the tenant is erased: nothing may be written
+};
+
+/// State of an ingest operation as its owner may ask for it.
+struct Operation {
+  Uuid id;
+  std::string kind;
+  std::string doc_id;
+  std::string state;       ///< "queued", "succeeded", "failed"
+  std::string error_code;  ///< empty unless failed
+  std::int32_t chunks = 0;
+  std::int64_t created_at_ms = 0, updated_at_ms = 0;
+};
+
+/// The write side of the database. Throws Outage{unavailable} when the database is away.
+class ChunkStore {
+ public:
+  virtual ~ChunkStore() = default;
+  /// One transaction for all `writes` of one tenant: ledger, documents, chunks; in their order.
+  /// Each event takes effect exactly once however often it is given. One answer per write.
+  virtual asio::awaitable<std::vector<Stored>> store(runtime::RequestContext context,
+                                                     crypto::Tenant owner,
+                                                     std::vector<EventWrite> writes) = 0;
+  /// Records that an event was refused for good, so that its operation says so. Idempotent; never
+  /// overwrites a success.
+  virtual asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
+                                              Uuid event_id, std::string kind, std::string doc_id,
+                                              Errc code) = 0;
+  /// Announces an operation before its event is published: state "queued". Idempotent.
+  virtual asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
+                                         Uuid event_id, std::string kind, std::string doc_id) = 0;
+  /// Empty when this tenant has no such operation.
+  virtual asio::awaitable<std::optional<Operation>> operation(runtime::RequestContext context,
+                                                              crypto::Tenant owner,
+                                                              Uuid event_id) = 0;
+};
+
+}  // namespace memseal::ports

@@ -1,0 +1,43 @@
+#pragma once
+#include "runtime/context.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace memseal::ports {
+
+namespace asio = boost::asio;
+
+using Embedding = std::vector<float>;  ///< D floats, L2 norm 1
+
+/// An embedded query: a type of its own, so that no raw vector reaches the search.
+struct QueryVector {
+  Embedding values;
+};
+
+/// One piece of a document, both ways: a model in this process reads the ids, one elsewhere the
+/// text, and each ignores the other.
+struct EmbedInput {
+  std::vector<std::int32_t> token_ids;  ///< without [CLS] and [SEP], at most 254 of them
+  std::string text;                     ///< UTF-8, what the ids were made of
+};
+
+/// Turns text into vectors. Any coroutine of any executor; calls queue inside.
+class Embedder {
+ public:
+  virtual ~Embedder() = default;
+  virtual std::size_t dimension() const = 0;
+  virtual const std::string& model_name() const = 0;  ///< stored with every chunk
+  /// One vector per input, in their order. Throws Outage: timeout, unavailable or bad_config when
+  /// waiting may help, internal when these inputs will not do.
+  virtual asio::awaitable<std::vector<Embedding>> embed(runtime::RequestContext context,
+                                                        std::vector<EmbedInput> inputs) = 0;
+  /// Embeds one question (UTF-8), cut on the right to what the model reads.
+  virtual asio::awaitable<QueryVector> embed_query(runtime::RequestContext context,
+                                                   std::string text) = 0;
+};
+
+}  // namespace memseal::ports

@@ -1,0 +1,31 @@
+#pragma once
+#include "runtime/context.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace memseal::ports {
+
+namespace asio = boost::asio;
+
+/// A record to publish.
+struct OutRecord {
+  std::string topic;
+  std::string key;
+  std::string value;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// Where events go: the input topics (HTTP index), dead letters, status.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  /// Returns when the broker has confirmed the record (acks=all, idempotent producer).
+  /// Throws Outage{unavailable} when it did not within the deadline: it may or may not be there.
+  virtual asio::awaitable<void> publish(runtime::RequestContext context, OutRecord record) = 0;
+};
+
+}  // namespace memseal::ports

@@ -1,0 +1,176 @@
+#include "pure/codec/json.hpp"
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_stack.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+namespace memseal::wire {
+
+namespace {
+
+using boost::system::error_code;
+
+/// Builds a value while it watches for what Boost.JSON lets pass: a repeated key, an infinity.
+class Builder {
+ public:
+  static constexpr std::size_t max_object_size = json::object::max_size();
+  static constexpr std::size_t max_array_size = json::array::max_size();
+  static constexpr std::size_t max_key_size = json::string::max_size();
+  static constexpr std::size_t max_string_size = json::string::max_size();
+
+  bool on_document_begin(error_code&) {
+    values_.reset();
+    return true;
+  }
+  bool on_document_end(error_code&) { return true; }
+
+  bool on_object_begin(error_code&) {
+    first_key_.push_back(keys_.size());
+    return true;
+  }
+  bool on_object_end(std::size_t size, error_code& ec) {
+    const auto mine = keys_.begin() + static_cast<std::ptrdiff_t>(first_key_.back());
+    std::sort(mine, keys_.end());
+    if (std::adjacent_find(mine, keys_.end()) != keys_.end()) {
+      repeated_key_ = true;
+      return stop(ec);
+    }
+    keys_.erase(mine, keys_.end());
+    first_key_.pop_back();
+    values_.push_object(size);
+    return true;
+  }
+  bool on_array_begin(error_code&) { return true; }
+  bool on_array_end(std::size_t size, error_code&) {
+    values_.push_array(size);
+    return true;
+  }
+
+  bool on_key_part(std::string_view part, std::size_t, error_code&) {
+    key_.append(part);
+    values_.push_chars(part);
+    return true;
+  }
+  bool on_key(std::string_view part, std::size_t, error_code&) {
+    key_.append(part);
+    keys_.push_back(std::move(key_));
+    key_.clear();
+    values_.push_key(part);
+    return true;
+  }
+  bool on_string_part(std::string_view part, std::size_t, error_code&) {
+    values_.push_chars(part);
+    return true;
+  }
+  bool on_string(std::string_view part, std::size_t, error_code&) {
+    values_.push_string(part);
+    return true;
+  }
+
+  bool on_number_part(std::string_view, error_code&) { return true; }
+  bool on_int64(std::int64_t number, std::string_view, error_code&) {
+    values_.push_int64(number);
+    return true;
+  }
+  bool on_uint64(std::uint64_t number, std::string_view, error_code&) {
+    values_.push_uint64(number);
+    return true;
+  }
+  bool on_double(double number, std::string_view, error_code& ec) {
+    if (!std::isfinite(number)) return stop(ec);
+    values_.push_double(number);
+    return true;
+  }
+  bool on_bool(bool truth, error_code&) {
+    values_.push_bool(truth);
+    return true;
+  }
+  bool on_null(error_code&) {
+    values_.push_null();
+    return true;
+  }
+  bool on_comment_part(std::string_view, error_code&) { return true; }
+  bool on_comment(std::string_view, error_code&) { return true; }
+
+  bool repeated_key() const { return repeated_key_; }
+  json::value release() { return values_.release(); }
+
+ private:
+  static bool stop(error_code& ec) {
+    ec = json::error::syntax;
+    return false;
+  }
+
+  json::value_stack values_;
+  std::string key_;
+  std::vector<std::string> keys_;       // of all open objects, the innermost last
+  std::vector<std::size_t> first_key_;  // where each open object's keys begin
+  bool repeated_key_ = false;
+};
+
+void append_double(std::string& out, double number) {
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+  out.append(digits, end);
+}
+
+void append_compact(std::string& out, const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::object: {
+      out += '{';
+      for (bool first = true; const auto& member : value.get_object()) {
+        if (!std::exchange(first, false)) out += ',';
+        out.append(json_quoted(member.key())).append(1, ':');
+        append_compact(out, member.value());
+      }
+      out += '}';
+      return;
+    }
+    case json::kind::array: {
+      out += '[';
+      for (bool first = true; const auto& item : value.get_array()) {
+        if (!std::exchange(first, false)) out += ',';
+        append_compact(out, item);
+      }
+      out += ']';
+      return;
+    }
+    case json::kind::double_:
+      append_double(out, value.get_double());
+      return;
+    default:
+      out += json::serialize(value);
+      return;
+  }
+}
+
+}  // namespace
+
+Result<json::value> parse_json(std::string_view text, Errc code) {
+  json::parse_options options;
+  options.max_depth = json_depth_max;
+  options.numbers = json::number_precision::precise;
+  json::basic_parser<Builder> parser(options);
+  error_code ec;
+  const auto used = parser.write_some(false, text.data(), text.size(), ec);
+  if (!ec && used < text.size()) ec = json::error::extra_data;
+  if (!ec) return parser.handler().release();
+  if (parser.handler().repeated_key()) return Error{code, "an object has the same key twice"};
+  if (ec == json::error::too_deep) return Error{code, "JSON nested deeper than 32 levels"};
+  return Error{code, text.empty() ? "empty where a JSON object was expected" : "not valid JSON"};
+}
+
+std::string compact_json(const json::value& value) {
+  std::string out;
+  append_compact(out, value);
+  return out;
+}
+
+std::string json_quoted(std::string_view text) { return json::serialize(json::string_view(text)); }
+
+}  // namespace memseal::wire

@@ -1,0 +1,50 @@
+#include "pure/codec/utf8.hpp"
+
+#include "pure/codec/utf8_decode.hpp"
+
+#include <cstdint>
+#include <cstring>
+
+namespace memseal::text {
+namespace {
+
+constexpr std::uint64_t high_bits = 0x8080808080808080;
+
+std::uint64_t load8(const char* bytes) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view bytes) noexcept {
+  std::size_t at = 0;
+  while (at < bytes.size()) {
+    if (at + 8 <= bytes.size() && (load8(bytes.data() + at) & high_bits) == 0) {
+      at += 8;
+      continue;
+    }
+    const auto [point, size] = decode(bytes, at);
+    // U+FFFD itself is well-formed: only its own three bytes may give it.
+    if (point == replacement_character && bytes.substr(at, size) != "\xEF\xBF\xBD") return false;
+    at += size;
+  }
+  return true;
+}
+
+std::size_t count_code_points(std::string_view utf8) noexcept {
+  // Every byte but the continuation bytes 10xxxxxx begins a code point.
+  std::size_t count = utf8.size(), at = 0;
+  for (; at + 8 <= utf8.size(); at += 8) {
+    const std::uint64_t word = load8(utf8.data() + at);
+    const std::uint64_t continuations = (word & (~word << 1) & high_bits) >> 7;
+    count -= (continuations * 0x0101010101010101) >> 56;  // the sum of its bytes
+  }
+  for (; at < utf8.size(); ++at) {
+    count -= (static_cast<unsigned char>(utf8[at]) & 0xC0) == 0x80;
+  }
+  return count;
+}
+
+}  // namespace memseal::text

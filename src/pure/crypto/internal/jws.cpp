@@ -1,0 +1,173 @@
+#include "pure/crypto/internal/jws.hpp"
+
+#include "base/limits.hpp"
+#include "pure/crypto/hash.hpp"
+#include "pure/crypto/internal/base64.hpp"
+#include "pure/crypto/internal/bytes.hpp"
+#include "pure/crypto/internal/json_members.hpp"
+
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace memseal::crypto {
+
+namespace {
+
+constexpr std::size_t kid_bytes_max = 128;
+constexpr std::size_t es256_half_bytes = 32;
+
+// Header members that bring a key along, change what is signed, or mean encryption.
+constexpr std::array<std::string_view, 16> refused_members{
+    "jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "cty",
+    "enc", "epk", "apu", "apv", "iv",   "tag", "p2s", "p2c"};
+
+struct Parts {
+  std::string_view header, payload, signature, signed_text;
+};
+
+std::optional<Parts> split(std::string_view token) {
+  const auto first = token.find('.');
+  if (first == std::string_view::npos) return std::nullopt;
+  const auto second = token.find('.', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  if (token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
+  return Parts{token.substr(0, first), token.substr(first + 1, second - first - 1),
+               token.substr(second + 1), token.substr(0, second)};
+}
+
+std::string_view name_of(JwsAlgorithm algorithm) {
+  switch (algorithm) {
+    case JwsAlgorithm::hs256:
+      return "HS256";
+    case JwsAlgorithm::rs256:
+      return "RS256";
+    case JwsAlgorithm::es256:
+      return "ES256";
+  }
+  return "";
+}
+
+std::string lower(std::string text) {
+  for (char& letter : text)
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  return text;
+}
+
+// Media types compare without case, and "application/" may be left out (RFC 7515, 4.1.9).
+bool is_known_type(const JsonMember& typ) {
+  if (typ.kind != JsonMember::Kind::text) return false;
+  auto name = lower(typ.text);
+  constexpr std::string_view prefix = "application/";
+  if (name.starts_with(prefix)) name.erase(0, prefix.size());
+  return name == "jwt" || name == "at+jwt";
+}
+
+bool is_plain_kid(const JsonMember& kid) {
+  return kid.kind == JsonMember::Kind::text && !kid.text.empty() &&
+         kid.text.size() <= kid_bytes_max &&
+         std::all_of(kid.text.begin(), kid.text.end(),
+                     [](char letter) { return letter > ' ' && letter < 0x7f; });
+}
+
+// Null when fine, else why not.
+const char* check_header(const JsonMembers& header) {
+  for (const auto name : refused_members)
+    if (header.find(name) != nullptr) return "the header has a refused member";
+  const auto* alg = header.find("alg");
+  if (alg == nullptr || alg->kind != JsonMember::Kind::text) return "the header has no alg";
+  if (const auto* typ = header.find("typ"); typ != nullptr && !is_known_type(*typ))
+    return "unknown typ";
+  if (const auto* kid = header.find("kid"); kid != nullptr && !is_plain_kid(*kid))
+    return "malformed kid";
+  return nullptr;
+}
+
+// A nameless key must be the only one; a named one must be asked for by its name, or alone.
+const JwsKey* pick(const std::vector<JwsKey>& keys, const JsonMember* kid) {
+  if (keys.size() == 1 && (kid == nullptr || keys[0].kid.empty())) return &keys[0];
+  if (kid == nullptr) return nullptr;
+  for (const auto& key : keys)
+    if (key.kid == kid->text) return &key;
+  return nullptr;
+}
+
+// The DER form that OpenSSL takes, of the fixed-width r ‖ s that a JWS carries.
+Bytes der_of(ByteView signature) {
+  const ossl::EcdsaSig pair(ECDSA_SIG_new());
+  ossl::Bignum r(BN_bin2bn(signature.data(), es256_half_bytes, nullptr));
+  ossl::Bignum s(BN_bin2bn(signature.data() + es256_half_bytes, es256_half_bytes, nullptr));
+  if (!pair || !r || !s || ECDSA_SIG_set0(pair.get(), r.get(), s.get()) != 1) return {};
+  r.release();  // the pair owns both now
+  s.release();
+  std::uint8_t* out = nullptr;
+  const int size = i2d_ECDSA_SIG(pair.get(), &out);
+  if (size <= 0) return {};
+  Bytes der(out, out + size);
+  OPENSSL_free(out);
+  return der;
+}
+
+bool verify_public(const JwsKey& key, std::string_view text, ByteView signature) {
+  Bytes der;
+  if (key.algorithm == JwsAlgorithm::es256) {
+    if (signature.size() != 2 * es256_half_bytes) return false;
+    der = der_of(signature);
+    signature = der;
+  } else if (signature.size() != static_cast<std::size_t>(EVP_PKEY_get_size(key.pkey.get()))) {
+    return false;
+  }
+  if (signature.empty()) return false;
+  const ossl::MdCtx context(EVP_MD_CTX_new());
+  const bool genuine = context &&
+                       EVP_DigestVerifyInit_ex(context.get(), nullptr, "SHA2-256", nullptr, nullptr,
+                                               key.pkey.get(), nullptr) == 1 &&
+                       EVP_DigestVerify(context.get(), signature.data(), signature.size(),
+                                        bytes_of(text).data(), text.size()) == 1;
+  if (!genuine) ERR_clear_error();
+  return genuine;
+}
+
+bool is_genuine(const JwsKey& key, std::string_view text, ByteView signature) {
+  if (key.algorithm != JwsAlgorithm::hs256) return verify_public(key, text, signature);
+  return equal_constant_time(hmac_sha256(key.secret.view(), {bytes_of(text)}), signature);
+}
+
+}  // namespace
+
+std::optional<Bytes> verify_jws(const std::vector<JwsKey>& keys, std::string_view token,
+                                const char*& why) {
+  why = "not three parts of at most 4 KiB";
+  if (token.size() > limits::token_bytes_max) return std::nullopt;
+  const auto parts = split(token);
+  if (!parts) return std::nullopt;
+  why = "not canonical base64url";
+  const auto header_json = base64_decode(parts->header, Base64::url);
+  auto payload = base64_decode(parts->payload, Base64::url);
+  const auto signature = base64_decode(parts->signature, Base64::url);
+  if (!header_json || !payload || !signature) return std::nullopt;
+  why = "the header is no JSON object";
+  const auto header = JsonMembers::parse(text_of(*header_json));
+  if (!header) return std::nullopt;
+  if ((why = check_header(*header)) != nullptr) return std::nullopt;
+  why = "unknown key";
+  const auto* key = pick(keys, header->find("kid"));
+  if (key == nullptr) return std::nullopt;
+  why = "the key is not for this alg";
+  if (header->find("alg")->text != name_of(key->algorithm)) return std::nullopt;
+  why = "the signature is not genuine";
+  if (!is_genuine(*key, parts->signed_text, *signature)) return std::nullopt;
+  why = nullptr;
+  return payload;
+}
+
+std::string sign_hs256(ByteView key, std::string_view header, std::string_view payload) {
+  auto token = base64_encode(bytes_of(header), Base64::url) + '.' +
+               base64_encode(bytes_of(payload), Base64::url);
+  const auto mac = hmac_sha256(key, {bytes_of(token)});
+  return token + '.' + base64_encode(mac, Base64::url);
+}
+
+}  // namespace memseal::crypto

@@ -1,0 +1,50 @@
+#pragma once
+// The keyring file: a version line, then one key a line, in base64.
+//
+//   # memseal keyring: keep it secret, keep a copy apart from the database's backups
+//   version: 1
+//   tenant: MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+//   ids: …
+//   token: …
+//   dead_letters: …
+//   kek_1: …              (key encryption key of epoch 1; the highest epoch seals)
+//
+// Each name stands once, in any order. Keys have 32 to 128 bytes, a kek exactly 32. Empty lines
+// and lines that begin with # say nothing; everything else is refused.
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace memseal::crypto {
+
+inline constexpr std::size_t root_key_bytes_min = 32, root_key_bytes_max = 128;
+inline constexpr std::size_t keyring_file_bytes_max = 65'536;
+
+struct RootKeys {
+  SecretBytes tenant, ids, token, dead_letters;
+  std::map<std::uint32_t, SecretBytes> keks;
+};
+
+/// Error key_invalid names the line and the mend, never the key.
+Result<RootKeys> parse_keyring(std::string_view text);
+
+/// The file's text of these keys; holds secrets, as SecretBytes.
+SecretBytes format_keyring(const RootKeys& keys);
+
+/// Reads a file that only its owner may read. key_missing: there is none; key_invalid: others
+/// may read it, it is no plain file, belongs to somebody else, or is too long.
+Result<SecretBytes> read_secret_file(const std::filesystem::path& file);
+
+/// Writes all or nothing, mode 0600, on disk when it returns. `replace` false: key_invalid when
+/// the file exists.
+Result<void> write_secret_file(const std::filesystem::path& file, ByteView bytes, bool replace);
+
+/// A key is weak that repeats one byte: a placeholder, not a secret.
+bool is_weak_key(ByteView key) noexcept;
+
+}  // namespace memseal::crypto

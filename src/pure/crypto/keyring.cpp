@@ -1,0 +1,175 @@
+#include "pure/crypto/keyring.hpp"
+
+#include "base/on_exit.hpp"
+#include "pure/crypto/hash.hpp"
+#include "pure/crypto/internal/base64.hpp"
+#include "pure/crypto/internal/bytes.hpp"
+#include "pure/crypto/internal/keyring_file.hpp"
+#include "pure/crypto/random.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace memseal::crypto {
+
+namespace {
+
+SecretBytes random_key() {
+  std::array<std::uint8_t, root_key_bytes_min> key{};
+  const OnExit clean([&] { wipe(key.data(), key.size()); });
+  fill_random(key);
+  return SecretBytes(ByteView(key));
+}
+
+std::array<std::uint8_t, 16> first_16(ByteView bytes) {
+  std::array<std::uint8_t, 16> part{};
+  std::copy_n(bytes.begin(), part.size(), part.begin());
+  return part;
+}
+
+std::array<std::uint8_t, 16> check_value(const SecretBytes& dek) {
+  return first_16(derive_key(dek.view(), "memseal/kcv/v1").view());
+}
+
+Place wrapping_place(std::uint32_t key_id) { return {.object = {}, .chunk_index = key_id}; }
+
+std::optional<Bytes> decode_any(std::string_view text) {
+  if (auto hex = hex_decode(text)) return hex;
+  if (auto standard = base64_decode(text, Base64::standard)) return standard;
+  while (text.ends_with('=')) text.remove_suffix(1);
+  return base64_decode(text, Base64::url);
+}
+
+Result<SecretBytes> decode_key(std::string_view text, const char* name) {
+  auto decoded = decode_any(text);
+  if (!decoded)
+    return Error{Errc::key_invalid, std::string(name) + " is neither base64 nor hex", name};
+  const OnExit clean([&] { wipe(decoded->data(), decoded->size()); });
+  if (decoded->size() < root_key_bytes_min || decoded->size() > root_key_bytes_max)
+    return Error{
+        Errc::key_invalid,
+        std::string(name) + " must have 32 to 128 bytes; make one by openssl rand -base64 32",
+        name};
+  if (is_weak_key(*decoded))
+    return Error{Errc::key_invalid,
+                 std::string(name) + " is one byte repeated; make one by openssl rand -base64 32",
+                 name};
+  return SecretBytes(ByteView(*decoded));
+}
+
+Result<RootKeys> read_keyring(const std::filesystem::path& file) {
+  const auto text = read_secret_file(file);
+  if (!text) return text.error();
+  auto keys = parse_keyring(text_of(text->view()));
+  if (!keys) return Error{keys.error().code, keys.error().message + " (" + file.string() + ")"};
+  return keys;
+}
+
+}  // namespace
+
+Result<void> Keyring::create(const std::filesystem::path& file) {
+  RootKeys keys{random_key(), random_key(), random_key(), random_key(), {}};
+  keys.keks.emplace(1, random_key());
+  const auto text = format_keyring(keys);
+  return write_secret_file(file, text.view(), false);
+}
+
+Result<std::uint32_t> Keyring::add_kek(const std::filesystem::path& file) {
+  auto keys = read_keyring(file);
+  if (!keys) return keys.error();
+  const auto last = keys->keks.rbegin()->first;
+  if (last == std::numeric_limits<std::uint32_t>::max() || keys->keks.size() >= keks_max)
+    return Error{Errc::key_invalid, "the keyring holds too many keks; remove the retired ones"};
+  keys->keks.emplace(last + 1, random_key());
+  const auto text = format_keyring(*keys);
+  const auto written = write_secret_file(file, text.view(), true);
+  if (!written) return written.error();
+  return last + 1;
+}
+
+Result<Keyring> Keyring::load(const std::filesystem::path& file) {
+  auto keys = read_keyring(file);
+  if (!keys) return keys.error();
+  Keyring ring;
+  ring.tenant_key_ = std::move(keys->tenant);
+  ring.id_key_ = std::move(keys->ids);
+  ring.token_key_ = std::move(keys->token);
+  ring.dead_letter_key_ = std::move(keys->dead_letters);
+  ring.keks_ = std::move(keys->keks);
+  if (ring.dead_letter_key_.size() != root_key_bytes_min)
+    ring.dead_letter_key_ = derive_key(ring.dead_letter_key_.view(), "memseal/dead-letters/v1");
+  return ring;
+}
+
+Result<Keyring> Keyring::from_keys(std::string_view tenant_hmac_key,
+                                   std::string_view encryption_key, std::string_view token_key) {
+  auto tenant = decode_key(tenant_hmac_key, "MEMORY_TENANT_HMAC_KEY");
+  if (!tenant) return tenant.error();
+  auto encryption = decode_key(encryption_key, "MEMORY_ENCRYPTION_KEY");
+  if (!encryption) return encryption.error();
+  SecretBytes token;
+  if (!token_key.empty()) {
+    auto decoded = decode_key(token_key, "token key");
+    if (!decoded) return decoded.error();
+    token = std::move(*decoded);
+  }
+  if (equal_constant_time(tenant->view(), encryption->view()) ||
+      equal_constant_time(tenant->view(), token.view()) ||
+      equal_constant_time(encryption->view(), token.view()))
+    return Error{Errc::key_invalid, "two of the keys are the same; each purpose needs its own"};
+  Keyring ring;
+  ring.id_key_ = derive_key(tenant->view(), "memseal/ids/v1");
+  ring.dead_letter_key_ = derive_key(encryption->view(), "memseal/dead-letters/v1");
+  ring.keks_.emplace(1, derive_key(encryption->view(), "memseal/kek/v1"));
+  ring.tenant_key_ = std::move(*tenant);
+  ring.token_key_ = std::move(token);
+  return ring;
+}
+
+TenantKeyer Keyring::tenant_keyer() const { return TenantKeyer(tenant_key_.clone()); }
+
+IdDeriver Keyring::id_deriver() const { return IdDeriver(id_key_.clone()); }
+
+Result<WrappedKey> Keyring::wrap(const Tenant& owner, const TenantKey& key) const {
+  const auto& [epoch, kek] = *keks_.rbegin();
+  auto blob = Sealer::seal(owner, TenantKey{epoch, kek.clone()}, Field::wrapped_key,
+                           wrapping_place(key.id), key.key.view());
+  if (!blob) return blob.error();
+  return WrappedKey{key.id, epoch, std::move(*blob), check_value(key.key)};
+}
+
+Result<WrappedKey> Keyring::make_tenant_key(const Tenant& owner, std::uint32_t key_id) const {
+  if (key_id == 0) return Error{Errc::key_invalid, "generations of a tenant's key count from 1"};
+  return wrap(owner, TenantKey{key_id, random_key()});
+}
+
+Result<TenantKey> Keyring::unwrap(const Tenant& owner, const WrappedKey& wrapped) const {
+  const auto kek = keks_.find(wrapped.kek_epoch);
+  if (kek == keks_.end())
+    return Error{Errc::key_missing, "the keyring has no kek of epoch " +
+                                        std::to_string(wrapped.kek_epoch) +
+                                        "; restore the keyring file that has it"};
+  auto opened = Sealer::open(owner, TenantKey{wrapped.kek_epoch, kek->second.clone()},
+                             Field::wrapped_key, wrapping_place(wrapped.key_id), wrapped.wrapped);
+  if (!opened) return opened.error();
+  if (wrapped.key_id == 0 || opened->size() != root_key_bytes_min ||
+      !equal_constant_time(check_value(*opened), wrapped.check))
+    return Error{Errc::open_failed, "the sealed value does not open"};
+  return TenantKey{wrapped.key_id, std::move(*opened)};
+}
+
+Result<WrappedKey> Keyring::rewrap(const Tenant& owner, const WrappedKey& wrapped) const {
+  const auto key = unwrap(owner, wrapped);
+  if (!key) return key.error();
+  return wrap(owner, *key);
+}
+
+TenantKey Keyring::dead_letter_key() const { return {1, dead_letter_key_.clone()}; }
+
+std::array<std::uint8_t, 16> Keyring::tenant_key_check() const {
+  return first_16(hmac_sha256(tenant_key_.view(), {bytes_of("memseal/tenant-key-check/v1")}));
+}
+
+}  // namespace memseal::crypto

@@ -1,0 +1,15 @@
+#pragma once
+#include "base/ids.hpp"
+
+#include <cstdint>
+#include <span>
+
+namespace memseal::crypto {
+
+/// Fills `out` from OpenSSL's DRBG. Throws Outage when it has no entropy: never weak bytes.
+void fill_random(std::span<std::uint8_t> out);
+
+/// Random UUID, version 4.
+Uuid random_uuid();
+
+}  // namespace memseal::crypto

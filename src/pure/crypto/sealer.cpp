@@ -1,0 +1,191 @@
+#include "pure/crypto/sealer.hpp"
+
+#include "base/limits.hpp"
+#include "base/on_exit.hpp"
+#include "pure/crypto/hash.hpp"
+#include "pure/crypto/internal/bytes.hpp"
+#include "pure/crypto/internal/gcm.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace memseal::crypto {
+
+namespace {
+
+constexpr std::uint8_t format_1 = 0x01;
+constexpr std::size_t header_bytes = 1 + 4 + sizeof(Nonce);
+static_assert(header_bytes + gcm_tag_bytes == seal_overhead);
+static_assert(std::endian::native == std::endian::little, "sealed vectors are little-endian");
+
+using Aad = std::array<std::uint8_t, 84>;
+using DocPart = std::array<std::uint8_t, 16>;
+
+Error cannot_seal(const char* why) { return {Errc::seal_failed, why}; }
+Error cannot_open() { return {Errc::open_failed, "the sealed value does not open"}; }
+
+// Chunks come in runs of one document, and hashing its name costs half as much as a seal.
+const DocPart& doc_part(std::string_view doc_id) {
+  thread_local std::string last_id;
+  thread_local DocPart last_part{};
+  thread_local bool known = false;
+  if (!known || last_id != doc_id) {
+    known = false;
+    const auto digest = sha256(bytes_of(doc_id));
+    std::copy_n(digest.begin(), last_part.size(), last_part.begin());
+    last_id = doc_id;
+    known = true;
+  }
+  return last_part;
+}
+
+Aad aad_of(const Tenant& owner, std::uint32_t key_id, Field field, const Place& place) {
+  Aad aad;
+  auto* to = aad.data();
+  const auto put = [&to](ByteView bytes) { to = std::copy(bytes.begin(), bytes.end(), to); };
+  put(bytes_of("MEMSEAL1"));
+  *to++ = format_1;
+  put(big_endian(key_id));
+  *to++ = static_cast<std::uint8_t>(field);
+  *to++ = 0;
+  *to++ = 0;
+  put(owner.hash().bytes);
+  put(place.object.bytes);
+  put(doc_part(place.doc_id));
+  put(big_endian(place.chunk_index));
+  return aad;
+}
+
+bool usable(const TenantKey& key) { return key.id != 0 && key.key.size() == gcm_key_bytes; }
+
+// Opens into memory of this thread, hands the verified plaintext to `take` and wipes it: what
+// fails has shown nobody a byte.
+template <class Take>
+Result<void> open_to(const Tenant& owner, const TenantKey& key, Field field, const Place& place,
+                     ByteView sealed, Take take) {
+  if (sealed.size() <= seal_overhead || sealed.size() > limits::seal_bytes_max + seal_overhead ||
+      sealed[0] != format_1 || !usable(key) || read_u32(sealed.data() + 1) != key.id)
+    return cannot_open();
+  Nonce nonce;
+  std::copy_n(sealed.begin() + 5, nonce.size(), nonce.begin());
+  const auto cipher = sealed.subspan(header_bytes, sealed.size() - seal_overhead);
+  const auto* tag = sealed.data() + sealed.size() - gcm_tag_bytes;
+  const auto aad = aad_of(owner, key.id, field, place);
+  auto& gcm = keyed(key.key.view());
+
+  thread_local Bytes scratch;
+  if (scratch.size() < cipher.size()) scratch.resize(cipher.size());
+  const OnExit clean([&] { wipe(scratch.data(), cipher.size()); });
+  if (!gcm.open(nonce, aad, cipher, tag, scratch.data())) return cannot_open();
+  return take(ByteView(scratch).first(cipher.size()));
+}
+
+Result<void> open_text(const Tenant& owner, const TenantKey& key, Field field, const Place& place,
+                       ByteView sealed, std::string& text) {
+  return open_to(owner, key, field, place, sealed, [&text](ByteView plain) -> Result<void> {
+    text.assign(text_of(plain));
+    return {};
+  });
+}
+
+}  // namespace
+
+std::size_t SealedChunk::bytes() const noexcept {
+  std::size_t size = sizeof *this + text_cipher_.size() + meta_cipher_.size() +
+                     embedding_cipher_.size() + embedding_.size() * sizeof(float) +
+                     place_.doc_id.size() + place_.source.size() + place_.model.size();
+  for (const auto& tag : place_.tags) size += sizeof tag + tag.size();
+  return size;
+}
+
+Result<Bytes> Sealer::seal(const Tenant& owner, const TenantKey& key, Field field,
+                           const Place& place, ByteView plain) {
+  if (plain.empty() || plain.size() > limits::seal_bytes_max)
+    return cannot_seal("only 1 to 65,536 bytes can be sealed");
+  if (!usable(key)) return cannot_seal("a sealing key has 32 bytes and an id from 1");
+  const auto aad = aad_of(owner, key.id, field, place);
+  const auto nonce = next_nonce();
+  Bytes sealed(plain.size() + seal_overhead);
+  sealed[0] = format_1;
+  const auto key_id = big_endian(key.id);
+  std::copy(key_id.begin(), key_id.end(), sealed.begin() + 1);
+  std::copy(nonce.begin(), nonce.end(), sealed.begin() + 5);
+  auto* cipher = sealed.data() + header_bytes;
+  if (!keyed(key.key.view()).seal(nonce, aad, plain, cipher, cipher + plain.size()))
+    return cannot_seal("AES-256-GCM failed");
+  return sealed;
+}
+
+Result<SecretBytes> Sealer::open(const Tenant& owner, const TenantKey& key, Field field,
+                                 const Place& place, ByteView sealed) {
+  SecretBytes opened;
+  const auto done =
+      open_to(owner, key, field, place, sealed, [&opened](ByteView plain) -> Result<void> {
+        opened = SecretBytes(plain);
+        return {};
+      });
+  if (!done) return done.error();
+  return opened;
+}
+
+Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key, const Place& place,
+                                    ByteView sealed, std::span<float> out) {
+  return open_to(owner, key, Field::embedding, place, sealed,
+                 [out](ByteView plain) -> Result<void> {
+                   if (plain.size() != out.size_bytes()) return cannot_open();
+                   std::memcpy(out.data(), plain.data(), plain.size());
+                   return {};
+                 });
+}
+
+Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, ChunkPlace place,
+                                 const ChunkPlain& plain) {
+  const Place row{place.id, place.doc_id, static_cast<std::uint32_t>(place.chunk_index)};
+  SealedChunk chunk;
+  auto text = seal(owner, key, Field::text, row, bytes_of(plain.text));
+  if (!text) return text.error();
+  chunk.text_cipher_ = std::move(*text);
+  if (!plain.meta_json.empty()) {
+    auto meta = seal(owner, key, Field::meta, row, bytes_of(plain.meta_json));
+    if (!meta) return meta.error();
+    chunk.meta_cipher_ = std::move(*meta);
+  }
+  if (plain.seal_embedding) {
+    const auto raw = std::as_bytes(plain.embedding);
+    auto embedding = seal(owner, key, Field::embedding, row,
+                          {reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()});
+    if (!embedding) return embedding.error();
+    chunk.embedding_cipher_ = std::move(*embedding);
+  }
+  chunk.embedding_.assign(plain.embedding.begin(), plain.embedding.end());
+  chunk.place_ = std::move(place);
+  return chunk;
+}
+
+Result<Passage> Sealer::open(const Tenant& owner, const TenantKey& key, SealedCandidate candidate) {
+  const Place row{candidate.id, candidate.doc_id,
+                  static_cast<std::uint32_t>(candidate.chunk_index)};
+  Passage passage;
+  auto done = open_text(owner, key, Field::text, row, candidate.text_cipher, passage.text_);
+  if (done && !candidate.meta_cipher.empty()) {
+    done = open_text(owner, key, Field::meta, row, candidate.meta_cipher, passage.meta_json_);
+    if (!done) wipe(passage.text_.data(), passage.text_.size());
+  }
+  if (!done) return done.error();
+  candidate.text_cipher.clear();
+  candidate.meta_cipher.clear();
+  passage.from_ = std::move(candidate);
+  return passage;
+}
+
+Result<std::uint32_t> Sealer::key_id_of(ByteView sealed) {
+  if (sealed.size() <= seal_overhead || sealed.size() > limits::seal_bytes_max + seal_overhead ||
+      sealed[0] != format_1 || read_u32(sealed.data() + 1) == 0)
+    return Error{Errc::key_invalid, "not a sealed value of format SB1"};
+  return read_u32(sealed.data() + 1);
+}
+
+void Sealer::forget_cached_keys() noexcept { forget_keyed(); }
+
+}  // namespace memseal::crypto

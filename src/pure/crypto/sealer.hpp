@@ -1,0 +1,145 @@
+#pragma once
+// The sealed blob SB1 and the types that only sealing and opening can make.
+//
+//   SB1 = format 0x01 (1) ‖ key_id u32 (4) ‖ nonce (12) ‖ ciphertext (n) ‖ tag (16), big-endian
+//   AAD = "MEMSEAL1" (8) ‖ format (1) ‖ key_id (4) ‖ field (1) ‖ 0 (2) ‖ user_hash (32)
+//         ‖ object id (16) ‖ first 16 bytes of SHA-256(doc_id) ‖ chunk_index u32 (4)   = 84 bytes
+//
+// AES-256-GCM, random 96-bit nonces, at most 2^28 seals a key. A blob moved to another tenant,
+// row, column, document or position does not open.
+#include "base/ids.hpp"
+#include "base/secret.hpp"
+#include "pure/crypto/tenant.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace memseal::crypto {
+
+/// What a blob holds; part of its AAD, so a meta never opens as a text.
+enum class Field : std::uint8_t {
+  text = 1,
+  meta = 2,
+  embedding = 3,
+  document_name = 4,
+  document_meta = 5,
+  wrapped_key = 6,
+  dead_letter = 7,
+};
+
+/// The row a blob belongs to.
+struct Place {
+  Uuid object;                   ///< chunk id, document id or event id
+  std::string_view doc_id = {};  ///< empty where the object belongs to no document
+  std::uint32_t chunk_index = 0;
+};
+
+/// One tenant's content key (DEK), unwrapped. `id` counts its generations from 1.
+struct TenantKey {
+  std::uint32_t id = 0;
+  SecretBytes key;  ///< 32 bytes
+};
+
+inline constexpr std::size_t seal_overhead = 33;
+
+/// What is sealed of a chunk: plaintext views, alive for the call only.
+struct ChunkPlain {
+  std::string_view text;
+  std::string_view meta_json;        ///< may be empty: then meta_cipher stays empty
+  std::span<const float> embedding;  ///< L2-normalised, D floats
+  bool seal_embedding = false;       ///< also fill embedding_cipher (float32, little-endian)
+};
+
+/// Where a chunk belongs and what stays in the clear beside it.
+struct ChunkPlace {
+  Uuid id;
+  std::string doc_id;
+  std::string source;  ///< "chat", "upload" or "api"
+  std::int32_t chunk_index = 0;
+  std::int32_t char_start = 0, char_end = 0;
+  std::vector<std::string> tags;
+  std::string model;                               ///< name of the embedder
+  std::optional<std::int64_t> expires_at_ms = {};  ///< Unix milliseconds
+};
+
+/// A row of app.memory_chunks as it is stored. Only Sealer::seal makes one, so plaintext
+/// cannot reach the database.
+class SealedChunk {
+ public:
+  const ChunkPlace& place() const noexcept { return place_; }
+  const Bytes& text_cipher() const noexcept { return text_cipher_; }
+  const Bytes& meta_cipher() const noexcept { return meta_cipher_; }            ///< empty: no meta
+  const Bytes& embedding_cipher() const noexcept { return embedding_cipher_; }  ///< or empty
+  const std::vector<float>& embedding() const noexcept { return embedding_; }
+  std::size_t bytes() const noexcept;  ///< approximate size, for queue bounds
+
+ private:
+  friend class Sealer;
+  SealedChunk() = default;
+  ChunkPlace place_;
+  Bytes text_cipher_, meta_cipher_, embedding_cipher_;
+  std::vector<float> embedding_;
+};
+
+/// A search hit as the database returned it: still sealed.
+struct SealedCandidate {
+  Uuid id;
+  std::string doc_id;
+  std::string source;
+  std::int32_t chunk_index = 0, char_start = 0, char_end = 0;
+  std::vector<std::string> tags;
+  std::int64_t created_at_ms = 0;
+  float distance = 0;  ///< cosine distance to the query, 0…2
+  Bytes text_cipher, meta_cipher;
+};
+
+/// An opened hit. Only Sealer::open makes one, so everything reranked or streamed passed the
+/// tenant's own authentication tag.
+class Passage {
+ public:
+  const SealedCandidate& from() const noexcept { return from_; }  ///< ciphers emptied
+  const std::string& text() const noexcept { return text_; }
+  const std::string& meta_json() const noexcept { return meta_json_; }
+  float distance() const noexcept { return from_.distance; }
+
+ private:
+  friend class Sealer;
+  Passage() = default;
+  SealedCandidate from_;
+  std::string text_, meta_json_;
+};
+
+/// Seals and opens. Stateless but for per-thread cipher contexts and nonce batches: any thread.
+/// A thread keeps the contexts of the 8 keys it used last, so that keying is paid once.
+/// Throws Outage when the random generator has no entropy.
+class Sealer {
+ public:
+  /// Seals up to limits::seal_bytes_max bytes (>= 1; Error seal_failed otherwise).
+  static Result<Bytes> seal(const Tenant& owner, const TenantKey& key, Field field,
+                            const Place& place, ByteView plain);
+  /// Error open_failed for every cause alike; no plaintext leaves before its tag is verified.
+  static Result<SecretBytes> open(const Tenant& owner, const TenantKey& key, Field field,
+                                  const Place& place, ByteView sealed);
+
+  static Result<SealedChunk> seal(const Tenant& owner, const TenantKey& key, ChunkPlace place,
+                                  const ChunkPlain& plain);
+  static Result<Passage> open(const Tenant& owner, const TenantKey& key, SealedCandidate candidate);
+
+  /// Opens an embedding_cipher straight into `out`, which must have the sealed vector's length
+  /// and stays as it was on open_failed.
+  static Result<void> open_embedding(const Tenant& owner, const TenantKey& key, const Place& place,
+                                     ByteView sealed, std::span<float> out);
+
+  /// Key generation a blob names; key_invalid if it is no SB1 blob. Reads no secret.
+  static Result<std::uint32_t> key_id_of(ByteView sealed);
+
+  /// After an erasure or a rotation: each thread wipes all its cached contexts before it next
+  /// seals or opens.
+  static void forget_cached_keys() noexcept;
+};
+
+}  // namespace memseal::crypto

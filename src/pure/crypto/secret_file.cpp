@@ -1,0 +1,105 @@
+// Reading and writing the keyring file: who may read it is checked on the open file, not on its
+// name, so that a swap between check and use changes nothing.
+#include "base/on_exit.hpp"
+#include "pure/crypto/internal/keyring_file.hpp"
+#include "pure/crypto/random.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace memseal::crypto {
+
+namespace {
+
+Error refuse(const std::filesystem::path& file, const std::string& why) {
+  return {Errc::key_invalid, "keyring file " + file.string() + ": " + why};
+}
+
+std::string reason(int error) { return std::strerror(error); }
+
+std::string unfit(const struct stat& status) {
+  if (!S_ISREG(status.st_mode)) return "not a plain file";
+  if ((status.st_mode & 077) != 0) return "others may read or write it; run chmod 600 on it";
+  if (status.st_uid != geteuid() && status.st_uid != 0)
+    return "belongs to another user; run chown on it";
+  if (status.st_size > static_cast<off_t>(keyring_file_bytes_max))
+    return "longer than a keyring can be";
+  return {};
+}
+
+bool write_all(int handle, ByteView bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::write(handle, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (handle < 0) return;
+  ::fsync(handle);
+  ::close(handle);
+}
+
+int write_new(const std::filesystem::path& file, ByteView bytes) {
+  const int handle = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (handle < 0) return errno;
+  const bool written =
+      ::fchmod(handle, 0600) == 0 && write_all(handle, bytes) && ::fsync(handle) == 0;
+  const int error = written ? 0 : errno;
+  ::close(handle);
+  return error;
+}
+
+}  // namespace
+
+Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
+  const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (handle < 0 && errno == ENOENT)
+    return Error{Errc::key_missing,
+                 "keyring file " + file.string() + " does not exist; run `memseal keys init`"};
+  if (handle < 0) return refuse(file, reason(errno));
+  const OnExit close_it([&] { ::close(handle); });
+  struct stat status {};
+  if (::fstat(handle, &status) != 0) return refuse(file, reason(errno));
+  if (const auto why = unfit(status); !why.empty()) return refuse(file, why);
+
+  Bytes text(keyring_file_bytes_max + 1);
+  std::size_t size = 0;
+  const OnExit clean([&] { wipe(text.data(), size); });
+  while (size < text.size()) {
+    const auto got = ::read(handle, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return refuse(file, reason(errno));
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  if (size > keyring_file_bytes_max) return refuse(file, "longer than a keyring can be");
+  return SecretBytes(ByteView(text).first(size));
+}
+
+Result<void> write_secret_file(const std::filesystem::path& file, ByteView bytes, bool replace) {
+  auto folder = file.parent_path();
+  if (folder.empty()) folder = ".";
+  const auto draft =
+      folder / ("." + file.filename().string() + "." + random_uuid().to_string() + ".new");
+  const OnExit remove_draft([&] { ::unlink(draft.c_str()); });
+  if (const int error = write_new(draft, bytes); error != 0)
+    return refuse(file, "cannot be written: " + reason(error));
+  const int named =
+      replace ? ::rename(draft.c_str(), file.c_str()) : ::link(draft.c_str(), file.c_str());
+  if (named != 0 && errno == EEXIST)
+    return refuse(file, "exists already; a lost key loses every row, so it is not overwritten");
+  if (named != 0) return refuse(file, "cannot be written: " + reason(errno));
+  sync_folder(folder);
+  return {};
+}
+
+}  // namespace memseal::crypto

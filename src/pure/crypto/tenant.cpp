@@ -1,0 +1,53 @@
+#include "pure/crypto/tenant.hpp"
+
+#include "base/assert.hpp"
+#include "pure/crypto/hash.hpp"
+#include "pure/crypto/internal/bytes.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace memseal::crypto {
+
+namespace {
+
+constexpr std::size_t key_bytes_min = 32;
+
+Uuid uuid_v8(const Digest& digest) {
+  Uuid uuid;
+  std::copy_n(digest.begin(), uuid.bytes.size(), uuid.bytes.begin());
+  uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0f) | 0x80);
+  uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3f) | 0x80);
+  return uuid;
+}
+
+}  // namespace
+
+TenantKeyer::TenantKeyer(SecretBytes key) : key_(std::move(key)) {
+  MEMSEAL_ASSERT(key_.size() >= key_bytes_min);
+}
+
+Tenant TenantKeyer::tenant_of(const UserId& user) const {
+  return Tenant(UserHash{hmac_sha256(key_.view(), {bytes_of(user.value())})});
+}
+
+IdDeriver::IdDeriver(SecretBytes key) : key_(std::move(key)) {
+  MEMSEAL_ASSERT(key_.size() >= key_bytes_min);
+}
+
+Uuid IdDeriver::chunk_id(const Tenant& owner, const DocId& doc, std::int64_t revision,
+                         std::int32_t chunk_index) const {
+  const auto doc_digest = sha256(bytes_of(doc.value()));
+  const auto revision_bytes = big_endian(static_cast<std::uint64_t>(revision));
+  const auto index_bytes = big_endian(static_cast<std::uint32_t>(chunk_index));
+  return uuid_v8(hmac_sha256(key_.view(), {bytes_of("chunk"), owner.hash().bytes, doc_digest,
+                                           revision_bytes, index_bytes}));
+}
+
+Uuid IdDeriver::event_id(const Tenant& owner, std::string_view source, std::string_view id) const {
+  const auto source_size = big_endian(static_cast<std::uint32_t>(source.size()));
+  return uuid_v8(hmac_sha256(key_.view(), {bytes_of("event"), owner.hash().bytes, source_size,
+                                           bytes_of(source), bytes_of(id)}));
+}
+
+}  // namespace memseal::crypto

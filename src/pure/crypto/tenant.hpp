@@ -1,0 +1,48 @@
+#pragma once
+#include "base/ids.hpp"
+#include "base/secret.hpp"
+
+namespace memseal::crypto {
+
+/// Proof that a user id went through the keyed hash. Every statement, seal and open needs one, and
+/// only a TenantKeyer can make one: grep TenantKeyer to audit tenancy.
+class Tenant {
+ public:
+  const UserHash& hash() const noexcept { return hash_; }
+  friend bool operator==(const Tenant&, const Tenant&) = default;
+  friend auto operator<=>(const Tenant&, const Tenant&) = default;
+
+ private:
+  friend class TenantKeyer;
+  explicit Tenant(UserHash hash) : hash_(hash) {}
+  UserHash hash_;
+};
+
+/// The only mint of Tenant: user_hash = HMAC-SHA256(K_uid, user id bytes as received).
+/// Immutable; any thread.
+class TenantKeyer {
+ public:
+  /// `key`: 32 bytes or more (MEMORY_TENANT_HMAC_KEY).
+  explicit TenantKeyer(SecretBytes key);
+  Tenant tenant_of(const UserId& user) const;
+
+ private:
+  SecretBytes key_;
+};
+
+/// Derives the names that make replays harmless: the same input always gives the same id.
+/// Immutable; any thread.
+class IdDeriver {
+ public:
+  explicit IdDeriver(SecretBytes key);
+  /// HMAC(K_ev, "chunk" ‖ user_hash ‖ SHA-256(doc_id) ‖ revision ‖ chunk_index), as a UUID v8.
+  Uuid chunk_id(const Tenant& owner, const DocId& doc, std::int64_t revision,
+                std::int32_t chunk_index) const;
+  /// Identity of one event of one user: HMAC(K_ev, "event" ‖ user_hash ‖ len ‖ source ‖ id).
+  Uuid event_id(const Tenant& owner, std::string_view source, std::string_view id) const;
+
+ private:
+  SecretBytes key_;
+};
+
+}  // namespace memseal::crypto

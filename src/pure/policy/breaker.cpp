@@ -1,0 +1,52 @@
+#include "pure/policy/breaker.hpp"
+
+namespace memseal::policy {
+
+std::string_view breaker_state_name(BreakerState state) noexcept {
+  switch (state) {
+    case BreakerState::closed:
+      return "closed";
+    case BreakerState::open:
+      return "open";
+    case BreakerState::half_open:
+      return "half_open";
+  }
+  return "closed";
+}
+
+BreakerState Breaker::state(TimePoint now) const noexcept {
+  if (!tripped_) return BreakerState::closed;
+  return now < open_until_ ? BreakerState::open : BreakerState::half_open;
+}
+
+bool Breaker::allows(TimePoint now) {
+  switch (state(now)) {
+    case BreakerState::closed:
+      return true;
+    case BreakerState::open:
+      return false;
+    case BreakerState::half_open:
+      break;
+  }
+  if (probing_ && now - probing_since_ < rules_.cool_down) return false;
+  probing_ = true;
+  probing_since_ = now;
+  return true;
+}
+
+void Breaker::record(TimePoint now, Duration took, bool succeeded) {
+  const bool good = succeeded && took <= rules_.slow;
+  // Calls that began before it opened may end while it is open: they are no probes.
+  if (state(now) == BreakerState::open) return;
+  if (good) {
+    bad_in_a_row_ = 0;
+    tripped_ = probing_ = false;
+    return;
+  }
+  if (!tripped_ && ++bad_in_a_row_ < rules_.failures_max) return;
+  tripped_ = true;
+  probing_ = false;
+  open_until_ = now + rules_.cool_down;
+}
+
+}  // namespace memseal::policy

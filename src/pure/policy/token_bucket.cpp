@@ -1,0 +1,44 @@
+#include "pure/policy/token_bucket.hpp"
+
+#include <algorithm>
+
+namespace memseal::policy {
+
+namespace {
+
+constexpr std::int64_t second_us = 1'000'000;
+
+std::int64_t seconds_up(std::int64_t us) { return (us + second_us - 1) / second_us; }
+
+}  // namespace
+
+bool BucketRules::valid() const noexcept {
+  return tokens >= 1 && tokens <= 1'000'000'000 && window_s >= 1 && window_s <= 31'536'000;
+}
+
+std::int64_t BucketRules::token_us() const noexcept {
+  return std::max<std::int64_t>(window_s * second_us / tokens, 1);
+}
+
+std::int64_t TokenBucket::debt_us(const BucketRules& rules, std::int64_t now_us) const noexcept {
+  // The upper bound matters when the clock went back or the rules became tighter: a bucket is
+  // never emptier than empty.
+  if (full_at_us_ <= now_us) return 0;
+  return std::min(full_at_us_ - now_us, rules.full_us());
+}
+
+BucketAnswer TokenBucket::take(const BucketRules& rules, std::int64_t now_us) noexcept {
+  const auto owed_us = debt_us(rules, now_us);
+  const auto spare_us = rules.full_us() - owed_us - rules.token_us();
+  if (spare_us < 0) return {false, 0, seconds_up(owed_us), seconds_up(-spare_us)};
+  full_at_us_ = now_us + owed_us + rules.token_us();
+  return {true, spare_us / rules.token_us(), seconds_up(owed_us + rules.token_us()), 0};
+}
+
+void TokenBucket::owe(const BucketRules& rules, std::int64_t now_us,
+                      std::int64_t debt_us) noexcept {
+  full_at_us_ =
+      std::max(full_at_us_, now_us + std::clamp<std::int64_t>(debt_us, 0, rules.full_us()));
+}
+
+}  // namespace memseal::policy

@@ -1,0 +1,150 @@
+#include "pure/text/chunker.hpp"
+
+#include "base/assert.hpp"
+#include "pure/codec/utf8.hpp"
+#include "pure/codec/utf8_decode.hpp"
+#include "pure/text/internal/breaks.hpp"
+#include "pure/text/internal/unicode_tables.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace memseal::text {
+namespace {
+
+constexpr std::size_t bytes_max = limits::seal_bytes_max;
+
+// The end of the longest piece of `text` from `at` that fits a chunk and ends between code points.
+std::size_t piece_end(std::string_view text, std::size_t at) {
+  if (text.size() - at <= bytes_max) return text.size();
+  std::size_t end = at + bytes_max;
+  const auto splits = [&] { return (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80; };
+  for (int steps = 0; steps < 3 && splits(); ++steps) --end;
+  return end;
+}
+
+// The document's tokens, none of which comes from more bytes than a chunk may have: a longer word
+// is cut into pieces, each read for itself.
+std::vector<Token> tokenise(const WordPiece& words, std::string_view document) {
+  std::vector<Token> tokens, out;
+  words.encode(document, tokens);
+  const auto is_long = [](const Token& token) { return token.end - token.begin > bytes_max; };
+  if (std::none_of(tokens.begin(), tokens.end(), is_long)) return tokens;
+  for (const Token& token : tokens) {
+    if (!is_long(token)) {
+      out.push_back(token);
+      continue;
+    }
+    const std::string_view word = document.substr(0, token.end);
+    for (std::size_t at = token.begin; at < word.size();) {
+      const std::size_t end = piece_end(word, at), first = out.size();
+      words.encode(word.substr(at, end - at), out);
+      for (std::size_t piece = first; piece < out.size(); ++piece) {
+        out[piece].begin += static_cast<std::uint32_t>(at);
+        out[piece].end += static_cast<std::uint32_t>(at);
+      }
+      at = end;
+    }
+  }
+  return out;
+}
+
+class Cutter {
+ public:
+  Cutter(const WordPiece& words, std::string_view document, const ChunkRules& rules)
+      : document_(document), tokens_max_(rules.tokens),
+        overlap_(std::min(rules.overlap, rules.tokens / 2)), tokens_(tokenise(words, document)),
+        breaks_(breaks(words, document, tokens_)) {}
+
+  std::vector<Chunk> run() {
+    for (std::size_t first = 0, done = 0; done < tokens_.size();) {
+      std::size_t limit = last_that_fits(first);
+      if (limit <= done) {  // what is repeated leaves no room for anything new
+        first = done;
+        limit = last_that_fits(first);
+      }
+      const std::size_t end = limit == tokens_.size() ? limit : best_cut(done, limit);
+      add(first, end);
+      done = end;
+      first = repeat_from(first, end);
+    }
+    return std::move(chunks_);
+  }
+
+ private:
+  std::size_t last_that_fits(std::size_t first) const {
+    std::size_t end = std::min(first + tokens_max_, tokens_.size());
+    while (tokens_[end - 1].end - tokens_[first].begin > bytes_max) --end;
+    return end;
+  }
+
+  // The last of the best places in the second half of the new tokens (done, limit]; where no word
+  // ends there, the last word's end before it; within a word only when there is none at all.
+  std::size_t best_cut(std::size_t done, std::size_t limit) const {
+    const std::size_t half = done + (limit - done + 1) / 2;
+    std::size_t best = limit;
+    for (std::size_t at = limit; at-- > half;) {
+      if (breaks_[at] > breaks_[best]) best = at;
+    }
+    for (std::size_t at = half; breaks_[best] == Break::inside && at-- > done + 1;) {
+      if (breaks_[at] > Break::inside) best = at;
+    }
+    return best;
+  }
+
+  // Where the chunk after [first, end) begins: as far back as the overlap allows, at a word.
+  std::size_t repeat_from(std::size_t first, std::size_t end) const {
+    const std::size_t earliest = std::max(first + 1, end - std::min(overlap_, end));
+    for (const Break wanted : {Break::space, Break::word}) {
+      for (std::size_t at = earliest; at < end; ++at) {
+        if (breaks_[at] >= wanted) return at;
+      }
+    }
+    return end;
+  }
+
+  // Accents and joiners make no token, but the text without them would not be the author's.
+  std::size_t with_marks(std::size_t begin, std::size_t last) const {
+    std::size_t end = tokens_[last].end;
+    const std::size_t stop = last + 1 < tokens_.size() ? tokens_[last + 1].begin : document_.size();
+    while (end < stop) {
+      const auto [point, size] = decode(document_, end);
+      const bool is_mark = point >= 0xA0 && unicode::code_of(point) == unicode::drop;
+      if (!is_mark || end + size - begin > bytes_max) break;
+      end += size;
+    }
+    return end;
+  }
+
+  void add(std::size_t first, std::size_t end) {
+    const std::size_t begin = tokens_[first].begin;
+    Chunk chunk;
+    chunk.index = static_cast<std::int32_t>(chunks_.size());
+    chunk.text = document_.substr(begin, with_marks(begin, end - 1) - begin);
+    chars_ += count_code_points(document_.substr(bytes_, begin - bytes_));
+    bytes_ = begin;
+    chunk.char_start = static_cast<std::int32_t>(chars_);
+    chunk.char_end = chunk.char_start + static_cast<std::int32_t>(count_code_points(chunk.text));
+    chunk.tokens.reserve(end - first);
+    for (std::size_t at = first; at < end; ++at) chunk.tokens.push_back(tokens_[at].id);
+    chunks_.push_back(std::move(chunk));
+  }
+
+  std::string_view document_;
+  std::size_t tokens_max_, overlap_;
+  std::vector<Token> tokens_;
+  std::vector<Break> breaks_;
+  std::vector<Chunk> chunks_;
+  std::size_t bytes_ = 0, chars_ = 0;  // of the document before the newest chunk
+};
+
+}  // namespace
+
+std::vector<Chunk> chunk(const WordPiece& words, std::string_view document,
+                         const ChunkRules& rules) {
+  MEMSEAL_ASSERT(rules.tokens > 0);
+  MEMSEAL_ASSERT(document.size() <= std::numeric_limits<std::int32_t>::max());
+  return Cutter(words, document, rules).run();
+}
+
+}  // namespace memseal::text

@@ -1,0 +1,45 @@
+#pragma once
+#include "base/result.hpp"
+#include "pure/text/internal/ascii_words.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace memseal::text {
+
+/// The lines of a vocab.txt, sorted by how a word may use them. Views into the file's content.
+class Vocabulary {
+ public:
+  static constexpr std::size_t bytes_max = 4u << 20;
+  using Entries = std::vector<std::pair<std::string, std::int32_t>>;
+
+  /// Errors: model_invalid when the content is too large, not UTF-8, or lacks a special token.
+  static Result<Vocabulary> parse(std::string_view content);
+
+  std::int32_t id_of(std::string_view token, std::int32_t otherwise = -1) const;
+  Entries starts() const;                            ///< what a word may begin with
+  Entries continuations() const;                     ///< what it may go on with, without "##"
+  std::vector<AsciiWords::Entry> short_words() const;
+  std::vector<bool> continues() const;               ///< by id: begins with "##"
+
+ private:
+  std::size_t lines_ = 0;
+  std::unordered_map<std::string_view, std::int32_t> ids_;
+};
+
+/// How many tokens of each text of a pair are kept.
+struct PairSizes {
+  std::size_t a, b;
+};
+
+/// The library's truncation rule "longest_first" (tokenizers, utils/truncation.rs): the shorter
+/// text keeps all its tokens while it can; two long ones share the room, and the longer one
+/// (b when they are alike) gets the odd token.
+PairSizes longest_first(std::size_t a, std::size_t b, std::size_t room) noexcept;
+
+}  // namespace memseal::text

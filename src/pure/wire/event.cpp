@@ -1,0 +1,250 @@
+#include "pure/wire/event.hpp"
+
+#include "base/limits.hpp"
+#include "pure/codec/base64.hpp"
+#include "pure/codec/rfc3339.hpp"
+#include "pure/wire/internal/event_head.hpp"
+#include "pure/wire/internal/fields.hpp"
+#include "pure/wire/internal/utf8.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace memseal::wire {
+
+namespace {
+
+constexpr std::size_t messages_max = 1'000;
+constexpr std::size_t name_bytes_max = 255;
+
+std::optional<DocId> doc_id_of(std::string_view text, std::string_view pointer, Fault& fault) {
+  auto id = DocId::parse(text);
+  if (id) return std::move(*id);
+  fault.add(pointer, "must have 1 to 255 bytes and no control characters");
+  return std::nullopt;
+}
+
+bool is_text_type(std::string_view type) { return type == "text/plain" || type == "text/markdown"; }
+
+bool is_json_type(std::string_view type) {
+  return type == "application/json" || type.ends_with("+json");
+}
+
+void check_text(std::string_view text, std::string_view pointer, Fault& fault) {
+  if (!well_formed_utf8(text)) fault.add(pointer, "is not well-formed UTF-8");
+  if (text.find('\0') != std::string_view::npos) fault.add(pointer, "holds a zero byte");
+}
+
+std::optional<Error> read_source_kind(const Attributes& attributes, std::string& kind) {
+  kind = attributes.sourcekind.value_or("upload");
+  if (kind == "upload" || kind == "api") return std::nullopt;
+  return bad_event("/sourcekind", "must be \"upload\" or \"api\"");
+}
+
+struct FileFields {
+  std::string name, mime_type, sha256;
+  std::int64_t size = -1;  // not given
+};
+
+void read_sha256(FieldReader& file, std::string& hex) {
+  if (!file.text("sha256", hex, {64, 64}, Presence::optional)) return;
+  for (char& c : hex) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+    if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+      return file.fail("sha256", "must be 64 hex digits");
+  }
+}
+
+FileFields read_file(const json::object& object, Fault& fault) {
+  FieldReader file(object, "/data/file", fault);
+  FileFields fields;
+  if (file.text("name", fields.name, {0, name_bytes_max}, Presence::optional) &&
+      has_control(fields.name))
+    file.fail("name", "must hold no control characters");
+  std::string type;
+  if (file.text("mime_type", type, {1, 255}, Presence::required)) {
+    fields.mime_type = media_type_of(type).value_or("");
+    if (!is_text_type(fields.mime_type))
+      file.fail("mime_type", "must be text/plain or text/markdown in UTF-8");
+  }
+  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+  file.integer("size", fields.size, 0, any, Presence::optional);
+  read_sha256(file, fields.sha256);
+  file.close();
+  return fields;
+}
+
+std::string read_content(const json::object& object, Fault& fault) {
+  FieldReader content(object, "/data/content", fault);
+  std::string encoding, data;
+  content.text("encoding", encoding, {1, 16}, Presence::required);
+  content.text("data", data, {0, limits::event_bytes_max}, Presence::required);
+  content.close();
+  if (encoding == "base64") {
+    auto decoded = decode_base64(data);
+    if (!decoded) fault.add("/data/content/data", "is not padded standard base64");
+    data = std::move(decoded).value_or("");
+  } else if (encoding != "utf8") {
+    fault.add("/data/content/encoding", "must be \"utf8\" or \"base64\"");
+  }
+  check_text(data, "/data/content/data", fault);
+  return data;
+}
+
+Result<Event> read_upload(EventHead head, const json::object& data, std::string source_kind) {
+  Fault fault{Errc::bad_event};
+  FieldReader fields(data, "/data", fault);
+  FileFields file;
+  if (const auto* object = fields.object("file", Presence::required))
+    file = read_file(*object, fault);
+  std::string text;
+  if (const auto* object = fields.object("content", Presence::required))
+    text = read_content(*object, fault);
+  if (file.size >= 0 && static_cast<std::uint64_t>(file.size) != text.size())
+    fault.add("/data/file/size", "is not the size of the content");
+
+  std::string doc_name = file.name;
+  std::string_view doc_pointer = "/data/file/name";
+  if (fields.text("doc_id", doc_name, {1, name_bytes_max}, Presence::optional))
+    doc_pointer = "/data/doc_id";
+  if (doc_name.empty()) {
+    doc_name = head.id;
+    doc_pointer = "/id";
+  }
+  const auto doc_id = doc_id_of(doc_name, doc_pointer, fault);
+  std::int64_t revision = std::max<std::int64_t>(head.time_ms, 0);
+  constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+  fields.integer("revision", revision, 0, any, Presence::optional);
+  std::vector<std::string> tags;
+  fields.tags("tags", tags);
+  std::string attributes_json;
+  fields.attributes("attributes", attributes_json);
+  fields.close();
+  if (fault.first) return *fault.first;
+  return Event(UploadEvent{std::move(head), *doc_id, std::move(file.name),
+                           std::move(file.mime_type), std::move(text), revision,
+                           std::move(file.sha256), std::move(tags), std::move(attributes_json),
+                           std::move(source_kind)});
+}
+
+/// An upload whose data is the document itself.
+Result<Event> read_bare_text(EventHead head, const Attributes& attributes, std::string text,
+                             std::string mime_type, std::string source_kind) {
+  Fault fault{Errc::bad_event};
+  check_text(text, "/data", fault);
+  const std::string name = attributes.filename.value_or("");
+  if (name.size() > name_bytes_max || has_control(name))
+    fault.add("/filename", "must have at most 255 bytes and no control characters");
+  const auto doc_id = attributes.docid ? doc_id_of(*attributes.docid, "/docid", fault)
+                      : !name.empty()  ? doc_id_of(name, "/filename", fault)
+                                       : doc_id_of(head.id, "/id", fault);
+  if (fault.first) return *fault.first;
+  const auto revision = std::max<std::int64_t>(head.time_ms, 0);
+  return Event(UploadEvent{std::move(head),
+                           *doc_id,
+                           name,
+                           std::move(mime_type),
+                           std::move(text),
+                           revision,
+                           {},
+                           {},
+                           {},
+                           std::move(source_kind)});
+}
+
+ChatMessage read_message(const json::value& value, std::size_t index, Fault& fault) {
+  ChatMessage message;
+  const auto place = pointer_at("/data/messages", index);
+  const auto* object = value.if_object();
+  if (object == nullptr) return fault.add(place, "must be an object"), message;
+  FieldReader fields(*object, place, fault);
+  static constexpr std::array<std::string_view, 4> roles{"user", "assistant", "system", "tool"};
+  if (fields.text("role", message.role, {1, 16}, Presence::required) &&
+      std::find(roles.begin(), roles.end(), message.role) == roles.end())
+    fields.fail("role", "must be \"user\", \"assistant\", \"system\" or \"tool\"");
+  fields.text("content", message.content, {0, limits::event_bytes_max}, Presence::required);
+  check_text(message.content, fields.at("content"), fault);
+  std::string created;
+  if (fields.text("created_at", created, {1, 64}, Presence::optional)) {
+    const auto time = parse_rfc3339(created);
+    if (!time) fields.fail("created_at", "is not an RFC 3339 time");
+    message.created_at_ms = time.value_or(0);
+  }
+  fields.close();
+  return message;
+}
+
+Result<Event> read_chat(EventHead head, const json::object& data) {
+  Fault fault{Errc::bad_event};
+  FieldReader fields(data, "/data", fault);
+  std::string conversation;
+  std::optional<DocId> conversation_id;
+  if (fields.text("conversation_id", conversation, {1, name_bytes_max}, Presence::required))
+    conversation_id = doc_id_of(conversation, "/data/conversation_id", fault);
+  std::vector<ChatMessage> messages;
+  if (const auto* list = fields.array("messages", Presence::required)) {
+    if (list->empty() || list->size() > messages_max)
+      fields.fail("messages", "must hold 1 to 1000 messages");
+    for (std::size_t i = 0; i < list->size() && !fault.first; ++i)
+      messages.push_back(read_message((*list)[i], i, fault));
+  }
+  std::vector<std::string> tags;
+  fields.tags("tags", tags);
+  std::string attributes_json;
+  fields.attributes("attributes", attributes_json);
+  fields.close();
+  if (fault.first) return *fault.first;
+  return Event(ChatEvent{std::move(head), *conversation_id, std::move(messages), std::move(tags),
+                         std::move(attributes_json)});
+}
+
+/// The bare text of an upload: the bytes, or in structured mode a JSON string.
+Result<std::string> text_of(Envelope& envelope) {
+  if (envelope.has_bytes) return std::move(envelope.bytes);
+  const auto* string = envelope.data ? envelope.data->if_string() : nullptr;
+  if (string == nullptr) return bad_event("/data", "must be a string, as datacontenttype is text");
+  return std::string(*string);
+}
+
+Result<json::object> object_of(Envelope& envelope) {
+  if (envelope.has_bytes) {
+    auto parsed = parse_json(envelope.bytes, Errc::bad_event);
+    if (!parsed) return bad_event("/data", parsed.error().message);
+    envelope.data = std::move(*parsed);
+  }
+  if (!envelope.data) return bad_event("/data", "is missing");
+  auto* object = envelope.data->if_object();
+  if (object == nullptr) return bad_event("/data", "must be an object");
+  return std::move(*object);
+}
+
+}  // namespace
+
+Result<Event> parse_event(const RawEvent& raw) {
+  auto envelope = open_envelope(raw);
+  if (!envelope) return envelope.error();
+  const auto& attributes = envelope->attributes;
+  const auto kind = kind_of(attributes, raw.topic);
+  if (!kind) return kind.error();
+  auto head = head_of(raw, attributes);
+  if (!head) return head.error();
+  std::string source_kind;
+  if (auto wrong = read_source_kind(attributes, source_kind)) return *wrong;
+
+  auto type = media_type_of(attributes.datacontenttype.value_or("application/json"));
+  if (type && is_text_type(*type) && *kind == Kind::upload) {
+    auto text = text_of(*envelope);
+    if (!text) return text.error();
+    return read_bare_text(std::move(*head), attributes, std::move(*text), std::move(*type),
+                          std::move(source_kind));
+  }
+  if (!type || !is_json_type(*type))
+    return bad_event("/datacontenttype", "must be application/json, or text for an upload");
+  auto data = object_of(*envelope);
+  if (!data) return data.error();
+  if (*kind == Kind::chat) return read_chat(std::move(*head), *data);
+  return read_upload(std::move(*head), *data, std::move(source_kind));
+}
+
+}  // namespace memseal::wire

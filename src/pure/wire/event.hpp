@@ -1,0 +1,95 @@
+#pragma once
+// Events as producers publish them: CloudEvents 1.0 over Kafka, binary or structured mode.
+#include "base/ids.hpp"
+#include "base/result.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace memseal::wire {
+
+/// Most bytes of an `attributes` object as compact JSON.
+inline constexpr std::size_t attributes_bytes_max = 16'384;
+
+/// What every event carries besides its data.
+struct EventHead {
+  std::string id;              ///< CloudEvents `id`, unique per `source`
+  std::string source;          ///< CloudEvents `source`, a URI reference
+  UserId user;                 ///< CloudEvents `subject`, else the record's key
+  std::int64_t time_ms = 0;    ///< CloudEvents `time`, Unix ms; else the record's; else 0
+  std::string authtoken = {};  ///< header or extension `authtoken`; may be empty
+};
+
+/// A document: plain text or Markdown, UTF-8.
+struct UploadEvent {
+  EventHead head;
+  DocId doc_id;                         ///< data.doc_id, else derived from the file name
+  std::string name;                     ///< data.file.name; may be empty
+  std::string mime_type;                ///< "text/plain" or "text/markdown"
+  std::string text;                     ///< decoded from utf8 or base64, well-formed UTF-8
+  std::int64_t revision = 0;            ///< data.revision, else time_ms; never negative
+  std::string content_sha256_hex = {};  ///< data.file.sha256, 64 lower-case hex digits, or empty;
+                                        ///< ingest compares it with the SHA-256 of `text`
+  std::vector<std::string> tags;
+  std::string attributes_json;  ///< data.attributes as compact JSON; may be empty
+  std::string source_kind;      ///< extension `sourcekind`: "upload" (default) or "api"
+};
+
+struct ChatMessage {
+  std::string role;  ///< "user", "assistant", "system" or "tool"
+  std::string content;
+  std::int64_t created_at_ms = 0;  ///< 0 when not given
+};
+
+/// One or more turns of a conversation. Each event adds to its conversation.
+struct ChatEvent {
+  EventHead head;
+  DocId conversation_id;
+  std::vector<ChatMessage> messages;  ///< 1 to 1,000
+  std::vector<std::string> tags;
+  std::string attributes_json;
+};
+
+using Event = std::variant<UploadEvent, ChatEvent>;
+
+/// Borrowed view of a Kafka record.
+struct RawEvent {
+  std::string_view topic;
+  std::string_view key;
+  std::string_view value;
+  const std::vector<std::pair<std::string, std::string>>* headers = nullptr;  ///< may be null
+  std::int64_t timestamp_ms = 0;
+};
+
+/// Reads one event. Binary mode: attributes in `ce_*` headers, data in the value. Structured mode:
+/// content-type application/cloudevents+json, or a bare JSON object with "specversion".
+/// The type is any reverse-DNS name that ends in memory.upload.v1 or memory.chat.v1, and fits the
+/// topic where that has one of these names. The user is named by `subject`, else by the key; where
+/// both (and `partitionkey`) are there, they agree.
+/// Data is JSON; an upload may also be bare text (text/plain, text/markdown), its document then
+/// named by extension `docid`, else `filename`, else the event's id.
+/// Errors: bad_event, event_too_large, event_without_user, event_type_unknown; `field` is the JSON
+/// pointer in structured form (`/subject`, `/data/file/name`), in either mode, and the message
+/// holds no content. Unknown members of `data` are refused, unknown extension attributes are not,
+/// as CloudEvents asks. Never throws on input.
+Result<Event> parse_event(const RawEvent& raw);
+
+/// Who an event speaks for even if the rest is malformed, so that its dead letter can be sealed
+/// under that user's key. Nothing when nobody is named, or when the event contradicts itself.
+/// Never throws.
+std::optional<UserId> user_of(const RawEvent& raw);
+
+/// A structured-mode CloudEvent as our CLI and HTTP API publish it: parse_event reads it back as it
+/// was. Texts are well-formed UTF-8, attributes_json is empty or a JSON object.
+std::string make_upload_event(const UploadEvent& event);
+std::string make_chat_event(const ChatEvent& event);
+
+inline constexpr std::string_view upload_event_type = "dev.memseal.memory.upload.v1";
+inline constexpr std::string_view chat_event_type = "dev.memseal.memory.chat.v1";
+
+}  // namespace memseal::wire

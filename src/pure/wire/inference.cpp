@@ -1,0 +1,257 @@
+#include "pure/wire/inference.hpp"
+
+#include "pure/codec/base64.hpp"
+#include "pure/wire/internal/body.hpp"
+#include "pure/wire/internal/fields.hpp"
+
+#include "base/assert.hpp"
+#include "base/limits.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+namespace memseal::wire {
+
+namespace {
+
+struct Texts {  ///< how many a list holds, and the least bytes of each
+  std::string_view key;
+  std::size_t bytes_min;
+};
+
+/// Takes one text into `out`; false after a fault.
+bool take_text(const json::value& value, const std::string& place, std::size_t bytes_min,
+               Fault& fault, std::vector<std::string>& out) {
+  const auto* string = value.if_string();
+  if (string == nullptr) return fault.add(place, "must be a string"), false;
+  if (string->size() < bytes_min || string->size() > inference_text_bytes_max) {
+    fault.add(place, "must have " + std::to_string(bytes_min) + " to " +
+                         std::to_string(inference_text_bytes_max) + " bytes");
+    return false;
+  }
+  out.emplace_back(string->data(), string->size());
+  return true;
+}
+
+bool fits(const json::array& list, std::string_view key, FieldReader& fields) {
+  if (!list.empty() && list.size() <= inference_texts_max) return true;
+  fields.fail(key, "must hold 1 to " + std::to_string(inference_texts_max) + " texts");
+  return false;
+}
+
+void read_texts(FieldReader& fields, Texts what, std::vector<std::string>& out) {
+  const auto* list = fields.array(what.key, Presence::required);
+  if (list == nullptr || !fits(*list, what.key, fields)) return;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const auto place = pointer_at(fields.at(what.key), i);
+    if (!take_text((*list)[i], place, what.bytes_min, fields.fault(), out)) return;
+  }
+}
+
+/// A string, or an object whose only member is `text`.
+bool take_document(const json::value& value, const std::string& place, Fault& fault,
+                   std::vector<std::string>& out) {
+  const auto* object = value.if_object();
+  if (object == nullptr) {
+    if (value.is_string()) return take_text(value, place, 0, fault, out);
+    return fault.add(place, "must be a string or an object with \"text\""), false;
+  }
+  FieldReader document(*object, place, fault);
+  const auto* text = document.member("text", Presence::required);
+  if (text == nullptr || !take_text(*text, document.at("text"), 0, fault, out)) return false;
+  document.close();
+  return !fault.first;
+}
+
+void read_documents(FieldReader& fields, std::vector<std::string>& out) {
+  constexpr std::string_view key = "documents";
+  const auto* list = fields.array(key, Presence::required);
+  if (list == nullptr || !fits(*list, key, fields)) return;
+  for (std::size_t i = 0; i < list->size(); ++i)
+    if (!take_document((*list)[i], pointer_at(fields.at(key), i), fields.fault(), out)) return;
+}
+
+void read_query(FieldReader& fields, std::string& query) {
+  if (fields.text("query", query, {1, limits::query_bytes_max}, Presence::required) &&
+      is_blank(query))
+    fields.fail("query", "must not be blank");
+}
+
+void read_model(FieldReader& fields, std::string& model) {
+  fields.text("model", model, {1, model_name_bytes_max}, Presence::optional);
+}
+
+void read_truncation(FieldReader& fields) {
+  bool truncate = true;
+  fields.truth("truncate", truncate);
+  if (!truncate)
+    fields.fail("truncate", "texts are always cut to what the model reads: say true or nothing");
+  std::string direction;
+  if (fields.text("truncation_direction", direction, {0, 16}, Presence::optional) &&
+      direction != "Right" && direction != "right")
+    fields.fail("truncation_direction", "texts are always cut on the right: say \"Right\"");
+}
+
+void read_encoding(FieldReader& fields, bool& base64) {
+  std::string format;
+  if (!fields.text("encoding_format", format, {0, 16}, Presence::optional)) return;
+  base64 = format == "base64";
+  if (!base64 && format != "float")
+    fields.fail("encoding_format", "must be \"float\" or \"base64\"");
+}
+
+void read_input(FieldReader& fields, std::vector<std::string>& inputs) {
+  const auto* input = fields.member("input", Presence::required);
+  if (input == nullptr) return;
+  if (input->is_array()) return read_texts(fields, {"input", 1}, inputs);
+  if (!input->is_string()) return fields.fail("input", "must be a string or a list of strings");
+  take_text(*input, fields.at("input"), 1, fields.fault(), inputs);
+}
+
+float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
+
+void append_number(std::string& out, float number) {
+  char digits[32];
+  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+/// Indexes of the best, best first.
+std::vector<std::size_t> best_of(std::span<const float> logits, std::size_t most) {
+  std::vector<std::size_t> order(logits.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
+  order.resize(std::min(order.size(), most));
+  return order;
+}
+
+std::string meta_json(const RerankRequest& request, std::size_t ranked, std::string_view model) {
+  auto text = R"({"api_version":{"version":"1"},"model":)" + json_quoted(model) +
+              R"(,"documents":)" + std::to_string(request.texts.size()) +
+              R"(,"reranked_count":)" + std::to_string(ranked);
+  if (ranked < request.texts.size())
+    text += R"(,"warnings":["the time allowed for the first )" + std::to_string(ranked) +
+            R"( documents; the others are left out"])";
+  return text + "}";
+}
+
+}  // namespace
+
+Result<RerankRequest> parse_cohere_rerank(std::string_view body) {
+  const auto object = object_of(body);
+  if (!object) return object.error();
+  Fault fault{Errc::invalid_field};
+  FieldReader fields(*object, "", fault);
+  RerankRequest request;
+  read_query(fields, request.query);
+  read_documents(fields, request.texts);
+  std::int64_t top_n = inference_texts_max;
+  fields.integer("top_n", top_n, 1, inference_texts_max, Presence::optional);
+  request.top_n = std::min(static_cast<std::size_t>(top_n), request.texts.size());
+  fields.truth("return_documents", request.return_texts);
+  read_model(fields, request.model);
+  fields.close();
+  if (fault.first) return *fault.first;
+  return request;
+}
+
+Result<RerankRequest> parse_tei_rerank(std::string_view body) {
+  const auto object = object_of(body);
+  if (!object) return object.error();
+  Fault fault{Errc::invalid_field};
+  FieldReader fields(*object, "", fault);
+  RerankRequest request;
+  read_query(fields, request.query);
+  read_texts(fields, {"texts", 0}, request.texts);
+  request.top_n = request.texts.size();
+  fields.truth("raw_scores", request.raw_scores);
+  fields.truth("return_text", request.return_texts);
+  read_truncation(fields);
+  read_model(fields, request.model);
+  fields.close();
+  if (fault.first) return *fault.first;
+  return request;
+}
+
+Result<EmbeddingsRequest> parse_embeddings_request(std::string_view body) {
+  const auto object = object_of(body);
+  if (!object) return object.error();
+  Fault fault{Errc::invalid_field};
+  FieldReader fields(*object, "", fault);
+  EmbeddingsRequest request;
+  read_input(fields, request.inputs);
+  read_model(fields, request.model);
+  read_encoding(fields, request.base64);
+  std::int64_t dimensions = 0;
+  fields.integer("dimensions", dimensions, 1, 65'536, Presence::optional);
+  request.dimensions = static_cast<std::size_t>(dimensions);
+  std::string user;
+  fields.text("user", user, {0, 256}, Presence::optional);
+  fields.close();
+  if (fault.first) return *fault.first;
+  return request;
+}
+
+bool names_model(std::string_view wanted, std::string_view served) noexcept {
+  if (wanted.empty() || wanted == served) return true;
+  const auto owner = wanted.rfind('/');
+  return owner != std::string_view::npos && wanted.substr(owner + 1) == served;
+}
+
+std::string cohere_rerank_json(const RerankRequest& request, std::span<const float> logits,
+                               std::string_view id, std::string_view model) {
+  auto text = R"({"id":)" + json_quoted(id) + R"(,"results":[)";
+  for (bool first = true; const auto index : best_of(logits, request.top_n)) {
+    if (!std::exchange(first, false)) text += ',';
+    text += R"({"index":)" + std::to_string(index) + R"(,"relevance_score":)";
+    append_number(text, sigmoid(logits[index]));
+    if (request.return_texts)
+      text += R"(,"document":{"text":)" + json_quoted(request.texts[index]) + '}';
+    text += '}';
+  }
+  return text + R"(],"meta":)" + meta_json(request, logits.size(), model) + '}';
+}
+
+std::string tei_rerank_json(const RerankRequest& request, std::span<const float> logits) {
+  std::string text = "[";
+  for (const auto index : best_of(logits, request.top_n)) {
+    if (text.size() > 1) text += ',';
+    text += R"({"index":)" + std::to_string(index) + R"(,"score":)";
+    append_number(text, request.raw_scores ? logits[index] : sigmoid(logits[index]));
+    if (request.return_texts) text += R"(,"text":)" + json_quoted(request.texts[index]);
+    text += '}';
+  }
+  return text + ']';
+}
+
+void EmbeddingsJson::add(std::span<const float> vector) {
+  MEMSEAL_ASSERT(!vector.empty());
+  if (count_ > 0) text_ += ',';
+  text_ += R"({"object":"embedding","index":)" + std::to_string(count_++) + R"(,"embedding":)";
+  if (base64_) {
+    static_assert(std::endian::native == std::endian::little, "the format is little-endian");
+    text_ += '"';
+    append_base64(text_, {reinterpret_cast<const char*>(vector.data()), vector.size_bytes()});
+    text_ += "\"}";
+    return;
+  }
+  char separator = '[';
+  for (const float number : vector) {
+    text_ += std::exchange(separator, ',');
+    append_number(text_, number);
+  }
+  text_ += "]}";
+}
+
+std::string EmbeddingsJson::finish(std::string_view model, std::size_t tokens) {
+  const auto count = std::to_string(tokens);
+  text_ += R"(],"model":)" + json_quoted(model) + R"(,"usage":{"prompt_tokens":)" + count +
+           R"(,"total_tokens":)" + count + "}}";
+  return std::move(text_);
+}
+
+}  // namespace memseal::wire

@@ -1,0 +1,73 @@
+#pragma once
+// Bodies of the model endpoints, in the shapes that clients of other services speak already.
+#include "base/result.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace memseal::wire {
+
+/// Documents to rank, or texts to embed, in one request, and bytes of each.
+inline constexpr std::size_t inference_texts_max = 1'000, inference_text_bytes_max = 65'536;
+inline constexpr std::size_t model_name_bytes_max = 256;
+
+struct RerankRequest {
+  std::string query;               ///< 1 to limits::query_bytes_max bytes, not blank
+  std::vector<std::string> texts;  ///< 1 … inference_texts_max; one may be empty
+  std::size_t top_n = 0;           ///< 1 … texts.size(): results to give
+  bool return_texts = false;       ///< repeat each text beside its score
+  bool raw_scores = false;         ///< logits instead of their sigmoid
+  std::string model;               ///< empty: whichever is there
+};
+
+struct EmbeddingsRequest {
+  std::vector<std::string> inputs;  ///< 1 … inference_texts_max, none empty
+  std::string model;                ///< empty: whichever is there
+  bool base64 = false;              ///< little-endian float32 in base64 instead of numbers
+  std::size_t dimensions = 0;       ///< 0: not given
+};
+
+/// Errors as parse_query_request(); nothing is ignored but OpenAI's `user`.
+/// Cohere's: {"query", "documents": [string | {"text"}], "top_n"?, "return_documents"?, "model"?}
+Result<RerankRequest> parse_cohere_rerank(std::string_view body);
+/// text-embeddings-inference's: {"query", "texts": [string], "raw_scores"?, "return_text"?,
+/// "truncate"?, "truncation_direction"?, "model"?}. Texts are always cut on the right to what the
+/// model reads: `truncate: false` and the direction "Left" are refused.
+Result<RerankRequest> parse_tei_rerank(std::string_view body);
+/// OpenAI's: {"input": string | [string], "model"?, "encoding_format": "float" | "base64"?,
+/// "dimensions"?, "user"?}
+Result<EmbeddingsRequest> parse_embeddings_request(std::string_view body);
+
+/// Whether a client that asks for `wanted` means `served`: by its name, also after an owner's
+/// ("sentence-transformers/all-MiniLM-L6-v2"), or by none.
+bool names_model(std::string_view wanted, std::string_view served) noexcept;
+
+/// `logits` are those of the first texts; what has none is left out. Best first, equal ones in the
+/// order of the request.
+/// {"id", "results": [{"index", "relevance_score", "document"?: {"text"}}], "meta": {"api_version",
+/// "model", "documents", "reranked_count", "warnings"?}}
+std::string cohere_rerank_json(const RerankRequest& request, std::span<const float> logits,
+                               std::string_view id, std::string_view model);
+/// [{"index", "score", "text"?}]
+std::string tei_rerank_json(const RerankRequest& request, std::span<const float> logits);
+
+/// {"object": "list", "data": [{"object": "embedding", "index", "embedding"}], "model", "usage":
+/// {"prompt_tokens", "total_tokens"}}, vector by vector in the order of the inputs.
+class EmbeddingsJson {
+ public:
+  explicit EmbeddingsJson(bool base64) : base64_(base64) {}
+  /// `vector` is finite.
+  void add(std::span<const float> vector);
+  /// The whole text; nothing may be added after it.
+  std::string finish(std::string_view model, std::size_t tokens);
+
+ private:
+  const bool base64_;
+  std::size_t count_ = 0;
+  std::string text_ = R"({"object":"list","data":[)";
+};
+
+}  // namespace memseal::wire

@@ -1,0 +1,21 @@
+#include "pure/wire/internal/body.hpp"
+
+#include "base/limits.hpp"
+
+namespace memseal::wire {
+
+Result<json::object> object_of(std::string_view body) {
+  if (body.size() > limits::http_body_bytes_max)
+    return Error{Errc::payload_too_large, "a body has at most 1048576 bytes"};
+  auto parsed = parse_json(body, Errc::bad_json);
+  if (!parsed) return parsed.error();
+  auto* object = parsed->if_object();
+  if (object == nullptr) return Error{Errc::bad_json, "must be a JSON object"};
+  return std::move(*object);
+}
+
+bool is_blank(std::string_view text) noexcept {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+}  // namespace memseal::wire

@@ -1,0 +1,17 @@
+#pragma once
+// What the bodies of all requests have in common.
+#include "pure/codec/json.hpp"
+
+#include <boost/json/object.hpp>
+
+#include <string_view>
+
+namespace memseal::wire {
+
+/// The object that `body` is. Errors: payload_too_large, bad_json.
+Result<json::object> object_of(std::string_view body);
+
+/// True when there is nothing but white space.
+bool is_blank(std::string_view text) noexcept;
+
+}  // namespace memseal::wire

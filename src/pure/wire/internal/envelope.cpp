@@ -1,0 +1,182 @@
+#include "pure/wire/internal/envelope.hpp"
+
+#include "base/limits.hpp"
+#include "pure/codec/base64.hpp"
+#include "pure/wire/internal/utf8.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace memseal::wire {
+
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+Error bad(std::string pointer, std::string message) {
+  return Error{Errc::bad_event, std::move(message), std::move(pointer)};
+}
+
+bool is_attribute_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  });
+}
+
+std::size_t size_of(const RawEvent& raw) {
+  std::size_t size = raw.key.size() + raw.value.size();
+  if (raw.headers != nullptr)
+    for (const auto& [name, value] : *raw.headers) size += name.size() + value.size();
+  return size;
+}
+
+bool looks_binary(const RawEvent& raw) {
+  if (raw.headers == nullptr) return false;
+  return std::any_of(raw.headers->begin(), raw.headers->end(), [](const auto& header) {
+    return std::string_view(header.first).starts_with("ce_");
+  });
+}
+
+Result<Envelope> open_binary(const RawEvent& raw, std::optional<std::string_view> content_type) {
+  Envelope envelope;
+  for (const auto& [name, value] : *raw.headers) {
+    if (!std::string_view(name).starts_with("ce_")) continue;
+    const auto attribute = std::string_view(name).substr(3);
+    if (attribute == "datacontenttype")
+      return bad("/datacontenttype", "belongs into the header content-type in binary mode");
+    auto* slot = envelope.attributes.find(attribute);
+    if (slot == nullptr) continue;
+    const auto pointer = '/' + std::string(attribute);
+    if (*slot) return bad(pointer, "is there twice");
+    if (!well_formed_utf8(value)) return bad(pointer, "is not well-formed UTF-8");
+    *slot = value;
+  }
+  if (content_type) envelope.attributes.datacontenttype = std::string(*content_type);
+  envelope.bytes = std::string(raw.value);
+  envelope.has_bytes = true;
+  return envelope;
+}
+
+std::optional<Error> read_data(Envelope& envelope, json::object& event) {
+  auto* data = event.if_contains("data");
+  auto* encoded = event.if_contains("data_base64");
+  if (data != nullptr && encoded != nullptr)
+    return bad("/data_base64", "must not be there together with data");
+  if (data != nullptr) envelope.data = std::move(*data);
+  if (encoded == nullptr) return std::nullopt;
+  const auto* text = encoded->if_string();
+  auto bytes = text == nullptr ? std::nullopt : decode_base64(*text);
+  if (!bytes) return bad("/data_base64", "is not padded standard base64");
+  envelope.bytes = std::move(*bytes);
+  envelope.has_bytes = true;
+  return std::nullopt;
+}
+
+std::optional<Error> read_attribute(Envelope& envelope, std::string_view name,
+                                    const json::value& value) {
+  if (!is_attribute_name(name)) return bad("", "holds an attribute whose name is not a-z and 0-9");
+  if (value.is_null()) return std::nullopt;  // CloudEvents JSON format §2.2: the same as unset.
+  const auto pointer = '/' + std::string(name.substr(0, 40));
+  if (auto* slot = envelope.attributes.find(name)) {
+    if (!value.is_string()) return bad(pointer, "must be a string");
+    slot->emplace(value.get_string());
+  } else if (value.is_structured() || value.is_double()) {
+    return bad(pointer, "must be a string, a whole number or a truth value");
+  }
+  return std::nullopt;
+}
+
+Result<Envelope> open_structured(const RawEvent& raw) {
+  auto parsed = parse_json(raw.value, Errc::bad_event);
+  if (!parsed) return parsed.error();
+  auto* event = parsed->if_object();
+  if (event == nullptr) return bad("", "is not a JSON object");
+  if (event->if_contains("specversion") == nullptr) return bad("/specversion", "is missing");
+  Envelope envelope;
+  if (auto wrong = read_data(envelope, *event)) return *wrong;
+  for (const auto& member : *event) {
+    if (member.key() == "data" || member.key() == "data_base64") continue;
+    if (auto wrong = read_attribute(envelope, member.key(), member.value())) return *wrong;
+  }
+  return envelope;
+}
+
+}  // namespace
+
+std::optional<std::string>* Attributes::find(std::string_view name) noexcept {
+  const std::pair<std::string_view, std::optional<std::string>*> all[] = {
+      {"specversion", &specversion},
+      {"id", &id},
+      {"source", &source},
+      {"type", &type},
+      {"subject", &subject},
+      {"time", &time},
+      {"datacontenttype", &datacontenttype},
+      {"partitionkey", &partitionkey},
+      {"authtoken", &authtoken},
+      {"docid", &docid},
+      {"filename", &filename},
+      {"sourcekind", &sourcekind},
+  };
+  for (const auto& [known, slot] : all)
+    if (known == name) return slot;
+  return nullptr;
+}
+
+Result<std::optional<std::string_view>> header_of(const RawEvent& raw, std::string_view name) {
+  std::optional<std::string_view> found;
+  if (raw.headers == nullptr) return found;
+  for (const auto& [key, value] : *raw.headers) {
+    if (lower(key) != name) continue;
+    if (found) return bad('/' + std::string(name), "is there twice");
+    found = value;
+  }
+  return found;
+}
+
+std::optional<std::string> media_type_of(std::string_view content_type) {
+  const auto semicolon = content_type.find(';');
+  auto type = lower(trimmed(content_type.substr(0, semicolon)));
+  const auto slash = type.find('/');
+  if (slash == 0 || slash == std::string::npos || slash + 1 == type.size()) return std::nullopt;
+  while (content_type.find(';') != std::string_view::npos) {
+    content_type.remove_prefix(content_type.find(';') + 1);
+    auto parameter = lower(trimmed(content_type.substr(0, content_type.find(';'))));
+    std::erase(parameter, '"');
+    if (parameter.starts_with("charset=") && parameter != "charset=utf-8" &&
+        parameter != "charset=us-ascii")
+      return std::nullopt;
+  }
+  return type;
+}
+
+Result<Envelope> open_envelope(const RawEvent& raw) {
+  if (size_of(raw) > limits::event_bytes_max)
+    return Error{Errc::event_too_large, "an event has at most 1048576 bytes"};
+  const auto content_type = header_of(raw, "content-type");
+  if (!content_type) return content_type.error();
+  if (const auto given = *content_type) {
+    const auto type = media_type_of(*given);
+    if (!type) return bad("/datacontenttype", "is not a media type in UTF-8");
+    if (*type == "application/cloudevents+json") return open_structured(raw);
+    if (type->starts_with("application/cloudevents"))
+      return bad("/datacontenttype",
+                 "of the CloudEvents formats only application/cloudevents+json "
+                 "(one event) is read");
+  }
+  if (looks_binary(raw)) return open_binary(raw, *content_type);
+  return open_structured(raw);
+}
+
+}  // namespace memseal::wire

@@ -1,0 +1,42 @@
+#pragma once
+// CloudEvents 1.0 over Kafka, up to the data: which mode, which attributes, what is inside.
+#include "pure/codec/json.hpp"
+
+#include "pure/wire/event.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace memseal::wire {
+
+/// The attributes that memseal reads; others are extensions and pass unseen.
+struct Attributes {
+  std::optional<std::string> specversion, id, source, type, subject, time, datacontenttype,
+      partitionkey, authtoken, docid, filename, sourcekind;
+
+  /// The member called `name`, or null when memseal does not read that attribute.
+  std::optional<std::string>* find(std::string_view name) noexcept;
+};
+
+struct Envelope {
+  Attributes attributes;
+  /// Structured mode: the member `data`. Binary mode: nothing.
+  std::optional<json::value> data = {};
+  /// The bytes of the data where they are not in `data`: the record's value in binary mode, the
+  /// decoded `data_base64` in structured mode.
+  std::string bytes = {};
+  bool has_bytes = false;
+};
+
+/// Takes a record apart. Errors: bad_event, event_too_large.
+Result<Envelope> open_envelope(const RawEvent& raw);
+
+/// The value of header `name`, nothing when it is absent. A repeated header is an error.
+Result<std::optional<std::string_view>> header_of(const RawEvent& raw, std::string_view name);
+
+/// "text/markdown" of `Text/Markdown; charset=utf-8`: lower case, without parameters. Nothing when
+/// it names another charset or is no media type.
+std::optional<std::string> media_type_of(std::string_view content_type);
+
+}  // namespace memseal::wire

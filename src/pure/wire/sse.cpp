@@ -1,0 +1,125 @@
+#include "pure/wire/sse.hpp"
+
+#include "base/assert.hpp"
+
+#include <algorithm>
+
+namespace memseal::wire {
+
+namespace {
+
+bool is_one_line(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+}  // namespace
+
+std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::string_view type,
+                      std::string_view json) {
+  MEMSEAL_ASSERT(is_one_line(stream) && is_one_line(type));
+  std::string frame;
+  frame.reserve(json.size() + stream.size() + type.size() + 48);
+  frame.append("id: ").append(stream).append(1, ':').append(std::to_string(sequence));
+  frame.append("\nevent: ").append(type).append(1, '\n');
+  for (;;) {
+    const auto end = json.find_first_of("\r\n");
+    frame.append("data: ").append(json.substr(0, end)).append(1, '\n');
+    if (end == std::string_view::npos) break;
+    json.remove_prefix(end + (json.substr(end).starts_with("\r\n") ? 2 : 1));
+  }
+  frame += '\n';
+  return frame;
+}
+
+std::string sse_retry(int milliseconds) {
+  return "retry: " + std::to_string(milliseconds) + "\n\n";
+}
+
+void SseParser::take(std::string_view bytes) {
+  // Lines already read go away in one move, not one move a line.
+  buffer_.erase(0, read_);
+  scanned_ -= std::min(scanned_, read_);
+  read_ = 0;
+  buffer_.append(bytes);
+}
+
+bool SseParser::next_line(std::string_view& line) {
+  if (skip_lf_ && read_ < buffer_.size()) {
+    if (buffer_[read_] == '\n') ++read_;
+    skip_lf_ = false;
+  }
+  const auto end = buffer_.find_first_of("\r\n", std::max(read_, scanned_));
+  scanned_ = std::min(end, buffer_.size());
+  if (end == std::string::npos) return false;
+  line = std::string_view(buffer_).substr(read_, end - read_);
+  // A CR ends its line at once; if it was half of a CRLF, the LF is skipped when it comes.
+  skip_lf_ = buffer_[end] == '\r';
+  read_ = end + 1;
+  return true;
+}
+
+bool SseParser::skip_mark() {
+  static constexpr std::string_view mark = "\xef\xbb\xbf";
+  if (mark_done_) return true;
+  const auto head = std::string_view(buffer_).substr(0, mark.size());
+  if (head.size() < mark.size() && mark.starts_with(head)) return false;
+  if (head == mark) read_ = mark.size();
+  return mark_done_ = true;
+}
+
+bool SseParser::next(SseEvent& event) {
+  if (!skip_mark()) return false;
+  std::string_view line;
+  while (next_line(line)) {
+    if (!line.empty()) {
+      if (line.size() > event_bytes_max) drop_event();
+      if (!dropping_) field(line);
+      continue;
+    }
+    const bool complete = has_data_ && !dropping_;
+    if (complete) event = {id_, type_.empty() ? "message" : type_, std::move(data_)};
+    begin_event();
+    if (complete) return true;
+  }
+  // An endless line: keep only that it is one.
+  if (buffer_.size() - read_ > event_bytes_max) {
+    drop_event();
+    buffer_.resize(read_);
+    buffer_ += 'x';
+    scanned_ = buffer_.size();
+  }
+  return false;
+}
+
+void SseParser::begin_event() {
+  data_.clear();
+  type_.clear();
+  has_data_ = false;
+  dropping_ = false;
+}
+
+void SseParser::drop_event() {
+  if (!dropping_) ++dropped_;
+  dropping_ = true;
+  data_.clear();
+}
+
+void SseParser::field(std::string_view line) {
+  const auto colon = line.find(':');
+  if (colon == 0) return;
+  const auto name = line.substr(0, colon);
+  auto value = colon == std::string_view::npos ? std::string_view() : line.substr(colon + 1);
+  if (value.starts_with(' ')) value.remove_prefix(1);
+  if (name == "data") {
+    if (data_.size() + value.size() + 1 > event_bytes_max) return drop_event();
+    if (has_data_) data_ += '\n';
+    data_.append(value);
+    has_data_ = true;
+  } else if (name == "event") {
+    type_ = value;
+  } else if (name == "id") {
+    if (value.find('\0') == std::string_view::npos) id_ = value;
+  }
+}
+
+}  // namespace memseal::wire

@@ -1,0 +1,179 @@
+#include "adapters/openai/internal/response.hpp"
+
+#include "adapters/openai/internal/connection.hpp"
+#include "pure/codec/url.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+namespace memseal::openai {
+namespace {
+
+using ports::Embedding;
+
+TEST(EmbeddingsAnswer, IsReadAndBroughtToLengthOne) {
+  const auto vectors = parse_embeddings(
+      R"({"object":"list","model":"m","usage":{"total_tokens":3},
+          "data":[{"object":"embedding","index":0,"embedding":[3,4.0]},
+                  {"index":1,"embedding":[-1e-3,0]}]})",
+      2, 2);
+  ASSERT_TRUE(vectors) << vectors.error().message;
+  EXPECT_EQ((*vectors)[0], (Embedding{0.6f, 0.8f}));
+  EXPECT_EQ((*vectors)[1], (Embedding{-1.0f, 0.0f}));
+}
+
+TEST(EmbeddingsAnswer, IsPutInOrderByIndex) {
+  const auto vectors = parse_embeddings(
+      R"({"data":[{"index":2,"embedding":[0,1]},{"index":0,"embedding":[1,0]},
+                  {"index":1,"embedding":[0,-1]}]})",
+      3, 2);
+  ASSERT_TRUE(vectors) << vectors.error().message;
+  EXPECT_EQ((*vectors)[0], (Embedding{1, 0}));
+  EXPECT_EQ((*vectors)[1], (Embedding{0, -1}));
+  EXPECT_EQ((*vectors)[2], (Embedding{0, 1}));
+}
+
+TEST(EmbeddingsAnswer, TeachesTheDimension) {
+  EXPECT_EQ(parse_embeddings(R"({"data":[{"index":0,"embedding":[1,2,3]}]})", 1, 0)->at(0).size(),
+            3u);
+}
+
+TEST(EmbeddingsAnswer, HasAnErrorForEachFault) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "is no JSON"},
+      {"{", "is no JSON"},
+      {R"({"data":[{"index":0,"embedding":[NaN,1]},{"index":1,"embedding":[1,1]}]})", "is no JSON"},
+      {R"({"data":[{"index":0,"embedding":[Infinity,1]}]})", "is no JSON"},
+      {"[]", "no list"},
+      {"null", "no list"},
+      {R"({"data":{}})", "no list"},
+      {R"({"error":{"message":"secret text"}})", "no list"},
+      {R"({"data":[]})", "has 0 embeddings where 2"},
+      {R"({"data":[{"index":0,"embedding":[1,1]}]})", "has 1 embeddings where 2"},
+      {R"({"data":[1,2]})", "without an embedding"},
+      {R"({"data":[{"index":0},{"index":1}]})", "without an embedding"},
+      {R"({"data":[{"embedding":[1,1]},{"index":1,"embedding":[1,1]}]})", "without an index"},
+      {R"({"data":[{"index":"0","embedding":[1,1]},{"index":1,"embedding":[1,1]}]})",
+       "without an index"},
+      {R"({"data":[{"index":0.0,"embedding":[1,1]},{"index":1,"embedding":[1,1]}]})",
+       "without an index"},
+      {R"({"data":[{"index":-1,"embedding":[1,1]},{"index":1,"embedding":[1,1]}]})",
+       "not asked for"},
+      {R"({"data":[{"index":0,"embedding":[1,1]},{"index":2,"embedding":[1,1]}]})",
+       "not asked for"},
+      {R"({"data":[{"index":0,"embedding":[1,1]},
+                   {"index":18446744073709551615,"embedding":[1,1]}]})",
+       "not asked for"},
+      {R"({"data":[{"index":0,"embedding":[1,1]},{"index":0,"embedding":[1,1]}]})", "twice"},
+      {R"({"data":[{"index":0,"embedding":[1,1,1]},{"index":1,"embedding":[1,1]}]})",
+       "3 numbers where 2"},
+      {R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1,1]}]})",
+       "1 numbers where 2"},
+      {R"({"data":[{"index":0,"embedding":[]},{"index":1,"embedding":[1,1]}]})", "0 numbers"},
+      {R"({"data":[{"index":0,"embedding":"AACAPwAAgD8="},{"index":1,"embedding":[1,1]}]})",
+       "no array"},
+      {R"({"data":[{"index":0,"embedding":["1",1]},{"index":1,"embedding":[1,1]}]})",
+       "no number"},
+      {R"({"data":[{"index":0,"embedding":[null,1]},{"index":1,"embedding":[1,1]}]})",
+       "no number"},
+      {R"({"data":[{"index":0,"embedding":[1e39,1]},{"index":1,"embedding":[1,1]}]})",
+       "not finite"},
+      {R"({"data":[{"index":0,"embedding":[1e999,1]},{"index":1,"embedding":[1,1]}]})", ""},
+      {R"({"data":[{"index":0,"embedding":[0,0]},{"index":1,"embedding":[1,1]}]})", "length 0"},
+      {R"({"data":[{"index":0,"embedding":[1e-30,0]},{"index":1,"embedding":[1,1]}]})",
+       "length 0"},
+  };
+  for (const auto& [body, clause] : cases) {
+    const auto vectors = parse_embeddings(body, 2, 2);
+    ASSERT_FALSE(vectors) << body;
+    EXPECT_EQ(vectors.error().code, Errc::unavailable);
+    EXPECT_NE(vectors.error().message.find(clause), std::string::npos)
+        << body << ": " << vectors.error().message;
+    EXPECT_EQ(vectors.error().message.find("secret"), std::string::npos);
+  }
+}
+
+TEST(EmbeddingsAnswer, MayNotNestDeeplyNorBeWiderThanAColumn) {
+  const std::string deep(100'000, '[');
+  EXPECT_FALSE(parse_embeddings(R"({"data":)" + deep, 1, 0));
+  std::string wide = R"({"data":[{"index":0,"embedding":[1)";
+  for (std::size_t i = 0; i < dimension_max; ++i) wide += ",1";
+  EXPECT_FALSE(parse_embeddings(wide + "]}]}", 1, 0));
+}
+
+TEST(EmbeddingsAnswer, OfDifferentWidthsIsRefusedEvenWhenTheWidthIsUnknown) {
+  EXPECT_FALSE(parse_embeddings(
+      R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1,1]}]})", 2, 0));
+}
+
+TEST(Url, IsTakenApart) {
+  const auto url = Url::parse("https://Api.example.com/v1/");
+  ASSERT_TRUE(url) << url.error().message;
+  EXPECT_TRUE(url->tls);
+  EXPECT_EQ(url->host, "Api.example.com");
+  EXPECT_EQ(url->port, "443");
+  EXPECT_EQ(url->path, "/v1");
+  EXPECT_EQ(url->authority(), "Api.example.com");
+  EXPECT_EQ(url->origin(), "https://Api.example.com:443");
+  const auto six = Url::parse("http://[::1]:8080");
+  ASSERT_TRUE(six);
+  EXPECT_FALSE(six->tls);
+  EXPECT_EQ(six->host, "::1");
+  EXPECT_EQ(six->authority(), "[::1]:8080");
+  EXPECT_EQ(six->path, "");
+  EXPECT_EQ(Url::parse("http://tei:80/")->authority(), "tei");
+}
+
+TEST(Url, RefusesWhatIsNoAddressOfAnEndpoint) {
+  for (const std::string bad :
+       {"", "api.example.com", "ftp://host", "https://", "https:///v1", "https://:443",
+        "https://host:", "https://host:0", "https://host:65536", "https://host:4x",
+        "https://host:123456", "https://user:pass@host", "https://host/v1?key=1",
+        "https://host/v1#x", "https://ho st", "https://host\r\nX: y", "https://[::1", "https://[]",
+        "https://[host]", "https://[::1]x", "https://h\xc3\xb6st", "HTTPS://host"}) {
+    const auto url = Url::parse(bad);
+    ASSERT_FALSE(url) << bad;
+    EXPECT_EQ(url.error().code, Errc::bad_config);
+    EXPECT_EQ(url.error().field, "embedding.url");
+  }
+}
+
+TEST(RetryAfter, IsANumberOfSeconds) {
+  using std::chrono::seconds;
+  EXPECT_EQ(parse_retry_after("7"), seconds(7));
+  EXPECT_EQ(parse_retry_after("0"), seconds(0));
+  EXPECT_EQ(parse_retry_after("99999999"), seconds(3'600));
+}
+
+TEST(RetryAfter, OfADateBeyondTheClocksYearsIsTheLongestWait) {
+  EXPECT_EQ(parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT"), std::chrono::seconds(3'600));
+  EXPECT_EQ(parse_retry_after("Mon, 01 Jan 1601 00:00:00 GMT"), std::chrono::seconds(0));
+}
+
+TEST(RetryAfter, IsADateInAnyOfItsThreeForms) {
+  using std::chrono::milliseconds;
+  using std::chrono::seconds;
+  const auto now = WallClock::from_time_t(784'111'777);  // Sun, 06 Nov 1994 08:49:37 GMT
+  EXPECT_EQ(parse_retry_after("Sun, 06 Nov 1994 08:49:40 GMT", now), seconds(3));
+  EXPECT_EQ(parse_retry_after("Sunday, 06-Nov-94 08:50:37 GMT", now), seconds(60));
+  EXPECT_EQ(parse_retry_after("Sun Nov  6 08:49:38 1994", now), seconds(1));
+  EXPECT_EQ(parse_retry_after("Sun, 06 Nov 1994 08:49:40 GMT", now + milliseconds(400)),
+            seconds(3));
+  EXPECT_EQ(parse_retry_after("Sun, 06 Nov 1994 08:49:36 GMT", now), seconds(0)) << "past";
+  EXPECT_EQ(parse_retry_after("Mon, 07 Nov 1994 08:49:37 GMT", now), seconds(3'600));
+  EXPECT_EQ(parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), seconds(0));
+}
+
+TEST(RetryAfter, IsNothingOtherwise) {
+  for (const auto* other :
+       {"", "-1", "1.5", "7s", " 7", "99999999999999999999", "Wed, 21 Oct 2026 07:28:00",
+        "Wed, 21 Oct 2026 07:28:00 GMT ", "Wed, 21 Oct 2026 07:28:00 CET",
+        "Wed, 32 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 25:28:00 GMT",
+        "Wed, 21 Foo 2026 07:28:00 GMT", "Wed, 21 Oct", "GMT", "2026-10-21T07:28:00Z"})
+    EXPECT_EQ(parse_retry_after(other), std::nullopt) << other;
+}
+
+}  // namespace
+}  // namespace memseal::openai
