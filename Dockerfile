@@ -10,7 +10,7 @@
 FROM debian:12 AS deps
 WORKDIR /src
 # The dependencies change rarely: a layer of their own.
-COPY scripts/deps scripts/lib.sh scripts/
+COPY scripts/deps scripts/
 RUN scripts/deps --build --model && rm -rf /var/lib/apt/lists/*
 
 FROM deps AS builder
