@@ -1,6 +1,6 @@
 #include "adapters/redis/limiter.hpp"
 
-#include "redis_run.hpp"
+#include "integration/redis/run.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/task_group.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 // Runs one coroutine of a Redis test to its end.
-#include "redis_server.hpp"
+#include "integration/redis/server.hpp"
 
 #include "adapters/redis/link.hpp"
 
@@ -10,7 +10,7 @@
 
 #define NEED_REDIS_SERVER()                            \
   if (!::memseal::redis::testing::have_redis_server()) \
-  GTEST_SKIP() << "needs the program redis-server: apt-get install redis-server"
+  GTEST_SKIP() << "no redis-server in PATH: run scripts/deps, or apt-get install redis-server"
 
 namespace memseal::redis::testing {
 
