@@ -8,7 +8,7 @@
 #include "adapters/model/factory.hpp"
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
-#include "adapters/postgres/tenant_keys.hpp"
+#include "adapters/postgres/key_store.hpp"
 #include "app/service/service.hpp"
 #include "bench.hpp"
 #include "pg_bench.hpp"

@@ -10,7 +10,7 @@
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
 #include "adapters/postgres/schema.hpp"
-#include "adapters/postgres/tenant_keys.hpp"
+#include "adapters/postgres/key_store.hpp"
 #include "adapters/redis/limiter.hpp"
 #include "app/config/config.hpp"
 #include "cases/ingest/worker.hpp"

@@ -1,4 +1,4 @@
-#include "adapters/postgres/tenant_keys.hpp"
+#include "adapters/postgres/key_store.hpp"
 #include "base/limits.hpp"
 #include "support/pg.hpp"
 

@@ -1,5 +1,5 @@
 #include "adapters/postgres/chunk_store.hpp"
-#include "adapters/postgres/tenant_keys.hpp"
+#include "adapters/postgres/key_store.hpp"
 #include "support/pg.hpp"
 
 #include <boost/asio/use_future.hpp>

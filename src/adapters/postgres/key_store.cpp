@@ -1,4 +1,4 @@
-#include "adapters/postgres/tenant_keys.hpp"
+#include "adapters/postgres/key_store.hpp"
 
 #include "adapters/postgres/internal/key_cache.hpp"
 #include "adapters/postgres/internal/run.hpp"
