@@ -11,6 +11,7 @@
 #include "adapters/postgres/key_store.hpp"
 #include "app/service/service.hpp"
 #include "bench.hpp"
+#include "cases/lifecycle/tenant_keys.hpp"
 #include "pg_bench.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "pure/crypto/random.hpp"
@@ -136,7 +137,8 @@ class Stages {
     options.connections = 1;
     pool_.emplace(options, probe_);
     search_.emplace(*pool_);
-    keys_.emplace(*pool_, keyring_);
+    key_store_.emplace(*pool_);
+    keys_.emplace(*key_store_, keyring_, key_metrics_);
   }
   ~Stages() { cpu_.join(); }
 
@@ -188,7 +190,9 @@ class Stages {
   const crypto::Keyring& keyring_;
   std::optional<postgres::Pool> pool_;
   std::optional<postgres::PgChunkSearch> search_;
-  std::optional<postgres::PgTenantKeys> keys_;
+  lifecycle::KeyMetrics key_metrics_{metrics_};
+  std::optional<postgres::PgKeyStore> key_store_;
+  std::optional<lifecycle::CachedTenantKeys> keys_;
 };
 
 struct Times {

@@ -35,6 +35,7 @@ const std::vector<Rule>& law() {
       {"cases/ingest", {"base", "pure", "runtime", "ports"}},
       {"cases/query", {"base", "pure", "runtime", "ports"}},
       {"cases/inference", {"base", "pure", "runtime", "ports", "cases/query"}},
+      {"cases/lifecycle", {"base", "pure", "runtime", "ports"}},
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
       {"adapters/redis", {"base", "pure", "runtime", "ports"}},

@@ -1,13 +1,10 @@
 #include "adapters/postgres/key_store.hpp"
 
-#include "adapters/postgres/internal/key_cache.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
-#include "base/limits.hpp"
-#include "pure/crypto/sealer.hpp"
 
 #include <algorithm>
-#include <string_view>
+#include <span>
 #include <utility>
 
 namespace memseal::postgres {
@@ -62,98 +59,55 @@ crypto::WrappedKey wrapped_of(const pqxx::row& row) {
   return wrapped;
 }
 
-KeySet read_keys(TenantTx& tx, const crypto::Keyring& keyring, const crypto::Tenant& owner) {
-  KeySet set;
-  for (const auto& row : tx.exec(load_keys)) {
-    auto key = keyring.unwrap(owner, wrapped_of(row)).value();
-    const auto id = key.id;
-    if (row[4].view() == "active") set.sealing_id = std::max(set.sealing_id, id);
-    set.keys.emplace(id, std::make_shared<const crypto::TenantKey>(std::move(key)));
-  }
-  return set;
-}
+class PgKeyRows final : public ports::KeyRows {
+ public:
+  explicit PgKeyRows(TenantTx& tx) : tx_(tx) {}
 
-// Another process may be doing the same: the row that is there first is everybody's key. A key
-// that has sealed its share ends here, while its holders' caches last.
-KeySet ensure_keys(TenantTx& tx, const crypto::Keyring& keyring, const crypto::Tenant& owner) {
-  if (!hold_tenant(tx)) throw Outage(Error{Errc::tenant_erased, "this user's data is erased"});
-  // The lock first: who waited for it sees the other's key.
-  const auto seals = tx.exec(count_seals).one_field().as<std::int64_t>();
-  KeySet set = read_keys(tx, keyring, owner);
-  if (set.sealing_id != 0 && seals < limits::seals_per_key_max) return set;
-  if (set.sealing_id != 0) {
-    tx.exec(end_key);
-    tx.exec(restart_count);
+  bool lock_tenant() override { return hold_tenant(tx_); }
+  std::int64_t lock_seal_count() override {
+    return tx_.exec(count_seals).one_field().as<std::int64_t>();
   }
-  const auto id = tx.exec(last_key).one_field().as<std::uint32_t>() + 1;
-  const auto made = keyring.make_tenant_key(owner, id).value();
-  tx.exec(add_key, pqxx::params{tx.user_hash(), made.key_id, made.kek_epoch,
-                                binary(std::as_bytes(std::span(made.wrapped))),
-                                binary(std::as_bytes(std::span(made.check)))});
-  return read_keys(tx, keyring, owner);
-}
+  void restart_seal_count() override { tx_.exec(restart_count); }
+  std::vector<ports::KeyRow> read() override {
+    std::vector<ports::KeyRow> rows;
+    for (const auto& row : tx_.exec(load_keys))
+      rows.push_back({wrapped_of(row), row[4].view() == "active"});
+    return rows;
+  }
+  std::uint32_t newest_id() override {
+    return tx_.exec(last_key).one_field().as<std::uint32_t>();
+  }
+  void insert_if_absent(const crypto::WrappedKey& key) override {
+    tx_.exec(add_key, pqxx::params{tx_.user_hash(), key.key_id, key.kek_epoch,
+                                   binary(std::as_bytes(std::span(key.wrapped))),
+                                   binary(std::as_bytes(std::span(key.check)))});
+  }
+  void end_active() override { tx_.exec(end_key); }
+  void erase_tenant() override {
+    tx_.exec(tombstone_make, pqxx::params{tx_.user_hash()});
+    tx_.exec(tombstone_lock);
+    tx_.exec(tombstone_set);
+    for (const auto& statement : erase_rows) tx_.exec(statement);
+  }
+
+ private:
+  TenantTx& tx_;
+};
 
 }  // namespace
 
-PgTenantKeys::PgTenantKeys(Pool& pool, const crypto::Keyring& keyring, TenantKeysOptions options)
-    : pool_(pool),
-      keyring_(keyring),
-      cache_(std::make_shared<KeyCache>(options.cached_max, options.cached_for)) {}
-
-PgTenantKeys::~PgTenantKeys() = default;
-
-asio::awaitable<ports::TenantKeyPtr> PgTenantKeys::sealing_key(runtime::RequestContext context,
-                                                               crypto::Tenant owner) {
+asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context,
+                                                 crypto::Tenant owner,
+                                                 std::function<void(ports::KeyRows&)> work) {
   const auto start = runtime::Clock::now();
-  if (const auto cached = cache_->find(owner, start); cached && cached->sealing_id != 0) {
-    pool_.probe().key_cache_hits.Increment();
-    co_return cached->find(cached->sealing_id);
-  }
-  pool_.probe().key_cache_misses.Increment();
-  const auto epoch = cache_->epoch();
-  auto work = [&keyring = keyring_, owner](TenantTx& tx) {
-    return ensure_keys(tx, keyring, owner);
-  };
-  const auto keys = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-  const auto now = runtime::Clock::now();
-  pool_.probe().keys_s.Observe(std::chrono::duration<double>(now - start).count());
-  cache_->put(owner, keys, now, epoch);
-  co_return keys.find(keys.sealing_id);
-}
-
-asio::awaitable<ports::TenantKeyPtr> PgTenantKeys::opening_key(runtime::RequestContext context,
-                                                               crypto::Tenant owner,
-                                                               std::uint32_t key_id) {
-  const auto start = runtime::Clock::now();
-  if (const auto cached = cache_->find(owner, start)) {
-    if (auto key = cached->find(key_id)) {
-      pool_.probe().key_cache_hits.Increment();
-      co_return key;
-    }
-  }
-  pool_.probe().key_cache_misses.Increment();
-  const auto epoch = cache_->epoch();
-  auto work = [&keyring = keyring_, owner](TenantTx& tx) { return read_keys(tx, keyring, owner); };
-  const auto keys = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-  const auto now = runtime::Clock::now();
-  pool_.probe().keys_s.Observe(std::chrono::duration<double>(now - start).count());
-  if (!keys.keys.empty()) cache_->put(owner, keys, now, epoch);
-  co_return keys.find(key_id);
-}
-
-asio::awaitable<void> PgTenantKeys::erase(runtime::RequestContext context, crypto::Tenant owner) {
-  auto work = [cache = cache_, owner](TenantTx& tx) {
-    tx.exec(tombstone_make, pqxx::params{tx.user_hash()});
-    tx.exec(tombstone_lock);
-    tx.exec(tombstone_set);
-    for (const auto& statement : erase_rows) tx.exec(statement);
-    cache->forget(owner);
+  auto job = [work = std::move(work)](TenantTx& tx) {
+    PgKeyRows rows(tx);
+    work(rows);
     return Done{};
   };
-  co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-  // Again, for a look-up that read the keys before the commit and cached them after the first.
-  cache_->forget(owner);
-  crypto::Sealer::forget_cached_keys();
+  co_await in_tenant(pool_, std::move(context), owner, std::move(job));
+  pool_.probe().keys_s.Observe(
+      std::chrono::duration<double>(runtime::Clock::now() - start).count());
 }
 
 }  // namespace memseal::postgres

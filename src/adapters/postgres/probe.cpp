@@ -9,11 +9,6 @@ runtime::Histogram& seconds(runtime::Metrics& metrics, const char* op) {
                            runtime::latency_buckets_s(), {{"op", op}});
 }
 
-runtime::Counter& key_cache(runtime::Metrics& metrics, const char* outcome) {
-  return metrics.counter("memseal_tenant_key_cache_total", "Look-ups of unwrapped tenant keys.",
-                         {{"outcome", outcome}});
-}
-
 }  // namespace
 
 Probe::Probe(runtime::Metrics& metrics)
@@ -30,8 +25,6 @@ Probe::Probe(runtime::Metrics& metrics)
       keys_s(seconds(metrics, "keys")),
       rows_stored(metrics.counter("memseal_chunks_stored_total", "Chunks written.")),
       rows_colliding(metrics.counter("memseal_chunk_id_collisions_total",
-                                     "Chunks of new events whose id was taken already.")),
-      key_cache_hits(key_cache(metrics, "hit")),
-      key_cache_misses(key_cache(metrics, "miss")) {}
+                                     "Chunks of new events whose id was taken already.")) {}
 
 }  // namespace memseal::postgres

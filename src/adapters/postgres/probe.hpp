@@ -17,12 +17,10 @@ struct Probe {
   runtime::Gauge& in_flight;             ///< memseal_db_in_flight: running or waiting for a thread
   runtime::Histogram& search_s;          ///< memseal_db_seconds{op="search"}: one nearest()
   runtime::Histogram& store_s;           ///< memseal_db_seconds{op="store"}: one transaction
-  runtime::Histogram& keys_s;            ///< memseal_db_seconds{op="keys"}: key lookups not cached
+  runtime::Histogram& keys_s;            ///< memseal_db_seconds{op="keys"}: one transaction on keys
   runtime::Counter& rows_stored;         ///< memseal_chunks_stored_total
   runtime::Counter& rows_colliding;      ///< memseal_chunk_id_collisions_total: a fresh event whose
                                          ///< chunk id was there already: that chunk was not stored
-  runtime::Counter& key_cache_hits;      ///< memseal_tenant_key_cache_total{outcome="hit"}
-  runtime::Counter& key_cache_misses;    ///< memseal_tenant_key_cache_total{outcome="miss"}
 };
 
 }  // namespace memseal::postgres

@@ -78,7 +78,8 @@ Result<void> ServiceParts::connect() {
     return fits.error();
   database_seen = true;
   pool = std::make_unique<postgres::Pool>(pool_options(config), pg_probe);
-  keys = std::make_unique<postgres::PgTenantKeys>(*pool, *keyring);
+  key_store = std::make_unique<postgres::PgKeyStore>(*pool);
+  keys = std::make_unique<lifecycle::CachedTenantKeys>(*key_store, *keyring, key_metrics);
   store = std::make_unique<postgres::PgChunkStore>(*pool);
   search = std::make_unique<postgres::PgChunkSearch>(*pool);
   return connect_kafka();

@@ -47,6 +47,7 @@ struct ServiceParts {
   http::Probe http_probe{metrics};
   ingest::Probe ingest_probe{metrics};
   postgres::Probe pg_probe{metrics};
+  lifecycle::KeyMetrics key_metrics{metrics};
   query::Flags flags;
   std::atomic<bool> database_seen{false};  ///< what the readiness watch last saw
 
@@ -61,7 +62,8 @@ struct ServiceParts {
   ChosenEmbedder embedder;
   std::unique_ptr<model::DeviceReranker> reranker;
   std::unique_ptr<postgres::Pool> pool;
-  std::unique_ptr<postgres::PgTenantKeys> keys;
+  std::unique_ptr<postgres::PgKeyStore> key_store;
+  std::unique_ptr<lifecycle::CachedTenantKeys> keys;
   std::unique_ptr<postgres::PgChunkStore> store;
   std::unique_ptr<postgres::PgChunkSearch> search;
   std::unique_ptr<kafka::KafkaSink> sink;

@@ -1,6 +1,6 @@
-#include "adapters/postgres/key_store.hpp"
 #include "base/limits.hpp"
 #include "support/pg.hpp"
+#include "support/pg_keys.hpp"
 
 #include <boost/asio/use_future.hpp>
 
@@ -18,7 +18,7 @@ class TenantKeys : public MigratedPgTest {
     MigratedPgTest::SetUp();
     if (IsSkipped()) return;
     keyring_ = std::make_unique<crypto::Keyring>(new_keyring());
-    keys_ = std::make_unique<postgres::PgTenantKeys>(*pool_, *keyring_);
+    keys_ = std::make_unique<ProcessKeys>(*pool_, *keyring_);
     owner_ = new_tenant();
   }
   void TearDown() override {
@@ -35,9 +35,9 @@ class TenantKeys : public MigratedPgTest {
     return std::move(keyring).value();
   }
 
-  ports::TenantKeyPtr sealing() { return await(keys_->sealing_key(context_, *owner_)); }
+  ports::TenantKeyPtr sealing() { return await(keys_->keys.sealing_key(context_, *owner_)); }
   ports::TenantKeyPtr opening(std::uint32_t id) {
-    return await(keys_->opening_key(context_, *owner_, id));
+    return await(keys_->keys.opening_key(context_, *owner_, id));
   }
   static bool same(const ports::TenantKeyPtr& a, const ports::TenantKeyPtr& b) {
     const auto one = a->key.view(), two = b->key.view();
@@ -48,7 +48,7 @@ class TenantKeys : public MigratedPgTest {
   }
 
   std::unique_ptr<crypto::Keyring> keyring_;
-  std::unique_ptr<postgres::PgTenantKeys> keys_;
+  std::unique_ptr<ProcessKeys> keys_;
   std::optional<crypto::Tenant> owner_;
 };
 
@@ -65,10 +65,10 @@ TEST_F(TenantKeys, HandsOutTheSameKeyFromCacheAndFromTheDatabase) {
   const auto first = sealing();
   EXPECT_EQ(sealing(), first);
   EXPECT_EQ(opening(1), first);
-  EXPECT_EQ(probe_.key_cache_hits.Value(), 2);
-  postgres::PgTenantKeys another_process(*pool_, *keyring_);
-  EXPECT_TRUE(same(await(another_process.sealing_key(context_, *owner_)), first));
-  EXPECT_TRUE(same(await(another_process.opening_key(context_, *owner_, 1)), first));
+  EXPECT_EQ(keys_->counts.cache_hits.Value(), 2);
+  ProcessKeys another_process(*pool_, *keyring_);
+  EXPECT_TRUE(same(await(another_process.keys.sealing_key(context_, *owner_)), first));
+  EXPECT_TRUE(same(await(another_process.keys.opening_key(context_, *owner_, 1)), first));
 }
 
 TEST_F(TenantKeys, HasNoKeyThatWasNeverMade) {
@@ -88,12 +88,12 @@ TEST_F(TenantKeys, TwoProcessesThatMakeTheFirstKeyAtOnceAgree) {
   const auto pool = make_pool(8);
   for (int round = 0; round < 10; ++round) {
     owner_ = new_tenant();
-    std::vector<std::unique_ptr<postgres::PgTenantKeys>> processes;
+    std::vector<std::unique_ptr<ProcessKeys>> processes;
     std::vector<std::future<ports::TenantKeyPtr>> made;
     asio::io_context loop;
     for (int process = 0; process < 8; ++process) {
-      processes.push_back(std::make_unique<postgres::PgTenantKeys>(*pool, *keyring_));
-      made.push_back(asio::co_spawn(loop, processes.back()->sealing_key(context_, *owner_),
+      processes.push_back(std::make_unique<ProcessKeys>(*pool, *keyring_));
+      made.push_back(asio::co_spawn(loop, processes.back()->keys.sealing_key(context_, *owner_),
                                     asio::use_future));
     }
     loop.run();
@@ -112,14 +112,14 @@ TEST_F(TenantKeys, AKeyThatHasSealedItsShareGivesWayAndStillOpens) {
                      " WHERE user_hash = '" + owner_->hash().to_hex() + "'");
   };
   count(limits::seals_per_key_max - 1);
-  postgres::PgTenantKeys before(*pool_, *keyring_);
-  EXPECT_EQ(await(before.sealing_key(context_, *owner_))->id, 1u);
+  ProcessKeys before(*pool_, *keyring_);
+  EXPECT_EQ(await(before.keys.sealing_key(context_, *owner_))->id, 1u);
   count(limits::seals_per_key_max);
-  postgres::PgTenantKeys after(*pool_, *keyring_);
-  const auto second = await(after.sealing_key(context_, *owner_));
+  ProcessKeys after(*pool_, *keyring_);
+  const auto second = await(after.keys.sealing_key(context_, *owner_));
   EXPECT_EQ(second->id, 2u);
   EXPECT_FALSE(same(second, first));
-  EXPECT_TRUE(same(await(after.opening_key(context_, *owner_, 1)), first));
+  EXPECT_TRUE(same(await(after.keys.opening_key(context_, *owner_, 1)), first));
   EXPECT_EQ(look("SELECT seals FROM app.tenants"), "0");
   EXPECT_EQ(look("SELECT string_agg(state, ',' ORDER BY key_id) FROM app.tenant_keys"),
             "decrypt_only,active");
@@ -135,9 +135,9 @@ TEST_F(TenantKeys, SealsWithTheNewestActiveGenerationAndOpensOlderOnes) {
                    std::to_string(second.kek_epoch) + ", '\\x" +
                    to_hex(second.wrapped.data(), second.wrapped.size()) + "', '\\x" +
                    to_hex(second.check.data(), second.check.size()) + "')");
-  postgres::PgTenantKeys later(*pool_, *keyring_);
-  EXPECT_EQ(await(later.sealing_key(context_, *owner_))->id, 2u);
-  EXPECT_TRUE(same(await(later.opening_key(context_, *owner_, 1)), first));
+  ProcessKeys later(*pool_, *keyring_);
+  EXPECT_EQ(await(later.keys.sealing_key(context_, *owner_))->id, 2u);
+  EXPECT_TRUE(same(await(later.keys.opening_key(context_, *owner_, 1)), first));
 }
 
 TEST_F(TenantKeys, RefusesAKeyThatIsNotThisTenants) {
@@ -148,32 +148,32 @@ TEST_F(TenantKeys, RefusesAKeyThatIsNotThisTenants) {
   database_->super("INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) "
                    "VALUES ('" + owner_->hash().to_hex() + "', 1, " +
                    std::to_string(keyring_->kek_epoch()) + ", '" + donor + "', '" + kcv + "')");
-  EXPECT_EQ(outage_of(keys_->opening_key(context_, *owner_, 1)), Errc::open_failed);
+  EXPECT_EQ(outage_of(keys_->keys.opening_key(context_, *owner_, 1)), Errc::open_failed);
 }
 
 TEST_F(TenantKeys, AKeyOfAnotherKeyringDoesNotOpen) {
   (void)sealing();
   const auto other = new_keyring();
-  postgres::PgTenantKeys keys(*pool_, other);
-  const auto code = outage_of(keys.sealing_key(context_, *owner_));
+  ProcessKeys keys(*pool_, other);
+  const auto code = outage_of(keys.keys.sealing_key(context_, *owner_));
   EXPECT_TRUE(code == Errc::open_failed || code == Errc::key_missing);
 }
 
 TEST_F(TenantKeys, AnErasedTenantNeverGetsAKeyAgain) {
   (void)sealing();
-  await(keys_->erase(context_, *owner_));
+  await(keys_->keys.erase(context_, *owner_));
   EXPECT_EQ(opening(1), nullptr) << "the cache must have forgotten";
-  EXPECT_EQ(outage_of(keys_->sealing_key(context_, *owner_)), Errc::tenant_erased);
+  EXPECT_EQ(outage_of(keys_->keys.sealing_key(context_, *owner_)), Errc::tenant_erased);
   EXPECT_EQ(look("SELECT count(*) FROM app.tenant_keys"), "0");
   EXPECT_EQ(look("SELECT state FROM app.tenants"), "erased");
-  await(keys_->erase(context_, *owner_));
+  await(keys_->keys.erase(context_, *owner_));
   EXPECT_EQ(look("SELECT state FROM app.tenants"), "erased");
 }
 
 TEST_F(TenantKeys, ErasingATenantThatNeverWasLeavesATombstone) {
-  await(keys_->erase(context_, *owner_));
+  await(keys_->keys.erase(context_, *owner_));
   EXPECT_EQ(look("SELECT state FROM app.tenants"), "erased");
-  EXPECT_EQ(outage_of(keys_->sealing_key(context_, *owner_)), Errc::tenant_erased);
+  EXPECT_EQ(outage_of(keys_->keys.sealing_key(context_, *owner_)), Errc::tenant_erased);
 }
 
 }  // namespace

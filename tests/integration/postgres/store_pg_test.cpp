@@ -1,6 +1,6 @@
 #include "adapters/postgres/chunk_store.hpp"
-#include "adapters/postgres/key_store.hpp"
 #include "support/pg.hpp"
+#include "support/pg_keys.hpp"
 
 #include <boost/asio/use_future.hpp>
 
@@ -237,9 +237,9 @@ TEST_F(Store, WritesNothingForAnErasedTenant) {
   const auto keyring = crypto::Keyring::load(file);
   std::filesystem::remove(file);
   ASSERT_TRUE(keyring) << keyring.error().message;
-  postgres::PgTenantKeys keys(*pool_, *keyring);
+  ProcessKeys keys(*pool_, *keyring);
   EXPECT_EQ(store(write(1, "doc", 1, 2)), Stored::applied);
-  await(keys.erase(context_, *owner_));
+  await(keys.keys.erase(context_, *owner_));
   EXPECT_EQ(chunks_of("doc"), "0");
   EXPECT_EQ(store(list(write(1, "doc", 1, 2), write(2, "doc", 2, 2))),
             (std::vector{Stored::erased, Stored::erased}));

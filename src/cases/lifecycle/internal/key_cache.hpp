@@ -9,7 +9,7 @@
 #include <mutex>
 #include <optional>
 
-namespace memseal::postgres {
+namespace memseal::lifecycle {
 
 /// A tenant's unwrapped keys.
 struct KeySet {
@@ -55,4 +55,4 @@ class KeyCache {
   std::uint64_t epoch_ = 0;
 };
 
-}  // namespace memseal::postgres
+}  // namespace memseal::lifecycle

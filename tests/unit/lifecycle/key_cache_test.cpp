@@ -1,8 +1,8 @@
-#include "adapters/postgres/internal/key_cache.hpp"
+#include "cases/lifecycle/internal/key_cache.hpp"
 
 #include <gtest/gtest.h>
 
-namespace memseal::postgres {
+namespace memseal::lifecycle {
 namespace {
 
 using namespace std::chrono_literals;
@@ -64,4 +64,4 @@ TEST(KeyCache, DoesNotTakeKeysReadBeforeAnErasure) {
 }
 
 }  // namespace
-}  // namespace memseal::postgres
+}  // namespace memseal::lifecycle

@@ -1,6 +1,6 @@
-#include "adapters/postgres/internal/key_cache.hpp"
+#include "cases/lifecycle/internal/key_cache.hpp"
 
-namespace memseal::postgres {
+namespace memseal::lifecycle {
 
 std::optional<KeySet> KeyCache::find(const crypto::Tenant& owner, Time now) {
   std::lock_guard lock(mutex_);
@@ -49,4 +49,4 @@ std::size_t KeyCache::size() const {
   return entries_.size();
 }
 
-}  // namespace memseal::postgres
+}  // namespace memseal::lifecycle

@@ -1,0 +1,112 @@
+#include "cases/lifecycle/tenant_keys.hpp"
+
+#include "cases/lifecycle/internal/key_cache.hpp"
+#include "pure/crypto/sealer.hpp"
+#include "pure/policy/key_rotation.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace memseal::lifecycle {
+
+namespace {
+
+runtime::Counter& cache_counter(runtime::Metrics& metrics, const char* outcome) {
+  return metrics.counter("memseal_tenant_key_cache_total", "Look-ups of unwrapped tenant keys.",
+                         {{"outcome", outcome}});
+}
+
+KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
+                 const crypto::Tenant& owner) {
+  KeySet set;
+  for (const auto& row : rows.read()) {
+    auto key = keyring.unwrap(owner, row.key).value();
+    const auto id = key.id;
+    if (row.active) set.sealing_id = std::max(set.sealing_id, id);
+    set.keys.emplace(id, std::make_shared<const crypto::TenantKey>(std::move(key)));
+  }
+  return set;
+}
+
+KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
+                   const crypto::Tenant& owner) {
+  if (!rows.lock_tenant()) throw Outage(Error{Errc::tenant_erased, "this user's data is erased"});
+  // Lock before reading: a process that waited for the lock then reads the key the other one made.
+  const auto seals = rows.lock_seal_count();
+  KeySet set = read_keys(rows, keyring, owner);
+  const auto step = policy::next_key_step(set.sealing_id != 0, seals);
+  if (step == policy::KeyStep::keep) return set;
+  if (step == policy::KeyStep::replace) {
+    rows.end_active();
+    rows.restart_seal_count();
+  }
+  rows.insert_if_absent(keyring.make_tenant_key(owner, rows.newest_id() + 1).value());
+  return read_keys(rows, keyring, owner);
+}
+
+}  // namespace
+
+KeyMetrics::KeyMetrics(runtime::Metrics& metrics)
+    : cache_hits(cache_counter(metrics, "hit")), cache_misses(cache_counter(metrics, "miss")) {}
+
+CachedTenantKeys::CachedTenantKeys(ports::KeyStore& store, const crypto::Keyring& keyring,
+                                   KeyMetrics& metrics, TenantKeysOptions options)
+    : store_(store),
+      keyring_(keyring),
+      metrics_(metrics),
+      cache_(std::make_shared<KeyCache>(options.cached_max, options.cached_for)) {}
+
+CachedTenantKeys::~CachedTenantKeys() = default;
+
+asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::sealing_key(runtime::RequestContext context,
+                                                                   crypto::Tenant owner) {
+  if (const auto cached = cache_->find(owner, runtime::Clock::now());
+      cached && cached->sealing_id != 0) {
+    metrics_.cache_hits.Increment();
+    co_return cached->find(cached->sealing_id);
+  }
+  metrics_.cache_misses.Increment();
+  const auto epoch = cache_->epoch();
+  const auto keys = std::make_shared<KeySet>();
+  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner, keys](ports::KeyRows& rows) {
+    *keys = ensure_keys(rows, keyring, owner);
+  };
+  co_await store_.in_transaction(std::move(context), owner, std::move(work));
+  cache_->put(owner, *keys, runtime::Clock::now(), epoch);
+  co_return keys->find(keys->sealing_id);
+}
+
+asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::opening_key(runtime::RequestContext context,
+                                                                   crypto::Tenant owner,
+                                                                   std::uint32_t key_id) {
+  if (const auto cached = cache_->find(owner, runtime::Clock::now())) {
+    if (auto key = cached->find(key_id)) {
+      metrics_.cache_hits.Increment();
+      co_return key;
+    }
+  }
+  metrics_.cache_misses.Increment();
+  const auto epoch = cache_->epoch();
+  const auto keys = std::make_shared<KeySet>();
+  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner, keys](ports::KeyRows& rows) {
+    *keys = read_keys(rows, keyring, owner);
+  };
+  co_await store_.in_transaction(std::move(context), owner, std::move(work));
+  if (!keys->keys.empty()) cache_->put(owner, *keys, runtime::Clock::now(), epoch);
+  co_return keys->find(key_id);
+}
+
+asio::awaitable<void> CachedTenantKeys::erase(runtime::RequestContext context,
+                                              crypto::Tenant owner) {
+  std::function<void(ports::KeyRows&)> work = [cache = cache_, owner](ports::KeyRows& rows) {
+    rows.erase_tenant();
+    // Here too, because the caller may stop waiting before the line after the await is reached.
+    cache->forget(owner);
+  };
+  co_await store_.in_transaction(std::move(context), owner, std::move(work));
+  // Again, because a look-up may have read the keys before the commit and cached them since.
+  cache_->forget(owner);
+  crypto::Sealer::forget_cached_keys();
+}
+
+}  // namespace memseal::lifecycle

@@ -1,0 +1,58 @@
+#pragma once
+#include "ports/key_store.hpp"
+#include "ports/tenant_keys.hpp"
+#include "pure/crypto/keyring.hpp"
+#include "runtime/metrics.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+
+namespace memseal::lifecycle {
+
+namespace asio = boost::asio;
+
+class KeyCache;
+
+struct TenantKeysOptions {
+  std::size_t cached_max = 4'096;         ///< tenants whose unwrapped keys are kept
+  std::chrono::seconds cached_for{300};   ///< bounds how long an erased tenant's key lives on
+};
+
+/// What the cache of tenant keys counts. One per process. Any thread.
+struct KeyMetrics {
+  explicit KeyMetrics(runtime::Metrics& metrics);
+
+  runtime::Counter& cache_hits;           ///< memseal_tenant_key_cache_total{outcome="hit"}
+  runtime::Counter& cache_misses;         ///< memseal_tenant_key_cache_total{outcome="miss"}
+};
+
+/// Tenants' content keys from `store`, unwrapped by `keyring` and cached. Makes a tenant's first
+/// key, and the next one when a key has sealed its share (policy::next_key_step).
+/// If two processes make a key at once, the first committed row is the key of both.
+/// Any executor, any thread.
+/// Lifetime: `store` and `metrics` outlive it; `keyring` outlives the threads of `store`.
+class CachedTenantKeys final : public ports::TenantKeys {
+ public:
+  CachedTenantKeys(ports::KeyStore& store, const crypto::Keyring& keyring, KeyMetrics& metrics,
+                   TenantKeysOptions options = {});
+  ~CachedTenantKeys() override;
+
+  asio::awaitable<ports::TenantKeyPtr> sealing_key(runtime::RequestContext context,
+                                                   crypto::Tenant owner) override;
+  asio::awaitable<ports::TenantKeyPtr> opening_key(runtime::RequestContext context,
+                                                   crypto::Tenant owner,
+                                                   std::uint32_t key_id) override;
+
+  /// Erases a tenant for ever: tombstone, keys, documents, chunks and ledger in one transaction,
+  /// then this process's cached keys. Other processes forget within `cached_for`. Idempotent.
+  asio::awaitable<void> erase(runtime::RequestContext context, crypto::Tenant owner);
+
+ private:
+  ports::KeyStore& store_;
+  const crypto::Keyring& keyring_;
+  KeyMetrics& metrics_;
+  std::shared_ptr<KeyCache> cache_;
+};
+
+}  // namespace memseal::lifecycle

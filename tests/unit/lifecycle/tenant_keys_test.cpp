@@ -1,0 +1,147 @@
+#include "cases/lifecycle/tenant_keys.hpp"
+
+#include "base/limits.hpp"
+#include "support/run_loop.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+namespace memseal::lifecycle {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+crypto::Keyring new_keyring() {
+  const auto file = fs::temp_directory_path() / ("memseal_lifecycle_" + std::to_string(::getpid()));
+  fs::remove(file);
+  EXPECT_TRUE(crypto::Keyring::create(file));
+  auto keyring = crypto::Keyring::load(file);
+  fs::remove(file);
+  return std::move(keyring).value();
+}
+
+crypto::Tenant tenant(const std::string& user) {
+  static const crypto::TenantKeyer keyer(SecretBytes(Bytes(32, 1)));
+  return keyer.tenant_of(UserId::parse(user).value());
+}
+
+/// One tenant's rows in memory; each transaction keeps what it did unless the work throws.
+class Rows final : public ports::KeyStore, public ports::KeyRows {
+ public:
+  bool lock_tenant() override { return calls.push_back("lock_tenant"), !erased; }
+  std::int64_t lock_seal_count() override { return calls.push_back("lock_seals"), seals; }
+  void restart_seal_count() override { calls.push_back("restart_seals"), seals = 0; }
+  std::vector<ports::KeyRow> read() override { return calls.push_back("read"), keys; }
+  std::uint32_t newest_id() override { return newest; }
+  void insert_if_absent(const crypto::WrappedKey& key) override {
+    calls.push_back("insert " + std::to_string(key.key_id));
+    newest = std::max(newest, key.key_id);
+    keys.push_back({rival ? *rival : key, true});
+  }
+  void end_active() override {
+    calls.push_back("end_active");
+    for (auto& row : keys) row.active = false;
+  }
+  void erase_tenant() override {
+    erased = true;
+    keys.clear();
+  }
+  asio::awaitable<void> in_transaction(runtime::RequestContext, crypto::Tenant,
+                                       std::function<void(ports::KeyRows&)> work) override {
+    ++transactions;
+    work(*this);
+    co_return;
+  }
+
+  std::vector<ports::KeyRow> keys;
+  std::optional<crypto::WrappedKey> rival;  ///< the row that another process inserted first
+  std::vector<std::string> calls;
+  std::int64_t seals = 0;
+  std::uint32_t newest = 0;
+  int transactions = 0;
+  bool erased = false;
+};
+
+class TenantKeys : public testing::Test {
+ protected:
+  template <class T>
+  T await(asio::awaitable<T> work) {
+    std::optional<T> value;
+    const auto kept = [&]() -> asio::awaitable<void> { value.emplace(co_await std::move(work)); };
+    test::run_to_end(loop_, kept());
+    return std::move(value).value();
+  }
+  ports::TenantKeyPtr sealing() { return await(keys_.sealing_key({"test"}, owner_)); }
+  ports::TenantKeyPtr opening(std::uint32_t id) {
+    return await(keys_.opening_key({"test"}, owner_, id));
+  }
+
+  asio::io_context loop_{1};
+  runtime::Metrics metrics_;
+  KeyMetrics counts_{metrics_};
+  const crypto::Keyring keyring_ = new_keyring();
+  const crypto::Tenant owner_ = tenant("user");
+  Rows rows_;
+  CachedTenantKeys keys_{rows_, keyring_, counts_};
+};
+
+using Calls = std::vector<std::string>;
+
+TEST_F(TenantKeys, LocksBeforeItReadsAndMakesTheFirstKey) {
+  EXPECT_EQ(sealing()->id, 1u);
+  EXPECT_EQ(rows_.calls, (Calls{"lock_tenant", "lock_seals", "read", "insert 1", "read"}));
+}
+
+TEST_F(TenantKeys, SealsFromTheCacheWithoutATransaction) {
+  const auto first = sealing();
+  EXPECT_EQ(sealing(), first);
+  EXPECT_EQ(opening(1), first);
+  EXPECT_EQ(rows_.transactions, 1);
+  EXPECT_EQ(counts_.cache_hits.Value(), 2);
+  EXPECT_EQ(counts_.cache_misses.Value(), 1);
+}
+
+TEST_F(TenantKeys, AFullKeyEndsBeforeItsSuccessorIsMade) {
+  (void)sealing();
+  rows_.seals = limits::seals_per_key_max;
+  rows_.calls.clear();
+  CachedTenantKeys later(rows_, keyring_, counts_);
+  EXPECT_EQ(await(later.sealing_key({"test"}, owner_))->id, 2u);
+  EXPECT_EQ(rows_.calls, (Calls{"lock_tenant", "lock_seals", "read", "end_active",
+                                "restart_seals", "insert 2", "read"}));
+  EXPECT_TRUE(await(later.opening_key({"test"}, owner_, 1)));
+}
+
+TEST_F(TenantKeys, NumbersAKeyAfterEveryKeyThatEverWas) {
+  rows_.newest = 7;  // generation 7 was retired: read() leaves it out
+  EXPECT_EQ(sealing()->id, 8u);
+}
+
+TEST_F(TenantKeys, TakesTheRowThatAnotherProcessInsertedFirst) {
+  rows_.rival = keyring_.make_tenant_key(owner_, 1).value();
+  const auto key = sealing();
+  const auto theirs = keyring_.unwrap(owner_, *rows_.rival).value();
+  EXPECT_TRUE(std::equal(key->key.view().begin(), key->key.view().end(),
+                         theirs.key.view().begin(), theirs.key.view().end()));
+}
+
+TEST_F(TenantKeys, AskingForAKeyThatWasNeverMadeMakesNone) {
+  EXPECT_EQ(opening(1), nullptr);
+  EXPECT_EQ(rows_.calls, (Calls{"read"}));
+}
+
+TEST_F(TenantKeys, AnErasedTenantHasNoKeyInTheCacheEither) {
+  (void)sealing();
+  const auto erase = [&]() -> asio::awaitable<void> { co_await keys_.erase({"test"}, owner_); };
+  test::run_to_end(loop_, erase());
+  EXPECT_EQ(opening(1), nullptr);
+  EXPECT_THROW((void)sealing(), Outage);
+}
+
+}  // namespace
+}  // namespace memseal::lifecycle
