@@ -22,7 +22,7 @@ crypto::Tenant tenant(const std::string& user) {
 /// A limiter on the running coroutine's executor.
 struct Limits {
   Limits(asio::any_io_executor executor, const std::string& url, LimiterOptions options = {})
-      : limiter(std::move(executor), std::move(*Address::parse(url)), with_local(options),
+      : limiter(std::move(executor), *Address::parse(url), with_local(options),
                 metrics) {}
 
   static LimiterOptions with_local(LimiterOptions options) {
@@ -99,7 +99,7 @@ TEST(RedisLimiter, IsExactForSixtyFourClientsAtATime) {
 
 asio::awaitable<void> same_as_policy(RedisServer& server) {
   const auto executor = co_await asio::this_coro::executor;
-  RedisLink link(executor, std::move(*Address::parse(server.url())));
+  RedisLink link(executor, *Address::parse(server.url()));
   EXPECT_TRUE(co_await link.ready_within(2s));
   // The script by a clock of ours: its two words instead of the server's, and no expiry by that.
   std::string script(gcra_script());
@@ -156,7 +156,7 @@ asio::awaitable<void> flushed_scripts(RedisServer& server) {
   Limits limits(executor, server.url());
   EXPECT_TRUE(co_await limits.limiter.ready_within(2s));
   EXPECT_EQ((co_await admit(limits, "u")).remaining, 99);
-  RedisLink admin(executor, std::move(*Address::parse(server.url())));
+  RedisLink admin(executor, *Address::parse(server.url()));
   EXPECT_TRUE(co_await admin.ready_within(2s));
   EXPECT_TRUE(co_await admin.command(words("SCRIPT", "FLUSH")));
   const auto answer = co_await admit(limits, "u");
@@ -180,7 +180,7 @@ asio::awaitable<void> strange_keys(RedisServer& server) {
   const auto executor = co_await asio::this_coro::executor;
   Limits limits(executor, server.url());
   EXPECT_TRUE(co_await limits.limiter.ready_within(2s));
-  RedisLink admin(executor, std::move(*Address::parse(server.url())));
+  RedisLink admin(executor, *Address::parse(server.url()));
   EXPECT_TRUE(co_await admin.ready_within(2s));
   const auto key = [](const std::string& user) {
     return "rl:{" + tenant(user).hash().to_hex().substr(0, 16) + "}";

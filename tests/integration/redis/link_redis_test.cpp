@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using runtime::pause_for;
 using Clock = std::chrono::steady_clock;
 
-Address address_of(const std::string& url) { return std::move(*Address::parse(url)); }
+Address address_of(const std::string& url) { return *Address::parse(url); }
 
 asio::awaitable<Reply> get(RedisLink& link, std::vector<std::string> args) {
   auto reply = co_await link.command(std::move(args), 2s);
