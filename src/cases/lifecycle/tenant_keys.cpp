@@ -1,5 +1,6 @@
 #include "cases/lifecycle/tenant_keys.hpp"
 
+#include "base/limits.hpp"
 #include "cases/lifecycle/internal/key_cache.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/policy/key_rotation.hpp"
@@ -15,6 +16,17 @@ runtime::Counter& cache_counter(runtime::Metrics& metrics, const char* outcome) 
   return metrics.counter("memseal_tenant_key_cache_total", "Look-ups of unwrapped tenant keys.",
                          {{"outcome", outcome}});
 }
+
+// A full key ends when some process next asks the store for a key to seal with, and every process
+// asks again at the latest when its cache entry expires. Until then holders of the old key may seal
+// beyond seals_per_key_max: for cached_for, and for the database call that filled the entry. The
+// rest of policy::seals_per_key_limit covers that up to this rate of one tenant over all processes.
+constexpr std::int64_t tenant_seals_per_s_max = 400'000;
+constexpr std::int64_t longest_call_s = 30;
+static_assert(limits::seals_per_key_max +
+                  (TenantKeysOptions{}.cached_for.count() + longest_call_s) *
+                      tenant_seals_per_s_max <=
+              policy::seals_per_key_limit);
 
 KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
                  const crypto::Tenant& owner) {
@@ -92,6 +104,9 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::opening_key(runtime::Requ
     *keys = read_keys(rows, keyring, owner);
   };
   co_await store_.in_transaction(std::move(context), owner, std::move(work));
+  // This look-up has not asked whether the active key is full, so it must not let anyone seal:
+  // else a tenant that is queried often would keep a full key for ever.
+  keys->sealing_id = 0;
   if (!keys->keys.empty()) cache_->put(owner, *keys, runtime::Clock::now(), epoch);
   co_return keys->find(key_id);
 }

@@ -7,6 +7,12 @@
 
 namespace memseal::policy {
 
+/// Seals that one key must never exceed: AES-GCM with random 96-bit nonces. A key gives way at
+/// limits::seals_per_key_max already, because only committed seals are counted, and because other
+/// processes hold the key in their caches when it ends.
+inline constexpr std::int64_t seals_per_key_limit = std::int64_t{1} << 28;
+static_assert(limits::seals_per_key_max < seals_per_key_limit);
+
 /// What a process that wants to seal must do first.
 enum class KeyStep {
   keep,        ///< seal with the active key

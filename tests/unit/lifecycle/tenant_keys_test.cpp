@@ -117,6 +117,14 @@ TEST_F(TenantKeys, AFullKeyEndsBeforeItsSuccessorIsMade) {
   EXPECT_TRUE(await(later.opening_key({"test"}, owner_, 1)));
 }
 
+TEST_F(TenantKeys, AQueryThatLoadedTheKeysDoesNotHideThatTheKeyIsFull) {
+  (void)sealing();
+  rows_.seals = limits::seals_per_key_max;
+  CachedTenantKeys process(rows_, keyring_, counts_);
+  EXPECT_TRUE(await(process.opening_key({"test"}, owner_, 1)));
+  EXPECT_EQ(await(process.sealing_key({"test"}, owner_))->id, 2u);
+}
+
 TEST_F(TenantKeys, NumbersAKeyAfterEveryKeyThatEverWas) {
   rows_.newest = 7;  // generation 7 was retired: read() leaves it out
   EXPECT_EQ(sealing()->id, 8u);

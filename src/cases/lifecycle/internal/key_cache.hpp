@@ -13,7 +13,7 @@ namespace memseal::lifecycle {
 
 /// A tenant's unwrapped keys.
 struct KeySet {
-  std::uint32_t sealing_id = 0;           ///< 0: none is active
+  std::uint32_t sealing_id = 0;           ///< 0: ask the store before sealing
   std::map<std::uint32_t, ports::TenantKeyPtr> keys;
 
   ports::TenantKeyPtr find(std::uint32_t id) const {
