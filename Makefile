@@ -45,9 +45,9 @@ stack-down: ## Stop them
 fmt: ## Format the sources
 	@git ls-files '*.cpp' '*.hpp' | xargs $$(command -v clang-format clang-format-14 | head -n 1) -i
 
-lint: ## Check layers, includes, headers, words
+lint: ## Check layers, includes, headers, log events, form; REDRAW=1 draws docs/architecture.svg again
 	@scripts/deps --test --quiet
-	@scripts/test tidy
+	@MEMSEAL_REDRAW=$(REDRAW) scripts/test tidy
 
 fuzz: ## Fuzz every target for SECONDS (60) each
 	@scripts/fuzz $(SECONDS)

@@ -59,6 +59,25 @@ inline std::vector<Source> sources_under(const std::vector<std::string>& folders
   return all;
 }
 
+/// The header that an #include line names; empty for any other line.
+inline std::string included(const std::string& line) {
+  const auto hash = line.find_first_not_of(' ');
+  if (hash == std::string::npos || line[hash] != '#') return "";
+  const auto word = line.find_first_not_of(' ', hash + 1);
+  if (word == std::string::npos || line.compare(word, 7, "include") != 0) return "";
+  const auto begin = line.find_first_of("<\"", word);
+  if (begin == std::string::npos) return "";
+  const auto end = line.find_first_of(">\"", begin + 1);
+  return end == std::string::npos ? "" : line.substr(begin + 1, end - begin - 1);
+}
+
+/// The room of an included header of ours; empty for a library's.
+inline std::string room_of_include(const std::string& header) {
+  if (header.starts_with("memseal/kernels/")) return "kernels";
+  if (!fs::exists(fs::path(MEMSEAL_SOURCE_DIR) / "src" / header)) return "";
+  return Source::room_of(header);
+}
+
 /// What is shipped: of kernels/ neither its tests nor the devices that they run on.
 inline std::vector<Source> product_sources() {
   auto all = sources_under({"include", "src", "kernels"});

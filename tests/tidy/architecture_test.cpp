@@ -1,0 +1,38 @@
+// The house as it is built: no include climbs, no includes go in a circle, and
+// docs/architecture.svg shows what the sources say.
+#include "drawing.hpp"
+#include "sources.hpp"
+
+#include <gtest/gtest.h>
+
+namespace memseal::tidy {
+namespace {
+
+TEST(Architecture, EveryRoomHasAFloor) {
+  const auto graph = include_graph();
+  EXPECT_GT(graph.size(), 20u);
+  for (const auto& [room, _] : graph)
+    EXPECT_GE(floor_of(room), 0) << room << ": give it a floor in drawing.cpp";
+}
+
+TEST(Architecture, NoArrowPointsUpOrSideways) {
+  for (const auto& [room, arrows] : include_graph())
+    for (const auto& to : arrows) {
+      const bool same_folder = room.substr(0, room.find('/')) == to.substr(0, to.find('/'));
+      EXPECT_TRUE(same_folder || floor_of(to) > floor_of(room)) << room << " includes " << to;
+    }
+}
+
+TEST(Architecture, ACircleIsSeen) {
+  EXPECT_EQ(circle_in({{"a", {"b"}}, {"b", {"c", "d"}}, {"c", {}}, {"d", {"b"}}}),
+            (std::vector<std::string>{"b", "d"}));
+  EXPECT_TRUE(circle_in({{"a", {"b", "c"}}, {"b", {"c"}}, {"c", {}}}).empty());
+}
+
+TEST(Architecture, AnImpliedArrowIsLeftOut) {
+  const Graph whole{{"a", {"b", "c"}}, {"b", {"c"}}, {"c", {}}};
+  EXPECT_EQ(reduced(whole), (Graph{{"a", {"b"}}, {"b", {"c"}}, {"c", {}}}));
+}
+
+}  // namespace
+}  // namespace memseal::tidy
