@@ -1,6 +1,7 @@
 #pragma once
-// The seam between the pass and what computes it: memory, streams, graphs, and one structure for
-// each kernel. The CUDA device launches kernels, the host device runs their plain twins.
+// The interface between the pass and the device that computes it: memory, streams, graphs, and one
+// structure for each kernel. The CUDA device launches kernels; the host device runs their plain
+// twins.
 #include "half.hpp"
 #include "memseal/kernels/engine.hpp"
 
@@ -14,15 +15,16 @@ namespace memseal::kernels {
 /// Query rows of one attention tile.
 inline constexpr std::size_t tile_rows = 64;
 
-/// What a batch really holds; a launch is sized for its bucket and looks here for the rest.
+/// What a batch really holds. A launch is sized for the batch's bucket, so kernels read the true
+/// counts here.
 struct BatchCounts {
   std::int32_t tokens = 0, sequences = 0, tiles = 0, unused = 0;
 };
 
-// All pointers are the device's. T: rows of the bucket, B: its sequences; rows beyond the counts
-// hold whatever the launch before left there, and nothing of them reaches a real row.
+// All pointers are device memory. T: rows of the bucket. B: sequences of the bucket.
+// Rows beyond the counts hold whatever the previous launch left there; no real row reads them.
 
-/// states[T, H] = LayerNorm(word + position + type). A row's type is the top bit of its id.
+/// states[T, H] = LayerNorm(word + position + type). The top bit of an id is the row's type.
 struct EmbedNorm {
   const std::int32_t* ids;             // [T]
   const std::uint16_t* positions;      // [T]
@@ -33,8 +35,8 @@ struct EmbedNorm {
   float eps;
 };
 
-/// to[rows, out] = from[rows, in] weight[out, in]' + bias, plus what `to` held if `add`. Sums in
-/// fp32, rounded once.
+/// to[rows, out] = from[rows, in] weight[out, in]' + bias, plus the old `to` if `add`.
+/// Sums in fp32, rounded once.
 struct Gemm {
   const Half *from, *weight, *bias;
   Half* to;
@@ -42,8 +44,8 @@ struct Gemm {
   bool add;
 };
 
-/// context[T, H]: softmax(QK'/sqrt(d))V of each sequence, heads side by side. A tile is
-/// `sequence << 16 | number of its rows' block`.
+/// context[T, H] = softmax(QK'/sqrt(d))V of each sequence, one head beside the other.
+/// A tile is `sequence << 16 | block`, where block counts tile_rows query rows of that sequence.
 struct Attend {
   const Half* fused;           // [T, 3H]: query, key, value
   const std::int32_t* starts;  // [B + 1]
@@ -67,7 +69,7 @@ struct Gelu {
   std::size_t count;  // a multiple of 8
 };
 
-/// first[B, H] = the rows of `states` where sequences start; zero beyond the batch's sequences.
+/// first[B, H] = the row of `states` where each sequence starts; zero beyond the batch's sequences.
 struct TakeFirst {
   const Half* states;          // [T, H]
   const std::int32_t* starts;  // [B + 1]
@@ -76,7 +78,7 @@ struct TakeFirst {
   std::size_t sequences, hidden;
 };
 
-/// context[B, H]: as Attend, but one query a sequence; zero beyond the batch's sequences.
+/// context[B, H]: as Attend, with one query for each sequence; zero beyond the batch's sequences.
 struct AttendFirst {
   const Half* query;           // [B, H]
   const Half* fused;           // [T, 2H]: key, value
@@ -106,20 +108,23 @@ struct MeanHead {
   std::size_t sequences, hidden;
 };
 
-/// The device does not come to an end: whatever it may be using has to stay where it is.
+/// The device does not finish. Whatever it may still use must not be freed.
 class Hung : public DeviceError {
  public:
   using DeviceError::DeviceError;
 };
 
-/// A captured sequence of work. Lives no longer than its stream.
+/// A captured sequence of work. Lifetime: its stream outlives it.
 class Graph {
  public:
   virtual ~Graph() = default;
 };
 
-/// Work in order. One thread at a time. Everything but query() and wait() only enqueues; between
-/// begin_capture() and end_capture() it is recorded instead. Any of it throws DeviceError.
+/// Work that the device does in order.
+/// Every function but query() and wait() only enqueues. Between begin_capture() and end_capture()
+/// the work is recorded instead.
+/// Every function may throw DeviceError.
+/// Thread: one at a time.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -137,17 +142,19 @@ class Stream {
   virtual void begin_capture() = 0;
   virtual std::unique_ptr<Graph> end_capture() = 0;
   virtual void launch(const Graph& graph) = 0;
-  /// Calls `call(argument)` from a thread of the device's once all before it is done; never, if
-  /// something before it failed. `call` must not use the device.
+  /// Schedules `call(argument)` on a thread of the device, after all earlier work of this stream
+  /// has finished. Never called if any of that work failed. REQUIRES: `call` does not use the
+  /// device.
   virtual void notify(void (*call)(void*), void* argument) = 0;
-  /// Whether all of it is done. Throws what failed meanwhile.
+  /// Whether all work has finished. Throws the failure of any.
   virtual bool query() = 0;
-  /// Blocks until all of it is done.
+  /// Blocks until all work has finished.
   virtual void wait() = 0;
 };
 
-/// Any thread, but for what a Stream says of itself. Memory is aligned to 256 bytes. Everything
-/// that was taken from a device is given back before it goes; giving back never throws.
+/// Memory is aligned to 256 bytes.
+/// Lifetime: all memory and streams of a device are released before it.
+/// Thread: any.
 class Device {
  public:
   virtual ~Device() = default;
@@ -156,14 +163,15 @@ class Device {
   virtual void release(void* memory) noexcept = 0;
   virtual void* allocate_pinned(std::size_t bytes) = 0;
   virtual void release_pinned(void* memory) noexcept = 0;
-  /// Blocks until `to` holds it.
+  /// Blocks until `to` holds the bytes.
   virtual void upload(void* to, const void* from, std::size_t bytes) = 0;
   virtual std::unique_ptr<Stream> make_stream() = 0;
-  /// Chooses how products of these sizes run, before they are captured; it may try them out, over
-  /// what `work.to` holds. Blocks; the second time for the same sizes it does nothing.
+  /// Chooses an algorithm for products of these sizes, because a capture cannot. May time several,
+  /// and then overwrites `work.to`. Blocks. Does nothing for sizes that were chosen before.
   virtual void choose(const Gemm& work) = 0;
 
-  /// Something of it hangs and was left as it is: nobody shall open it once more.
+  /// Call when work on this device hangs and its memory was leaked: the device must not be opened
+  /// again in this process.
   void abandon() noexcept { abandoned_ = true; }
   bool abandoned() const noexcept { return abandoned_; }
 

@@ -17,8 +17,8 @@ Engine::Engine(std::shared_ptr<Device> device, const Shape& shape, const ReadPar
 Engine::~Engine() { state_->stop(); }
 
 void Engine::abandon(std::unique_ptr<Engine> engine) noexcept {
-  engine->state_->keep_for_ever();
-  // Whoever is inside may still read it.
+  engine->state_->leak();
+  // Never freed, because a stuck thread may still read it.
   static std::mutex guard;
   static auto& kept = *new std::vector<std::unique_ptr<Engine>>();
   const std::lock_guard lock(guard);
@@ -28,7 +28,7 @@ void Engine::abandon(std::unique_ptr<Engine> engine) noexcept {
 void Engine::submit(Request request) { state_->submit(std::move(request)); }
 
 std::vector<float> Engine::run(Batch batch) {
-  // Shared: the promise may still be in use when the answer is already here.
+  // Shared, because set_value() may still touch the promise after get() has returned here.
   const auto answer = std::make_shared<std::promise<std::vector<float>>>();
   auto future = answer->get_future();
   Request request;

@@ -6,17 +6,17 @@ namespace memseal::kernels {
 
 namespace {
 
-// A reranking request's candidates go in one batch, however long they are.
+// The candidates of one reranking fit in one batch, even if all have the greatest length.
 constexpr std::size_t candidates_together = 32;
 
-// Inside a call of the device's nothing may be launched.
+// CUDA forbids calls of its API inside a host callback, so submit() must not launch there.
 thread_local bool inside_notification = false;
 
 std::size_t sequences_of(const EngineOptions& options) {
   return std::clamp<std::size_t>(options.sequences_max, 1, 1'024);
 }
 
-Bucket most_of(const Shape& shape, const EngineOptions& options) {
+Bucket bucket_max_of(const Shape& shape, const EngineOptions& options) {
   return bucket_of(std::max(options.batch_tokens, candidates_together * shape.positions),
                    sequences_of(options));
 }
@@ -29,11 +29,11 @@ Engine::State::State(std::shared_ptr<Device> device, const Shape& shape, const R
       shape_(shape),
       options_(options),
       weights_(*device_, shape, read),
-      most_(most_of(shape, options)),
+      bucket_max_(bucket_max_of(shape, options)),
       sequences_max_(sequences_of(options)) {
   counters_.device_bytes = weights_.bytes();
   for (std::size_t i = 0; i < std::max<std::size_t>(options.lanes, 1); ++i) {
-    auto lane = std::make_unique<Lane>(*device_, shape_, weights_, most_, options);
+    auto lane = std::make_unique<Lane>(*device_, shape_, weights_, bucket_max_, options);
     counters_.device_bytes += lane->bytes();
     slots_.push_back(std::make_unique<Slot>(std::move(lane)));
   }
@@ -41,8 +41,8 @@ Engine::State::State(std::shared_ptr<Device> device, const Shape& shape, const R
 
 void Engine::State::start() {
   for (auto& slot : slots_) {
-    slot->note->state = this;
-    slot->note->slot = slot.get();
+    slot->target->state = this;
+    slot->target->slot = slot.get();
   }
   try {
     for (auto& slot : slots_) {
@@ -50,7 +50,7 @@ void Engine::State::start() {
       counters_.captures += slot->lane->captures();
     }
   } catch (const Hung&) {
-    keep_for_ever();
+    leak();
     throw;
   }
   dispatcher_ = std::thread([this] { dispatch(); });
@@ -75,15 +75,15 @@ void Engine::State::submit(Request request) {
   check(request.batch);
   auto pending = std::make_shared<Pending>();
   pending->request = std::move(request);
-  pending->left = pending->request.batch.size();
-  pending->values.resize(pending->left * result_width(shape_));
-  Verdicts verdicts;
+  pending->missing = pending->request.batch.size();
+  pending->values.resize(pending->missing * result_width(shape_));
+  Outcomes outcomes;
   {
     std::unique_lock lock(guard_);
     ++counters_.requests;
     if (failure_ || stopping_) {
-      end(pending, failure_ ? failure_ : error(Fault::internal, "the engine was shut down"),
-          verdicts);
+      finish(pending, failure_ ? failure_ : make_error(Fault::internal, "the engine was shut down"),
+             outcomes);
     } else {
       (pending->request.urgent ? urgent_ : plain_).push_back(pending);
       if (inside_notification)
@@ -92,7 +92,7 @@ void Engine::State::submit(Request request) {
         run_lanes(lock);
     }
   }
-  tell(verdicts);
+  deliver(outcomes);
 }
 
 Engine::State::Slot* Engine::State::idle_slot() {
@@ -106,9 +106,9 @@ bool Engine::State::in_flight() const {
                      [](const auto& slot) { return slot->phase != Phase::idle; });
 }
 
-// The first request gets what it needs, up to the lane's size; others join it only whole, and as
-// long as the batch stays one that the device computes at full speed.
-bool Engine::State::compose(Slot& slot, Verdicts& verdicts) {
+// The first request takes what it needs, up to the lane's size. Others join only whole, and only up
+// to options_.batch_tokens, because a larger batch keeps the device no busier.
+bool Engine::State::compose(Slot& slot, Outcomes& outcomes) {
   std::size_t tokens = 0, sequences = 0;
   slot.pieces.clear();
   for (auto* queue : {&urgent_, &plain_}) {
@@ -116,23 +116,23 @@ bool Engine::State::compose(Slot& slot, Verdicts& verdicts) {
       const auto pending = queue->front();
       const auto& batch = pending->request.batch;
       if (pending->request.wanted && !pending->request.wanted()) {
-        queue->pop_front();  // Pieces of it that run already are computed for nobody.
+        queue->pop_front();  // Pieces that run already are discarded.
         ++counters_.dropped;
-        end(pending, error(Fault::internal, "nobody waits for it any more"), verdicts);
+        finish(pending, make_error(Fault::internal, "the caller no longer waits"), outcomes);
         continue;
       }
       const bool alone = slot.pieces.empty();
-      const auto tokens_max = alone ? most_.tokens : options_.batch_tokens;
-      auto last = pending->given;
+      const auto tokens_max = alone ? bucket_max_.tokens : options_.batch_tokens;
+      auto last = pending->taken;
       std::size_t more = 0;
-      while (last < batch.size() && sequences + (last - pending->given) < sequences_max_ &&
+      while (last < batch.size() && sequences + (last - pending->taken) < sequences_max_ &&
              tokens + more + batch.length(last) <= tokens_max)
         more += batch.length(last++);
       if (!alone && last < batch.size()) return true;
-      slot.pieces.push_back({pending, pending->given, last});
+      slot.pieces.push_back({pending, pending->taken, last});
       tokens += more;
-      sequences += last - pending->given;
-      pending->given = last;
+      sequences += last - pending->taken;
+      pending->taken = last;
       if (last < batch.size()) return true;
       queue->pop_front();
     }
@@ -144,8 +144,8 @@ void Engine::State::run_lanes(std::unique_lock<std::mutex>& lock) {
   while (waiting() && !failure_ && !stopping_) {
     auto* const slot = idle_slot();
     if (slot == nullptr) return;
-    Verdicts verdicts;
-    if (compose(*slot, verdicts)) {
+    Outcomes outcomes;
+    if (compose(*slot, outcomes)) {
       slot->phase = Phase::launching;
       slot->ended = false;
       slot->since = Clock::now();
@@ -153,16 +153,16 @@ void Engine::State::run_lanes(std::unique_lock<std::mutex>& lock) {
       if (slot->pieces.size() > 1) ++counters_.shared_batches;
       launch(*slot, lock);
     }
-    if (verdicts.empty()) continue;
+    if (outcomes.empty()) continue;
     lock.unlock();
-    tell(verdicts);
+    deliver(outcomes);
     lock.lock();
   }
 }
 
 void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
-  const auto pieces = slot.pieces;  // Kept alive although somebody may fail the slot meanwhile.
-  Verdicts verdicts;
+  const auto pieces = slot.pieces;  // A copy: fail_everything() may clear the slot's.
+  Outcomes outcomes;
   std::exception_ptr failed;
   bool hung = false;
   const auto captures = slot.lane->captures();
@@ -171,7 +171,7 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
     std::vector<Slice> slices;
     for (const auto& piece : pieces)
       slices.push_back({&piece.pending->request.batch, piece.first, piece.last});
-    slot.lane->launch(slices, &State::on_notified, slot.note.get());
+    slot.lane->launch(slices, &State::on_notified, slot.target.get());
   } catch (const Hung&) {
     failed = std::current_exception();
     hung = true;
@@ -181,30 +181,30 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
   lock.lock();
   counters_.captures += slot.lane->captures() - captures;
   if (failed) {
-    fail_everything(failed, verdicts);
-    slot.phase = hung ? Phase::running : Phase::idle;  // nobody will report it
+    fail_everything(failed, outcomes);
+    slot.phase = hung ? Phase::running : Phase::idle;  // stays busy: no callback will come
   } else if (slot.ended || failure_) {
-    if (!failure_) collect(slot, verdicts);
+    if (!failure_) collect(slot, outcomes);
     slot.phase = slot.ended ? Phase::idle : Phase::running;
   } else {
     slot.phase = Phase::running;
   }
   wake_.notify_all();
-  if (verdicts.empty()) return;
+  if (outcomes.empty()) return;
   lock.unlock();
-  tell(verdicts);
+  deliver(outcomes);
   lock.lock();
 }
 
 void Engine::State::on_notified(void* argument) {
-  auto& note = *static_cast<Note*>(argument);
+  auto& note = *static_cast<CallbackTarget*>(argument);
   State* state = nullptr;
   {
     const std::lock_guard lock(note.guard);
     state = note.state;
     if (state == nullptr) return;
     const std::lock_guard entering(state->guard_);
-    ++state->calls_;  // stop() waits for this call from here on
+    ++state->callbacks_running_;  // from here on stop() waits for this call
   }
   inside_notification = true;
   state->on_ended(*note.slot);
@@ -212,44 +212,45 @@ void Engine::State::on_notified(void* argument) {
 }
 
 void Engine::State::on_ended(Slot& slot) {
-  Verdicts verdicts;
+  Outcomes outcomes;
   {
     const std::lock_guard lock(guard_);
     slot.ended = true;
     if (slot.phase == Phase::running) {
-      if (!failure_) collect(slot, verdicts);
+      if (!failure_) collect(slot, outcomes);
       slot.phase = Phase::idle;
       if (waiting()) wake_.notify_all();
     }
   }
-  tell(verdicts);
-  // Whoever waits for the last call may free all of this as soon as the lock is gone.
+  deliver(outcomes);
+  // stop() may free this object as soon as the last callback has released the lock.
   const std::lock_guard lock(guard_);
-  --calls_;
+  --callbacks_running_;
   if (stopping_) wake_.notify_all();
 }
 
-void Engine::State::collect(Slot& slot, Verdicts& verdicts) {
+void Engine::State::collect(Slot& slot, Outcomes& outcomes) {
   const auto width = result_width(shape_);
   const float* from = slot.lane->results();
   for (const auto& piece : slot.pieces) {
     const auto count = piece.last - piece.first;
     std::copy_n(from, count * width, piece.pending->values.data() + piece.first * width);
     from += count * width;
-    piece.pending->left -= count;
-    if (piece.pending->left == 0) end(piece.pending, nullptr, verdicts);
+    piece.pending->missing -= count;
+    if (piece.pending->missing == 0) finish(piece.pending, nullptr, outcomes);
   }
   slot.pieces.clear();
 }
 
-void Engine::State::end(const PendingPtr& pending, std::exception_ptr failure, Verdicts& verdicts) {
+void Engine::State::finish(const PendingPtr& pending, std::exception_ptr failure,
+                           Outcomes& outcomes) {
   if (pending->done) return;
   pending->done = true;
-  verdicts.push_back({pending, std::move(failure)});
+  outcomes.push_back({pending, std::move(failure)});
 }
 
-void Engine::State::tell(const Verdicts& verdicts) {
-  for (const auto& [pending, failure] : verdicts) {
+void Engine::State::deliver(const Outcomes& outcomes) {
+  for (const auto& [pending, failure] : outcomes) {
     if (failure)
       pending->request.done({}, failure);
     else
@@ -257,14 +258,14 @@ void Engine::State::tell(const Verdicts& verdicts) {
   }
 }
 
-void Engine::State::fail_everything(const std::exception_ptr& why, Verdicts& verdicts) {
+void Engine::State::fail_everything(const std::exception_ptr& why, Outcomes& outcomes) {
   if (!failure_) failure_ = why;
   for (auto* queue : {&urgent_, &plain_}) {
-    for (const auto& pending : *queue) end(pending, failure_, verdicts);
+    for (const auto& pending : *queue) finish(pending, failure_, outcomes);
     queue->clear();
   }
   for (const auto& slot : slots_) {
-    for (const auto& piece : slot->pieces) end(piece.pending, failure_, verdicts);
+    for (const auto& piece : slot->pieces) finish(piece.pending, failure_, outcomes);
     slot->pieces.clear();
   }
 }

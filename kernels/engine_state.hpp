@@ -1,5 +1,5 @@
 #pragma once
-// The queue before the lanes. Header and source of their own: engine.cpp is only its door.
+// The queue before the lanes. engine.cpp only forwards to it.
 #include "lane.hpp"
 
 #include <chrono>
@@ -11,7 +11,7 @@
 
 namespace memseal::kernels {
 
-inline std::exception_ptr error(Fault fault, const char* message) {
+inline std::exception_ptr make_error(Fault fault, const char* message) {
   return std::make_exception_ptr(DeviceError(fault, message));
 }
 
@@ -24,7 +24,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   void start();
   void stop();
   void submit(Request request);
-  void keep_for_ever();
+  void leak();
   const DeviceInfo& device_info() const noexcept { return device_->info(); }
   EngineCounters counters() const;
   std::exception_ptr failure() const;
@@ -32,13 +32,13 @@ class Engine::State : public std::enable_shared_from_this<State> {
  private:
   using Clock = std::chrono::steady_clock;
 
-  /// A request on its way; its values come in as its slices end.
+  /// A request in progress. Its values arrive as its slices finish.
   struct Pending {
     Request request;
     std::vector<float> values;
-    std::size_t given = 0;  // sequences that a lane took
-    std::size_t left = 0;   // sequences whose values are missing
-    bool done = false;      // its caller has heard
+    std::size_t taken = 0;    // sequences that lanes took
+    std::size_t missing = 0;  // sequences whose values are missing
+    bool done = false;        // an outcome was queued for its caller
   };
   using PendingPtr = std::shared_ptr<Pending>;
 
@@ -51,49 +51,50 @@ class Engine::State : public std::enable_shared_from_this<State> {
 
   struct Slot;
 
-  /// What the device is given to call back with. It outlives an engine whose device broke, which
-  /// may be calling at that very moment.
-  struct Note {
+  /// The argument of the device's callback. Outlives an engine whose device broke, because the
+  /// device may be calling back at that very moment.
+  struct CallbackTarget {
     std::mutex guard;
-    State* state = nullptr;  // null: nobody listens any more
+    State* state = nullptr;  // null: the engine is gone
     Slot* slot = nullptr;
   };
 
   struct Slot {
     explicit Slot(std::unique_ptr<Lane> memory) : lane(std::move(memory)) {}
     std::unique_ptr<Lane> lane;
-    std::unique_ptr<Note> note = std::make_unique<Note>();
+    std::unique_ptr<CallbackTarget> target = std::make_unique<CallbackTarget>();
     Phase phase = Phase::idle;
-    bool ended = false;  // told so while the launching thread had not yet come back
+    bool ended = false;  // the callback came while the launching thread was still inside launch()
     Clock::time_point since{};
     std::vector<Piece> pieces;
   };
 
-  /// What callers hear once no lock is held.
-  struct Verdict {
+  /// What a caller is told. Delivered without the lock, because `done` is foreign code.
+  struct Outcome {
     PendingPtr pending;
-    std::exception_ptr failure;  // null: its values
+    std::exception_ptr failure;  // null: success
   };
-  using Verdicts = std::vector<Verdict>;
+  using Outcomes = std::vector<Outcome>;
 
   static void on_notified(void* note);
   void on_ended(Slot& slot);
-  static void tell(const Verdicts& verdicts);
+  static void deliver(const Outcomes& outcomes);
 
   void check(const Batch& batch) const;
-  // All of these are called with the lock held; those that take it let go of it meanwhile.
+  // REQUIRES: guard_ held. Functions that take `lock` release it while they call the device or a
+  // user's callback, and hold it again on return.
   Slot* idle_slot();
   bool waiting() const { return !urgent_.empty() || !plain_.empty(); }
   bool in_flight() const;
-  bool compose(Slot& slot, Verdicts& verdicts);
+  bool compose(Slot& slot, Outcomes& outcomes);
   void run_lanes(std::unique_lock<std::mutex>& lock);
   void launch(Slot& slot, std::unique_lock<std::mutex>& lock);
-  void look_after_lanes(std::unique_lock<std::mutex>& lock);
-  void ask(Slot& slot, std::unique_lock<std::mutex>& lock, Verdicts& verdicts);
-  bool settle(std::unique_lock<std::mutex>& lock);
-  void collect(Slot& slot, Verdicts& verdicts);
-  void end(const PendingPtr& pending, std::exception_ptr failure, Verdicts& verdicts);
-  void fail_everything(const std::exception_ptr& why, Verdicts& verdicts);
+  void check_lanes(std::unique_lock<std::mutex>& lock);
+  void poll(Slot& slot, std::unique_lock<std::mutex>& lock, Outcomes& outcomes);
+  bool wait_until_idle(std::unique_lock<std::mutex>& lock);
+  void collect(Slot& slot, Outcomes& outcomes);
+  void finish(const PendingPtr& pending, std::exception_ptr failure, Outcomes& outcomes);
+  void fail_everything(const std::exception_ptr& why, Outcomes& outcomes);
 
   void dispatch();
   void watch();
@@ -102,7 +103,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   const Shape shape_;
   const EngineOptions options_;
   const DeviceWeights weights_;
-  const Bucket most_;
+  const Bucket bucket_max_;
   const std::size_t sequences_max_;
   std::vector<std::unique_ptr<Slot>> slots_;
 
@@ -111,10 +112,10 @@ class Engine::State : public std::enable_shared_from_this<State> {
   std::deque<PendingPtr> urgent_, plain_;
   bool stopping_ = false, broken_ = false;
   std::exception_ptr failure_;
-  std::size_t calls_ = 0;  // of the device's into on_notified
+  std::size_t callbacks_running_ = 0;  // of the device, inside on_notified() now
   EngineCounters counters_;
   std::thread dispatcher_;
-  std::thread watcher_;  // launches nothing, so that no launch can stop it
+  std::thread watcher_;  // never launches, so a launch that hangs cannot stop it
 };
 
 }  // namespace memseal::kernels

@@ -1,16 +1,16 @@
-// What the engine does about a device that breaks or hangs, and how it ends.
+// How the engine notices a device that breaks or hangs, and how the engine shuts down.
 #include "engine_state.hpp"
 
 namespace memseal::kernels {
 
 namespace {
 
-// How often lanes are looked after that have not reported: a lost device does not call back.
-constexpr std::chrono::milliseconds look_every(100);
+// Lanes are polled at this interval too, because a lost device does not call back.
+constexpr std::chrono::milliseconds check_interval(100);
 
-/// Things that live until the process ends.
+/// Objects that are never freed.
 template <class Thing>
-class Kept {
+class Leaked {
  public:
   void add(Thing thing) {
     const std::lock_guard lock(guard_);
@@ -26,107 +26,108 @@ class Kept {
 
 Engine::State::~State() {
   if (!broken_) return;
-  static auto& kept = *new Kept<std::unique_ptr<Note>>();
-  for (auto& slot : slots_) kept.add(std::move(slot->note));
+  static auto& kept = *new Leaked<std::unique_ptr<CallbackTarget>>();
+  for (auto& slot : slots_) kept.add(std::move(slot->target));
 }
 
 void Engine::State::stop() {
-  Verdicts verdicts;
+  Outcomes outcomes;
   bool free = false;
   {
     std::unique_lock lock(guard_);
     stopping_ = true;
-    const auto why = error(Fault::internal, "the engine was shut down");
+    const auto why = make_error(Fault::internal, "the engine was shut down");
     for (auto* queue : {&urgent_, &plain_}) {
-      for (const auto& pending : *queue) end(pending, why, verdicts);
+      for (const auto& pending : *queue) finish(pending, why, outcomes);
       queue->clear();
     }
     wake_.notify_all();
     lock.unlock();
-    tell(verdicts);
-    verdicts.clear();
+    deliver(outcomes);
+    outcomes.clear();
     lock.lock();
-    free = settle(lock);
-    if (!free) fail_everything(error(Fault::lost, "the GPU did not finish"), verdicts);
+    free = wait_until_idle(lock);
+    if (!free) fail_everything(make_error(Fault::lost, "the GPU did not finish"), outcomes);
     lock.unlock();
     for (const auto& slot : slots_) {
-      const std::lock_guard deaf(slot->note->guard);
-      slot->note->state = nullptr;
+      const std::lock_guard deaf(slot->target->guard);
+      slot->target->state = nullptr;
     }
     lock.lock();
-    wake_.wait(lock, [this] { return calls_ == 0; });
+    wake_.wait(lock, [this] { return callbacks_running_ == 0; });
   }
-  tell(verdicts);
+  deliver(outcomes);
   if (free) {
     dispatcher_.join();
     watcher_.join();
   } else {
-    keep_for_ever();
-    dispatcher_.detach();  // It may be inside the device; what it uses stays.
+    leak();
+    dispatcher_.detach();  // It may be stuck in the driver; leak() keeps what it uses.
     watcher_.detach();
   }
 }
 
-/// The device may still write into this memory, and giving it back would wait for the device.
-void Engine::State::keep_for_ever() {
-  static auto& kept = *new Kept<std::shared_ptr<State>>();
+/// Never frees this object, because the device may still write into its memory, and freeing device
+/// memory would wait for the device.
+void Engine::State::leak() {
+  static auto& kept = *new Leaked<std::shared_ptr<State>>();
   kept.add(shared_from_this());
   device_->abandon();
 }
 
-/// Waits until no lane will report any more. False when the patience was not enough.
-bool Engine::State::settle(std::unique_lock<std::mutex>& lock) {
+/// Waits until no lane will call back any more. False if patience_ms was not enough.
+bool Engine::State::wait_until_idle(std::unique_lock<std::mutex>& lock) {
   const auto until = Clock::now() + std::chrono::milliseconds(options_.patience_ms);
-  const auto settled = [this] { return !in_flight(); };
-  while (!wake_.wait_for(lock, look_every / 10, settled)) {
-    Verdicts verdicts;
+  const auto idle = [this] { return !in_flight(); };
+  while (!wake_.wait_for(lock, check_interval / 10, idle)) {
+    Outcomes outcomes;
     for (const auto& slot : slots_) {
       if (slot->phase != Phase::running) continue;
       try {
-        ask(*slot, lock, verdicts);
+        poll(*slot, lock, outcomes);
       } catch (...) {
-        slot->phase = Phase::idle;  // It neither runs nor reports, from now on.
+        slot->phase = Phase::idle;  // Broken: no callback will come.
         broken_ = true;
       }
     }
-    if (!verdicts.empty()) {
+    if (!outcomes.empty()) {
       lock.unlock();
-      tell(verdicts);
+      deliver(outcomes);
       lock.lock();
     }
-    if (Clock::now() > until) return settled();
+    if (Clock::now() > until) return idle();
   }
   return true;
 }
 
-void Engine::State::look_after_lanes(std::unique_lock<std::mutex>& lock) {
+void Engine::State::check_lanes(std::unique_lock<std::mutex>& lock) {
   if (failure_) return;
-  Verdicts verdicts;
+  Outcomes outcomes;
   const auto now = Clock::now();
   for (const auto& slot : slots_) {
-    if (slot->phase == Phase::idle || now - slot->since < look_every) continue;
+    if (slot->phase == Phase::idle || now - slot->since < check_interval) continue;
     try {
-      // A launch that does not come back has the lane for itself; a running one may be asked.
-      if (slot->phase == Phase::running) ask(*slot, lock, verdicts);
+      // Only a running lane may be polled: a launching one still belongs to its thread.
+      if (slot->phase == Phase::running) poll(*slot, lock, outcomes);
       if (slot->phase != Phase::idle &&
           now - slot->since > std::chrono::milliseconds(options_.patience_ms))
         throw DeviceError(Fault::lost, "the GPU did not finish a batch in " +
                                            std::to_string(options_.patience_ms) + " ms");
     } catch (...) {
-      fail_everything(std::current_exception(), verdicts);
+      fail_everything(std::current_exception(), outcomes);
       break;
     }
   }
-  if (verdicts.empty()) return;
+  if (outcomes.empty()) return;
   lock.unlock();
-  tell(verdicts);
+  deliver(outcomes);
   lock.lock();
 }
 
-/// Asks a running lane without the lock, which the device's own call may be waiting for. Throws
-/// what broke it.
-void Engine::State::ask(Slot& slot, std::unique_lock<std::mutex>& lock, Verdicts& verdicts) {
-  slot.phase = Phase::launching;  // nobody else touches it
+/// Polls a running lane. Releases the lock meanwhile, because the device's callback may be waiting
+/// for it. Throws what broke the lane.
+void Engine::State::poll(Slot& slot, std::unique_lock<std::mutex>& lock, Outcomes& outcomes) {
+  slot.phase = Phase::launching;  // reserves the slot
   lock.unlock();
   std::exception_ptr failed;
   try {
@@ -136,14 +137,14 @@ void Engine::State::ask(Slot& slot, std::unique_lock<std::mutex>& lock, Verdicts
   }
   lock.lock();
   slot.phase = slot.ended ? Phase::idle : Phase::running;
-  if (slot.ended && !failure_) collect(slot, verdicts);
+  if (slot.ended && !failure_) collect(slot, outcomes);
   wake_.notify_all();
   if (failed) std::rethrow_exception(failed);
 }
 
 void Engine::State::watch() {
   std::unique_lock lock(guard_);
-  while (!wake_.wait_for(lock, look_every, [this] { return stopping_; })) look_after_lanes(lock);
+  while (!wake_.wait_for(lock, check_interval, [this] { return stopping_; })) check_lanes(lock);
 }
 
 }  // namespace memseal::kernels

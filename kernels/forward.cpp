@@ -13,7 +13,7 @@ std::size_t rounded(std::size_t count, std::size_t step) {
   return (count + step - 1) / step * step;
 }
 
-/// Hands out aligned pieces of one allocation; without memory it only counts.
+/// Hands out aligned pieces of one allocation. Without memory it only counts bytes.
 struct Pieces {
   std::byte* memory;
   std::size_t used = 0;
@@ -26,7 +26,7 @@ struct Pieces {
   }
 };
 
-/// One pass in the making.
+/// Enqueues the steps of one pass.
 struct Pass {
   Stream& stream;
   const Shape& shape;
@@ -65,7 +65,7 @@ struct Pass {
     stream.run(Norm{x, norm.gain, norm.bias, rows, shape.hidden, shape.layer_norm_eps});
   }
 
-  /// The half of a layer that follows attention; the residual is folded into the products.
+  /// The part of a layer after attention. The products add the residual themselves.
   void feed_forward(const DeviceLayer& layer, Half* states, const Half* context,
                     std::size_t rows) const {
     const auto hidden = shape.hidden, inner = shape.intermediate;
@@ -91,7 +91,8 @@ struct Pass {
     feed_forward(layer, arena.states, arena.context, bucket.tokens);
   }
 
-  /// A cross-encoder's last: keys and values of all tokens, the rest of first tokens only.
+  /// A cross-encoder's last layer. Only [CLS] rows are read afterwards, so all but keys and values
+  /// is computed for them alone.
   void last_layer(const DeviceLayer& layer) const {
     const auto hidden = shape.hidden, square = hidden * hidden;
     const DeviceDense key_value{layer.fused.weight + square, layer.fused.bias + hidden};
@@ -127,7 +128,7 @@ struct Pass {
   }
 };
 
-/// Hears of the products only.
+/// A stream that runs nothing, and lets the device choose an algorithm for each product.
 class Chooser final : public Stream {
  public:
   explicit Chooser(Device& device) : device_(device) {}
@@ -182,19 +183,20 @@ std::size_t result_width(const Shape& shape) noexcept {
   return shape.cross_encoder ? 1 : shape.hidden;
 }
 
-Arena::Arena(Device& device, const Shape& shape, Bucket most) : device_(device) {
+Arena::Arena(Device& device, const Shape& shape, Bucket bucket_max) : device_(device) {
   const auto lay_out = [&](std::byte* memory) {
     Pieces pieces{memory};
-    block = pieces.take<std::byte>(BlockLayout(most).bytes);
-    states = pieces.take<Half>(most.tokens * shape.hidden);
-    fused = pieces.take<Half>(most.tokens * 3 * shape.hidden);
-    context = pieces.take<Half>(most.tokens * shape.hidden);
-    inner = pieces.take<Half>(std::max(most.tokens, most.sequences) * shape.intermediate);
-    const auto firsts = shape.cross_encoder ? most.sequences * shape.hidden : 0;
+    block = pieces.take<std::byte>(BlockLayout(bucket_max).bytes);
+    states = pieces.take<Half>(bucket_max.tokens * shape.hidden);
+    fused = pieces.take<Half>(bucket_max.tokens * 3 * shape.hidden);
+    context = pieces.take<Half>(bucket_max.tokens * shape.hidden);
+    inner =
+        pieces.take<Half>(std::max(bucket_max.tokens, bucket_max.sequences) * shape.intermediate);
+    const auto firsts = shape.cross_encoder ? bucket_max.sequences * shape.hidden : 0;
     first = pieces.take<Half>(firsts);
     query = pieces.take<Half>(firsts);
     first_context = pieces.take<Half>(firsts);
-    results = pieces.take<float>(most.sequences * result_width(shape));
+    results = pieces.take<float>(bucket_max.sequences * result_width(shape));
     return pieces.used;
   };
   bytes_ = lay_out(nullptr);

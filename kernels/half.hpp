@@ -18,13 +18,13 @@ constexpr Half to_half(float value) noexcept {
   if (magnitude >= 0x477ff000u) return {static_cast<std::uint16_t>(sign | 0x7c00u)};
   if (magnitude < 0x33000001u) return {sign};  // at most half of the least subnormal
   const int exponent = static_cast<int>(magnitude >> 23) - 127;
-  // Bits that fall off: 13 of a normal number, more of a subnormal one.
+  // Bits that are rounded away: 13 of a normal number, more of a subnormal one.
   const std::uint32_t fraction = (magnitude & 0x7fffffu) | 0x800000u;
   const int shift = exponent < -14 ? 13 + (-14 - exponent) : 13;
   std::uint32_t kept = fraction >> shift;
   const std::uint32_t rest = fraction & ((1u << shift) - 1u), middle = 1u << (shift - 1);
   if (rest > middle || (rest == middle && (kept & 1u) != 0)) ++kept;
-  // The leading one adds to the exponent field, and so does a carry out of the fraction.
+  // Added, not or-ed: the fraction's leading one and a carry out of it both raise the exponent.
   const std::uint32_t field = exponent < -14 ? 0u : static_cast<std::uint32_t>(exponent + 14) << 10;
   return {static_cast<std::uint16_t>(sign | (field + kept))};
 }

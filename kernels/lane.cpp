@@ -11,9 +11,9 @@ namespace memseal::kernels {
 
 namespace {
 
-// All token buckets of a few numbers of sequences, and room for what the traffic brings besides.
+// The buckets that warm() captures, and room for others that traffic brings.
 constexpr std::size_t graphs_kept = 256;
-constexpr std::chrono::milliseconds look_every(20);
+constexpr std::chrono::milliseconds check_interval(20);
 constexpr auto type_one = static_cast<std::int32_t>(0x80000000u);
 
 }  // namespace
@@ -62,20 +62,20 @@ const Graph& GraphCache::keep(Bucket bucket, std::unique_ptr<Graph> graph) {
   return *entry.graph;
 }
 
-Lane::Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket most,
+Lane::Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket bucket_max,
            const EngineOptions& options)
     : device_(device),
       shape_(shape),
       weights_(weights),
-      most_(most),
+      bucket_max_(bucket_max),
       graphs_(options.graphs),
       patience_(options.patience_ms),
-      arena_(device, shape, most),
+      arena_(device, shape, bucket_max),
       cache_(graphs_kept) {
   try {
-    block_ = static_cast<std::byte*>(device.allocate_pinned(BlockLayout(most).bytes));
+    block_ = static_cast<std::byte*>(device.allocate_pinned(BlockLayout(bucket_max).bytes));
     results_ = static_cast<float*>(
-        device.allocate_pinned(most.sequences * result_width(shape) * sizeof(float)));
+        device.allocate_pinned(bucket_max.sequences * result_width(shape) * sizeof(float)));
     stream_ = device.make_stream();
   } catch (...) {
     device.release_pinned(results_);
@@ -85,7 +85,7 @@ Lane::Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Buc
 }
 
 Lane::~Lane() {
-  cache_ = GraphCache(0);  // graphs go before their stream
+  cache_ = GraphCache(0);  // graphs must not outlive their stream
   stream_.reset();
   device_.release_pinned(results_);
   device_.release_pinned(block_);
@@ -98,38 +98,40 @@ void Lane::enqueue_all(Bucket bucket) {
                     bucket.sequences * result_width(shape_) * sizeof(float));
 }
 
-/// Waits for what was enqueued, but not for ever, and without asking the device all the time.
+/// Waits for the enqueued work, at most patience_. Sleeps on a callback, because polling the device
+/// would keep a core busy.
 void Lane::wait() {
-  struct Note {
+  struct Completion {
     std::mutex guard;
     std::condition_variable changed;
-    bool told = false;
+    bool reached = false;
   };
-  auto note = std::make_unique<Note>();
+  auto completion = std::make_unique<Completion>();
   stream_->notify(
       [](void* argument) {
-        auto& one = *static_cast<Note*>(argument);
+        auto& one = *static_cast<Completion*>(argument);
         const std::lock_guard lock(one.guard);
-        one.told = true;
+        one.reached = true;
         one.changed.notify_all();
       },
-      note.get());
+      completion.get());
   const auto until = std::chrono::steady_clock::now() + patience_;
-  std::unique_lock lock(note->guard);
+  std::unique_lock lock(completion->guard);
   try {
-    while (!note->changed.wait_for(lock, look_every, [&] { return note->told; })) {
-      static_cast<void>(stream_->query());  // a broken device never calls
+    while (
+        !completion->changed.wait_for(lock, check_interval, [&] { return completion->reached; })) {
+      static_cast<void>(stream_->query());  // throws: a broken device never calls back
       if (std::chrono::steady_clock::now() > until)
         throw Hung(Fault::lost, "the GPU did not finish a batch in " +
                                     std::to_string(patience_.count()) + " ms");
     }
   } catch (...) {
     lock.unlock();
-    // It may yet be called with: never freed.
+    // Never freed, because the callback may still come.
     static std::mutex guard;
-    static auto& kept = *new std::vector<std::unique_ptr<Note>>();
+    static auto& kept = *new std::vector<std::unique_ptr<Completion>>();
     const std::lock_guard keeping(guard);
-    kept.push_back(std::move(note));
+    kept.push_back(std::move(completion));
     throw;
   }
 }
@@ -137,7 +139,7 @@ void Lane::wait() {
 const Graph& Lane::graph_of(Bucket bucket) {
   if (const auto* known = cache_.find(bucket)) return *known;
   choose_products(device_, shape_, weights_, arena_, bucket);
-  if (captures_ == 0) {  // The device loads kernels when they first run, not while it captures.
+  if (captures_ == 0) {  // Run once first: CUDA loads kernels lazily, and cannot during a capture.
     enqueue_all(bucket);
     wait();
   }
@@ -150,8 +152,8 @@ const Graph& Lane::graph_of(Bucket bucket) {
 
 void Lane::warm() {
   for (const auto count : usual_sequences) {
-    if (count > most_.sequences) break;
-    const auto tokens_max = std::min(most_.tokens, count * shape_.positions);
+    if (count > bucket_max_.sequences) break;
+    const auto tokens_max = std::min(bucket_max_.tokens, count * shape_.positions);
     for (std::size_t tokens = 1; tokens <= tokens_max;) {
       const auto bucket = bucket_of(tokens, count);
       fill_block(block_, bucket, {});
@@ -174,7 +176,7 @@ void Lane::launch(std::span<const Slice> slices, void (*call)(void*), void* argu
     sequences += slice.sequences();
   }
   const auto bucket = bucket_of(tokens, sequences);
-  assert(bucket.tokens <= most_.tokens && bucket.sequences <= most_.sequences);
+  assert(bucket.tokens <= bucket_max_.tokens && bucket.sequences <= bucket_max_.sequences);
   fill_block(block_, bucket, slices);
   if (graphs_) {
     stream_->launch(graph_of(bucket));

@@ -1,5 +1,5 @@
 #pragma once
-// One stream with memory of its own: what one batch at a time runs in.
+// One stream with memory of its own, which computes one batch at a time.
 #include "forward.hpp"
 
 #include <chrono>
@@ -19,18 +19,18 @@ struct Slice {
   std::size_t tokens() const noexcept { return batch->starts[last] - batch->starts[first]; }
 };
 
-/// Writes what a batch of these slices tells the kernels: `block` holds BlockLayout(bucket).bytes,
-/// all of which are written. The bucket holds the slices.
+/// Writes the inputs of a pass over `slices`: all BlockLayout(bucket).bytes of `block`.
+/// REQUIRES: the slices fit into `bucket`.
 void fill_block(std::byte* block, Bucket bucket, std::span<const Slice> slices);
 
-/// Captured passes by bucket; the one that was not used for longest goes when there are too many.
+/// Captured passes by bucket. Evicts the one used least recently when there are too many.
 class GraphCache {
  public:
   explicit GraphCache(std::size_t capacity) : capacity_(capacity) {}
 
-  /// Null when it is not there.
+  /// Null if there is none.
   const Graph* find(Bucket bucket);
-  /// Keeps it; the reference lives until capacity() other buckets were used.
+  /// Keeps `graph`. The reference is valid until capacity() other buckets were used.
   const Graph& keep(Bucket bucket, std::unique_ptr<Graph> graph);
   std::size_t size() const noexcept { return entries_.size(); }
   std::size_t capacity() const noexcept { return capacity_; }
@@ -42,28 +42,30 @@ class GraphCache {
   };
   std::size_t capacity_;
   std::map<Bucket, Entry> entries_;
-  std::list<Bucket> order_;  // the latest first
+  std::list<Bucket> order_;  // the most recently used first
 };
 
-/// One thread at a time. What it throws is DeviceError.
+/// Throws only DeviceError.
+/// Thread: one at a time.
 class Lane {
  public:
-  Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket most,
+  Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Bucket bucket_max,
        const EngineOptions& options);
-  /// Nothing of it runs any more.
+  /// REQUIRES: no pass runs any more.
   ~Lane();
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  /// Captures and runs once what is likely to come, so that no request waits for a capture. Throws
-  /// Hung when one pass takes longer than the patience, as launch() may when it captures.
+  /// Captures and runs the likely buckets once, so that no request waits for a capture.
+  /// Throws Hung if one pass takes longer than patience_ms. launch() may too, when it captures.
   void warm();
-  /// Starts a pass over the slices, which fit into `most`; the results of the one before are gone.
-  /// `call` as in Stream::notify(). The slices are read before it returns.
+  /// Starts a pass over the slices; the results of the pass before are overwritten. The slices are
+  /// read before launch() returns. `call` as in Stream::notify(). REQUIRES: the slices fit into
+  /// `bucket_max`.
   void launch(std::span<const Slice> slices, void (*call)(void*), void* argument);
-  /// Whether the pass has ended. Throws what failed meanwhile.
+  /// Whether the pass has finished. Throws its failure.
   bool query() { return stream_->query(); }
-  /// The results of the last pass, once it has ended: result_width() numbers a sequence.
+  /// The results of the last pass: result_width() numbers a sequence. REQUIRES: it has finished.
   const float* results() const noexcept { return results_; }
 
   std::uint64_t captures() const noexcept { return captures_; }
@@ -77,7 +79,7 @@ class Lane {
   Device& device_;
   const Shape& shape_;
   const DeviceWeights& weights_;
-  Bucket most_;
+  Bucket bucket_max_;
   bool graphs_;
   std::chrono::milliseconds patience_;
   Arena arena_;

@@ -12,7 +12,7 @@ std::size_t aligned(std::size_t bytes) { return (bytes + alignment - 1) / alignm
 
 }  // namespace
 
-/// Lays parts one behind the other: first only to count, then with memory to fill.
+/// Lays the parts out one after the other. Runs twice: to count the bytes, then to upload.
 struct DeviceWeights::Copy {
   Device& device;
   const ReadPart& read;
@@ -28,7 +28,7 @@ struct DeviceWeights::Copy {
     return values;
   }
 
-  /// Several parts of `count` numbers each, end to end.
+  /// Several parts of `count` numbers each, one after the other.
   const Half* halves(std::initializer_list<Part> parts, std::size_t layer, std::size_t count) {
     const auto at = used;
     used += aligned(parts.size() * count * sizeof(Half));

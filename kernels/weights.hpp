@@ -15,13 +15,13 @@ struct DeviceNorm {
 };
 
 struct DeviceLayer {
-  DeviceDense fused;  ///< query, key, value, one below the other: [3H, H]
+  DeviceDense fused;  ///< query, key and value, stacked: [3H, H]
   DeviceDense attention_out, intermediate, out;
   DeviceNorm attention_norm, out_norm;
 };
 
-/// A model's weights in one piece of device memory: matrices, their biases and tables in fp16,
-/// norms and the head's vectors in fp32.
+/// A model's weights in one allocation of device memory.
+/// Matrices, their biases and the embedding tables are fp16; norms and the head's vectors fp32.
 class DeviceWeights {
  public:
   /// Throws DeviceError, also when a part has another size than the shape says.
@@ -33,7 +33,7 @@ class DeviceWeights {
   const Half *words = nullptr, *positions = nullptr, *types = nullptr;
   DeviceNorm norm;
   std::vector<DeviceLayer> layers;
-  const Half* pooler = nullptr;  ///< of a cross-encoder, as what follows
+  const Half* pooler = nullptr;  ///< this and the next three: cross-encoders only
   const float *pooler_bias = nullptr, *classifier = nullptr, *classifier_bias = nullptr;
 
   std::size_t bytes() const noexcept { return bytes_; }

@@ -1,8 +1,8 @@
-// Attention of packed sequences: softmax(QK'/sqrt(d))V without padding and without a matrix of
-// scores in memory. A block is 64 query rows of one sequence and head, a warp 16 of them; keys and
-// values come in tiles of 64 rows, the next one while the tensor cores work on this one. The
-// softmax runs along (online, base 2), as in FlashAttention-2 (Dao 2023, arXiv:2307.08691,
-// algorithm 1).
+// Attention of packed sequences: softmax(QK'/sqrt(d))V, without padding and without a matrix of
+// scores in memory. A block computes 64 query rows of one sequence and head, a warp 16 of them.
+// Keys and values come in tiles of 64 rows; the next tile is copied while the tensor cores work on
+// this one. The softmax is computed online, to base 2, as in FlashAttention-2 (Dao 2023,
+// arXiv:2307.08691, algorithm 1).
 #include "portable.cuh"
 
 namespace memseal::kernels::gpu {
@@ -10,10 +10,10 @@ namespace memseal::kernels::gpu {
 namespace {
 
 constexpr int rows = static_cast<int>(tile_rows), keys = 64, threads = 128;
-constexpr int skew = 8;              // halves: rows of a matrix then lie in other banks
+constexpr int skew = 8;  // halves of padding, so that the rows of a matrix lie in different banks
 constexpr int key_parts = keys / 8;  // a product is 8 keys wide
 constexpr float log2_e = 1.4426950408889634f;
-constexpr float nothing = -1e30f;  // a score that no exponential sees
+constexpr float masked_score = -1e30f;  // its exponential is 0
 
 template <int D>
 struct Tile {
@@ -28,15 +28,15 @@ __device__ __forceinline__ void fetch(Half* tile, const Half* from, std::size_t 
   for (int i = static_cast<int>(threadIdx.x); i < 64 * Tile<D>::chunks; i += threads) {
     const int row = i / Tile<D>::chunks, chunk = i % Tile<D>::chunks;
     const bool valid = row < left;
-    // Never an address beyond the sequence, not even one that is not read.
+    // Invalid rows take row 0's address: cp.async must not get an address beyond the memory.
     const Half* const source =
         from + (valid ? static_cast<std::size_t>(row) : 0) * stride + chunk * 8;
     copy_async(tile + row * Tile<D>::stride + chunk * 8, source, valid);
   }
 }
 
-/// A warp's 16 queries against a tile of keys. Lane l holds rows l / 4 and l / 4 + 8; of each part
-/// of eight keys the two from 2 (l % 4) on.
+/// A warp's 16 queries against a tile of keys. Lane l holds rows l / 4 and l / 4 + 8, and of each
+/// part of eight keys the two from 2 (l % 4) on.
 template <int D>
 struct Warp {
   unsigned query[D / 16][4];
@@ -51,7 +51,7 @@ struct Warp {
 #pragma unroll
     for (int part = 0; part < D / 8; ++part)
       context[part][0] = context[part][1] = context[part][2] = context[part][3] = 0;
-    greatest[0] = greatest[1] = nothing;
+    greatest[0] = greatest[1] = masked_score;
     total[0] = total[1] = 0;
   }
 
@@ -70,18 +70,18 @@ struct Warp {
     }
   }
 
-  /// To base 2; keys that are not there get no weight.
+  /// Scales scores to base 2, and masks keys beyond the sequence.
   __device__ __forceinline__ void scale(float factor, int keys_left, int lane) {
 #pragma unroll
     for (int part = 0; part < key_parts; ++part)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
         const int key = part * 8 + lane % 4 * 2 + i % 2;
-        score[part][i] = key < keys_left ? score[part][i] * factor : nothing;
+        score[part][i] = key < keys_left ? score[part][i] * factor : masked_score;
       }
   }
 
-  __device__ __forceinline__ void soften() {
+  __device__ __forceinline__ void update_softmax() {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {  // the lane's two rows
       float most = greatest[half];
@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(threads) attend(Attend work) {
     if (done == 0) mine.start(query_tile + strip * 16 * Tile<D>::stride, lane);
     mine.multiply_keys(key_tiles + turn * Tile<D>::size, lane);
     mine.scale(factor, length - done, lane);
-    mine.soften();
+    mine.update_softmax();
     mine.multiply_values(value_tiles + turn * Tile<D>::size, lane);
     __syncthreads();  // the next round writes into this round's tiles
   }

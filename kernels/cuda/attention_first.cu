@@ -1,5 +1,5 @@
-// The last layer's attention of a cross-encoder: one query a sequence. A block is a sequence and a
-// head; a thread scores keys, then adds up two columns of the values.
+// Attention of a cross-encoder's last layer: one query for each sequence. A block computes one
+// sequence and head; a thread scores keys, then sums two columns of the values.
 #include "portable.cuh"
 
 namespace memseal::kernels::gpu {
@@ -10,7 +10,8 @@ constexpr int threads = 128, warps = threads / warp;
 constexpr int keys_max = 512;
 constexpr float log2_e = 1.4426950408889634f;
 
-/// The greatest or the sum of one number a thread, in every thread. `shared` holds one a warp.
+/// The maximum or the sum of one number from each thread, returned to every thread. `shared` holds
+/// one number for each warp.
 template <bool Sum>
 __device__ __forceinline__ float over_block(float value, float* shared) {
   value = Sum ? warp_sum(value) : warp_max(value);
@@ -45,7 +46,7 @@ __global__ void __launch_bounds__(threads) attend_first(AttendFirst work) {
   constexpr int pairs = D / 2, groups = threads / pairs;
   MEMSEAL_SHARED(float, query, D);
   MEMSEAL_SHARED(float, weights, keys_max);
-  MEMSEAL_SHARED(float, partial, groups * D);
+  MEMSEAL_SHARED(float, partial, groups* D);
   MEMSEAL_SHARED(float, of_warps, warps);
   const int thread = static_cast<int>(threadIdx.x), sequence = static_cast<int>(blockIdx.x);
   const std::size_t hidden = work.heads * D, stride = 2 * hidden;

@@ -1,4 +1,4 @@
-// The device that is a GPU. Every call is checked; what fails is a DeviceError.
+// The device that is a GPU. Every call of CUDA is checked; a failure is a DeviceError.
 #include "products.cuh"
 
 #include <memory>
@@ -12,7 +12,7 @@ namespace gpu {
 
 namespace {
 
-/// Errors after which nothing in this process's context works any more.
+/// Errors after which this process's CUDA context no longer works.
 bool is_lost(cudaError_t status) {
   switch (status) {
     case cudaErrorIllegalAddress:
@@ -59,7 +59,7 @@ Fault fault_of(cudaError_t status) {
 
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  static_cast<void>(cudaGetLastError());  // it would be reported once more
+  static_cast<void>(cudaGetLastError());  // clears it, or the next call would report it again
   throw DeviceError(fault_of(status), std::string(what) + ": " + cudaGetErrorString(status) + " (" +
                                           cudaGetErrorName(status) + ")");
 }
@@ -79,7 +79,7 @@ class CudaGraph final : public Graph {
 class CudaStream final : public Stream {
  public:
   CudaStream(int ordinal, Products& products) : ordinal_(ordinal), products_(products) {
-    use();
+    make_current();
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream");
     const auto status = cudaMalloc(&workspace_, workspace_bytes);
     if (status != cudaSuccess) static_cast<void>(cudaStreamDestroy(stream_));
@@ -102,15 +102,15 @@ class CudaStream final : public Stream {
   }
 
   void copy_in(void* to, const void* pinned, std::size_t bytes) override {
-    use();
+    make_current();
     check(cudaMemcpyAsync(to, pinned, bytes, cudaMemcpyHostToDevice, stream_), "a copy in");
   }
   void copy_out(void* pinned, const void* from, std::size_t bytes) override {
-    use();
+    make_current();
     check(cudaMemcpyAsync(pinned, from, bytes, cudaMemcpyDeviceToHost, stream_), "a copy out");
   }
   void run(const Gemm& work) override {
-    use();
+    make_current();
     products_.run(work, stream_, workspace_);
   }
   void run(const EmbedNorm& work) override { start(work); }
@@ -123,13 +123,13 @@ class CudaStream final : public Stream {
   void run(const MeanHead& work) override { start(work); }
 
   void begin_capture() override {
-    use();
-    // Other threads may allocate meanwhile.
+    make_current();
+    // Thread-local, because other threads may allocate during the capture.
     check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), "capturing a graph");
   }
 
   std::unique_ptr<Graph> end_capture() override {
-    use();
+    make_current();
     cudaGraph_t graph = nullptr;
     cudaGraphExec_t exec = nullptr;
     check(cudaStreamEndCapture(stream_, &graph), "capturing a graph");
@@ -142,16 +142,16 @@ class CudaStream final : public Stream {
   }
 
   void launch(const Graph& graph) override {
-    use();
+    make_current();
     check(cudaGraphLaunch(static_cast<const CudaGraph&>(graph).get(), stream_),
           "launching a graph");
   }
   void notify(void (*call)(void*), void* argument) override {
-    use();
+    make_current();
     check(cudaLaunchHostFunc(stream_, call, argument), "asking for a notification");
   }
   bool query() override {
-    use();
+    make_current();
     const auto status = cudaStreamQuery(stream_);
     if (status == cudaErrorNotReady) {
       static_cast<void>(cudaGetLastError());
@@ -161,16 +161,16 @@ class CudaStream final : public Stream {
     return true;
   }
   void wait() override {
-    use();
+    make_current();
     check(cudaStreamSynchronize(stream_), "a batch");
   }
 
  private:
-  void use() const { check(cudaSetDevice(ordinal_), "choosing the GPU"); }
+  void make_current() const { check(cudaSetDevice(ordinal_), "choosing the GPU"); }
 
   template <class Work>
   void start(const Work& work) {
-    use();
+    make_current();
     gpu::launch(work, stream_);
   }
 
@@ -180,7 +180,7 @@ class CudaStream final : public Stream {
   void* workspace_ = nullptr;
 };
 
-/// Reads what the driver says of a GPU; checks that it is one we compute on.
+/// Reads the properties of a GPU, and checks that the kernels can compute on it.
 DeviceInfo examine(int ordinal) {
   DeviceInfo info;
   check(cudaDriverGetVersion(&info.driver), "the NVIDIA driver");
@@ -197,10 +197,9 @@ DeviceInfo examine(int ordinal) {
   info.capability = 10 * properties.major + properties.minor;
   info.multiprocessors = properties.multiProcessorCount;
   if (info.capability < 80)
-    throw DeviceError(Fault::too_old, info.name + " has compute capability " +
-                                          std::to_string(properties.major) + "." +
-                                          std::to_string(properties.minor) +
-                                          "; 8.0 is the least that is computed on");
+    throw DeviceError(Fault::too_old,
+                      info.name + " has compute capability " + std::to_string(properties.major) +
+                          "." + std::to_string(properties.minor) + "; 8.0 or above is required");
   check(cudaSetDevice(ordinal), "choosing the GPU");
   check(cudaMemGetInfo(&info.memory_free_bytes, &info.memory_bytes), "starting the GPU");
   return info;
@@ -213,12 +212,12 @@ class CudaDevice final : public Device {
   const DeviceInfo& info() const noexcept override { return info_; }
 
   void* allocate(std::size_t bytes) override {
-    use();
+    make_current();
     void* memory = nullptr;
     check(cudaMalloc(&memory, bytes), "the GPU's memory");
-    // Rows beyond a batch are computed too: they shall be numbers.
+    // Cleared, because rows beyond a batch are computed too and must hold finite numbers.
     auto status = cudaMemset(memory, 0, bytes);
-    // No stream of ours waits for the one that it was done in.
+    // Our streams do not wait for the stream that cleared the memory.
     if (status == cudaSuccess) status = cudaStreamSynchronize(cudaStreamLegacy);
     if (status != cudaSuccess) release(memory);
     check(status, "the GPU's memory");
@@ -230,7 +229,7 @@ class CudaDevice final : public Device {
     static_cast<void>(cudaGetLastError());
   }
   void* allocate_pinned(std::size_t bytes) override {
-    use();
+    make_current();
     void* memory = nullptr;
     check(cudaHostAlloc(&memory, bytes, cudaHostAllocDefault), "pinned memory");
     return memory;
@@ -240,28 +239,28 @@ class CudaDevice final : public Device {
     static_cast<void>(cudaGetLastError());
   }
   void upload(void* to, const void* from, std::size_t bytes) override {
-    use();
+    make_current();
     check(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), "uploading the weights");
-    // From pageable memory it returns before the last of it is there.
+    // From pageable memory cudaMemcpy may return before the last bytes have arrived.
     check(cudaStreamSynchronize(cudaStreamLegacy), "uploading the weights");
   }
   std::unique_ptr<Stream> make_stream() override {
     return std::make_unique<CudaStream>(ordinal_, products_);
   }
   void choose(const Gemm& work) override {
-    use();
+    make_current();
     products_.choose(work);
   }
 
  private:
-  void use() const { check(cudaSetDevice(ordinal_), "choosing the GPU"); }
+  void make_current() const { check(cudaSetDevice(ordinal_), "choosing the GPU"); }
 
   int ordinal_;
   DeviceInfo info_;
   Products products_;
 };
 
-/// The devices of this process that somebody still holds.
+/// The devices of this process that are still in use.
 struct Opened {
   std::mutex guard;
   std::vector<std::weak_ptr<Device>> by_ordinal;
@@ -272,8 +271,8 @@ Opened& opened() {
   return all;
 }
 
-/// Makes a context that something broke usable again. Nobody may hold anything of it.
-void mend_context(int ordinal) {
+/// Makes a broken context usable again. REQUIRES: nothing of the context is in use.
+void reset_context(int ordinal) {
   if (cudaSetDevice(ordinal) == cudaSuccess && cudaDeviceSynchronize() == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());
   static_cast<void>(cudaDeviceReset());
@@ -291,13 +290,13 @@ std::shared_ptr<Device> open_cuda(int ordinal) {
     if (auto device = all.by_ordinal[place].lock()) {
       if (device->abandoned())
         throw DeviceError(Fault::lost,
-                          "the GPU hung; start this process anew once nvidia-smi answers");
+                          "the GPU hung: restart this process once nvidia-smi answers");
       gpu::check(cudaSetDevice(ordinal), "choosing the GPU");
-      std::size_t free = 0, all_of_it = 0;  // asked only for what broke it, if anything
+      std::size_t free = 0, all_of_it = 0;  // unused: the call reports a broken context
       gpu::check(cudaMemGetInfo(&free, &all_of_it), "the GPU that is in use");
       return device;
     }
-    gpu::mend_context(ordinal);
+    gpu::reset_context(ordinal);
   }
   auto device = std::make_shared<gpu::CudaDevice>(ordinal);
   if (place >= all.by_ordinal.size()) all.by_ordinal.resize(place + 1);

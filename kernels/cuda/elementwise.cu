@@ -1,4 +1,4 @@
-// GELU, and the gathering of first rows. Eight halves a thread.
+// GELU, and the gathering of first rows. Each thread handles eight halves.
 #include "portable.cuh"
 
 namespace memseal::kernels::gpu {

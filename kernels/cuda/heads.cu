@@ -1,5 +1,5 @@
-// From states to answers: pooler and classifier of a cross-encoder, the mean of an embedder.
-// A block a sequence.
+// From states to results: pooler and classifier of a cross-encoder, the mean of an embedder. One
+// block for each sequence.
 #include "portable.cuh"
 
 namespace memseal::kernels::gpu {
@@ -10,7 +10,7 @@ constexpr int hidden_max = 1'024;
 constexpr int score_threads = 256, score_warps = score_threads / warp;
 constexpr int mean_threads = 512, mean_warps = mean_threads / warp;
 
-/// The warp's dot product of a row of halves with floats in shared memory.
+/// Dot product, by one warp, of a row of halves with floats in shared memory.
 __device__ __forceinline__ float warp_dot(const Half* row, const float* x, int hidden, int lane) {
   float sum = 0;
   for (int chunk = lane; chunk < hidden / 4; chunk += warp) {
@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(score_threads) score_head(ScoreHead work) {
   const Half* const row = work.first + blockIdx.x * work.hidden;
   for (int i = thread; i < hidden; i += score_threads) first[i] = widen(row[i]);
   __syncthreads();
-  float logit = 0;  // of this warp's outputs, the same in every lane
+  float logit = 0;  // sum over this warp's outputs, the same in every lane
   for (int out = thread / warp; out < hidden; out += score_warps) {
     const float sum = warp_dot(work.pooler + out * work.hidden, first, hidden, lane);
     logit += tanhf(sum + work.pooler_bias[out]) * work.classifier[out];

@@ -1,4 +1,5 @@
-// Words, positions and types to states; LayerNorm in place. A warp a row, the row in registers.
+// Word, position and type embeddings to states, and LayerNorm in place. One warp for each row,
+// which the warp holds in registers.
 #include "norm.cuh"
 
 namespace memseal::kernels::gpu {

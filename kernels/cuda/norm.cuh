@@ -4,10 +4,10 @@
 
 namespace memseal::kernels::gpu {
 
-inline constexpr int row_threads = 128;  // four rows a block
+inline constexpr int row_threads = 128;  // four rows for each block
 inline constexpr int rows_a_block = row_threads / warp;
 
-/// Rows are read in chunks of four numbers: chunk `lane + 32 i` is the lane's i-th.
+/// A row is read in chunks of four numbers; chunk `lane + 32 i` is the lane's i-th.
 template <int Chunks>
 struct Row {
   float x[Chunks][4];
@@ -32,7 +32,7 @@ struct Row {
     for (int i = 0; i < Chunks; ++i) x[i][0] = x[i][1] = x[i][2] = x[i][3] = 0;
   }
 
-  /// Chunks beyond the row hold zeros, which a sum does not see; `square` leaves them out.
+  /// Chunks beyond the row hold zeros, which do not change a sum. `square` skips them.
   __device__ __forceinline__ float sum() const {
     float all = 0;
 #pragma unroll
@@ -70,7 +70,7 @@ struct Row {
   }
 };
 
-/// Calls `launch_with<Chunks>()` for the least number of chunks a lane that holds a row.
+/// Calls `launch_with<Chunks>()` with the smallest number of chunks per lane that holds a row.
 #define MEMSEAL_BY_CHUNKS(hidden, launch_with)      \
   switch (((hidden) + 4 * warp - 1) / (4 * warp)) { \
     case 1:                                         \

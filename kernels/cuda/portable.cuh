@@ -1,5 +1,5 @@
 #pragma once
-// What kernels are written in: CUDA, or the host's emulation of it (host/simt.hpp).
+// The language of the kernels: CUDA, or its emulation on the host (host/simt.hpp).
 #include "../device.hpp"
 
 #ifdef __CUDACC__
@@ -21,7 +21,7 @@ using Grid = dim3;
     check(cudaGetLastError(), #kernel);                   \
   } while (false)
 
-/// Two halves of a word as floats.
+/// The two halves of a word as floats.
 __device__ __forceinline__ float2 widen(unsigned pair) {
   return __half22float2(__halves2half2(__ushort_as_half(static_cast<unsigned short>(pair)),
                                        __ushort_as_half(static_cast<unsigned short>(pair >> 16))));
@@ -46,7 +46,8 @@ __device__ __forceinline__ unsigned shared_address(const void* pointer) {
   return static_cast<unsigned>(__cvta_generic_to_shared(pointer));
 }
 
-/// Four 8 x 8 matrices of halves: lane 8m + r names row r of matrix m in shared memory.
+/// Loads four 8 x 8 matrices of halves. Lane 8m + r gives the address of row r of matrix m in
+/// shared memory.
 __device__ __forceinline__ void load_matrices(unsigned (&to)[4], const Half* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
@@ -60,7 +61,7 @@ __device__ __forceinline__ void load_matrices_transposed(unsigned (&to)[4], cons
                : "memory");
 }
 
-/// sum[16, 8] += a[16, 16] b[16, 8], each spread over the warp.
+/// sum[16, 8] += a[16, 16] b[16, 8]; each matrix is spread over the warp.
 __device__ __forceinline__ void multiply_add(float (&sum)[4], const unsigned (&a)[4], unsigned b0,
                                              unsigned b1) {
   asm volatile(
@@ -70,7 +71,8 @@ __device__ __forceinline__ void multiply_add(float (&sum)[4], const unsigned (&a
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-/// 16 bytes to shared memory, zeros unless `valid`; `global` is an address of the device's anyway.
+/// Copies 16 bytes to shared memory; zeros unless `valid`. REQUIRES: `global` is a device address,
+/// even when not `valid`.
 __device__ __forceinline__ void copy_async(void* shared, const void* global, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)),
                "l"(global), "r"(valid ? 16 : 0)
@@ -94,7 +96,7 @@ namespace memseal::kernels::gpu {
 
 inline constexpr int warp = 32;
 
-/// The sum over a warp, in every lane.
+/// The sum over a warp, returned to every lane.
 __device__ __forceinline__ float warp_sum(float value) {
   for (unsigned mask = warp / 2; mask > 0; mask /= 2) value += shuffle_xor(value, mask);
   return value;
@@ -107,7 +109,7 @@ __device__ __forceinline__ float warp_max(float value) {
   return value;
 }
 
-/// Enqueue one kernel each. Throw DeviceError.
+/// Each enqueues one kernel. Throws DeviceError.
 void launch(const EmbedNorm& work, Queue queue);
 void launch(const Attend& work, Queue queue);
 void launch(const Norm& work, Queue queue);

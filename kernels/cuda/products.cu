@@ -10,8 +10,9 @@ namespace memseal::kernels::gpu {
 namespace {
 
 constexpr int candidates_max = 4, trials = 5;
-constexpr std::chrono::seconds trial_patience(2);  // the longest takes milliseconds
-// Rows and bias of every layer begin on 16 bytes at least, whatever the model's sizes.
+constexpr std::chrono::seconds trial_patience(
+    2);  // far above any product, which takes milliseconds
+// Every row and bias is aligned to 16 bytes at least, because all sizes are multiples of 8 halves.
 constexpr std::uint32_t alignment_bytes = 16;
 
 void check(cublasStatus_t status, const char* what) {
@@ -24,8 +25,8 @@ void check(cublasStatus_t status, const char* what) {
 
 }  // namespace
 
-// cuBLASLt counts columns first. A row-major weight [out, in] is its [in, out], transposed; rows
-// [rows, in] are its [in, rows]; the result [rows, out] is its [out, rows].
+// cuBLASLt is column-major. To it a row-major weight [out, in] is [in, out], to be transposed;
+// input [rows, in] is [in, rows]; the result [rows, out] is [out, rows].
 struct Products::Layouts {
   cublasLtMatmulDescOpaque_t product{};
   cublasLtMatrixLayoutOpaque_t weight{}, from{}, to{};
@@ -56,7 +57,7 @@ Products::Products() {
     gpu::check(cudaEventCreate(&end_), "an event");
     gpu::check(cudaMalloc(&trial_workspace_, workspace_bytes), "cuBLASLt's workspace");
   } catch (...) {
-    release();  // A device that is short of memory is opened again and again.
+    release();  // Probes open a device again and again, so nothing may leak.
     throw;
   }
 }
@@ -64,7 +65,7 @@ Products::Products() {
 Products::~Products() { release(); }
 
 void Products::release() noexcept {
-  // Whatever a broken device says to this, the process goes on.
+  // Errors are ignored: a broken device fails these calls, and there is nothing to do about it.
   static_cast<void>(cudaFree(trial_workspace_));
   if (end_ != nullptr) static_cast<void>(cudaEventDestroy(end_));
   if (begin_ != nullptr) static_cast<void>(cudaEventDestroy(begin_));
@@ -124,7 +125,8 @@ cublasLtMatmulAlgo_t Products::algorithm_of(const Gemm& work) {
   if (found == 0) throw DeviceError(Fault::unsupported, "cuBLASLt has no product of this size");
   int best = 0;
   float least = 0;
-  for (int i = 0; i < found; ++i) {  // also of one: its code is loaded now, not while captured
+  for (int i = 0; i < found;
+       ++i) {  // even a single one, so that its code is loaded before a capture
     const float ms = time_of(work, candidates[static_cast<std::size_t>(i)].algo);
     if (i > 0 && ms >= least) continue;
     best = i;
@@ -145,7 +147,8 @@ void Products::run(const Gemm& work, cudaStream_t stream, void* workspace) {
     const std::lock_guard lock(guard_);
     const auto found = chosen_.find(key_of(work));
     if (found == chosen_.end())
-      throw DeviceError(Fault::internal, "a product of a size that was not chosen before");
+      throw DeviceError(Fault::internal,
+                        "no algorithm was chosen for a matrix product of this size");
     algorithm = found->second;
   }
   multiply(work, algorithm, stream, workspace);

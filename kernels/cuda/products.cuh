@@ -10,10 +10,11 @@
 
 namespace memseal::kernels::gpu {
 
-/// Every stream has this much of its own: cuBLASLt's kernels for Hopper want up to 32 MiB.
+/// Workspace of each stream. cuBLASLt's kernels for Hopper use up to 32 MiB.
 inline constexpr std::size_t workspace_bytes = std::size_t(32) << 20;
 
-/// How products of each size run: chosen once, by trying the likeliest. Any thread.
+/// Matrix products. The algorithm for each size is chosen once, by timing the likeliest.
+/// Thread: any.
 class Products {
  public:
   Products();
@@ -22,7 +23,7 @@ class Products {
   Products& operator=(const Products&) = delete;
 
   void choose(const Gemm& work);
-  /// Of sizes that were chosen before; nothing is tried out here, so it may be captured.
+  /// May be captured, because nothing is timed here. REQUIRES: choose() was called for these sizes.
   void run(const Gemm& work, cudaStream_t stream, void* workspace);
 
  private:

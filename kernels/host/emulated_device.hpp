@@ -3,8 +3,8 @@
 
 namespace memseal::kernels {
 
-/// A host device that runs the kernels' own source on an emulated GPU; matrix products, which are
-/// cuBLAS's, stay twins. Slow: for tests.
+/// A host device that runs the kernels' own source on an emulated GPU. Matrix products stay twins,
+/// because cuBLASLt computes them on a GPU. Slow: for tests.
 class EmulatedDevice final : public HostDevice {
  public:
   using HostDevice::HostDevice;

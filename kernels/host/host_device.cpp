@@ -25,12 +25,12 @@ struct HostGraph final : Graph {
 };
 
 [[noreturn]] void fail(Fault fault) {
-  throw DeviceError(fault, std::string("the host device was told to fail: ") + fault_name(fault));
+  throw DeviceError(fault, std::string("the host device fails on request: ") + fault_name(fault));
 }
 
 }  // namespace
 
-/// A thread that carries out what was enqueued.
+/// A thread that executes the enqueued work.
 class HostStream final : public Stream {
  public:
   explicit HostStream(HostDevice& device) : device_(device), thread_([this] { serve(); }) {}
@@ -78,7 +78,7 @@ class HostStream final : public Stream {
     device_.call();
     push({[=] { call(argument); }});
   }
-  bool query() override {  // not counted: how often it is asked is a matter of time
+  bool query() override {  // not counted, because the number of queries depends on timing
     const std::lock_guard lock(guard_);
     if (broken_ || device_.lost_) fail(Fault::lost);
     return idle();
@@ -150,7 +150,7 @@ HostDevice::HostDevice(HostFaults faults) : faults_(faults) {
 
 HostDevice::~HostDevice() {
   if (live_ == 0) return;
-  std::fprintf(stderr, "%zu pieces of a device were not given back\n", live_.load());
+  std::fprintf(stderr, "%zu resources of a device were not released\n", live_.load());
   std::abort();
 }
 
@@ -178,7 +178,8 @@ void HostDevice::release_hung() { hung_ = false; }
 void* HostDevice::allocate(std::size_t bytes) {
   call();
   auto* const memory = ::operator new(std::max<std::size_t>(bytes, 1), alignment);
-  std::memset(memory, 0xff, bytes);  // NaN in every number format: what is read unwritten shows
+  std::memset(memory, 0xff,
+              bytes);  // NaN in every number format, so that reads of unwritten memory show
   ++live_;
   return memory;
 }

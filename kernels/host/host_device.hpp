@@ -1,6 +1,6 @@
 #pragma once
-// A device that is not there: the host's memory, a thread for each stream, plain twins for kernels.
-// It computes what a GPU would, and fails where a test wants it to.
+// A device without a GPU: the host's memory, a thread for each stream, plain twins for kernels.
+// It computes what a GPU would, and fails where a test wants a fault.
 #include "device.hpp"
 
 #include <atomic>
@@ -11,21 +11,21 @@
 
 namespace memseal::kernels {
 
-/// Which of the calls, counted from 0 over all streams and threads, go wrong. A call is one of
-/// Device's or Stream's functions that may throw, but for query(), which only tells of a lost
-/// device; work is what a stream carries out later.
+/// Which calls and which work fail, counted from 0 over all streams and threads.
+/// A call is one of Device's or Stream's functions that may throw, except query(), which only
+/// reports a lost device. Work is what a stream executes later.
 struct HostFaults {
   static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
   std::size_t call = never;       ///< throws `fault`
   Fault fault = Fault::internal;  ///< lost: then every later call fails, and no work ends
-  std::size_t work = never;       ///< breaks the device while it works: as lost
-  std::size_t hang = never;       ///< never ends
+  std::size_t work = never;       ///< the device is lost while it does this work
+  std::size_t hang = never;       ///< this work never finishes
 };
 
 class HostDevice : public Device {
  public:
   explicit HostDevice(HostFaults faults = {});
-  /// Aborts when something that was taken was not given back.
+  /// Aborts if memory or a stream was not released.
   ~HostDevice() override;
 
   const DeviceInfo& info() const noexcept override { return info_; }
@@ -37,18 +37,19 @@ class HostDevice : public Device {
   std::unique_ptr<Stream> make_stream() override;
   void choose(const Gemm& work) override;
 
-  /// Every call from now on fails, and what runs does not end.
+  /// Every call from now on fails, and running work does not finish.
   void lose();
-  /// Lets what hangs go on.
+  /// Lets work that hangs continue.
   void release_hung();
   std::size_t calls() const noexcept { return calls_; }
   std::size_t works() const noexcept { return works_; }
   std::size_t live() const noexcept { return live_; }
-  /// Called before each work, on the stream's thread; for tests that need an order of events.
+  /// Called before each piece of work, on the stream's thread, for tests that need an order of
+  /// events.
   std::function<void()> before_work;
 
  protected:
-  /// What a stream does for each kernel; the emulated GPU overrides them.
+  /// Runs one kernel. The emulated GPU overrides these.
   virtual void compute(const EmbedNorm& work);
   virtual void compute(const Gemm& work);
   virtual void compute(const Attend& work);

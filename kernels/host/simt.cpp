@@ -13,13 +13,13 @@
 #include <vector>
 
 #if defined(__SANITIZE_ADDRESS__)
-#define MEMSEAL_FIBERS_TOLD 1
+#define MEMSEAL_SANITIZE_FIBERS 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define MEMSEAL_FIBERS_TOLD 1
+#define MEMSEAL_SANITIZE_FIBERS 1
 #endif
 #endif
-#ifdef MEMSEAL_FIBERS_TOLD
+#ifdef MEMSEAL_SANITIZE_FIBERS
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -36,7 +36,7 @@ struct Copy {
   bool valid;
 };
 
-void carry_out(const Copy& copy) {
+void perform(const Copy& copy) {
   if (copy.valid)
     std::memcpy(copy.to, copy.from, copy.bytes);
   else
@@ -46,29 +46,29 @@ void carry_out(const Copy& copy) {
 struct Fiber {
   ucontext_t context{};
   std::unique_ptr<std::byte[]> stack = std::make_unique<std::byte[]>(stack_bytes);
-  void* told = nullptr;  // the sanitizer's own
-  Place place;
+  void* sanitizer_state = nullptr;  // saved by the sanitizer's fiber API
+  ThreadPosition position;
   bool ended = false;
-  const std::size_t* waits_for = nullptr;  // a meeting's number; null: can run
+  const std::size_t* waits_for = nullptr;  // number of a rendezvous; null: can run
   std::size_t waits_until = 0;
   std::deque<std::vector<Copy>> groups;
   std::vector<Copy> open;
 };
 
-/// Where all of a group come together before any goes on.
-struct Meeting {
+/// A barrier: all threads of a group arrive before any continues.
+struct Rendezvous {
   std::size_t number = 0;
   unsigned there = 0;
-  void* gifts[warp_lanes] = {};
+  void* arguments[warp_lanes] = {};
 };
 
 struct Block {
   std::vector<Fiber> fibers;
-  Meeting barrier;
-  std::vector<Meeting> warps;
+  Rendezvous barrier;
+  std::vector<Rendezvous> warps;
   const std::function<void()>* body = nullptr;
   ucontext_t scheduler{};
-  void* told = nullptr;
+  void* sanitizer_state = nullptr;
   const void* scheduler_stack = nullptr;
   std::size_t scheduler_bytes = 0;
   Fiber* now = nullptr;
@@ -78,24 +78,24 @@ thread_local Block block;
 thread_local Order order = Order::ascending;
 thread_local Copies copies = Copies::late;
 
-void entered([[maybe_unused]] void* told, [[maybe_unused]] const void** stack,
+void entered([[maybe_unused]] void* sanitizer_state, [[maybe_unused]] const void** stack,
              [[maybe_unused]] std::size_t* bytes) {
-#ifdef MEMSEAL_FIBERS_TOLD
-  __sanitizer_finish_switch_fiber(told, stack, bytes);
+#ifdef MEMSEAL_SANITIZE_FIBERS
+  __sanitizer_finish_switch_fiber(sanitizer_state, stack, bytes);
 #endif
 }
 
-void leaving([[maybe_unused]] void** told, [[maybe_unused]] const void* stack,
+void leaving([[maybe_unused]] void** sanitizer_state, [[maybe_unused]] const void* stack,
              [[maybe_unused]] std::size_t bytes) {
-#ifdef MEMSEAL_FIBERS_TOLD
-  __sanitizer_start_switch_fiber(told, stack, bytes);
+#ifdef MEMSEAL_SANITIZE_FIBERS
+  __sanitizer_start_switch_fiber(sanitizer_state, stack, bytes);
 #endif
 }
 
-void pause(Fiber& fiber, bool for_ever) {
-  leaving(for_ever ? nullptr : &fiber.told, block.scheduler_stack, block.scheduler_bytes);
+void pause(Fiber& fiber, bool last) {
+  leaving(last ? nullptr : &fiber.sanitizer_state, block.scheduler_stack, block.scheduler_bytes);
   swapcontext(&fiber.context, &block.scheduler);
-  entered(fiber.told, &block.scheduler_stack, &block.scheduler_bytes);
+  entered(fiber.sanitizer_state, &block.scheduler_stack, &block.scheduler_bytes);
 }
 
 void fiber_main() {
@@ -107,23 +107,23 @@ void fiber_main() {
 
 void resume(Fiber& fiber) {
   block.now = &fiber;
-  leaving(&block.told, fiber.stack.get(), stack_bytes);
+  leaving(&block.sanitizer_state, fiber.stack.get(), stack_bytes);
   swapcontext(&block.scheduler, &fiber.context);
-  entered(block.told, nullptr, nullptr);
+  entered(block.sanitizer_state, nullptr, nullptr);
 }
 
-/// The last of `expected` calls `all_there`; nobody goes on before.
+/// Blocks until `expected` threads have arrived. The last one calls `all_there` first.
 template <class AllThere>
-void meet(Meeting& meeting, unsigned expected, AllThere all_there) {
-  if (++meeting.there == expected) {
+void arrive(Rendezvous& rendezvous, unsigned expected, AllThere all_there) {
+  if (++rendezvous.there == expected) {
     all_there();
-    meeting.there = 0;
-    ++meeting.number;
+    rendezvous.there = 0;
+    ++rendezvous.number;
     return;
   }
   auto& fiber = *block.now;
-  fiber.waits_for = &meeting.number;
-  fiber.waits_until = meeting.number + 1;
+  fiber.waits_for = &rendezvous.number;
+  fiber.waits_until = rendezvous.number + 1;
   pause(fiber, false);
 }
 
@@ -150,7 +150,7 @@ void run_block(const std::vector<std::size_t>& turns) {
   const bool all = std::all_of(block.fibers.begin(), block.fibers.end(),
                                [](const Fiber& fiber) { return fiber.ended; });
   if (all) return;
-  std::fprintf(stderr, "the threads of a block wait for each other for ever\n");
+  std::fprintf(stderr, "deadlock: the threads of a block wait for each other\n");
   std::abort();
 }
 
@@ -160,7 +160,7 @@ void make_fibers(unsigned threads, Index at, Index grid) {
   block.barrier = {};
   for (unsigned i = 0; i < threads; ++i) {
     auto& fiber = block.fibers[i];
-    fiber.place = {{i, 0, 0}, at, grid, threads};
+    fiber.position = {{i, 0, 0}, at, grid, threads};
     fiber.ended = false;
     fiber.waits_for = nullptr;
     fiber.groups.clear();
@@ -180,7 +180,7 @@ void set_schedule(Order wanted_order, Copies wanted_copies) {
   copies = wanted_copies;
 }
 
-const Place& place() { return block.now->place; }
+const ThreadPosition& position() { return block.now->position; }
 
 void run(Index grid, unsigned threads, const std::function<void()>& body) {
   if (threads == 0 || threads % warp_lanes != 0 || threads > 1'024) std::abort();
@@ -200,20 +200,20 @@ void run(Index grid, unsigned threads, const std::function<void()>& body) {
 }
 
 void barrier() {
-  meet(block.barrier, block.now->place.threads, [] {});
+  arrive(block.barrier, block.now->position.threads, [] {});
 }
 
-void together(void* mine, void (*work)(void* const* lanes)) {
-  const auto thread = block.now->place.thread.x;
+void warp_step(void* mine, void (*work)(void* const* lanes)) {
+  const auto thread = block.now->position.thread.x;
   auto& warp = block.warps[thread / warp_lanes];
-  warp.gifts[thread % warp_lanes] = mine;
-  meet(warp, warp_lanes, [&] { work(warp.gifts); });
+  warp.arguments[thread % warp_lanes] = mine;
+  arrive(warp, warp_lanes, [&] { work(warp.arguments); });
 }
 
-void copy_later(void* to, const void* from, std::size_t bytes, bool valid) {
+void copy_async(void* to, const void* from, std::size_t bytes, bool valid) {
   const Copy copy{to, from, bytes, valid};
   if (copies == Copies::early)
-    carry_out(copy);
+    perform(copy);
   else
     block.now->open.push_back(copy);
 }
@@ -223,7 +223,7 @@ void commit_copies() { block.now->groups.push_back(std::exchange(block.now->open
 void wait_for_copies(unsigned groups_left) {
   auto& groups = block.now->groups;
   while (groups.size() > groups_left) {
-    for (const auto& copy : groups.front()) carry_out(copy);
+    for (const auto& copy : groups.front()) perform(copy);
     groups.pop_front();
   }
 }
@@ -264,11 +264,11 @@ float right(void* const* lanes, unsigned row, unsigned column) {
 
 }  // namespace
 
-// ldmatrix: lane 8m + r gives row r of matrix m; lane l gets the pair 2(l % 4) of row l / 4 of
-// each.
+// ldmatrix: lane 8m + r gives row r of matrix m. Lane l gets, of each matrix, the pair 2(l % 4) of
+// row l / 4.
 void load_matrices(unsigned (&to)[4], const Half* row) {
   Load load{row, to};
-  simt::together(&load, [](void* const* lanes) {
+  simt::warp_step(&load, [](void* const* lanes) {
     for (unsigned lane = 0; lane < simt::warp_lanes; ++lane)
       for (unsigned m = 0; m < 4; ++m) {
         const auto* const from = static_cast<const Load*>(lanes[8 * m + lane / 4])->row;
@@ -278,11 +278,11 @@ void load_matrices(unsigned (&to)[4], const Half* row) {
   });
 }
 
-// With .trans the lanes get the transposed matrices: lane l rows 2(l % 4) and the next of column l
-// / 4.
+// With .trans the lanes get the transposed matrices: lane l gets rows 2(l % 4) and 2(l % 4) + 1 of
+// column l / 4.
 void load_matrices_transposed(unsigned (&to)[4], const Half* row) {
   Load load{row, to};
-  simt::together(&load, [](void* const* lanes) {
+  simt::warp_step(&load, [](void* const* lanes) {
     for (unsigned lane = 0; lane < simt::warp_lanes; ++lane)
       for (unsigned m = 0; m < 4; ++m) {
         const auto first = 8 * m + lane % 4 * 2;
@@ -295,7 +295,7 @@ void load_matrices_transposed(unsigned (&to)[4], const Half* row) {
 
 void multiply_add(float (&sum)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
   Product product{sum, a, {b0, b1}};
-  simt::together(&product, [](void* const* lanes) {
+  simt::warp_step(&product, [](void* const* lanes) {
     float rows[16][16], columns[16][8];
     for (unsigned row = 0; row < 16; ++row) {
       for (unsigned k = 0; k < 16; ++k) rows[row][k] = left(lanes, row, k);

@@ -1,7 +1,7 @@
 #pragma once
-// A GPU's threads on the host: runs a kernel's own source, one fiber a thread, so that its index
-// arithmetic, barriers and warp-wide operations can be tested, and seen by sanitizers, without a
-// GPU. It says nothing about speed, nor about what memory order a real device may choose.
+// A GPU's threads on the host: runs a kernel's own source with one fiber for each thread. Tests and
+// sanitizers can thus check index arithmetic, barriers and warp-wide operations without a GPU.
+// NOTE: shows neither speed nor the memory order of a real device.
 #include "half.hpp"
 
 #include <math.h>  // erff and its like, in the global namespace as in CUDA
@@ -19,38 +19,39 @@ struct Index {
 
 inline constexpr unsigned warp_lanes = 32;
 
-/// Which thread of a block goes on first, and when asynchronous copies happen: as soon as they are
-/// asked for, or not before they are waited for. A kernel that lacks a barrier or a wait answers
-/// differently. `one_warp_ahead`: the first warp goes as far as barriers let it, then the next.
+/// Which thread of a block runs first, and when asynchronous copies happen: when they are issued
+/// (early), or only when they are waited for (late). A kernel that lacks a barrier or a wait gives
+/// different results under some of these.
+/// `one_warp_ahead`: the first warp runs as far as barriers allow, then the next.
 enum class Order { ascending, descending, shuffled, one_warp_ahead };
 enum class Copies { late, early };
-void set_schedule(Order order, Copies copies);  ///< of what this thread runs from now on
+void set_schedule(Order order, Copies copies);  ///< for this thread's later runs
 
-/// Calls `body` for every thread of every block, block by block, in the calling thread. Aborts
-/// when threads of a block wait for each other for ever.
+/// Calls `body` for every thread of every block, block by block, on the calling thread.
+/// Aborts if the threads of a block deadlock.
 void run(Index grid, unsigned threads, const std::function<void()>& body);
 
-/// Of the thread that runs now.
-struct Place {
+/// Where a thread is in its grid.
+struct ThreadPosition {
   Index thread, block, grid;
   unsigned threads = 0;
 };
-const Place& place();
+const ThreadPosition& position();  ///< of the thread that runs now
 
 /// __syncthreads()
 void barrier();
 
-/// One step of a whole warp: `work` is called once with what each lane gave.
-void together(void* mine, void (*work)(void* const* lanes));
+/// One step of a whole warp: `work` is called once, with every lane's `mine`.
+void warp_step(void* mine, void (*work)(void* const* lanes));
 
 /// cp.async
-void copy_later(void* to, const void* from, std::size_t bytes, bool valid);
+void copy_async(void* to, const void* from, std::size_t bytes, bool valid);
 void commit_copies();
 void wait_for_copies(unsigned groups_left);
 
 }  // namespace memseal::kernels::simt
 
-// The names that kernels use, as CUDA spells them.
+// The names that kernels use, spelt as CUDA spells them.
 namespace memseal::kernels::gpu {
 
 using Queue = int;
@@ -71,8 +72,8 @@ struct alignas(16) float4 {
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(threads)
-#define threadIdx (::memseal::kernels::simt::place().thread)
-#define blockIdx (::memseal::kernels::simt::place().block)
+#define threadIdx (::memseal::kernels::simt::position().thread)
+#define blockIdx (::memseal::kernels::simt::position().block)
 #define MEMSEAL_SHARED(type, name, count) alignas(16) static type name[count]
 #define MEMSEAL_LAUNCH(kernel, grid, threads, queue, ...) \
   (static_cast<void>(queue),                              \
@@ -99,7 +100,7 @@ inline float shuffle_xor(float value, unsigned mask) {
     unsigned mask;
     float other;
   } lane{value, mask, 0};
-  simt::together(&lane, [](void* const* lanes) {
+  simt::warp_step(&lane, [](void* const* lanes) {
     for (unsigned i = 0; i < simt::warp_lanes; ++i) {
       auto* const mine = static_cast<Lane*>(lanes[i]);
       mine->other = static_cast<const Lane*>(lanes[i ^ mine->mask])->value;
@@ -113,7 +114,7 @@ void load_matrices_transposed(unsigned (&to)[4], const Half* row);
 void multiply_add(float (&sum)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
 
 inline void copy_async(void* shared, const void* global, bool valid) {
-  simt::copy_later(shared, global, 16, valid);
+  simt::copy_async(shared, global, 16, valid);
 }
 inline void commit_copies() { simt::commit_copies(); }
 template <int GroupsLeft>

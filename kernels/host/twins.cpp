@@ -27,7 +27,7 @@ void normalise(Row& row, const float* gain, const float* bias, double eps, Half*
     to[i] = narrow((row[i] - mean) * scale * gain[i] + bias[i]);
 }
 
-/// One query of one head over `keys` rows that lie `stride` apart.
+/// One query of one head over `keys` rows, which lie `stride` numbers apart.
 void attend_one(const Half* query, const Half* key, const Half* value, std::size_t stride,
                 std::size_t keys, std::size_t head_size, Half* to) {
   Row weights(keys), sum(head_size);

@@ -1,6 +1,6 @@
 #pragma once
-// Each kernel in plain C++, sums in double and one rounding at the end: what the kernels are tested
-// against, and what the host device computes with. Memory is the host's.
+// Each kernel in plain C++, with sums in double and one rounding at the end. Tests compare the
+// kernels with them, and the host device computes with them. All pointers are host memory.
 #include "device.hpp"
 
 namespace memseal::kernels::twin {

@@ -1,5 +1,5 @@
 #pragma once
-// A BERT in double precision, written after its formulas and nothing else: the oracle of the pass.
+// A BERT in double precision, written from its formulas alone: the oracle of the pass.
 #include "device_rig.hpp"
 
 #include <cmath>

@@ -1,5 +1,5 @@
 #pragma once
-// Devices that kernels are tested on, and memory on them.
+// Devices to test kernels on, and memory on them.
 #include "device.hpp"
 #include "host/emulated_device.hpp"
 

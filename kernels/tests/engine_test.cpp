@@ -1,4 +1,4 @@
-// The queue before the lanes, and what becomes of requests when the device does not do its part.
+// The queue before the lanes, and what happens to requests when the device fails.
 #include "bert_reference.hpp"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ EngineOptions options(std::size_t lanes = 2) {
   return with;
 }
 
-/// Holds a device's work back until it is let go.
+/// Holds a device's work back until it is released.
 class Gate {
  public:
   void wait() {
@@ -158,7 +158,7 @@ TEST_F(EngineTest, ABatchIsSharedUpToItsTokensAndSequences) {
 TEST_F(EngineTest, AnUrgentRequestGoesBeforeThoseThatWait) {
   Engine engine(device, shape, bert.reader(), [] {
     auto with = options(1);
-    with.batch_tokens = 8;  // nobody shares
+    with.batch_tokens = 8;  // requests never share a batch
     return with;
   }());
   engine.run(draw({3}));
@@ -271,8 +271,8 @@ TEST_F(EngineTest, MalformedBatchesAreRefusedBeforeTheDeviceSeesThem) {
   EXPECT_EQ(engine.counters().batches, 0u);
 }
 
-/// Runs an engine's whole life on a device that fails as told. Whatever happens, everybody hears
-/// exactly once and nothing is left behind (the device aborts otherwise).
+/// Runs an engine's whole life on a device with these faults. Whatever happens, every caller gets
+/// exactly one answer and nothing leaks (the device aborts otherwise).
 void live_with(HostFaults faults, const Shape& shape, const RandomBert& bert, bool& failed) {
   const auto device = std::make_shared<HostDevice>(faults);
   Random random(1);
@@ -293,7 +293,7 @@ void live_with(HostFaults faults, const Shape& shape, const RandomBert& bert, bo
       }
     }
   } catch (const DeviceError&) {
-    failed = true;  // while it was made
+    failed = true;  // while the engine was made
   }
   for (const auto& answer : answers) EXPECT_LE(answer.heard, 1);
   EXPECT_EQ(device->live(), 0u);
@@ -358,7 +358,7 @@ TEST_F(EngineTest, ADeviceThatHangsWhileAnEngineIsMadeIsGivenUpAndNotOpenedOnceM
   hung->release_hung();
 }
 
-/// Blocks where the CUDA device tries out products.
+/// Blocks where the CUDA device times products.
 class Sticking final : public HostDevice {
  public:
   std::atomic<bool> stuck = false;
@@ -374,7 +374,7 @@ TEST_F(EngineTest, ALaunchThatBlocksOnTheEnginesOwnThreadIsGivenUpToo) {
   with.patience_ms = 150;
   auto engine = std::make_unique<Engine>(sticking, shape, bert.reader(), with);
   engine->run(draw({3}));
-  const auto gate = std::make_shared<Gate>();  // what was stuck goes on after this test
+  const auto gate = std::make_shared<Gate>();  // stuck work continues after this test
   sticking->before_work = [gate] { gate->wait(); };
   Answer first, second;
   submit(*engine, draw({3}), first);

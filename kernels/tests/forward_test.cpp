@@ -1,5 +1,5 @@
-// The whole pass against a BERT in double precision: through every device there is, and through the
-// plain twins, which are quick enough for many sizes.
+// The whole pass against a BERT in double precision: on every device there is, and on the plain
+// twins, which are fast enough for many sizes.
 #include "forward.hpp"
 #include "bert_reference.hpp"
 #include "lane.hpp"
@@ -9,8 +9,8 @@
 namespace memseal::kernels {
 namespace {
 
-// fp16 states: what rounding them alone does to a model of this size, with room (see the tolerances
-// of src/model). A logit is a sum of `hidden` numbers of about one.
+// The error that rounding the states to fp16 alone causes in a model of this size, with some room.
+// A logit is a sum of `hidden` numbers of about one.
 constexpr double logit_gate = 0.02, vector_gate = 3e-3;
 
 EngineOptions quick() {
@@ -93,8 +93,8 @@ TEST(Forward, TheSameSequenceScoresTheSameAloneAndInAnyOrderOfABatch) {
     EXPECT_EQ(engine.run(only(batch, i)), std::vector<float>{together[i]}) << i;
 }
 
-// What a batch leaves in memory is not seen by the next: every bucket, the arena full of NaN
-// before.
+// A batch does not see what the batch before left in memory: every bucket, with the arena full of
+// NaN.
 TEST(Forward, EveryBucketsEdgeAnswersAsIfItWereAlone) {
   auto shape = tiny_shape(true);
   shape.layers = 1;

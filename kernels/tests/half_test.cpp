@@ -25,7 +25,7 @@ TEST(Half, RoundsToTheNearestAndTiesToEven) {
   for (std::uint32_t bits = 0; bits < 0x7bff; ++bits) {
     const float low = to_float({static_cast<std::uint16_t>(bits)});
     const float high = to_float({static_cast<std::uint16_t>(bits + 1)});
-    const float middle = low + (high - low) / 2;  // exact: a float has bits to spare
+    const float middle = low + (high - low) / 2;  // exact, because a float has more bits
     const auto even = static_cast<std::uint16_t>(bits % 2 == 0 ? bits : bits + 1);
     ASSERT_EQ(to_half(middle).bits, even) << bits;
     ASSERT_EQ(to_half(std::nextafter(middle, 0.0f)).bits, bits) << bits;

@@ -1,5 +1,5 @@
 // Each kernel against its plain twin, on every device there is. Rows beyond the batch are NaN
-// before the kernel runs: nothing of them may reach a real row.
+// before the kernel runs, because no real row may read them.
 #include "device_rig.hpp"
 #include "host/simt.hpp"
 #include "host/twins.hpp"
@@ -41,7 +41,7 @@ void expect_attention(Device& device, Stream& stream, Random& random,
   const OnDevice<Half> fused(device, std::move(values));
   const OnDevice<std::int32_t> starts(device, layout.starts);
   auto padded = layout.tiles;
-  padded.resize(padded.size() + 3, 0x7fff0000);  // not looked at
+  padded.resize(padded.size() + 3, 0x7fff0000);  // not read
   const OnDevice<std::int32_t> tiles(device, padded);
   const OnDevice<BatchCounts> counts(device, {layout.counts});
   OnDevice<Half> context(device, std::vector<Half>(rows * hidden, poison));
@@ -93,7 +93,7 @@ void expect_first_attention(Device& device, Stream& stream, Random& random,
 
 TEST_P(KernelTest, AttentionEqualsItsTwinForEveryLength) {
   for (const auto& lengths : batches) {
-    // Emulation takes its time: long ones with one head.
+    // Long sequences get one head, because emulation is slow.
     expect_attention(*device, *stream, random, lengths, lengths.front() > 200 ? 1 : 2, 32);
     expect_attention(*device, *stream, random, lengths, 1, 64);
   }
@@ -106,7 +106,7 @@ TEST_P(KernelTest, AttentionEqualsItsTwinForEveryBatchSize) {
   }
 }
 
-// What a missing barrier or wait would change.
+// A missing barrier or wait would change the result under some schedule.
 TEST(AttentionTest, DoesNotDependOnWhichThreadRunsFirstNorOnWhenCopiesArrive) {
   using simt::Copies, simt::Order;
   for (const auto order : {Order::descending, Order::shuffled, Order::one_warp_ahead})
@@ -228,7 +228,7 @@ TEST_P(KernelTest, GeluIsTheExactOneAndNotItsApproximation) {
   twin::run(work);
   for (std::size_t i = 0; i < got.size(); ++i) {
     const float wanted = to_float(x.host[i]);
-    // One step of fp16: the tanh form is three away at x = 2.5.
+    // One step of fp16. (The tanh form differs by three steps at x = 2.5.)
     ASSERT_NEAR(to_float(got[i]), wanted, std::abs(wanted) * 0x1p-10 + 1e-6) << to_float(values[i]);
   }
 }
@@ -296,7 +296,7 @@ TEST_P(KernelTest, MeansEqualTheirTwins) {
   }
 }
 
-// cuBLASLt's on a GPU; elsewhere the twin itself, then against sums in another order.
+// On a GPU these are cuBLASLt's products; elsewhere the twin itself, against sums in another order.
 TEST_P(KernelTest, ProductsAddBiasAndWhatWasThere) {
   struct Size {
     std::size_t rows, in, out;
@@ -334,7 +334,7 @@ TEST_P(KernelTest, ProductsAddBiasAndWhatWasThere) {
 TEST(EmulationDeathTest, EmulatedThreadsThatWaitForEachOtherForEverAreNoticed) {
   EXPECT_DEATH(simt::run({1}, 64,
                          [] {
-                           if (simt::place().thread.x != 5) simt::barrier();
+                           if (simt::position().thread.x != 5) simt::barrier();
                          }),
                "wait for each other");
 }

@@ -1,5 +1,5 @@
 #pragma once
-// A BERT forward pass on a GPU, behind types that no CUDA header is needed for.
+// A BERT forward pass on a GPU, behind types that need no CUDA header.
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -12,7 +12,7 @@
 
 namespace memseal::kernels {
 
-/// Why a device does not do what it was asked for.
+/// Why a device cannot do what it was asked for.
 enum class Fault {
   not_built,    ///< this program was built without CUDA
   no_driver,    ///< no NVIDIA driver, or one older than the CUDA runtime
@@ -20,8 +20,8 @@ enum class Fault {
   too_old,      ///< compute capability below 8.0
   unsupported,  ///< a model of a shape that the kernels do not compute
   out_of_memory,
-  lost,      ///< fell off, hangs, or its context is broken: all it held is gone
-  internal,  ///< anything else that CUDA said
+  lost,      ///< fell off the bus, hangs, or has a broken context: all that it held is gone
+  internal,  ///< any other error of CUDA
 };
 
 const char* fault_name(Fault fault) noexcept;
@@ -47,11 +47,12 @@ struct DeviceInfo {
 
 class Device;
 
-/// Opens GPU `ordinal` of this process and checks that it can compute.
-/// Throws DeviceError: not_built, no_driver, no_device, too_old, out_of_memory, lost, internal.
+/// Opens GPU `ordinal` of this process and checks that it can compute. Callers that hold the device
+/// at the same time share it. Throws DeviceError: not_built, no_driver, no_device, too_old,
+/// out_of_memory, lost, internal.
 std::shared_ptr<Device> open_cuda(int ordinal = 0);
 
-/// Lives as long as the device.
+/// Lifetime: the result lives as long as `device`.
 const DeviceInfo& info_of(const Device& device) noexcept;
 
 /// What a BERT looks like; sizes in elements.
@@ -69,7 +70,7 @@ struct Shape {
   std::size_t head_size() const noexcept { return heads == 0 ? 0 : hidden / heads; }
 };
 
-/// Throws DeviceError{unsupported}, saying what, unless the kernels compute this shape.
+/// Throws DeviceError{unsupported}, which names the reason, if the kernels cannot compute `shape`.
 void check_shape(const Shape& shape);
 
 /// One tensor of a BERT in the layout of its published files: a weight is [out, in].
@@ -101,11 +102,12 @@ enum class Part {
   classifier_bias,  // of a cross-encoder's head
 };
 
-/// Reads a part; `layer` counts from 0 and is 0 for parts that are not of a layer.
+/// Reads a part. `layer` counts from 0, and is 0 for parts that belong to no layer.
 using ReadPart = std::function<std::vector<float>(Part part, std::size_t layer)>;
 
-/// Sequences end to end. Sequence i is ids[starts[i], starts[i + 1]); its tokens from index
-/// segment_b[i] on (counted in the sequence) have type 1. Each holds 1 to Shape::positions tokens.
+/// Sequences end to end. Sequence i is ids[starts[i], starts[i + 1]).
+/// Its tokens from index segment_b[i] on, counted from the sequence's start, have type 1.
+/// REQUIRES: each sequence holds 1 to Shape::positions tokens.
 struct Batch {
   std::vector<std::int32_t> ids;
   std::vector<std::size_t> starts{0};
@@ -116,62 +118,69 @@ struct Batch {
 };
 
 struct EngineOptions {
-  std::size_t lanes = 2;             ///< batches that the device computes at once
+  std::size_t lanes = 2;             ///< batches that the device computes at the same time
   std::size_t batch_tokens = 8'192;  ///< requests share a batch up to this many
   std::size_t sequences_max = 128;   ///< of one batch
-  bool graphs = true;                ///< replay captured graphs; false: a launch each kernel
+  bool graphs = true;                ///< replay captured graphs; false: one launch for each kernel
   bool warm = true;                  ///< capture the common sizes before the first request
-  /// A batch that takes longer makes the device count as lost. Milliseconds.
+  /// Milliseconds. A batch that takes longer makes the device count as lost.
   unsigned patience_ms = 2'000;
 };
 
-/// What an engine did since it was made.
+/// What an engine has done since it was made.
 struct EngineCounters {
   std::uint64_t requests = 0, batches = 0;
-  std::uint64_t shared_batches = 0;  ///< of those, the ones of more than one request
-  std::uint64_t dropped = 0;         ///< requests that nobody wanted any more when their turn came
+  std::uint64_t shared_batches = 0;  ///< batches of more than one request
+  std::uint64_t dropped = 0;         ///< requests whose caller had left before their turn came
   std::uint64_t captures = 0;        ///< graphs captured, warming included
-  std::size_t waiting = 0;           ///< requests without a lane now
+  std::size_t waiting = 0;           ///< requests that wait for a lane now
   std::size_t device_bytes = 0;      ///< weights, arenas and workspaces
 };
 
-/// One request. `done` is called exactly once, on the caller's thread or another one, with the
-/// values or with what failed; it must be quick, must not throw and must not destroy the engine.
+/// One request.
+/// `done` is called exactly once, with the values or with the failure, on the caller's thread or on
+/// another one.
+/// REQUIRES: `done` is quick, does not throw, and does not destroy the engine.
 struct Request {
-  /// A score for each sequence (a cross-encoder: raw logits), or `hidden` numbers of L2 norm 1.
+  /// A cross-encoder: one raw logit for each sequence. Otherwise `hidden` numbers of L2 norm 1
+  /// each.
   using Done = std::function<void(std::vector<float> values, std::exception_ptr failure)>;
   Batch batch;  ///< not empty; ids below the vocabulary's size
   Done done;
-  std::function<bool()> wanted;  ///< asked when its turn comes; empty: always
-  bool urgent = false;           ///< goes before what is not
+  std::function<bool()> wanted;  ///< called when its turn comes; false drops it; empty: always true
+  bool urgent = false;           ///< goes before requests that are not urgent
 };
 
-/// One model on one device. Any thread may call; the device works meanwhile.
+/// One model on one device.
 /// A request that finds a lane free starts at once on the caller's thread. While all lanes are
-/// busy requests wait and then share batches; one that is larger than a batch takes several.
-/// After a fault that the device does not survive every request fails with it: make a new engine.
+/// busy, requests wait, and then share batches. A request larger than a batch takes several. After
+/// a fault that the device does not survive, every request fails with that fault: make a new
+/// engine.
+/// Thread: any.
 class Engine {
  public:
-  /// Uploads the weights in fp16 and makes the lanes. Throws DeviceError.
+  /// Uploads the weights in fp16 and makes the lanes. Blocks. Throws DeviceError.
   Engine(std::shared_ptr<Device> device, const Shape& shape, const ReadPart& read,
          const EngineOptions& options = {});
-  /// Fails what waits, then waits for what runs, no longer than the patience.
+  /// Fails the requests that wait, then waits for those that run, at most `patience_ms`.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Never throws for a device's fault: `done` hears of it.
+  /// A fault of the device is reported through `done`, never thrown.
+  /// Throws std::invalid_argument for a batch that the model cannot read.
   void submit(Request request);
-  /// submit() and wait; for start-up, tools and tests. Throws what failed.
+  /// submit() and wait, for start-up, tools and tests. Throws the failure.
   std::vector<float> run(Batch batch);
 
-  /// Somebody does not come back from inside it: it is kept, whole, until the process ends, and its
-  /// device is not opened once more. Instead of the destructor; nothing else may be called after.
+  /// Call instead of the destructor when a thread is stuck inside the driver. Leaks the engine on
+  /// purpose, because the stuck thread may still touch it, and marks its device as unusable for the
+  /// rest of the process. REQUIRES: no other call afterwards.
   static void abandon(std::unique_ptr<Engine> engine) noexcept;
 
   const DeviceInfo& device() const noexcept;
   EngineCounters counters() const;
-  /// What made it unusable, or null. Once set it stays.
+  /// What made the engine unusable, or null. Once set, never cleared.
   std::exception_ptr failure() const;
 
  private:
