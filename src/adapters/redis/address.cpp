@@ -52,17 +52,17 @@ bool read_login(std::string_view login, Address& address) {
   return true;
 }
 
-bool read_place(std::string_view place, Address& address) {
+bool read_host_and_port(std::string_view text, Address& address) {
   std::string_view port;
-  if (place.starts_with('[')) {
-    const auto bracket = place.find(']');
+  if (text.starts_with('[')) {
+    const auto bracket = text.find(']');
     if (bracket == std::string_view::npos) return false;
-    address.host = place.substr(1, bracket - 1);
-    port = place.substr(bracket + 1);
+    address.host = text.substr(1, bracket - 1);
+    port = text.substr(bracket + 1);
   } else {
-    const auto colon = place.find(':');
-    address.host = place.substr(0, colon);
-    port = colon == std::string_view::npos ? std::string_view() : place.substr(colon);
+    const auto colon = text.find(':');
+    address.host = text.substr(0, colon);
+    port = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
   }
   if (address.host.empty() || address.host.find_first_of(" /@[]") != std::string::npos)
     return false;
@@ -92,7 +92,7 @@ Result<Address> Address::parse(std::string_view url) {
     if (!read_number(url.substr(slash + 1), address.db) || address.db < 0)
       return bad("the part after the last / must be the number of a database");
   }
-  if (!read_place(url.substr(0, slash), address))
+  if (!read_host_and_port(url.substr(0, slash), address))
     return bad("the host or its port is malformed (host[:port], IPv6 in brackets)");
   return address;
 }

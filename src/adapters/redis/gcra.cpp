@@ -2,8 +2,9 @@
 
 namespace memseal::redis {
 
-// Lua's numbers are doubles: exact, as all of these stay below 2^53. The value is the time at
-// which the bucket will be full; one that cannot be read counts as full.
+// Lua's numbers are doubles. They are exact here, because every value stays below 2^53.
+// The key's value is the time at which the bucket will be full. A value that is no number counts
+// as a bucket full of tokens.
 std::string_view gcra_script() noexcept {
   return R"lua(local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

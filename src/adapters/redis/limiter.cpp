@@ -14,7 +14,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using policy::BucketAnswer;
 
-constexpr std::size_t answer_size = 5;  // of the script's reply
+constexpr std::size_t answer_size = 5;  // elements of the script's reply
 
 std::int64_t micros(Clock::time_point at) {
   return std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count();
@@ -56,8 +56,8 @@ LinkOptions link_options(const LimiterOptions& options, std::function<void(bool)
 }
 
 runtime::Counter& command_counter(runtime::Metrics& metrics, const char* outcome) {
-  return metrics.counter("memseal_redis_commands_total",
-                         "Commands to Redis by what became of them.", {{"outcome", outcome}});
+  return metrics.counter("memseal_redis_commands_total", "Commands sent to Redis, by outcome.",
+                         {{"outcome", outcome}});
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ RedisLimiter::RedisLimiter(asio::any_io_executor executor, Address address, Limi
                            runtime::Metrics& metrics)
     : options_(std::move(options)),
       degraded_gauge_(metrics.gauge("memseal_ratelimit_degraded",
-                                    "Links whose last decision was made without Redis.")),
+                                    "Redis links whose last decision was made without Redis.")),
       commands_{&command_counter(metrics, "ok"),        &command_counter(metrics, "away"),
                 &command_counter(metrics, "timeout"),   &command_counter(metrics, "overloaded"),
                 &command_counter(metrics, "cancelled"), &command_counter(metrics, "error")},
@@ -81,9 +81,9 @@ RedisLimiter::~RedisLimiter() { set_degraded(false); }
 
 void RedisLimiter::link_changed(bool connected) {
   if (connected) {
-    // Another server may answer, or the same one without its memory.
+    // The new connection may lead to another server, or to one that restarted without its data.
     script_hash_.clear();
-    options_.local->doubt_all();
+    options_.local->mark_all_unsynced();
     breaker_ = policy::Breaker(
         {.failures_max = 3, .slow = options_.timeout * 2, .cool_down = std::chrono::seconds(1)});
   }
@@ -122,7 +122,7 @@ void RedisLimiter::count(const Result<Reply>& reply) {
   commands_[outcome]->Increment();
 }
 
-std::vector<std::string> RedisLimiter::script_call(const UserHash& user, std::int64_t owed_us,
+std::vector<std::string> RedisLimiter::script_call(const UserHash& user, std::int64_t debt_us,
                                                    bool by_hash) {
   const auto& rules = options_.local->rules();
   std::vector<std::string> words{by_hash ? "EVALSHA" : "EVAL",
@@ -130,11 +130,11 @@ std::vector<std::string> RedisLimiter::script_call(const UserHash& user, std::in
   words.push_back("rl:{" + to_hex(user.bytes.data(), 8) + '}');
   words.push_back(std::to_string(rules.tokens));
   words.push_back(std::to_string(rules.token_us()));
-  words.push_back(std::to_string(owed_us));
+  words.push_back(std::to_string(debt_us));
   return words;
 }
 
-asio::awaitable<Result<Reply>> RedisLimiter::run_script(const UserHash& user, std::int64_t owed_us,
+asio::awaitable<Result<Reply>> RedisLimiter::run_script(const UserHash& user, std::int64_t debt_us,
                                                         Clock::time_point until) {
   if (script_hash_.empty()) {
     std::vector<std::string> load{"SCRIPT", "LOAD", std::string(gcra_script())};
@@ -143,25 +143,25 @@ asio::awaitable<Result<Reply>> RedisLimiter::run_script(const UserHash& user, st
     if (!loaded || loaded->kind != Reply::Kind::text) co_return loaded;
     script_hash_ = loaded->text;
   }
-  auto reply = co_await link_.command(script_call(user, owed_us, true), left_until(until));
+  auto reply = co_await link_.command(script_call(user, debt_us, true), left_until(until));
   count(reply);
   if (is_error(reply, "NOSCRIPT")) {
-    // Someone flushed the scripts: this one call brings it back.
-    reply = co_await link_.command(script_call(user, owed_us, false), left_until(until));
+    // The server's script cache was flushed. EVAL runs the script and caches it again.
+    reply = co_await link_.command(script_call(user, debt_us, false), left_until(until));
     count(reply);
   }
   co_return reply;
 }
 
-asio::awaitable<std::optional<BucketAnswer>> RedisLimiter::ask(
+asio::awaitable<std::optional<BucketAnswer>> RedisLimiter::ask_redis(
     const runtime::RequestContext& context, const UserHash& user) {
   const auto started = Clock::now();
   if (!link_.connected() || !breaker_.allows(started)) co_return std::nullopt;
   const auto budget = std::min<Clock::duration>(options_.timeout, context.deadline.left());
-  const auto untold = options_.local->untold(user, micros(started));
-  const auto reply = co_await run_script(user, untold.debt_us, started + budget);
+  const auto unsynced = options_.local->unsynced(user, micros(started));
+  const auto reply = co_await run_script(user, unsynced.debt_us, started + budget);
   if (!reply && (reply.error().code == Errc::cancelled || budget < options_.timeout)) {
-    breaker_.forget();  // the caller's haste, not Redis's fault
+    breaker_.forget();  // the caller left or had little time: that is no failure of Redis
     co_return std::nullopt;
   }
   const auto took = Clock::now() - started;
@@ -169,8 +169,8 @@ asio::awaitable<std::optional<BucketAnswer>> RedisLimiter::ask(
   breaker_.record(Clock::now(), took, good);
   if (!good) co_return std::nullopt;
   const auto& items = reply->items;
-  // Counted from when it was asked: what this process believes is owed is never more than is.
-  options_.local->follow(user, micros(started), items[4].integer, untold);
+  // Use the time the request was sent, not received, so the local debt never overstates Redis's.
+  options_.local->reconcile(user, micros(started), items[4].integer, unsynced);
   co_return BucketAnswer{items[0].integer != 0, items[1].integer, items[2].integer,
                          items[3].integer};
 }
@@ -180,9 +180,9 @@ asio::awaitable<ports::Admission> RedisLimiter::admit(runtime::RequestContext co
   const auto& rules = options_.local->rules();
   std::optional<BucketAnswer> answer;
   try {
-    answer = co_await ask(context, who.hash());
+    answer = co_await ask_redis(context, who.hash());
   } catch (const boost::system::system_error&) {
-    // Cancelled between two steps: nobody waits for this answer, and it is one all the same.
+    // The caller was cancelled. Still decide, by the local bucket, because admit() must not throw.
     breaker_.forget();
   }
   set_degraded(!answer);
@@ -203,22 +203,22 @@ Result<std::shared_ptr<LocalBuckets>> make_local_buckets(const LimiterOptions& o
   return std::make_shared<LocalBuckets>(rules);
 }
 
-Result<std::unique_ptr<AnyLimiter>> make_limiter(asio::any_io_executor executor,
-                                                 LimiterOptions options,
-                                                 runtime::Metrics& metrics) {
+Result<std::unique_ptr<ManagedLimiter>> make_limiter(asio::any_io_executor executor,
+                                                     LimiterOptions options,
+                                                     runtime::Metrics& metrics) {
   if (!options.local) {
     auto local = make_local_buckets(options);
     if (!local) return local.error();
     options.local = std::move(*local);
   }
   if (options.url.empty())
-    return std::unique_ptr<AnyLimiter>(std::make_unique<MemoryLimiter>(options.local));
+    return std::unique_ptr<ManagedLimiter>(std::make_unique<MemoryLimiter>(options.local));
   if (options.timeout < std::chrono::milliseconds(1))
     return Error{Errc::bad_config, "must be at least 1 ms", "redis.timeout_ms"};
   auto address = Address::parse(options.url);
   if (!address) return address.error();
   options.url.clear();  // it holds the password
-  return std::unique_ptr<AnyLimiter>(std::make_unique<RedisLimiter>(
+  return std::unique_ptr<ManagedLimiter>(std::make_unique<RedisLimiter>(
       std::move(executor), std::move(*address), std::move(options), metrics));
 }
 

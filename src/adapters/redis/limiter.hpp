@@ -18,31 +18,35 @@ struct LimiterOptions {
   std::string url;                        ///< redis://…; empty: no Redis
   std::int64_t requests = 100;            ///< tokens of a full bucket
   std::int64_t window_s = 3'600;          ///< seconds in which an empty one fills
-  std::chrono::milliseconds timeout{50};  ///< for Redis to answer
-  /// The process's own buckets. Limiters of one process share theirs; null: one of its own.
+  std::chrono::milliseconds timeout{50};  ///< for one decision in Redis
+  /// Shared by all limiters of the process. Null: this limiter makes one for itself.
   std::shared_ptr<LocalBuckets> local = nullptr;
 };
 
-/// A Limiter that has a life: what the service sees of either kind.
-class AnyLimiter : public ports::Limiter {
+/// A Limiter that the service starts and stops.
+class ManagedLimiter : public ports::Limiter {
  public:
-  /// Whether the shared buckets are within reach; true where none are used. Any thread.
+  /// Whether Redis is reachable; true where no Redis is used. Thread: any.
   virtual bool connected() const noexcept = 0;
-  /// Lets the io_context end. Any thread; idempotent. admit() goes on, locally.
+  /// Releases the io_context, so that its run() can return. Thread: any. Idempotent.
+  /// admit() works on, with the local buckets.
   virtual void close() = 0;
 };
 
-/// Buckets in Redis, one EVALSHA a decision, by the server's clock; exact for any number of
-/// processes and requests at a time. Redis away, failing, or slower than `timeout`: the process's
-/// own bucket of that user decides (Admission::degraded), which knows the last state that Redis
-/// showed; when Redis is back, it is told what was given away meanwhile. After three failures in a
-/// row it is asked once a second, so that a hanging server costs few requests the timeout.
-/// One link, used on `executor`, where admit() is awaited.
+/// Buckets in Redis: one EVALSHA a decision, by the server's clock, exact for any number of
+/// processes and concurrent requests.
+///
+/// When Redis is unreachable, fails, or is slower than `timeout`, the local bucket of that user
+/// decides (Admission::degraded). The local bucket knows the last state that Redis reported. The
+/// next request that reaches Redis carries the debt that Redis has not seen.
+/// After three failures in a row Redis is asked once a second, because each request to a hanging
+/// server would cost its caller the whole timeout.
+/// Thread: that of `executor`, where admit() is awaited.
 ///
 /// Key: `rl:{<first 16 hex digits of user_hash>}`; it expires when the bucket is full.
-/// Metrics: memseal_ratelimit_degraded (links whose last decision was not made in Redis),
+/// Metrics: memseal_ratelimit_degraded (links whose last decision was local),
 /// memseal_redis_commands_total{outcome="ok|away|timeout|overloaded|cancelled|error"}.
-class RedisLimiter final : public AnyLimiter {
+class RedisLimiter final : public ManagedLimiter {
  public:
   /// `options.local` is set, its rules are `requests` and `window_s`.
   RedisLimiter(asio::any_io_executor executor, Address address, LimiterOptions options,
@@ -61,11 +65,11 @@ class RedisLimiter final : public AnyLimiter {
  private:
   using Clock = std::chrono::steady_clock;
 
-  asio::awaitable<std::optional<policy::BucketAnswer>> ask(const runtime::RequestContext& context,
-                                                           const UserHash& user);
-  asio::awaitable<Result<Reply>> run_script(const UserHash& user, std::int64_t owed_us,
+  asio::awaitable<std::optional<policy::BucketAnswer>> ask_redis(
+      const runtime::RequestContext& context, const UserHash& user);
+  asio::awaitable<Result<Reply>> run_script(const UserHash& user, std::int64_t debt_us,
                                             Clock::time_point until);
-  std::vector<std::string> script_call(const UserHash& user, std::int64_t owed_us, bool by_hash);
+  std::vector<std::string> script_call(const UserHash& user, std::int64_t debt_us, bool by_hash);
   void link_changed(bool connected);
   void set_degraded(bool degraded);
   void count(const Result<Reply>& reply);
@@ -74,13 +78,13 @@ class RedisLimiter final : public AnyLimiter {
   runtime::Gauge& degraded_gauge_;
   std::array<runtime::Counter*, 6> commands_;
   policy::Breaker breaker_;
-  std::string script_hash_;  // as the server told; empty: not loaded yet
+  std::string script_hash_;  // of SCRIPT LOAD; empty: not loaded on this connection
   bool degraded_ = false;
-  RedisLink link_;  // last: it calls back until it is gone
+  RedisLink link_;  // last, because it calls link_changed() until it is destroyed
 };
 
-/// Buckets in this process alone: never degraded, always connected. Any thread.
-class MemoryLimiter final : public AnyLimiter {
+/// Buckets in this process only: never degraded, always connected. Thread: any.
+class MemoryLimiter final : public ManagedLimiter {
  public:
   explicit MemoryLimiter(std::shared_ptr<LocalBuckets> buckets) : buckets_(std::move(buckets)) {}
 
@@ -93,16 +97,17 @@ class MemoryLimiter final : public AnyLimiter {
   std::shared_ptr<LocalBuckets> buckets_;
 };
 
-/// The limiter that `options` ask for. Errors: bad_config.
-Result<std::unique_ptr<AnyLimiter>> make_limiter(asio::any_io_executor executor,
-                                                 LimiterOptions options, runtime::Metrics& metrics);
+/// The limiter that `options` describe. Errors: bad_config.
+Result<std::unique_ptr<ManagedLimiter>> make_limiter(asio::any_io_executor executor,
+                                                     LimiterOptions options,
+                                                     runtime::Metrics& metrics);
 
 /// The buckets that limiters of one process share. Errors: bad_config.
 Result<std::shared_ptr<LocalBuckets>> make_local_buckets(const LimiterOptions& options);
 
-/// The Lua script. KEYS: bucket. ARGV: tokens, microseconds a token, microseconds owed beyond what
-/// it knows. Replies {allowed, remaining, reset_s, retry_after_s, microseconds owed afterwards}:
-/// policy::TokenBucket::owe() and take() by the server's TIME.
+/// The Lua script: policy::TokenBucket::owe() and take() by the server's TIME.
+/// KEYS: bucket. ARGV: tokens, microseconds a token, debt in microseconds that the caller knows of.
+/// Replies {allowed, remaining, reset_s, retry_after_s, debt afterwards in microseconds}.
 std::string_view gcra_script() noexcept;
 
 }  // namespace memseal::redis

@@ -13,13 +13,14 @@ namespace memseal::redis {
 
 namespace {
 
-/// Completes `handler` once, on its own executor, whichever of reply, time and caller is first.
+/// Completes `handler` once, on its own executor: with the reply, the timeout or the cancellation,
+/// whichever comes first.
 template <class Handler>
 void initiate(Handler handler, const std::shared_ptr<LinkCore>& core,
               const std::vector<std::string>& words, std::chrono::milliseconds timeout) {
   auto slot = asio::get_associated_cancellation_slot(handler);
   auto held = std::make_shared<Handler>(std::move(handler));
-  // Posted: the caller must not resume inside hiredis, nor inside its own call.
+  // Post, because the caller must not resume inside hiredis, nor inside its own call.
   auto done = [held, executor = core->executor()](Result<Reply> reply) {
     auto resume_on = asio::get_associated_executor(*held, executor);
     asio::post(resume_on, [held, reply = std::move(reply)]() mutable {
@@ -32,7 +33,8 @@ void initiate(Handler handler, const std::shared_ptr<LinkCore>& core,
   const auto id = core->send(words, timeout, std::move(done));
   if (id == 0 || !slot.is_connected()) return;
   slot.assign([weak = std::weak_ptr(core), id](asio::cancellation_type) {
-    if (const auto self = weak.lock()) self->give_up(id, {Errc::cancelled, "the caller went away"});
+    if (const auto self = weak.lock())
+      self->fail(id, {Errc::cancelled, "the caller was cancelled"});
   });
 }
 

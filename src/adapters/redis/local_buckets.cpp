@@ -6,7 +6,7 @@
 
 namespace memseal::redis {
 
-// A user hash is a keyed hash already: any of its bytes are as good as another hash of them.
+// A user hash is the output of a keyed hash, so any eight of its bytes are a good hash value.
 std::size_t LocalBuckets::Hash::operator()(const UserHash& user) const noexcept {
   std::size_t value;
   std::memcpy(&value, user.bytes.data(), sizeof value);
@@ -19,16 +19,16 @@ LocalBuckets::LocalBuckets(policy::BucketRules rules, std::size_t users_max)
 }
 
 LocalBuckets::Entry& LocalBuckets::entry_of(const UserHash& user) {
-  if (const auto known = places_.find(user); known != places_.end()) {
+  if (const auto known = by_user_.find(user); known != by_user_.end()) {
     entries_.splice(entries_.begin(), entries_, known->second);
     return entries_.front();
   }
   if (entries_.size() >= users_max_) {
-    places_.erase(entries_.back().user);
+    by_user_.erase(entries_.back().user);
     entries_.pop_back();
   }
-  entries_.push_front({.user = user, .doubt = doubts_});
-  places_.emplace(user, entries_.begin());
+  entries_.push_front({.user = user, .round = rounds_});
+  by_user_.emplace(user, entries_.begin());
   return entries_.front();
 }
 
@@ -40,28 +40,30 @@ policy::BucketAnswer LocalBuckets::take(const UserHash& user, std::int64_t now_u
   return answer;
 }
 
-LocalBuckets::Untold LocalBuckets::untold(const UserHash& user, std::int64_t now_us) {
+LocalBuckets::Unsynced LocalBuckets::unsynced(const UserHash& user, std::int64_t now_us) {
   const std::lock_guard lock(mutex_);
   auto& entry = entry_of(user);
-  if (entry.doubt != doubts_) {
-    entry.doubt = doubts_;
+  if (entry.round != rounds_) {
+    entry.round = rounds_;
     ++entry.version;
   }
-  if (entry.told == entry.version) return {0, entry.version};
+  if (entry.synced == entry.version) return {0, entry.version};
   return {entry.bucket.debt_us(rules_, now_us), entry.version};
 }
 
-void LocalBuckets::follow(const UserHash& user, std::int64_t now_us, std::int64_t debt_us,
-                          Untold told) {
+void LocalBuckets::reconcile(const UserHash& user, std::int64_t now_us, std::int64_t debt_us,
+                             Unsynced sent) {
   const std::lock_guard lock(mutex_);
   auto& entry = entry_of(user);
   entry.bucket.owe(rules_, now_us, debt_us);
-  entry.told = std::max(entry.told, told.version);
+  // Only up to the version that was sent: a decision made since then stays unsynced. The maximum,
+  // because replies may arrive in another order than their requests left.
+  entry.synced = std::max(entry.synced, sent.version);
 }
 
-void LocalBuckets::doubt_all() {
+void LocalBuckets::mark_all_unsynced() {
   const std::lock_guard lock(mutex_);
-  ++doubts_;
+  ++rounds_;
 }
 
 std::size_t LocalBuckets::size() const {

@@ -1,5 +1,5 @@
 #pragma once
-// Token buckets inside this process: the limiter without Redis, and the one behind it.
+// Token buckets inside this process: the limiter without Redis, and the fallback with Redis.
 #include "base/ids.hpp"
 #include "pure/policy/token_bucket.hpp"
 
@@ -10,12 +10,12 @@
 
 namespace memseal::redis {
 
-/// One bucket a user, for at most `users_max` users; the least recently seen one makes room. Shared
-/// by all limiters of a process, so that its loops together keep one limit. Any thread: the lock
-/// is held for well under a microsecond and never across a suspension.
+/// One bucket a user, for at most `users_max` users; the least recently seen user makes room.
+/// All limiters of a process share one LocalBuckets, so that its loops together keep one limit.
 ///
-/// Behind Redis it also follows the shared buckets, so that it carries on where they left off, and
-/// knows what it gave away in their absence, so that they can be told.
+/// Behind Redis it also copies the debt of the shared buckets, so that it continues where they
+/// left off, and remembers which of its own decisions Redis has not seen.
+/// Thread: any. The lock is held for well under a microsecond, never across a suspension.
 class LocalBuckets {
  public:
   explicit LocalBuckets(policy::BucketRules rules, std::size_t users_max = 65'536);
@@ -25,17 +25,17 @@ class LocalBuckets {
   /// Takes a token. `now_us`: a steady clock, the same for all calls.
   policy::BucketAnswer take(const UserHash& user, std::int64_t now_us);
 
-  /// What the shared bucket is to be told: microseconds owed at `now_us` by decisions it may not
-  /// know of, 0 when there are none.
-  struct Untold {
-    std::int64_t debt_us = 0;
-    std::uint64_t version = 0;
+  /// Debt from local decisions that Redis has not seen.
+  struct Unsynced {
+    std::int64_t debt_us = 0;   ///< microseconds; 0: Redis has seen them all
+    std::uint64_t version = 0;  ///< up to which decision the debt counts
   };
-  Untold untold(const UserHash& user, std::int64_t now_us);
-  /// The shared bucket, told `told`, answered that `debt_us` was owed at `now_us` or later.
-  void follow(const UserHash& user, std::int64_t now_us, std::int64_t debt_us, Untold told);
-  /// The shared buckets were out of reach and may have been lost: tell them everything anew.
-  void doubt_all();
+  Unsynced unsynced(const UserHash& user, std::int64_t now_us);
+  /// Records Redis's reply to a request that carried `sent`: Redis now knows that debt, and
+  /// reports a debt of `debt_us` at `now_us` or later.
+  void reconcile(const UserHash& user, std::int64_t now_us, std::int64_t debt_us, Unsynced sent);
+  /// Redis was out of reach and may have lost its buckets: send every debt again.
+  void mark_all_unsynced();
 
   std::size_t size() const;
 
@@ -43,9 +43,9 @@ class LocalBuckets {
   struct Entry {
     UserHash user;
     policy::TokenBucket bucket;
-    std::uint64_t version = 0;  // of the last decision or doubt the shared one lacks
-    std::uint64_t told = 0;     // equal to version: it lacks none
-    std::uint64_t doubt = 0;    // the round of doubt_all() it was told in
+    std::uint64_t version = 0;  // counts decisions, and each mark_all_unsynced()
+    std::uint64_t synced = 0;   // the version that Redis has seen
+    std::uint64_t round = 0;    // the mark_all_unsynced() that `version` counts already
   };
   struct Hash {
     std::size_t operator()(const UserHash& user) const noexcept;
@@ -56,9 +56,9 @@ class LocalBuckets {
   const policy::BucketRules rules_;
   const std::size_t users_max_;
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;  // the most recently seen first
-  std::unordered_map<UserHash, std::list<Entry>::iterator, Hash> places_;
-  std::uint64_t doubts_ = 0;
+  std::list<Entry> entries_;  // the most recently seen user first
+  std::unordered_map<UserHash, std::list<Entry>::iterator, Hash> by_user_;
+  std::uint64_t rounds_ = 0;  // calls of mark_all_unsynced()
 };
 
 }  // namespace memseal::redis

@@ -24,7 +24,7 @@ Error not_set(const std::string& key, const std::string& hint) {
 }  // namespace
 
 LoopParts::LoopParts(ServiceParts& parts, std::size_t loop,
-                     std::unique_ptr<redis::AnyLimiter> buckets, http::Options options)
+                     std::unique_ptr<redis::ManagedLimiter> buckets, http::Options options)
     : limiter(std::move(buckets)),
       breaker({.slow = std::chrono::milliseconds(parts.config.rerank.budget_ms)}),
       query{*parts.embedder,   *parts.search,

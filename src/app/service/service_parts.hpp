@@ -18,10 +18,10 @@ struct ServiceParts;
 
 /// One I/O thread's share: its own bucket link, breaker and listener, so nothing needs a mutex.
 struct LoopParts {
-  LoopParts(ServiceParts& parts, std::size_t loop, std::unique_ptr<redis::AnyLimiter> buckets,
+  LoopParts(ServiceParts& parts, std::size_t loop, std::unique_ptr<redis::ManagedLimiter> buckets,
             http::Options options);
 
-  std::unique_ptr<redis::AnyLimiter> limiter;
+  std::unique_ptr<redis::ManagedLimiter> limiter;
   policy::Breaker breaker;
   query::Parts query;
   http::Api api;

@@ -22,8 +22,7 @@ crypto::Tenant tenant(const std::string& user) {
 /// A limiter on the running coroutine's executor.
 struct Limits {
   Limits(asio::any_io_executor executor, const std::string& url, LimiterOptions options = {})
-      : limiter(std::move(executor), *Address::parse(url), with_local(options),
-                metrics) {}
+      : limiter(std::move(executor), *Address::parse(url), with_local(options), metrics) {}
 
   static LimiterOptions with_local(LimiterOptions options) {
     if (!options.local) options.local = *make_local_buckets(options);
@@ -230,7 +229,7 @@ asio::awaitable<void> killed_under_load(RedisServer& server) {
   }
   EXPECT_LT(Clock::now() - back, 5s);
   EXPECT_FALSE(answer.degraded);
-  EXPECT_FALSE(answer.allowed) << "Redis was told what this process knows";
+  EXPECT_FALSE(answer.allowed) << "Redis knows the debt of this process";
   EXPECT_FALSE(limits.degraded());
   EXPECT_TRUE((co_await admit(limits, "another")).allowed);
 }

@@ -12,11 +12,11 @@ crypto::Tenant tenant(const std::string& user) {
   return keyer.tenant_of(*UserId::parse(user));
 }
 
-asio::awaitable<ports::Admission> admit(AnyLimiter& limiter, const std::string& user) {
+asio::awaitable<ports::Admission> admit(ManagedLimiter& limiter, const std::string& user) {
   return limiter.admit(runtime::RequestContext{"r"}, tenant(user));
 }
 
-asio::awaitable<void> three_of_five(AnyLimiter& limiter, bool degraded) {
+asio::awaitable<void> three_of_five(ManagedLimiter& limiter, bool degraded) {
   for (int i = 0; i < 5; ++i) {
     const auto answer = co_await admit(limiter, "u");
     EXPECT_EQ(answer.allowed, i < 3) << i;
@@ -48,7 +48,7 @@ TEST(MemoryLimiter, LimitsEachUserWithoutRedis) {
   (*limiter)->close();
 }
 
-asio::awaitable<void> take(AnyLimiter& limiter, int times, int& allowed) {
+asio::awaitable<void> take(ManagedLimiter& limiter, int times, int& allowed) {
   for (int i = 0; i < times; ++i) {
     const auto answer = co_await admit(limiter, "u");
     allowed += answer.allowed;

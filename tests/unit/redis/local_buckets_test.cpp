@@ -45,45 +45,45 @@ TEST(LocalBuckets, ForgetTheLeastRecentlySeenUserAndNoOther) {
   EXPECT_TRUE(buckets.take(user(2), now_us).allowed);
 }
 
-TEST(LocalBuckets, CarryOnWhereTheSharedOneLeftOff) {
+TEST(LocalBuckets, ContinueWhereTheSharedOneLeftOff) {
   LocalBuckets buckets(rules);
-  buckets.follow(user(1), now_us, 70 * second_us, buckets.untold(user(1), now_us));
+  buckets.reconcile(user(1), now_us, 70 * second_us, buckets.unsynced(user(1), now_us));
   EXPECT_EQ(drain(buckets, user(1)), 3);
 }
 
-TEST(LocalBuckets, HaveNothingToTellBeforeTheyDecidedAnything) {
+TEST(LocalBuckets, HaveNothingUnsyncedBeforeTheyDecidedAnything) {
   LocalBuckets buckets(rules);
-  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
-  buckets.follow(user(1), now_us, 70 * second_us, buckets.untold(user(1), now_us));
-  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
+  EXPECT_EQ(buckets.unsynced(user(1), now_us).debt_us, 0);
+  buckets.reconcile(user(1), now_us, 70 * second_us, buckets.unsynced(user(1), now_us));
+  EXPECT_EQ(buckets.unsynced(user(1), now_us).debt_us, 0);
 }
 
-TEST(LocalBuckets, TellOnceWhatTheyGaveAway) {
+TEST(LocalBuckets, ReportOnceWhatTheyGaveAway) {
   LocalBuckets buckets(rules);
   for (int i = 0; i < 4; ++i) buckets.take(user(1), now_us);
-  const auto told = buckets.untold(user(1), now_us);
-  EXPECT_EQ(told.debt_us, 40 * second_us);
-  EXPECT_EQ(buckets.untold(user(1), now_us + 15 * second_us).debt_us, 25 * second_us);
-  buckets.follow(user(1), now_us, 50 * second_us, told);
-  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
+  const auto sent = buckets.unsynced(user(1), now_us);
+  EXPECT_EQ(sent.debt_us, 40 * second_us);
+  EXPECT_EQ(buckets.unsynced(user(1), now_us + 15 * second_us).debt_us, 25 * second_us);
+  buckets.reconcile(user(1), now_us, 50 * second_us, sent);
+  EXPECT_EQ(buckets.unsynced(user(1), now_us).debt_us, 0);
 }
 
-TEST(LocalBuckets, ADecisionBetweenQuestionAndAnswerStaysUntold) {
+TEST(LocalBuckets, ADecisionBetweenRequestAndReplyStaysUnsynced) {
   LocalBuckets buckets(rules);
-  const auto told = buckets.untold(user(1), now_us);
+  const auto sent = buckets.unsynced(user(1), now_us);
   buckets.take(user(1), now_us);
-  buckets.follow(user(1), now_us, 0, told);
-  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 10 * second_us);
+  buckets.reconcile(user(1), now_us, 0, sent);
+  EXPECT_EQ(buckets.unsynced(user(1), now_us).debt_us, 10 * second_us);
 }
 
-TEST(LocalBuckets, TellEverythingAnewAfterADoubt) {
+TEST(LocalBuckets, ReportEverythingAgainOnceMarkedUnsynced) {
   LocalBuckets buckets(rules);
-  buckets.follow(user(1), now_us, 70 * second_us, buckets.untold(user(1), now_us));
-  buckets.doubt_all();
-  const auto told = buckets.untold(user(1), now_us);
-  EXPECT_EQ(told.debt_us, 70 * second_us);
-  buckets.follow(user(1), now_us, 70 * second_us, told);
-  EXPECT_EQ(buckets.untold(user(1), now_us).debt_us, 0);
+  buckets.reconcile(user(1), now_us, 70 * second_us, buckets.unsynced(user(1), now_us));
+  buckets.mark_all_unsynced();
+  const auto sent = buckets.unsynced(user(1), now_us);
+  EXPECT_EQ(sent.debt_us, 70 * second_us);
+  buckets.reconcile(user(1), now_us, 70 * second_us, sent);
+  EXPECT_EQ(buckets.unsynced(user(1), now_us).debt_us, 0);
 }
 
 TEST(LocalBuckets, AreExactForManyThreads) {

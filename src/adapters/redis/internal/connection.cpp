@@ -10,18 +10,18 @@ using boost::system::error_code;
 
 std::shared_ptr<Connection> Connection::open(const asio::any_io_executor& executor,
                                              const std::string& ip, std::uint16_t port,
-                                             Events events, std::string& reason) {
+                                             Events events, std::string& cause) {
   redisOptions options{};
   REDIS_OPTIONS_SET_TCP(&options, ip.c_str(), port);
   redisAsyncContext* context = redisAsyncConnectWithOptions(&options);
-  if (context == nullptr) return reason = "out of memory", nullptr;
+  if (context == nullptr) return cause = "out of memory", nullptr;
   if (context->err != 0) {
-    reason = context->errstr;
+    cause = context->errstr;
     redisAsyncFree(context);
     return nullptr;
   }
   std::shared_ptr<Connection> made(new Connection(executor, context, std::move(events)));
-  made->hook();
+  made->install_hooks();
   return made;
 }
 
@@ -32,12 +32,13 @@ Connection::Connection(const asio::any_io_executor& executor, redisAsyncContext*
       socket_(executor, context->c.fd),
       events_(std::move(events)) {}
 
-// hiredis holds a share until its context is freed, so the context is gone by now.
+// hiredis holds a shared_ptr to this object until it frees its context, so that is freed by now.
 Connection::~Connection() { MEMSEAL_ASSERT(context_ == nullptr); }
 
-void Connection::hook() {
-  // The share lives until dataCleanup, hiredis's very last call: the callbacks of open commands
-  // run after `cleanup` when the peer went away, but before it when we free the context.
+void Connection::install_hooks() {
+  // hiredis's shared_ptr lives until dataCleanup, its very last call, because callbacks of open
+  // commands run after `cleanup` when the peer closed, but before `cleanup` when we free the
+  // context.
   context_->data = new std::shared_ptr<Connection>(shared_from_this());
   context_->dataCleanup = [](void* data) {
     const std::unique_ptr<std::shared_ptr<Connection>> share(
@@ -56,8 +57,9 @@ void Connection::hook() {
     from(data).arm_write();
   };
   hooks.delWrite = [](void* data) { from(data).want_write_ = false; };
-  hooks.cleanup = [](void* data) { from(data).let_go(); };
-  // Without a connect callback hiredis would not ask for writability, and not see the connect end.
+  hooks.cleanup = [](void* data) { from(data).on_context_freed(); };
+  // Without a connect callback hiredis does not wait for writability and so never sees that the
+  // connect ended.
   redisAsyncSetConnectCallback(context_, [](const redisAsyncContext*, int) {});
 }
 
@@ -79,9 +81,9 @@ bool Connection::send(const std::vector<std::string>& words, std::uintptr_t id) 
                                sizes.data()) == REDIS_OK;
 }
 
-void Connection::drop(const char* reason) {
+void Connection::drop(const char* cause) {
   if (context_ == nullptr) return;
-  reason_ = reason;
+  cause_ = cause;
   redisAsyncFree(context_);
 }
 
@@ -107,15 +109,15 @@ void Connection::arm_write() {
   });
 }
 
-void Connection::let_go() {
-  if (reason_.empty() && context_->c.err != 0) reason_ = context_->c.errstr;
+void Connection::on_context_freed() {
+  if (cause_.empty() && context_->c.err != 0) cause_ = context_->c.errstr;
   context_ = nullptr;
   socket_.release();  // cancels the armed waits; hiredis closes the descriptor
 }
 
 void Connection::report_end() {
-  asio::post(executor_, [ended = std::move(events_.ended), reason = std::move(reason_)] {
-    ended(reason.empty() ? "closed" : reason);
+  asio::post(executor_, [ended = std::move(events_.ended), cause = std::move(cause_)] {
+    ended(cause.empty() ? "closed" : cause);
   });
 }
 

@@ -9,49 +9,49 @@
 
 namespace memseal::redis {
 
-/// hiredis may free its context inside any redisAsyncHandle*() call, and frees it on its own when
-/// the peer goes away. So everything that outlives such a call sits in this shared object, whose
-/// `context_` is null from then on, and replies find who waits for them by number.
+/// hiredis may free its context inside any redisAsyncHandle*() call, and does so by itself when the
+/// peer closes. Everything that must outlive such a call therefore lies in this shared object:
+/// `context_` is null from then on, and a reply finds its waiter by number.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   struct Events {
-    /// A reply came; null: the connection ended before it. Called inside hiredis.
+    /// A reply came; null: the connection ended first. Called inside hiredis.
     std::function<void(std::uintptr_t id, const redisReply* reply)> replied;
-    /// The connection is gone, and why. Once; posted.
-    std::function<void(std::string reason)> ended;
+    /// The connection has ended, for this cause. Called once, posted.
+    std::function<void(std::string cause)> ended;
   };
 
-  /// Begins to connect to a numeric address. Null, and the reason, when that fails at once.
+  /// Begins to connect to a numeric address. Null, and `cause` is set, when that fails at once.
   static std::shared_ptr<Connection> open(const asio::any_io_executor& executor,
                                           const std::string& ip, std::uint16_t port, Events events,
-                                          std::string& reason);
+                                          std::string& cause);
   ~Connection();
 
   /// False when the connection is ending.
   bool send(const std::vector<std::string>& words, std::uintptr_t id);
 
-  /// Ends it: `replied` with null for what is open, then `ended`.
-  void drop(const char* reason);
+  /// Ends the connection: calls `replied` with null for each open command, then `ended`.
+  void drop(const char* cause);
 
  private:
   Connection(const asio::any_io_executor& executor, redisAsyncContext* context, Events events);
 
-  void hook();
+  void install_hooks();
   void arm_read();
   void arm_write();
-  void let_go();
+  void on_context_freed();
   void report_end();
   static Connection& from(void* data) { return **static_cast<std::shared_ptr<Connection>*>(data); }
 
   asio::any_io_executor executor_;
   redisAsyncContext* context_;             // null once hiredis frees it
-  asio::posix::stream_descriptor socket_;  // the descriptor is hiredis's own
+  asio::posix::stream_descriptor socket_;  // hiredis owns and closes the descriptor
   Events events_;
-  std::string reason_;
+  std::string cause_;
   bool want_read_ = false, want_write_ = false, read_armed_ = false, write_armed_ = false;
 };
 
-/// What hiredis shows only during its callback.
+/// A copy of a reply that hiredis frees after its callback.
 Reply copy_of(const redisReply& reply);
 
 }  // namespace memseal::redis

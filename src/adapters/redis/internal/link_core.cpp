@@ -19,7 +19,7 @@ std::string text_of(const SecretBytes& secret) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
-Error away(std::string message = "Redis is away") {
+Error unavailable(std::string message = "Redis is unavailable") {
   return {Errc::unavailable, std::move(message)};
 }
 
@@ -46,8 +46,7 @@ void LinkCore::stop() {
   connect_timer_.cancel();
   resolver_.cancel();
   set_connected(false);
-  while (!waiters_.empty())
-    give_up(waiters_.begin()->first, {Errc::cancelled, "the link was closed"});
+  while (!waiters_.empty()) fail(waiters_.begin()->first, {Errc::cancelled, "the link was closed"});
   if (auto open = std::move(connection_)) open->drop("closed");
   changed_.cancel();
 }
@@ -57,12 +56,12 @@ void LinkCore::attempt() {
   error_code not_numeric;
   const auto address = asio::ip::make_address(address_.host, not_numeric);
   if (!not_numeric) return connect_to(address.to_string());
-  // hiredis would resolve names itself, and block the loop.
+  // Resolve here, because hiredis would block the loop while it resolves a name.
   resolver_.async_resolve(address_.host, std::to_string(address_.port),
                           [self = shared_from_this()](error_code ec, auto results) {
                             if (self->stopped_) return;
                             if (ec || results.empty())
-                              return self->retry("cannot resolve its name");
+                              return self->retry("cannot resolve the host name");
                             self->connect_to(results.begin()->endpoint().address().to_string());
                           });
 }
@@ -70,14 +69,14 @@ void LinkCore::attempt() {
 void LinkCore::connect_to(const std::string& ip) {
   const auto number = ++attempt_;
   unanswered_ = 0;
-  std::string reason;
+  std::string cause;
   Connection::Events events{
       [self = shared_from_this(), number](std::uintptr_t id, const redisReply* reply) {
-        if (self->attempt_ == number) self->replied(id, reply);
+        if (self->attempt_ == number) self->on_reply(id, reply);
       },
-      [self = shared_from_this(), number](const std::string& why) { self->ended(number, why); }};
-  connection_ = Connection::open(executor_, ip, address_.port, std::move(events), reason);
-  if (!connection_) return retry(reason);
+      [self = shared_from_this(), number](const std::string& why) { self->on_end(number, why); }};
+  connection_ = Connection::open(executor_, ip, address_.port, std::move(events), cause);
+  if (!connection_) return retry(cause);
   connect_timer_.expires_after(options_.connect_timeout);
   connect_timer_.async_wait([self = shared_from_this(), number](error_code ec) {
     if (ec || self->stopped_ || self->attempt_ != number || self->connected()) return;
@@ -103,21 +102,21 @@ void LinkCore::handshake_step(std::vector<std::string> words, bool last) {
       [self = shared_from_this(), number, last](Result<Reply> reply) {
         if (self->attempt_ != number || self->stopped_ || !reply) return;
         if (reply->kind == Reply::Kind::error) {
-          // The server's words, such as WRONGPASS or LOADING; they hold nothing of ours.
+          // The server's text, such as WRONGPASS or LOADING. It repeats nothing that we sent.
           if (self->connection_) self->connection_->drop(reply->text.substr(0, 80).c_str());
         } else if (last) {
-          self->come_up();
+          self->on_ready();
         }
       },
       options_.connect_timeout * 2);
-  if (!push(words, id)) give_up(id, away());
+  if (!transmit(words, id)) fail(id, unavailable());
   for (auto& word : words) wipe(word.data(), word.size());
 }
 
-void LinkCore::come_up() {
+void LinkCore::on_ready() {
   connect_timer_.cancel();
   backoff_.reset();
-  if (std::exchange(reported_away_, false)) runtime::log(LogLevel::info, "redis_back");
+  if (std::exchange(logged_disconnect_, false)) runtime::log(LogLevel::info, "redis.connected");
   set_connected(true);
   changed_.cancel();
 }
@@ -127,21 +126,21 @@ void LinkCore::set_connected(bool connected) {
   if (options_.on_change) options_.on_change(connected);
 }
 
-void LinkCore::ended(std::uint64_t attempt, const std::string& reason) {
+void LinkCore::on_end(std::uint64_t attempt, const std::string& cause) {
   if (attempt != attempt_ || stopped_) return;
   connection_.reset();
   connect_timer_.cancel();
-  retry(reason);
+  retry(cause);
 }
 
-void LinkCore::retry(const std::string& reason) {
+void LinkCore::retry(const std::string& cause) {
   if (stopped_) return;
-  if (!std::exchange(reported_away_, true))
-    runtime::log(LogLevel::warn, "redis_away", {{"reason", reason}});
+  if (!std::exchange(logged_disconnect_, true))
+    runtime::log(LogLevel::warn, "redis.disconnected", {{"cause", cause}});
   set_connected(false);
-  while (!waiters_.empty()) give_up(waiters_.begin()->first, away());
+  while (!waiters_.empty()) fail(waiters_.begin()->first, unavailable());
   const auto unit = std::uniform_real_distribution<double>(0, 1)(random_);
-  // Jitter may draw nothing at all: an attempt a millisecond would still be too many.
+  // Never below retry_first, because jitter may draw zero, and attempts must not follow at once.
   retry_timer_.expires_after(std::max(backoff_.next(unit), options_.retry_first));
   retry_timer_.async_wait([self = shared_from_this()](error_code ec) {
     if (!ec) self->attempt();
@@ -159,42 +158,43 @@ std::uintptr_t LinkCore::wait_for(Done done, std::chrono::milliseconds timeout) 
   return id;
 }
 
-bool LinkCore::push(const std::vector<std::string>& words, std::uintptr_t id) {
+bool LinkCore::transmit(const std::vector<std::string>& words, std::uintptr_t id) {
   if (!connection_ || !connection_->send(words, id)) return false;
-  if (unanswered_++ == 0) heard_at_ = Clock::now();
+  if (unanswered_++ == 0) last_reply_at_ = Clock::now();
   return true;
 }
 
 std::uintptr_t LinkCore::send(const std::vector<std::string>& words,
                               std::chrono::milliseconds timeout, Done done) {
   if (stopped_) return done(Error{Errc::cancelled, "the link was closed"}), 0;
-  if (!connected()) return done(away()), 0;
+  if (!connected()) return done(unavailable()), 0;
   if (unanswered_ >= options_.commands_max)
     return done(Error{Errc::overloaded, "too many commands wait for Redis"}), 0;
   const auto id = wait_for(std::move(done), timeout);
-  if (push(words, id)) return id;
-  give_up(id, away());
+  if (transmit(words, id)) return id;
+  fail(id, unavailable());
   return 0;
 }
 
-void LinkCore::give_up(std::uintptr_t id, Error why) {
-  if (auto node = waiters_.extract(id)) node.mapped().done(std::move(why));
+void LinkCore::fail(std::uintptr_t id, Error error) {
+  if (auto node = waiters_.extract(id)) node.mapped().done(std::move(error));
 }
 
 void LinkCore::on_timeout(std::uintptr_t id) {
-  give_up(id, {Errc::timeout, "Redis did not answer in time"});
-  // A peer that went away without a word, or hangs: its answers would come too late anyway.
-  if (unanswered_ > 0 && connection_ && Clock::now() - heard_at_ >= options_.silence_max)
-    connection_->drop("silent with commands open");
+  fail(id, {Errc::timeout, "Redis did not answer in time"});
+  // The server vanished without closing, or hangs. Its replies would come too late anyway.
+  if (unanswered_ > 0 && connection_ && Clock::now() - last_reply_at_ >= options_.silence_max)
+    connection_->drop("no reply to open commands");
 }
 
-void LinkCore::replied(std::uintptr_t id, const redisReply* reply) {
+void LinkCore::on_reply(std::uintptr_t id, const redisReply* reply) {
   if (unanswered_ > 0) --unanswered_;
-  heard_at_ = Clock::now();
+  last_reply_at_ = Clock::now();
   auto node = waiters_.extract(id);
-  if (!node) return;  // its waiter gave up
-  node.mapped().done(reply == nullptr ? Result<Reply>(away("Redis went away"))
-                                      : Result<Reply>(copy_of(*reply)));
+  if (!node) return;  // the waiter has timed out or was cancelled
+  node.mapped().done(reply == nullptr
+                         ? Result<Reply>(unavailable("the connection to Redis was lost"))
+                         : Result<Reply>(copy_of(*reply)));
 }
 
 }  // namespace memseal::redis

@@ -1,5 +1,5 @@
 #pragma once
-// What keeps a RedisLink up: attempts, the handshake, who waits for which reply.
+// The engine of a RedisLink: attempts to connect, the handshake, and who waits for which reply.
 #include "adapters/redis/internal/connection.hpp"
 
 #include "pure/policy/backoff.hpp"
@@ -23,18 +23,18 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   void start();
   void stop();
 
-  /// Calls `done` once, posted or from within the loop. Returns the number to give up() with,
-  /// 0 when `done` was called already.
+  /// Calls `done` exactly once, on the executor. Returns the number that fail() takes; 0 when
+  /// `done` was called already.
   std::uintptr_t send(const std::vector<std::string>& words, std::chrono::milliseconds timeout,
                       Done done);
-  /// Ends the wait for a reply.
-  void give_up(std::uintptr_t id, Error why);
+  /// Ends the wait for a reply with `error`. Does nothing when the wait has ended.
+  void fail(std::uintptr_t id, Error error);
 
   bool connected() const noexcept { return connected_.load(std::memory_order_relaxed); }
   bool stopped() const noexcept { return stopped_; }
   const asio::any_io_executor& executor() const noexcept { return executor_; }
   const LinkOptions& options() const noexcept { return options_; }
-  /// Cancelled whenever the link comes up or stops.
+  /// A timer that is cancelled whenever the link connects or stops.
   asio::steady_timer& changed() noexcept { return changed_; }
 
  private:
@@ -47,13 +47,13 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   void connect_to(const std::string& ip);
   void shake_hands();
   void handshake_step(std::vector<std::string> words, bool last);
-  void come_up();
-  void replied(std::uintptr_t id, const redisReply* reply);
-  void ended(std::uint64_t attempt, const std::string& reason);
-  void retry(const std::string& reason);
+  void on_ready();
+  void on_reply(std::uintptr_t id, const redisReply* reply);
+  void on_end(std::uint64_t attempt, const std::string& cause);
+  void retry(const std::string& cause);
   void set_connected(bool connected);
   std::uintptr_t wait_for(Done done, std::chrono::milliseconds timeout);
-  bool push(const std::vector<std::string>& words, std::uintptr_t id);
+  bool transmit(const std::vector<std::string>& words, std::uintptr_t id);
   void on_timeout(std::uintptr_t id);
 
   asio::any_io_executor executor_;
@@ -65,13 +65,13 @@ class LinkCore : public std::enable_shared_from_this<LinkCore> {
   asio::steady_timer retry_timer_, connect_timer_, changed_;
 
   std::shared_ptr<Connection> connection_;
-  std::uint64_t attempt_ = 0;  // numbers connections: an old one's end is no news
+  std::uint64_t attempt_ = 0;  // numbers connections, so that events of an old one are ignored
   std::unordered_map<std::uintptr_t, Waiter> waiters_;
   std::uintptr_t last_id_ = 0;
-  std::size_t unanswered_ = 0;    // sent on this connection, also when nobody waits
-  Clock::time_point heard_at_{};  // the last reply, or the first command since
+  std::size_t unanswered_ = 0;  // commands sent on this connection, also those no longer awaited
+  Clock::time_point last_reply_at_{};  // or the first command since, where none was open
   std::atomic<bool> connected_{false};
-  bool stopped_ = false, reported_away_ = false;
+  bool stopped_ = false, logged_disconnect_ = false;
 };
 
 }  // namespace memseal::redis
