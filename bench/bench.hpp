@@ -1,5 +1,5 @@
 #pragma once
-// What every benchmark shares: one figure is one JSON line on stdout (see bench/README.md).
+// Shared by all benchmarks. One figure is one JSON line on stdout (see bench/README.md).
 #include <algorithm>
 #include <chrono>
 #include <cmath>

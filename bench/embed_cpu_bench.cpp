@@ -1,5 +1,6 @@
-// all-MiniLM-L6-v2, one thread, from ids to vectors: 64 chunks of mixed lengths, and (on stderr) 32
-// of 128 tokens and one question of 12. Same weights in ONNX Runtime, vectors compared.
+// embed_cpu: all-MiniLM-L6-v2 on one thread, from ids to vectors, against ONNX Runtime with the
+// same weights: 64 chunks of mixed lengths. Also, on stderr, 32 chunks of 128 tokens and one
+// question of 12. The vectors of both sides are compared.
 #include "adapters/model/factory.hpp"
 #include "model_bench.hpp"
 
@@ -38,7 +39,7 @@ Chunks make_chunks(const std::vector<std::size_t>& lengths, const text::WordPiec
   return chunks;
 }
 
-/// 120 tokens in the mean, 256 at most: log-normal, as passages of documents are.
+/// Log-normal lengths, as those of passages: 120 tokens on average, 256 at most.
 std::vector<std::size_t> mixed_lengths() {
   std::mt19937 random(11);
   std::lognormal_distribution<double> length(std::log(120.0) - 0.18, 0.6);

@@ -1,8 +1,8 @@
-// What the server costs on top of the library it stands on: requests per CPU second of the server's
-// thread for an authenticated GET that is answered from memory (gate, token, tenant hash, limiter,
-// deadline, metrics), against a bare Beast server that answers with the same number of bytes. One
-// thread each, one client that speaks to both by turns. CPU time, because client and servers share
-// the machine's cores.
+// http_overhead: what the server costs on top of Boost.Beast. Requests per CPU second of the
+// server's thread, for an authenticated GET that is answered from memory (framing check, token,
+// tenant hash, limiter, deadline, metrics), against a bare Beast server that answers with the same
+// number of bytes. Each has one thread; one client asks both in turn. CPU time, because client and
+// servers share the machine's cores.
 #include "../tests/unit/http/fakes.hpp"
 #include "bench.hpp"
 
@@ -72,7 +72,7 @@ asio::awaitable<void> bare_server(tcp::acceptor& acceptor, std::size_t body_byte
   co_await tasks.join();
 }
 
-/// Seconds that `thread` has computed so far.
+/// CPU seconds that `thread` has used so far.
 double cpu_s(std::thread& thread) {
   clockid_t clock{};
   timespec time{};
@@ -81,7 +81,7 @@ double cpu_s(std::thread& thread) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-/// Keeps `connections` open and asks on all of them before it reads the answers.
+/// Keeps `connections` open, and sends a request on each before it reads the answers.
 class Client {
  public:
   Client(std::uint16_t port, std::string request) : request_(std::move(request)) {
@@ -106,7 +106,7 @@ class Client {
 
  private:
   void read_answer(tcp::socket& socket) {
-    // Small answers come in one piece; one that does not is read to its end all the same.
+    // Small answers arrive in one piece; others are read to their end.
     std::size_t have = 0, need = 1;
     while (have < need) {
       have += socket.read_some(asio::buffer(bytes_.data() + have, bytes_.size() - have));
@@ -127,7 +127,7 @@ class Client {
   std::size_t body_bytes_ = 0;
 };
 
-/// Our server over ports that answer from memory.
+/// Our server, with ports that answer from memory.
 struct Ours {
   fakes::World world;
   fakes::Store store;

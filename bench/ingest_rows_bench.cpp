@@ -1,6 +1,7 @@
-// ingest_rows: rows a second through ChunkStore::store (ledger, documents, chunks, counts; forced
-// row-level security, one connection, 1,000 rows a transaction, rows sealed beforehand) against
-// psql's binary \copy of the very same rows into a clone of the table without row-level security.
+// ingest_rows: rows a second through ChunkStore::store (ledger, documents, chunks and counts under
+// forced row-level security; one connection, 1,000 rows a transaction, rows sealed beforehand),
+// against psql's binary \copy of the same rows into a clone of the table without row-level
+// security.
 #include "adapters/postgres/chunk_store.hpp"
 #include "bench.hpp"
 #include "pg_bench.hpp"
@@ -27,7 +28,7 @@ Batches make_batches(const crypto::Tenant& owner) {
   return batches;
 }
 
-/// Seconds for all rows. The batches are copied outside the clock: ingest hands them over.
+/// Seconds for all rows. Copying the batches is not timed, because ingest moves them.
 double store_all(asio::io_context& loop, postgres::PgChunkStore& store, const crypto::Tenant& owner,
                  const Batches& batches) {
   double total = 0;

@@ -1,5 +1,6 @@
 #pragma once
-// What the two benchmarks of models share: ONNX Runtime as a child, and a loop to await our side.
+// Shared by the two model benchmarks: ONNX Runtime as a child process, and a loop to await our
+// side.
 #include "bench.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -36,14 +37,16 @@ inline std::string python() {
   return given ? given : ".deps/venv/bin/python";
 }
 
-/// CPU seconds of this process: other work on the machine disturbs them less than the clock's.
+/// CPU seconds of this process, because other work on the machine disturbs them less than
+/// wall-clock time.
 inline double cpu_seconds() {
   timespec now{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-/// Sequences as both sides compute them: rows of `length` ids, of which lengths[row] count.
+/// Sequences as both sides get them: rows of `length` ids; the first lengths[row] of a row are
+/// real.
 struct Inputs {
   std::size_t length = 0;
   std::vector<std::int32_t> ids;
@@ -51,10 +54,11 @@ struct Inputs {
   std::vector<std::int32_t> lengths;
 };
 
-/// ONNX Runtime on one thread (model_rival.py): commands go down one pipe, answers come up another.
+/// ONNX Runtime on one thread (model_rival.py): commands go through one pipe, answers come back
+/// through another.
 class OnnxRuntime {
  public:
-  /// With `vocabulary` a random TinyBERT-L2 is made in `directory` first.
+  /// If `vocabulary` is given, a random TinyBERT-L2 is made in `directory` first.
   OnnxRuntime(const fs::path& directory, const fs::path& vocabulary = {}) {
     inputs_ = fs::temp_directory_path() / ("memseal-inputs-" + std::to_string(getpid()));
     const auto program = python();
@@ -102,7 +106,7 @@ class OnnxRuntime {
     put(inputs.segment_b);
     put(inputs.lengths);
   }
-  /// CPU seconds of one of `times` runs; `first` gets the first number of each row.
+  /// CPU seconds of one run, averaged over `times`. `first` gets the first number of each row.
   double run(int times, std::vector<double>& first) {
     std::fprintf(commands_, "%d\n", times);
     std::fflush(commands_);
@@ -141,8 +145,9 @@ R await(asio::awaitable<R> work) {
   return std::move(*result);
 }
 
-/// `ours()` and the rival in turns, CPU milliseconds each; the medians and the median ratio.
-/// `ours` gives the first number of each row: a difference above `tolerance` ends the process.
+/// Runs `ours()` and the rival in turn. Returns the median CPU milliseconds of each, and the median
+/// ratio. `ours` returns the first number of each row; a difference above `tolerance` ends the
+/// process.
 template <class Ours>
 Figure compare(std::string id, OnnxRuntime& rival, const Inputs& inputs, int rounds, int times,
                double tolerance, Ours ours) {

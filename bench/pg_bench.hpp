@@ -1,5 +1,5 @@
 #pragma once
-// A database of a benchmark's own in the cluster that MEMSEAL_TEST_PG_SUPER names, and rows for it.
+// A scratch database in the cluster that MEMSEAL_TEST_PG_SUPER names, and rows for it.
 #include "adapters/postgres/migrate.hpp"
 #include "base/limits.hpp"
 #include "ports/chunk_store.hpp"
@@ -28,7 +28,7 @@ namespace memseal::bench {
 
 namespace asio = boost::asio;
 
-/// The scratch cluster; null when the environment names none.
+/// The cluster's address; null if the environment names none.
 inline const char* super_dsn_or_null() { return std::getenv("MEMSEAL_TEST_PG_SUPER"); }
 
 inline std::map<std::string, std::string> super_settings() {
@@ -47,7 +47,7 @@ inline std::string dsn_of(const std::map<std::string, std::string>& settings) {
   return dsn;
 }
 
-/// A program of PostgreSQL, from the server's own directory where that is known.
+/// A program of PostgreSQL, from the server's own directory if that is known.
 inline std::string pg_program(const std::string& name) {
   const char* bin = std::getenv("MEMSEAL_TEST_PG_BIN");
   return bin ? std::string(bin) + "/" + name : name;
@@ -58,7 +58,7 @@ inline void run_command(const std::string& command) {
   if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
 }
 
-/// Migrated at the start, dropped at the end.
+/// Creates and migrates the database; drops it at the end.
 class BenchDatabase {
  public:
   explicit BenchDatabase(std::size_t dimension)
@@ -102,7 +102,7 @@ class BenchDatabase {
   std::string name_;
 };
 
-/// A directory that goes with its owner.
+/// A temporary directory. The destructor removes it.
 class ScratchDirectory {
  public:
   ScratchDirectory() {

@@ -1,8 +1,9 @@
-// query_e2e: median time of a whole query by HTTP (gate, token, bucket, embedding, search under
-// RLS, opening of 24 seals, JSON answer) on a connection that stays open, against the sum of its
-// stages run alone, one after the other. One tenant's 2,000 chunks among those of others.
-// query_rerank: the 95th percentile of the same with a cross-encoder of TinyBERT-L2's shape
-// (random weights: they cost what trained ones cost) over 24 passages of about 220 tokens.
+// query_e2e: median time of a whole query over HTTP (framing check, token, bucket, embedding,
+// search under RLS, opening of 24 seals, JSON answer) on a connection that stays open, against the
+// sum of its stages run alone, one after the other. One tenant's 2,000 chunks lie among those of
+// others. query_rerank: the 95th percentile of the same with a cross-encoder of TinyBERT-L2's shape
+// over 24 passages of about 220 tokens. Its weights are random, because they cost what trained ones
+// cost.
 #include "../tests/unit/model/model_files.hpp"
 #include "adapters/kafka/embedded_broker.hpp"
 #include "adapters/model/factory.hpp"
@@ -44,7 +45,7 @@ runtime::RequestContext soon() {
   return {"bench", runtime::Deadline::after(std::chrono::seconds(30))};
 }
 
-/// A service's configuration and the keys it names.
+/// A service's configuration, and the keys that it names.
 struct Setup {
   BenchDatabase database{dimension};
   kafka::EmbeddedBroker broker;  // /index would publish there
@@ -76,7 +77,7 @@ struct Setup {
   }
 };
 
-/// One connection that asks again and again.
+/// One connection for all requests.
 class Client {
  public:
   Client(std::uint16_t port, std::string token) : token_(std::move(token)) {
@@ -145,7 +146,7 @@ class Stages {
   crypto::Tenant tenant(const std::string& user) const {
     return keyring_.tenant_keyer().tenant_of(UserId::parse(user).value());
   }
-  /// Documents of all tenants, `documents` of the first.
+  /// Documents of all tenants; the first tenant has `documents`.
   void fill() {
     std::mt19937 random(1);
     const auto text = passage_text(random);
@@ -199,7 +200,7 @@ struct Times {
   std::vector<double> whole_ms, alone_ms;
 };
 
-/// One Times a round.
+/// One Times for each round.
 std::vector<Times> measure(const Setup& setup) {
   auto service = app::Service::make(setup.config).value();
   std::promise<void> ready;

@@ -1,5 +1,6 @@
-// 24 pairs of 256 tokens through a cross-encoder of TinyBERT-L2's shape, one thread, from strings
-// to logits; ONNX Runtime gets the ids ready-made. Same weights, logits compared.
+// rerank_cpu_fp32, rerank_cpu_bf16: 24 pairs of 256 tokens through a cross-encoder of TinyBERT-L2's
+// shape, on one thread, from strings to logits. ONNX Runtime has the same weights and gets
+// ready-made ids, so tokenising counts for our side only. The logits of both sides are compared.
 #include "adapters/model/factory.hpp"
 #include "model_bench.hpp"
 

@@ -1,7 +1,7 @@
-// seal_1k: 1 KiB sealed into SB1 (nonce, 84 bytes of AAD, tag, allocation included) against what
-// `openssl speed` does with the same cipher in its AEAD mode (13 bytes of AAD, no tag read).
-// Both count operations per second of their own user CPU time (as openssl does), pinned to the same
-// core, in turns. seal_scaling: two threads against one, by the clock on the wall.
+// seal_1k: 1 KiB sealed into SB1 (nonce, 84 bytes of AAD, tag and allocation included), against
+// `openssl speed` with the same cipher in its AEAD mode (13 bytes of AAD, no tag read). Both count
+// operations per second of their own user CPU time, as openssl does. They run in turn, pinned to
+// the same core. seal_scaling: two threads against one, by wall-clock time.
 #include "bench.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/crypto/sealer.hpp"
@@ -84,7 +84,7 @@ double seals_per_s(const Work& work, Clock clock) {
   return done / (clock() - start_s);
 }
 
-// Zero when there is no openssl to compare with.
+// Zero if there is no openssl program.
 double rival_per_s() {
   const std::unique_ptr<FILE, int (*)(FILE*)> output(popen(rival_command, "r"), pclose);
   if (!output) return 0;
@@ -125,7 +125,7 @@ void measure_seal(const Work& work, int core) {
   seal_many(work, 10'000);
   std::vector<double> ours, rival;
   for (int run = 0; run < runs; ++run) {
-    // Ours on both sides of the rival, so that a machine that slows down slows both.
+    // Ours runs before and after the rival, so that a machine that slows down slows both.
     const double before = seals_per_s(work, user_s);
     rival.push_back(rival_per_s());
     ours.push_back((before + seals_per_s(work, user_s)) / 2);

@@ -1,6 +1,6 @@
-// search_exact: median time of ChunkSearch::nearest (24 of one tenant's 2,000 chunks among those of
-// others; a request's whole way: coroutine, database thread, transaction, rows read) against
-// pgbench running the same SQL as the same user in prepared transactions.
+// search_exact: median time of ChunkSearch::nearest, for 24 of one tenant's 2,000 chunks, which lie
+// among those of others. It covers the whole path: coroutine, database thread, transaction, reading
+// of rows. The rival is pgbench with the same SQL, as the same user, in prepared transactions.
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
 #include "bench.hpp"
@@ -23,7 +23,7 @@ runtime::RequestContext soon() {
   return {"bench", runtime::Deadline::after(std::chrono::seconds(30))};
 }
 
-/// Documents of all tenants in turns, as they would arrive.
+/// Documents of all tenants in turn, as they would arrive.
 void fill(asio::io_context& loop, postgres::Pool& pool, const crypto::Tenant& owner) {
   std::mt19937 random(1);
   postgres::PgChunkStore store(pool);

@@ -1,6 +1,6 @@
-// Tokenizer throughput against the Hugging Face library, both on one thread over the same texts:
-// 24 query-passage pairs cut to 256 tokens (a rerank), and documents with offsets (an ingest).
-// Seconds are each side's CPU time, which other work on the machine disturbs less.
+// tokenizer: throughput against the Hugging Face library. Both run on one thread over the same
+// texts: 24 query-passage pairs cut to 256 tokens (a rerank), and documents with offsets (an
+// ingest). Seconds are each side's CPU time, because other work on the machine disturbs it less.
 // The figure is the smaller of the two ratios; both go to stderr.
 #include "bench.hpp"
 #include "pure/text/wordpiece.hpp"
@@ -54,8 +54,8 @@ fs::path vocabulary_path() {
   return {};
 }
 
-// Prose as the tokenizer meets it: words by Zipf's law out of the vocabulary's own, one in eight
-// with an ending that makes it a word of several tokens, names, numbers, accents, punctuation.
+// Text like prose: words of the vocabulary by Zipf's law, one in eight with an ending that makes it
+// several tokens, and names, numbers, accents, punctuation.
 class Writer {
  public:
   explicit Writer(std::string_view vocabulary) {
@@ -104,7 +104,7 @@ Texts make_texts(std::string_view vocabulary) {
   return texts;
 }
 
-// The rival as a child: commands go down one pipe, answers come up the other.
+// The rival as a child process: commands go through one pipe, answers come back through another.
 class Rival {
  public:
   Rival(const fs::path& vocabulary, const Texts& texts) {
@@ -186,7 +186,7 @@ std::size_t encode_documents(const text::WordPiece& words, const Texts& texts) {
   return count;
 }
 
-// Ours and the rival's megabytes a second over one workload, run in turns.
+// Megabytes a second of ours and of the rival over one workload, run in turn.
 bench::Figure compare(const text::WordPiece& words, const Texts& texts, Rival& rival,
                       const char* workload) {
   const bool is_pairs = std::string_view(workload) == "pairs";
