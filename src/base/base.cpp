@@ -9,75 +9,9 @@
 
 namespace memseal {
 
-// Table: one line an error.
-std::string_view errc_name(Errc code) noexcept {
-  switch (code) {
-    case Errc::bad_json:
-      return "bad_json";
-    case Errc::bad_request:
-      return "bad_request";
-    case Errc::invalid_field:
-      return "invalid_field";
-    case Errc::unauthenticated:
-      return "unauthenticated";
-    case Errc::user_mismatch:
-      return "user_mismatch";
-    case Errc::not_found:
-      return "not_found";
-    case Errc::method_not_allowed:
-      return "method_not_allowed";
-    case Errc::not_acceptable:
-      return "not_acceptable";
-    case Errc::unsupported_media_type:
-      return "unsupported_media_type";
-    case Errc::payload_too_large:
-      return "payload_too_large";
-    case Errc::rate_limited:
-      return "rate_limited";
-    case Errc::bad_event:
-      return "bad_event";
-    case Errc::event_too_large:
-      return "event_too_large";
-    case Errc::event_without_user:
-      return "event_without_user";
-    case Errc::event_type_unknown:
-      return "event_type_unknown";
-    case Errc::tenant_erased:
-      return "tenant_erased";
-    case Errc::overloaded:
-      return "overloaded";
-    case Errc::timeout:
-      return "timeout";
-    case Errc::cancelled:
-      return "cancelled";
-    case Errc::shutting_down:
-      return "shutting_down";
-    case Errc::unavailable:
-      return "unavailable";
-    case Errc::internal:
-      return "internal";
-    case Errc::seal_failed:
-      return "seal_failed";
-    case Errc::open_failed:
-      return "open_failed";
-    case Errc::key_missing:
-      return "key_missing";
-    case Errc::key_invalid:
-      return "key_invalid";
-    case Errc::no_model:
-      return "no_model";
-    case Errc::model_invalid:
-      return "model_invalid";
-    case Errc::model_unsupported:
-      return "model_unsupported";
-    case Errc::bad_config:
-      return "bad_config";
-    case Errc::not_migrated:
-      return "not_migrated";
-    case Errc::dimension_mismatch:
-      return "dimension_mismatch";
-  }
-  return "internal";
+void throw_failure(Error error) {
+  if (errc_row(error.code).transient()) throw Outage(std::move(error));
+  throw Refused(std::move(error));
 }
 
 void assertion_failed(const char* expression, const char* file, int line) noexcept {

@@ -44,7 +44,7 @@ struct Operation {
   std::int64_t created_at_ms = 0, updated_at_ms = 0;
 };
 
-/// The write side of the database. Throws Outage{unavailable} when the database is away.
+/// The write side of the database. Throws Outage{unavailable} when the database is unavailable.
 class ChunkStore {
  public:
   virtual ~ChunkStore() = default;

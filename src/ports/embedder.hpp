@@ -31,8 +31,8 @@ class Embedder {
   virtual ~Embedder() = default;
   virtual std::size_t dimension() const = 0;
   virtual const std::string& model_name() const = 0;  ///< stored with every chunk
-  /// One vector per input, in their order. Throws Outage: timeout, unavailable or bad_config when
-  /// waiting may help, internal when these inputs will not do.
+  /// One vector per input, in their order. Throws Outage when waiting may help, Refused{bad_config}
+  /// when the set-up is wrong, Refused{internal} when these inputs cannot be embedded.
   virtual asio::awaitable<std::vector<Embedding>> embed(runtime::RequestContext context,
                                                         std::vector<EmbedInput> inputs) = 0;
   /// Embeds one question (UTF-8), cut on the right to what the model reads.

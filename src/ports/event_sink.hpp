@@ -24,7 +24,8 @@ class EventSink {
  public:
   virtual ~EventSink() = default;
   /// Returns when the broker has confirmed the record (acks=all, idempotent producer).
-  /// Throws Outage{unavailable} when it did not within the deadline: it may or may not be there.
+  /// Throws Outage{unavailable} when it did not within the deadline: the record may or may not be
+  /// there. Throws Refused{payload_too_large} when it never will.
   virtual asio::awaitable<void> publish(runtime::RequestContext context, OutRecord record) = 0;
 };
 

@@ -51,7 +51,7 @@ class KeyStore {
   virtual ~KeyStore() = default;
   /// Runs `work` once in one transaction of `owner`, on a thread of the store, and commits.
   /// REQUIRES: `work` owns what it touches, because the caller may stop waiting before it ends.
-  /// Throws Outage; then nothing was committed.
+  /// Throws Failure; then nothing was committed.
   virtual asio::awaitable<void> in_transaction(runtime::RequestContext context,
                                                crypto::Tenant owner,
                                                std::function<void(KeyRows&)> work) = 0;

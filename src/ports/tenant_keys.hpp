@@ -18,8 +18,8 @@ using TenantKeyPtr = std::shared_ptr<const crypto::TenantKey>;
 class TenantKeys {
  public:
   virtual ~TenantKeys() = default;
-  /// The key to seal with; makes the tenant's first one. Throws Outage{tenant_erased} for an
-  /// erased tenant, Outage{unavailable} when the database is away.
+  /// The key to seal with; makes the tenant's first one. Throws Refused{tenant_erased} for
+  /// an erased tenant, Outage{unavailable} when the database is unavailable.
   virtual asio::awaitable<TenantKeyPtr> sealing_key(runtime::RequestContext context,
                                                     crypto::Tenant owner) = 0;
   /// The key of one generation, to open with; null when this tenant has none such.

@@ -34,7 +34,7 @@ struct Faults {
     if (next.empty()) return;
     const auto code = next.front();
     next.pop_front();
-    throw Outage({code, "a fault of the test"});
+    throw_failure({code, "a fault of the test"});
   }
 };
 
@@ -161,7 +161,7 @@ class FakeKeys final : public ports::TenantKeys {
   asio::awaitable<ports::TenantKeyPtr> sealing_key(runtime::RequestContext,
                                                    crypto::Tenant owner) override {
     faults.strike();
-    if (erased.contains(owner)) throw Outage({Errc::tenant_erased, "erased"});
+    if (erased.contains(owner)) throw Refused({Errc::tenant_erased, "erased"});
     co_return key_of(owner);
   }
   asio::awaitable<ports::TenantKeyPtr> opening_key(runtime::RequestContext, crypto::Tenant owner,

@@ -133,14 +133,14 @@ class PgTest : public testing::Test {
   }
   void await(asio::awaitable<void> work) { run_to_end(loop_, std::move(work)); }
 
-  /// Code of the Outage that `work` throws.
+  /// Code of the Failure that `work` throws.
   template <class T>
   std::optional<Errc> outage_of(asio::awaitable<T> work) {
     try {
       if constexpr (std::is_void_v<T>) await(std::move(work));
       else (void)await(std::move(work));
-    } catch (const Outage& outage) {
-      return outage.error().code;
+    } catch (const Failure& failed) {
+      return failed.error().code;
     }
     return std::nullopt;
   }

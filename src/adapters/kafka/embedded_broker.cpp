@@ -48,7 +48,7 @@ void EmbeddedBroker::create_topic(const std::string& name, int partitions) {
   const auto code = rd_kafka_mock_topic_create(cluster_->mock.get(), name.c_str(), partitions,
                                                std::min(cluster_->brokers, 3));
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-    throw Outage({Errc::internal, "topic " + name + " cannot be made: " + describe(code)});
+    throw Refused({Errc::internal, "topic " + name + " cannot be made: " + describe(code)});
 }
 
 void EmbeddedBroker::fail_next(std::int16_t api, const std::vector<int>& errors) {

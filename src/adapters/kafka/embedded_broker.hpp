@@ -20,7 +20,7 @@ class EmbeddedBroker {
 
   /// "127.0.0.1:port", comma separated.
   const std::string& bootstrap() const noexcept;
-  /// Makes a topic that no client has used yet. Throws Outage{internal} when it exists already.
+  /// Makes a topic that no client has used yet. Throws Refused{internal} when it exists already.
   void create_topic(const std::string& name, int partitions);
 
   // Faults, for tests.

@@ -48,7 +48,7 @@ bool is_too_large(rd_kafka_resp_err_t code) {
   const auto errc = is_too_large(code)                              ? Errc::payload_too_large
                     : code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? Errc::overloaded
                                                             : Errc::unavailable;
-  throw Outage({errc, "Kafka did not take a record for topic " + topic + ": " + describe(code)});
+  throw_failure({errc, "Kafka did not take a record for topic " + topic + ": " + describe(code)});
 }
 
 std::vector<Property> defaults(const SinkOptions& options) {
@@ -266,7 +266,7 @@ void KafkaSink::Impl::throw_if_fatal() {
   char why[256] = "";
   const auto code = rd_kafka_fatal_error(client_.get(), why, sizeof why);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  throw Outage({Errc::internal, "the Kafka producer cannot go on: " + describe(code)});
+  throw Refused({Errc::internal, "the Kafka producer cannot go on: " + describe(code)});
 }
 
 void KafkaSink::Impl::on_error(rd_kafka_t*, int code, const char* reason, void* self) {

@@ -38,8 +38,8 @@ class KafkaSink final : public ports::EventSink {
   asio::awaitable<void> run();
   void request_stop();
 
-  /// Outage codes beyond the port's: overloaded (too many outstanding), payload_too_large (the
-  /// broker or the client will never take this record), shutting_down.
+  /// Throws beyond the port's codes: Outage{overloaded} (too many outstanding),
+  /// Outage{shutting_down}, Refused{payload_too_large} (no broker will ever take this record).
   asio::awaitable<void> publish(runtime::RequestContext context, ports::OutRecord record) override;
 
   /// Whether a broker was connected at the last look. Any thread.

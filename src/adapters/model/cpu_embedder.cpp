@@ -17,8 +17,8 @@ constexpr std::size_t batch_tokens = 1'024;
 // To say about how many tokens a question has, before a thread has read it.
 constexpr std::size_t question_bytes_a_token = 3;
 
-Outage not_finite(const LoadedModel& model) {
-  return Outage({Errc::internal, model.info.name + " gave a vector that is not finite"});
+Refused not_finite(const LoadedModel& model) {
+  return Refused({Errc::internal, model.info.name + " gave a vector that is not finite"});
 }
 
 /// Everything one call works on, shared by the threads that work on it.

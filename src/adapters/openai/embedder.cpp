@@ -198,9 +198,9 @@ asio::awaitable<Answer> OpenAiEmbedder::Impl::post(const Request& request,
   if (connection) {
     try {
       answer = co_await connection->exchange(request, deadline);
-    } catch (const Outage& outage) {
+    } catch (const Failure& failed) {
       // The endpoint closed it while it was idle: a fresh one follows.
-      if (outage.error().code == Errc::timeout) throw;
+      if (failed.error().code == Errc::timeout) throw;
     }
   }
   if (!answer) {
@@ -219,8 +219,8 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::read(std::string b
                origin = url.origin()](std::stop_token) {
     auto vectors = parse_embeddings(body, count, wanted);
     if (!vectors)
-      throw Outage({vectors.error().code, "the answer of " + origin + " " +
-                                              vectors.error().message});
+      throw_failure({vectors.error().code,
+                     "the answer of " + origin + " " + vectors.error().message});
     return std::move(*vectors);
   };
   if (here) co_return work(std::stop_token());
@@ -233,8 +233,8 @@ asio::awaitable<OpenAiEmbedder::Impl::Tried> OpenAiEmbedder::Impl::attempt(
   std::optional<Answer> answer;
   try {
     answer = co_await post(request, deadline);
-  } catch (const Outage& outage) {
-    tried.refusal = Refusal{outage.error(), outage.error().code != Errc::bad_config};
+  } catch (const Failure& failed) {
+    tried.refusal = Refusal{failed.error(), errc_row(failed.error().code).transient()};
   }
   if (!answer) co_return tried;
   tried.refusal = refusal_of(*answer, url);
@@ -253,7 +253,7 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::request(
     if (!tried.refusal) co_return std::move(tried.vectors);
     const auto wait = std::max(backoff.next(random_unit()), tried.not_before);
     if (!tried.refusal->again || number >= options.attempts_max || wait >= context.deadline.left())
-      throw Outage(tried.refusal->error);
+      throw_failure(tried.refusal->error);
     co_await runtime::pause_for(wait);
   }
 }
@@ -264,8 +264,8 @@ asio::awaitable<void> OpenAiEmbedder::Impl::probe(std::optional<Error>& failure)
     runtime::RequestContext context{"probe", runtime::Deadline::after(options.probe_timeout)};
     const auto vectors = co_await request(std::move(context), std::move(texts));
     dimension = vectors.front().size();
-  } catch (const Outage& outage) {
-    failure = outage.error();
+  } catch (const Failure& failed) {
+    failure = failed.error();
   } catch (const std::exception& broken) {
     failure = Error{Errc::internal, broken.what()};
   }

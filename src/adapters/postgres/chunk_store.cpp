@@ -66,7 +66,7 @@ asio::awaitable<void> PgChunkStore::announce(runtime::RequestContext context, cr
                                              Uuid event_id, std::string kind,
                                              std::string doc_id) {
   auto work = [event_id, kind = std::move(kind), doc_id = std::move(doc_id)](TenantTx& tx) {
-    if (!hold_tenant(tx)) throw Outage(Error{Errc::tenant_erased, "this user's data is erased"});
+    if (!hold_tenant(tx)) throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
     tx.exec(queue_event, pqxx::params{tx.user_hash(), event_id.to_string(), kind, doc_id});
     return Done{};
   };

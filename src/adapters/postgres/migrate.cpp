@@ -16,8 +16,8 @@ template <class Command>
 auto guarded(const Command& command) -> Result<decltype(command())> {
   try {
     return command();
-  } catch (const Refused& refused) {
-    return refused.error;
+  } catch (const memseal::Failure& refused) {
+    return refused.error();
   } catch (const pqxx::broken_connection& away) {
     return Error{Errc::unavailable, "cannot reach the database: " + first_line(away.what())};
   } catch (const pqxx::sql_error& failed) {

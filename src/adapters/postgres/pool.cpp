@@ -25,7 +25,7 @@ constexpr auto backoff_first = 100ms, backoff_max = 5'000ms;
 constexpr auto overdue_after = 1'000ms;
 
 [[noreturn]] void fail(Errc code, std::string message) {
-  throw Outage(Error{code, std::move(message)});
+  throw_failure(Error{code, std::move(message)});
 }
 
 std::string first_line(std::string text) {
@@ -102,7 +102,7 @@ class Pool::Lease {
   void connect() {
     try {
       connection_ = std::make_unique<Connection>(pool_.options_.dsn);
-    } catch (const Outage&) {
+    } catch (const memseal::Failure&) {
       throw;
     } catch (const std::exception& thrown) {
       std::lock_guard lock(state_.mutex);
@@ -176,7 +176,7 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
     if (failure.rls) probe_.rls_errors.Increment();
     if (failure.error.code == Errc::unavailable) probe_.outages.Increment();
     if (failure.error.code == Errc::timeout && !stop.stop_requested()) probe_.timeouts.Increment();
-    throw Outage(failure.error);
+    throw_failure(failure.error);
   };
   for (bool again = true;; again = false) {
     if (stop.stop_requested()) fail(Errc::cancelled, "database: the caller has left");
@@ -186,8 +186,8 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
     std::optional<Lease> lease;
     try {
       lease.emplace(*this, context.deadline);
-    } catch (const Outage& away) {
-      report(Failure{away.error()});
+    } catch (const memseal::Failure& failed) {
+      report(Failure{failed.error()});
     }
     std::optional<Tx> tx;
     try {

@@ -61,8 +61,8 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
   Read read;
   try {
     read = co_await in_system(pool, std::move(context), std::move(work));
-  } catch (const Outage& outage) {
-    if (outage.error().code == Errc::not_migrated) co_return outage.error();
+  } catch (const Refused& refused) {
+    if (refused.error().code == Errc::not_migrated) co_return refused.error();
     throw;
   }
   if (read.missing) co_return not_migrated("the database has no schema of memseal");
@@ -87,7 +87,7 @@ Result<void> check_schema(const std::string& dsn, const SchemaFacts& facts) {
     auto judged = judge(settings_of(tx.exec(read_settings)), facts);
     if (judged) refuse_unbound_role(tx);
     return judged;
-  } catch (const Outage& unbound) {
+  } catch (const memseal::Failure& unbound) {
     return unbound.error();
   } catch (const pqxx::broken_connection& refused) {
     return cannot_reach(refused.what());

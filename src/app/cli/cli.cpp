@@ -255,8 +255,8 @@ void add_bench(CLI::App& app, GlobalOptions& global, Action& action) {
 int act(const Action& action) {
   try {
     return action();
-  } catch (const Outage& outage) {
-    complain(outage.error());
+  } catch (const Failure& failed) {
+    complain(failed.error());
   } catch (const std::exception& failure) {
     complain({Errc::internal, failure.what()});
   }

@@ -38,7 +38,7 @@ asio::awaitable<void> Service::Impl::watch_database() {
       const runtime::RequestContext context{"readiness",
                                             runtime::Deadline::after(std::chrono::seconds(2))};
       sound = (co_await postgres::check_schema(*pool, context, facts)).has_value();
-    } catch (const Outage&) {
+    } catch (const Failure&) {
     }
     if (sound != database_seen.exchange(sound))
       log(sound ? LogLevel::info : LogLevel::error, sound ? "database.back" : "database.away");
@@ -113,8 +113,8 @@ Result<std::unique_ptr<Service>> Service::make(const Config& config) {
     if (auto done = impl->load_keys_and_models(); !done) return done.error();
     if (auto done = impl->connect(); !done) return done.error();
     if (auto done = impl->listen(); !done) return done.error();
-  } catch (const Outage& outage) {
-    return outage.error();
+  } catch (const Failure& failed) {
+    return failed.error();
   }
   return std::unique_ptr<Service>(new Service(std::move(impl)));
 }

@@ -22,11 +22,11 @@ constexpr std::size_t slice_texts_max = 64, slice_bytes_max = 65'536;
 
 void refuse_without_reranker(Parts& parts) {
   if (parts.reranker == nullptr)
-    throw Outage({Errc::no_model,
-                  "no reranker is configured: set rerank.model (MEMSEAL__RERANK__MODEL) to the "
-                  "directory of a cross-encoder and start the service again"});
+    throw Refused({Errc::no_model,
+                   "no reranker is configured: set rerank.model (MEMSEAL__RERANK__MODEL) to the "
+                   "directory of a cross-encoder and start the service again"});
   if (!parts.flags.rerank_enabled.load(std::memory_order_relaxed))
-    throw Outage({Errc::no_model, "reranking is switched off: set rerank.enabled to true"});
+    throw Refused({Errc::no_model, "reranking is switched off: set rerank.enabled to true"});
   if (!parts.breaker.allows(Clock::now()))
     throw Outage({Errc::overloaded,
                   "the reranker was slow or failed a short while ago and is left alone; try again "
@@ -44,7 +44,7 @@ std::vector<std::string> take(std::vector<std::string>& texts, std::size_t first
   if (scored.fallback == Fallback::timeout)
     throw Outage({Errc::timeout, "not one text was ranked in the time there was"});
   if (scored.failure) std::rethrow_exception(scored.failure);
-  throw Outage({Errc::internal, "the reranker's scores are not usable"});
+  throw Refused({Errc::internal, "the reranker's scores are not usable"});
 }
 
 /// A probe that was answered closes the breaker. Otherwise it is no verdict: how long the call took
@@ -88,7 +88,7 @@ void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> sli
       slice.size() == expected && std::all_of(slice.begin(), slice.end(), [](const auto& vector) {
         return std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
       });
-  if (!sound) throw Outage({Errc::internal, "the embedder's vectors are not usable"});
+  if (!sound) throw Refused({Errc::internal, "the embedder's vectors are not usable"});
   std::move(slice.begin(), slice.end(), std::back_inserter(to));
 }
 
@@ -121,7 +121,7 @@ asio::awaitable<std::vector<float>> rank_texts(Parts& parts, runtime::RequestCon
 asio::awaitable<Embedded> embed_texts(Parts& parts, runtime::RequestContext context,
                                       std::vector<std::string> texts) {
   if (parts.words == nullptr)
-    throw Outage({Errc::no_model, "the embedder of this service takes no texts of clients"});
+    throw Refused({Errc::no_model, "the embedder of this service takes no texts of clients"});
   Embedded done;
   while (done.vectors.size() < texts.size()) {
     auto slice = next_inputs(*parts.words, texts, done.vectors.size());

@@ -11,7 +11,7 @@ namespace memseal::query {
 /// as many as it allowed and at least one. The reranker is asked for limits::candidates_max texts
 /// at a time, so that queries get their turn in between. The breaker is heeded, and hears of
 /// failures and of a probe that was answered; how long a call took is the client's own choice.
-/// Throws Outage{no_model} when there is no reranker or it is switched off, Outage{overloaded}
+/// Throws Refused{no_model} when there is no reranker or it is switched off, Outage{overloaded}
 /// while the breaker is open, Outage{timeout} when nothing was ranked by the deadline, and what the
 /// reranker throws.
 asio::awaitable<std::vector<float>> rank_texts(Parts& parts, runtime::RequestContext context,
@@ -23,7 +23,7 @@ struct Embedded {
 };
 
 /// Embeds each of `texts` as a chunk is embedded, cut on the right to limits::chunk_tokens_max
-/// tokens. Throws Outage{no_model} where Parts has no words, and what the embedder throws.
+/// tokens. Throws Refused{no_model} where Parts has no words, and what the embedder throws.
 asio::awaitable<Embedded> embed_texts(Parts& parts, runtime::RequestContext context,
                                       std::vector<std::string> texts);
 

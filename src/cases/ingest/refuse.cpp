@@ -85,8 +85,9 @@ asio::awaitable<bool> Worker::Impl::seal_refused(const Job& job, ports::OutRecor
   if (event.tenant) {
     try {
       co_await persist(Stage::seal, [&] { return fetch_key(*event.tenant, key); });
-    } catch (const Outage& outage) {
-      if (outage.error().code == Errc::tenant_erased) co_return false;
+    } catch (const Refused& refused) {
+      if (refused.error().code == Errc::tenant_erased) co_return false;
+      if (errc_row(refused.error().code).setup()) throw;
       key = nullptr;  // This tenant's key does not open: the keyring's own takes its place.
     }
   }
@@ -106,8 +107,8 @@ asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord let
   bool too_large = false;
   try {
     co_await persist(Stage::dead_letter, [&] { return publish_once(letter); });
-  } catch (const Outage& outage) {
-    if (outage.error().code != Errc::payload_too_large) throw;
+  } catch (const Refused& refused) {
+    if (refused.error().code != Errc::payload_too_large) throw;
     too_large = true;
   }
   if (!too_large) co_return;
@@ -134,10 +135,11 @@ asio::awaitable<void> Worker::Impl::note_failure_once(const Job& job) {
 asio::awaitable<void> Worker::Impl::note_failure(const Job& job) {
   try {
     co_await persist(Stage::store, [&] { return note_failure_once(job); });
-  } catch (const Outage& outage) {
+  } catch (const Refused& refused) {
+    if (errc_row(refused.error().code).setup()) throw;
     // The letter is safe; only the operation's state is not told.
     runtime::log(runtime::LogLevel::warn, "ingest_failure_not_noted",
-                 {{"code", errc_name(outage.error().code)}});
+                 {{"code", errc_name(refused.error().code)}});
   }
 }
 
@@ -159,7 +161,7 @@ asio::awaitable<void> Worker::Impl::tell_all(const std::vector<Job>& jobs) {
 asio::awaitable<void> Worker::Impl::tell(ports::OutRecord status) {
   try {
     co_await publish_once(std::move(status));
-  } catch (const Outage&) {
+  } catch (const Failure&) {
     parts_.probe.status_lost.Increment();  // Best effort: the rows are stored either way.
   }
 }

@@ -175,8 +175,8 @@ asio::awaitable<void> Worker::Impl::store_group(Group& group) {
   bool erased = false;
   try {
     co_await persist(Stage::seal, [&] { return seal_once(group, writes); });
-  } catch (const Outage& outage) {
-    if (outage.error().code != Errc::tenant_erased) throw;
+  } catch (const Refused& refused) {
+    if (refused.error().code != Errc::tenant_erased) throw;
     erased = true;  // Has no key any more, and may have no rows: the event is done with.
   }
   std::vector<Stored> answers(group.jobs.size(), Stored::erased);

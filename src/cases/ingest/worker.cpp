@@ -28,31 +28,24 @@ constexpr std::string_view stage_name(Stage stage) {
 Error error_of(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
-  } catch (const Outage& outage) {
-    return outage.error();
+  } catch (const Failure& failed) {
+    return failed.error();
   } catch (...) {
     return {Errc::internal, "the event cannot be processed"};
   }
 }
 
-}  // namespace
-
-bool passes(Errc code) noexcept {
-  switch (code) {
-    case Errc::unavailable:
-    case Errc::timeout:
-    case Errc::overloaded:
-    case Errc::cancelled:
-    case Errc::shutting_down:
-    case Errc::no_model:
-    case Errc::not_migrated:
-    case Errc::dimension_mismatch:
-    case Errc::bad_config:
-      return true;
-    default:
-      return false;
-  }
+/// Ends the worker for a set-up fault: waiting would not help, and no event is to blame. The batch
+/// stays undone, so Kafka delivers it again after the fault is fixed.
+void stop_on_setup_fault(const std::exception_ptr& failure) {
+  const auto error = error_of(failure);
+  if (!errc_row(error.code).setup()) return;
+  runtime::log(runtime::LogLevel::error, "ingest.stopped",
+               {{"code", errc_name(error.code)}, {"cause", error.message}});
+  std::rethrow_exception(failure);
 }
+
+}  // namespace
 
 Worker::Impl::Impl(Parts parts, Options options)
     : parts_(parts),
@@ -94,6 +87,7 @@ asio::awaitable<void> Worker::Impl::settle(BatchPtr batch) {
   }
   co_await throw_if_cancelled();
   if (failure) {
+    stop_on_setup_fault(failure);
     // One of them fails, whatever is tried with it: find out which, so that it harms no other.
     parts_.probe.isolations.Increment();
     runtime::log(runtime::LogLevel::warn, "ingest_isolating",
@@ -128,6 +122,7 @@ asio::awaitable<void> Worker::Impl::isolate(BatchPtr batch, Job& job) {
     }
     co_await throw_if_cancelled();
     if (!failure) co_return;
+    stop_on_setup_fault(failure);
     std::uniform_real_distribution<double> unit(0.0, 1.0);
     co_await runtime::pause_for(backoff.next(unit(random_)));
   }

@@ -42,7 +42,8 @@ KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
 
 KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
                    const crypto::Tenant& owner) {
-  if (!rows.lock_tenant()) throw Outage(Error{Errc::tenant_erased, "this user's data is erased"});
+  if (!rows.lock_tenant())
+    throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
   // Lock before reading: a process that waited for the lock then reads the key the other one made.
   const auto seals = rows.lock_seal_count();
   KeySet set = read_keys(rows, keyring, owner);

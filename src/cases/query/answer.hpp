@@ -97,7 +97,7 @@ struct Summary {
 /// Answers one query for one tenant. Reranking has min(deadline, rerank_budget) and never fails
 /// the query: what it ranked in time comes first, the rest follows in search order, and the summary
 /// says how many it ranked, or why none. Rows that do not open are left
-/// out and counted. Throws Outage when embedder, search or keys are away or late, and system_error
+/// out and counted. Throws Failure when embedder, search or keys fail, and system_error
 /// operation_aborted when cancelled.
 asio::awaitable<Summary> answer(Parts& parts, runtime::RequestContext context,
                                 crypto::Tenant who, wire::QueryRequest request, ResultSink& out);

@@ -25,8 +25,8 @@ using runtime::Clock;
 Fallback fallback_of(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
-  } catch (const Outage& outage) {
-    return outage.error().code == Errc::timeout ? Fallback::timeout : Fallback::error;
+  } catch (const Failure& failed) {
+    return failed.error().code == Errc::timeout ? Fallback::timeout : Fallback::error;
   } catch (const boost::system::system_error& error) {
     return error.code() == asio::error::operation_aborted ? Fallback::timeout : Fallback::error;
   } catch (const std::exception&) {

@@ -184,8 +184,8 @@ Error error_of(const std::exception_ptr& failure, const Exchange& exchange) {
   std::string what;
   try {
     std::rethrow_exception(failure);
-  } catch (const Outage& outage) {
-    return outage.error();
+  } catch (const Failure& failed) {
+    return failed.error();
   } catch (const std::exception& unexpected) {
     what = unexpected.what();
   } catch (...) {
@@ -201,12 +201,12 @@ Error error_of(Cut cut) {
   return {Errc::shutting_down, "this server is shutting down"};
 }
 
-LogLevel level_of(wire::Severity severity) {
+LogLevel level_of(Severity severity) {
   switch (severity) {
-    case wire::Severity::debug: return LogLevel::debug;
-    case wire::Severity::info: return LogLevel::info;
-    case wire::Severity::warn: return LogLevel::warn;
-    case wire::Severity::error: return LogLevel::error;
+    case Severity::debug: return LogLevel::debug;
+    case Severity::info: return LogLevel::info;
+    case Severity::warn: return LogLevel::warn;
+    case Severity::error: return LogLevel::error;
   }
   return LogLevel::error;
 }
@@ -225,19 +225,19 @@ Outcome client_gone(Exchange& exchange) {
 }
 
 asio::awaitable<Outcome> fail(Exchange& exchange, Error error, Cut cut) {
-  const auto& kind = wire::problem_kind(error.code);
-  runtime::log(level_of(kind.severity), "request_problem",
+  const auto& row = errc_row(error.code);
+  runtime::log(level_of(row.severity), "request_problem",
                {{"request_id", exchange.context.id}, {"route", exchange.route},
                 {"code", errc_name(error.code)}, {"message", error.message}});
   if (!exchange.stream) {
     auto response = problem(error, exchange.context.id);
-    if (kind.http_status == 503 && kind.retryable) response.fields.push_back({"Retry-After", "1"});
+    if (row.http_status == 503 && row.retryable) response.fields.push_back({"Retry-After", "1"});
     co_return respond(std::move(response));
   }
   co_await fail_stream(exchange, error);
   const auto end = cut == Cut::shutting_down ? StreamEnd::shutting_down : StreamEnd::failed;
   exchange.core.services.probe.streams(end).Increment();
-  co_return Outcome{.response = {}, .status = kind.http_status};
+  co_return Outcome{.response = {}, .status = row.http_status};
 }
 
 asio::awaitable<Outcome> run_work(Exchange& exchange, const Route& route) {

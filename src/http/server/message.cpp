@@ -133,8 +133,7 @@ std::string http_date(std::int64_t unix_s) {
 }
 
 Response problem(const Error& error, std::string_view request_id) {
-  const auto& kind = wire::problem_kind(error.code);
-  return {.status = kind.http_status,
+  return {.status = errc_row(error.code).http_status,
           .content_type = std::string(problem_type),
           .body = wire::problem_json(error, request_id)};
 }

@@ -44,7 +44,7 @@ tcp::acceptor listen(const asio::any_io_executor& executor, const Options& optio
     acceptor.listen(asio::socket_base::max_listen_connections);
     return acceptor;
   } catch (const boost::system::system_error& failure) {
-    throw Outage({Errc::bad_config, "cannot listen on " + options.address + " port " +
+    throw Refused({Errc::bad_config, "cannot listen on " + options.address + " port " +
                                         std::to_string(options.port) + ": " +
                                         failure.code().message()});
   }

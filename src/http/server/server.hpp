@@ -86,7 +86,7 @@ inline constexpr std::string_view index_event_source = "/memseal/http";
 /// draining() may be called from another.
 class Server {
  public:
-  /// Binds and listens at once, so that port() is known; throws Outage{bad_config} naming the
+  /// Binds and listens at once, so that port() is known; throws Refused{bad_config} naming the
   /// address when that fails. Serves nothing before run().
   Server(asio::any_io_executor executor, Options options, Services services);
   ~Server();

@@ -17,9 +17,9 @@ const Algorithms& algorithms() {
                      Mac(EVP_MAC_fetch(nullptr, "HMAC", nullptr)),
                      Kdf(EVP_KDF_fetch(nullptr, "HKDF", nullptr))};
     if (!found.aes_256_gcm || !found.sha256 || !found.hmac || !found.hkdf)
-      throw Outage({Errc::unavailable,
-                    "OpenSSL offers no AES-256-GCM, SHA-256, HMAC or HKDF: "
-                    "check its configuration and providers"});
+      throw Refused({Errc::bad_config,
+                     "OpenSSL offers no AES-256-GCM, SHA-256, HMAC or HKDF: "
+                     "check its configuration and providers"});
     return found;
   }();
   return all;

@@ -70,7 +70,7 @@ TEST_F(Pools, RefusesARoleThatRowLevelSecurityDoesNotBind) {
     try {
       await(nearest(pool, within(10s)));
       FAIL() << who;
-    } catch (const Outage& refused) {
+    } catch (const Refused& refused) {
       EXPECT_EQ(refused.error().code, Errc::bad_config) << who;
       EXPECT_NE(std::string(refused.what()).find("app_user"), std::string::npos);
     }
@@ -326,7 +326,7 @@ TEST_F(Pools, SayNotMigratedWhenTheTablesAreMissing) {
 TEST_F(Pools, CountARefusalOfRowSecurity) {
   const auto pool = make_pool(1);
   database_->super("REVOKE SELECT ON app.memory_chunks FROM app_user");
-  EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::internal);
+  EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::bad_config);
   database_->super("GRANT SELECT ON app.memory_chunks TO app_user");
   EXPECT_EQ(probe_.rls_errors.Value(), 1);
   EXPECT_EQ(outage_of(nearest(*pool, context_)), std::nullopt);

@@ -86,16 +86,36 @@ TEST(OnExit, RunsOnceAtTheEndUnlessCancelled) {
 
 TEST(Errc, HasANameOfItsOwnForEveryError) {
   std::set<std::string_view> names;
-  for (int code = 0; code <= static_cast<int>(Errc::dimension_mismatch); ++code) {
-    const auto name = errc_name(static_cast<Errc>(code));
+  for (const auto& row : errc_table) {
+    const auto name = errc_name(row.code);
     EXPECT_TRUE(names.insert(name).second) << name << " stands for two errors";
     EXPECT_TRUE(std::all_of(name.begin(), name.end(), [](char c) {
       return c == '_' || (c >= 'a' && c <= 'z');
     })) << name;
   }
+  EXPECT_EQ(names.size(), errc_count);
 }
 
-TEST(Result, ThrowsAnOutageWhenAskedForAValueItLacks) {
+TEST(Errc, OnlyWhatPassesByItselfIsTransient) {
+  const std::set<Errc> transient{Errc::overloaded, Errc::timeout, Errc::cancelled,
+                                 Errc::shutting_down, Errc::unavailable};
+  for (const auto& row : errc_table) {
+    EXPECT_EQ(row.transient(), transient.contains(row.code)) << row.name;
+    EXPECT_TRUE(row.retryable || !row.transient()) << row.name;
+  }
+}
+
+TEST(Errc, AFaultOfTheSetUpIsNotRetryableAndBlamesNoEvent) {
+  const std::set<Errc> setup{Errc::key_missing,   Errc::key_invalid,       Errc::no_model,
+                             Errc::model_invalid, Errc::model_unsupported, Errc::bad_config,
+                             Errc::not_migrated,  Errc::dimension_mismatch};
+  for (const auto& row : errc_table) {
+    EXPECT_EQ(row.setup(), setup.contains(row.code)) << row.name;
+    EXPECT_FALSE(row.setup() && row.retryable) << row.name;
+  }
+}
+
+TEST(Result, ThrowsAnOutageWhenTheMissingValueMayComeLater) {
   const Result<int> failed = Error{Errc::timeout, "too slow"};
   try {
     (void)failed.value();
@@ -105,6 +125,26 @@ TEST(Result, ThrowsAnOutageWhenAskedForAValueItLacks) {
     EXPECT_STREQ(outage.what(), "too slow");
   }
   EXPECT_EQ(Result<int>(4).value(), 4);
+}
+
+TEST(Result, ThrowsARefusedWhenTheMissingValueNeverComes) {
+  for (const auto& row : errc_table) {
+    const Result<int> failed = Error{row.code, "why"};
+    if (row.transient())
+      EXPECT_THROW((void)failed.value(), Outage) << row.name;
+    else
+      EXPECT_THROW((void)failed.value(), Refused) << row.name;
+    try {
+      (void)failed.value();
+    } catch (const Failure& failure) {
+      EXPECT_EQ(failure.error(), failed.error()) << row.name;
+    }
+  }
+}
+
+TEST(FailureDeathTest, AnOutageIsTransientAndARefusedIsNot) {
+  EXPECT_DEATH(throw Outage({Errc::tenant_erased, "erased"}), "transient");
+  EXPECT_DEATH(throw Refused({Errc::timeout, "late"}), "transient");
 }
 
 TEST(AssertDeathTest, EndsTheProcessAndNamesThePlace) {

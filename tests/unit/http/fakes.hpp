@@ -27,7 +27,7 @@ class Store final : public ports::ChunkStore {
   asio::awaitable<void> announce(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
                                  std::string kind, std::string doc_id) override {
     co_await mood.play();
-    if (erased) throw Outage(Error{Errc::tenant_erased, "erased"});
+    if (erased) throw Refused(Error{Errc::tenant_erased, "erased"});
     operations.emplace(std::pair(owner, event_id),
                        ports::Operation{.id = event_id, .kind = kind, .doc_id = doc_id,
                                         .state = "queued", .created_at_ms = 1'700'000'000'000});

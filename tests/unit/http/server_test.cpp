@@ -247,9 +247,9 @@ TEST_F(ConnectionTest, SharesItsPortOnlyWhenToldTo) {
   other.port = server->port();
   EXPECT_NO_THROW(http::Server(loop.get_executor(), other, services));
   other.reuse_port = false;
-  EXPECT_THROW(http::Server(loop.get_executor(), other, services), Outage);
+  EXPECT_THROW(http::Server(loop.get_executor(), other, services), Refused);
   other.address = "not an address";
-  EXPECT_THROW(http::Server(loop.get_executor(), other, services), Outage);
+  EXPECT_THROW(http::Server(loop.get_executor(), other, services), Refused);
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ TEST_F(RefuseTest, SealsALetterLongerThanOneBlob) {
 
 TEST_F(RefuseTest, LeavesTheOriginalInItsTopicWhenTheLetterIsTooLarge) {
   sink.check = [](const ports::OutRecord& letter) {
-    if (letter.value.size() > 1'000) throw Outage({Errc::payload_too_large, "too large"});
+    if (letter.value.size() > 1'000) throw Refused({Errc::payload_too_large, "too large"});
   };
   push({record("alice", std::string(5'000, 'x'))});
   run();

@@ -35,8 +35,8 @@ asio::awaitable<void> publish_one(KafkaSink& sink, ports::OutRecord out,
     runtime::RequestContext context{.id = "t", .deadline = deadline};
     co_await sink.publish(std::move(context), std::move(out));
     outcome = Errc::cancelled;   // Stands for "confirmed".
-  } catch (const Outage& outage) {
-    outcome = outage.error().code;
+  } catch (const Failure& failed) {
+    outcome = failed.error().code;
   }
   sink.request_stop();
   co_await tasks.join();

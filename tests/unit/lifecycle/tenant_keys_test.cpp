@@ -148,7 +148,7 @@ TEST_F(TenantKeys, AnErasedTenantHasNoKeyInTheCacheEither) {
   const auto erase = [&]() -> asio::awaitable<void> { co_await keys_.erase({"test"}, owner_); };
   test::run_to_end(loop_, erase());
   EXPECT_EQ(opening(1), nullptr);
-  EXPECT_THROW((void)sealing(), Outage);
+  EXPECT_THROW((void)sealing(), Refused);
 }
 
 }  // namespace

@@ -52,8 +52,8 @@ class Gate {
 Errc code_of(const std::function<void()>& act) {
   try {
     act();
-  } catch (const Outage& outage) {
-    return outage.error().code;
+  } catch (const Failure& failed) {
+    return failed.error().code;
   }
   ADD_FAILURE() << "did not throw";
   return Errc::internal;

@@ -34,8 +34,8 @@ struct Outcome {
   Errc code() const {
     try {
       if (failure) std::rethrow_exception(failure);
-    } catch (const Outage& outage) {
-      return outage.error().code;
+    } catch (const Failure& failed) {
+      return failed.error().code;
     } catch (const std::exception&) {
     }
     return Errc::bad_config;

@@ -200,7 +200,7 @@ TEST(Scoring, AScoreThatIsNotFiniteFailsTheRequestWhicheverThreadMadeIt) {
   };
   held.release.set();
   held.scoring->take_part(always);
-  EXPECT_THROW((void)held.scoring->finish(), Outage);
+  EXPECT_THROW((void)held.scoring->finish(), Refused);
 }
 
 TEST(Scoring, ShortPassagesWakeNobody) {

@@ -81,8 +81,8 @@ class RemoteEmbedder : public ::testing::Test {
   std::optional<Error> error_of(Clock::duration budget) {
     try {
       await(embedder->embed({"r", Deadline::after(budget)}, inputs_of({"tea"})));
-    } catch (const Outage& outage) {
-      return outage.error();
+    } catch (const Failure& failed) {
+      return failed.error();
     }
     return std::nullopt;
   }

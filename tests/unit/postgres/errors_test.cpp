@@ -13,7 +13,7 @@ TEST(FailureOf, TellsOutagesFromBugsBySqlstate) {
       {"", Errc::unavailable},      {"08006", Errc::unavailable}, {"57P01", Errc::unavailable},
       {"53300", Errc::unavailable}, {"40P01", Errc::unavailable}, {"40001", Errc::unavailable},
       {"55P03", Errc::unavailable}, {"57014", Errc::timeout},     {"42P01", Errc::not_migrated},
-      {"42501", Errc::internal},    {"23505", Errc::internal},    {"22P02", Errc::internal}};
+      {"42501", Errc::bad_config},    {"23505", Errc::internal},    {"22P02", Errc::internal}};
   for (const auto& [state, code] : cases) EXPECT_EQ(failure_of(state).error.code, code) << state;
 }
 

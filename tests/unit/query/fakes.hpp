@@ -44,7 +44,7 @@ struct Mood {
         throw;
       }
     }
-    if (outage) throw Outage(*outage);
+    if (outage) throw_failure(*outage);
     if (throws_unexpected) throw std::runtime_error("secret internals at 10.0.0.1");
     ++finished;
   }

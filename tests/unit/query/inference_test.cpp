@@ -48,8 +48,8 @@ struct InferenceTest : ::testing::Test {
   static Errc code_of(Act act) {
     try {
       act();
-    } catch (const Outage& outage) {
-      return outage.error().code;
+    } catch (const Failure& failed) {
+      return failed.error().code;
     }
     ADD_FAILURE() << "did not throw";
     return Errc::internal;
@@ -121,8 +121,8 @@ TEST_F(InferenceTest, NamesTheMendWhereThereIsNoReranker) {
   try {
     rank(2);
     ADD_FAILURE() << "did not throw";
-  } catch (const Outage& outage) {
-    EXPECT_NE(outage.error().message.find("rerank.model"), std::string::npos);
+  } catch (const Refused& refused) {
+    EXPECT_NE(refused.error().message.find("rerank.model"), std::string::npos);
   }
 }
 

@@ -24,7 +24,7 @@ asio::awaitable<std::vector<ports::Embedding>> EmbedQueue::embed(std::shared_ptr
     enter({call, [shared] { (*shared)(); }});
   };
   auto outcome = [call](std::stop_token) {
-    if (call->failure) throw Outage(*call->failure);
+    if (call->failure) throw_failure(*call->failure);
     return std::move(call->vectors);
   };
   co_return co_await lane_.offload_by(std::move(submit), call->deadline, std::move(outcome));
@@ -62,8 +62,8 @@ void EmbedQueue::run() {
   std::optional<Error> failure;
   try {
     compute(batch);
-  } catch (const Outage& outage) {
-    failure = outage.error();
+  } catch (const Failure& failed) {
+    failure = failed.error();
   } catch (const std::exception& thrown) {
     failure = Error{Errc::internal, model_->info.name + ": " + thrown.what()};
   }

@@ -108,7 +108,7 @@ std::vector<float> Scoring::score(Range block, const GoOn& go_on) const {
   if (!model_->encoder->score(batch, go_on, in_order)) return {};
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (!std::isfinite(in_order[i]))
-      throw Outage({Errc::internal, model_->info.name + " gave a score that is not finite"});
+      throw Refused({Errc::internal, model_->info.name + " gave a score that is not finite"});
     logits[order[i]] = in_order[i];
   }
   return logits;

@@ -30,7 +30,7 @@ class Scoring {
   void take_part(const GoOn& go_on);
   /// Logits of the first passages, up to the first one that was not scored. Waits for blocks that
   /// are being scored, until the time is up: never for a thread that has not begun. Throws what a
-  /// block threw: Outage{internal} for a score that is not finite. Once, by the thread that took
+  /// block threw: Refused{internal} for a score that is not finite. Once, by the thread that took
   /// part itself.
   std::vector<float> finish();
 

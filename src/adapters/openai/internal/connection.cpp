@@ -16,6 +16,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/system/system_error.hpp>
+#include <openssl/err.h>
+#include <openssl/sslerr.h>
 
 #include <algorithm>
 #include <charconv>
@@ -39,10 +41,13 @@ asio::awaitable<void> check(error_code failure, const Url& url, const char* step
     throw boost::system::system_error(asio::error::operation_aborted);
   if (failure == beast::error::timeout || failure == asio::error::operation_aborted)
     throw Outage({Errc::timeout, url.origin() + " did not answer in time"});
-  const bool certificate = failure.category() == asio::error::get_ssl_category();
-  throw Outage({certificate ? Errc::bad_config : Errc::unavailable,
-                url.origin() + ": " + step + ": " + failure.message() +
-                    (certificate ? "; name its authority by embedding.ca_file" : "")});
+  // Other TLS errors, an alert from a proxy for example, pass by themselves.
+  const bool certificate =
+      failure.category() == asio::error::get_ssl_category() &&
+      ERR_GET_REASON(static_cast<unsigned long>(failure.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+  throw_failure({certificate ? Errc::bad_config : Errc::unavailable,
+                 url.origin() + ": " + step + ": " + failure.message() +
+                     (certificate ? "; name its authority by embedding.ca_file" : "")});
 }
 
 http::request<http::string_body> to_beast(const Request& request) {

@@ -34,7 +34,7 @@ struct Answer {
 };
 
 /// One connection to an endpoint. Used by one coroutine at a time, on its executor. Everything
-/// throws Outage{unavailable | timeout | bad_config: no trust in its certificate}, or
+/// throws Outage{unavailable | timeout}, Refused{bad_config} for a certificate without trust, or
 /// operation_aborted when the caller was cancelled; after that it is of no more use.
 class Connection {
  public:

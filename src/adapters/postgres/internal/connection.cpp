@@ -22,11 +22,11 @@ constexpr const char* unbound_role =
 void refuse_unbound_role(pqxx::transaction_base& tx) {
   const auto found = tx.exec(unbound_role);
   if (found.empty()) return;
-  throw Outage(Error{Errc::bad_config,
-                     "database: row-level security does not bind role " +
-                         std::string(found[0][0].c_str()) +
-                         "; connect as app_user (postgres.dsn), which `memseal migrate up` makes",
-                     "postgres.dsn"});
+  throw Refused(Error{Errc::bad_config,
+                      "database: row-level security does not bind role " +
+                          std::string(found[0][0].c_str()) +
+                          "; connect as app_user (postgres.dsn), which `memseal migrate up` makes",
+                      "postgres.dsn"});
 }
 
 pqxx::connection open_connection(const std::string& dsn) {
@@ -56,7 +56,7 @@ Connection::Connection(const std::string& dsn) : session_(open_connection(dsn)) 
       "JOIN pg_catalog.pg_extension e ON e.extnamespace = n.oid "
       "WHERE t.typname = 'halfvec' AND e.extname = 'vector'");
   if (found.empty()) {
-    throw Outage(
+    throw Refused(
         Error{Errc::not_migrated,
               "database: pgvector is missing or older than 0.7: run `memseal migrate up`"});
   }

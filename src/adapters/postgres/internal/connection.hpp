@@ -16,7 +16,7 @@ struct Statement {
   std::string_view sql;
 };
 
-/// Throws Outage{bad_config} when this session's role is a superuser, bypasses row-level security
+/// Throws Refused{bad_config} when this session's role is a superuser, bypasses row-level security
 /// or may become the tables' owner.
 void refuse_unbound_role(pqxx::transaction_base& tx);
 
@@ -26,7 +26,7 @@ pqxx::connection open_connection(const std::string& dsn);
 /// One session and what is known about it. One thread at a time.
 class Connection {
  public:
-  /// Blocks. Throws what libpqxx throws, or Outage{not_migrated} without pgvector.
+  /// Blocks. Throws what libpqxx throws, or Refused{not_migrated} without pgvector.
   explicit Connection(const std::string& dsn);
 
   pqxx::connection& session() noexcept { return session_; }

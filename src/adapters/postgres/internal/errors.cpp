@@ -45,7 +45,10 @@ Failure failure_of(std::string_view state) {
   } else if (in_class("53")) {
     failure.error = named(Errc::unavailable, "the server is out of resources", state);
   } else if (state == "42501") {
-    failure.error = named(Errc::internal, "row-level security refused a statement", state);
+    // A missing grant or a wrong role: no event that is being written is to blame.
+    failure.error = named(Errc::bad_config,
+                          "row-level security or a missing grant refused a statement: connect as "
+                          "app_user and run `memseal doctor`", state);
     failure.rls = true;
   } else if (state == "42P01" || state == "3F000" || state == "42703" || state == "42883") {
     failure.error = named(Errc::not_migrated,
@@ -66,8 +69,8 @@ Failure failure_of(const std::exception& thrown) {
   if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&thrown)) {
     return failure_of(sqlstate_of(*sql));
   }
-  if (const auto* outage = dynamic_cast<const Outage*>(&thrown)) {
-    Failure failure{outage->error()};
+  if (const auto* ours = dynamic_cast<const memseal::Failure*>(&thrown)) {
+    Failure failure{ours->error()};
     failure.connection_in_doubt = false;
     return failure;
   }

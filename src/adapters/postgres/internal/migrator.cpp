@@ -12,7 +12,7 @@ namespace {
 
 template <class T>
 T value_or_refuse(Result<T> result) {
-  if (!result) throw Refused{result.error()};
+  if (!result) throw_failure(result.error());
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 

@@ -12,19 +12,15 @@
 
 namespace memseal::postgres {
 
-/// Ends a command with a sentence; caught at its border (migrate.cpp).
-struct Refused {
-  Error error;
-};
-
+/// Ends a command with a sentence; migrate.cpp catches it.
 [[noreturn]] inline void refuse(Errc code, std::string message) {
-  throw Refused{Error{code, std::move(message)}};
+  throw_failure({code, std::move(message)});
 }
 
 /// First line of a server's message.
 std::string first_line(std::string text);
 
-/// One command on one connection. Its methods throw Refused and what libpqxx throws.
+/// One command on one connection. Its methods throw memseal::Failure and what libpqxx throws.
 class Migrator {
  public:
   /// Reads the files and connects. `options` outlive it.

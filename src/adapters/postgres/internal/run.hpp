@@ -85,7 +85,7 @@ asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) 
 }  // namespace detail
 
 /// Awaits `work(TenantTx&)` in one committed transaction of `owner`. `work` owns what it touches,
-/// or refers to what outlives the Pool: the waiter may leave before it ends. Throws Outage.
+/// or refers to what outlives the Pool: the waiter may leave before it ends. Throws Failure.
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work&, TenantTx&>> in_tenant(Pool& pool,
                                                                   runtime::RequestContext context,

@@ -29,10 +29,6 @@ struct Group {
   std::exception_ptr failure = {};
 };
 
-/// Whether an outage passes by itself or by an operator's hand, so that waiting is right; any
-/// other is the event's own.
-bool passes(Errc code) noexcept;
-
 class Worker::Impl {
  public:
   Impl(Parts parts, Options options);
@@ -87,7 +83,7 @@ class Worker::Impl {
   std::uint64_t batches_ = 0;
 };
 
-/// Repeats `step()` while what it needs is away. `step` makes an awaitable<void> each time.
+/// Repeats `step()` while it throws Outage. `step` makes an awaitable<void> each time.
 template <class Step>
 asio::awaitable<void> Worker::Impl::persist(Stage stage, Step step) {
   policy::Backoff backoff(options_->backoff_first, options_->backoff_max);
@@ -97,7 +93,6 @@ asio::awaitable<void> Worker::Impl::persist(Stage stage, Step step) {
     try {
       co_await step();
     } catch (const Outage& outage) {
-      if (!passes(outage.error().code)) throw;
       away = outage.error();
     }
     if (!away) {

@@ -43,7 +43,7 @@ struct Algorithms {
   Kdf hkdf;
 };
 
-/// Throws Outage when the OpenSSL of this machine lacks one of them.
+/// Throws Refused when the OpenSSL of this machine lacks one of them.
 const Algorithms& algorithms();
 
 /// HKDF-SHA256 (RFC 5869) with any salt and length; false when OpenSSL refuses the inputs.

@@ -1,0 +1,85 @@
+// A fault of the set-up met at run time: an operator must act, so the worker ends and no event is
+// stored half, skipped or dead-lettered for it.
+#include "rig.hpp"
+
+#include <algorithm>
+
+namespace memseal::ingest {
+namespace {
+
+struct SetupFault : Rig {
+  /// The code with which the worker ended; nothing when it ended by itself.
+  std::optional<Errc> run_to_failure() {
+    try {
+      run();
+    } catch (const Refused& refused) {
+      return refused.error().code;
+    }
+    return std::nullopt;
+  }
+  void expect_nothing_done(std::string_view code) const {
+    EXPECT_TRUE(sink.published.empty()) << code << ": no event is to blame";
+    EXPECT_TRUE(store.failures.empty()) << code;
+    EXPECT_TRUE(source.offsets_done.empty()) << code << ": Kafka must deliver the batch again";
+  }
+};
+
+TEST_F(SetupFault, EndsTheWorkerAndTheBatchIsDoneAfterTheFix) {
+  int number = 0;
+  for (const auto& row : errc_table) {
+    if (!row.setup()) continue;
+    for (auto* faults : {&embedder.faults, &keys.faults, &store.faults}) {
+      const auto user = "user" + std::to_string(++number);
+      const std::vector<ports::Record> batch{good(user, "1"), good(user, "2"), good(user, "3")};
+      source.offsets_done.clear();
+      faults->next = {row.code};
+      push(batch);
+      EXPECT_EQ(run_to_failure(), row.code) << row.name;
+      expect_nothing_done(row.name);
+      push(batch);
+      run();
+      EXPECT_EQ(stored(user),
+                (std::vector<Uuid>{id_of(user, "1"), id_of(user, "2"), id_of(user, "3")}));
+      EXPECT_EQ(source.offsets_done.size(), 3u);
+    }
+  }
+  EXPECT_EQ(number, 3 * 8) << "eight codes stand for a fault of the set-up";
+  EXPECT_EQ(metric("memseal_ingest_isolations_total"), 0);
+}
+
+TEST_F(SetupFault, EndsTheWorkerWhileItLooksForAPoisonEvent) {
+  const auto poison = id_of("alice", "1");
+  store.poison = [&](const ports::EventWrite& write) {
+    if (write.event_id == poison) store.faults.next = {Errc::not_migrated};  // the next call
+    return write.event_id == poison;
+  };
+  push({good("alice", "1"), good("alice", "2")});
+  EXPECT_EQ(run_to_failure(), Errc::not_migrated);
+  expect_nothing_done("not_migrated");
+}
+
+TEST_F(SetupFault, EndsTheWorkerBeforeALetterIsSealedWithAnotherKey) {
+  keys.faults.next = {Errc::key_missing};
+  push({record("alice", "garbage")});
+  EXPECT_EQ(run_to_failure(), Errc::key_missing);
+  expect_nothing_done("key_missing");
+}
+
+TEST_F(SetupFault, EndsTheWorkerWhenTheRefusalOfAnEventCannotBeRecorded) {
+  options.chunks_per_event_max = 0;
+  store.faults.next = {Errc::bad_config};
+  push({good("alice", "1")});
+  EXPECT_EQ(run_to_failure(), Errc::bad_config);
+  EXPECT_TRUE(source.offsets_done.empty());
+}
+
+TEST_F(SetupFault, IsNotWhatOneEventIsRefusedFor) {
+  embedder.faults.next = std::deque<Errc>(1 + limits::event_attempts_max, Errc::internal);
+  push({good("alice", "1")});
+  EXPECT_EQ(run_to_failure(), std::nullopt);
+  EXPECT_EQ(sink.to("memory.upload.v1.dlq").size(), 1u);
+  EXPECT_EQ(source.offsets_done.size(), 1u);
+}
+
+}  // namespace
+}  // namespace memseal::ingest
