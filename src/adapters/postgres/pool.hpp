@@ -51,8 +51,8 @@ class Pool {
   asio::thread_pool& threads() noexcept { return threads_; }
 
   /// Runs `work` in one transaction of `owner` on the calling thread, one of `threads()`, and
-  /// commits. Throws Outage{unavailable | timeout} or Refused{not_migrated | bad_config | internal};
-  /// then nothing was committed, unless the connection died in the commit itself: the ledger
+  /// commits. Throws Outage{unavailable | timeout}, Refused{not_migrated | bad_config | internal}.
+  /// Nothing was committed then, unless the connection died in the commit itself: the ledger
   /// decides a retry.
   void run_tenant(const std::stop_token& stop, const runtime::RequestContext& context,
                   const crypto::Tenant& owner, const std::function<void(TenantTx&)>& work);

@@ -46,8 +46,8 @@ class EmbedQueue : public std::enable_shared_from_this<EmbedQueue> {
   EmbedQueue(std::shared_ptr<const LoadedModel> model, CpuLane& lane, Urgency urgency)
       : model_(std::move(model)), lane_(lane), urgency_(urgency) {}
 
-  /// One vector per sequence. Throws Outage{timeout} at the call's deadline, Refused{internal} for a vector
-  /// that is not finite.
+  /// One vector per sequence. Throws Outage{timeout} at the call's deadline, Refused{internal} for
+  /// a vector that is not finite.
   asio::awaitable<std::vector<ports::Embedding>> embed(std::shared_ptr<EmbedCall> call);
 
  private:

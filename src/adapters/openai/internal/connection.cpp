@@ -44,7 +44,8 @@ asio::awaitable<void> check(error_code failure, const Url& url, const char* step
   // Other TLS errors, an alert from a proxy for example, pass by themselves.
   const bool certificate =
       failure.category() == asio::error::get_ssl_category() &&
-      ERR_GET_REASON(static_cast<unsigned long>(failure.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+      ERR_GET_REASON(static_cast<unsigned long>(failure.value())) ==
+          SSL_R_CERTIFICATE_VERIFY_FAILED;
   throw_failure({certificate ? Errc::bad_config : Errc::unavailable,
                  url.origin() + ": " + step + ": " + failure.message() +
                      (certificate ? "; name its authority by embedding.ca_file" : "")});
