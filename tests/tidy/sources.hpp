@@ -78,11 +78,12 @@ inline std::string room_of_include(const std::string& header) {
   return Source::room_of(header);
 }
 
-/// What is shipped: of kernels/ neither its tests nor the devices that they run on.
+/// What is shipped: of kernels/ neither its tests and checks nor the devices that they run on.
 inline std::vector<Source> product_sources() {
   auto all = sources_under({"include", "src", "kernels"});
   std::erase_if(all, [](const Source& source) {
-    return source.path.starts_with("kernels/tests/") || source.path.starts_with("kernels/host/");
+    return source.path.starts_with("kernels/tests/") || source.path.starts_with("kernels/host/") ||
+           source.path.starts_with("kernels/check/");
   });
   return all;
 }

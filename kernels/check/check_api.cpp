@@ -1,4 +1,4 @@
-// The engine behind a C interface, for Python's ctypes: scripts/gpu/library.py is its other half.
+// The engine behind a C interface, for Python's ctypes: library.py is its other half.
 // A function that returns int returns 0, or -1 and leaves a sentence for gpu_check_error().
 #include "memseal/kernels/engine.hpp"
 

@@ -9,10 +9,10 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "gpu")]
+sys.path[:0] = [str(ROOT / "kernels"), str(ROOT / "kernels" / "check")]
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before the library: there is no GPU for this test
 
-from gpu.library import Failure, Library  # noqa: E402
+from check.library import Failure, Library  # noqa: E402
 from tiny_bert import POSITIONS, WORDS, TinyBert  # noqa: E402
 
 LENGTHS = [1, 2, 3, 31, 63, 64, 65, 127, 128]

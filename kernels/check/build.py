@@ -69,13 +69,13 @@ def architectures(capability):
 # ---------------------------------------------------------------- what a bare machine lacks
 
 def loader_sources():
-    """The sources of memseal that tests/gpu builds where no other library is."""
-    text = (ROOT / "tests/gpu/CMakeLists.txt").read_text()
+    """The sources of memseal that kernels/check builds where no other library is."""
+    text = (ROOT / "kernels/check/CMakeLists.txt").read_text()
     names = re.search(r"foreach\(name ([\w\s]+)\)", text).group(1).split()
     folders = ("base", "pure/codec", "pure/text", "pure/text/internal")
     return [*(source for folder in folders for source in sorted((ROOT / "src" / folder).glob("*.cpp"))),
             *(ROOT / f"src/adapters/model/checkpoint/{name}.cpp" for name in names),
-            ROOT / "tests/gpu/model_directory.cpp"]
+            ROOT / "kernels/check/model_directory.cpp"]
 
 
 def boost_headers():
@@ -84,7 +84,7 @@ def boost_headers():
     probe.parent.mkdir(exist_ok=True)
     probe.write_text("#include <boost/json/src.hpp>\n")
     includes = [f"-I{ROOT / folder}" for folder in
-                ("src", "kernels", "kernels/include", "tests/gpu")]
+                ("src", "kernels", "kernels/include", "kernels/check")]
     status, said = run([os.environ.get("CXX", "g++"), "-std=c++20", "-M", '-DMEMSEAL_VERSION="x"',
                         *includes, "-isystem", ROOT / ".deps/prefix/include",
                         *loader_sources(), probe])
@@ -150,7 +150,7 @@ def build(capability=None, settings=(), targets=("kernels_test", "memseal_gpu_ch
     if not is_packed():
         pack()
     folder = BUILD if capability else ROOT / "build/gpu-host"
-    configure = ["cmake", "-S", ROOT / "tests/gpu", "-B", folder, f"-DMEMSEAL_CARRY={CARRY}",
+    configure = ["cmake", "-S", ROOT / "kernels/check", "-B", folder, f"-DMEMSEAL_CARRY={CARRY}",
                  f"-DMEMSEAL_CUDA={'ON' if capability else 'OFF'}", *settings]
     if capability:
         configure += [f"-DMEMSEAL_CUDA_ARCHITECTURES={architectures(capability)}", *cublas_settings()]

@@ -1,4 +1,4 @@
-"""The engine by ctypes: the other half of tests/gpu/check_api.cpp. Standard library only."""
+"""The engine by ctypes: the other half of kernels/check/check_api.cpp. Standard library only."""
 import ctypes
 import json
 from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_void_p

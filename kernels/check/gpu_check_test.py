@@ -13,9 +13,9 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "kernels"))
 
-from gpu import build, report, workloads  # noqa: E402
+from check import build, report, workloads  # noqa: E402
 
 HIDDEN = dict(os.environ, CUDA_VISIBLE_DEVICES="-1")
 
@@ -78,7 +78,7 @@ class WhatABareMachineGets(unittest.TestCase):
 
     def test_missing_files_are_one_sentence(self):
         with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(["cmake", "-S", "tests/gpu", "-B", folder], cwd=ROOT,
+            done = subprocess.run(["cmake", "-S", "kernels/check", "-B", folder], cwd=ROOT,
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("scripts/gpu-check --pack", done.stdout)
