@@ -9,11 +9,13 @@
 namespace {
 
 using namespace memseal::text;
+namespace codec = memseal::codec;
 
 const WordPiece& words() {
   static const WordPiece made = WordPiece::from_vocabulary(
-      "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\nab\n##a\n##b\n##c\nthe\n.\n!\n,\n\"\n。\n一\nᄀ\n##ᅡ\n")
-      .value();
+                                    "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nb\nab\n##a\n##b\n##c\nthe\n.\n!"
+                                    "\n,\n\"\n。\n一\nᄀ\n##ᅡ\n")
+                                    .value();
   return made;
 }
 
@@ -50,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2) return 0;
   const ChunkRules rules{.tokens = 1 + data[0] % 40u, .overlap = data[1] % 40u};
   std::string document(reinterpret_cast<const char*>(data + 2), size - 2);
-  if (!is_utf8(document)) {  // no crash, and the limits hold; offsets mean nothing then
+  if (!codec::is_utf8(document)) {  // no crash, and the limits hold; offsets mean nothing then
     for (const Chunk& piece : chunk(words(), document, rules)) {
       MEMSEAL_ASSERT(piece.tokens.size() <= rules.tokens);
       MEMSEAL_ASSERT(piece.text.size() <= memseal::limits::seal_bytes_max);
@@ -61,7 +63,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size % 64 == 7) {  // longer than one blob may be
     while (document.size() < memseal::limits::seal_bytes_max + 1'000) document += document + "a";
     for (const Chunk& piece : chunk(words(), document, rules)) {
-      MEMSEAL_ASSERT(piece.text.size() <= memseal::limits::seal_bytes_max && is_utf8(piece.text));
+      MEMSEAL_ASSERT(piece.text.size() <= memseal::limits::seal_bytes_max &&
+                     codec::is_utf8(piece.text));
     }
   }
   return 0;

@@ -11,6 +11,7 @@
 namespace {
 
 using namespace memseal::text;
+namespace codec = memseal::codec;
 
 const WordPiece& words() {
   static const WordPiece made = WordPiece::from_vocabulary(
@@ -35,9 +36,9 @@ void check_tokens(std::string_view text, const std::vector<Token>& tokens) {
 std::string the_slow_way(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {
-    const auto [point, size] = decode(text, at);
+    const auto [point, size] = codec::decode_code_point(text, at);
     out += "\xEF\xBF\xBD";
-    if (point != replacement_character) out += text.substr(at, size);
+    if (point != codec::replacement_character) out += text.substr(at, size);
     at += size;
   }
   return out;
@@ -51,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   words().encode(text, fast);
   check_tokens(text, fast);
   const std::string other = the_slow_way(text);
-  MEMSEAL_ASSERT(is_utf8(other) && count_code_points(other) >= other.size() / 4);
+  MEMSEAL_ASSERT(codec::is_utf8(other) && codec::count_code_points(other) >= other.size() / 4);
   words().encode(other, slow);
   MEMSEAL_ASSERT(std::equal(fast.begin(), fast.end(), slow.begin(), slow.end(),
                             [](const Token& a, const Token& b) { return a.id == b.id; }));
@@ -72,7 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     slow.clear();
     made->encode(text, slow);
   } else {
-    MEMSEAL_ASSERT(!is_utf8(text));
+    MEMSEAL_ASSERT(!codec::is_utf8(text));
   }
   return 0;
 }

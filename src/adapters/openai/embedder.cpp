@@ -50,6 +50,15 @@ bool is_loopback(const std::string& host) {
   return host == "localhost" || host.starts_with("127.") || host == "::1";
 }
 
+Result<Url> parse_endpoint(const std::string& text) {
+  constexpr const char* key = "embedding.url";
+  auto url = Url::parse(text);
+  if (url) return url;
+  auto sentence = std::string(key) + " " + url.error().message;
+  if (text.find_first_of("@?") != text.npos) sentence += "; a key goes into embedding.api_key";
+  return Error{Errc::bad_config, std::move(sentence), key};
+}
+
 Result<void> check_options(const EmbedderOptions& options, const Url& url) {
   if (options.model.empty() || options.model.size() > model_bytes_max ||
       !is_visible(options.model))
@@ -277,7 +286,7 @@ OpenAiEmbedder::~OpenAiEmbedder() = default;
 Result<std::unique_ptr<OpenAiEmbedder>> OpenAiEmbedder::open(EmbedderOptions options,
                                                              const text::WordPiece& words,
                                                              asio::thread_pool& cpu) {
-  auto url = Url::parse(options.url);
+  auto url = parse_endpoint(options.url);
   if (!url) return url.error();
   if (const auto sound = check_options(options, *url); !sound) return sound.error();
   auto tls = make_tls(options);

@@ -1,4 +1,5 @@
 #include "adapters/redis/link.hpp"
+#include "pure/codec/url.hpp"
 
 #include <charconv>
 #include <optional>
@@ -9,31 +10,7 @@ namespace {
 
 Error bad(std::string message) { return {Errc::bad_config, std::move(message), "redis.url"}; }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const int high = hex_value(text[i + 1]), low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    out += static_cast<char>(high << 4 | low);
-    i += 2;
-  }
-  return out;
-}
-
-template <class Number>
-bool read_number(std::string_view text, Number& out) {
+bool read_number(std::string_view text, int& out) {
   const auto* end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, out);
   return error == std::errc() && stopped == end && !text.empty();
@@ -42,8 +19,8 @@ bool read_number(std::string_view text, Number& out) {
 bool read_login(std::string_view login, Address& address) {
   const auto colon = login.find(':');
   if (colon == std::string_view::npos) return false;
-  auto user = percent_decoded(login.substr(0, colon));
-  auto password = percent_decoded(login.substr(colon + 1));
+  auto user = codec::percent_decode(login.substr(0, colon));
+  auto password = codec::percent_decode(login.substr(colon + 1));
   if (!user || !password) return false;
   address.user = std::move(*user);
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(password->data());
@@ -53,21 +30,14 @@ bool read_login(std::string_view login, Address& address) {
 }
 
 bool read_host_and_port(std::string_view text, Address& address) {
-  std::string_view port;
-  if (text.starts_with('[')) {
-    const auto bracket = text.find(']');
-    if (bracket == std::string_view::npos) return false;
-    address.host = text.substr(1, bracket - 1);
-    port = text.substr(bracket + 1);
-  } else {
-    const auto colon = text.find(':');
-    address.host = text.substr(0, colon);
-    port = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
-  }
-  if (address.host.empty() || address.host.find_first_of(" /@[]") != std::string::npos)
+  const auto place = codec::split_host_port(text);
+  if (!place || place->host.empty() || place->host.find_first_of(" /@[]") != text.npos)
     return false;
-  if (port.empty()) return true;
-  return port.front() == ':' && read_number(port.substr(1), address.port) && address.port != 0;
+  address.host = place->host;
+  if (!place->port) return true;
+  const auto port = codec::parse_port(*place->port);
+  if (port) address.port = *port;
+  return port.has_value();
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "app/cli/http_client.hpp"
 
+#include "pure/codec/url.hpp"
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -80,13 +82,10 @@ Result<Url> Url::parse(std::string_view text) {
   const auto slash = std::min(text.find('/'), text.size());
   const auto authority = text.substr(0, slash);
   url.target = slash < text.size() ? std::string(text.substr(slash)) : "/";
-  const auto colon = authority.rfind(':');
-  const bool has_port =
-      colon != std::string_view::npos && authority.find(']', colon) == authority.npos;
-  url.host = std::string(authority.substr(0, has_port ? colon : authority.npos));
-  url.port = has_port ? std::string(authority.substr(colon + 1)) : "80";
-  if (url.host.size() > 2 && url.host.front() == '[')
-    url.host = url.host.substr(1, url.host.size() - 2);
+  if (const auto place = codec::split_host_port(authority)) {
+    url.host = place->host;
+    url.port = place->port.value_or("80");
+  }
   if (url.host.empty() || url.port.empty())
     return Error{Errc::bad_request, "the address lacks a host or a port"};
   return url;

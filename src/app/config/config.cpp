@@ -1,5 +1,7 @@
 #include "app/config/config.hpp"
 
+#include "pure/codec/did_you_mean.hpp"
+
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
@@ -18,16 +20,17 @@ const Setting* find_setting(std::string_view key) {
   return nullptr;
 }
 
-std::vector<std::string> known_keys() {
-  std::vector<std::string> keys;
+std::vector<std::string_view> known_keys() {
+  std::vector<std::string_view> keys;
   for (const auto& setting : settings()) keys.push_back(setting.key);
   return keys;
 }
 
 Error unknown_key(const std::string& key, const std::string& origin) {
   std::string sentence = "unknown config key \"" + key + "\" (" + origin + ")";
-  if (const auto near = did_you_mean(key, known_keys()))
-    sentence += "; did you mean \"" + *near + "\"?";
+  const auto edits_max = std::max<std::size_t>(2, key.size() / 4);
+  if (const auto near = codec::did_you_mean(key, known_keys(), edits_max))
+    sentence.append("; did you mean \"").append(*near).append("\"?");
   else
     sentence += "; `memseal config show` lists all keys";
   return {Errc::bad_config, std::move(sentence), key};
@@ -164,36 +167,7 @@ void check_relations(LoadedConfig& loaded) {
     problem("auth.leeway_s", "auth.leeway_s must be less than auth.lifetime_s_max");
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
 }  // namespace
-
-std::optional<std::string> did_you_mean(std::string_view word,
-                                        const std::vector<std::string>& candidates) {
-  std::optional<std::string> best;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 4) + 1;
-  for (const auto& candidate : candidates) {
-    const auto distance = edit_distance(word, candidate);
-    if (distance < best_distance) {
-      best_distance = distance;
-      best = candidate;
-    }
-  }
-  return best;
-}
 
 std::string env_name(std::string_view key) {
   std::string name = "MEMSEAL__";

@@ -127,10 +127,6 @@ std::vector<std::pair<std::string, std::string>> process_environment();
 /// A commented YAML file with every key at its default.
 std::string config_template();
 
-/// The candidate nearest to `word` by edit distance, if it is near enough to be a slip.
-std::optional<std::string> did_you_mean(std::string_view word,
-                                        const std::vector<std::string>& candidates);
-
 /// Finds a model: an existing directory, or a name in $MEMSEAL_MODELS, beside the program, in
 /// /usr/share/memseal/models. bad_config names the places looked at.
 Result<std::filesystem::path> find_model(const std::string& name_or_path);

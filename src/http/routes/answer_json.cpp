@@ -55,7 +55,7 @@ json::object hit_json(const query::Hit& hit) {
           {"char_start", from.char_start},
           {"char_end", from.char_end},
           {"tags", json::array(from.tags.begin(), from.tags.end())},
-          {"created_at", wire::format_rfc3339(from.created_at_ms)},
+          {"created_at", codec::format_rfc3339(from.created_at_ms)},
           {"text", hit.passage.text()},
           {"meta", meta_json(hit.passage.meta_json())}};
 }

@@ -29,8 +29,8 @@ Response operation_response(int status, const ports::Operation& operation) {
                     {"chunks", operation.chunks},
                     {"error", nullptr}};
   if (!operation.error_code.empty()) body["error"] = json::object{{"code", operation.error_code}};
-  body["created_at"] = wire::format_rfc3339(operation.created_at_ms);
-  body["updated_at"] = wire::format_rfc3339(operation.updated_at_ms);
+  body["created_at"] = codec::format_rfc3339(operation.created_at_ms);
+  body["updated_at"] = codec::format_rfc3339(operation.updated_at_ms);
   return json_response(status, json::serialize(json::object{{"operation", std::move(body)}}));
 }
 

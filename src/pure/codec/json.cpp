@@ -9,19 +9,21 @@
 #include <cmath>
 #include <vector>
 
-namespace memseal::wire {
+namespace memseal::codec {
 
 namespace {
 
 using boost::system::error_code;
 
-/// Builds a value while it watches for what Boost.JSON lets pass: a repeated key, an infinity.
+/// Builds a value, and holds it to rules that Boost.JSON does not have.
 class Builder {
  public:
   static constexpr std::size_t max_object_size = json::object::max_size();
   static constexpr std::size_t max_array_size = json::array::max_size();
   static constexpr std::size_t max_key_size = json::string::max_size();
   static constexpr std::size_t max_string_size = json::string::max_size();
+
+  explicit Builder(const JsonRules& rules) : rules_(rules) {}
 
   bool on_document_begin(error_code&) {
     values_.reset();
@@ -35,39 +37,50 @@ class Builder {
   }
   bool on_object_end(std::size_t size, error_code& ec) {
     const auto mine = keys_.begin() + static_cast<std::ptrdiff_t>(first_key_.back());
-    std::sort(mine, keys_.end());
-    if (std::adjacent_find(mine, keys_.end()) != keys_.end()) {
-      repeated_key_ = true;
-      return stop(ec);
+    if (depth_of_repeats() >= first_key_.size()) {
+      std::sort(mine, keys_.end());
+      const auto repeated = std::adjacent_find(mine, keys_.end());
+      if (repeated != keys_.end())
+        return refuse({JsonFault::Kind::repeated_key, std::move(*repeated)}, ec);
     }
     keys_.erase(mine, keys_.end());
     first_key_.pop_back();
     values_.push_object(size);
     return true;
   }
-  bool on_array_begin(error_code&) { return true; }
-  bool on_array_end(std::size_t size, error_code&) {
+  bool on_array_begin(error_code&) {
+    first_key_.push_back(keys_.size());
+    return true;
+  }
+  bool on_array_end(std::size_t size, error_code& ec) {
+    if (size > rules_.elements_max) return too_large(ec);
+    first_key_.pop_back();
     values_.push_array(size);
     return true;
   }
 
-  bool on_key_part(std::string_view part, std::size_t, error_code&) {
+  bool on_key_part(std::string_view part, std::size_t bytes, error_code& ec) {
+    if (bytes > rules_.key_bytes_max) return too_large(ec);
     key_.append(part);
     values_.push_chars(part);
     return true;
   }
-  bool on_key(std::string_view part, std::size_t, error_code&) {
+  bool on_key(std::string_view part, std::size_t bytes, error_code& ec) {
+    if (bytes > rules_.key_bytes_max) return too_large(ec);
+    if (keys_.size() - first_key_.back() >= rules_.members_max) return too_large(ec);
     key_.append(part);
     keys_.push_back(std::move(key_));
     key_.clear();
     values_.push_key(part);
     return true;
   }
-  bool on_string_part(std::string_view part, std::size_t, error_code&) {
+  bool on_string_part(std::string_view part, std::size_t bytes, error_code& ec) {
+    if (bytes > rules_.text_bytes_max) return too_large(ec);
     values_.push_chars(part);
     return true;
   }
-  bool on_string(std::string_view part, std::size_t, error_code&) {
+  bool on_string(std::string_view part, std::size_t bytes, error_code& ec) {
+    if (bytes > rules_.text_bytes_max) return too_large(ec);
     values_.push_string(part);
     return true;
   }
@@ -82,7 +95,7 @@ class Builder {
     return true;
   }
   bool on_double(double number, std::string_view, error_code& ec) {
-    if (!std::isfinite(number)) return stop(ec);
+    if (!std::isfinite(number) && !rules_.infinities) return refuse({}, ec);
     values_.push_double(number);
     return true;
   }
@@ -97,21 +110,41 @@ class Builder {
   bool on_comment_part(std::string_view, error_code&) { return true; }
   bool on_comment(std::string_view, error_code&) { return true; }
 
-  bool repeated_key() const { return repeated_key_; }
+  std::optional<JsonFault>& fault() { return fault_; }
   json::value release() { return values_.release(); }
 
  private:
-  static bool stop(error_code& ec) {
+  // Down to which level keys must differ. An array is a level too.
+  std::size_t depth_of_repeats() const {
+    return rules_.repeats_below_top ? 1 : std::numeric_limits<std::size_t>::max();
+  }
+  bool refuse(JsonFault fault, error_code& ec) {
+    fault_ = std::move(fault);
     ec = json::error::syntax;
     return false;
   }
+  bool too_large(error_code& ec) { return refuse({JsonFault::Kind::too_large}, ec); }
 
+  const JsonRules& rules_;
   json::value_stack values_;
   std::string key_;
-  std::vector<std::string> keys_;       // of all open objects, the innermost last
-  std::vector<std::size_t> first_key_;  // where each open object's keys begin
-  bool repeated_key_ = false;
+  std::vector<std::string> keys_;       // of all open objects, the innermost object's last
+  std::vector<std::size_t> first_key_;  // where the keys of each open level begin
+  std::optional<JsonFault> fault_;
 };
+
+std::string sentence_of(const JsonFault& fault) {
+  switch (fault.kind) {
+    case JsonFault::Kind::repeated_key:
+      return "an object has the same key twice";
+    case JsonFault::Kind::too_deep:
+      return "JSON nested deeper than " + std::to_string(json_depth_max) + " levels";
+    case JsonFault::Kind::too_large:
+    case JsonFault::Kind::malformed:
+      break;
+  }
+  return "not valid JSON";
+}
 
 void append_double(std::string& out, double number) {
   char digits[32];
@@ -151,18 +184,29 @@ void append_compact(std::string& out, const json::value& value) {
 
 }  // namespace
 
-Result<json::value> parse_json(std::string_view text, Errc code) {
+std::optional<JsonFault> read_json(std::string_view text, const JsonRules& rules,
+                                   json::value& value) {
   json::parse_options options;
-  options.max_depth = json_depth_max;
+  options.max_depth = rules.depth_max;
   options.numbers = json::number_precision::precise;
-  json::basic_parser<Builder> parser(options);
+  json::basic_parser<Builder> parser(options, rules);
   error_code ec;
   const auto used = parser.write_some(false, text.data(), text.size(), ec);
   if (!ec && used < text.size()) ec = json::error::extra_data;
-  if (!ec) return parser.handler().release();
-  if (parser.handler().repeated_key()) return Error{code, "an object has the same key twice"};
-  if (ec == json::error::too_deep) return Error{code, "JSON nested deeper than 32 levels"};
-  return Error{code, text.empty() ? "empty where a JSON object was expected" : "not valid JSON"};
+  if (!ec) {
+    value = parser.handler().release();
+    return std::nullopt;
+  }
+  if (auto& fault = parser.handler().fault()) return std::move(fault);
+  return JsonFault{ec == json::error::too_deep ? JsonFault::Kind::too_deep
+                                               : JsonFault::Kind::malformed};
+}
+
+Result<json::value> parse_json(std::string_view text, Errc code) {
+  if (text.empty()) return Error{code, "empty where a JSON object was expected"};
+  json::value value;
+  if (const auto fault = read_json(text, {}, value)) return Error{code, sentence_of(*fault)};
+  return value;
 }
 
 std::string compact_json(const json::value& value) {
@@ -173,4 +217,4 @@ std::string compact_json(const json::value& value) {
 
 std::string json_quoted(std::string_view text) { return json::serialize(json::string_view(text)); }
 
-}  // namespace memseal::wire
+}  // namespace memseal::codec

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <cstdio>
 
-namespace memseal::wire {
+namespace memseal::codec {
 
 namespace {
 
@@ -123,4 +123,4 @@ std::string format_rfc3339(std::int64_t time_ms) {
   return text;
 }
 
-}  // namespace memseal::wire
+}  // namespace memseal::codec

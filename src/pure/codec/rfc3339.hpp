@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace memseal::wire {
+namespace memseal::codec {
 
 /// The years 0 to 9999 in UTC: what the format can say.
 inline constexpr std::int64_t rfc3339_ms_min = -62'167'219'200'000;
@@ -20,4 +20,4 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) noexcept;
 /// `YYYY-MM-DDThh:mm:ss.mmmZ`. `time_ms`: within the years above.
 std::string format_rfc3339(std::int64_t time_ms);
 
-}  // namespace memseal::wire
+}  // namespace memseal::codec

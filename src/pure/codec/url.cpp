@@ -1,37 +1,29 @@
 #include "pure/codec/url.hpp"
 
-#include <algorithm>
+#include "pure/codec/hex.hpp"
 
-namespace memseal::openai {
+#include <algorithm>
+#include <charconv>
+
+namespace memseal::codec {
 
 namespace {
 
-Error refused(const std::string& why) {
-  return {Errc::bad_config, "embedding.url " + why, "embedding.url"};
-}
+Error refused(std::string clause) { return {Errc::bad_config, std::move(clause)}; }
 
 bool all_of(std::string_view text, auto allowed) {
   return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
 }
 
-bool is_port(std::string_view text) {
-  if (text.size() > 5 || !all_of(text, [](char c) { return c >= '0' && c <= '9'; })) return false;
-  const int number = std::stoi(std::string(text));
-  return number >= 1 && number <= 65'535;
-}
-
 bool is_host(std::string_view text) {
   return all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
   });
 }
 
-bool is_address(std::string_view text) {
-  return all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || (c >= '0' && c <= '9') ||
-           c == ':' || c == '.';
-  });
+bool is_ipv6(std::string_view text) {
+  return all_of(text, [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
 }
 
 std::string bracketed(const std::string& host) {
@@ -40,38 +32,70 @@ std::string bracketed(const std::string& host) {
 
 }  // namespace
 
-Result<Url> Url::parse(std::string_view text) {
-  Url url;
-  for (const bool tls : {true, false})
-    if (const std::string_view scheme = tls ? "https://" : "http://"; text.starts_with(scheme)) {
-      url.tls = tls;
-      url.port = tls ? "443" : "80";
-      text.remove_prefix(scheme.size());
-    }
-  if (url.port.empty()) return refused("must begin with https:// or http://");
-  if (!all_of(text, [](char c) { return c > ' ' && c < 0x7f; }) ||
-      text.find_first_of("@?#\\\"<>{}|^`") != text.npos)
-    return refused("must be scheme, host, port and path alone; a key goes into embedding.api_key");
-  const auto slash = std::min(text.find('/'), text.size());
-  auto authority = text.substr(0, slash);
-  url.path = text.substr(slash);
-  while (url.path.ends_with('/')) url.path.pop_back();
+std::optional<HostPort> split_host_port(std::string_view authority) {
+  HostPort parts;
+  auto rest = authority.substr(authority.size());
   if (authority.starts_with('[')) {
     const auto end = authority.find(']');
-    if (end == authority.npos || !is_address(authority.substr(1, end - 1)))
-      return refused("has an IPv6 address that is none");
-    url.host = authority.substr(1, end - 1);
-    authority.remove_prefix(end + 1);
+    if (end == authority.npos) return std::nullopt;
+    parts.bracketed = true;
+    parts.host = authority.substr(1, end - 1);
+    rest = authority.substr(end + 1);
   } else {
     const auto colon = std::min(authority.find(':'), authority.size());
-    if (!is_host(authority.substr(0, colon))) return refused("lacks a host");
-    url.host = authority.substr(0, colon);
-    authority.remove_prefix(colon);
+    parts.host = authority.substr(0, colon);
+    rest = authority.substr(colon);
   }
-  if (authority.empty()) return url;
-  if (authority[0] != ':' || !is_port(authority.substr(1)))
-    return refused("has a port that is none");
-  url.port = authority.substr(1);
+  if (rest.empty()) return parts;
+  if (rest.front() != ':') return std::nullopt;
+  parts.port = rest.substr(1);
+  return parts;
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, port);
+  if (error != std::errc() || stopped != end || port == 0) return std::nullopt;
+  return port;
+}
+
+std::optional<std::string> percent_decode(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high < 0 ? -1 : hex_value(text[i + 2]);
+    if (low < 0) return std::nullopt;
+    out += static_cast<char>(high << 4 | low);
+    i += 2;
+  }
+  return out;
+}
+
+Result<Url> Url::parse(std::string_view text) {
+  Url url;
+  url.tls = text.starts_with("https://");
+  if (!url.tls && !text.starts_with("http://"))
+    return refused("must begin with https:// or http://");
+  text.remove_prefix(text.find("//") + 2);
+  if (!all_of(text, [](char c) { return c > ' ' && c < 0x7f; }) ||
+      text.find_first_of("@?#\\\"<>{}|^`") != text.npos)
+    return refused("must be scheme, host, port and path, and nothing else");
+  const auto slash = std::min(text.find('/'), text.size());
+  url.path = text.substr(slash);
+  while (url.path.ends_with('/')) url.path.pop_back();
+  const auto place = split_host_port(text.substr(0, slash));
+  if (!place) return refused("has a malformed host or port");
+  if (place->bracketed && !is_ipv6(place->host)) return refused("has an invalid IPv6 address");
+  if (!place->bracketed && !is_host(place->host)) return refused("lacks a host");
+  url.host = place->host;
+  url.port = place->port.value_or(url.tls ? "443" : "80");
+  if (url.port.size() > 5 || !parse_port(url.port)) return refused("has an invalid port");
   return url;
 }
 
@@ -83,4 +107,4 @@ std::string Url::authority() const {
   return port == (tls ? "443" : "80") ? bracketed(host) : bracketed(host) + ":" + port;
 }
 
-}  // namespace memseal::openai
+}  // namespace memseal::codec

@@ -2,10 +2,11 @@
 
 #include "pure/codec/utf8_decode.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
-namespace memseal::text {
+namespace memseal::codec {
 namespace {
 
 constexpr std::uint64_t high_bits = 0x8080808080808080;
@@ -25,7 +26,7 @@ bool is_utf8(std::string_view bytes) noexcept {
       at += 8;
       continue;
     }
-    const auto [point, size] = decode(bytes, at);
+    const auto [point, size] = decode_code_point(bytes, at);
     // U+FFFD itself is well-formed: only its own three bytes may give it.
     if (point == replacement_character && bytes.substr(at, size) != "\xEF\xBF\xBD") return false;
     at += size;
@@ -47,4 +48,11 @@ std::size_t count_code_points(std::string_view utf8) noexcept {
   return count;
 }
 
-}  // namespace memseal::text
+bool has_control(std::string_view bytes) noexcept {
+  return std::any_of(bytes.begin(), bytes.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7f;
+  });
+}
+
+}  // namespace memseal::codec

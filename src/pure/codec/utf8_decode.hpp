@@ -3,19 +3,19 @@
 #include <cstdint>
 #include <string_view>
 
-namespace memseal::text {
+namespace memseal::codec {
 
 inline constexpr std::uint32_t replacement_character = 0xFFFD;
 
 /// One code point and the number of bytes it took.
-struct Decoded {
+struct CodePoint {
   std::uint32_t point;
   std::uint32_t size;
 };
 
 /// Reads the code point at `at` < text.size(). Ill-formed bytes give U+FFFD for each maximal
 /// subpart (Unicode standard, section 3.9, table 3-8), so `size` is never 0.
-inline Decoded decode(std::string_view text, std::size_t at) noexcept {
+inline CodePoint decode_code_point(std::string_view text, std::size_t at) noexcept {
   const auto byte = [&](std::size_t offset) -> std::uint32_t {
     return at + offset < text.size() ? static_cast<unsigned char>(text[at + offset]) : 0;
   };
@@ -37,4 +37,4 @@ inline Decoded decode(std::string_view text, std::size_t at) noexcept {
   return {(first & 0x07) << 18 | two << 6 | (byte(3) & 0x3F), 4};
 }
 
-}  // namespace memseal::text
+}  // namespace memseal::codec

@@ -1,6 +1,6 @@
 #include "pure/crypto/internal/jws.hpp"
 
-#include "pure/crypto/internal/base64.hpp"
+#include "pure/codec/base64.hpp"
 #include "pure/crypto/internal/bytes.hpp"
 
 #include <openssl/err.h>
@@ -77,8 +77,8 @@ ossl::Pkey make_public(const char* type, OSSL_PARAM_BLD* build) {
 }
 
 Result<ossl::Pkey> rsa_key(const json::object& jwk) {
-  const auto modulus_bytes = base64_decode(text_member(jwk, "n"), Base64::url);
-  const auto exponent_bytes = base64_decode(text_member(jwk, "e"), Base64::url);
+  const auto modulus_bytes = codec::decode_base64(text_member(jwk, "n"), codec::Base64::url);
+  const auto exponent_bytes = codec::decode_base64(text_member(jwk, "e"), codec::Base64::url);
   if (!modulus_bytes || !exponent_bytes || modulus_bytes->size() > rsa_bits_max / 8 ||
       exponent_bytes->size() > 8)
     return refuse("an RSA key's n or e is malformed or too long");
@@ -102,8 +102,8 @@ Result<ossl::Pkey> rsa_key(const json::object& jwk) {
 }
 
 Result<ossl::Pkey> p256_key(const json::object& jwk) {
-  const auto x = base64_decode(text_member(jwk, "x"), Base64::url);
-  const auto y = base64_decode(text_member(jwk, "y"), Base64::url);
+  const auto x = codec::decode_base64(text_member(jwk, "x"), codec::Base64::url);
+  const auto y = codec::decode_base64(text_member(jwk, "y"), codec::Base64::url);
   if (!x || !y || x->size() != es256_half_bytes || y->size() != es256_half_bytes)
     return refuse("a P-256 key's x or y has not 32 bytes");
   Bytes point{4};

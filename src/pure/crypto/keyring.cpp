@@ -1,8 +1,9 @@
 #include "pure/crypto/keyring.hpp"
 
 #include "base/on_exit.hpp"
+#include "pure/codec/base64.hpp"
+#include "pure/codec/hex.hpp"
 #include "pure/crypto/hash.hpp"
-#include "pure/crypto/internal/base64.hpp"
 #include "pure/crypto/internal/bytes.hpp"
 #include "pure/crypto/internal/keyring_file.hpp"
 #include "pure/crypto/random.hpp"
@@ -36,10 +37,10 @@ std::array<std::uint8_t, 16> check_value(const SecretBytes& dek) {
 Place wrapping_place(std::uint32_t key_id) { return {.object = {}, .chunk_index = key_id}; }
 
 std::optional<Bytes> decode_any(std::string_view text) {
-  if (auto hex = hex_decode(text)) return hex;
-  if (auto standard = base64_decode(text, Base64::standard)) return standard;
+  if (auto hex = codec::decode_hex(text)) return hex;
+  if (auto standard = codec::decode_base64(text, codec::Base64::standard)) return standard;
   while (text.ends_with('=')) text.remove_suffix(1);
-  return base64_decode(text, Base64::url);
+  return codec::decode_base64(text, codec::Base64::url);
 }
 
 Result<SecretBytes> decode_key(std::string_view text, const char* name) {

@@ -2,8 +2,8 @@
 
 #include "base/assert.hpp"
 #include "pure/crypto/internal/bytes.hpp"
-#include "pure/crypto/internal/json_members.hpp"
 #include "pure/crypto/internal/jws.hpp"
+#include "pure/crypto/internal/token_json.hpp"
 
 #include <boost/json.hpp>
 
@@ -23,40 +23,38 @@ constexpr std::size_t hs256_key_bytes_min = 32;
 
 Error refusal() { return {Errc::unauthenticated, "the bearer token is not valid"}; }
 
-// Whether the member is there and no number, which makes the token malformed.
-bool is_no_number(const JsonMember* member) {
-  return member != nullptr && member->kind != JsonMember::Kind::number;
+struct Times {
+  std::optional<std::int64_t> exp, iat, nbf;  // Unix seconds
+};
+
+// Returns false if a time is there and is not a number.
+bool read_times(const boost::json::object& claims, Times& times) {
+  const auto read = [&](const char* name, std::optional<std::int64_t>& time) {
+    const auto* value = claims.if_contains(name);
+    if (value != nullptr) time = whole_number(*value);
+    return value == nullptr || time.has_value();
+  };
+  return read("exp", times.exp) && read("iat", times.iat) && read("nbf", times.nbf);
 }
 
-const char* check_times(const JsonMembers& claims, std::int64_t now_s, const TokenRules& rules) {
-  const auto* exp = claims.find("exp");
-  const auto* iat = claims.find("iat");
-  const auto* nbf = claims.find("nbf");
-  if (exp == nullptr) return "no exp";
-  if (is_no_number(exp) || is_no_number(iat) || is_no_number(nbf)) return "a time is no number";
-  if (exp->number + rules.leeway_s <= now_s) return "expired";
-  if (exp->number - now_s > rules.lifetime_s_max + rules.leeway_s) return "lives too long";
-  if (nbf != nullptr && nbf->number > now_s + rules.leeway_s) return "not valid yet";
-  if (iat == nullptr) return nullptr;
-  if (iat->number > now_s + rules.leeway_s) return "issued in the future";
-  if (iat->number > exp->number) return "expired before it was issued";
-  if (exp->number - iat->number > rules.lifetime_s_max) return "lives too long";
+const char* check_times(const Times& times, std::int64_t now_s, const TokenRules& rules) {
+  const auto& [exp, iat, nbf] = times;
+  if (*exp + rules.leeway_s <= now_s) return "expired";
+  if (*exp - now_s > rules.lifetime_s_max + rules.leeway_s) return "lives too long";
+  if (nbf && *nbf > now_s + rules.leeway_s) return "not valid yet";
+  if (!iat) return nullptr;
+  if (*iat > now_s + rules.leeway_s) return "issued in the future";
+  if (*iat > *exp) return "expired before it was issued";
+  if (*exp - *iat > rules.lifetime_s_max) return "lives too long";
   return nullptr;
 }
 
-bool names_audience(const JsonMember* aud, const std::string& wanted) {
-  if (aud == nullptr) return false;
-  if (aud->kind == JsonMember::Kind::text) return aud->text == wanted;
-  return aud->kind == JsonMember::Kind::texts &&
-         std::find(aud->texts.begin(), aud->texts.end(), wanted) != aud->texts.end();
-}
-
-const char* check_parties(const JsonMembers& claims, const TokenRules& rules) {
-  const auto* iss = claims.find("iss");
-  if (iss != nullptr && iss->kind != JsonMember::Kind::text) return "iss is no text";
-  if (!rules.issuer.empty() && (iss == nullptr || iss->text != rules.issuer))
-    return "another issuer";
-  if (!rules.audience.empty() && !names_audience(claims.find("aud"), rules.audience))
+const char* check_parties(const boost::json::object& claims, const TokenRules& rules) {
+  const auto issuer = text_member(claims, "iss");
+  if (!issuer && claims.contains("iss")) return "iss is no text";
+  if (!rules.issuer.empty() && issuer != rules.issuer) return "another issuer";
+  const auto* audience = claims.if_contains("aud");
+  if (!rules.audience.empty() && (audience == nullptr || !holds_text(*audience, rules.audience)))
     return "another audience";
   return nullptr;
 }
@@ -96,17 +94,22 @@ Result<Claims> TokenVerifier::verify(std::string_view token, std::int64_t now_s,
   const auto payload = verify_jws(keys_->keys, token, reason);
   if (!payload) return refuse();
   reason = "the claims are no JSON object";
-  const auto claims = JsonMembers::parse(text_of(*payload));
+  const auto claims = parse_token_json(text_of(*payload));
   if (!claims) return refuse();
-  if ((reason = check_times(*claims, now_s, keys_->rules)) != nullptr) return refuse();
+  reason = "no exp";
+  if (!claims->contains("exp")) return refuse();
+  reason = "a time is no number";
+  Times times;
+  if (!read_times(*claims, times)) return refuse();
+  if ((reason = check_times(times, now_s, keys_->rules)) != nullptr) return refuse();
   if ((reason = check_parties(*claims, keys_->rules)) != nullptr) return refuse();
   reason = "no sub";
-  const auto* sub = claims->find("sub");
-  if (sub == nullptr || sub->kind != JsonMember::Kind::text) return refuse();
+  const auto sub = text_member(*claims, "sub");
+  if (!sub) return refuse();
   reason = "sub is no user id";
-  auto user = UserId::parse(sub->text);
+  auto user = UserId::parse(*sub);
   if (!user) return refuse();
-  return Claims{std::move(*user), claims->find("exp")->number};
+  return Claims{std::move(*user), *times.exp};
 }
 
 std::string mint_hs256(ByteView key, const UserId& subject, std::int64_t now_s,

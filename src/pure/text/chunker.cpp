@@ -52,8 +52,10 @@ std::vector<Token> tokenise(const WordPiece& words, std::string_view document) {
 class Cutter {
  public:
   Cutter(const WordPiece& words, std::string_view document, const ChunkRules& rules)
-      : document_(document), tokens_max_(rules.tokens),
-        overlap_(std::min(rules.overlap, rules.tokens / 2)), tokens_(tokenise(words, document)),
+      : document_(document),
+        tokens_max_(rules.tokens),
+        overlap_(std::min(rules.overlap, rules.tokens / 2)),
+        tokens_(tokenise(words, document)),
         breaks_(breaks(words, document, tokens_)) {}
 
   std::vector<Chunk> run() {
@@ -108,7 +110,7 @@ class Cutter {
     std::size_t end = tokens_[last].end;
     const std::size_t stop = last + 1 < tokens_.size() ? tokens_[last + 1].begin : document_.size();
     while (end < stop) {
-      const auto [point, size] = decode(document_, end);
+      const auto [point, size] = codec::decode_code_point(document_, end);
       const bool is_mark = point >= 0xA0 && unicode::code_of(point) == unicode::drop;
       if (!is_mark || end + size - begin > bytes_max) break;
       end += size;
@@ -121,10 +123,11 @@ class Cutter {
     Chunk chunk;
     chunk.index = static_cast<std::int32_t>(chunks_.size());
     chunk.text = document_.substr(begin, with_marks(begin, end - 1) - begin);
-    chars_ += count_code_points(document_.substr(bytes_, begin - bytes_));
+    chars_ += codec::count_code_points(document_.substr(bytes_, begin - bytes_));
     bytes_ = begin;
     chunk.char_start = static_cast<std::int32_t>(chars_);
-    chunk.char_end = chunk.char_start + static_cast<std::int32_t>(count_code_points(chunk.text));
+    chunk.char_end =
+        chunk.char_start + static_cast<std::int32_t>(codec::count_code_points(chunk.text));
     chunk.tokens.reserve(end - first);
     for (std::size_t at = first; at < end; ++at) chunk.tokens.push_back(tokens_[at].id);
     chunks_.push_back(std::move(chunk));

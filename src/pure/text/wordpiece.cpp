@@ -162,7 +162,7 @@ inline Token WordPiece::Tables::find_short(std::string_view text, std::size_t at
 // The token of the ideograph at `at`, or -1 when it is not one of the commonest.
 inline std::int32_t WordPiece::Tables::find_ideograph(std::string_view text,
                                                       std::size_t at) const noexcept {
-  const auto [point, size] = decode(text, at);
+  const auto [point, size] = codec::decode_code_point(text, at);
   const std::uint32_t index = point - ideograph_first;
   return index < ideographs.size() ? ideographs[index] : -1;
 }

@@ -3,9 +3,9 @@
 #include "base/limits.hpp"
 #include "pure/codec/base64.hpp"
 #include "pure/codec/rfc3339.hpp"
+#include "pure/codec/utf8.hpp"
 #include "pure/wire/internal/event_head.hpp"
 #include "pure/wire/internal/fields.hpp"
-#include "pure/wire/internal/utf8.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,7 +32,7 @@ bool is_json_type(std::string_view type) {
 }
 
 void check_text(std::string_view text, std::string_view pointer, Fault& fault) {
-  if (!well_formed_utf8(text)) fault.add(pointer, "is not well-formed UTF-8");
+  if (!codec::is_utf8(text)) fault.add(pointer, "is not well-formed UTF-8");
   if (text.find('\0') != std::string_view::npos) fault.add(pointer, "holds a zero byte");
 }
 
@@ -60,7 +60,7 @@ FileFields read_file(const json::object& object, Fault& fault) {
   FieldReader file(object, "/data/file", fault);
   FileFields fields;
   if (file.text("name", fields.name, {0, name_bytes_max}, Presence::optional) &&
-      has_control(fields.name))
+      codec::has_control(fields.name))
     file.fail("name", "must hold no control characters");
   std::string type;
   if (file.text("mime_type", type, {1, 255}, Presence::required)) {
@@ -82,7 +82,7 @@ std::string read_content(const json::object& object, Fault& fault) {
   content.text("data", data, {0, limits::event_bytes_max}, Presence::required);
   content.close();
   if (encoding == "base64") {
-    auto decoded = decode_base64(data);
+    auto decoded = codec::decode_base64_text(data);
     if (!decoded) fault.add("/data/content/data", "is not padded standard base64");
     data = std::move(decoded).value_or("");
   } else if (encoding != "utf8") {
@@ -134,7 +134,7 @@ Result<Event> read_bare_text(EventHead head, const Attributes& attributes, std::
   Fault fault{Errc::bad_event};
   check_text(text, "/data", fault);
   const std::string name = attributes.filename.value_or("");
-  if (name.size() > name_bytes_max || has_control(name))
+  if (name.size() > name_bytes_max || codec::has_control(name))
     fault.add("/filename", "must have at most 255 bytes and no control characters");
   const auto doc_id = attributes.docid ? doc_id_of(*attributes.docid, "/docid", fault)
                       : !name.empty()  ? doc_id_of(name, "/filename", fault)
@@ -167,7 +167,7 @@ ChatMessage read_message(const json::value& value, std::size_t index, Fault& fau
   check_text(message.content, fields.at("content"), fault);
   std::string created;
   if (fields.text("created_at", created, {1, 64}, Presence::optional)) {
-    const auto time = parse_rfc3339(created);
+    const auto time = codec::parse_rfc3339(created);
     if (!time) fields.fail("created_at", "is not an RFC 3339 time");
     message.created_at_ms = time.value_or(0);
   }
@@ -209,7 +209,7 @@ Result<std::string> text_of(Envelope& envelope) {
 
 Result<json::object> object_of(Envelope& envelope) {
   if (envelope.has_bytes) {
-    auto parsed = parse_json(envelope.bytes, Errc::bad_event);
+    auto parsed = codec::parse_json(envelope.bytes, Errc::bad_event);
     if (!parsed) return bad_event("/data", parsed.error().message);
     envelope.data = std::move(*parsed);
   }

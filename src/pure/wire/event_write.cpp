@@ -8,6 +8,8 @@
 
 namespace memseal::wire {
 
+namespace json = boost::json;
+
 namespace {
 
 json::object envelope_of(const EventHead& head, std::string_view type) {
@@ -18,7 +20,7 @@ json::object envelope_of(const EventHead& head, std::string_view type) {
                      {"subject", head.user.value()},
                      {"partitionkey", head.user.value()},
                      {"datacontenttype", "application/json"}};
-  if (head.time_ms != 0) event["time"] = format_rfc3339(head.time_ms);
+  if (head.time_ms != 0) event["time"] = codec::format_rfc3339(head.time_ms);
   if (!head.authtoken.empty()) event["authtoken"] = head.authtoken;
   return event;
 }
@@ -27,7 +29,7 @@ void add_labels(json::object& data, const std::vector<std::string>& tags,
                 const std::string& attributes_json) {
   if (!tags.empty()) data["tags"] = json::array(tags.begin(), tags.end());
   if (attributes_json.empty()) return;
-  auto attributes = parse_json(attributes_json, Errc::internal);
+  auto attributes = codec::parse_json(attributes_json, Errc::internal);
   MEMSEAL_ASSERT(attributes && attributes->is_object());
   data["attributes"] = std::move(*attributes);
 }
@@ -46,7 +48,7 @@ std::string make_upload_event(const UploadEvent& event) {
   auto whole = envelope_of(event.head, upload_event_type);
   if (event.source_kind == "api") whole["sourcekind"] = "api";
   whole["data"] = std::move(data);
-  return compact_json(whole);
+  return codec::compact_json(whole);
 }
 
 std::string make_chat_event(const ChatEvent& event) {
@@ -54,7 +56,8 @@ std::string make_chat_event(const ChatEvent& event) {
   messages.reserve(event.messages.size());
   for (const auto& message : event.messages) {
     json::object one{{"role", message.role}, {"content", message.content}};
-    if (message.created_at_ms != 0) one["created_at"] = format_rfc3339(message.created_at_ms);
+    if (message.created_at_ms != 0)
+      one["created_at"] = codec::format_rfc3339(message.created_at_ms);
     messages.push_back(std::move(one));
   }
   json::object data{{"conversation_id", event.conversation_id.value()},
@@ -62,7 +65,7 @@ std::string make_chat_event(const ChatEvent& event) {
   add_labels(data, event.tags, event.attributes_json);
   auto whole = envelope_of(event.head, chat_event_type);
   whole["data"] = std::move(data);
-  return compact_json(whole);
+  return codec::compact_json(whole);
 }
 
 }  // namespace memseal::wire

@@ -130,9 +130,9 @@ std::vector<std::size_t> best_of(std::span<const float> logits, std::size_t most
 }
 
 std::string meta_json(const RerankRequest& request, std::size_t ranked, std::string_view model) {
-  auto text = R"({"api_version":{"version":"1"},"model":)" + json_quoted(model) +
-              R"(,"documents":)" + std::to_string(request.texts.size()) +
-              R"(,"reranked_count":)" + std::to_string(ranked);
+  auto text = R"({"api_version":{"version":"1"},"model":)" + codec::json_quoted(model) +
+              R"(,"documents":)" + std::to_string(request.texts.size()) + R"(,"reranked_count":)" +
+              std::to_string(ranked);
   if (ranked < request.texts.size())
     text += R"(,"warnings":["the time allowed for the first )" + std::to_string(ranked) +
             R"( documents; the others are left out"])";
@@ -204,13 +204,13 @@ bool names_model(std::string_view wanted, std::string_view served) noexcept {
 
 std::string cohere_rerank_json(const RerankRequest& request, std::span<const float> logits,
                                std::string_view id, std::string_view model) {
-  auto text = R"({"id":)" + json_quoted(id) + R"(,"results":[)";
+  auto text = R"({"id":)" + codec::json_quoted(id) + R"(,"results":[)";
   for (bool first = true; const auto index : best_of(logits, request.top_n)) {
     if (!std::exchange(first, false)) text += ',';
     text += R"({"index":)" + std::to_string(index) + R"(,"relevance_score":)";
     append_number(text, sigmoid(logits[index]));
     if (request.return_texts)
-      text += R"(,"document":{"text":)" + json_quoted(request.texts[index]) + '}';
+      text += R"(,"document":{"text":)" + codec::json_quoted(request.texts[index]) + '}';
     text += '}';
   }
   return text + R"(],"meta":)" + meta_json(request, logits.size(), model) + '}';
@@ -222,7 +222,7 @@ std::string tei_rerank_json(const RerankRequest& request, std::span<const float>
     if (text.size() > 1) text += ',';
     text += R"({"index":)" + std::to_string(index) + R"(,"score":)";
     append_number(text, request.raw_scores ? logits[index] : sigmoid(logits[index]));
-    if (request.return_texts) text += R"(,"text":)" + json_quoted(request.texts[index]);
+    if (request.return_texts) text += R"(,"text":)" + codec::json_quoted(request.texts[index]);
     text += '}';
   }
   return text + ']';
@@ -235,7 +235,8 @@ void EmbeddingsJson::add(std::span<const float> vector) {
   if (base64_) {
     static_assert(std::endian::native == std::endian::little, "the format is little-endian");
     text_ += '"';
-    append_base64(text_, {reinterpret_cast<const char*>(vector.data()), vector.size_bytes()});
+    codec::append_base64(text_,
+                         {reinterpret_cast<const char*>(vector.data()), vector.size_bytes()});
     text_ += "\"}";
     return;
   }
@@ -249,7 +250,7 @@ void EmbeddingsJson::add(std::span<const float> vector) {
 
 std::string EmbeddingsJson::finish(std::string_view model, std::size_t tokens) {
   const auto count = std::to_string(tokens);
-  text_ += R"(],"model":)" + json_quoted(model) + R"(,"usage":{"prompt_tokens":)" + count +
+  text_ += R"(],"model":)" + codec::json_quoted(model) + R"(,"usage":{"prompt_tokens":)" + count +
            R"(,"total_tokens":)" + count + "}}";
   return std::move(text_);
 }

@@ -6,6 +6,8 @@
 
 namespace memseal::wire {
 
+namespace json = boost::json;
+
 std::string problem_json(const Error& error, std::string_view request_id) {
   const auto& row = errc_row(error.code);
   // Another user's resource reads like one that does not exist, and all bad tokens read alike.
@@ -19,7 +21,7 @@ std::string problem_json(const Error& error, std::string_view request_id) {
                        {"request_id", request_id},
                        {"retryable", row.retryable}};
   if (!silent && !error.field.empty()) problem["field"] = error.field;
-  return compact_json(problem);
+  return codec::compact_json(problem);
 }
 
 }  // namespace memseal::wire

@@ -1,9 +1,9 @@
 #include "pure/wire/request.hpp"
 
+#include "pure/codec/utf8.hpp"
 #include "pure/wire/event.hpp"
 #include "pure/wire/internal/body.hpp"
 #include "pure/wire/internal/fields.hpp"
-#include "pure/wire/internal/utf8.hpp"
 
 #include <algorithm>
 #include <array>
@@ -80,9 +80,9 @@ Result<IndexRequest> parse_index_request(std::string_view body) {
   if (is_blank(request.text)) fields.fail("text", "must not be blank");
   if (request.text.find('\0') != std::string::npos) fields.fail("text", "holds a zero byte");
   fields.text("doc_id", request.doc_id, {0, 255}, Presence::optional);
-  if (has_control(request.doc_id)) fields.fail("doc_id", "must hold no control characters");
+  if (codec::has_control(request.doc_id)) fields.fail("doc_id", "must hold no control characters");
   fields.text("name", request.name, {0, 255}, Presence::optional);
-  if (has_control(request.name)) fields.fail("name", "must hold no control characters");
+  if (codec::has_control(request.name)) fields.fail("name", "must hold no control characters");
   fields.text("mime_type", request.mime_type, {1, 255}, Presence::optional);
   if (request.mime_type != "text/plain" && request.mime_type != "text/markdown")
     fields.fail("mime_type", "must be \"text/plain\" or \"text/markdown\"");

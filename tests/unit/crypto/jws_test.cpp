@@ -23,7 +23,7 @@ const json::object& jwk_of(const json::value& group) {
 std::vector<JwsKey> keys_of(const json::object& jwk) {
   std::vector<JwsKey> keys;
   if (text(jwk, "kty") == "oct") {
-    auto secret = base64_decode(text(jwk, "k"), Base64::url);
+    auto secret = codec::decode_base64(text(jwk, "k"), codec::Base64::url);
     if (text(jwk, "alg") != "HS256" || !secret || secret->size() < 32) return keys;
     keys.push_back({.algorithm = JwsAlgorithm::hs256,
                     .kid = std::string(text(jwk, "kid")),
@@ -141,7 +141,7 @@ struct Signer {
     const ossl::Bignum owned(number);
     Bytes raw(static_cast<std::size_t>(width > 0 ? width : BN_num_bytes(number)));
     BN_bn2binpad(number, raw.data(), static_cast<int>(raw.size()));
-    return base64_encode(raw, Base64::url);
+    return codec::encode_base64(raw, codec::Base64::url);
   }
   static Signer rsa(const char* kid) {
     Signer made{ossl::Pkey(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{2'048})), {}};
@@ -181,9 +181,9 @@ struct Signer {
     return fixed;
   }
   std::string token(std::string_view header, std::string_view payload) const {
-    const auto head = base64_encode(bytes_of(header), Base64::url) + '.' +
-                      base64_encode(bytes_of(payload), Base64::url);
-    return head + '.' + base64_encode(signature(head), Base64::url);
+    const auto head = codec::encode_base64(bytes_of(header), codec::Base64::url) + '.' +
+                      codec::encode_base64(bytes_of(payload), codec::Base64::url);
+    return head + '.' + codec::encode_base64(signature(head), codec::Base64::url);
   }
 };
 
@@ -213,7 +213,8 @@ TEST(TokenVerifier, VerifiesRs256AndEs256ByTheKeyThatTheHeaderNames) {
 TEST(TokenVerifier, IsNotFooledByAPublicKeyUsedAsAnHs256Secret) {
   const auto rsa = Signer::rsa("r1");
   const auto by = TokenVerifier::jwks(set_of({rsa.jwk}), {}).value();
-  const auto modulus = base64_decode(std::string_view(rsa.jwk.at("n").as_string()), Base64::url);
+  const auto modulus =
+      codec::decode_base64(std::string_view(rsa.jwk.at("n").as_string()), codec::Base64::url);
   const auto forged = sign_hs256(*modulus, R"({"alg":"HS256","kid":"r1"})", payload);
   const char* why = nullptr;
   EXPECT_FALSE(by.verify(forged, now_s, &why));

@@ -14,9 +14,9 @@ namespace {
 
 using namespace testing;
 
-const std::string key_a = base64_encode(key_of(1).view(), Base64::standard);
-const std::string key_b = base64_encode(key_of(2).view(), Base64::standard);
-const std::string key_c = base64_encode(key_of(3).view(), Base64::standard);
+const std::string key_a = codec::encode_base64(key_of(1).view(), codec::Base64::standard);
+const std::string key_b = codec::encode_base64(key_of(2).view(), codec::Base64::standard);
+const std::string key_c = codec::encode_base64(key_of(3).view(), codec::Base64::standard);
 
 Keyring ring() { return Keyring::from_keys(key_a, key_b, key_c).value(); }
 
@@ -95,10 +95,10 @@ TEST(Keyring, RefusesAMalformedFileByLine) {
   ASSERT_TRUE(parse_keyring(good));
   ASSERT_TRUE(parse_keyring("# note\n\n" + good + "\n# end")) << "notes and empty lines are fine";
   ASSERT_TRUE(parse_keyring(head + kek + dead + most)) << "in any order";
-  const auto short_key = base64_encode(key_of(1, 31).view(), Base64::standard);
-  const auto long_key = base64_encode(key_of(1, 129).view(), Base64::standard);
-  const auto key_33 = base64_encode(key_of(1, 33).view(), Base64::standard);
-  const auto zeros = base64_encode(Bytes(32), Base64::standard);
+  const auto short_key = codec::encode_base64(key_of(1, 31).view(), codec::Base64::standard);
+  const auto long_key = codec::encode_base64(key_of(1, 129).view(), codec::Base64::standard);
+  const auto key_33 = codec::encode_base64(key_of(1, 33).view(), codec::Base64::standard);
+  const auto zeros = codec::encode_base64(Bytes(32), codec::Base64::standard);
   const std::pair<const char*, std::string> bad[] = {
       {"empty", ""},
       {"no version", most + dead + kek},
@@ -163,8 +163,9 @@ TEST(Keyring, WritesWhatItReads) {
 }
 
 TEST(Keyring, TakesKeysInBase64OrHexAlike) {
-  const auto in_hex = Keyring::from_keys(hex(key_of(1).view()), hex(key_of(2).view()),
-                                         base64_encode(key_of(3).view(), Base64::url));
+  const auto in_hex =
+      Keyring::from_keys(hex(key_of(1).view()), hex(key_of(2).view()),
+                         codec::encode_base64(key_of(3).view(), codec::Base64::url));
   ASSERT_TRUE(in_hex);
   EXPECT_EQ(in_hex->tenant_key_check(), ring().tenant_key_check());
   EXPECT_EQ(hex(in_hex->token_key()), hex(ring().token_key()));
@@ -173,7 +174,7 @@ TEST(Keyring, TakesKeysInBase64OrHexAlike) {
 }
 
 TEST(Keyring, RefusesShortEqualOrGarbledKeys) {
-  const auto short_key = base64_encode(key_of(1, 31).view(), Base64::standard);
+  const auto short_key = codec::encode_base64(key_of(1, 31).view(), codec::Base64::standard);
   const std::string zeros(64, '0');
   const std::array<std::string, 3> bad[] = {
       {"", key_b, key_c},          {key_a, "", key_c},        {short_key, key_b, key_c},

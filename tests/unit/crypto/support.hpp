@@ -1,6 +1,7 @@
 #pragma once
 // What the tests of this module share: tenants, keys, vectors.
-#include "pure/crypto/internal/base64.hpp"
+#include "pure/codec/base64.hpp"
+#include "pure/codec/hex.hpp"
 #include "pure/crypto/internal/bytes.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/crypto/tenant.hpp"
@@ -35,7 +36,7 @@ inline TenantKey tenant_key(std::uint32_t id = 1, std::uint8_t seed = 2) {
 
 inline Bytes bytes(std::string_view text) { return {text.begin(), text.end()}; }
 
-inline Bytes from_hex(std::string_view text) { return hex_decode(text).value(); }
+inline Bytes from_hex(std::string_view text) { return codec::decode_hex(text).value(); }
 
 inline std::string hex(ByteView data) { return to_hex(data.data(), data.size()); }
 

@@ -1,7 +1,6 @@
 #include "adapters/openai/internal/response.hpp"
 
 #include "adapters/openai/internal/connection.hpp"
-#include "pure/codec/url.hpp"
 
 #include <gtest/gtest.h>
 
@@ -106,38 +105,6 @@ TEST(EmbeddingsAnswer, MayNotNestDeeplyNorBeWiderThanAColumn) {
 TEST(EmbeddingsAnswer, OfDifferentWidthsIsRefusedEvenWhenTheWidthIsUnknown) {
   EXPECT_FALSE(parse_embeddings(
       R"({"data":[{"index":0,"embedding":[1]},{"index":1,"embedding":[1,1]}]})", 2, 0));
-}
-
-TEST(Url, IsTakenApart) {
-  const auto url = Url::parse("https://Api.example.com/v1/");
-  ASSERT_TRUE(url) << url.error().message;
-  EXPECT_TRUE(url->tls);
-  EXPECT_EQ(url->host, "Api.example.com");
-  EXPECT_EQ(url->port, "443");
-  EXPECT_EQ(url->path, "/v1");
-  EXPECT_EQ(url->authority(), "Api.example.com");
-  EXPECT_EQ(url->origin(), "https://Api.example.com:443");
-  const auto six = Url::parse("http://[::1]:8080");
-  ASSERT_TRUE(six);
-  EXPECT_FALSE(six->tls);
-  EXPECT_EQ(six->host, "::1");
-  EXPECT_EQ(six->authority(), "[::1]:8080");
-  EXPECT_EQ(six->path, "");
-  EXPECT_EQ(Url::parse("http://tei:80/")->authority(), "tei");
-}
-
-TEST(Url, RefusesWhatIsNoAddressOfAnEndpoint) {
-  for (const std::string bad :
-       {"", "api.example.com", "ftp://host", "https://", "https:///v1", "https://:443",
-        "https://host:", "https://host:0", "https://host:65536", "https://host:4x",
-        "https://host:123456", "https://user:pass@host", "https://host/v1?key=1",
-        "https://host/v1#x", "https://ho st", "https://host\r\nX: y", "https://[::1", "https://[]",
-        "https://[host]", "https://[::1]x", "https://h\xc3\xb6st", "HTTPS://host"}) {
-    const auto url = Url::parse(bad);
-    ASSERT_FALSE(url) << bad;
-    EXPECT_EQ(url.error().code, Errc::bad_config);
-    EXPECT_EQ(url.error().field, "embedding.url");
-  }
 }
 
 TEST(RetryAfter, IsANumberOfSeconds) {

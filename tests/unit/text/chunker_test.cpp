@@ -72,7 +72,7 @@ void expect_contract(std::string_view document, const ChunkRules& rules) {
     const std::size_t end = places.at(static_cast<std::size_t>(piece.char_end));
     ASSERT_EQ(piece.text, document.substr(begin, end - begin));
     ASSERT_LE(piece.text.size(), limits::seal_bytes_max);
-    ASSERT_TRUE(is_utf8(piece.text));
+    ASSERT_TRUE(codec::is_utf8(piece.text));
     ASSERT_FALSE(piece.tokens.empty());
     ASSERT_LE(piece.tokens.size(), rules.tokens);
     ASSERT_TRUE(at == 0 || begin >= last_begin);

@@ -256,7 +256,7 @@ TEST(EmbeddingsJson, WritesFloatsAsBase64WhereThatIsAskedFor) {
   json.add(vector);
   const auto text = json.finish("m", 1);
   const auto from = text.find("\"embedding\":\"") + 13;
-  const auto bytes = decode_base64(text.substr(from, text.find('"', from) - from));
+  const auto bytes = codec::decode_base64_text(text.substr(from, text.find('"', from) - from));
   ASSERT_TRUE(bytes) << text;
   ASSERT_EQ(bytes->size(), 12u);
   float back[3];
@@ -270,7 +270,7 @@ TEST(Base64, EncodesTheVectorsOfRfc4648) {
       {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xff\xfe", "//4="}};
   for (const auto& [bytes, expected] : table) {
     std::string text;
-    append_base64(text, bytes);
+    codec::append_base64(text, bytes);
     EXPECT_EQ(text, expected);
   }
 }

@@ -1,7 +1,6 @@
 #include "adapters/model/checkpoint/bert_config.hpp"
 
 #include "adapters/model/checkpoint/json_fields.hpp"
-#include "adapters/model/checkpoint/json_strict.hpp"
 
 #include <boost/json/array.hpp>
 

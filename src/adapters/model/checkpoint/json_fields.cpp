@@ -1,6 +1,6 @@
 #include "adapters/model/checkpoint/json_fields.hpp"
 
-#include "adapters/model/checkpoint/json_strict.hpp"
+#include "pure/codec/json.hpp"
 
 namespace memseal::model {
 
@@ -20,6 +20,16 @@ Error wrong_kind(const JsonFields& fields, std::string_view key, std::string_vie
 }
 
 }  // namespace
+
+Result<boost::json::value> parse_strict(std::string_view text) {
+  constexpr codec::JsonRules rules{.depth_max = 16, .infinities = true};
+  boost::json::value value;
+  const auto fault = codec::read_json(text, rules, value);
+  if (!fault) return value;
+  if (fault->kind == codec::JsonFault::Kind::repeated_key)
+    return Error{Errc::model_invalid, "repeats the key \"" + fault->key + "\""};
+  return Error{Errc::model_invalid, "is not well-formed JSON"};
+}
 
 Result<JsonFields> JsonFields::parse(std::string_view text, std::string_view file) {
   auto value = parse_strict(text);

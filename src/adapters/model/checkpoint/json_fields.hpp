@@ -13,6 +13,10 @@ namespace memseal::model {
 Error invalid(std::string_view file, std::string_view clause);
 Error unsupported(std::string_view file, std::string_view clause);
 
+/// Parses JSON in which no object repeats a key.
+/// Errors: model_invalid. The message is a clause without the file's name.
+Result<boost::json::value> parse_strict(std::string_view text);
+
 /// One JSON object. A field that is absent or null takes the fallback, where there is one.
 class JsonFields {
  public:

@@ -16,6 +16,7 @@
 namespace memseal::openai {
 
 namespace asio = boost::asio;
+using codec::Url;
 
 struct Request {
   std::string target;

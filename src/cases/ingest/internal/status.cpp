@@ -38,7 +38,7 @@ ports::OutRecord status_record(const std::string& topic, const Prepared& event,
       {"id", operation + "/" + std::string(outcome_name(status.outcome))},
       {"source", "memseal"},
       {"type", failed ? "dev.memseal.memory.failed.v1" : "dev.memseal.memory.ingested.v1"},
-      {"time", wire::format_rfc3339(status.now_ms)},
+      {"time", codec::format_rfc3339(status.now_ms)},
       {"datacontenttype", "application/json"},
       {"data", std::move(data)}};
   ports::OutRecord record{.topic = topic, .key = operation, .value = json::serialize(envelope)};

@@ -1,10 +1,10 @@
 #include "pure/crypto/internal/jws.hpp"
 
 #include "base/limits.hpp"
+#include "pure/codec/base64.hpp"
 #include "pure/crypto/hash.hpp"
-#include "pure/crypto/internal/base64.hpp"
 #include "pure/crypto/internal/bytes.hpp"
-#include "pure/crypto/internal/json_members.hpp"
+#include "pure/crypto/internal/token_json.hpp"
 
 #include <openssl/err.h>
 
@@ -24,18 +24,18 @@ constexpr std::array<std::string_view, 16> refused_members{
     "jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "cty",
     "enc", "epk", "apu", "apv", "iv",   "tag", "p2s", "p2c"};
 
-struct Parts {
+struct JwsSegments {
   std::string_view header, payload, signature, signed_text;
 };
 
-std::optional<Parts> split(std::string_view token) {
+std::optional<JwsSegments> split(std::string_view token) {
   const auto first = token.find('.');
   if (first == std::string_view::npos) return std::nullopt;
   const auto second = token.find('.', first + 1);
   if (second == std::string_view::npos) return std::nullopt;
   if (token.find('.', second + 1) != std::string_view::npos) return std::nullopt;
-  return Parts{token.substr(0, first), token.substr(first + 1, second - first - 1),
-               token.substr(second + 1), token.substr(0, second)};
+  return JwsSegments{token.substr(0, first), token.substr(first + 1, second - first - 1),
+                     token.substr(second + 1), token.substr(0, second)};
 }
 
 std::string_view name_of(JwsAlgorithm algorithm) {
@@ -57,40 +57,42 @@ std::string lower(std::string text) {
 }
 
 // Media types compare without case, and "application/" may be left out (RFC 7515, 4.1.9).
-bool is_known_type(const JsonMember& typ) {
-  if (typ.kind != JsonMember::Kind::text) return false;
-  auto name = lower(typ.text);
+bool is_known_type(std::string_view typ) {
+  auto name = lower(std::string(typ));
   constexpr std::string_view prefix = "application/";
   if (name.starts_with(prefix)) name.erase(0, prefix.size());
   return name == "jwt" || name == "at+jwt";
 }
 
-bool is_plain_kid(const JsonMember& kid) {
-  return kid.kind == JsonMember::Kind::text && !kid.text.empty() &&
-         kid.text.size() <= kid_bytes_max &&
-         std::all_of(kid.text.begin(), kid.text.end(),
+bool is_plain_kid(std::string_view kid) {
+  return !kid.empty() && kid.size() <= kid_bytes_max &&
+         std::all_of(kid.begin(), kid.end(),
                      [](char letter) { return letter > ' ' && letter < 0x7f; });
 }
 
-// Null when fine, else why not.
-const char* check_header(const JsonMembers& header) {
+// Returns why the header is refused, or null.
+const char* check_header(const boost::json::object& header) {
   for (const auto name : refused_members)
-    if (header.find(name) != nullptr) return "the header has a refused member";
-  const auto* alg = header.find("alg");
-  if (alg == nullptr || alg->kind != JsonMember::Kind::text) return "the header has no alg";
-  if (const auto* typ = header.find("typ"); typ != nullptr && !is_known_type(*typ))
-    return "unknown typ";
-  if (const auto* kid = header.find("kid"); kid != nullptr && !is_plain_kid(*kid))
-    return "malformed kid";
+    if (header.contains(name)) return "the header has a refused member";
+  if (!text_member(header, "alg")) return "the header has no alg";
+  if (header.contains("typ")) {
+    const auto typ = text_member(header, "typ");
+    if (!typ || !is_known_type(*typ)) return "unknown typ";
+  }
+  if (header.contains("kid")) {
+    const auto kid = text_member(header, "kid");
+    if (!kid || !is_plain_kid(*kid)) return "malformed kid";
+  }
   return nullptr;
 }
 
-// A nameless key must be the only one; a named one must be asked for by its name, or alone.
-const JwsKey* pick(const std::vector<JwsKey>& keys, const JsonMember* kid) {
-  if (keys.size() == 1 && (kid == nullptr || keys[0].kid.empty())) return &keys[0];
-  if (kid == nullptr) return nullptr;
+// A key without a name must be the only one. A key with a name must be named by the token, or be
+// the only one.
+const JwsKey* pick(const std::vector<JwsKey>& keys, std::optional<std::string_view> kid) {
+  if (keys.size() == 1 && (!kid || keys[0].kid.empty())) return &keys[0];
+  if (!kid) return nullptr;
   for (const auto& key : keys)
-    if (key.kid == kid->text) return &key;
+    if (key.kid == *kid) return &key;
   return nullptr;
 }
 
@@ -141,33 +143,33 @@ std::optional<Bytes> verify_jws(const std::vector<JwsKey>& keys, std::string_vie
                                 const char*& why) {
   why = "not three parts of at most 4 KiB";
   if (token.size() > limits::token_bytes_max) return std::nullopt;
-  const auto parts = split(token);
-  if (!parts) return std::nullopt;
+  const auto segments = split(token);
+  if (!segments) return std::nullopt;
   why = "not canonical base64url";
-  const auto header_json = base64_decode(parts->header, Base64::url);
-  auto payload = base64_decode(parts->payload, Base64::url);
-  const auto signature = base64_decode(parts->signature, Base64::url);
+  const auto header_json = codec::decode_base64(segments->header, codec::Base64::url);
+  auto payload = codec::decode_base64(segments->payload, codec::Base64::url);
+  const auto signature = codec::decode_base64(segments->signature, codec::Base64::url);
   if (!header_json || !payload || !signature) return std::nullopt;
   why = "the header is no JSON object";
-  const auto header = JsonMembers::parse(text_of(*header_json));
+  const auto header = parse_token_json(text_of(*header_json));
   if (!header) return std::nullopt;
   if ((why = check_header(*header)) != nullptr) return std::nullopt;
   why = "unknown key";
-  const auto* key = pick(keys, header->find("kid"));
+  const auto* key = pick(keys, text_member(*header, "kid"));
   if (key == nullptr) return std::nullopt;
   why = "the key is not for this alg";
-  if (header->find("alg")->text != name_of(key->algorithm)) return std::nullopt;
+  if (text_member(*header, "alg") != name_of(key->algorithm)) return std::nullopt;
   why = "the signature is not genuine";
-  if (!is_genuine(*key, parts->signed_text, *signature)) return std::nullopt;
+  if (!is_genuine(*key, segments->signed_text, *signature)) return std::nullopt;
   why = nullptr;
   return payload;
 }
 
 std::string sign_hs256(ByteView key, std::string_view header, std::string_view payload) {
-  auto token = base64_encode(bytes_of(header), Base64::url) + '.' +
-               base64_encode(bytes_of(payload), Base64::url);
+  auto token = codec::encode_base64(bytes_of(header), codec::Base64::url) + '.' +
+               codec::encode_base64(bytes_of(payload), codec::Base64::url);
   const auto mac = hmac_sha256(key, {bytes_of(token)});
-  return token + '.' + base64_encode(mac, Base64::url);
+  return token + '.' + codec::encode_base64(mac, codec::Base64::url);
 }
 
 }  // namespace memseal::crypto

@@ -1,7 +1,7 @@
 #include "pure/crypto/internal/keyring_file.hpp"
 
 #include "base/on_exit.hpp"
-#include "pure/crypto/internal/base64.hpp"
+#include "pure/codec/base64.hpp"
 #include "pure/crypto/internal/bytes.hpp"
 #include "pure/crypto/keyring.hpp"
 
@@ -71,14 +71,14 @@ const char* read_line(RootKeys& keys, std::string_view text, bool& versioned) {
     versioned = true;
     return nullptr;
   }
-  auto decoded = base64_decode(line->value, Base64::standard);
+  auto decoded = codec::decode_base64(line->value, codec::Base64::standard);
   if (!decoded) return "the value is not base64";
   const OnExit clean([&] { wipe(decoded->data(), decoded->size()); });
   return take_key(keys, *line, *decoded);
 }
 
 void append_key(Bytes& text, std::string_view name, const SecretBytes& key) {
-  auto encoded = base64_encode(key.view(), Base64::standard);
+  auto encoded = codec::encode_base64(key.view(), codec::Base64::standard);
   for (const auto part :
        {name, std::string_view(": "), std::string_view(encoded), std::string_view("\n")})
     text.insert(text.end(), part.begin(), part.end());

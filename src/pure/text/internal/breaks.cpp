@@ -33,7 +33,7 @@ Gap read_gap(std::string_view gap) {
   Gap found{.has_space = gap == " "};
   if (gap.empty() || found.has_space) return found;
   for (std::size_t at = 0; at < gap.size();) {
-    const auto [point, size] = decode(gap, at);
+    const auto [point, size] = codec::decode_code_point(gap, at);
     at += size;
     if (unicode::code_of(point) != unicode::space) continue;
     found.has_space = true;

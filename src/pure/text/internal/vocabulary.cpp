@@ -17,7 +17,7 @@ std::size_t trailing_space(std::string_view text) {
   std::size_t at = text.size();
   while (at > 0 && (static_cast<unsigned char>(text[at - 1]) & 0xC0) == 0x80) --at;
   if (at == 0) return 0;
-  const std::uint32_t point = decode(text, --at).point;
+  const std::uint32_t point = codec::decode_code_point(text, --at).point;
   const bool is_space = unicode::code_of(point) == unicode::space || point == 0x0B ||
                         point == 0x0C || point == 0x85;
   return is_space ? text.size() - at : 0;
@@ -33,7 +33,7 @@ Result<Vocabulary> Vocabulary::parse(std::string_view content) {
   if (content.size() > bytes_max) {
     return Error{Errc::model_invalid, "The vocabulary is larger than 4 MiB."};
   }
-  if (!is_utf8(content)) return Error{Errc::model_invalid, "The vocabulary is not UTF-8."};
+  if (!codec::is_utf8(content)) return Error{Errc::model_invalid, "The vocabulary is not UTF-8."};
   Vocabulary words;
   while (!content.empty()) {
     const std::size_t size = std::min(content.find('\n'), content.size());

@@ -45,7 +45,7 @@ void append_hangul(Word& word, std::uint32_t point, Source from) {
 std::size_t read_word(std::string_view text, std::size_t at, Word& word) noexcept {
   word.chars = word.size = 0;
   while (at < text.size()) {
-    const auto [point, size] = decode(text, at);
+    const auto [point, size] = codec::decode_code_point(text, at);
     const std::size_t next = at + size;
     const Source from{static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(next)};
     const std::uint16_t code = unicode::code_of(point);

@@ -7,7 +7,7 @@ namespace memseal::wire {
 Result<json::object> object_of(std::string_view body) {
   if (body.size() > limits::http_body_bytes_max)
     return Error{Errc::payload_too_large, "a body has at most 1048576 bytes"};
-  auto parsed = parse_json(body, Errc::bad_json);
+  auto parsed = codec::parse_json(body, Errc::bad_json);
   if (!parsed) return parsed.error();
   auto* object = parsed->if_object();
   if (object == nullptr) return Error{Errc::bad_json, "must be a JSON object"};

@@ -8,6 +8,8 @@
 
 namespace memseal::wire {
 
+namespace json = boost::json;
+
 /// The object that `body` is. Errors: payload_too_large, bad_json.
 Result<json::object> object_of(std::string_view body);
 

@@ -2,7 +2,7 @@
 
 #include "base/limits.hpp"
 #include "pure/codec/base64.hpp"
-#include "pure/wire/internal/utf8.hpp"
+#include "pure/codec/utf8.hpp"
 
 #include <algorithm>
 #include <array>
@@ -59,7 +59,7 @@ Result<Envelope> open_binary(const RawEvent& raw, std::optional<std::string_view
     if (slot == nullptr) continue;
     const auto pointer = '/' + std::string(attribute);
     if (*slot) return bad(pointer, "is there twice");
-    if (!well_formed_utf8(value)) return bad(pointer, "is not well-formed UTF-8");
+    if (!codec::is_utf8(value)) return bad(pointer, "is not well-formed UTF-8");
     *slot = value;
   }
   if (content_type) envelope.attributes.datacontenttype = std::string(*content_type);
@@ -76,7 +76,7 @@ std::optional<Error> read_data(Envelope& envelope, json::object& event) {
   if (data != nullptr) envelope.data = std::move(*data);
   if (encoded == nullptr) return std::nullopt;
   const auto* text = encoded->if_string();
-  auto bytes = text == nullptr ? std::nullopt : decode_base64(*text);
+  auto bytes = text == nullptr ? std::nullopt : codec::decode_base64_text(*text);
   if (!bytes) return bad("/data_base64", "is not padded standard base64");
   envelope.bytes = std::move(*bytes);
   envelope.has_bytes = true;
@@ -98,7 +98,7 @@ std::optional<Error> read_attribute(Envelope& envelope, std::string_view name,
 }
 
 Result<Envelope> open_structured(const RawEvent& raw) {
-  auto parsed = parse_json(raw.value, Errc::bad_event);
+  auto parsed = codec::parse_json(raw.value, Errc::bad_event);
   if (!parsed) return parsed.error();
   auto* event = parsed->if_object();
   if (event == nullptr) return bad("", "is not a JSON object");

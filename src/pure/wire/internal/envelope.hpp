@@ -10,6 +10,8 @@
 
 namespace memseal::wire {
 
+namespace json = boost::json;
+
 /// The attributes that memseal reads; others are extensions and pass unseen.
 struct Attributes {
   std::optional<std::string> specversion, id, source, type, subject, time, datacontenttype,

@@ -2,7 +2,7 @@
 
 #include "base/limits.hpp"
 #include "pure/codec/rfc3339.hpp"
-#include "pure/wire/internal/utf8.hpp"
+#include "pure/codec/utf8.hpp"
 
 #include <algorithm>
 
@@ -43,7 +43,7 @@ Result<UserId> user_in(const RawEvent& raw, const Attributes& attributes) {
   if (!user)
     return Error{Errc::event_without_user, "must name the user, here or as the record's key",
                  "/subject"};
-  if (!well_formed_utf8(*user)) return bad_event("/subject", "is not well-formed UTF-8");
+  if (!codec::is_utf8(*user)) return bad_event("/subject", "is not well-formed UTF-8");
   auto id = UserId::parse(*user);
   if (!id) return bad_event("/subject", "must have 1 to 256 bytes");
   return id;
@@ -53,7 +53,7 @@ std::optional<Error> check_name(const std::optional<std::string>& value, std::st
   if (!value) return bad_event(pointer, "is missing");
   if (value->empty() || value->size() > attribute_bytes_max)
     return bad_event(pointer, "must have 1 to 1024 bytes");
-  if (has_control(*value)) return bad_event(pointer, "must hold no control characters");
+  if (codec::has_control(*value)) return bad_event(pointer, "must hold no control characters");
   return std::nullopt;
 }
 
@@ -98,10 +98,10 @@ Result<EventHead> head_of(const RawEvent& raw, const Attributes& attributes) {
   auto user = user_in(raw, attributes);
   if (!user) return user.error();
   // A record's own time is whatever its producer's clock said.
-  const bool credible = raw.timestamp_ms > 0 && raw.timestamp_ms <= rfc3339_ms_max;
+  const bool credible = raw.timestamp_ms > 0 && raw.timestamp_ms <= codec::rfc3339_ms_max;
   std::int64_t time_ms = credible ? raw.timestamp_ms : 0;
   if (attributes.time) {
-    const auto time = parse_rfc3339(*attributes.time);
+    const auto time = codec::parse_rfc3339(*attributes.time);
     if (!time) return bad_event("/time", "is not an RFC 3339 time");
     time_ms = *time;
   }

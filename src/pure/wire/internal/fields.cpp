@@ -1,11 +1,11 @@
 #include "pure/wire/internal/fields.hpp"
 
 #include "base/limits.hpp"
+#include "pure/codec/did_you_mean.hpp"
+#include "pure/codec/utf8.hpp"
 #include "pure/wire/event.hpp"
-#include "pure/wire/internal/utf8.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace memseal::wire {
 
@@ -13,21 +13,6 @@ namespace {
 
 std::string size_message(TextSize size) {
   return "must have " + std::to_string(size.least) + " to " + std::to_string(size.most) + " bytes";
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto substituted = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
 }
 
 std::string escaped_token(std::string_view key) {
@@ -52,20 +37,6 @@ std::optional<std::string_view> printable_name(std::string_view name) noexcept {
            c == '-';
   });
   return plain ? std::optional(name) : std::nullopt;
-}
-
-std::optional<std::string_view> closest(std::string_view name,
-                                        const std::vector<std::string_view>& candidates) {
-  std::optional<std::string_view> best;
-  std::size_t best_distance = 3;
-  for (const auto candidate : candidates) {
-    const auto distance = edit_distance(name, candidate);
-    if (distance < best_distance && distance < candidate.size()) {
-      best = candidate;
-      best_distance = distance;
-    }
-  }
-  return best;
 }
 
 std::string pointer_at(std::string_view base, std::size_t index) {
@@ -145,7 +116,7 @@ void FieldReader::tags(std::string_view key, std::vector<std::string>& out) {
     const std::string_view tag(*string);
     if (tag.empty() || tag.size() > limits::tag_bytes_max)
       return fault_.add(place, size_message({1, limits::tag_bytes_max}));
-    if (has_control(tag)) return fault_.add(place, "must hold no control characters");
+    if (codec::has_control(tag)) return fault_.add(place, "must hold no control characters");
     if (std::find(out.begin(), out.end(), tag) == out.end()) out.emplace_back(tag);
   }
 }
@@ -154,7 +125,7 @@ void FieldReader::attributes(std::string_view key, std::string& out) {
   const auto* value = member(key, Presence::optional);
   if (value == nullptr) return;
   if (!value->is_object()) return fail(key, "must be an object");
-  auto compact = compact_json(*value);
+  auto compact = codec::compact_json(*value);
   if (compact.size() > attributes_bytes_max)
     return fail(key, "must have at most " + std::to_string(attributes_bytes_max) + " bytes");
   out = std::move(compact);
@@ -167,7 +138,7 @@ void FieldReader::close() {
     const auto name = printable_name(key);
     if (!name) return fault_.add(pointer_, "holds a member with an unknown name");
     std::string message = "is not a known member";
-    if (const auto meant = closest(*name, known_))
+    if (const auto meant = codec::did_you_mean(*name, known_))
       message.append("; did you mean \"").append(*meant).append("\"?");
     return fail(*name, message);
   }

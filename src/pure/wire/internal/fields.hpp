@@ -12,6 +12,8 @@
 
 namespace memseal::wire {
 
+namespace json = boost::json;
+
 /// The first failure of one parse; shared by all readers of its objects.
 struct Fault {
   Errc code;
@@ -31,10 +33,6 @@ struct TextSize {  ///< least and most bytes of a text
 /// The name itself when it is harmless enough to repeat in a message (letters, digits, `_`, `-`, at
 /// most 40 bytes); otherwise nothing: a key can hold anything, content too.
 std::optional<std::string_view> printable_name(std::string_view name) noexcept;
-
-/// The candidate at most two edits away from `name`, if any: "did you mean".
-std::optional<std::string_view> closest(std::string_view name,
-                                        const std::vector<std::string_view>& candidates);
 
 /// Each read remembers its key; close() refuses members that nobody asked for. A read that fails
 /// leaves `out` as it was and adds a fault with the member's JSON pointer.

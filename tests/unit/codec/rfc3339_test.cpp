@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace memseal::wire {
+namespace memseal::codec {
 namespace {
 
 TEST(Rfc3339, ReadsTimesOfEveryShape) {
@@ -70,4 +70,4 @@ TEST(Rfc3339, ReadsBackWhatItWrites) {
 }
 
 }  // namespace
-}  // namespace memseal::wire
+}  // namespace memseal::codec

@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace memseal::text {
+namespace memseal::codec {
 namespace {
 
 using namespace std::string_literals;
@@ -20,10 +20,28 @@ TEST(Utf8, AcceptsTheEdgesOfEveryLength) {
 }
 
 TEST(Utf8, RefusesWhatTable37Forbids) {
-  for (const auto& bad :
-       {"\x80"s, "\xBF"s, "\xC0\x80"s, "\xC1\xBF"s, "\xC2"s, "\xC2\x41"s, "\xE0\x9F\xBF"s,
-        "\xE2\x82"s, "\xE2\x82\x41"s, "\xED\xA0\x80"s, "\xED\xBF\xBF"s, "\xF0\x8F\xBF\xBF"s,
-        "\xF0\x9F\x98"s, "\xF4\x90\x80\x80"s, "\xF5\x80\x80\x80"s, "\xFE"s, "\xFF"s}) {
+  for (const auto& bad : {"\x80"s,
+                          "\xBF"s,
+                          "\xC0\x80"s,
+                          "\xC1\xBF"s,
+                          "\xC2"s,
+                          "\xC2\x41"s,
+                          "\xE0\x9F\xBF"s,
+                          "\xE2\x82"s,
+                          "\xE2\x82\x41"s,
+                          "\xED\xA0\x80"s,
+                          "\xED\xBF\xBF"s,
+                          "\xF0\x8F\xBF\xBF"s,
+                          "\xF0\x9F\x98"s,
+                          "\xF4\x90\x80\x80"s,
+                          "\xF5\x80\x80\x80"s,
+                          "\xFE"s,
+                          "\xFF"s,
+                          "\xC2 "s,
+                          "\xE0\xA0"s,
+                          "\xF0\x90\x80"s,
+                          "\xE2\x82\x28"s,
+                          "a\xE2\x82"s}) {
     EXPECT_FALSE(is_utf8(bad)) << ::testing::PrintToString(bad);
     EXPECT_FALSE(is_utf8("eight or more bytes before " + bad));
     EXPECT_FALSE(is_utf8(bad + " and after it"));
@@ -46,7 +64,7 @@ TEST(Utf8, ReadsIllFormedBytesAsOneReplacementForEachMaximalSubpart) {
   const std::string text = "\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41";
   std::string sizes;
   for (std::size_t at = 0; at < text.size();) {
-    const auto [point, size] = decode(text, at);
+    const auto [point, size] = decode_code_point(text, at);
     EXPECT_EQ(point, at + 1 == text.size() ? 'A' : replacement_character);
     sizes += std::to_string(size);
     at += size;
@@ -54,5 +72,12 @@ TEST(Utf8, ReadsIllFormedBytesAsOneReplacementForEachMaximalSubpart) {
   EXPECT_EQ(sizes, "21321");
 }
 
+TEST(Utf8, KnowsControlCharacters) {
+  for (const auto& text : {"\0"s, "a\n"s, "\x1f"s, "tab\tbed"s, "\x7f"s})
+    EXPECT_TRUE(has_control(text)) << ::testing::PrintToString(text);
+  for (const auto& text : {""s, " "s, "~"s, "\xC2\x80"s, "plain"s})
+    EXPECT_FALSE(has_control(text)) << ::testing::PrintToString(text);
+}
+
 }  // namespace
-}  // namespace memseal::text
+}  // namespace memseal::codec
