@@ -47,14 +47,13 @@ bool is_called_valid_too(const json::value& group, std::string_view jws) {
 }
 
 TEST(Jws, AcceptsNoInvalidWycheproofVectorAndRefusesValidOnesByPolicyOnly) {
-  MEMSEAL_NEEDS_WYCHEPROOF();
   const std::set<std::string> foreign_algorithms{"RS384", "RS512", "PS256",
                                                  "PS384", "PS512", "ES521"};
   // Foreign characters in the base64url of the header and of the payload: valid to the collection,
   // to us a second spelling of the same token.
   const std::set<std::int64_t> refused_by_policy{372, 373};
   int accepted = 0, refused = 0, foreign = 0, by_policy = 0, contradictory = 0;
-  const auto all = read_json(wycheproof() / "json_web_signature_test.json");
+  const auto all = wycheproof("json_web_signature_test.json");
   for (const auto& group : all.at("testGroups").as_array()) {
     const auto& jwk = jwk_of(group);
     const auto keys = keys_of(jwk);
@@ -86,11 +85,10 @@ TEST(Jws, AcceptsNoInvalidWycheproofVectorAndRefusesValidOnesByPolicyOnly) {
 }
 
 TEST(Jws, AcceptsNoTokenUnderAWycheproofKeySetThatIsBad) {
-  MEMSEAL_NEEDS_WYCHEPROOF();
   // Valid to the collection, but sets of symmetric keys: those never come from a JWK Set here.
   const std::set<std::int64_t> symmetric{2, 13, 14, 15};
   int accepted = 0, refused = 0;
-  const auto all = read_json(wycheproof() / "json_web_key_test.json");
+  const auto all = wycheproof("json_web_key_test.json");
   for (const auto& group : all.at("testGroups").as_array()) {
     const auto set = parse_jwk_set(json::serialize(jwk_of(group)));
     for (const auto& test : group.at("tests").as_array()) {
@@ -107,7 +105,6 @@ TEST(Jws, AcceptsNoTokenUnderAWycheproofKeySetThatIsBad) {
 }
 
 TEST(Jws, NamesTheReasonWhyAKeySetIsRefused) {
-  MEMSEAL_NEEDS_WYCHEPROOF();
   const std::map<std::string, std::string> reasons{{"jws_mixedSymmetryKeyset", "symmetric"},
                                                    {"jws_keyset", "symmetric"},
                                                    {"jws_rsa_roca_key", "ROCA"},
@@ -117,7 +114,7 @@ TEST(Jws, NamesTheReasonWhyAKeySetIsRefused) {
                                                    {"invalid_use", "no RS256 or ES256 key"},
                                                    {"wrong_curve", "no RS256 or ES256 key"}};
   std::size_t seen = 0;
-  const auto all = read_json(wycheproof() / "json_web_key_test.json");
+  const auto all = wycheproof("json_web_key_test.json");
   for (const auto& group : all.at("testGroups").as_array()) {
     const auto reason = reasons.find(std::string(text(group, "comment")));
     if (reason == reasons.end()) continue;

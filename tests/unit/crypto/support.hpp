@@ -55,18 +55,10 @@ inline json::value read_json(const std::filesystem::path& file) {
   return json::parse(read_file(file));
 }
 
-/// Folder of Project Wycheproof's vectors; empty where they are not on this machine.
-inline std::filesystem::path wycheproof() {
-  const char* named = std::getenv("MEMSEAL_TEST_WYCHEPROOF");
-  const std::filesystem::path folder =
-      named != nullptr ? named : MEMSEAL_SOURCE_DIR "/../shared/data/wycheproof";
-  return std::filesystem::exists(folder / "aes_gcm_test.json") ? folder : "";
+/// One file of Project Wycheproof's vectors.
+inline json::value wycheproof(std::string_view file) {
+  return read_json(std::filesystem::path(MEMSEAL_SOURCE_DIR "/tests/data/wycheproof") / file);
 }
-
-#define MEMSEAL_NEEDS_WYCHEPROOF()                                                    \
-  if (wycheproof().empty())                                                           \
-  GTEST_SKIP() << "no Wycheproof vectors: set MEMSEAL_TEST_WYCHEPROOF to the folder " \
-                  "that holds aes_gcm_test.json (github.com/C2SP/wycheproof, testvectors_v1)"
 
 /// A folder of this test alone, removed with it.
 class Folder {
