@@ -30,7 +30,7 @@ def script(name):
 
 
 def call(*words):
-    return subprocess.run([sys.executable, *words], cwd=ROOT, env=HIDDEN, stdin=subprocess.DEVNULL,
+    return subprocess.run(words, cwd=ROOT, env=HIDDEN, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
