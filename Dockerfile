@@ -1,15 +1,15 @@
-# memseal in a box: built on Debian 12 with the very script that sets up a checkout, run on Debian 12 slim as an
-# ordinary user that owns nothing but its keyring directory.
+# memseal in a container: built on Debian 12 by scripts/deps, which also sets up a checkout, and run on Debian 12 slim
+# as an ordinary user who owns only the keyring directory.
 #
 #   docker build -t memseal .
 #   docker run --rm memseal --help
-#   docker build --target cuda -t memseal:cuda .       computes on NVIDIA GPUs too: start it with --gpus all
+#   docker build --target cuda -t memseal:cuda .       also computes on NVIDIA GPUs: start with --gpus all
 #
-# It wants a read-only root file system and no capabilities; docker-compose.yml shows a whole stack around it.
+# The container runs with a read-only root file system and without capabilities. docker-compose.yml shows a whole stack.
 
 FROM debian:12 AS deps
 WORKDIR /src
-# The dependencies change rarely: a layer of their own.
+# The dependencies have a layer of their own, because they change rarely.
 COPY scripts/deps scripts/
 RUN scripts/deps --build --model && rm -rf /var/lib/apt/lists/*
 
@@ -34,7 +34,7 @@ COPY --from=builder /src/build/release/memseal /usr/bin/memseal
 COPY --from=builder /src/config/migrations /usr/share/memseal/migrations
 COPY --from=builder /src/.deps/models /usr/share/memseal/models
 COPY --from=builder /src/LICENSE /src/NOTICE /usr/share/doc/memseal/
-# A library that is missing here fails the build, not the first start.
+# A missing library fails the build here, not the first start.
 RUN memseal --help >/dev/null
 USER memseal
 ENV MEMSEAL__HTTP__LISTEN=0.0.0.0:7400 \
@@ -54,7 +54,7 @@ RUN cmake --preset cuda -DMEMSEAL_TESTS=OFF \
  && cmake --build --preset cuda --target memseal \
  && strip build/cuda/memseal
 
-# The same with GPUs. The driver comes from the host (NVIDIA Container Toolkit); without one the CPU computes.
+# memseal with GPUs. The driver comes from the host (NVIDIA Container Toolkit). Without a driver the CPU computes.
 FROM service AS cuda
 USER root
 COPY --from=builder-cuda /src/.deps/cuda/lib/libcublasLt.so.13 /usr/local/lib/
@@ -63,5 +63,5 @@ RUN ldconfig && memseal --help >/dev/null
 USER memseal
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
-# What `docker build .` gives.
+# The default target of `docker build .`.
 FROM service

@@ -10,7 +10,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo "  variables: PRESET=release|cuda|dev|tsan|coverage   BENCH=<id> (for bench)   TESTS=<words> (for test)"
 
-deps: ## Install what building and running need
+deps: ## Install what the build and the program need
 	@scripts/deps
 
 build: deps ## Build build/$(PRESET)/memseal
@@ -19,27 +19,27 @@ build: deps ## Build build/$(PRESET)/memseal
 	@rm -f build-$(PRESET).log
 	@cmake --build --preset $(PRESET) --target memseal -j $(JOBS)
 
-demo: ## Install, build, start everything, index real text for two users, ask, show the streams
+demo: ## Install, build, start everything, index real text for two users, ask questions, show the answers
 	@scripts/deps --quiet
 	@scripts/demo
 
-test: ## Install, build, start what the tests need, run all of them
+test: ## Install, build, start what the tests need, run all tests; TESTS=<words> runs some
 	@scripts/deps --test --quiet
 	@scripts/test $(TESTS)
 
-unit: ## Build and run the unit tests only (PRESET=dev for ASan+UBSan, tsan for TSan)
+unit: ## Build and run the unit tests only; PRESET=dev with ASan and UBSan, PRESET=tsan with TSan
 	@scripts/deps --test
 	@scripts/test unit-$(PRESET)
 
-bench: ## Measure the figures of README.md; BENCH=<id> for one
+bench: ## Measure the figures of README.md; BENCH=<id> measures one, BENCH_SAVE=1 keeps the result
 	@scripts/deps --bench
 	@scripts/bench $(BENCH)
 
-stack-up: ## Start PostgreSQL, Redis and Kafka on free loopback ports under .local/
+stack-up: ## Start PostgreSQL, Redis and Kafka on free loopback ports, data under .local/dev
 	@scripts/deps --quiet
 	@scripts/stack up
 
-stack-down: ## Stop them
+stack-down: ## Stop PostgreSQL, Redis and Kafka; their data stays
 	@scripts/stack down
 
 fmt: ## Format the sources
@@ -49,8 +49,8 @@ lint: ## Check layers, includes, headers, log events, form; REDRAW=1 draws docs/
 	@scripts/deps --test --quiet
 	@MEMSEAL_REDRAW=$(REDRAW) scripts/test tidy
 
-fuzz: ## Fuzz every target for SECONDS (60) each
+fuzz: ## Fuzz every parser for SECONDS (60) each
 	@scripts/fuzz $(SECONDS)
 
-clean: ## Remove what was built; keep .deps and .local
+clean: ## Remove build/; .deps/ and .local/ stay
 	@rm -rf build
