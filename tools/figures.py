@@ -1,7 +1,7 @@
 """The figures of `make bench`: bench/figures.json names them, bench/results/ keeps what was measured, and
 the tables of README.md and bench/README.md are written from both, so that they tell the same.
 
-    python3 tools/figures.py        writes the tables anew
+    python3 tools/figures.py        writes the tables again
 """
 import json
 import sys

@@ -33,7 +33,7 @@ def owner_of(folder):
     try:
         return pwd.getpwuid(number).pw_name
     except KeyError:
-        raise Failure(f"{folder} belongs to user id {number}, who has no name here: give another "
+        raise Failure(f"{folder} belongs to user id {number}, which has no name here: give another "
                       "--dir.") from None
 
 

@@ -1,4 +1,4 @@
-"""Long-lived processes that outlive their starter: started in a session of their own, found again by
+"""Long-lived processes that outlive their starter: each started in its own session, found again by
 pid and start time, stopped politely and then by force. And one command under another user's name."""
 import os
 import pwd

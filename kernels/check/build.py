@@ -15,7 +15,7 @@ SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 
 
 class Missing(RuntimeError):
-    """Something this machine lacks; the sentence names the mend."""
+    """Something this machine lacks; the sentence says what to do."""
 
 
 def run(words, timeout=None, env=None):
@@ -132,7 +132,7 @@ def vocabulary():
 # ---------------------------------------------------------------- build, tests, sanitizers
 
 def cublas_settings():
-    """Where the toolkit has no cuBLAS of its own: PyTorch's, as settings for CMake."""
+    """CMake settings that name PyTorch's cuBLAS, for a toolkit without cuBLAS."""
     nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
     toolkit = Path(nvcc).resolve().parent.parent
     if any(toolkit.glob("lib64/libcublasLt.so*")) or any(toolkit.glob("targets/*/lib/libcublasLt.so*")):

@@ -128,7 +128,7 @@ def measure(some, checked, clock, ceilings, quick, vocabulary):
 
 
 def compiled(one, clock):
-    """torch.compile on the same workload, in turns with us again: a row of its own. Compiling takes its
+    """torch.compile on the same workload, in turns with ours: one more row. Compiling takes its
     time, so it comes last, and only where a figure is."""
     from check import rivals
     from check.measure import Measured
@@ -152,7 +152,7 @@ def figures(done, machine, capability, date):
 
 
 def judge_targets(lines):
-    """Targets are told, not gates: a figure is never a test."""
+    """Targets are reported and fail nothing: a figure is never a test."""
     for id, ours_us, ratio in TARGETS:
         for line in lines:
             if line["id"] != id:
@@ -221,7 +221,7 @@ def on_the_gpu(given, gpu):
 
 
 def keep(gpu, date, lines, about, gates, done):
-    """Writes the result file, anew with each step that added to it."""
+    """Writes the result file again after each step that added to it."""
     path = ROOT / "bench/results" / report.result_name(gpu["name"], date)
     report.write_lines(path, [*lines, about, *gates.results, *(line for one in done for line in one.lines)])
     return path

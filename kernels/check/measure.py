@@ -36,7 +36,7 @@ class Measured:
                     out = rival()
                 got = rivals.numbers(out)
                 self.errors[kind.name] = (worst_vector if self.work.embeds else worst_difference)(got, wanted)
-            except Exception as error:  # A rival that cannot run here is reported, and costs nobody else.
+            except Exception as error:  # A rival that cannot run here is reported; the others are measured.
                 self.say(f"  note   {self.work.says}: {kind.name} did not run: {first_line(error)}")
                 continue
             self.contenders[kind.name] = lambda count, call=rival: rivals.timed(call, count)

@@ -19,7 +19,7 @@ def summary(values):
 
 
 class Gates:
-    """What must hold; each is told when it is decided."""
+    """What must hold; each gate is printed when it is decided."""
 
     def __init__(self, say=print):
         self.say, self.results, self.notes = say, [], []

@@ -62,7 +62,7 @@ class Sdpa:
 
 
 class Compiled(Sdpa):
-    """R3: the same through torch.compile, which makes CUDA graphs of its own."""
+    """R3: the same through torch.compile, which makes its own CUDA graphs."""
     name = "torch.compile reduce-overhead fp16"
 
     def __init__(self, *arguments):

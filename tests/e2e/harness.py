@@ -1,4 +1,4 @@
-"""What the end-to-end tests stand on: a deployment of its own per test class (database, keyring,
+"""What the end-to-end tests share: one deployment for each test class (database, keyring,
 topics), the real program as a child process, and an SSE client that shares no code with memseal.
 
 Needs MEMSEAL_PROGRAM and the variables of `scripts/stack env`; skips loudly without them."""

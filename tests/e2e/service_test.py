@@ -1,4 +1,4 @@
-"""How the running service behaves: drain, idleness, memory, dependencies that go away."""
+"""How the running service behaves: drain, idleness, memory, dependencies that become unavailable."""
 import json
 import os
 import subprocess

@@ -159,7 +159,7 @@ class Drawing {
     out_ << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << width_ << "\" height=\""
          << height_ << "\" viewBox=\"0 0 " << width_ << " " << height_
          << "\" font-family=\"sans-serif\">\n"
-         << "<!-- Drawn from the includes by tests/tidy; `make lint REDRAW=1` draws it anew. -->\n"
+         << "<!-- Drawn from the includes by tests/tidy; `make lint REDRAW=1` draws it again. -->\n"
          << "<defs>\n"
          << marker("down", "#46627f") << marker("up", "#c62828") << "</defs>\n"
          << "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"

@@ -158,7 +158,7 @@ TEST(Layers, HeavyLibrariesStayOutOfHeaders) {
       "openssl/",    "yaml-cpp/",  "CLI/",  "cuda",        "memseal/kernels/"};
   for (const auto& source : sources_under({"src"})) {
     if (!source.is_header() || source.path.find("/internal/") != std::string::npos) continue;
-    // These folders are the inside of one module: nobody but the module includes their headers.
+    // These folders are the inside of one module: only the module includes their headers.
     if (source.room() != "adapters/model" && source.is_in("adapters/model")) continue;
     if (source.is_in("http") || source.is_in("app") || source.is_in("pure/codec")) continue;
     for (const auto& line : source.lines)
