@@ -274,9 +274,9 @@ void KafkaSink::Impl::on_error(rd_kafka_t*, int code, const char* reason, void* 
   const auto now = Clock::now();
   if (now < sink.next_complaint_) return;
   sink.next_complaint_ = now + 10s;
-  runtime::log(runtime::LogLevel::warn, "kafka_producer_error",
-               {{"code", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code))},
-                {"reason", reason}});
+  runtime::log(
+      runtime::LogLevel::warn, "kafka.producer_error",
+      {{"code", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code))}, {"cause", reason}});
 }
 
 int KafkaSink::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) {

@@ -150,8 +150,8 @@ asio::awaitable<void> KafkaSource::Impl::close() {
   const auto deadline = Clock::now() + close_wait;
   const KafkaError refused(rd_kafka_consumer_close_queue(client_.get(), events_.get()));
   if (refused)
-    runtime::log(runtime::LogLevel::warn, "kafka_close_refused",
-                 {{"reason", rd_kafka_error_string(refused.get())}});
+    runtime::log(runtime::LogLevel::warn, "kafka.close_refused",
+                 {{"cause", rd_kafka_error_string(refused.get())}});
   while (!refused && !rd_kafka_consumer_closed(client_.get()) && Clock::now() < deadline) {
     serve_events();
     step_revocation(Clock::now());

@@ -110,9 +110,9 @@ void KafkaSource::Impl::complain(const rd_kafka_message_t& message) {
   if (!may_complain()) return;
   const bool missing = message.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                        message.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-  runtime::log(runtime::LogLevel::warn, missing ? "kafka_topic_missing" : "kafka_consumer_error",
+  runtime::log(runtime::LogLevel::warn, missing ? "kafka.topic_missing" : "kafka.consumer_error",
                {{"topic", message.rkt ? rd_kafka_topic_name(message.rkt) : ""},
-                {"reason", describe(message.err)}});
+                {"cause", describe(message.err)}});
 }
 
 void KafkaSource::Impl::on_error(rd_kafka_t* client, int code, const char* reason, void* self) {
@@ -126,8 +126,8 @@ void KafkaSource::Impl::on_error(rd_kafka_t* client, int code, const char* reaso
   char why[256] = "";
   if (error == RD_KAFKA_RESP_ERR__FATAL) rd_kafka_fatal_error(client, why, sizeof why);
   if (!source.may_complain() && !*why) return;
-  runtime::log(*why ? runtime::LogLevel::error : runtime::LogLevel::warn, "kafka_broker_error",
-               {{"code", rd_kafka_err2name(error)}, {"reason", *why ? why : reason}});
+  runtime::log(*why ? runtime::LogLevel::error : runtime::LogLevel::warn, "kafka.broker_error",
+               {{"code", rd_kafka_err2name(error)}, {"cause", *why ? why : reason}});
 }
 
 int KafkaSource::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) {
@@ -136,7 +136,7 @@ int KafkaSource::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, 
   const bool up = std::string_view(json, size).find(R"("state":"UP")") != std::string_view::npos;
   if (up != source.connected)
     runtime::log(up ? runtime::LogLevel::info : runtime::LogLevel::warn,
-                 up ? "kafka_connected" : "kafka_disconnected");
+                 up ? "kafka.connected" : "kafka.disconnected");
   source.connected = up;
   source.probe_.connected.Set(up ? 1 : 0);
   return 0;  // The library frees its text.
@@ -148,7 +148,7 @@ void KafkaSource::Impl::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t wha
   if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
     return source.assign(*partitions);
   if (what != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
-    runtime::log(runtime::LogLevel::warn, "kafka_rebalance_failed", {{"reason", describe(what)}});
+    runtime::log(runtime::LogLevel::warn, "kafka.rebalance_failed", {{"cause", describe(what)}});
   source.revoke(to_partitions(*partitions), rd_kafka_assignment_lost(client) == 1);
 }
 
@@ -166,19 +166,20 @@ void KafkaSource::Impl::assign(const rd_kafka_topic_partition_list_t& list) {
                                : nullptr);
   if (!is_cooperative(client_.get())) rd_kafka_assign(client_.get(), &list);
   if (refused)
-    runtime::log(runtime::LogLevel::warn, "kafka_assign_refused",
-                 {{"reason", rd_kafka_error_string(refused.get())}});
+    runtime::log(runtime::LogLevel::warn, "kafka.assign_refused",
+                 {{"cause", rd_kafka_error_string(refused.get())}});
   assignment_.add(partitions);
   probe_.rebalances_assigned.Increment();
   probe_.partitions.Set(static_cast<double>(assignment_.size()));
-  runtime::log(runtime::LogLevel::info, "kafka_assigned",
+  runtime::log(runtime::LogLevel::info, "kafka.partitions_assigned",
                {{"partitions", partitions.size()}, {"now", assignment_.size()}});
 }
 
 void KafkaSource::Impl::revoke(Partitions partitions, bool lost) {
   (lost ? probe_.rebalances_lost : probe_.rebalances_revoked).Increment();
   runtime::log(lost ? runtime::LogLevel::warn : runtime::LogLevel::info,
-               lost ? "kafka_lost" : "kafka_revoked", {{"partitions", partitions.size()}});
+               lost ? "kafka.partitions_lost" : "kafka.partitions_revoked",
+               {{"partitions", partitions.size()}});
   assignment_.close(partitions);
   std::erase_if(buffer_, [&](const ports::Record& record) {
     const bool gone = !assignment_.accepts({record.topic, record.partition});
@@ -220,8 +221,8 @@ void KafkaSource::Impl::give_up(const Partitions& partitions) {
   const auto list = to_list(partitions);
   const KafkaError refused(rd_kafka_incremental_unassign(client_.get(), list.get()));
   if (refused)
-    runtime::log(runtime::LogLevel::warn, "kafka_unassign_refused",
-                 {{"reason", rd_kafka_error_string(refused.get())}});
+    runtime::log(runtime::LogLevel::warn, "kafka.unassign_refused",
+                 {{"cause", rd_kafka_error_string(refused.get())}});
 }
 
 // False when it is too early, or there is nothing to do.
@@ -259,7 +260,7 @@ void KafkaSource::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
   if (!outcome) return source.probe_.commits.Increment();
   source.probe_.commit_failures.Increment();  // The next commit carries the same or later offsets.
   if (source.may_complain())
-    runtime::log(runtime::LogLevel::warn, "kafka_commit_failed", {{"reason", describe(outcome)}});
+    runtime::log(runtime::LogLevel::warn, "kafka.commit_failed", {{"cause", describe(outcome)}});
 }
 
 void KafkaSource::Impl::look(Clock::time_point now) {

@@ -2,6 +2,7 @@
 // The commands of the one binary. Each takes its parsed options and returns an exit code; data goes
 // to stdout, talk to stderr.
 #include "app/config/config.hpp"
+#include "app/service/exit_code.hpp"
 #include "base/result.hpp"
 
 #include <cstdint>
@@ -10,16 +11,6 @@
 #include <vector>
 
 namespace memseal::app {
-
-/// Documented in `memseal --help` and tested.
-enum ExitCode : int {
-  exit_ok = 0,
-  exit_failed = 1,
-  exit_usage = 2,  ///< wrong flags or configuration
-  exit_not_ready = 3,
-  exit_not_found = 4,
-  exit_denied = 5,
-};
 
 /// Options every command has.
 struct GlobalOptions {

@@ -1,6 +1,6 @@
 #include "app/service/service.hpp"
 
-#include "app/cli/commands.hpp"
+#include "app/service/exit_code.hpp"
 #include "app/service/service_parts.hpp"
 
 #include "runtime/condition.hpp"
@@ -41,7 +41,8 @@ asio::awaitable<void> Service::Impl::watch_database() {
     } catch (const Failure&) {
     }
     if (sound != database_seen.exchange(sound))
-      log(sound ? LogLevel::info : LogLevel::error, sound ? "database.back" : "database.away");
+      log(sound ? LogLevel::info : LogLevel::error,
+          sound ? "service.database_available" : "service.database_unavailable");
   }
 }
 

@@ -92,7 +92,8 @@ Result<void> ServiceParts::connect_kafka() {
     const auto made = kafka::ensure_topics(client, topic_specs(config), std::chrono::seconds(5));
     if (!made && made.error().code == Errc::bad_config) return made.error();
     if (!made)
-      runtime::log(runtime::LogLevel::warn, "kafka.away", {{"cause", made.error().message}});
+      runtime::log(runtime::LogLevel::warn, "service.kafka_unavailable",
+                   {{"cause", made.error().message}});
   }
   const auto executor = loops[0].get_executor();
   auto out = kafka::KafkaSink::open(executor, {client}, metrics);

@@ -67,9 +67,12 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string
   co_await publish_until_confirmed(std::move(letter));
   if (job.prepared->tenant && job.prepared->identified) co_await note_failure(job);
   parts_.probe.dead_letters(why.code).Increment();
-  runtime::log(runtime::LogLevel::warn, "ingest_dead_letter",
-               {{"code", errc_name(why.code)}, {"stage", stage}, {"attempts", attempts},
-                {"topic", job.record->topic}, {"partition", job.record->partition},
+  runtime::log(runtime::LogLevel::warn, "ingest.dead_lettered",
+               {{"code", errc_name(why.code)},
+                {"stage", stage},
+                {"attempts", attempts},
+                {"topic", job.record->topic},
+                {"partition", job.record->partition},
                 {"offset", job.record->offset}});
   settled(job, Outcome::dead_lettered);
 }
@@ -138,7 +141,7 @@ asio::awaitable<void> Worker::Impl::note_failure(const Job& job) {
   } catch (const Refused& refused) {
     if (errc_row(refused.error().code).setup()) throw;
     // The letter is safe; only the operation's state is not told.
-    runtime::log(runtime::LogLevel::warn, "ingest_failure_not_noted",
+    runtime::log(runtime::LogLevel::warn, "ingest.failure_not_recorded",
                  {{"code", errc_name(refused.error().code)}});
   }
 }

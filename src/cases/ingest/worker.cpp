@@ -90,7 +90,7 @@ asio::awaitable<void> Worker::Impl::settle(BatchPtr batch) {
     stop_on_setup_fault(failure);
     // One of them fails, whatever is tried with it: find out which, so that it harms no other.
     parts_.probe.isolations.Increment();
-    runtime::log(runtime::LogLevel::warn, "ingest_isolating",
+    runtime::log(runtime::LogLevel::warn, "ingest.retrying_one_by_one",
                  {{"records", jobs.size()}, {"code", errc_name(error_of(failure).code)}});
     for (auto& job : jobs)
       if (!job.outcome) co_await isolate(batch, job);
@@ -147,16 +147,18 @@ asio::awaitable<void> Worker::Impl::pause_after(Stage stage, const Error& why,
   parts_.probe.retries.Increment();
   parts_.probe.stalled.Set(1);
   if (backoff.failures() % waits_between_log_lines == 1)
-    runtime::log(runtime::LogLevel::warn, "ingest_waits",
-                 {{"stage", stage_name(stage)}, {"code", errc_name(why.code)},
-                  {"reason", why.message}, {"tries", backoff.failures()}});
+    runtime::log(runtime::LogLevel::warn, "ingest.stalled",
+                 {{"stage", stage_name(stage)},
+                  {"code", errc_name(why.code)},
+                  {"cause", why.message},
+                  {"tries", backoff.failures()}});
   co_await runtime::pause_for(wait);
 }
 
 void Worker::Impl::recovered(Stage stage, const policy::Backoff& backoff) {
   if (backoff.failures() == 0) return;
   parts_.probe.stalled.Set(0);
-  runtime::log(runtime::LogLevel::info, "ingest_goes_on",
+  runtime::log(runtime::LogLevel::info, "ingest.resumed",
                {{"stage", stage_name(stage)}, {"tries", backoff.failures()}});
 }
 

@@ -28,7 +28,7 @@ void on_log(const rd_kafka_t*, int level, const char* facility, const char* text
     const auto now = now_ms();
     if (now - last < log_gap_ms || !last_ms.compare_exchange_strong(last, now)) return;
   }
-  runtime::log(serious ? runtime::LogLevel::warn : runtime::LogLevel::debug, "kafka_client",
+  runtime::log(serious ? runtime::LogLevel::warn : runtime::LogLevel::debug, "kafka.client_message",
                {{"facility", facility}, {"text", text}});
 }
 
