@@ -42,7 +42,12 @@ const std::vector<Rule>& law() {
       {"adapters/openai", {"base", "pure", "runtime", "ports"}},
       {"adapters/model", {"base", "kernels", "pure", "runtime", "ports", "adapters/model"}},
       {"http", {"base", "pure", "runtime", "ports", "cases", "http"}},
-      {"app", {"base", "kernels", "pure", "runtime", "ports", "cases", "adapters", "http", "app"}}};
+      {"app/config", {"base", "pure", "runtime", "ports", "cases", "adapters", "http"}},
+      {"app/service",
+       {"base", "pure", "runtime", "ports", "cases", "adapters", "http", "app/config"}},
+      {"app/cli",
+       {"base", "kernels", "pure", "runtime", "ports", "cases", "adapters", "http", "app/config",
+        "app/service"}}};
   return rules;
 }
 
