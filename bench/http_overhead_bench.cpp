@@ -136,7 +136,8 @@ struct Ours {
   http::Probe probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::Api api{world.parts, store, sink, limiter, tokens, world.tenants, world.ids};
+  http::Api api{world.query, world.inference, store, sink, limiter, tokens, world.tenants,
+                world.ids};
   asio::io_context loop{1};
   http::Server server{loop.get_executor(), options(), {world.metrics, probe, &api}};
 

@@ -27,12 +27,12 @@ LoopParts::LoopParts(ServiceParts& parts, std::size_t loop,
                      std::unique_ptr<redis::ManagedLimiter> buckets, http::Options options)
     : limiter(std::move(buckets)),
       breaker({.slow = std::chrono::milliseconds(parts.config.rerank.budget_ms)}),
-      query{*parts.embedder,   *parts.search,
-            *parts.keys,       parts.reranker.get(),
-            breaker,           parts.flags,
-            parts.query_probe, std::chrono::milliseconds(parts.config.rerank.budget_ms),
-            &parts.embedder.words()},
-      api{query, *parts.store, *parts.sink, *limiter, *parts.tokens, *parts.keyer, *parts.ids},
+      reranking{parts.reranker.get(), breaker, parts.flags, parts.rerank_metrics,
+                std::chrono::milliseconds(parts.config.rerank.budget_ms)},
+      query{*parts.embedder, *parts.search, *parts.keys, reranking, parts.query_metrics},
+      inference{reranking, *parts.embedder, &parts.embedder.words()},
+      api{query, inference, *parts.store, *parts.sink, *limiter, *parts.tokens, *parts.keyer,
+          *parts.ids},
       server(std::make_unique<http::Server>(parts.loops[loop].get_executor(), std::move(options),
                                             parts.services(&api))) {}
 

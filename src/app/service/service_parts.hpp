@@ -23,7 +23,9 @@ struct LoopParts {
 
   std::unique_ptr<redis::ManagedLimiter> limiter;
   policy::Breaker breaker;
-  query::Parts query;
+  rerank::RerankDeps reranking;
+  query::QueryDeps query;
+  inference::InferenceDeps inference;
   http::Api api;
   std::unique_ptr<http::Server> server;
 };
@@ -43,12 +45,13 @@ struct ServiceParts {
 
   Config config;
   runtime::Metrics metrics;
-  query::Probe query_probe{metrics};
+  query::QueryMetrics query_metrics{metrics};
+  rerank::RerankMetrics rerank_metrics{metrics};
   http::Probe http_probe{metrics};
   ingest::Probe ingest_probe{metrics};
   postgres::Probe pg_probe{metrics};
   lifecycle::KeyMetrics key_metrics{metrics};
-  query::Flags flags;
+  rerank::Flags flags;
   std::atomic<bool> database_seen{false};  ///< what the readiness watch last saw
 
   std::optional<crypto::Keyring> keyring;

@@ -1,7 +1,5 @@
 #include "cases/inference/inference.hpp"
 
-#include "cases/query/rerank.hpp"
-
 #include "pure/policy/breaker.hpp"
 #include "pure/text/wordpiece.hpp"
 
@@ -10,27 +8,30 @@
 #include <iterator>
 #include <utility>
 
-namespace memseal::query {
+namespace memseal::inference {
 
 namespace {
 
+using rerank::Fallback;
+using rerank::RerankDeps;
+using rerank::Scored;
 using runtime::Clock;
 
-// Texts of one call of the embedder, and their bytes: no long stop of this thread, which tokenises
-// them, and no long turn on the threads that embed.
+// Most texts and bytes of one call of the embedder. Bounded because this thread tokenizes them and
+// serves other clients too, and because the embedding threads serve ingest too.
 constexpr std::size_t slice_texts_max = 64, slice_bytes_max = 65'536;
 
-void refuse_without_reranker(Parts& parts) {
-  if (parts.reranker == nullptr)
+void refuse_without_reranker(const RerankDeps& reranking) {
+  if (reranking.reranker == nullptr)
     throw Refused({Errc::no_model,
                    "no reranker is configured: set rerank.model (MEMSEAL__RERANK__MODEL) to the "
                    "directory of a cross-encoder and start the service again"});
-  if (!parts.flags.rerank_enabled.load(std::memory_order_relaxed))
+  if (!reranking.flags.rerank_enabled.load(std::memory_order_relaxed))
     throw Refused({Errc::no_model, "reranking is switched off: set rerank.enabled to true"});
-  if (!parts.breaker.allows(Clock::now()))
+  if (!reranking.breaker.allows(Clock::now()))
     throw Outage({Errc::overloaded,
-                  "the reranker was slow or failed a short while ago and is left alone; try again "
-                  "in half a minute"});
+                  "the reranker was slow or failed a short while ago and gets no requests; try "
+                  "again in half a minute"});
 }
 
 std::vector<std::string> take(std::vector<std::string>& texts, std::size_t first,
@@ -40,26 +41,27 @@ std::vector<std::string> take(std::vector<std::string>& texts, std::size_t first
           std::make_move_iterator(texts.begin() + static_cast<std::ptrdiff_t>(last))};
 }
 
-[[noreturn]] void give_up(const Scored& scored) {
+[[noreturn]] void throw_failure_of(const Scored& scored) {
   if (scored.fallback == Fallback::timeout)
-    throw Outage({Errc::timeout, "not one text was ranked in the time there was"});
+    throw Outage({Errc::timeout, "no text was ranked before the deadline"});
   if (scored.failure) std::rethrow_exception(scored.failure);
   throw Refused({Errc::internal, "the reranker's scores are not usable"});
 }
 
-/// A probe that was answered closes the breaker. Otherwise it is no verdict: how long the call took
-/// is the client's choice, so it neither speaks against the reranker nor makes good a slow query.
-void record_success(Parts& parts) {
-  if (parts.breaker.state(Clock::now()) == policy::BreakerState::half_open)
-    record_verdict(parts, Clock::duration::zero(), true);
+/// Closes a half-open breaker, because its probe was answered. Otherwise records nothing: the
+/// client chose how much one call does, so the time it took neither counts against the reranker nor
+/// makes up for slow queries.
+void record_success(RerankDeps& reranking) {
+  if (reranking.breaker.state(Clock::now()) == policy::BreakerState::half_open)
+    record_verdict(reranking, Clock::duration::zero(), true);
   else
-    parts.breaker.forget();
+    reranking.breaker.forget();
 }
 
-/// What the model reads of a text: its first tokens and the bytes they were made of.
-ports::EmbedInput input_of(const text::WordPiece& words, std::string given) {
+/// The first tokens of a text, as many as the model reads, and the bytes that they cover.
+ports::EmbedInput input_of(const text::WordPiece& tokenizer, std::string given) {
   std::vector<text::Token> tokens;
-  words.encode(given, tokens);
+  tokenizer.encode(given, tokens);
   if (tokens.size() > limits::chunk_tokens_max) {
     tokens.resize(limits::chunk_tokens_max);
     given.resize(tokens.back().end);
@@ -69,15 +71,15 @@ ports::EmbedInput input_of(const text::WordPiece& words, std::string given) {
   return input;
 }
 
-/// The next texts, as many as one stop allows and one at least.
-std::vector<ports::EmbedInput> next_inputs(const text::WordPiece& words,
+/// The next texts within the bounds above, at least one.
+std::vector<ports::EmbedInput> next_inputs(const text::WordPiece& tokenizer,
                                            std::vector<std::string>& texts, std::size_t first) {
   std::vector<ports::EmbedInput> slice;
   std::size_t bytes = 0;
   for (auto i = first; i < texts.size() && slice.size() < slice_texts_max; ++i) {
     bytes += texts[i].size();
     if (!slice.empty() && bytes > slice_bytes_max) break;
-    slice.push_back(input_of(words, std::move(texts[i])));
+    slice.push_back(input_of(tokenizer, std::move(texts[i])));
   }
   return slice;
 }
@@ -94,9 +96,11 @@ void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> sli
 
 }  // namespace
 
-asio::awaitable<std::vector<float>> rank_texts(Parts& parts, runtime::RequestContext context,
-                                               std::string query, std::vector<std::string> texts) {
-  refuse_without_reranker(parts);
+asio::awaitable<std::vector<float>> rank_texts(InferenceDeps& deps,
+                                               runtime::RequestContext context, std::string query,
+                                               std::vector<std::string> texts) {
+  auto& reranking = deps.reranking;
+  refuse_without_reranker(reranking);
   std::vector<float> logits;
   bool in_time = true;
   while (logits.size() < texts.size() && in_time) {
@@ -104,33 +108,33 @@ asio::awaitable<std::vector<float>> rank_texts(Parts& parts, runtime::RequestCon
     const auto asked = slice.size();
     const auto budget =
         std::min<Clock::duration>(context.deadline.left(), limits::request_deadline);
-    const auto scored = co_await ask_reranker(parts, context, budget, query, std::move(slice));
+    const auto scored = co_await ask_reranker(reranking, context, budget, query, std::move(slice));
     const bool late = scored.fallback == Fallback::timeout && !logits.empty();
     if (scored.logits.empty() && !late) {
-      record_verdict(parts, scored.took, false);
-      give_up(scored);
+      record_verdict(reranking, scored.took, false);
+      throw_failure_of(scored);
     }
     logits.insert(logits.end(), scored.logits.begin(), scored.logits.end());
     in_time = scored.logits.size() == asked;
   }
-  record_success(parts);
-  if (!in_time) parts.probe.rerank_partial.Increment();
+  record_success(reranking);
+  if (!in_time) reranking.metrics.partial.Increment();
   co_return logits;
 }
 
-asio::awaitable<Embedded> embed_texts(Parts& parts, runtime::RequestContext context,
+asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestContext context,
                                       std::vector<std::string> texts) {
-  if (parts.words == nullptr)
-    throw Refused({Errc::no_model, "the embedder of this service takes no texts of clients"});
+  if (deps.tokenizer == nullptr)
+    throw Refused({Errc::no_model, "the embedder of this service accepts no texts of clients"});
   Embedded done;
   while (done.vectors.size() < texts.size()) {
-    auto slice = next_inputs(*parts.words, texts, done.vectors.size());
+    auto slice = next_inputs(*deps.tokenizer, texts, done.vectors.size());
     const auto asked = slice.size();
     for (const auto& input : slice) done.tokens += input.token_ids.size() + 2;
-    auto vectors = co_await parts.embedder.embed(context, std::move(slice));
+    auto vectors = co_await deps.embedder.embed(context, std::move(slice));
     append(done.vectors, std::move(vectors), asked);
   }
   co_return done;
 }
 
-}  // namespace memseal::query
+}  // namespace memseal::inference

@@ -1,21 +1,42 @@
 #pragma once
-// The models by themselves: texts ranked or embedded for a client, without any of its memory.
-#include "cases/query/answer.hpp"
+// The models without any memory: texts of a client are ranked or embedded.
+#include "cases/rerank/rerank.hpp"
+#include "ports/embedder.hpp"
+#include "runtime/context.hpp"
 
+#include <boost/asio/awaitable.hpp>
+
+#include <cstddef>
 #include <string>
 #include <vector>
 
-namespace memseal::query {
+namespace memseal::text {
+class WordPiece;
+}
+
+namespace memseal::inference {
+
+namespace asio = boost::asio;
+
+/// Everything that it refers to must outlive it.
+/// Thread: that of one io_context, as RerankDeps.
+struct InferenceDeps {
+  rerank::RerankDeps& reranking;
+  ports::Embedder& embedder;
+  const text::WordPiece* tokenizer = nullptr;  ///< the embedder's; null: no texts of clients
+};
 
 /// Raw logits of the first `texts`, in their order: all of them, or, when the deadline comes first,
-/// as many as it allowed and at least one. The reranker is asked for limits::candidates_max texts
-/// at a time, so that queries get their turn in between. The breaker is heeded, and hears of
-/// failures and of a probe that was answered; how long a call took is the client's own choice.
+/// as many as were ranked in time and at least one.
+/// The reranker gets limits::candidates_max texts at a time, so that queries get their turn in
+/// between. The breaker may refuse the call. It records failures and an answered probe, but not how
+/// long a call took, because the client chose the number of texts.
 /// Throws Refused{no_model} when there is no reranker or it is switched off, Outage{overloaded}
 /// while the breaker is open, Outage{timeout} when nothing was ranked by the deadline, and what the
 /// reranker throws.
-asio::awaitable<std::vector<float>> rank_texts(Parts& parts, runtime::RequestContext context,
-                                               std::string query, std::vector<std::string> texts);
+asio::awaitable<std::vector<float>> rank_texts(InferenceDeps& deps,
+                                               runtime::RequestContext context, std::string query,
+                                               std::vector<std::string> texts);
 
 struct Embedded {
   std::vector<ports::Embedding> vectors;  ///< one per text, L2 norm 1, finite
@@ -23,8 +44,8 @@ struct Embedded {
 };
 
 /// Embeds each of `texts` as a chunk is embedded, cut on the right to limits::chunk_tokens_max
-/// tokens. Throws Refused{no_model} where Parts has no words, and what the embedder throws.
-asio::awaitable<Embedded> embed_texts(Parts& parts, runtime::RequestContext context,
+/// tokens. Throws Refused{no_model} without a tokenizer, and what the embedder throws.
+asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestContext context,
                                       std::vector<std::string> texts);
 
-}  // namespace memseal::query
+}  // namespace memseal::inference

@@ -70,7 +70,7 @@ json::object timings_json(const query::Timings& timings) {
 
 json::value fallback_json(query::Fallback fallback) {
   if (fallback == query::Fallback::none) return nullptr;
-  return json::value(query::fallback_name(fallback));
+  return json::value(rerank::fallback_name(fallback));
 }
 
 std::string server_timing(const query::Timings& timings) {

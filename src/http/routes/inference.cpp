@@ -4,6 +4,7 @@
 #include "pure/crypto/random.hpp"
 #include "pure/policy/breaker.hpp"
 #include "pure/wire/inference.hpp"
+#include "runtime/histogram_summary.hpp"
 
 #include <boost/asio/post.hpp>
 #include <boost/json/object.hpp>
@@ -21,7 +22,9 @@ namespace json = boost::json;
 // Vectors written as text before this thread turns to its other connections.
 constexpr std::size_t vectors_at_once = 64;
 
-query::Parts& parts_of(const Exchange& exchange) { return exchange.core.services.api->query; }
+inference::InferenceDeps& deps_of(const Exchange& exchange) {
+  return exchange.core.services.api->inference;
+}
 
 /// A client that names a model means that one: another's scores or vectors would mislead it.
 std::optional<Response> check_model(const Exchange& exchange, const std::string& wanted,
@@ -32,7 +35,7 @@ std::optional<Response> check_model(const Exchange& exchange, const std::string&
 }
 
 std::optional<Response> check_reranker(const Exchange& exchange, const std::string& wanted) {
-  const auto* reranker = parts_of(exchange).reranker;
+  const auto* reranker = deps_of(exchange).reranking.reranker;
   if (reranker == nullptr) return {};  // said by what needs it
   return check_model(exchange, wanted, reranker->model_name());
 }
@@ -50,20 +53,20 @@ json::value rounded(std::optional<double> value, double scale) {
 
 /// Quantiles in the histogram's unit times `scale`.
 json::object quantiles_json(const runtime::Histogram& histogram, double scale) {
-  const auto seen = query::observed(histogram);
+  const auto seen = runtime::observed(histogram);
   return {{"count", seen.count},
           {"mean", rounded(seen.mean, scale)},
-          {"p50", rounded(query::quantile(histogram, 0.50), scale)},
-          {"p95", rounded(query::quantile(histogram, 0.95), scale)},
-          {"p99", rounded(query::quantile(histogram, 0.99), scale)}};
+          {"p50", rounded(runtime::quantile(histogram, 0.50), scale)},
+          {"p95", rounded(runtime::quantile(histogram, 0.95), scale)},
+          {"p99", rounded(runtime::quantile(histogram, 0.99), scale)}};
 }
 
-json::object fallbacks_json(query::Probe& probe) {
+json::object fallbacks_json(rerank::RerankMetrics& metrics) {
   json::object counts;
-  for (int i = 0; i < query::fallback_count; ++i) {
-    const auto reason = static_cast<query::Fallback>(i);
-    counts[query::fallback_name(reason)] =
-        static_cast<std::uint64_t>(probe.fallbacks(reason).Value());
+  for (int i = 0; i < rerank::fallback_count; ++i) {
+    const auto reason = static_cast<rerank::Fallback>(i);
+    counts[rerank::fallback_name(reason)] =
+        static_cast<std::uint64_t>(metrics.fallbacks(reason).Value());
   }
   return counts;
 }
@@ -74,12 +77,12 @@ asio::awaitable<std::optional<Response>> post_rerank(Exchange& exchange) {
   const auto request = wire::parse_cohere_rerank(exchange.body);
   if (!request) co_return problem(request.error(), exchange.context.id);
   if (auto refused = check_reranker(exchange, request->model)) co_return refused;
-  auto& parts = parts_of(exchange);
+  auto& deps = deps_of(exchange);
   const auto logits =
-      co_await query::rank_texts(parts, exchange.context, request->query, request->texts);
+      co_await inference::rank_texts(deps, exchange.context, request->query, request->texts);
   const auto id = crypto::random_uuid().to_string();
   co_return ranked_response(
-      wire::cohere_rerank_json(*request, logits, id, parts.reranker->model_name()),
+      wire::cohere_rerank_json(*request, logits, id, deps.reranking.reranker->model_name()),
       logits.size());
 }
 
@@ -87,7 +90,7 @@ asio::awaitable<std::optional<Response>> post_tei_rerank(Exchange& exchange) {
   const auto request = wire::parse_tei_rerank(exchange.body);
   if (!request) co_return problem(request.error(), exchange.context.id);
   if (auto refused = check_reranker(exchange, request->model)) co_return refused;
-  const auto logits = co_await query::rank_texts(parts_of(exchange), exchange.context,
+  const auto logits = co_await inference::rank_texts(deps_of(exchange), exchange.context,
                                                  request->query, request->texts);
   co_return ranked_response(wire::tei_rerank_json(*request, logits), logits.size());
 }
@@ -95,17 +98,17 @@ asio::awaitable<std::optional<Response>> post_tei_rerank(Exchange& exchange) {
 asio::awaitable<std::optional<Response>> post_embeddings(Exchange& exchange) {
   auto request = wire::parse_embeddings_request(exchange.body);
   if (!request) co_return problem(request.error(), exchange.context.id);
-  auto& parts = parts_of(exchange);
-  const auto& model = parts.embedder.model_name();
+  auto& deps = deps_of(exchange);
+  const auto& model = deps.embedder.model_name();
   if (auto refused = check_model(exchange, request->model, model)) co_return refused;
-  const auto dimension = parts.embedder.dimension();
+  const auto dimension = deps.embedder.dimension();
   if (request->dimensions != 0 && request->dimensions != dimension)
     co_return problem({Errc::invalid_field,
                        "the model here has " + std::to_string(dimension) + " dimensions",
                        "/dimensions"},
                       exchange.context.id);
   const auto embedded =
-      co_await query::embed_texts(parts, exchange.context, std::move(request->inputs));
+      co_await inference::embed_texts(deps, exchange.context, std::move(request->inputs));
   wire::EmbeddingsJson body(request->base64);
   std::size_t written = 0;
   for (const auto& vector : embedded.vectors) {
@@ -116,22 +119,22 @@ asio::awaitable<std::optional<Response>> post_embeddings(Exchange& exchange) {
 }
 
 asio::awaitable<std::optional<Response>> get_rerank_metrics(Exchange& exchange) {
-  auto& parts = parts_of(exchange);
-  auto& probe = parts.probe;
-  const auto breaker = parts.breaker.state(runtime::Clock::now());
+  const auto& deps = deps_of(exchange).reranking;
+  auto& metrics = deps.metrics;
+  const auto breaker = deps.breaker.state(runtime::Clock::now());
   json::value model = nullptr;
-  if (parts.reranker != nullptr) model = json::string(parts.reranker->model_name());
+  if (deps.reranker != nullptr) model = json::string(deps.reranker->model_name());
   const json::object body{
-      {"enabled", parts.flags.rerank_enabled.load(std::memory_order_relaxed)},
+      {"enabled", deps.flags.rerank_enabled.load(std::memory_order_relaxed)},
       {"model", std::move(model)},
       {"breaker", json::string(policy::breaker_state_name(breaker))},
       {"budget_ms",
-       std::chrono::duration_cast<std::chrono::milliseconds>(parts.rerank_budget).count()},
-      {"queue_length", static_cast<std::int64_t>(probe.rerank_queue.Value())},
-      {"fallbacks", fallbacks_json(probe)},
-      {"partial", static_cast<std::uint64_t>(probe.rerank_partial.Value())},
-      {"latency_ms", quantiles_json(probe.rerank_duration, 1e3)},
-      {"batch_size", quantiles_json(probe.rerank_batch, 1)}};
+       std::chrono::duration_cast<std::chrono::milliseconds>(deps.budget).count()},
+      {"queue_length", static_cast<std::int64_t>(metrics.queue.Value())},
+      {"fallbacks", fallbacks_json(metrics)},
+      {"partial", static_cast<std::uint64_t>(metrics.partial.Value())},
+      {"latency_ms", quantiles_json(metrics.duration, 1e3)},
+      {"batch_size", quantiles_json(metrics.batch, 1)}};
   co_return json_response(200, json::serialize(body));
 }
 

@@ -3,6 +3,7 @@
 
 #include "cases/query/answer.hpp"
 #include "pure/crypto/random.hpp"
+#include "pure/wire/request.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -63,10 +64,20 @@ json::object summary_json(const std::string& query_id, const query::Summary& sum
           {"timings", timings_json(summary.timings)}};
 }
 
+query::Question question_of(wire::QueryRequest request) {
+  return {.text = std::move(request.query),
+          .top_k = request.top_k,
+          .candidates = request.candidates,
+          .rerank = request.rerank,
+          .filter = {std::move(request.source), std::move(request.tags),
+                     std::move(request.doc_ids)}};
+}
+
 asio::awaitable<Response> answer_whole(Exchange& exchange, wire::QueryRequest request) {
   WholeAnswer whole;
   const auto summary = co_await query::answer(exchange.core.services.api->query, exchange.context,
-                                              exchange.who->tenant, std::move(request), whole);
+                                              exchange.who->tenant, question_of(std::move(request)),
+                                              whole);
   auto body = summary_json(crypto::random_uuid().to_string(), summary);
   body["results"] = std::move(whole.results);
   auto response = json_response(200, json::serialize(body));
@@ -87,7 +98,8 @@ asio::awaitable<void> answer_in_stream(Exchange& exchange, wire::QueryRequest re
 
   StreamedAnswer sink(stream, request.include_trace);
   const auto summary = co_await query::answer(exchange.core.services.api->query, exchange.context,
-                                              exchange.who->tenant, std::move(request), sink);
+                                              exchange.who->tenant, question_of(std::move(request)),
+                                              sink);
   stream.add("query.completed", summary_json(stream.query_id(), summary));
   co_await stream.end();
   exchange.core.services.probe.streams(StreamEnd::completed).Increment();

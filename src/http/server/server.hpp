@@ -1,6 +1,7 @@
 #pragma once
 // HTTP/1.1 and Server-Sent Events. One Server per io_context, all on one address by SO_REUSEPORT.
 #include "base/limits.hpp"
+#include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
 #include "http/server/probe.hpp"
 #include "ports/chunk_store.hpp"
@@ -57,7 +58,8 @@ struct Check {
 /// What the routes behind a token work with: /api/v1/…, /rerank, /v1/embeddings. All of it outlives
 /// the Server.
 struct Api {
-  query::Parts& query;
+  query::QueryDeps& query;
+  inference::InferenceDeps& inference;
   ports::ChunkStore& store;
   ports::EventSink& events;
   ports::Limiter& limiter;

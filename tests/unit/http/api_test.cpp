@@ -51,7 +51,7 @@ TEST_F(ApiTest, AnswersAQueryInJson) {
 
 TEST_F(ApiTest, SaysWhyAnAnswerIsInSearchOrder) {
   world.fill("ada", 3);
-  world.parts.reranker = nullptr;
+  world.reranking.reranker = nullptr;
   start();
   const auto body = json::parse(ask(post(query_path, question)).body);
   EXPECT_EQ(body.at("reranked"), false);

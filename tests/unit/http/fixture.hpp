@@ -95,7 +95,8 @@ class ServerTest : public ::testing::Test {
   http::Probe probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::Api api{world.parts, store, sink, limiter, tokens, world.tenants, world.ids};
+  http::Api api{world.query, world.inference, store, sink, limiter, tokens, world.tenants,
+                world.ids};
   http::Options options;
   std::function<std::vector<http::Check>()> readiness;
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory;

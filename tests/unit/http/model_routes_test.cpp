@@ -139,8 +139,8 @@ TEST_F(ModelRoutesTest, NamesTheModelToWhoAsksForAnother) {
 }
 
 TEST_F(ModelRoutesTest, NamesTheMendWhereThereIsNoModel) {
-  world.parts.reranker = nullptr;
-  world.parts.words = nullptr;
+  world.reranking.reranker = nullptr;
+  world.inference.tokenizer = nullptr;
   start();
   for (const auto& request : {post(rerank_path, two_documents), post(tei_path, two_texts)}) {
     const auto answer = ask(request);
@@ -203,7 +203,7 @@ TEST_F(ModelRoutesTest, EndsWithItsClient) {
   EXPECT_TRUE(eventually([&] { return world.reranker.mood.calls == 1; }));
   client.close();
   EXPECT_TRUE(eventually([&] { return world.reranker.mood.cancelled == 1; }));
-  EXPECT_EQ(on_loop([&] { return world.probe.rerank_queue.Value(); }), 0);
+  EXPECT_EQ(on_loop([&] { return world.rerank_metrics.queue.Value(); }), 0);
 }
 
 TEST_F(ModelRoutesTest, ReportsWhatTheRerankerDoes) {

@@ -40,16 +40,16 @@ struct Heard final : ResultSink {
 struct AnswerTest : ::testing::Test {
   World world;
   Heard heard;
-  wire::QueryRequest request;
+  Question asked;
   runtime::RequestContext context{"req-1", runtime::Deadline::after(10s)};
 
-  AnswerTest() { request.query = "where is it?"; }
+  AnswerTest() { asked.text = "where is it?"; }
 
   Summary ask(const std::string& user = "ada") {
     asio::io_context loop(1);
     std::exception_ptr failure;
     Summary summary;
-    asio::co_spawn(loop, answer(world.parts, context, world.tenant(user), request, heard),
+    asio::co_spawn(loop, answer(world.query, context, world.tenant(user), asked, heard),
                    [&](std::exception_ptr thrown, Summary made) {
                      failure = thrown;
                      summary = made;
@@ -62,7 +62,7 @@ struct AnswerTest : ::testing::Test {
 
 TEST_F(AnswerTest, GivesTheBestFewByTheRerankersOrder) {
   world.fill("ada", 10);
-  request.top_k = 3;
+  asked.top_k = 3;
   const auto summary = ask();
   EXPECT_EQ(heard.texts, (std::vector<std::string>{"passage 9", "passage 8", "passage 7"}));
   EXPECT_EQ(heard.ranks, (std::vector<std::size_t>{1, 2, 3}));
@@ -92,15 +92,15 @@ TEST_F(AnswerTest, ReportsEachStageOnceAndInOrder) {
 }
 
 TEST_F(AnswerTest, HandsFiltersAndCandidatesToTheSearch) {
-  request.source = "chat";
-  request.tags = {"red"};
-  request.doc_ids = {"a", "b"};
-  request.candidates = 17;
+  asked.filter.source = "chat";
+  asked.filter.tags = {"red"};
+  asked.filter.doc_ids = {"a", "b"};
+  asked.candidates = 17;
   ask();
   EXPECT_EQ(world.search.last_limit, 17u);
   EXPECT_EQ(world.search.last_filter.source, "chat");
-  EXPECT_EQ(world.search.last_filter.tags, request.tags);
-  EXPECT_EQ(world.search.last_filter.doc_ids, request.doc_ids);
+  EXPECT_EQ(world.search.last_filter.tags, asked.filter.tags);
+  EXPECT_EQ(world.search.last_filter.doc_ids, asked.filter.doc_ids);
 }
 
 TEST_F(AnswerTest, AnUnknownTenantGetsAnEmptyAnswerWithoutAModelCall) {
@@ -114,7 +114,7 @@ TEST_F(AnswerTest, AnUnknownTenantGetsAnEmptyAnswerWithoutAModelCall) {
 // Each case: what is set up, and the reason that must be given.
 struct FallbackCase {
   const char* name;
-  void (*prepare)(World&, wire::QueryRequest&);
+  void (*prepare)(World&, Question&);
   Fallback reason;
 
   friend void PrintTo(const FallbackCase& one, std::ostream* out) { *out << one.name; }
@@ -124,46 +124,46 @@ class FallbackTest : public AnswerTest, public ::testing::WithParamInterface<Fal
 
 TEST_P(FallbackTest, KeepsTheSearchOrderAndSaysWhy) {
   world.fill("ada", 10);
-  world.parts.rerank_budget = 30ms;
-  GetParam().prepare(world, request);
+  world.reranking.budget = 30ms;
+  GetParam().prepare(world, asked);
   const auto summary = ask();
   EXPECT_FALSE(summary.reranked);
   EXPECT_EQ(summary.reranked_count, 0u);
   EXPECT_EQ(summary.fallback, GetParam().reason);
-  EXPECT_EQ(world.probe.rerank_partial.Value(), 0);
+  EXPECT_EQ(world.rerank_metrics.partial.Value(), 0);
   ASSERT_EQ(heard.texts.size(), 8u);
   EXPECT_EQ(heard.texts[0], "passage 0");
   EXPECT_EQ(heard.texts[7], "passage 7");
   EXPECT_FALSE(heard.logits[0]);
   EXPECT_FLOAT_EQ(heard.scores[1], 0.99f);  // 1 - distance
-  EXPECT_EQ(world.probe.fallbacks(GetParam().reason).Value(), 1);
+  EXPECT_EQ(world.rerank_metrics.fallbacks(GetParam().reason).Value(), 1);
 }
 
-void not_requested(World&, wire::QueryRequest& request) { request.rerank = false; }
-void disabled(World& world, wire::QueryRequest&) { world.flags.rerank_enabled = false; }
-void no_model(World& world, wire::QueryRequest&) { world.parts.reranker = nullptr; }
-void slow(World& world, wire::QueryRequest&) { world.reranker.mood.delay = 10s; }
-void late(World& world, wire::QueryRequest&) {
+void not_requested(World&, Question& asked) { asked.rerank = false; }
+void disabled(World& world, Question&) { world.flags.rerank_enabled = false; }
+void no_model(World& world, Question&) { world.reranking.reranker = nullptr; }
+void slow(World& world, Question&) { world.reranker.mood.delay = 10s; }
+void late(World& world, Question&) {
   world.reranker.mood.outage = Error{Errc::timeout, "late"};
 }
-void away(World& world, wire::QueryRequest&) {
+void away(World& world, Question&) {
   world.reranker.mood.outage = Error{Errc::unavailable, "away"};
 }
-void broken(World& world, wire::QueryRequest&) { world.reranker.mood.throws_unexpected = true; }
-void none(World& world, wire::QueryRequest&) {
+void broken(World& world, Question&) { world.reranker.mood.throws_unexpected = true; }
+void none(World& world, Question&) {
   world.reranker.answers = [](const auto&) { return std::vector<float>(); };
 }
-void too_many(World& world, wire::QueryRequest&) {
+void too_many(World& world, Question&) {
   world.reranker.answers = [](const auto& passages) {
     return std::vector<float>(passages.size() + 1, 1.0f);
   };
 }
-void not_a_number(World& world, wire::QueryRequest&) {
+void not_a_number(World& world, Question&) {
   world.reranker.answers = [](const auto& passages) {
     return std::vector<float>(passages.size(), std::numeric_limits<float>::quiet_NaN());
   };
 }
-void tripped(World& world, wire::QueryRequest&) {
+void tripped(World& world, Question&) {
   for (int call = 0; call < 3; ++call)
     world.breaker.record(runtime::Clock::now(), 1s, false);
 }
@@ -186,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_F(AnswerTest, StopsWaitingForASlowRerankerWithinItsBudget) {
   world.fill("ada", 3);
   world.reranker.mood.delay = 10s;
-  world.parts.rerank_budget = 50ms;
+  world.reranking.budget = 50ms;
   const auto summary = ask();
   EXPECT_GE(summary.timings.rerank, 50ms);
   EXPECT_LT(summary.timings.rerank, 2s);
@@ -207,7 +207,7 @@ TEST_F(AnswerTest, OpensTheBreakerAfterThreeBadCallsAndLeavesTheModelAlone) {
   for (int call = 0; call < 3; ++call) EXPECT_EQ(ask().fallback, Fallback::error);
   EXPECT_EQ(ask().fallback, Fallback::breaker_open);
   EXPECT_EQ(world.reranker.mood.calls, 3);
-  EXPECT_EQ(world.probe.rerank_circuit_open.Value(), 1);
+  EXPECT_EQ(world.rerank_metrics.circuit_open.Value(), 1);
 }
 
 TEST_F(AnswerTest, LeavesOutWhatDoesNotOpenAndCountsIt) {
@@ -221,10 +221,10 @@ TEST_F(AnswerTest, LeavesOutWhatDoesNotOpenAndCountsIt) {
   EXPECT_EQ(heard.texts, std::vector<std::string>{"passage 2"});
   EXPECT_EQ(summary.candidates, 4u);
   EXPECT_EQ(summary.opened, 1u);
-  EXPECT_EQ(world.probe.open_not_authentic.Value(), 1);
-  EXPECT_EQ(world.probe.open_not_a_blob.Value(), 1);
-  EXPECT_EQ(world.probe.open_key_missing.Value(), 1);
-  EXPECT_EQ(world.probe.cross_tenant_decrypt_attempts.Value(), 1);
+  EXPECT_EQ(world.query_metrics.open_not_authentic.Value(), 1);
+  EXPECT_EQ(world.query_metrics.open_not_a_blob.Value(), 1);
+  EXPECT_EQ(world.query_metrics.open_key_missing.Value(), 1);
+  EXPECT_EQ(world.query_metrics.cross_tenant_decrypt_attempts.Value(), 1);
 }
 
 TEST_F(AnswerTest, NeverShowsARowThatWasSealedForAnotherTenant) {
@@ -232,7 +232,7 @@ TEST_F(AnswerTest, NeverShowsARowThatWasSealedForAnotherTenant) {
       world.sealed(world.tenant("bob"), 0, "bob's secret 0"));
   ask("ada");
   EXPECT_TRUE(heard.texts.empty());
-  EXPECT_EQ(world.probe.cross_tenant_decrypt_attempts.Value(), 1);
+  EXPECT_EQ(world.query_metrics.cross_tenant_decrypt_attempts.Value(), 1);
 }
 
 TEST_F(AnswerTest, AsksForEachKeyGenerationOnce) {
@@ -253,17 +253,17 @@ TEST_F(AnswerTest, PassesAnOutageOfEachStageOn) {
     EXPECT_THROW(ask(), Outage);
     mood->outage.reset();
   }
-  EXPECT_EQ(world.probe.failed.Value(), 3);
+  EXPECT_EQ(world.query_metrics.failed.Value(), 3);
 }
 
 TEST_F(AnswerTest, CancelledWhileItReranksItEndsAtOnceAndBlamesNobody) {
   world.fill("ada", 3);
   world.reranker.mood.delay = 10s;
-  world.parts.rerank_budget = 10s;
+  world.reranking.budget = 10s;
   asio::io_context loop(1);
   asio::cancellation_signal signal;
   std::exception_ptr failure;
-  asio::co_spawn(loop, answer(world.parts, context, world.tenant("ada"), request, heard),
+  asio::co_spawn(loop, answer(world.query, context, world.tenant("ada"), asked, heard),
                  asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr thrown,
                                                                  Summary) { failure = thrown; }));
   asio::steady_timer timer(loop, 20ms);
@@ -273,8 +273,8 @@ TEST_F(AnswerTest, CancelledWhileItReranksItEndsAtOnceAndBlamesNobody) {
   EXPECT_LT(runtime::Clock::now() - start, 5s);
   EXPECT_TRUE(failure);
   EXPECT_TRUE(heard.texts.empty());
-  EXPECT_EQ(world.probe.cancelled.Value(), 1);
-  EXPECT_EQ(world.probe.failed.Value(), 0);
+  EXPECT_EQ(world.query_metrics.cancelled.Value(), 1);
+  EXPECT_EQ(world.query_metrics.failed.Value(), 0);
   EXPECT_EQ(world.breaker.state(runtime::Clock::now()), policy::BreakerState::closed);
 }
 

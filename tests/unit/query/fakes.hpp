@@ -1,6 +1,7 @@
 #pragma once
 // Ports that answer from memory: what the tests of query and http put in the adapters' place.
 #include "base/assert.hpp"
+#include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
 #include "ports/chunk_search.hpp"
 #include "ports/embedder.hpp"
@@ -183,16 +184,18 @@ struct World {
   crypto::TenantKeyer tenants = keyring.tenant_keyer();
   crypto::IdDeriver ids = keyring.id_deriver();
   runtime::Metrics metrics;
-  query::Probe probe{metrics};
+  query::QueryMetrics query_metrics{metrics};
+  rerank::RerankMetrics rerank_metrics{metrics};
   Embedder embedder;
   Search search;
   Keys keys{keyring};
   Reranker reranker;
   policy::Breaker breaker;
-  query::Flags flags;
-  text::WordPiece words = five_words();
-  query::Parts parts{embedder, search, keys, &reranker, breaker, flags, probe,
-                     limits::rerank_budget, &words};
+  rerank::Flags flags;
+  text::WordPiece tokenizer = five_words();
+  rerank::RerankDeps reranking{&reranker, breaker, flags, rerank_metrics};
+  query::QueryDeps query{embedder, search, keys, reranking, query_metrics};
+  inference::InferenceDeps inference{reranking, embedder, &tokenizer};
 
   crypto::Tenant tenant(const std::string& user) const {
     return tenants.tenant_of(UserId::parse(user).value());

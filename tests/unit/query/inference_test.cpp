@@ -12,7 +12,7 @@
 
 #include <limits>
 
-namespace memseal::query {
+namespace memseal::inference {
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,7 +31,7 @@ struct InferenceTest : ::testing::Test {
     return logits;
   }
   asio::awaitable<void> keep_logits(std::vector<std::string> texts, std::vector<float>& logits) {
-    logits = co_await rank_texts(world.parts, context, "which?", std::move(texts));
+    logits = co_await rank_texts(world.inference, context, "which?", std::move(texts));
   }
 
   Embedded embed(std::vector<std::string> texts) {
@@ -41,7 +41,7 @@ struct InferenceTest : ::testing::Test {
     return embedded;
   }
   asio::awaitable<void> keep_vectors(std::vector<std::string> texts, Embedded& embedded) {
-    embedded = co_await embed_texts(world.parts, context, std::move(texts));
+    embedded = co_await embed_texts(world.inference, context, std::move(texts));
   }
 
   template <class Act>
@@ -66,8 +66,8 @@ TEST_F(InferenceTest, RanksEveryTextInItsPlaceAFewAtATime) {
   for (std::size_t i = 0; i < logits.size(); ++i)
     EXPECT_EQ(logits[i], static_cast<float>(i % 10));
   EXPECT_EQ(world.reranker.asked, (std::vector<std::size_t>{24, 24, 12}));
-  EXPECT_EQ(world.probe.rerank_partial.Value(), 0);
-  EXPECT_EQ(world.probe.rerank_queue.Value(), 0);
+  EXPECT_EQ(world.rerank_metrics.partial.Value(), 0);
+  EXPECT_EQ(world.rerank_metrics.queue.Value(), 0);
 }
 
 TEST_F(InferenceTest, GivesWhatWasRankedWhenTheDeadlineComes) {
@@ -76,7 +76,7 @@ TEST_F(InferenceTest, GivesWhatWasRankedWhenTheDeadlineComes) {
   const auto logits = rank(1'000);
   EXPECT_GE(logits.size(), 1u);
   EXPECT_LT(logits.size(), 100u);
-  EXPECT_EQ(world.probe.rerank_partial.Value(), 1);
+  EXPECT_EQ(world.rerank_metrics.partial.Value(), 1);
   EXPECT_EQ(breaker(), policy::BreakerState::closed);
 }
 
@@ -86,7 +86,7 @@ TEST_F(InferenceTest, KeepsWhatItHasWhenALaterCallIsLate) {
     return std::vector<float>(passages.size(), 1.0f);
   };
   EXPECT_EQ(rank(50).size(), 24u);
-  EXPECT_EQ(world.probe.rerank_partial.Value(), 1);
+  EXPECT_EQ(world.rerank_metrics.partial.Value(), 1);
 }
 
 TEST_F(InferenceTest, SaysWhyNothingCouldBeRanked) {
@@ -102,7 +102,7 @@ TEST_F(InferenceTest, SaysWhyNothingCouldBeRanked) {
   EXPECT_EQ(breaker(), policy::BreakerState::open) << "three failures in a row";
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::overloaded);
   EXPECT_EQ(world.reranker.mood.calls, 3);
-  EXPECT_EQ(world.probe.rerank_circuit_open.Value(), 1);
+  EXPECT_EQ(world.rerank_metrics.circuit_open.Value(), 1);
 }
 
 TEST_F(InferenceTest, StopsWaitingAtTheDeadlineForARerankerThatDoesNot) {
@@ -117,7 +117,7 @@ TEST_F(InferenceTest, StopsWaitingAtTheDeadlineForARerankerThatDoesNot) {
 TEST_F(InferenceTest, NamesTheMendWhereThereIsNoReranker) {
   world.flags.rerank_enabled = false;
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::no_model);
-  world.parts.reranker = nullptr;
+  world.reranking.reranker = nullptr;
   try {
     rank(2);
     ADD_FAILURE() << "did not throw";
@@ -152,7 +152,7 @@ TEST_F(InferenceTest, AClientThatGoesAwayBlamesNobodyAndFreesTheProbe) {
   asio::cancellation_signal signal;
   bool failed = false;
   const std::vector<std::string> texts(30, "text 1");
-  asio::co_spawn(loop, rank_texts(world.parts, context, "which?", texts),
+  asio::co_spawn(loop, rank_texts(world.inference, context, "which?", texts),
                  asio::bind_cancellation_slot(
                      signal.slot(), [&](std::exception_ptr thrown, const std::vector<float>&) {
                        failed = thrown != nullptr;
@@ -162,7 +162,7 @@ TEST_F(InferenceTest, AClientThatGoesAwayBlamesNobodyAndFreesTheProbe) {
   loop.run();
   EXPECT_TRUE(failed);
   EXPECT_EQ(world.reranker.asked.size(), 1u);
-  EXPECT_EQ(world.probe.rerank_queue.Value(), 0);
+  EXPECT_EQ(world.rerank_metrics.queue.Value(), 0);
   EXPECT_EQ(breaker(), policy::BreakerState::half_open);
   EXPECT_TRUE(world.breaker.allows(runtime::Clock::now()));
 }
@@ -208,9 +208,9 @@ TEST_F(InferenceTest, PassesOnWhyNothingCouldBeEmbedded) {
     return vectors;
   };
   EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::internal);
-  world.parts.words = nullptr;
+  world.inference.tokenizer = nullptr;
   EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::no_model);
 }
 
 }  // namespace
-}  // namespace memseal::query
+}  // namespace memseal::inference

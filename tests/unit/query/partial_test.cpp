@@ -51,10 +51,10 @@ struct PartialTest : ::testing::Test {
   }
   asio::awaitable<void> keep(Summary& summary) {
     heard = {};
-    wire::QueryRequest request;
-    request.query = "where is it?";
+    Question asked;
+    asked.text = "where is it?";
     runtime::RequestContext context{"req-1", runtime::Deadline::after(10s)};
-    summary = co_await answer(world.parts, context, world.tenant("ada"), request, heard);
+    summary = co_await answer(world.query, context, world.tenant("ada"), asked, heard);
   }
 };
 
@@ -74,19 +74,19 @@ TEST_F(PartialTest, PutsWhatWasRankedFirstAndTheRestInSearchOrder) {
   EXPECT_EQ(summary.fallback, Fallback::none);
   EXPECT_EQ(heard.rerank->status, StageStatus::ok);
   EXPECT_EQ(heard.rerank->count, 3u);
-  EXPECT_EQ(world.probe.rerank_partial.Value(), 1);
-  EXPECT_EQ(world.probe.fallbacks(Fallback::none).Value(), 1);
+  EXPECT_EQ(world.rerank_metrics.partial.Value(), 1);
+  EXPECT_EQ(world.rerank_metrics.fallbacks(Fallback::none).Value(), 1);
 }
 
 TEST_F(PartialTest, CountsNothingAsPartialThatIsWhole) {
   rank_first(8);
   EXPECT_EQ(ask().reranked_count, 8u);
-  EXPECT_EQ(world.probe.rerank_partial.Value(), 0);
+  EXPECT_EQ(world.rerank_metrics.partial.Value(), 0);
 }
 
 TEST_F(PartialTest, RanksAsManyAsASlowRerankerManagesInItsBudget) {
   world.reranker.each = 100ms;
-  world.parts.rerank_budget = 500ms;
+  world.reranking.budget = 500ms;
   const auto summary = ask();
   EXPECT_TRUE(summary.reranked);
   EXPECT_GE(summary.reranked_count, 1u);
@@ -99,12 +99,12 @@ TEST_F(PartialTest, RanksAsManyAsASlowRerankerManagesInItsBudget) {
 
 TEST_F(PartialTest, FallsBackOnlyWhenNotOneWasRankedInTime) {
   world.reranker.each = 10s;
-  world.parts.rerank_budget = 30ms;
+  world.reranking.budget = 30ms;
   const auto summary = ask();
   EXPECT_FALSE(summary.reranked);
   EXPECT_EQ(summary.fallback, Fallback::timeout);
   EXPECT_EQ(heard.texts[0], "passage 0");
-  EXPECT_EQ(world.probe.rerank_partial.Value(), 0);
+  EXPECT_EQ(world.rerank_metrics.partial.Value(), 0);
 }
 
 TEST_F(PartialTest, APartInTimeDoesNotOpenTheBreaker) {
@@ -119,22 +119,6 @@ TEST_F(PartialTest, APartThatCameTooLateDoes) {
   rank_first(1);
   for (int call = 0; call < 3; ++call) EXPECT_TRUE(ask().reranked);
   EXPECT_EQ(ask().fallback, Fallback::breaker_open);
-}
-
-TEST(Quantiles, LieOnStraightLinesInsideTheirBuckets) {
-  runtime::Metrics metrics;
-  auto& histogram = metrics.histogram("h", "h", {1, 2, 4});
-  EXPECT_FALSE(quantile(histogram, 0.5));
-  EXPECT_EQ(observed(histogram).count, 0u);
-  for (const double value : {0.5, 0.6, 1.5, 3.0}) histogram.Observe(value);
-  EXPECT_DOUBLE_EQ(*quantile(histogram, 0.25), 0.5);
-  EXPECT_DOUBLE_EQ(*quantile(histogram, 0.5), 1);
-  EXPECT_DOUBLE_EQ(*quantile(histogram, 0.75), 2);
-  EXPECT_DOUBLE_EQ(*quantile(histogram, 1), 4);
-  EXPECT_EQ(observed(histogram).count, 4u);
-  EXPECT_DOUBLE_EQ(observed(histogram).mean, 1.4);
-  for (int i = 0; i < 96; ++i) histogram.Observe(100);
-  EXPECT_DOUBLE_EQ(*quantile(histogram, 0.99), 4) << "the last finite edge";
 }
 
 }  // namespace

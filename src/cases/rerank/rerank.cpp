@@ -1,6 +1,7 @@
-#include "cases/query/rerank.hpp"
+#include "cases/rerank/rerank.hpp"
 
 #include "base/on_exit.hpp"
+#include "base/result.hpp"
 #include "pure/policy/breaker.hpp"
 #include "runtime/log.hpp"
 
@@ -16,7 +17,7 @@
 #include <cmath>
 #include <utility>
 
-namespace memseal::query {
+namespace memseal::rerank {
 
 namespace {
 
@@ -34,33 +35,34 @@ Fallback fallback_of(const std::exception_ptr& failure) {
   }
 }
 
-/// One finite number for each of the first texts.
+/// One finite number for each of the first `texts`, for at least one text.
 bool is_prefix(const std::vector<float>& logits, std::size_t texts) {
   return !logits.empty() && logits.size() <= texts &&
          std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); });
 }
 
 void log_failure(const runtime::RequestContext& context, const Scored& scored) {
-  runtime::log(runtime::LogLevel::warn, "rerank_failed",
-               {{"request_id", context.id}, {"reason", fallback_name(scored.fallback)},
+  runtime::log(runtime::LogLevel::warn, "rerank.failed",
+               {{"request_id", context.id}, {"cause", fallback_name(scored.fallback)},
                 {"took_ms", std::chrono::duration<double, std::milli>(scored.took).count()}});
 }
 
 }  // namespace
 
-asio::awaitable<Scored> ask_reranker(Parts& parts, runtime::RequestContext context,
+asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext context,
                                      Clock::duration budget, std::string query,
                                      std::vector<std::string> texts) {
-  auto& probe = parts.probe;
+  auto& metrics = deps.metrics;
   const auto count = texts.size();
-  probe.rerank_batch.Observe(static_cast<double>(count));
-  probe.rerank_queue.Increment();
-  OnExit left{[&probe] { probe.rerank_queue.Decrement(); }};
+  metrics.batch.Observe(static_cast<double>(count));
+  metrics.queue.Increment();
+  OnExit left{[&metrics] { metrics.queue.Decrement(); }};
   Scored scored;
   const auto started = Clock::now();
   try {
-    // The reranker keeps the deadline itself; a second hand stops waiting for one that does not.
-    auto work = parts.reranker->score(context.within(budget), std::move(query), std::move(texts));
+    // A reranker ends before the deadline of its context. cancel_after covers one that does not,
+    // because a query must not take longer than its budget.
+    auto work = deps.reranker->score(context.within(budget), std::move(query), std::move(texts));
     scored.logits =
         co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(work),
                                 asio::cancel_after(budget, asio::use_awaitable));
@@ -69,11 +71,12 @@ asio::awaitable<Scored> ask_reranker(Parts& parts, runtime::RequestContext conte
   }
   const auto state = co_await asio::this_coro::cancellation_state;
   if (scored.failure && state.cancelled() != asio::cancellation_type::none) {
-    parts.breaker.forget();
-    std::rethrow_exception(scored.failure);  // the client is gone: nobody wants an answer
+    // The client disconnected, which says nothing about the reranker.
+    deps.breaker.forget();
+    std::rethrow_exception(scored.failure);
   }
   scored.took = Clock::now() - started;
-  probe.rerank_duration.Observe(std::chrono::duration<double>(scored.took).count());
+  metrics.duration.Observe(std::chrono::duration<double>(scored.took).count());
   if (scored.failure)
     scored.fallback = fallback_of(scored.failure);
   else if (!is_prefix(scored.logits, count))
@@ -85,10 +88,10 @@ asio::awaitable<Scored> ask_reranker(Parts& parts, runtime::RequestContext conte
   co_return scored;
 }
 
-void record_verdict(Parts& parts, Clock::duration took, bool succeeded) {
-  parts.breaker.record(Clock::now(), took, succeeded);
-  const bool open = parts.breaker.state(Clock::now()) == policy::BreakerState::open;
-  parts.probe.rerank_circuit_open.Set(open ? 1 : 0);
+void record_verdict(RerankDeps& deps, Clock::duration took, bool succeeded) {
+  deps.breaker.record(Clock::now(), took, succeeded);
+  const bool open = deps.breaker.state(Clock::now()) == policy::BreakerState::open;
+  deps.metrics.circuit_open.Set(open ? 1 : 0);
 }
 
-}  // namespace memseal::query
+}  // namespace memseal::rerank

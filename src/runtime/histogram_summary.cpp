@@ -1,0 +1,30 @@
+#include "runtime/histogram_summary.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace memseal::runtime {
+
+std::optional<double> quantile(const Histogram& histogram, double q) {
+  const auto seen = histogram.Collect().histogram;
+  if (seen.sample_count == 0) return std::nullopt;
+  const auto rank = q * static_cast<double>(seen.sample_count);
+  double edge = 0, below = 0;  // of the buckets before
+  for (const auto& bucket : seen.bucket) {
+    const auto here = static_cast<double>(bucket.cumulative_count);
+    if (std::isinf(bucket.upper_bound)) break;
+    if (here >= rank && here > below)
+      return edge + (bucket.upper_bound - edge) * std::max(rank - below, 0.0) / (here - below);
+    edge = bucket.upper_bound;
+    below = here;
+  }
+  return edge;
+}
+
+Observed observed(const Histogram& histogram) {
+  const auto seen = histogram.Collect().histogram;
+  if (seen.sample_count == 0) return {};
+  return {seen.sample_count, seen.sample_sum / static_cast<double>(seen.sample_count)};
+}
+
+}  // namespace memseal::runtime
