@@ -39,8 +39,8 @@ struct EmbedderOptions {
 /// that calls, and answers are read on `cpu`. Lifetime: `words` and the pool outlive it; it is
 /// destroyed before the contexts that called it.
 /// Throws Outage: timeout (the deadline), unavailable (unreachable, overloaded, or the answer is
-/// not what was asked for). Throws Refused: bad_config (key, model, path or certificate), internal (the
-/// endpoint refused these texts).
+/// not what was asked for). Throws Refused: bad_config (key, model, path or certificate), internal
+/// (the endpoint refused these texts).
 /// No message quotes a text, the key, or what the endpoint said.
 class OpenAiEmbedder final : public ports::Embedder {
  public:

@@ -81,7 +81,8 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::sealing_key(runtime::Requ
   metrics_.cache_misses.Increment();
   const auto epoch = cache_->epoch();
   const auto keys = std::make_shared<KeySet>();
-  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner, keys](ports::KeyRows& rows) {
+  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner,
+                                               keys](ports::KeyRows& rows) {
     *keys = ensure_keys(rows, keyring, owner);
   };
   co_await store_.in_transaction(std::move(context), owner, std::move(work));
@@ -101,7 +102,8 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::opening_key(runtime::Requ
   metrics_.cache_misses.Increment();
   const auto epoch = cache_->epoch();
   const auto keys = std::make_shared<KeySet>();
-  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner, keys](ports::KeyRows& rows) {
+  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner,
+                                               keys](ports::KeyRows& rows) {
     *keys = read_keys(rows, keyring, owner);
   };
   co_await store_.in_transaction(std::move(context), owner, std::move(work));
