@@ -33,6 +33,7 @@ const std::vector<Rule>& law() {
       {"runtime", {"base"}},
       {"ports", {"base", "pure/crypto", "runtime"}},
       {"cases/ingest", {"base", "pure", "runtime", "ports"}},
+      {"cases/index", {"base", "pure/crypto", "pure/wire", "runtime", "ports"}},
       {"cases/rerank", {"base", "pure/policy", "runtime", "ports"}},
       {"cases/query", {"base", "pure/crypto", "pure/policy", "runtime", "ports", "cases/rerank"}},
       {"cases/inference",

@@ -1,0 +1,88 @@
+#include "cases/index/submit.hpp"
+
+#include "base/limits.hpp"
+#include "pure/crypto/random.hpp"
+#include "pure/wire/event.hpp"
+
+#include <optional>
+#include <utility>
+
+namespace memseal::index {
+
+namespace {
+
+constexpr std::string_view kind = "api";
+
+/// The document's name: the client's own, or a derived one. The derivation is keyed, because names
+/// are stored in the clear and a plain hash would let a reader of the database test guesses of the
+/// content.
+Result<DocId> doc_id_of(const crypto::IdDeriver& ids, const crypto::Tenant& tenant,
+                        const Submission& submission) {
+  if (!submission.doc_id.empty()) return DocId::parse(submission.doc_id);
+  const auto derived = ids.event_id(tenant, "memseal/document",
+                                    submission.name + '\0' + submission.text);
+  return DocId::parse("api-" + derived.to_string());
+}
+
+std::string event_of(const UserId& user, std::string event_id, const DocId& doc_id,
+                     Submission submission) {
+  wire::EventHead head{std::move(event_id), std::string(event_source), user, submission.at_ms};
+  const wire::UploadEvent event{.head = std::move(head),
+                                .doc_id = doc_id,
+                                .name = std::move(submission.name),
+                                .mime_type = std::move(submission.mime_type),
+                                .text = std::move(submission.text),
+                                .revision = submission.at_ms,
+                                .tags = std::move(submission.tags),
+                                .attributes_json = std::move(submission.attributes_json),
+                                .source_kind = std::string(kind)};
+  return wire::make_upload_event(event);
+}
+
+ports::OutRecord record_of(const IndexDeps& deps, const UserId& user, std::string event) {
+  ports::OutRecord record{
+      .topic = deps.upload_topic, .key = user.value(), .value = std::move(event), .headers = {}};
+  record.headers.emplace_back("content-type", "application/cloudevents+json; charset=UTF-8");
+  return record;
+}
+
+}  // namespace
+
+asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
+                                                 runtime::RequestContext context, Owner owner,
+                                                 Submission submission) {
+  const auto doc_id = doc_id_of(deps.ids, owner.tenant, submission);
+  if (!doc_id) co_return doc_id.error();
+  const bool has_key = !submission.idempotency_key.empty();
+  auto event_id = has_key ? submission.idempotency_key : crypto::random_uuid().to_string();
+  const auto at_ms = submission.at_ms;
+  const auto id = deps.ids.event_id(owner.tenant, event_source, event_id);
+  auto event = event_of(owner.user, std::move(event_id), *doc_id, std::move(submission));
+  if (event.size() > limits::event_bytes_max)
+    co_return Error{Errc::payload_too_large, "the document is too large for one event", "text"};
+
+  // Announce first, because ingest may finish the event before publish() returns, and the client
+  // must find the operation from then on.
+  co_await deps.store.announce(context, owner.tenant, id, std::string(kind), doc_id->value());
+  std::optional<ports::Operation> known;
+  if (has_key) known = co_await deps.store.operation(context, owner.tenant, id);
+  // A derived doc_id changes with the content, so this also finds a key that was used with another
+  // text.
+  if (known && known->doc_id != doc_id->value())
+    co_return Error{Errc::invalid_field,
+                    "this Idempotency-Key was used for another document; use a new one",
+                    "Idempotency-Key"};
+  auto operation = known.value_or(ports::Operation{.id = id,
+                                                   .kind = std::string(kind),
+                                                   .doc_id = doc_id->value(),
+                                                   .state = "queued",
+                                                   .created_at_ms = at_ms,
+                                                   .updated_at_ms = at_ms});
+  // An operation that ended needs no second event. A queued one gets it, because the first event
+  // may not have reached the broker; if both did, the ledger drops the second.
+  if (operation.state == "queued")
+    co_await deps.events.publish(context, record_of(deps, owner.user, std::move(event)));
+  co_return operation;
+}
+
+}  // namespace memseal::index
