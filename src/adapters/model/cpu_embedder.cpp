@@ -1,6 +1,6 @@
 #include "adapters/model/cpu_embedder.hpp"
 
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 #include "adapters/model/schedule/batching.hpp"
 #include "adapters/model/schedule/embed_queue.hpp"
 #include "adapters/model/schedule/parallel.hpp"

@@ -1,5 +1,5 @@
 #pragma once
-#include "adapters/model/model_info.hpp"
+#include "adapters/model/checkpoint/model_info.hpp"
 #include "ports/embedder.hpp"
 #include "pure/text/wordpiece.hpp"
 

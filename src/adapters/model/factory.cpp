@@ -1,7 +1,7 @@
 #include "adapters/model/factory.hpp"
 
 #include "adapters/model/gpu/supervisor.hpp"
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 
 namespace memseal::model {
 

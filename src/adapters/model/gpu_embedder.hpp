@@ -1,6 +1,6 @@
 #pragma once
 #include "adapters/model/cpu_embedder.hpp"
-#include "adapters/model/model_info.hpp"
+#include "adapters/model/checkpoint/model_info.hpp"
 #include "ports/embedder.hpp"
 #include "pure/text/wordpiece.hpp"
 

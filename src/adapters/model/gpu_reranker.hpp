@@ -1,6 +1,6 @@
 #pragma once
 #include "adapters/model/cpu_reranker.hpp"
-#include "adapters/model/model_info.hpp"
+#include "adapters/model/checkpoint/model_info.hpp"
 #include "ports/reranker.hpp"
 
 #include <boost/asio/thread_pool.hpp>

@@ -1,6 +1,6 @@
 #include "adapters/model/inspect.hpp"
 
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,7 @@
 #pragma once
 // Looking at a model directory without serving it: `memseal models` and `memseal bench`.
 #include "adapters/model/factory.hpp"
-#include "adapters/model/model_info.hpp"
+#include "adapters/model/checkpoint/model_info.hpp"
 #include "base/result.hpp"
 
 #include <cstddef>

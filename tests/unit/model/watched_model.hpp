@@ -1,7 +1,7 @@
 #pragma once
 // A small random model whose encoder tells a test what it is asked.
 #include "adapters/model/cpu/encoder_cpu.hpp"
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 #include "model_files.hpp"
 
 #include <functional>

@@ -2,7 +2,7 @@
 #include "adapters/model/checkpoint/bert_config.hpp"
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/cpu/vector_ops.hpp"
-#include "adapters/model/encoder.hpp"
+#include "adapters/model/encoder/encoder.hpp"
 #include "adapters/model/factory.hpp"
 
 #include <memory>

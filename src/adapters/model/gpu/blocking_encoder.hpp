@@ -1,7 +1,7 @@
 #pragma once
 #include "adapters/model/checkpoint/bert_config.hpp"
 #include "adapters/model/checkpoint/bert_tensors.hpp"
-#include "adapters/model/encoder.hpp"
+#include "adapters/model/encoder/encoder.hpp"
 
 #include "memseal/kernels/engine.hpp"
 

@@ -2,7 +2,7 @@
 // What the kernels need to know of a BERT.
 #include "adapters/model/checkpoint/bert_config.hpp"
 #include "adapters/model/checkpoint/bert_tensors.hpp"
-#include "adapters/model/encoder.hpp"
+#include "adapters/model/encoder/encoder.hpp"
 
 #include "memseal/kernels/engine.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 // One model's place on the GPU, whether it is there now or not.
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 
 #include "memseal/kernels/engine.hpp"
 #include "runtime/metrics.hpp"

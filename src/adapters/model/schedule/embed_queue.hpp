@@ -1,7 +1,7 @@
 #pragma once
 // Texts of several requests that wait for a thread at the same moment go through the model as one
 // batch: what a batch reads of the weights, it reads once.
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 #include "adapters/model/schedule/priority_pool.hpp"
 #include "base/result.hpp"
 #include "ports/embedder.hpp"

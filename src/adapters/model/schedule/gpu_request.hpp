@@ -1,6 +1,6 @@
 #pragma once
 // One request on its way over the GPU, as a coroutine sees it.
-#include "adapters/model/encoder.hpp"
+#include "adapters/model/encoder/encoder.hpp"
 #include "adapters/model/gpu/hosted_model.hpp"
 #include "adapters/model/schedule/priority_pool.hpp"
 

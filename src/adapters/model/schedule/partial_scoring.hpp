@@ -1,5 +1,5 @@
 #pragma once
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 #include "runtime/context.hpp"
 
 #include <condition_variable>

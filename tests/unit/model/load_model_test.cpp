@@ -1,4 +1,4 @@
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 #include "model_files.hpp"
 
 #include <gtest/gtest.h>

@@ -2,7 +2,7 @@
 #include "adapters/model/cpu/reference_encoder.hpp"
 #include "adapters/model/gpu/blocking_encoder.hpp"
 #include "adapters/model/gpu/convert.hpp"
-#include "device_rig.hpp"
+#include "gpu_rig.hpp"
 
 #include "adapters/model/inspect.hpp"
 

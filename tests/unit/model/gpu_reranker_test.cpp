@@ -1,6 +1,6 @@
 // Models on a GPU beside their CPU twins, while all is well.
-#include "adapters/model/loaded_model.hpp"
-#include "device_rig.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
+#include "gpu_rig.hpp"
 
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"

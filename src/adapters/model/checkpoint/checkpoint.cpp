@@ -1,4 +1,4 @@
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/checkpoint/json_fields.hpp"

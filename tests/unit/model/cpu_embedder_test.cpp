@@ -1,4 +1,4 @@
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 #include "adapters/model/schedule/batching.hpp"
 #include "adapters/model/schedule/parallel.hpp"
 #include "adapters/model/schedule/priority_pool.hpp"

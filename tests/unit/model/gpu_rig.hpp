@@ -1,7 +1,7 @@
 #pragma once
 // Models on a GPU that is not there: the host device, which fails where a test wants it to.
 #include "adapters/model/gpu/supervisor.hpp"
-#include "adapters/model/loaded_model.hpp"
+#include "adapters/model/encoder/loaded_model.hpp"
 #include "host/host_device.hpp"
 #include "model_files.hpp"
 #include "support/run_loop.hpp"

@@ -1,5 +1,5 @@
 // Models on a GPU that fails: each call of it in turn, and in every way.
-#include "device_rig.hpp"
+#include "gpu_rig.hpp"
 
 #include "adapters/model/gpu/faults.hpp"
 

@@ -3,10 +3,10 @@
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/checkpoint/mapped_file.hpp"
 #include "adapters/model/checkpoint/safetensors.hpp"
-#include "adapters/model/encoder.hpp"
+#include "adapters/model/encoder/encoder.hpp"
 
 #include "adapters/model/factory.hpp"
-#include "adapters/model/model_info.hpp"
+#include "adapters/model/checkpoint/model_info.hpp"
 #include "base/result.hpp"
 #include "pure/text/wordpiece.hpp"
 
