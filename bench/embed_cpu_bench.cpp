@@ -49,7 +49,7 @@ std::vector<std::size_t> mixed_lengths() {
   return lengths;
 }
 
-bench::Figure measure(bench::OnnxRuntime& rival, model::CpuEmbedder& embedder,
+bench::Figure measure(bench::OnnxRuntime& rival, model::GpuEmbedder& embedder,
                       const std::vector<std::size_t>& lengths, int times) {
   const auto chunks = make_chunks(lengths, embedder.words());
   return bench::compare("embed_cpu", rival, chunks.inputs, rounds, times, 1e-5, [&] {
@@ -74,8 +74,8 @@ int main() {
                          "no Python modules numpy and onnxruntime: run scripts/deps --bench");
     return 0;
   }
-  bench::asio::thread_pool pool(1);
-  const auto embedder = model::load_embedder(bench::minilm, pool).value();
+  model::ModelPool pool(1);
+  const auto embedder = model::open_embedder(bench::minilm, pool).value();
   const auto talk = [&](const char* what, const std::vector<std::size_t>& lengths, int times) {
     const auto figure = measure(rival, *embedder, lengths, times);
     std::fprintf(stderr, "%s: %.2f ms, rival %.2f ms, ratio %.2f\n", what, figure.ours,

@@ -132,7 +132,7 @@ class Stages {
  public:
   explicit Stages(const Setup& setup) : keyring_(setup.keyring) {
     if (!setup.config.rerank.model.empty())
-      reranker_ = model::load_reranker(setup.config.rerank.model, cpu_).value();
+      reranker_ = model::open_reranker(setup.config.rerank.model, cpu_).value();
     postgres::PoolOptions options;
     options.dsn = setup.database.app_dsn();
     options.connections = 1;
@@ -182,10 +182,10 @@ class Stages {
   }
 
   asio::io_context loop_{1};
-  asio::thread_pool cpu_{std::max(1u, std::thread::hardware_concurrency())};  // as the service's
-  std::unique_ptr<model::CpuEmbedder> embedder_ =
-      model::load_embedder(model_directory, cpu_).value();
-  std::unique_ptr<model::CpuReranker> reranker_;
+  model::ModelPool cpu_{std::max(1u, std::thread::hardware_concurrency())};  // as the service's
+  std::unique_ptr<model::GpuEmbedder> embedder_ =
+      model::open_embedder(model_directory, cpu_).value();
+  std::unique_ptr<model::GpuReranker> reranker_;
   runtime::Metrics metrics_;
   postgres::Probe probe_{metrics_};
   const crypto::Keyring& keyring_;

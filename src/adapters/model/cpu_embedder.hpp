@@ -3,7 +3,7 @@
 #include "ports/embedder.hpp"
 #include "pure/text/wordpiece.hpp"
 
-#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/awaitable.hpp>
 
 #include <memory>
 
@@ -11,20 +11,21 @@ namespace memseal::model {
 
 namespace asio = boost::asio;
 
-class CpuLane;
 class EmbedQueue;
+class ModelPool;
+class PriorityPool;
 struct LoadedModel;
 
 /// A BERT bi-encoder on the CPU: mean of all token states, specials included, L2 norm 1.
-/// Made by load_embedder(). Any coroutine on a single-threaded executor or a strand may call it;
-/// the work runs on the pool, one thread a batch, several batches of one call at once. Questions
-/// go before chunks: they are taken up between two layers of a batch of chunks that is running.
-/// Questions that wait when a thread takes one up are run with it as one batch of about 512 tokens,
-/// and so are calls of few chunks; none waits for others to come, and each keeps its own deadline.
-/// Lifetime: the pool outlives it; a call's work that was abandoned keeps what it needs alive.
+/// The work runs on the pool: one thread for each batch, several batches of one call at once.
+/// Questions go before chunks: a running batch of chunks lets them in between two layers.
+/// Questions that wait for a thread at the same moment form one batch of about 512 tokens, and so
+/// do calls of few chunks. No call waits for others, and each keeps its own deadline.
+/// Thread: any coroutine on a single-threaded executor or a strand.
+/// Lifetime: the pool outlives it. Abandoned work keeps what it needs alive.
 class CpuEmbedder final : public ports::Embedder {
  public:
-  CpuEmbedder(std::shared_ptr<const LoadedModel> model, asio::thread_pool& cpu);
+  CpuEmbedder(std::shared_ptr<const LoadedModel> model, ModelPool& pool);
 
   std::size_t dimension() const override;
   const std::string& model_name() const override;
@@ -33,15 +34,15 @@ class CpuEmbedder final : public ports::Embedder {
   asio::awaitable<ports::QueryVector> embed_query(runtime::RequestContext context,
                                                   std::string text) override;
 
-  /// The model's own tokenizer, for the chunker. Lives as long as the embedder.
+  /// The model's own tokenizer, for the chunker. Lifetime: that of the embedder.
   const text::WordPiece& words() const noexcept;
-  /// Tokens of one input, specials included; embed() cuts longer inputs on the right.
+  /// Most tokens of one input, specials included; embed() cuts longer inputs on the right.
   std::size_t tokens_max() const noexcept;
   const ModelInfo& info() const noexcept;
 
  private:
   std::shared_ptr<const LoadedModel> model_;
-  CpuLane& lane_;
+  PriorityPool& pool_;
   std::shared_ptr<EmbedQueue> questions_, few_chunks_;
 };
 

@@ -4,23 +4,23 @@
 #include "ports/embedder.hpp"
 #include "pure/text/wordpiece.hpp"
 
-#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/awaitable.hpp>
 
 #include <memory>
 #include <string>
 
 namespace memseal::model {
 
-class DeviceSeat;
+class HostedModel;
 
-/// A BERT bi-encoder on a GPU, with its CPU twin beside; questions go before chunks. As
-/// DeviceReranker otherwise. Made by open_embedder().
-class DeviceEmbedder final : public ports::Embedder {
+/// A BERT bi-encoder on a GPU, with a CpuEmbedder that answers when the GPU cannot. Questions go
+/// before chunks. All else as GpuReranker. Made by open_embedder().
+class GpuEmbedder final : public ports::Embedder {
  public:
-  /// Without a seat it is its CPU twin alone, and `why_cpu` says why.
-  DeviceEmbedder(std::shared_ptr<const LoadedModel> model, asio::thread_pool& cpu,
-                 std::shared_ptr<DeviceSeat> seat, std::string why_cpu = {});
-  ~DeviceEmbedder() override;
+  /// `hosted` may be null: then the CPU computes everything, and `why_cpu` says why.
+  GpuEmbedder(std::shared_ptr<const LoadedModel> model, ModelPool& pool,
+              std::shared_ptr<HostedModel> hosted, std::string why_cpu = {});
+  ~GpuEmbedder() override;
 
   std::size_t dimension() const override;
   const std::string& model_name() const override;
@@ -32,15 +32,15 @@ class DeviceEmbedder final : public ports::Embedder {
   /// As CpuEmbedder's.
   const text::WordPiece& words() const noexcept;
   std::size_t tokens_max() const noexcept;
-  /// What computes it while nothing fails.
+  /// Names what computes the model while nothing fails.
   const ModelInfo& info() const noexcept { return info_; }
-  /// What of the model keeps it off the GPU that there is; empty: nothing.
+  /// What of the model keeps it off a GPU that is there; empty if nothing does.
   const std::string& why_cpu() const noexcept { return why_cpu_; }
 
  private:
   std::shared_ptr<const LoadedModel> model_;
-  CpuLane& lane_;
-  std::shared_ptr<DeviceSeat> seat_;
+  PriorityPool& pool_;
+  std::shared_ptr<HostedModel> hosted_;
   CpuEmbedder cpu_;
   ModelInfo info_;
   std::string why_cpu_;

@@ -1,6 +1,6 @@
 #include "adapters/model/inspect.hpp"
 
-#include "adapters/model/encoder/loaded_model.hpp"
+#include "adapters/model/load_model.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -98,9 +98,10 @@ void Workload::take(std::string_view query, const std::vector<std::string_view>&
   }
 }
 
-std::vector<float> Workload::run(const std::function<bool()>& go_on) const {
+std::vector<float> Workload::run(const std::function<bool()>& should_continue) const {
   const auto& model = *loaded_->model;
-  const GoOn asked = go_on ? go_on : GoOn([] { return true; });
+  const ShouldContinue asked =
+      should_continue ? should_continue : ShouldContinue([] { return true; });
   const auto& batch = loaded_->batch;
   std::vector<float> out(batch.size() * (loaded_->scores() ? 1 : model.config.hidden));
   if (batch.size() == 0) return out;

@@ -1,7 +1,8 @@
 #pragma once
 // Looking at a model directory without serving it: `memseal models` and `memseal bench`.
-#include "adapters/model/factory.hpp"
 #include "adapters/model/checkpoint/model_info.hpp"
+#include "adapters/model/encoder/load_options.hpp"
+#include "adapters/model/gpu/device.hpp"
 #include "base/result.hpp"
 
 #include <cstddef>
@@ -14,13 +15,13 @@
 
 namespace memseal::model {
 
-/// What the files of `directory` say, of whichever architecture: configuration, tokenizer and the
-/// shape and finiteness of every tensor that is used. Packs nothing: `backend` and `isa` stay
-/// empty. Reads the weights once, so a large model takes as long as its file takes to read.
-/// Errors: as load_embedder().
+/// Reads and checks the files of a model of either architecture: configuration, tokenizer, and the
+/// shape and finiteness of every tensor that is used. Packs nothing, so `backend` and `isa` stay
+/// empty. Takes as long as reading the weights once.
+/// Errors: as Checkpoint::read().
 Result<ModelInfo> inspect(const std::filesystem::path& directory);
 
-/// Whether it scores pairs of texts; otherwise it embeds texts.
+/// True for a model that scores pairs of texts, false for one that embeds texts.
 bool is_cross_encoder(const ModelInfo& info) noexcept;
 
 /// Forward passes over ready-made token ids, without tokenizer, queue or deadline.
@@ -28,8 +29,8 @@ class Workload {
  public:
   struct Loaded;
 
-  /// Loads a model of either architecture, on a GPU when `options.device` finds one: the CPU then
-  /// packs nothing. Errors: as open_embedder().
+  /// Loads a model of either architecture: on a GPU when `options.device` finds one, and then the
+  /// CPU packs nothing. Errors: as load_model().
   static Result<Workload> load(const std::filesystem::path& directory,
                                const LoadOptions& options = {});
 
@@ -46,10 +47,10 @@ class Workload {
   std::size_t tokens() const noexcept;  ///< of all sequences together
 
   /// One pass of this thread over the batch: vectors side by side (an embedder) or logits (a
-  /// cross-encoder). Any number of threads at once. `go_on` is asked every few milliseconds, and
-  /// only at the start where a GPU computes; when it ends the pass, the answer is empty. Throws
-  /// Outage{unavailable} when the GPU fails.
-  std::vector<float> run(const std::function<bool()>& go_on = {}) const;
+  /// cross-encoder). Any number of threads at once. `should_continue` is asked every few
+  /// milliseconds, and only at the start where a GPU computes; when it ends the pass, the answer is
+  /// empty. Throws Outage{unavailable} when the GPU fails.
+  std::vector<float> run(const std::function<bool()>& should_continue = {}) const;
 
  private:
   explicit Workload(std::shared_ptr<Loaded> loaded);

@@ -4,7 +4,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -123,13 +122,13 @@ void check_gpu(const Config& config, std::vector<Finding>& findings) {
     findings.push_back(
         {"gpu", true, seen.found ? seen.detail : "none: " + seen.detail, "", required});
   else
-    findings.push_back({"gpu", false, seen.detail,
-                        seen.mend + ", or set " + env_name("model.device") + "=auto"});
+    findings.push_back(
+        {"gpu", false, seen.detail, seen.fix + ", or set " + env_name("model.device") + "=auto"});
 }
 
 void check_models_and_database(const Config& config, std::vector<Finding>& findings) {
-  asio::thread_pool cpu(1);
-  const auto gpu = make_device_host(config);
+  model::ModelPool cpu(1);
+  const auto gpu = make_gpu_supervisor(config);
   const auto keyring = load_keyring(config);
   if (keyring)
     findings.push_back({"keys", true, "loaded", ""});

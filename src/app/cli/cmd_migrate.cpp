@@ -2,7 +2,6 @@
 #include "app/cli/migrations.hpp"
 #include "app/service/wiring.hpp"
 
-#include <boost/asio/thread_pool.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -40,7 +39,7 @@ Result<postgres::MigrateOptions> migration_facts(const Config& config, const std
   const auto keyring = load_keyring(config);
   if (!keyring) return keyring.error();
   options.key_check = keyring->tenant_key_check();
-  boost::asio::thread_pool cpu(1);
+  model::ModelPool cpu(1);
   const auto embedder = make_embedder(config, cpu);
   if (!embedder) return embedder.error();
   options.dimension = (*embedder)->dimension();

@@ -53,7 +53,7 @@ Result<void> ServiceParts::load_keys_and_models() {
   if (!verifier) return verifier.error();
   tokens.emplace(std::move(*verifier));
 
-  const auto gpu = make_device_host(config, &metrics);
+  const auto gpu = make_gpu_supervisor(config, &metrics);
   auto embeds = make_embedder(config, cpu, gpu);
   if (!embeds) return embeds.error();
   embedder = std::move(*embeds);
@@ -105,7 +105,7 @@ Result<void> ServiceParts::connect_kafka() {
   source = std::move(*in);
   worker = std::make_unique<ingest::Worker>(
       ingest::Parts{*source, *sink, *store, *keys, *embedder, embedder.words(), *keyer, *ids,
-                    dead_letter_key, cpu, ingest_probe, &*tokens},
+                    dead_letter_key, cpu.threads(), ingest_probe, &*tokens},
       ingest_options(config));
   return {};
 }

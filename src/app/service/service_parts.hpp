@@ -5,8 +5,6 @@
 #include "pure/policy/breaker.hpp"
 #include "runtime/loops.hpp"
 
-#include <boost/asio/thread_pool.hpp>
-
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -60,10 +58,10 @@ struct ServiceParts {
   std::optional<crypto::IdDeriver> ids;
   crypto::TenantKey dead_letter_key;
 
-  boost::asio::thread_pool cpu;
+  model::ModelPool cpu;
   runtime::Loops loops;
   ChosenEmbedder embedder;
-  std::unique_ptr<model::DeviceReranker> reranker;
+  std::unique_ptr<model::GpuReranker> reranker;
   std::unique_ptr<postgres::Pool> pool;
   std::unique_ptr<postgres::PgKeyStore> key_store;
   std::unique_ptr<lifecycle::CachedTenantKeys> keys;

@@ -12,11 +12,11 @@ namespace {
 
 std::size_t cores() { return runtime::core_count(); }
 
-model::LoadOptions load_options(const Config& config, std::shared_ptr<model::DeviceHost> host) {
+model::LoadOptions load_options(const Config& config, std::shared_ptr<model::GpuSupervisor> gpu) {
   model::LoadOptions options;
-  if (!host) return options;
+  if (!gpu) return options;
   options.device = *model::parse_device(config.model.device);
-  options.host = std::move(host);
+  options.gpu = std::move(gpu);
   return options;
 }
 
@@ -115,13 +115,13 @@ std::string describe(const model::ModelInfo& info, const std::string& why_cpu) {
   return info.describe() + (why_cpu.empty() ? "" : " (not by the GPU: " + why_cpu + ")");
 }
 
-std::shared_ptr<model::DeviceHost> make_device_host(const Config& config,
-                                                    runtime::Metrics* metrics) {
+std::shared_ptr<model::GpuSupervisor> make_gpu_supervisor(const Config& config,
+                                                          runtime::Metrics* metrics) {
   if (config.model.device == "cpu") return nullptr;
-  return model::make_device_host(metrics);
+  return model::make_gpu_supervisor(metrics);
 }
 
-ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::DeviceEmbedder> local)
+ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::GpuEmbedder> local)
     : words_(&local->words()),
       tokens_max_(local->tokens_max()),
       description_(describe(local->info(), local->why_cpu())) {
@@ -137,12 +137,12 @@ ChosenEmbedder::ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> elsewhere
   embedder_ = std::move(elsewhere);
 }
 
-Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu,
-                                     std::shared_ptr<model::DeviceHost> host) {
+Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& models,
+                                     std::shared_ptr<model::GpuSupervisor> gpu) {
   const auto directory = find_model(config.embedding.model);
   if (!directory) return directory.error();
   if (config.embedding.url.empty()) {
-    auto local = model::open_embedder(*directory, cpu, load_options(config, std::move(host)));
+    auto local = model::open_embedder(*directory, models, load_options(config, std::move(gpu)));
     if (!local) return local.error();
     return ChosenEmbedder(std::move(*local));
   }
@@ -154,19 +154,19 @@ Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_p
   options.model = config.embedding.remote_model;
   options.api_key = config.embedding.api_key;
   options.ca_file = config.embedding.ca_file;
-  auto elsewhere = openai::OpenAiEmbedder::open(std::move(options), *own, cpu);
+  auto elsewhere = openai::OpenAiEmbedder::open(std::move(options), *own, models.threads());
   if (!elsewhere) return elsewhere.error();
   return ChosenEmbedder(std::move(*elsewhere), std::move(own));
 }
 
-Result<std::unique_ptr<model::DeviceReranker>> make_reranker(
-    const Config& config, boost::asio::thread_pool& cpu, std::shared_ptr<model::DeviceHost> host) {
-  if (config.rerank.model.empty()) return std::unique_ptr<model::DeviceReranker>();
+Result<std::unique_ptr<model::GpuReranker>> make_reranker(
+    const Config& config, model::ModelPool& models, std::shared_ptr<model::GpuSupervisor> gpu) {
+  if (config.rerank.model.empty()) return std::unique_ptr<model::GpuReranker>();
   const auto directory = find_model(config.rerank.model);
   if (!directory) return directory.error();
-  auto options = load_options(config, std::move(host));
+  auto options = load_options(config, std::move(gpu));
   if (config.rerank.precision == "bf16") options.precision = model::Precision::bf16;
-  return model::open_reranker(*directory, cpu, options);
+  return model::open_reranker(*directory, models, options);
 }
 
 postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,

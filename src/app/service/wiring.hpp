@@ -43,7 +43,7 @@ Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::
 class ChosenEmbedder {
  public:
   ChosenEmbedder() = default;
-  explicit ChosenEmbedder(std::unique_ptr<model::DeviceEmbedder> local);
+  explicit ChosenEmbedder(std::unique_ptr<model::GpuEmbedder> local);
   ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> elsewhere,
                  std::unique_ptr<const text::WordPiece> words);
 
@@ -64,16 +64,16 @@ class ChosenEmbedder {
 };
 
 /// What the models of a process share as model.device asks; null for the CPU.
-std::shared_ptr<model::DeviceHost> make_device_host(const Config& config,
-                                                    runtime::Metrics* metrics = nullptr);
-/// With embedding.url it asks the endpoint for one vector, and so may take seconds. Without a host
+std::shared_ptr<model::GpuSupervisor> make_gpu_supervisor(const Config& config,
+                                                          runtime::Metrics* metrics = nullptr);
+/// With embedding.url it asks the endpoint for one vector, and so may take seconds. Without a `gpu`
 /// the CPU computes.
-Result<ChosenEmbedder> make_embedder(const Config& config, boost::asio::thread_pool& cpu,
-                                     std::shared_ptr<model::DeviceHost> host = nullptr);
+Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& models,
+                                     std::shared_ptr<model::GpuSupervisor> gpu = nullptr);
 /// Null when no reranker is configured.
-Result<std::unique_ptr<model::DeviceReranker>> make_reranker(
-    const Config& config, boost::asio::thread_pool& cpu,
-    std::shared_ptr<model::DeviceHost> host = nullptr);
+Result<std::unique_ptr<model::GpuReranker>> make_reranker(
+    const Config& config, model::ModelPool& models,
+    std::shared_ptr<model::GpuSupervisor> gpu = nullptr);
 /// What computes it, and what keeps it off a GPU that is there.
 std::string describe(const model::ModelInfo& info, const std::string& why_cpu);
 /// What the database must agree with.

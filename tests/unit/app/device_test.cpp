@@ -68,7 +68,7 @@ class Gpu : public testing::Test {
   }
 
   model::testing::TempDirectory place;
-  boost::asio::thread_pool cpu{1};
+  model::ModelPool cpu{1};
   Config config;
   const model::DeviceReport here = model::look_for_device();
 };
@@ -81,15 +81,15 @@ TEST_F(Gpu, IsTakenByItselfUnlessTheConfigurationSaysOtherwise) {
   ASSERT_EQ(wrong.problems.size(), 1u);
   EXPECT_NE(wrong.problems[0].message.find("auto, cpu, cuda"), std::string::npos);
   config.model.device = "cpu";
-  EXPECT_EQ(make_device_host(config), nullptr);
+  EXPECT_EQ(make_gpu_supervisor(config), nullptr);
 }
 
 TEST_F(Gpu, LeavesTheModelsToTheCpuWhereThereIsNone) {
   EXPECT_FALSE(here.detail.empty());
-  EXPECT_EQ(here.mend.empty(), here.found);
+  EXPECT_EQ(here.fix.empty(), here.found);
   runtime::Metrics metrics;
   const std::string backend = here.found ? "cuda" : "cpu";
-  const auto host = make_device_host(config, &metrics);
+  const auto host = make_gpu_supervisor(config, &metrics);
   const auto embeds = make_embedder(config, cpu, host);
   ASSERT_TRUE(embeds) << embeds.error().message;
   EXPECT_NE(embeds->description().find(backend + "/"), std::string::npos);
@@ -102,11 +102,11 @@ TEST_F(Gpu, LeavesTheModelsToTheCpuWhereThereIsNone) {
 
 TEST_F(Gpu, ThatMustBeThereIsAnErrorWhereThereIsNone) {
   config.model.device = "cuda";
-  const auto ranks = make_reranker(config, cpu, make_device_host(config));
+  const auto ranks = make_reranker(config, cpu, make_gpu_supervisor(config));
   ASSERT_EQ(ranks.has_value(), here.found);
   if (here.found) return;
   EXPECT_EQ(ranks.error().field, "model.device");
-  EXPECT_NE(ranks.error().message.find(here.mend), std::string::npos) << ranks.error().message;
+  EXPECT_NE(ranks.error().message.find(here.fix), std::string::npos) << ranks.error().message;
 }
 
 TEST_F(Gpu, HasALineInTheDoctorsReport) {
@@ -133,9 +133,9 @@ TEST_F(Gpu, IsMeasuredAndVerifiedOnlyWhereItIs) {
     return;
   }
   EXPECT_EQ(bench.code, 1);
-  EXPECT_NE(bench.err.find(here.mend), std::string::npos) << bench.err;
+  EXPECT_NE(bench.err.find(here.fix), std::string::npos) << bench.err;
   EXPECT_EQ(verify.code, 1);
-  EXPECT_NE(verify.err.find(here.mend), std::string::npos) << verify.err;
+  EXPECT_NE(verify.err.find(here.fix), std::string::npos) << verify.err;
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ class Embedding : public testing::Test {
   }
 
   model::testing::TempDirectory place;
-  boost::asio::thread_pool cpu{1};
+  model::ModelPool cpu{1};
   Config config;
 };
 

@@ -33,15 +33,15 @@ struct Bert {
     options.warm = false;
     options.batch_tokens = 2'048;
     options.patience_ms = 60'000;
-    return make_device_encoder(config, tensors, config.positions,
-                               std::make_shared<kernels::HostDevice>(), options);
+    return make_blocking_encoder(config, tensors, config.positions,
+                                 std::make_shared<kernels::HostDevice>(), options);
   }
   std::unique_ptr<Encoder> reference() const { return make_reference_encoder(config, tensors); }
 
   std::vector<float> run(const Encoder& encoder, const PackedBatch& batch) const {
     const bool scores = spec.architecture == Architecture::cross_encoder;
     std::vector<float> out(batch.size() * (scores ? 1 : config.hidden), -99.0f);
-    const GoOn always = [] { return true; };
+    const ShouldContinue always = [] { return true; };
     EXPECT_TRUE(scores ? encoder.score(batch, always, out) : encoder.embed(batch, always, out));
     return out;
   }
@@ -63,7 +63,7 @@ ModelSpec small(Architecture architecture, std::size_t head) {
           .intermediate = 96};
 }
 
-TEST(DeviceEncoder, ScoresAsTheReferenceAtOddLengths) {
+TEST(BlockingEncoder, ScoresAsTheReferenceAtOddLengths) {
   const std::vector<std::size_t> few{2, 3, 63, 64, 65, 129}, many{2, 31, 127, 128, 255, 512};
   for (const std::size_t head : {32u, 64u}) {
     const Bert bert(small(Architecture::cross_encoder, head));
@@ -75,7 +75,7 @@ TEST(DeviceEncoder, ScoresAsTheReferenceAtOddLengths) {
   }
 }
 
-TEST(DeviceEncoder, ScoresAsTheReferenceInBatchesOfAnySize) {
+TEST(BlockingEncoder, ScoresAsTheReferenceInBatchesOfAnySize) {
   const Bert bert(small(Architecture::cross_encoder, 32));
   const auto device = bert.on_device(), reference = bert.reference();
   for (const std::size_t count : {1u, 2u, 24u, 32u}) {
@@ -88,7 +88,7 @@ TEST(DeviceEncoder, ScoresAsTheReferenceInBatchesOfAnySize) {
   }
 }
 
-TEST(DeviceEncoder, EmbedsAsTheReference) {
+TEST(BlockingEncoder, EmbedsAsTheReference) {
   const Bert bert(small(Architecture::encoder, 32));
   const auto batch = batch_of({2, 3, 64, 65, 130}, bert.spec.rows);
   const auto got = bert.run(*bert.on_device(), batch);
@@ -98,7 +98,7 @@ TEST(DeviceEncoder, EmbedsAsTheReference) {
   EXPECT_NEAR(norm, 1, 1e-4);
 }
 
-TEST(DeviceEncoder, GivesASequenceTheSameNumberInAnyOrder) {
+TEST(BlockingEncoder, GivesASequenceTheSameNumberInAnyOrder) {
   const Bert bert(small(Architecture::cross_encoder, 64));
   const auto device = bert.on_device();
   const auto batch = batch_of({5, 77, 2, 130, 64, 9, 31, 200}, bert.spec.rows);
@@ -112,14 +112,14 @@ TEST(DeviceEncoder, GivesASequenceTheSameNumberInAnyOrder) {
   for (std::size_t i = 0; i < order.size(); ++i) EXPECT_EQ(got[i], straight[order[i]]) << i;
 }
 
-TEST(DeviceEncoder, ReadsOnlyThePositionsThatInputsReach) {
+TEST(BlockingEncoder, ReadsOnlyThePositionsThatInputsReach) {
   const Bert bert(small(Architecture::encoder, 32));
   const auto shape = shape_of(bert.config, 40);
   EXPECT_EQ(shape.positions, 40u);
   EXPECT_EQ(reader_of(bert.tensors, shape)(kernels::Part::positions, 0).size(), 40u * 64u);
 }
 
-TEST(DeviceEncoder, RefusesAShapeThatTheKernelsDoNotCompute) {
+TEST(BlockingEncoder, RefusesAShapeThatTheKernelsDoNotCompute) {
   const Bert bert({.hidden = 36, .layers = 1, .heads = 3, .intermediate = 50});
   try {
     bert.on_device();
@@ -129,7 +129,7 @@ TEST(DeviceEncoder, RefusesAShapeThatTheKernelsDoNotCompute) {
   }
 }
 
-TEST(DeviceEncoder, NamesItsBackendAndItsDevice) {
+TEST(BlockingEncoder, NamesItsBackendAndItsDevice) {
   const Bert bert(small(Architecture::encoder, 32));
   const auto device = bert.on_device();
   EXPECT_EQ(device->backend(), "cuda");
@@ -146,13 +146,13 @@ struct Inspected {
 
   explicit Inspected(const ModelSpec& spec) {
     testing::write_model(directory.path(), spec);
-    options.device = Device::cuda;
-    options.host = std::make_shared<DeviceHost>(openings.opener(), testing::fast_options(),
-                                                nullptr);
+    options.device = DeviceChoice::cuda;
+    options.gpu =
+        std::make_shared<GpuSupervisor>(openings.opener(), testing::fast_options(), nullptr);
   }
 };
 
-TEST(DeviceEncoder, IsWhatAWorkloadRunsOnWhenAskedTo) {
+TEST(BlockingEncoder, IsWhatAWorkloadRunsOnWhenAskedTo) {
   Inspected rig(testing::tiny_spec(Architecture::cross_encoder));
   auto on_device = Workload::load(rig.directory.path(), rig.options).value();
   auto on_cpu = Workload::load(rig.directory.path()).value();
@@ -163,7 +163,7 @@ TEST(DeviceEncoder, IsWhatAWorkloadRunsOnWhenAskedTo) {
   EXPECT_LE(testing::worst(on_device.run(), on_cpu.run()), testing::logit_gate);
 }
 
-TEST(DeviceEncoder, IsVerifiedWithinWhatFp16Allows) {
+TEST(BlockingEncoder, IsVerifiedWithinWhatFp16Allows) {
   for (const auto kind : {Architecture::encoder, Architecture::cross_encoder}) {
     Inspected rig(testing::tiny_spec(kind));
     const auto found = verify(rig.directory.path(), {}, rig.options);
@@ -174,14 +174,14 @@ TEST(DeviceEncoder, IsVerifiedWithinWhatFp16Allows) {
   }
 }
 
-TEST(DeviceEncoder, IsRefusedOrReplacedByTheCpuWhereThereIsNone) {
+TEST(BlockingEncoder, IsRefusedOrReplacedByTheCpuWhereThereIsNone) {
   Inspected rig(testing::tiny_spec(Architecture::encoder));
   rig.openings.refusal = kernels::Fault::no_driver;
   const auto refused = Workload::load(rig.directory.path(), rig.options);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::bad_config);
   EXPECT_NE(refused.error().message.find("driver"), std::string::npos);
-  rig.options.device = Device::automatic;
+  rig.options.device = DeviceChoice::automatic;
   EXPECT_EQ(Workload::load(rig.directory.path(), rig.options).value().info().backend, "cpu");
 }
 

@@ -1,6 +1,7 @@
 // Texts of several requests in one batch.
-#include "adapters/model/cpu_embedder.hpp"
 #include "adapters/model/schedule/embed_queue.hpp"
+#include "adapters/model/cpu_embedder.hpp"
+#include "adapters/model/schedule/model_pool.hpp"
 #include "watched_model.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -47,7 +48,7 @@ class JoinedCalls : public ::testing::Test {
  protected:
   JoinedCalls() {
     auto entered = std::make_shared<std::promise<void>>();
-    asio::post(pool, [entered, opened = gate.get_future().share()] {
+    asio::post(pool.threads(), [entered, opened = gate.get_future().share()] {
       entered->set_value();
       opened.wait();
     });
@@ -109,7 +110,7 @@ class JoinedCalls : public ::testing::Test {
 
   testing::WatchedModel watched = testing::watched_model(
       {.hidden = 64, .layers = 2, .heads = 2, .intermediate = 96, .positions = 128});
-  asio::thread_pool pool{1};
+  ModelPool pool{1};
   asio::io_context loop{1};
   CpuEmbedder embedder{watched.model, pool};
   std::promise<void> gate;
@@ -221,10 +222,10 @@ TEST_F(JoinedCalls, ABatchEndsEarlyOnlyWhenAllItsCallersLeft) {
     std::deque<Outcome> outcomes(2);
     std::promise<void> entered, left;
     std::promise<bool> goes_on;
-    watched.encoder->before = [&](std::size_t, const GoOn& go_on) {
+    watched.encoder->before = [&](std::size_t, const ShouldContinue& should_continue) {
       entered.set_value();
       left.get_future().wait();
-      goes_on.set_value(go_on());
+      goes_on.set_value(should_continue());
     };
     for (std::size_t i = 0; i < 2; ++i) ask(outcomes[i], questions[i]);
     if (held) release();

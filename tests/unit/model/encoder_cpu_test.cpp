@@ -110,7 +110,7 @@ TEST(CpuEncoder, MatchesTheReferenceInBatches) {
 }
 
 TEST(CpuEncoder, EveryInstructionSetMatchesTheReference) {
-  for (const auto* kernels : runnable_kernels()) {
+  for (const auto* kernels : runnable_vector_ops()) {
     const Bert bert(tiny(Architecture::cross_encoder));
     const auto cpu = make_cpu_encoder(bert.config, bert.tensors, *kernels);
     EXPECT_NE(cpu->isa().find(kernels->isa), std::string_view::npos) << cpu->isa();
@@ -132,9 +132,9 @@ TEST(CpuEncoder, InBf16ItStaysNearTheReferenceOrSaysThatTheMachineCannot) {
   for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
     const Bert bert(tiny(architecture));
     const auto make = [&] {
-      return make_cpu_encoder(bert.config, bert.tensors, best_kernels(), Precision::bf16);
+      return make_cpu_encoder(bert.config, bert.tensors, best_vector_ops(), Precision::bf16);
     };
-    if (runnable_kernels().front() != &kernels_avx512) {
+    if (runnable_vector_ops().front() != &vector_ops_avx512) {
       EXPECT_THROW((void)make(), std::exception);
       continue;
     }

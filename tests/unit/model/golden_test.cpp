@@ -1,6 +1,6 @@
 // Published cross-encoders, where MEMSEAL_GOLDEN_MODELS names a directory that holds some of them:
 // made of random numbers, a model shows that two programs agree, not that it ranks.
-#include "adapters/model/encoder/loaded_model.hpp"
+#include "adapters/model/load_model.hpp"
 
 #include <gtest/gtest.h>
 

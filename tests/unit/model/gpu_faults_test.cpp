@@ -15,9 +15,8 @@ using kernels::Fault;
 using kernels::HostFaults;
 using runtime::Deadline;
 using runtime::RequestContext;
-using testing::DeviceRig;
-
-const std::string question = "the red planet ?";
+using testing::GpuRig;
+using testing::question;
 
 struct CallCounts {
   std::size_t to_be_on = 0, for_a_request = 0;
@@ -26,7 +25,7 @@ struct CallCounts {
 
 /// What a sound device is asked for until the model is on, and for one request more.
 CallCounts count_calls() {
-  DeviceRig rig;
+  GpuRig rig;
   rig.options.engine.lanes = 1;
   rig.add(Architecture::cross_encoder);
   const auto device = rig.openings.latest();
@@ -38,7 +37,7 @@ CallCounts count_calls() {
 }
 
 /// Requests whose answers are right whoever gave them, until one is the GPU's own again.
-void expect_service(DeviceRig& rig, const std::string& what) {
+void expect_service(GpuRig& rig, const std::string& what) {
   static const auto passages = testing::texts_of(3);
   static const auto truth = testing::true_scores(question, passages);
   const std::string fallbacks = "memseal_model_device_fallbacks_total{model=\"tiny-reranker\"}";
@@ -61,7 +60,7 @@ void fail_each_call(Fault fault, std::size_t step = 1) {
   ASSERT_GT(counts.to_be_on, 40u);
   ASSERT_GT(counts.for_a_request, 2u);
   for (std::size_t n = 0; n < counts.to_be_on + counts.for_a_request; n += step) {
-    DeviceRig rig;
+    GpuRig rig;
     rig.options.engine.lanes = 1;
     HostFaults faults;
     faults.call = n;
@@ -69,20 +68,20 @@ void fail_each_call(Fault fault, std::size_t step = 1) {
     rig.openings.faults.push_back(faults);
     const auto failure = rig.add(Architecture::cross_encoder);
     EXPECT_EQ(failure.has_value(), n < counts.to_be_on) << n;
-    ASSERT_TRUE(rig.seat);
+    ASSERT_TRUE(rig.hosted);
     expect_service(rig, "call " + std::to_string(n) + ", " + kernels::fault_name(fault));
   }
 }
 
-TEST(DeviceFaults, EachCallInTurnRunsOutOfMemory) { fail_each_call(Fault::out_of_memory); }
-TEST(DeviceFaults, ManyCallsInTurnLoseTheDevice) { fail_each_call(Fault::lost, 3); }
-TEST(DeviceFaults, ManyCallsInTurnFailForAnotherReason) { fail_each_call(Fault::internal, 5); }
+TEST(GpuFaults, EachCallInTurnRunsOutOfMemory) { fail_each_call(Fault::out_of_memory); }
+TEST(GpuFaults, ManyCallsInTurnLoseTheDevice) { fail_each_call(Fault::lost, 3); }
+TEST(GpuFaults, ManyCallsInTurnFailForAnotherReason) { fail_each_call(Fault::internal, 5); }
 
-TEST(DeviceFaults, EachWorkOfARequestInTurnLosesTheDevice) {
+TEST(GpuFaults, EachWorkOfARequestInTurnLosesTheDevice) {
   const auto counts = count_calls();
   ASSERT_GT(counts.works_for_a_request, 10u);
   for (std::size_t n = 0; n < counts.works_for_a_request; n += 2) {
-    DeviceRig rig;
+    GpuRig rig;
     rig.options.engine.lanes = 1;
     HostFaults faults;
     faults.work = counts.works_to_be_on + n;
@@ -93,9 +92,9 @@ TEST(DeviceFaults, EachWorkOfARequestInTurnLosesTheDevice) {
   }
 }
 
-TEST(DeviceFaults, AHangingDeviceCostsItsRequestsTheirTimeAndIsReplaced) {
+TEST(GpuFaults, AHangingDeviceCostsItsRequestsTheirTimeAndIsReplaced) {
   const auto counts = count_calls();
-  DeviceRig rig;
+  GpuRig rig;
   rig.options.engine.lanes = 1;
   rig.options.engine.patience_ms = 1'500;
   HostFaults faults;
@@ -117,44 +116,44 @@ TEST(DeviceFaults, AHangingDeviceCostsItsRequestsTheirTimeAndIsReplaced) {
   const auto passages = testing::texts_of(5);
   const auto scores = rig.await(rig.reranker->score({}, question, passages));
   EXPECT_LE(testing::worst(scores, testing::true_scores(question, passages)), testing::logit_gate);
-  EXPECT_TRUE(DeviceRig::comes_true([&] { return rig.openings.opened() == 2; }));
-  EXPECT_TRUE(DeviceRig::comes_back(*rig.seat));
+  EXPECT_TRUE(GpuRig::comes_true([&] { return rig.openings.opened() == 2; }));
+  EXPECT_TRUE(GpuRig::comes_back(*rig.hosted));
   EXPECT_EQ(rig.metric("memseal_model_device_faults_total{fault=\"lost\"}"), 1);
   hanging->release_hung();
 }
 
-TEST(DeviceFaults, TwoModelsOfALostDeviceBothComeBack) {
-  DeviceRig rig;
+TEST(GpuFaults, TwoModelsOfALostDeviceBothComeBack) {
+  GpuRig rig;
   ASSERT_FALSE(rig.add(Architecture::cross_encoder));
-  const auto first = rig.seat;
+  const auto first = rig.hosted;
   ASSERT_FALSE(rig.add(Architecture::encoder));
-  const auto second = rig.seat;
+  const auto second = rig.hosted;
   rig.openings.latest()->lose();
   const auto passages = testing::texts_of(4);
   const auto scores = rig.await(rig.reranker->score({}, question, passages));
   EXPECT_LE(testing::worst(scores, testing::true_scores(question, passages)), testing::logit_gate);
   EXPECT_EQ(rig.await(rig.embedder->embed_query({}, question)).values.size(), 32u);
-  ASSERT_TRUE(DeviceRig::comes_true([&] { return rig.openings.opened() == 2; }));
-  ASSERT_TRUE(DeviceRig::comes_back(*first));
-  ASSERT_TRUE(DeviceRig::comes_back(*second));
+  ASSERT_TRUE(GpuRig::comes_true([&] { return rig.openings.opened() == 2; }));
+  ASSERT_TRUE(GpuRig::comes_back(*first));
+  ASSERT_TRUE(GpuRig::comes_back(*second));
   EXPECT_EQ(rig.openings.opened(), 2u);
   EXPECT_TRUE(rig.openings.old_one_is_gone);
   EXPECT_EQ(rig.await(rig.embedder->embed_query({}, question)).values.size(), 32u);
 }
 
-TEST(DeviceFaults, AModelThatDoesNotFitLeavesTheOtherOneAlone) {
+TEST(GpuFaults, AModelThatDoesNotFitLeavesTheOtherOneAlone) {
   const auto calls = [] {
-    DeviceRig rig;
+    GpuRig rig;
     rig.add(Architecture::encoder);
     return rig.openings.latest()->calls();
   }();
-  DeviceRig rig;
+  GpuRig rig;
   HostFaults faults;
   faults.call = calls + 1;
   faults.fault = Fault::out_of_memory;
   rig.openings.faults.push_back(faults);
   ASSERT_FALSE(rig.add(Architecture::encoder));
-  const auto first = rig.seat;
+  const auto first = rig.hosted;
   const auto failure = rig.add(Architecture::cross_encoder);
   ASSERT_TRUE(failure);
   EXPECT_EQ(failure->fault(), Fault::out_of_memory);
@@ -164,15 +163,15 @@ TEST(DeviceFaults, AModelThatDoesNotFitLeavesTheOtherOneAlone) {
   EXPECT_EQ(rig.metric("memseal_model_device_faults_total{fault=\"out_of_memory\"}"), 1);
 }
 
-TEST(DeviceFaults, AMachineWithoutAGpuServesByTheCpuAndDoesNotAskAgain) {
+TEST(GpuFaults, AMachineWithoutAGpuServesByTheCpuAndDoesNotAskAgain) {
   for (const auto fault :
        {Fault::not_built, Fault::no_driver, Fault::no_device, Fault::too_old, Fault::unsupported}) {
-    DeviceRig rig;
+    GpuRig rig;
     rig.openings.refusal = fault;
     const auto failure = rig.add(Architecture::cross_encoder);
     ASSERT_TRUE(failure);
     EXPECT_EQ(failure->fault(), fault);
-    EXPECT_FALSE(rig.seat);
+    EXPECT_FALSE(rig.hosted);
     EXPECT_EQ(rig.reranker->info().backend, "cpu");
     const auto passages = testing::texts_of(2);
     EXPECT_EQ(rig.await(rig.reranker->score({}, question, passages)).size(), 2u);
@@ -182,7 +181,7 @@ TEST(DeviceFaults, AMachineWithoutAGpuServesByTheCpuAndDoesNotAskAgain) {
   }
 }
 
-TEST(DeviceFaults, WhereAGpuMustBeItsAbsenceIsAnErrorThatNamesTheMend) {
+TEST(GpuFaults, WhereAGpuMustBeItsAbsenceIsAnErrorThatNamesTheMend) {
   testing::TempDirectory place;
   testing::write_model(place.path(), testing::tiny_spec(Architecture::encoder));
   for (const auto& [fault, code, mend] :
@@ -192,29 +191,29 @@ TEST(DeviceFaults, WhereAGpuMustBeItsAbsenceIsAnErrorThatNamesTheMend) {
         std::tuple(Fault::too_old, Errc::bad_config, "compute capability 8.0"),
         std::tuple(Fault::unsupported, Errc::model_unsupported, "choose another model"),
         std::tuple(Fault::out_of_memory, Errc::unavailable, "free memory")}) {
-    DeviceRig rig;
+    GpuRig rig;
     rig.openings.refusal = fault;
-    LoadOptions options{.device = Device::cuda};
-    options.host = std::make_shared<DeviceHost>(rig.openings.opener(), rig.options, nullptr);
+    LoadOptions options{.device = DeviceChoice::cuda};
+    options.gpu = std::make_shared<GpuSupervisor>(rig.openings.opener(), rig.options, nullptr);
     const auto refused = open_embedder(place.path(), rig.pool, options);
     ASSERT_FALSE(refused) << kernels::fault_name(fault);
     EXPECT_EQ(refused.error().code, code) << kernels::fault_name(fault);
     EXPECT_NE(refused.error().message.find(mend), std::string::npos) << refused.error().message;
     EXPECT_NE(refused.error().message.find("model.device"), std::string::npos);
-    options.device = Device::automatic;
+    options.device = DeviceChoice::automatic;
     const auto taken = open_embedder(place.path(), rig.pool, options);
     ASSERT_TRUE(taken);
     EXPECT_EQ((*taken)->info().backend, "cpu");
   }
 }
 
-TEST(DeviceFaults, AModelOfAnotherShapeIsTheCpusAndSaysWhy) {
+TEST(GpuFaults, AModelOfAnotherShapeIsTheCpusAndSaysWhy) {
   testing::TempDirectory place;
   testing::write_model(place.path(), {.hidden = 36, .layers = 1, .heads = 3, .intermediate = 50,
                                       .positions = 64});
-  DeviceRig rig;
-  LoadOptions options{.device = Device::automatic};
-  options.host = std::make_shared<DeviceHost>(rig.openings.opener(), rig.options, nullptr);
+  GpuRig rig;
+  LoadOptions options{.device = DeviceChoice::automatic};
+  options.gpu = std::make_shared<GpuSupervisor>(rig.openings.opener(), rig.options, nullptr);
   const auto embedder = open_embedder(place.path(), rig.pool, options).value();
   EXPECT_EQ(embedder->info().backend, "cpu");
   EXPECT_NE(embedder->why_cpu().find("hidden size of 36"), std::string::npos)
@@ -223,22 +222,21 @@ TEST(DeviceFaults, AModelOfAnotherShapeIsTheCpusAndSaysWhy) {
   EXPECT_FALSE(rig.openings.latest()) << "nobody computes on it: it is given back";
 }
 
-TEST(DeviceFaults, ADriverThatGoesAwayLaterIsAskedForAgain) {
-  DeviceRig rig;
+TEST(GpuFaults, ADriverThatGoesAwayLaterIsAskedForAgain) {
+  GpuRig rig;
   ASSERT_FALSE(rig.add(Architecture::cross_encoder));
   rig.openings.refuse(Fault::no_driver);
   rig.openings.latest()->lose();
   const auto passages = testing::texts_of(2);
   EXPECT_EQ(rig.await(rig.reranker->score({}, question, passages)).size(), 2u);
-  EXPECT_TRUE(DeviceRig::comes_true([&] {
-    return rig.metric("memseal_model_device_faults_total{fault=\"no_driver\"}") >= 2;
-  }));
-  EXPECT_FALSE(rig.seat->is_on());
+  EXPECT_TRUE(GpuRig::comes_true(
+      [&] { return rig.metric("memseal_model_device_faults_total{fault=\"no_driver\"}") >= 2; }));
+  EXPECT_FALSE(rig.hosted->is_on());
   EXPECT_EQ(rig.metric("memseal_model_device_up{model=\"tiny-reranker\"}"), 0);
   EXPECT_EQ(rig.await(rig.reranker->score({}, question, passages)).size(), 2u);
   EXPECT_GE(rig.metric("memseal_model_device_fallbacks_total{model=\"tiny-reranker\"}"), 2);
   rig.openings.refuse(std::nullopt);
-  EXPECT_TRUE(DeviceRig::comes_back(*rig.seat));
+  EXPECT_TRUE(GpuRig::comes_back(*rig.hosted));
   EXPECT_EQ(rig.metric("memseal_model_device_up{model=\"tiny-reranker\"}"), 1);
 }
 
@@ -248,12 +246,12 @@ std::size_t count_of(const std::string& text, const std::string& word) {
   return count;
 }
 
-TEST(DeviceFaults, EachChangeOfStateIsOneLogLine) {
+TEST(GpuFaults, EachChangeOfStateIsOneLogLine) {
   ::testing::internal::CaptureStderr();
   {
-    DeviceRig rig;
+    GpuRig rig;
     rig.add(Architecture::cross_encoder);
-    const auto first = rig.seat;
+    const auto first = rig.hosted;
     rig.add(Architecture::encoder);
     rig.openings.refuse(Fault::lost);
     rig.openings.latest()->lose();
@@ -262,12 +260,12 @@ TEST(DeviceFaults, EachChangeOfStateIsOneLogLine) {
       rig.await(rig.reranker->score({}, question, passages));
       rig.await(rig.embedder->embed_query({}, question));
     }
-    EXPECT_TRUE(DeviceRig::comes_true([&] {  // some probes fail, and say nothing
+    EXPECT_TRUE(GpuRig::comes_true([&] {  // some probes fail, and say nothing
       return rig.metric("memseal_model_device_faults_total{fault=\"lost\"}") >= 4;
     }));
     rig.openings.refuse(std::nullopt);
-    EXPECT_TRUE(DeviceRig::comes_back(*first));
-    EXPECT_TRUE(DeviceRig::comes_back(*rig.seat));
+    EXPECT_TRUE(GpuRig::comes_back(*first));
+    EXPECT_TRUE(GpuRig::comes_back(*rig.hosted));
   }
   const auto lines = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(count_of(lines, "gpu.on "), 2u) << lines;
@@ -277,10 +275,10 @@ TEST(DeviceFaults, EachChangeOfStateIsOneLogLine) {
   EXPECT_EQ(count_of(lines, "fault=lost"), 1u) << lines;
 }
 
-TEST(DeviceFaults, AMachineWithoutAGpuSaysSoOnce) {
+TEST(GpuFaults, AMachineWithoutAGpuSaysSoOnce) {
   ::testing::internal::CaptureStderr();
   {
-    DeviceRig rig;
+    GpuRig rig;
     rig.openings.refusal = Fault::no_device;
     rig.add(Architecture::cross_encoder);
     rig.add(Architecture::encoder);

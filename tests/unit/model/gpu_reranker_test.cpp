@@ -1,5 +1,4 @@
-// Models on a GPU beside their CPU twins, while all is well.
-#include "adapters/model/encoder/loaded_model.hpp"
+// A reranker on a GPU that works.
 #include "gpu_rig.hpp"
 
 #include "runtime/log.hpp"
@@ -14,40 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 using runtime::Deadline;
 using runtime::RequestContext;
-using testing::DeviceRig;
-
-const std::string question = "the red planet ?";
-
-/// Holds back whatever a device computes until it is opened.
-class Gate {
- public:
-  void pass() {
-    std::unique_lock lock(guard_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-  }
-  void close() {
-    const std::lock_guard lock(guard_);
-    open_ = false;
-    waiting_ = 0;
-  }
-  void open() {
-    const std::lock_guard lock(guard_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  void wait_for_somebody() {
-    std::unique_lock lock(guard_);
-    changed_.wait(lock, [this] { return waiting_ > 0; });
-  }
-
- private:
-  std::mutex guard_;
-  std::condition_variable changed_;
-  bool open_ = true;
-  int waiting_ = 0;
-};
+using testing::Gate;
+using testing::GpuRig;
+using testing::question;
 
 Errc code_of(const std::function<void()>& act) {
   try {
@@ -59,16 +27,8 @@ Errc code_of(const std::function<void()>& act) {
   return Errc::internal;
 }
 
-std::vector<ports::EmbedInput> inputs_of(std::size_t count) {
-  std::vector<ports::EmbedInput> inputs(count);
-  for (std::size_t i = 0; i < count; ++i)
-    for (std::size_t t = 0; t < (i * 37) % 140; ++t)
-      inputs[i].token_ids.push_back(static_cast<std::int32_t>(5 + (i * 7 + t * 3) % 50));
-  return inputs;
-}
-
-TEST(DeviceReranker, ScoresEachPassageInItsPlaceAndSaysWhatComputesIt) {
-  DeviceRig rig;
+TEST(GpuReranker, ScoresEachPassageInItsPlaceAndSaysWhatComputesIt) {
+  GpuRig rig;
   ASSERT_FALSE(rig.add(Architecture::cross_encoder));
   EXPECT_EQ(rig.reranker->info().backend, "cuda");
   EXPECT_EQ(rig.reranker->info().isa, "host (plain twins) sm_80");
@@ -84,8 +44,8 @@ TEST(DeviceReranker, ScoresEachPassageInItsPlaceAndSaysWhatComputesIt) {
   EXPECT_TRUE(rig.await(rig.reranker->score({}, question, none)).empty());
 }
 
-TEST(DeviceReranker, CutsPairsAndCutsCallsThatAreLargerThanABatch) {
-  DeviceRig rig;
+TEST(GpuReranker, CutsPairsAndCutsCallsThatAreLargerThanABatch) {
+  GpuRig rig;
   rig.add(Architecture::cross_encoder);
   auto passages = testing::texts_of(90);
   passages[7] = testing::text_of(1, 400);
@@ -93,8 +53,8 @@ TEST(DeviceReranker, CutsPairsAndCutsCallsThatAreLargerThanABatch) {
   EXPECT_LE(testing::worst(scores, testing::true_scores(question, passages)), testing::logit_gate);
 }
 
-TEST(DeviceReranker, AnswersAThousandRequestsOfManyCoroutinesRightly) {
-  DeviceRig rig;
+TEST(GpuReranker, AnswersAThousandRequestsOfManyCoroutinesRightly) {
+  GpuRig rig;
   rig.add(Architecture::cross_encoder);
   std::vector<std::string> all;
   for (std::size_t i = 0; i < 40; ++i) all.push_back(testing::text_of(i, 1 + i % 7));
@@ -127,9 +87,9 @@ TEST(DeviceReranker, AnswersAThousandRequestsOfManyCoroutinesRightly) {
   EXPECT_EQ(rig.metric("memseal_model_device_fallbacks_total{model=\"tiny-reranker\"}"), 0);
 }
 
-TEST(DeviceReranker, GivesUpAtTheDeadlineWhileTheDeviceIsBusy) {
+TEST(GpuReranker, GivesUpAtTheDeadlineWhileTheDeviceIsBusy) {
   Gate gate;
-  DeviceRig rig;
+  GpuRig rig;
   rig.openings.before_work = [&] { gate.pass(); };
   rig.add(Architecture::cross_encoder);
   gate.close();
@@ -150,9 +110,9 @@ TEST(DeviceReranker, GivesUpAtTheDeadlineWhileTheDeviceIsBusy) {
   EXPECT_EQ(rig.await(rig.reranker->score({}, question, {"mars"})).size(), 1u);
 }
 
-TEST(DeviceReranker, ACancelledRequestLeavesAtOnceAndIsDropped) {
+TEST(GpuReranker, ACancelledRequestLeavesAtOnceAndIsDropped) {
   Gate gate;
-  DeviceRig rig;
+  GpuRig rig;
   rig.options.engine.lanes = 1;
   rig.openings.before_work = [&] { gate.pass(); };
   rig.add(Architecture::cross_encoder);
@@ -181,58 +141,10 @@ TEST(DeviceReranker, ACancelledRequestLeavesAtOnceAndIsDropped) {
   rig.loop.restart();
   rig.loop.run();
   EXPECT_FALSE(first);
-  EXPECT_TRUE(rig.seat->is_on());
+  EXPECT_TRUE(rig.hosted->is_on());
 }
 
-TEST(DeviceEmbedder, EmbedsChunksAndQuestionsAsItsTwin) {
-  DeviceRig rig;
-  ASSERT_FALSE(rig.add(Architecture::encoder));
-  EXPECT_EQ(rig.embedder->info().backend, "cuda");
-  EXPECT_EQ(rig.embedder->dimension(), 32u);
-  EXPECT_EQ(rig.embedder->tokens_max(), 96u);
-  CpuEmbedder twin(testing::tiny(Architecture::encoder), rig.pool);
-  const auto inputs = inputs_of(50);
-  const auto got = rig.await(rig.embedder->embed({}, inputs));
-  const auto wanted = rig.await(twin.embed({}, inputs));
-  ASSERT_EQ(got.size(), wanted.size());
-  for (std::size_t i = 0; i < got.size(); ++i)
-    EXPECT_LE(testing::worst(got[i], wanted[i]), 2e-3) << i;
-  const auto vector = rig.await(rig.embedder->embed_query({}, question));
-  EXPECT_LE(testing::worst(vector.values, rig.await(twin.embed_query({}, question)).values), 2e-3);
-  const std::vector<ports::EmbedInput> none;
-  EXPECT_TRUE(rig.await(rig.embedder->embed({}, none)).empty());
-}
-
-TEST(DeviceEmbedder, AQuestionGoesBeforeChunksThatWait) {
-  Gate gate;
-  DeviceRig rig;
-  rig.options.engine.lanes = 1;
-  rig.openings.before_work = [&] { gate.pass(); };
-  rig.add(Architecture::encoder);
-  gate.close();
-  std::vector<std::string> order;
-  const auto note = [&](std::string what) {
-    return [&order, what](std::exception_ptr failure, const auto&) {
-      EXPECT_FALSE(failure);
-      order.push_back(what);
-    };
-  };
-  const auto wait_till = [&](std::size_t requests) {
-    while (rig.loop.run_for(1ms), rig.seat->requests() < requests) rig.loop.restart();
-    rig.loop.restart();
-  };
-  asio::co_spawn(rig.loop, rig.embedder->embed({}, inputs_of(1)), note("first"));
-  wait_till(2);  // the probe was one
-  asio::co_spawn(rig.loop, rig.embedder->embed({}, inputs_of(60)), note("chunks"));
-  wait_till(3);
-  asio::co_spawn(rig.loop, rig.embedder->embed_query({}, question), note("question"));
-  wait_till(4);
-  gate.open();
-  rig.loop.run();
-  EXPECT_EQ(order, (std::vector<std::string>{"first", "question", "chunks"}));
-}
-
-TEST(DeviceReranker, LeavesToTheCpuWhatIsTooGreatForFp16) {
+TEST(GpuReranker, LeavesToTheCpuWhatIsTooGreatForFp16) {
   // Finite in the probe; a word whose row overflows fp16 makes it infinite.
   auto spec = testing::tiny_spec(Architecture::cross_encoder);
   testing::TempDirectory place;
@@ -242,41 +154,15 @@ TEST(DeviceReranker, LeavesToTheCpuWhatIsTooGreatForFp16) {
   std::vector<float> row(spec.hidden, 1e6f);
   std::memcpy(words.bytes.data() + 5 * spec.hidden * 4, row.data(), spec.hidden * 4);  // "a"
   testing::write_file(place.path() / "model.safetensors", testing::safetensors_of(tensors));
-  DeviceRig rig;
-  LoadOptions options{.device = Device::cuda};
-  options.host = std::make_shared<DeviceHost>(rig.openings.opener(), testing::fast_options(),
-                                              nullptr);
+  GpuRig rig;
+  LoadOptions options{.device = DeviceChoice::cuda};
+  options.gpu =
+      std::make_shared<GpuSupervisor>(rig.openings.opener(), testing::fast_options(), nullptr);
   const auto reranker = open_reranker(place.path(), rig.pool, options).value();
   EXPECT_EQ(rig.await(reranker->score({}, "mars", {"planet"})).size(), 1u);
   const auto score = rig.await(reranker->score({}, "mars", {"a a a"}));
   ASSERT_EQ(score.size(), 1u);
   EXPECT_TRUE(std::isfinite(score.front()));
-}
-
-TEST(DeviceHost, SendsNobodyToAGpuThatIsNotWanted) {
-  DeviceRig rig;
-  testing::TempDirectory place;
-  testing::write_model(place.path(), testing::tiny_spec(Architecture::cross_encoder));
-  const auto reranker = open_reranker(place.path(), rig.pool).value();
-  EXPECT_EQ(reranker->info().backend, "cpu");
-  EXPECT_TRUE(reranker->why_cpu().empty());
-  const std::vector<std::string> passages{"mars"};
-  EXPECT_EQ(rig.await(reranker->score({}, question, passages)).size(), 1u);
-}
-
-TEST(DeviceHost, MayGoWhileRequestsAreInFlight) {
-  for (int round = 0; round < 8; ++round) {
-    DeviceRig rig;
-    rig.openings.before_work = [] { std::this_thread::sleep_for(200us); };
-    rig.add(Architecture::cross_encoder);
-    rig.add(Architecture::encoder);
-    const auto ignore = [](std::exception_ptr, const auto&) {};
-    for (std::size_t i = 0; i < 30; ++i) {
-      asio::co_spawn(rig.loop, rig.reranker->score({}, question, testing::texts_of(3, i)), ignore);
-      asio::co_spawn(rig.loop, rig.embedder->embed_query({}, question), ignore);
-    }
-    rig.loop.run_for(std::chrono::milliseconds(round * 3));
-  }
 }
 
 }  // namespace

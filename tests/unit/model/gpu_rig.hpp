@@ -1,13 +1,11 @@
 #pragma once
 // Models on a GPU that is not there: the host device, which fails where a test wants it to.
+#include "adapters/model/factory.hpp"
 #include "adapters/model/gpu/supervisor.hpp"
-#include "adapters/model/encoder/loaded_model.hpp"
+#include "adapters/model/load_model.hpp"
 #include "host/host_device.hpp"
 #include "model_files.hpp"
 #include "support/run_loop.hpp"
-
-#include "adapters/model/gpu_embedder.hpp"
-#include "adapters/model/gpu_reranker.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 
@@ -15,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,6 +25,8 @@ namespace memseal::model::testing {
 using kernels::Fault;
 using kernels::HostDevice;
 using kernels::HostFaults;
+
+inline const std::string question = "the red planet ?";
 
 /// What fp16 may change of a logit.
 inline constexpr double logit_gate = 0.02;
@@ -97,8 +98,8 @@ class Openings {
 };
 
 /// Probes soon, warms nothing.
-inline DeviceHostOptions fast_options() {
-  DeviceHostOptions options;
+inline GpuSupervisorOptions fast_options() {
+  GpuSupervisorOptions options;
   options.probe_first = std::chrono::milliseconds(1);
   options.probe_most = std::chrono::milliseconds(8);
   options.engine.lanes = 2;
@@ -110,28 +111,29 @@ inline DeviceHostOptions fast_options() {
 }
 
 /// A host, the models that a test takes in, the pool they tokenise on, and the loop of a caller.
-struct DeviceRig {
+struct GpuRig {
   Openings openings;
-  DeviceHostOptions options = fast_options();
+  GpuSupervisorOptions options = fast_options();
   runtime::Metrics metrics;
-  asio::thread_pool pool{2};
+  ModelPool pool{2};
   asio::io_context loop{1};
-  std::shared_ptr<DeviceHost> host;
-  std::shared_ptr<DeviceSeat> seat;        ///< of the model taken in last
-  std::unique_ptr<DeviceReranker> reranker;
-  std::unique_ptr<DeviceEmbedder> embedder;
+  std::shared_ptr<GpuSupervisor> supervisor;
+  std::shared_ptr<HostedModel> hosted;  ///< of the model taken in last
+  std::unique_ptr<GpuReranker> reranker;
+  std::unique_ptr<GpuEmbedder> embedder;
 
-  ~DeviceRig() { pool.join(); }
+  ~GpuRig() { pool.join(); }
 
   std::optional<kernels::DeviceError> add(Architecture architecture, bool required = false) {
-    if (!host) host = std::make_shared<DeviceHost>(openings.opener(), options, &metrics);
+    if (!supervisor)
+      supervisor = std::make_shared<GpuSupervisor>(openings.opener(), options, &metrics);
     const auto model = tiny(architecture);
-    auto added = DeviceHost::add(host, model, required);
-    seat = added.seat;
+    auto added = GpuSupervisor::add(supervisor, model, required);
+    hosted = added.hosted;
     if (architecture == Architecture::encoder)
-      embedder = std::make_unique<DeviceEmbedder>(model, pool, added.seat);
+      embedder = std::make_unique<GpuEmbedder>(model, pool, added.hosted);
     else
-      reranker = std::make_unique<DeviceReranker>(model, pool, added.seat);
+      reranker = std::make_unique<GpuReranker>(model, pool, added.hosted);
     return added.failure;
   }
 
@@ -149,7 +151,7 @@ struct DeviceRig {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return condition();
   }
-  static bool comes_back(const DeviceSeat& of) {
+  static bool comes_back(const HostedModel& of) {
     return comes_true([&] { return of.is_on(); });
   }
 
@@ -165,6 +167,37 @@ struct DeviceRig {
   static asio::awaitable<void> keep(asio::awaitable<R> work, std::optional<R>& result) {
     result = co_await std::move(work);
   }
+};
+
+/// Holds back whatever a device computes until it is opened.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(guard_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void close() {
+    const std::lock_guard lock(guard_);
+    open_ = false;
+    waiting_ = 0;
+  }
+  void open() {
+    const std::lock_guard lock(guard_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void wait_for_somebody() {
+    std::unique_lock lock(guard_);
+    changed_.wait(lock, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  std::mutex guard_;
+  std::condition_variable changed_;
+  bool open_ = true;
+  int waiting_ = 0;
 };
 
 /// Texts of `words` words, each another one.

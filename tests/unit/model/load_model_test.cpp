@@ -1,4 +1,4 @@
-#include "adapters/model/encoder/loaded_model.hpp"
+#include "adapters/model/load_model.hpp"
 #include "model_files.hpp"
 
 #include <gtest/gtest.h>
@@ -107,24 +107,6 @@ TEST(LoadModel, ASlashAtTheEndIsNotTheName) {
   const testing::TempDirectory directory;
   testing::write_model(directory.path() / "my-model", {});
   EXPECT_EQ(load(directory.path().string() + "/my-model/").value()->info.name, "my-model");
-}
-
-TEST(Factory, MakesBothPorts) {
-  const testing::TempDirectory directory;
-  testing::write_model(directory.path() / "e", {});
-  testing::write_model(directory.path() / "r", {.architecture = Architecture::cross_encoder});
-  asio::thread_pool pool(1);
-  const auto embedder = load_embedder(directory.path() / "e", pool);
-  ASSERT_TRUE(embedder);
-  EXPECT_EQ((*embedder)->dimension(), 32u);
-  EXPECT_EQ((*embedder)->model_name(), "e");
-  EXPECT_EQ((*embedder)->words().vocabulary_size(), 65u);
-  const auto reranker = load_reranker(directory.path() / "r", pool);
-  ASSERT_TRUE(reranker);
-  EXPECT_EQ((*reranker)->model_name(), "r");
-  EXPECT_EQ(load_reranker(directory.path() / "e", pool).error().code, Errc::model_unsupported);
-  EXPECT_EQ(load_embedder(directory.path() / "r", pool).error().code, Errc::model_unsupported);
-  pool.join();
 }
 
 /// One way to spoil a sound model directory.

@@ -1,5 +1,5 @@
 // The published all-MiniLM-L6-v2, where scripts/deps has fetched it.
-#include "adapters/model/encoder/loaded_model.hpp"
+#include "adapters/model/load_model.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // One request's passages on several threads.
+#include "adapters/model/schedule/partial_scoring.hpp"
 #include "adapters/model/cpu_embedder.hpp"
 #include "adapters/model/cpu_reranker.hpp"
-#include "adapters/model/schedule/partial_scoring.hpp"
-#include "adapters/model/schedule/priority_pool.hpp"
+#include "adapters/model/schedule/model_pool.hpp"
 #include "support/run_loop.hpp"
 #include "watched_model.hpp"
 
@@ -74,16 +74,16 @@ struct Event {
   bool wait() const { return future.wait_for(20s) == std::future_status::ready; }
 };
 
-TEST(Scoring, TwoThreadsWorkOnOneRequestAtOnce) {
+TEST(PartialScoring, TwoThreadsWorkOnOneRequestAtOnce) {
   const auto watched = cross_encoder();
   const auto passages = passages_of(24);
   Event second;
   std::atomic<bool> met{false};
-  watched.encoder->before = [&](std::size_t number, const GoOn&) {
+  watched.encoder->before = [&](std::size_t number, const ShouldContinue&) {
     if (number == 2) second.set();
     if (number == 1) met = second.wait();
   };
-  asio::thread_pool pool(threads);
+  ModelPool pool(threads);
   CpuReranker reranker(watched.model, pool);
   asio::io_context loop{1};
   std::vector<float> scores;
@@ -94,12 +94,12 @@ TEST(Scoring, TwoThreadsWorkOnOneRequestAtOnce) {
   expect_near(scores, alone(watched, passages));
 }
 
-TEST(Scoring, AnswersAloneWhileEveryOtherThreadIsBusy) {
+TEST(PartialScoring, AnswersAloneWhileEveryOtherThreadIsBusy) {
   const auto watched = cross_encoder();
   const auto passages = passages_of(24);
-  asio::thread_pool pool(threads);
+  ModelPool pool(threads);
   Event occupied, let_go;
-  asio::post(pool, [&] {
+  asio::post(pool.threads(), [&] {
     occupied.set();
     let_go.wait();
   });
@@ -116,11 +116,11 @@ TEST(Scoring, AnswersAloneWhileEveryOtherThreadIsBusy) {
   expect_near(scores, alone(watched, passages));
 }
 
-TEST(Scoring, ManyRequestsAtOnceAllEndRight) {
+TEST(PartialScoring, ManyRequestsAtOnceAllEndRight) {
   const auto watched = cross_encoder();
   const auto passages = passages_of(9);
   const auto wanted = alone(watched, passages);
-  asio::thread_pool pool(threads);
+  ModelPool pool(threads);
   CpuReranker reranker(watched.model, pool);
   asio::io_context loop{1};
   int ended = 0;
@@ -137,30 +137,30 @@ TEST(Scoring, ManyRequestsAtOnceAllEndRight) {
   pool.join();
 }
 
-/// A Scoring whose second block stays with another thread until `release`.
+/// A PartialScoring whose second block stays with another thread until `release`.
 struct Held {
   testing::WatchedModel watched = cross_encoder();
   std::vector<std::string> passages = passages_of(24);
   Event entered, release;
-  std::shared_ptr<Scoring> scoring;
+  std::shared_ptr<PartialScoring> scoring;
   std::jthread other;
 
   explicit Held(Deadline until) {
-    watched.encoder->before = [this](std::size_t number, const GoOn&) {
+    watched.encoder->before = [this](std::size_t number, const ShouldContinue&) {
       if (number == 1) start_other();
       if (number == 2) entered.set(), release.wait();
     };
-    scoring = std::make_shared<Scoring>(watched.model, query, passages, until, threads);
+    scoring = std::make_shared<PartialScoring>(watched.model, query, passages, until, threads);
   }
   void start_other() {
-    other = std::jthread([this] { scoring->take_part(always); });
+    other = std::jthread([this] { scoring->run_worker(always); });
     EXPECT_TRUE(entered.wait());
   }
 };
 
-TEST(Scoring, AnswersInTimeWithWhatComesBeforeABlockThatIsNotFinished) {
+TEST(PartialScoring, AnswersInTimeWithWhatComesBeforeABlockThatIsNotFinished) {
   Held held(Deadline::after(300ms));
-  held.scoring->take_part(always);
+  held.scoring->run_worker(always);
   const auto scores = held.scoring->finish();
   held.release.set();
   held.other.join();
@@ -169,44 +169,44 @@ TEST(Scoring, AnswersInTimeWithWhatComesBeforeABlockThatIsNotFinished) {
   expect_near(scores, alone(held.watched, held.passages));
 }
 
-TEST(Scoring, WaitsForABlockThatIsBeingScored) {
+TEST(PartialScoring, WaitsForABlockThatIsBeingScored) {
   Held held(Deadline::never());
-  held.scoring->take_part(always);
+  held.scoring->run_worker(always);
   std::jthread later([&] { held.release.set(); });
   const auto scores = held.scoring->finish();
   EXPECT_EQ(scores.size(), held.passages.size());
   expect_near(scores, alone(held.watched, held.passages));
 }
 
-TEST(Scoring, EndsEveryThreadWhenOneIsToldTo) {
+TEST(PartialScoring, EndsEveryThreadWhenOneIsToldTo) {
   Held held(Deadline::never());
   int asked = 0;
-  held.scoring->take_part([&] { return ++asked < 20; });
+  held.scoring->run_worker([&] { return ++asked < 20; });
   held.release.set();
   held.other.join();
   const auto scores = held.scoring->finish();
   EXPECT_GE(scores.size(), 1u);
   EXPECT_LT(scores.size(), held.passages.size());
   const auto calls = held.watched.encoder->calls().size();
-  held.scoring->take_part(always);
+  held.scoring->run_worker(always);
   EXPECT_EQ(held.watched.encoder->calls().size(), calls) << "nothing is taken up afterwards";
 }
 
-TEST(Scoring, AScoreThatIsNotFiniteFailsTheRequestWhicheverThreadMadeIt) {
+TEST(PartialScoring, AScoreThatIsNotFiniteFailsTheRequestWhicheverThreadMadeIt) {
   Held held(Deadline::never());
   std::atomic<bool> spoilt{false};
   held.watched.encoder->after = [&](const PackedBatch&, std::span<float> out) {
     if (!spoilt.exchange(true)) out.back() = std::numeric_limits<float>::infinity();
   };
   held.release.set();
-  held.scoring->take_part(always);
+  held.scoring->run_worker(always);
   EXPECT_THROW((void)held.scoring->finish(), Refused);
 }
 
-TEST(Scoring, ShortPassagesWakeNobody) {
+TEST(PartialScoring, ShortPassagesWakeNobody) {
   const auto watched = cross_encoder();
   const auto wanted = [&](std::vector<std::string> passages) {
-    return Scoring(watched.model, query, std::move(passages), Deadline::never(), 8)
+    return PartialScoring(watched.model, query, std::move(passages), Deadline::never(), 8)
         .threads_wanted();
   };
   EXPECT_EQ(wanted({"mars"}), 1u);

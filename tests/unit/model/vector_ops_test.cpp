@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <initializer_list>
 #include <random>
+#include <set>
+#include <sstream>
+#include <string>
 #include <vector>
 
 namespace memseal::model {
@@ -41,7 +47,7 @@ struct Aligned {
   }
 };
 
-class EachIsa : public ::testing::TestWithParam<const Kernels*> {};
+class EachIsa : public ::testing::TestWithParam<const VectorOps*> {};
 
 TEST_P(EachIsa, GeluFollowsItsFormula) {
   Floats x;
@@ -129,7 +135,7 @@ std::vector<double> attend_in_double(const Floats& rows, std::size_t length, std
   return out;
 }
 
-void expect_attention(const Kernels& kernels, std::size_t length, std::size_t queries,
+void expect_attention(const VectorOps& kernels, std::size_t length, std::size_t queries,
                       std::size_t heads, std::size_t size) {
   const auto width = heads * size;
   const auto rows = random_floats(length * 3 * width, 1.2f, static_cast<unsigned>(length + size));
@@ -194,13 +200,39 @@ TEST_P(EachIsa, AttentionSurvivesLargeScores) {
   for (const float value : out) ASSERT_NEAR(value, 5, 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kernels, EachIsa, ::testing::ValuesIn(runnable_kernels()),
+INSTANTIATE_TEST_SUITE_P(VectorOps, EachIsa, ::testing::ValuesIn(runnable_vector_ops()),
                          [](const auto& info) { return std::string(info.param->isa); });
 
-TEST(Kernels, TheBestSetIsOneOfTheRunnable) {
-  const auto sets = runnable_kernels();
-  EXPECT_EQ(&best_kernels(), sets.front());
-  EXPECT_EQ(sets.back(), &kernels_baseline);
+#if defined(__x86_64__)
+// The kernel's list of what the CPU has is another source than the compiler's builtins.
+std::set<std::string> cpu_flags() {
+  std::ifstream file("/proc/cpuinfo");
+  std::set<std::string> flags;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("flags")) continue;
+    std::istringstream words(line.substr(line.find(':') + 1));
+    for (std::string word; words >> word;) flags.insert(word);
+    break;
+  }
+  return flags;
+}
+
+TEST(VectorOps, TheBestSetIsTheWidestThatTheSystemListsForThisCpu) {
+  const auto flags = cpu_flags();
+  ASSERT_TRUE(flags.contains("sse2")) << "/proc/cpuinfo lists no flags";
+  const auto has = [&](std::initializer_list<const char*> names) {
+    return std::all_of(names.begin(), names.end(),
+                       [&](auto* name) { return flags.contains(name); });
+  };
+  const std::string widest = has({"avx512f", "avx512dq", "avx512bw", "avx512vl"}) ? "avx512"
+                             : has({"avx2", "fma"})                               ? "avx2"
+                                                                                  : "baseline";
+  EXPECT_EQ(best_vector_ops().isa, widest);
+}
+#endif
+
+TEST(VectorOps, TheBaselineRunsOnEveryMachine) {
+  EXPECT_EQ(runnable_vector_ops().back(), &vector_ops_baseline);
 }
 
 }  // namespace

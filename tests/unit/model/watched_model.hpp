@@ -19,23 +19,25 @@ class WatchedEncoder final : public Encoder {
  public:
   std::unique_ptr<Encoder> real;
   /// On the calling thread, before the work: the call's number, from 1 on.
-  std::function<void(std::size_t number, const GoOn& go_on)> before = [](std::size_t,
-                                                                         const GoOn&) {};
+  std::function<void(std::size_t number, const ShouldContinue& should_continue)> before =
+      [](std::size_t, const ShouldContinue&) {};
   /// After it.
   std::function<void(const PackedBatch&, std::span<float> out)> after = [](const PackedBatch&,
                                                                            std::span<float>) {};
 
   std::string_view backend() const noexcept override { return real->backend(); }
   std::string_view isa() const noexcept override { return real->isa(); }
-  bool embed(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override {
-    before(note(batch), go_on);
-    const bool done = real->embed(batch, go_on, out);
+  bool embed(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override {
+    before(note(batch), should_continue);
+    const bool done = real->embed(batch, should_continue, out);
     after(batch, out);
     return done;
   }
-  bool score(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override {
-    before(note(batch), go_on);
-    const bool done = real->score(batch, go_on, out);
+  bool score(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override {
+    before(note(batch), should_continue);
+    const bool done = real->score(batch, should_continue, out);
     after(batch, out);
     return done;
   }
@@ -77,11 +79,11 @@ inline WatchedModel watched_model(const ModelSpec& spec) {
   info.hidden = spec.hidden;
   info.tokens_max = spec.positions;
   return {std::make_shared<const LoadedModel>(LoadedModel{
-              .config = config,
-              .words = text::WordPiece::from_vocabulary(vocabulary_text()).value(),
-              .weights = std::move(weights),
-              .encoder = std::move(watched),
-              .info = info}),
+              Checkpoint{.config = config,
+                         .words = text::WordPiece::from_vocabulary(vocabulary_text()).value(),
+                         .weights = std::move(weights),
+                         .info = info},
+              std::move(watched)}),
           encoder};
 }
 

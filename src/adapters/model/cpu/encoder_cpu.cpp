@@ -8,7 +8,8 @@
 #include <cmath>
 #include <mutex>
 
-// Of the OpenMP library that oneDNN brings along; its header comes with one compiler only.
+// From the OpenMP library that oneDNN links. Declared here, because only one compiler has its
+// header.
 extern "C" void omp_set_num_threads(int threads);
 
 namespace memseal::model {
@@ -17,14 +18,13 @@ namespace {
 
 using Floats = std::vector<float>;
 
-// Tokens that go through all layers together: small enough for the second-level cache, large
-// enough that reading the weights does not matter.
+// Tokens that go through all layers together: few enough for the second-level cache, many enough
+// that the cost of reading the weights does not matter.
 constexpr std::size_t group_tokens = 256;
-// Rows of the word table lie anywhere in a large file: the next ones are asked for while one is
-// read.
+// Rows of the word table lie anywhere in a large file, so they are prefetched this far ahead.
 constexpr std::size_t rows_ahead = 4;
 
-/// Floats on a cache line's boundary, with whatever they held before.
+/// Floats on a cache line's boundary.
 class Buffer {
  public:
   explicit Buffer(std::size_t count)
@@ -83,24 +83,28 @@ struct Last {
 
 /// One thread's working memory.
 struct Arena {
-  LinearLane lane;
+  LinearScratch linear;
   Buffer states, fused, context, inner, scratch;
   Arena(const dnnl::engine& engine, std::size_t tokens, const BertConfig& config)
-      : lane(engine), states(tokens * config.hidden), fused(tokens * 3 * config.hidden),
-        context(tokens * config.hidden), inner(rows_block * config.intermediate),
-        scratch(std::max(attention_scratch(tokens, config.head_size()), tokens * config.hidden)) {
-  }
+      : linear(engine),
+        states(tokens * config.hidden),
+        fused(tokens * 3 * config.hidden),
+        context(tokens * config.hidden),
+        inner(rows_block * config.intermediate),
+        scratch(std::max(attention_scratch(tokens, config.head_size()), tokens * config.hidden)) {}
 };
 
 class CpuEncoder final : public Encoder {
  public:
-  CpuEncoder(const BertConfig& config, const BertTensors& tensors, const Kernels& kernels,
+  CpuEncoder(const BertConfig& config, const BertTensors& tensors, const VectorOps& ops,
              Precision precision);
 
   std::string_view backend() const noexcept override { return "cpu"; }
   std::string_view isa() const noexcept override { return isa_; }
-  bool embed(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override;
-  bool score(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override;
+  bool embed(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override;
+  bool score(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override;
 
  private:
   struct Group {
@@ -112,7 +116,8 @@ class CpuEncoder final : public Encoder {
   Group next_group(const PackedBatch& batch, std::size_t first) const;
   void fetch_word(std::int32_t token) const;
   void look_up(const PackedBatch& batch, Group group, Arena& arena) const;
-  bool run_layers(const PackedBatch& batch, Group group, const GoOn& go_on, Arena& arena) const;
+  bool run_layers(const PackedBatch& batch, Group group, const ShouldContinue& should_continue,
+                  Arena& arena) const;
   void run_layer(const Layer& layer, const PackedBatch& batch, Group group, Arena& arena) const;
   void attend_first(const PackedBatch& batch, Group group, Arena& arena, float* states,
                     float* context) const;
@@ -122,12 +127,12 @@ class CpuEncoder final : public Encoder {
   void feed_forward(const Part& layer, float* states, const float* context, std::size_t rows,
                     Arena& arena) const;
   void add_norm(float* x, const float* y, const Norm& norm, std::size_t rows) const {
-    kernels_.add_norm(x, y, norm.gain.data(), norm.bias.data(),
-                      static_cast<float>(config_.layer_norm_eps), rows, config_.hidden);
+    ops_.add_norm(x, y, norm.gain.data(), norm.bias.data(),
+                  static_cast<float>(config_.layer_norm_eps), rows, config_.hidden);
   }
 
   BertConfig config_;
-  const Kernels& kernels_;
+  const VectorOps& ops_;
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   HugePages pages_;
   Tensor words_;
@@ -141,10 +146,13 @@ class CpuEncoder final : public Encoder {
   mutable std::vector<std::unique_ptr<Arena>> idle_;
 };
 
-CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors,
-                       const Kernels& kernels, Precision precision)
-    : config_(config), kernels_(kernels), words_(*tensors.words),
-      positions_(tensors.positions->floats()), types_(tensors.types->floats()),
+CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors, const VectorOps& ops,
+                       Precision precision)
+    : config_(config),
+      ops_(ops),
+      words_(*tensors.words),
+      positions_(tensors.positions->floats()),
+      types_(tensors.types->floats()),
       norm_(tensors.norm),
       arena_tokens_(rows_padded(std::max(group_tokens, config.positions))) {
   omp_set_num_threads(1);
@@ -161,12 +169,12 @@ CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors,
   if (cross)
     last_ = std::make_unique<Last>(tensors.layers.back(), tensors, shapes,
                                    shape(hidden, 2 * hidden));
-  isa_ = std::string(kernels.isa) + " + oneDNN " + std::string(shapes.square->implementation()) +
+  isa_ = std::string(ops.isa) + " + oneDNN " + std::string(shapes.square->implementation()) +
          (precision == Precision::bf16 ? " bf16" : "");
 }
 
 std::unique_ptr<Arena> CpuEncoder::take_arena() const {
-  // Per thread, and oneDNN would otherwise start a team of spinning threads here.
+  // For each thread, because oneDNN would otherwise start a team of spinning threads here.
   omp_set_num_threads(1);
   {
     const std::lock_guard lock(guard_);
@@ -220,41 +228,41 @@ void CpuEncoder::look_up(const PackedBatch& batch, Group group, Arena& arena) co
   add_norm(arena.states.get(), nullptr, norm_, rows);
 }
 
-bool CpuEncoder::run_layers(const PackedBatch& batch, Group group, const GoOn& go_on,
-                            Arena& arena) const {
+bool CpuEncoder::run_layers(const PackedBatch& batch, Group group,
+                            const ShouldContinue& should_continue, Arena& arena) const {
   look_up(batch, group, arena);
   for (const auto& layer : layers_) {
-    if (!go_on()) return false;
+    if (!should_continue()) return false;
     run_layer(layer, batch, group, arena);
   }
-  return go_on();
+  return should_continue();
 }
 
 void CpuEncoder::run_layer(const Layer& layer, const PackedBatch& batch, Group group,
                            Arena& arena) const {
   const auto hidden = config_.hidden;
   const auto origin = batch.starts[group.first], rows = batch.starts[group.last] - origin;
-  layer.fused.apply(arena.lane, arena.states.get(), rows, arena.fused.get());
+  layer.fused.apply(arena.linear, arena.states.get(), rows, arena.fused.get());
   for (auto i = group.first; i < group.last; ++i) {
     const auto at = batch.starts[i] - origin;
     const float* const query = arena.fused.get() + at * 3 * hidden;
-    kernels_.attend({.query = query,
-                     .key = query + hidden,
-                     .value = query + 2 * hidden,
-                     .query_stride = 3 * hidden,
-                     .key_stride = 3 * hidden,
-                     .queries = batch.length(i),
-                     .keys = batch.length(i),
-                     .heads = config_.heads,
-                     .head_size = config_.head_size(),
-                     .out = arena.context.get() + at * hidden,
-                     .out_stride = hidden,
-                     .scratch = arena.scratch.get()});
+    ops_.attend({.query = query,
+                 .key = query + hidden,
+                 .value = query + 2 * hidden,
+                 .query_stride = 3 * hidden,
+                 .key_stride = 3 * hidden,
+                 .queries = batch.length(i),
+                 .keys = batch.length(i),
+                 .heads = config_.heads,
+                 .head_size = config_.head_size(),
+                 .out = arena.context.get() + at * hidden,
+                 .out_stride = hidden,
+                 .scratch = arena.scratch.get()});
   }
   feed_forward(layer, arena.states.get(), arena.context.get(), rows, arena);
 }
 
-// The second half of a layer, by blocks of rows that stay in the cache from start to end.
+// The second half of a layer, in blocks of rows that stay in the cache from start to end.
 template <class Part>
 void CpuEncoder::feed_forward(const Part& layer, float* states, const float* context,
                               std::size_t rows, Arena& arena) const {
@@ -264,23 +272,24 @@ void CpuEncoder::feed_forward(const Part& layer, float* states, const float* con
   for (std::size_t first = 0; first < rows; first += rows_block) {
     const auto here = std::min(rows_block, rows - first);
     float* const x = states + first * hidden;
-    layer.attention_out.apply(arena.lane, context + first * hidden, here, scratch);
+    layer.attention_out.apply(arena.linear, context + first * hidden, here, scratch);
     add_norm(x, scratch, layer.attention_norm, here);
-    layer.intermediate.apply(arena.lane, x, here, inner);
-    kernels_.gelu(inner, here * config_.intermediate);
-    layer.out.apply(arena.lane, inner, here, scratch);
+    layer.intermediate.apply(arena.linear, x, here, inner);
+    ops_.gelu(inner, here * config_.intermediate);
+    layer.out.apply(arena.linear, inner, here, scratch);
     add_norm(x, scratch, layer.out_norm, here);
   }
 }
 
-bool CpuEncoder::embed(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const {
+bool CpuEncoder::embed(const PackedBatch& batch, const ShouldContinue& should_continue,
+                       std::span<float> out) const {
   const auto hidden = config_.hidden;
   MEMSEAL_ASSERT(last_ == nullptr && out.size() == batch.size() * hidden);
   auto arena = take_arena();
   bool done = true;
   for (std::size_t i = 0; i < batch.size() && done;) {
     const auto group = next_group(batch, i);
-    done = run_layers(batch, group, go_on, *arena);
+    done = run_layers(batch, group, should_continue, *arena);
     const float* state = arena->states.get();
     for (; i < group.last; ++i) {
       const auto sum = out.subspan(i * hidden, hidden);
@@ -297,36 +306,38 @@ bool CpuEncoder::embed(const PackedBatch& batch, const GoOn& go_on, std::span<fl
   return done;
 }
 
-// Keys and values of all tokens, but only the first token of each sequence asks.
+// Keys and values of all tokens, but queries of the first token of each sequence only, because the
+// head reads no other state.
 void CpuEncoder::attend_first(const PackedBatch& batch, Group group, Arena& arena, float* states,
                               float* context) const {
   const auto hidden = config_.hidden;
   const auto origin = batch.starts[group.first], rows = batch.starts[group.last] - origin;
-  last_->key_value.apply(arena.lane, arena.states.get(), rows, arena.fused.get());
+  last_->key_value.apply(arena.linear, arena.states.get(), rows, arena.fused.get());
   for (auto i = group.first; i < group.last; ++i)
     std::copy_n(arena.states.get() + (batch.starts[i] - origin) * hidden, hidden,
                 states + i * hidden);
   const auto count = group.last - group.first;
   std::copy_n(states + group.first * hidden, count * hidden, arena.states.get());
-  last_->query.apply(arena.lane, arena.states.get(), count, arena.context.get());
+  last_->query.apply(arena.linear, arena.states.get(), count, arena.context.get());
   for (auto i = group.first; i < group.last; ++i) {
     const float* const key = arena.fused.get() + (batch.starts[i] - origin) * 2 * hidden;
-    kernels_.attend({.query = arena.context.get() + (i - group.first) * hidden,
-                     .key = key,
-                     .value = key + hidden,
-                     .query_stride = hidden,
-                     .key_stride = 2 * hidden,
-                     .queries = 1,
-                     .keys = batch.length(i),
-                     .heads = config_.heads,
-                     .head_size = config_.head_size(),
-                     .out = context + i * hidden,
-                     .out_stride = hidden,
-                     .scratch = arena.scratch.get()});
+    ops_.attend({.query = arena.context.get() + (i - group.first) * hidden,
+                 .key = key,
+                 .value = key + hidden,
+                 .query_stride = hidden,
+                 .key_stride = 2 * hidden,
+                 .queries = 1,
+                 .keys = batch.length(i),
+                 .heads = config_.heads,
+                 .head_size = config_.head_size(),
+                 .out = context + i * hidden,
+                 .out_stride = hidden,
+                 .scratch = arena.scratch.get()});
   }
 }
 
-bool CpuEncoder::score(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const {
+bool CpuEncoder::score(const PackedBatch& batch, const ShouldContinue& should_continue,
+                       std::span<float> out) const {
   const auto hidden = config_.hidden;
   MEMSEAL_ASSERT(last_ != nullptr && out.size() == batch.size());
   auto arena = take_arena();
@@ -335,7 +346,7 @@ bool CpuEncoder::score(const PackedBatch& batch, const GoOn& go_on, std::span<fl
   bool done = true;
   for (std::size_t i = 0; i < batch.size() && done;) {
     const auto group = next_group(batch, i);
-    done = run_layers(batch, group, go_on, *arena);
+    done = run_layers(batch, group, should_continue, *arena);
     if (done) attend_first(batch, group, *arena, states.get(), context.get());
     i = group.last;
   }
@@ -348,7 +359,7 @@ void CpuEncoder::finish(float* states, float* context, std::size_t rows, Arena& 
                         std::span<float> out) const {
   const auto hidden = config_.hidden;
   feed_forward(*last_, states, context, rows, arena);
-  last_->pooler.apply(arena.lane, states, rows, context);
+  last_->pooler.apply(arena.linear, states, rows, context);
   for (std::size_t i = 0; i < rows; ++i) {
     double logit = last_->classifier_bias;
     for (std::size_t k = 0; k < hidden; ++k)
@@ -360,8 +371,8 @@ void CpuEncoder::finish(float* states, float* context, std::size_t rows, Arena& 
 }  // namespace
 
 std::unique_ptr<Encoder> make_cpu_encoder(const BertConfig& config, const BertTensors& tensors,
-                                          const Kernels& kernels, Precision precision) {
-  return std::make_unique<CpuEncoder>(config, tensors, kernels, precision);
+                                          const VectorOps& ops, Precision precision) {
+  return std::make_unique<CpuEncoder>(config, tensors, ops, precision);
 }
 
 }  // namespace memseal::model

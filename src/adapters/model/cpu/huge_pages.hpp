@@ -4,9 +4,9 @@
 
 namespace memseal::model {
 
-/// Memory for what is read over and over from end to end (packed weights): large pages where the
-/// system has them, so that the hardware's prefetch does not stop every 4 KiB. Pieces live as long
-/// as the pool. Not for several threads at once.
+/// Memory for data that is read over and over from end to end (packed weights). It lies on large
+/// pages where the system has them, so that the hardware's prefetch does not stop every 4 KiB.
+/// Lifetime: pieces live as long as the object. Thread: one at a time.
 class HugePages {
  public:
   HugePages() = default;

@@ -17,13 +17,13 @@ dnnl::memory::dim dim(std::size_t extent) { return static_cast<dnnl::memory::dim
 
 dnnl::primitive_attr attributes() {
   dnnl::primitive_attr attr;
-  // oneDNN's own scratchpad belongs to the thread that made the primitive, not to the one that
-  // runs it.
+  // oneDNN's own scratchpad belongs to the thread that made the primitive, but any thread may run
+  // it.
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   return attr;
 }
 
-/// Rounds to the nearest of the upper halves, ties to even; finite numbers only.
+/// fp32 to bf16: rounds to nearest, ties to even. REQUIRES: finite numbers.
 void narrow(const float* from, std::size_t count, std::uint16_t* to) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto bits = std::bit_cast<std::uint32_t>(from[i]);
@@ -33,10 +33,10 @@ void narrow(const float* from, std::size_t count, std::uint16_t* to) {
 
 }  // namespace
 
-void* LinearLane::take(std::size_t bytes) {
+void* LinearScratch::take(std::size_t bytes) {
   constexpr std::uintptr_t line = 64;
-  scratch.resize(std::max(scratch.size(), bytes + line));
-  const auto start = reinterpret_cast<std::uintptr_t>(scratch.data());
+  memory.resize(std::max(memory.size(), bytes + line));
+  const auto start = reinterpret_cast<std::uintptr_t>(memory.data());
   return reinterpret_cast<void*>((start + line - 1) & ~(line - 1));
 }
 
@@ -44,7 +44,7 @@ LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t
                          Precision precision)
     : engine_(engine), in_(in), out_(out), factors_(precision == Precision::bf16 ? bf16 : f32),
       bias_desc_({1, dim(out)}, f32, Tag::ab) {
-  // The layout that suits whole blocks holds for all: the weights are packed once.
+  // Weights are packed once, in the layout that is best for whole blocks.
   const dnnl::memory::desc any({dim(in), dim(out)}, factors_, Tag::any);
   const dnnl::memory::desc from({dim(rows_block), dim(in)}, factors_, Tag::ab);
   const dnnl::memory::desc to({dim(rows_block), dim(out)}, f32, Tag::ab);
@@ -67,8 +67,8 @@ LinearShape::Product LinearShape::make(std::size_t rows) const {
 }
 
 std::unordered_map<int, dnnl::memory>& LinearShape::arguments_of(const Product& product,
-                                                                 LinearLane& lane) const {
-  auto& arguments = lane.arguments[&product];
+                                                                 LinearScratch& scratch) const {
+  auto& arguments = scratch.arguments[&product];
   if (arguments.empty()) {
     arguments[DNNL_ARG_SRC] = dnnl::memory(product.from, engine_, DNNL_MEMORY_NONE);
     arguments[DNNL_ARG_DST] = dnnl::memory(product.to, engine_, DNNL_MEMORY_NONE);
@@ -101,26 +101,26 @@ Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<D
   stream.wait();
 }
 
-void Linear::apply(LinearLane& lane, const float* from, std::size_t rows, float* to) const {
+void Linear::apply(LinearScratch& scratch, const float* from, std::size_t rows, float* to) const {
   for (std::size_t first = 0; first < rows; first += rows_block) {
     const auto here = std::min(rows_padded(rows - first), rows_block);
     const auto& product = shape_->products_[here / rows_step - 1];
     void* source = const_cast<float*>(from + first * shape_->in());
     if (shape_->factors_ == bf16) {
-      lane.halves.resize(std::max(lane.halves.size(), here * shape_->in()));
+      scratch.halves.resize(std::max(scratch.halves.size(), here * shape_->in()));
       const auto used = std::min(here, rows - first) * shape_->in();
-      narrow(from + first * shape_->in(), used, lane.halves.data());
-      source = lane.halves.data();
+      narrow(from + first * shape_->in(), used, scratch.halves.data());
+      source = scratch.halves.data();
     }
-    auto& arguments = shape_->arguments_of(product, lane);
+    auto& arguments = shape_->arguments_of(product, scratch);
     arguments[DNNL_ARG_SRC].set_data_handle(source);
     arguments[DNNL_ARG_DST].set_data_handle(to + first * shape_->out());
-    arguments[DNNL_ARG_SCRATCHPAD].set_data_handle(lane.take(product.scratch.get_size()));
+    arguments[DNNL_ARG_SCRATCHPAD].set_data_handle(scratch.take(product.scratch.get_size()));
     arguments[DNNL_ARG_WEIGHTS] = weights_;
     arguments[DNNL_ARG_BIAS] = bias_;
-    product.run.execute(lane.stream, arguments);
+    product.run.execute(scratch.stream, arguments);
   }
-  lane.stream.wait();
+  scratch.stream.wait();
 }
 
 }  // namespace memseal::model

@@ -3,7 +3,7 @@
 // or of bf16 numbers summed in fp32.
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/cpu/huge_pages.hpp"
-#include "adapters/model/factory.hpp"
+#include "adapters/model/encoder/load_options.hpp"
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -18,24 +18,26 @@
 
 namespace memseal::model {
 
-/// Rows of one call: whole blocks of `rows_block`, then one of a multiple of `rows_step`. A
-/// caller's buffers have room for rows up to the next multiple of rows_step, whatever they hold.
+/// Rows of one call: whole blocks of `rows_block`, then one of a multiple of `rows_step`.
+/// REQUIRES: a caller's buffers have room for rows up to the next multiple of rows_step; the
+/// content of the rows beyond does not matter.
 inline constexpr std::size_t rows_block = 128, rows_step = 16;
 
 constexpr std::size_t rows_padded(std::size_t rows) {
   return (rows + rows_step - 1) / rows_step * rows_step;
 }
 
-/// What one thread needs to run dense layers: a stream and scratch. One thread at a time.
-struct LinearLane {
-  explicit LinearLane(const dnnl::engine& engine) : stream(engine) {}
+/// Working memory of one thread that runs dense layers. Thread: one at a time.
+struct LinearScratch {
+  explicit LinearScratch(const dnnl::engine& engine) : stream(engine) {}
   dnnl::stream stream;
-  std::vector<std::byte> scratch;
+  std::vector<std::byte> memory;
   std::vector<std::uint16_t> halves;  ///< a block of rows in bf16
-  /// What each product was called with last: to make these anew costs as much as a small product.
+  /// The arguments of each product's last call, kept because making them costs as much as a small
+  /// product.
   std::unordered_map<const void*, std::unordered_map<int, dnnl::memory>> arguments;
 
-  /// The scratch, at least as large and on a cache line's boundary; the same memory each time.
+  /// At least `bytes` bytes of scratch on a cache line's boundary: the same memory in each call.
   void* take(std::size_t bytes);
 };
 
@@ -50,7 +52,7 @@ class LinearShape {
   std::size_t out() const noexcept { return out_; }
   const dnnl::engine& engine() const noexcept { return engine_; }
   const dnnl::memory::desc& weights_desc() const noexcept { return weights_desc_; }
-  /// oneDNN's name of the code it chose.
+  /// oneDNN's name for the code that it chose.
   std::string_view implementation() const noexcept { return implementation_; }
 
  private:
@@ -61,7 +63,7 @@ class LinearShape {
   };
   Product make(std::size_t rows) const;
   std::unordered_map<int, dnnl::memory>& arguments_of(const Product& product,
-                                                      LinearLane& lane) const;
+                                                      LinearScratch& scratch) const;
 
   dnnl::engine engine_;
   std::size_t in_, out_;
@@ -74,13 +76,13 @@ class LinearShape {
 /// One dense layer, or several side by side that read the same input.
 class Linear {
  public:
-  /// The outputs of `parts` follow each other; their widths add up to the shape's `out`. The packed
-  /// weights lie in `pages`, which outlive it.
+  /// The outputs of `parts` follow each other; their widths add up to the shape's `out`.
+  /// Lifetime: the packed weights lie in `pages`, which outlive the layer.
   Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts,
          HugePages& pages);
 
   /// to[rows, out] = from[rows, in] W' + b.
-  void apply(LinearLane& lane, const float* from, std::size_t rows, float* to) const;
+  void apply(LinearScratch& scratch, const float* from, std::size_t rows, float* to) const;
   std::string_view implementation() const noexcept { return shape_->implementation(); }
 
  private:

@@ -107,9 +107,10 @@ class ReferenceEncoder final : public Encoder {
   std::string_view backend() const noexcept override { return "reference"; }
   std::string_view isa() const noexcept override { return "scalar"; }
 
-  bool embed(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override {
+  bool embed(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override {
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (!go_on()) return false;
+      if (!should_continue()) return false;
       const auto states = forward(batch.tokens(i), batch.segment_b[i]);
       std::vector<double> sum(config_.hidden);
       for (std::size_t t = 0; t < states.rows; ++t)
@@ -122,10 +123,11 @@ class ReferenceEncoder final : public Encoder {
     return true;
   }
 
-  bool score(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override {
+  bool score(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override {
     MEMSEAL_ASSERT(head_.size() == 2);
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (!go_on()) return false;
+      if (!should_continue()) return false;
       auto first = forward(batch.tokens(i), batch.segment_b[i]);
       first.rows = 1;
       first.values.resize(first.width);

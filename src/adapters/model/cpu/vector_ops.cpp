@@ -1,7 +1,5 @@
 #include "adapters/model/cpu/vector_ops.hpp"
 
-#include "adapters/model/factory.hpp"
-
 namespace memseal::model {
 
 namespace {
@@ -18,31 +16,22 @@ std::size_t attention_scratch(std::size_t keys, std::size_t head_size) {
          block_rows_max * (columns + width + padded(head_size, lanes_max));
 }
 
-std::vector<const Kernels*> runnable_kernels() {
-  std::vector<const Kernels*> sets;
+std::vector<const VectorOps*> runnable_vector_ops() {
+  std::vector<const VectorOps*> sets;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    sets.push_back(&kernels_avx512);
+    sets.push_back(&vector_ops_avx512);
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    sets.push_back(&kernels_avx2);
+    sets.push_back(&vector_ops_avx2);
 #endif
-  sets.push_back(&kernels_baseline);
+  sets.push_back(&vector_ops_baseline);
   return sets;
 }
 
-bool has_fast_bf16() noexcept {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
-}
-
-const Kernels& best_kernels() {
-  static const Kernels& best = *runnable_kernels().front();
+const VectorOps& best_vector_ops() {
+  static const VectorOps& best = *runnable_vector_ops().front();
   return best;
 }
 

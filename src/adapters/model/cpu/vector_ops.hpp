@@ -1,5 +1,5 @@
 #pragma once
-// What oneDNN does not do well: attention, GELU and LayerNorm in vector code, chosen at run time.
+// Attention, GELU and LayerNorm in vector code, chosen at run time, because oneDNN is slow at them.
 #include <cstddef>
 #include <vector>
 
@@ -22,8 +22,8 @@ struct Attention {
 /// Floats of scratch for any call with at most these sizes.
 std::size_t attention_scratch(std::size_t keys, std::size_t head_size);
 
-/// One instruction set's kernels. Any thread; all sizes are allowed, fast for multiples of 16.
-struct Kernels {
+/// One instruction set's functions. All sizes are allowed; multiples of 16 are fast. Thread: any.
+struct VectorOps {
   const char* isa;
   /// x = gelu(x) = x/2 (1 + erf(x/sqrt 2)); absolute error below 2e-6 for |x| <= 12.
   void (*gelu)(float* x, std::size_t count);
@@ -33,11 +33,11 @@ struct Kernels {
   void (*attend)(const Attention& attention);
 };
 
-/// The best set that this machine runs; the same for the life of the process.
-const Kernels& best_kernels();
-/// Every set that this machine runs, the best first; for tests.
-std::vector<const Kernels*> runnable_kernels();
+/// The fastest set that this machine runs; the same for the life of the process.
+const VectorOps& best_vector_ops();
+/// Every set that this machine runs, the fastest first; for tests.
+std::vector<const VectorOps*> runnable_vector_ops();
 
-extern const Kernels kernels_avx512, kernels_avx2, kernels_baseline;
+extern const VectorOps vector_ops_avx512, vector_ops_avx2, vector_ops_baseline;
 
 }  // namespace memseal::model

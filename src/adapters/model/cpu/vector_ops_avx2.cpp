@@ -20,6 +20,6 @@
 
 namespace memseal::model {
 
-const Kernels kernels_avx2 = {"avx2", avx2::gelu, avx2::add_norm, avx2::attend};
+const VectorOps vector_ops_avx2 = {"avx2", avx2::gelu, avx2::add_norm, avx2::attend};
 
 }  // namespace memseal::model

@@ -20,6 +20,6 @@
 
 namespace memseal::model {
 
-const Kernels kernels_avx512 = {"avx512", avx512::gelu, avx512::add_norm, avx512::attend};
+const VectorOps vector_ops_avx512 = {"avx512", avx512::gelu, avx512::add_norm, avx512::attend};
 
 }  // namespace memseal::model

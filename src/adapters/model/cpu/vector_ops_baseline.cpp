@@ -7,6 +7,7 @@
 
 namespace memseal::model {
 
-const Kernels kernels_baseline = {"baseline", baseline::gelu, baseline::add_norm, baseline::attend};
+const VectorOps vector_ops_baseline = {"baseline", baseline::gelu, baseline::add_norm,
+                                       baseline::attend};
 
 }  // namespace memseal::model

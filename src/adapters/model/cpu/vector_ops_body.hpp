@@ -1,8 +1,8 @@
 #pragma once
-// Each kernels_<isa>.cpp includes this once, after naming its namespace (MEMSEAL_ISA), its lanes
-// (MEMSEAL_LANES) and the rows of its register block (MEMSEAL_ROWS), and after switching its
-// instruction set on. Nothing of the standard library may be instantiated
-// here: the linker could choose that copy for a machine that cannot run it.
+// Each vector_ops_<isa>.cpp includes this once, after it names its namespace (MEMSEAL_ISA), its
+// lanes (MEMSEAL_LANES) and the rows of its register block (MEMSEAL_ROWS), and switches its
+// instruction set on. NOTE: instantiate nothing of the standard library here, because the linker
+// could choose this copy for a machine that cannot run it.
 
 namespace memseal::model::MEMSEAL_ISA {
 namespace {
@@ -36,7 +36,7 @@ MEMSEAL_INLINE Vec lesser(Vec a, Vec b) { return a < b ? a : b; }
   __builtin_shufflevector(v, v, 0 ^ step, 1 ^ step, 2 ^ step, 3 ^ step)
 #endif
 
-// Halving: adding lane after lane would wait for each sum.
+// Halving: adding pool after pool would wait for each sum.
 MEMSEAL_INLINE float sum_of(Vec v) {
 #if MEMSEAL_LANES >= 16
   v += MEMSEAL_SWAP(v, 8);

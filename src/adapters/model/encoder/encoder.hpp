@@ -1,5 +1,6 @@
 #pragma once
-// The one seam between what is asked of a BERT and what computes it.
+// What the CPU backend, the reference backend and the blocking GPU encoder have in common. The
+// service's path to a GPU is another one, gpu/hosted_model.hpp, because there no thread waits.
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -16,7 +17,7 @@ struct PackedBatch {
   std::vector<std::size_t> starts{0};
   std::vector<std::size_t> segment_b;
 
-  /// A sequence without a second part has `second` = its length.
+  /// `second`: index of the first token of type 1; the sequence's length if there is none.
   void add(std::span<const std::int32_t> tokens, std::size_t second) {
     ids.insert(ids.end(), tokens.begin(), tokens.end());
     starts.push_back(ids.size());
@@ -31,25 +32,26 @@ struct PackedBatch {
   }
 };
 
-/// Called every few milliseconds of work; false ends the work at once.
-using GoOn = std::function<bool()>;
+/// Asked every few milliseconds of work; false ends the work at once.
+using ShouldContinue = std::function<bool()>;
 
-/// One BERT and the arithmetic that computes it. Immutable: any number of threads at once, one
-/// call being one thread's work. Ids are below the vocabulary's size and sequences hold 2 tokens
-/// to the model's positions (asserted).
+/// One BERT and the arithmetic that computes it.
+/// Thread: immutable; any number of threads at once. One call is one thread's work.
+/// REQUIRES: ids are below the vocabulary's size, and a sequence has 2 tokens to the model's
+/// positions (asserted).
 class Encoder {
  public:
   virtual ~Encoder() = default;
   virtual std::string_view backend() const noexcept = 0;
-  /// The instruction set that was chosen at run time.
+  /// The instruction set that was chosen at run time, or the GPU.
   virtual std::string_view isa() const noexcept = 0;
   /// Writes the mean of each sequence's last states with L2 norm 1: out[size, hidden].
-  /// False when `go_on` ended it: `out` is then unspecified.
-  virtual bool embed(const PackedBatch& batch, const GoOn& go_on,
+  /// False when `should_continue` ended the call: `out` is then unspecified.
+  virtual bool embed(const PackedBatch& batch, const ShouldContinue& should_continue,
                      std::span<float> out) const = 0;
   /// Writes classifier(tanh(pooler(first state))) of each sequence, a raw logit: out[size].
-  /// Only for a cross-encoder (asserted).
-  virtual bool score(const PackedBatch& batch, const GoOn& go_on,
+  /// False as for embed(). REQUIRES: the model is a cross-encoder (asserted).
+  virtual bool score(const PackedBatch& batch, const ShouldContinue& should_continue,
                      std::span<float> out) const = 0;
 };
 

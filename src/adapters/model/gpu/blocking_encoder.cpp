@@ -11,29 +11,33 @@ namespace memseal::model {
 
 namespace {
 
-class DeviceEncoder final : public Encoder {
+class BlockingEncoder final : public Encoder {
  public:
-  DeviceEncoder(const kernels::Shape& shape, const kernels::ReadPart& read,
-                std::shared_ptr<kernels::Device> device, const kernels::EngineOptions& options)
+  BlockingEncoder(const kernels::Shape& shape, const kernels::ReadPart& read,
+                  std::shared_ptr<kernels::Device> device, const kernels::EngineOptions& options)
       : engine_(std::make_unique<kernels::Engine>(std::move(device), shape, read, options)),
-        isa_(isa_of(engine_->device())), scores_(shape.cross_encoder) {}
+        isa_(isa_of(engine_->device())),
+        scores_(shape.cross_encoder) {}
 
   std::string_view backend() const noexcept override { return "cuda"; }
   std::string_view isa() const noexcept override { return isa_; }
 
-  bool embed(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override {
+  bool embed(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override {
     MEMSEAL_ASSERT(!scores_);
-    return run(batch, go_on, out);
+    return run(batch, should_continue, out);
   }
 
-  bool score(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const override {
+  bool score(const PackedBatch& batch, const ShouldContinue& should_continue,
+             std::span<float> out) const override {
     MEMSEAL_ASSERT(scores_);
-    return run(batch, go_on, out);
+    return run(batch, should_continue, out);
   }
 
  private:
-  bool run(const PackedBatch& batch, const GoOn& go_on, std::span<float> out) const {
-    if (!go_on()) return false;
+  bool run(const PackedBatch& batch, const ShouldContinue& should_continue,
+           std::span<float> out) const {
+    if (!should_continue()) return false;
     try {
       const auto values = engine_->run(to_kernels(batch));
       MEMSEAL_ASSERT(values.size() == out.size());
@@ -51,13 +55,13 @@ class DeviceEncoder final : public Encoder {
 
 }  // namespace
 
-std::unique_ptr<Encoder> make_device_encoder(const BertConfig& config, const BertTensors& tensors,
-                                             std::size_t tokens_max,
-                                             std::shared_ptr<kernels::Device> device,
-                                             const kernels::EngineOptions& options) {
+std::unique_ptr<Encoder> make_blocking_encoder(const BertConfig& config, const BertTensors& tensors,
+                                               std::size_t tokens_max,
+                                               std::shared_ptr<kernels::Device> device,
+                                               const kernels::EngineOptions& options) {
   const auto shape = shape_of(config, tokens_max);
-  return std::make_unique<DeviceEncoder>(shape, reader_of(tensors, shape), std::move(device),
-                                         options);
+  return std::make_unique<BlockingEncoder>(shape, reader_of(tensors, shape), std::move(device),
+                                           options);
 }
 
 }  // namespace memseal::model

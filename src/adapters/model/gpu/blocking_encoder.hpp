@@ -10,12 +10,14 @@
 
 namespace memseal::model {
 
-/// A BERT on a GPU, whose caller waits for it: for tools and tests. A call is not interrupted;
-/// `go_on` is asked before it. Calls of several threads share batches. Throws DeviceError here, and
-/// Outage{unavailable} when a call fails. `tensors` are read here only.
-std::unique_ptr<Encoder> make_device_encoder(const BertConfig& config, const BertTensors& tensors,
-                                             std::size_t tokens_max,
-                                             std::shared_ptr<kernels::Device> device,
-                                             const kernels::EngineOptions& options = {});
+/// Makes an encoder on a GPU whose callers wait for it: for tools and tests.
+/// `should_continue` is asked once, before the GPU starts, because a running call cannot be
+/// interrupted. Calls of several threads share batches. A call that fails throws
+/// Outage{unavailable}.
+/// Throws DeviceError. Lifetime: `tensors` are read here only.
+std::unique_ptr<Encoder> make_blocking_encoder(const BertConfig& config, const BertTensors& tensors,
+                                               std::size_t tokens_max,
+                                               std::shared_ptr<kernels::Device> device,
+                                               const kernels::EngineOptions& options = {});
 
 }  // namespace memseal::model

@@ -72,7 +72,7 @@ kernels::ReadPart reader_of(const BertTensors& tensors, const kernels::Shape& sh
   return [&tensors, positions = shape.positions * shape.hidden](Part part, std::size_t layer) {
     const auto* const tensor = part_of(tensors, part, layer);
     MEMSEAL_ASSERT(tensor != nullptr);
-    // Of the table of positions only the rows that inputs reach.
+    // Of the table of positions, read only the rows that inputs reach.
     std::vector<float> values(part == Part::positions ? positions : tensor->count());
     tensor->read(0, values);
     return values;

@@ -1,5 +1,5 @@
 #pragma once
-// What the kernels need to know of a BERT.
+// Converts between a checkpoint and what the kernels read.
 #include "adapters/model/checkpoint/bert_config.hpp"
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/encoder/encoder.hpp"
@@ -11,10 +11,10 @@
 
 namespace memseal::model {
 
-/// `tokens_max`: longest sequence that will be asked for, specials included.
+/// `tokens_max`: the longest sequence that a request may have, specials included.
 kernels::Shape shape_of(const BertConfig& config, std::size_t tokens_max);
 
-/// Reads what `shape` needs of `tensors`, which outlive what is returned.
+/// Reads the parts that `shape` needs. Lifetime: `tensors` outlive the returned function.
 kernels::ReadPart reader_of(const BertTensors& tensors, const kernels::Shape& shape);
 
 kernels::Batch to_kernels(PackedBatch batch);

@@ -12,15 +12,15 @@ std::shared_ptr<kernels::Device> open_first() { return kernels::open_cuda(); }
 
 }  // namespace
 
-std::optional<Device> parse_device(std::string_view name) noexcept {
-  if (name == "cpu") return Device::cpu;
-  if (name == "auto") return Device::automatic;
-  if (name == "cuda") return Device::cuda;
+std::optional<DeviceChoice> parse_device(std::string_view name) noexcept {
+  if (name == "cpu") return DeviceChoice::cpu;
+  if (name == "auto") return DeviceChoice::automatic;
+  if (name == "cuda") return DeviceChoice::cuda;
   return std::nullopt;
 }
 
-std::shared_ptr<DeviceHost> make_device_host(runtime::Metrics* metrics) {
-  return std::make_shared<DeviceHost>(open_first, DeviceHostOptions(), metrics);
+std::shared_ptr<GpuSupervisor> make_gpu_supervisor(runtime::Metrics* metrics) {
+  return std::make_shared<GpuSupervisor>(open_first, GpuSupervisorOptions(), metrics);
 }
 
 DeviceReport look_for_device() {
@@ -29,7 +29,7 @@ DeviceReport look_for_device() {
     return {true, describe(kernels::info_of(*device)), ""};
   } catch (...) {
     const auto why = device_error_of(std::current_exception());
-    return {false, why.what(), mend_of(why.fault())};
+    return {false, why.what(), fix_of(why.fault())};
   }
 }
 

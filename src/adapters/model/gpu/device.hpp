@@ -1,5 +1,6 @@
 #pragma once
-// Whether a GPU computes the models of this process, and who keeps it.
+// Finding the GPU of this process, and the object that owns it.
+#include "adapters/model/encoder/load_options.hpp"
 #include "runtime/metrics.hpp"
 
 #include <memory>
@@ -9,32 +10,27 @@
 
 namespace memseal::model {
 
-/// What computes a model.
-enum class Device {
-  cpu,
-  automatic,  ///< a GPU where one is found that computes this model, otherwise the CPU
-  cuda,       ///< a GPU; that there is none is an error when the model is loaded
-};
-
 /// "cpu", "auto" or "cuda"; nothing for any other word.
-std::optional<Device> parse_device(std::string_view name) noexcept;
+std::optional<DeviceChoice> parse_device(std::string_view name) noexcept;
 
-/// The first GPU of this process and what the models have on it: opens it when the first model
-/// wants it, turns it off when it fails, and tries it again by and by, on a thread of its own.
-/// Shared by all models that are loaded with it; lives as long as the last of them. Any thread.
-class DeviceHost;
+/// Owns the first GPU of this process and the models on it. Opens the GPU when the first model
+/// wants it, turns it off when it fails, and retries it with back-off on a thread of its own.
+/// Shared by all models that are loaded with it. Lives as long as the last of them.
+/// Thread: any.
+class GpuSupervisor;
 
-/// `metrics` outlives the host; without it nothing is counted. Starts a thread that sleeps.
-std::shared_ptr<DeviceHost> make_device_host(runtime::Metrics* metrics = nullptr);
+/// Starts a thread, which sleeps until a model is added.
+/// `metrics` outlives the supervisor; null: nothing is counted.
+std::shared_ptr<GpuSupervisor> make_gpu_supervisor(runtime::Metrics* metrics = nullptr);
 
-/// What `memseal doctor` says of GPUs.
+/// What `memseal doctor` reports about GPUs.
 struct DeviceReport {
   bool found = false;
-  std::string detail;  ///< name, memory and versions, or why there is none
-  std::string mend;    ///< empty when one was found
+  std::string detail;  ///< name, memory and versions, or why no GPU was found
+  std::string fix;     ///< what an operator can do; empty if a GPU was found
 };
 
-/// Opens the first GPU and gives it back: up to a second. Does not throw.
+/// Opens the first GPU and closes it again. Takes up to a second. Does not throw.
 DeviceReport look_for_device();
 
 }  // namespace memseal::model

@@ -22,7 +22,7 @@ bool breaks_device(Fault fault) noexcept {
   return fault == Fault::lost || fault == Fault::internal;
 }
 
-std::string mend_of(Fault fault) {
+std::string fix_of(Fault fault) {
   switch (fault) {
     case Fault::not_built: return "run `make build PRESET=cuda`, or take the image's target cuda";
     case Fault::no_driver:
@@ -54,7 +54,7 @@ Error refusal_of(const kernels::DeviceError& error, const std::string& model) {
                     : is_final(error.fault())           ? Errc::bad_config
                                                         : Errc::unavailable;
   return {code,
-          "no GPU computes " + model + ": " + error.what() + "; " + mend_of(error.fault()) +
+          "no GPU computes " + model + ": " + error.what() + "; " + fix_of(error.fault()) +
               ", or set model.device to auto or cpu",
           "model.device"};
 }

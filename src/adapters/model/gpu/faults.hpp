@@ -1,5 +1,5 @@
 #pragma once
-// What a GPU's faults mean here.
+// What the service does about a GPU's faults.
 #include "base/result.hpp"
 #include "memseal/kernels/engine.hpp"
 
@@ -8,20 +8,20 @@
 
 namespace memseal::model {
 
-/// Met at start it stays: this program, this machine or this model has no use for a GPU.
+/// A fault that a retry cannot fix: this program, machine or model cannot use a GPU.
 bool is_final(kernels::Fault fault) noexcept;
 
-/// Nothing on the device can be trusted any more, whichever model met it.
+/// A fault after which no model may use the open device.
 bool breaks_device(kernels::Fault fault) noexcept;
 
-/// What an operator can do about it.
-std::string mend_of(kernels::Fault fault);
+/// What an operator can do about the fault.
+std::string fix_of(kernels::Fault fault);
 
-/// Anything that is no DeviceError is Fault::internal.
+/// Turns any other exception into Fault::internal.
 kernels::DeviceError device_error_of(const std::exception_ptr& failure);
 
-/// For a model that must be computed by a GPU and cannot: bad_config, model_unsupported, or
-/// unavailable where waiting may help. One sentence with its mend.
+/// The error for a model that must run on a GPU and cannot: bad_config, model_unsupported, or
+/// unavailable where waiting may help. Its message is one sentence that ends with the fix.
 Error refusal_of(const kernels::DeviceError& error, const std::string& model);
 
 }  // namespace memseal::model

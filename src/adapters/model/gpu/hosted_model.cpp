@@ -12,10 +12,10 @@ namespace memseal::model {
 
 namespace {
 
-runtime::Labels label_of(const LoadedModel& model) { return {{"model", model.info.name}}; }
+runtime::Labels label_of(const Checkpoint& model) { return {{"model", model.info.name}}; }
 
-/// The least that passes through every kernel.
-kernels::Batch probe_of(const LoadedModel& model) {
+/// The smallest batch that passes through every kernel.
+kernels::Batch probe_of(const Checkpoint& model) {
   PackedBatch batch;
   const std::int32_t ids[]{model.words.cls_id(), model.words.sep_id()};
   batch.add(ids);
@@ -24,25 +24,29 @@ kernels::Batch probe_of(const LoadedModel& model) {
 
 }  // namespace
 
-DeviceSeat::DeviceSeat(std::shared_ptr<const LoadedModel> model, runtime::Metrics& metrics,
-                       std::function<void()> suspect)
-    : model_(std::move(model)), shape_(shape_of(model_->config, model_->info.tokens_max)),
+HostedModel::HostedModel(std::shared_ptr<const Checkpoint> model, runtime::Metrics& metrics,
+                         std::function<void()> suspect)
+    : model_(std::move(model)),
+      shape_(shape_of(model_->config, model_->info.tokens_max)),
       suspect_(std::move(suspect)),
-      up_(metrics.gauge("memseal_model_device_up", "1 while the GPU computes the model.",
+      up_(metrics.gauge("memseal_model_device_up",
+                        "1 while the GPU computes the model, 0 while the CPU does.",
                         label_of(*model_))),
-      waiting_(metrics.gauge("memseal_model_device_waiting",
-                             "Requests that waited for the GPU when one was answered last.",
-                             label_of(*model_))),
-      batches_(metrics.counter("memseal_model_device_batches_total",
-                               "Batches that the GPU was given.", label_of(*model_))),
+      waiting_(
+          metrics.gauge("memseal_model_device_waiting",
+                        "Requests that were waiting for the GPU when the last one was answered.",
+                        label_of(*model_))),
+      batches_(metrics.counter("memseal_model_device_batches_total", "Batches given to the GPU.",
+                               label_of(*model_))),
       shared_batches_(metrics.counter("memseal_model_device_shared_batches_total",
-                                      "Batches of more than one request.", label_of(*model_))),
+                                      "Batches that contained more than one request.",
+                                      label_of(*model_))),
       fallbacks_(metrics.counter("memseal_model_device_fallbacks_total",
-                                 "Requests that the CPU answered, for the GPU was off or failed.",
+                                 "Requests answered by the CPU because the GPU was off or failed.",
                                  label_of(*model_))) {}
 
 template <class Act>
-bool DeviceSeat::with_engine(Act act) {
+bool HostedModel::with_engine(Act act) {
   kernels::Engine* engine = nullptr;
   {
     const std::lock_guard lock(guard_);
@@ -58,17 +62,17 @@ bool DeviceSeat::with_engine(Act act) {
   return true;
 }
 
-bool DeviceSeat::submit(kernels::Request request) {
+bool HostedModel::submit(kernels::Request request) {
   return with_engine([&](kernels::Engine& engine) { engine.submit(std::move(request)); });
 }
 
-std::uint64_t DeviceSeat::requests() {
+std::uint64_t HostedModel::requests() {
   std::uint64_t count = 0;
   with_engine([&](const kernels::Engine& engine) { count = engine.counters().requests; });
   return count;
 }
 
-void DeviceSeat::publish() {
+void HostedModel::publish() {
   with_engine([this](const kernels::Engine& engine) {
     const std::lock_guard lock(publishing_);
     const auto now = engine.counters();
@@ -79,16 +83,17 @@ void DeviceSeat::publish() {
   });
 }
 
-void DeviceSeat::build(const std::shared_ptr<kernels::Device>& device,
-                       const kernels::EngineOptions& options) {
+void HostedModel::build(const std::shared_ptr<kernels::Device>& device,
+                        const kernels::EngineOptions& options) {
   patience_ = std::chrono::milliseconds(2 * options.patience_ms);
   auto engine = std::make_unique<kernels::Engine>(device, shape_,
                                                   reader_of(model_->tensors, shape_), options);
+  // The upload read the whole file; only the CPU encoder's word table is read again.
   model_->weights.drop_pages();
   const auto values = engine->run(probe_of(*model_));
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
     throw kernels::DeviceError(kernels::Fault::unsupported,
-                               "in fp16 it gives numbers that are not finite");
+                               "in fp16 the model gives numbers that are not finite");
   {
     const std::lock_guard lock(guard_);
     MEMSEAL_ASSERT(engine_ == nullptr);
@@ -98,41 +103,42 @@ void DeviceSeat::build(const std::shared_ptr<kernels::Device>& device,
     published_ = {};
     open_ = true;
   }
-  show(DeviceState::on);
+  show(GpuState::on);
 }
 
-std::string DeviceSeat::isa() const {
+std::string HostedModel::isa() const {
   const std::lock_guard lock(guard_);
   return isa_;
 }
 
-std::exception_ptr DeviceSeat::failure() {
+std::exception_ptr HostedModel::failure() {
   const std::lock_guard lock(guard_);
   return open_ ? engine_->failure() : nullptr;
 }
 
-void DeviceSeat::turn_off() {
+void HostedModel::turn_off() {
   {
     const std::lock_guard lock(guard_);
     open_ = false;
   }
-  show(DeviceState::off);
+  show(GpuState::off);
 }
 
-void DeviceSeat::free_engine() {
+void HostedModel::free_engine() {
   std::unique_ptr<kernels::Engine> engine;
   std::unique_lock lock(guard_);
   MEMSEAL_ASSERT(!open_);
   const bool unused = unused_.wait_for(lock, patience_, [this] { return users_ == 0; });
   engine = std::move(engine_);
   lock.unlock();
-  if (!unused) kernels::Engine::abandon(std::move(engine));  // a thread is stuck in the driver
+  // A thread is stuck in the driver: freeing the engine would wait for it without end.
+  if (!unused) kernels::Engine::abandon(std::move(engine));
 }
 
-void DeviceSeat::show(DeviceState state) {
+void HostedModel::show(GpuState state) {
   state_ = state;
-  up_.Set(state == DeviceState::on ? 1 : 0);
-  if (state != DeviceState::on) waiting_.Set(0);
+  up_.Set(state == GpuState::on ? 1 : 0);
+  if (state != GpuState::on) waiting_.Set(0);
 }
 
 }  // namespace memseal::model

@@ -1,6 +1,6 @@
 #pragma once
-// One model's place on the GPU, whether it is there now or not.
-#include "adapters/model/encoder/loaded_model.hpp"
+// One model's engine on the GPU, while the GPU works and while it does not.
+#include "adapters/model/checkpoint/checkpoint.hpp"
 
 #include "memseal/kernels/engine.hpp"
 #include "runtime/metrics.hpp"
@@ -16,63 +16,62 @@
 
 namespace memseal::model {
 
-enum class DeviceState {
+enum class GpuState {
   on,       ///< requests go to the GPU
-  off,      ///< it failed; the CPU answers until a probe brings it back
-  probing,  ///< off, and being tried again
+  off,      ///< the GPU failed; the CPU answers until a retry succeeds
+  probing,  ///< off, and a retry is running
 };
 
-/// Any thread, but for what says otherwise. Belongs to a DeviceHost, which outlives it.
-class DeviceSeat {
+/// Thread: any, except for the functions that say otherwise.
+/// Lifetime: belongs to a GpuSupervisor, which outlives it.
+class HostedModel {
  public:
-  /// `suspect` is told, on any thread, that a request failed; it must not block.
-  DeviceSeat(std::shared_ptr<const LoadedModel> model, runtime::Metrics& metrics,
-             std::function<void()> suspect);
-  DeviceSeat(const DeviceSeat&) = delete;
-  DeviceSeat& operator=(const DeviceSeat&) = delete;
+  /// `suspect` is called on any thread when a request failed. It must not block.
+  HostedModel(std::shared_ptr<const Checkpoint> model, runtime::Metrics& metrics,
+              std::function<void()> suspect);
+  HostedModel(const HostedModel&) = delete;
+  HostedModel& operator=(const HostedModel&) = delete;
 
-  DeviceState state() const noexcept { return state_; }
-  bool is_on() const noexcept { return state_ == DeviceState::on; }
-  const LoadedModel& model() const noexcept { return *model_; }
-  const kernels::Shape& shape() const noexcept { return shape_; }
+  bool is_on() const noexcept { return state_ == GpuState::on; }
+  const std::string& name() const noexcept { return model_->info.name; }
 
-  /// Hands a request to the engine; false, without a word to `done`, when it is off. Throws
-  /// std::invalid_argument for a batch that the model cannot read.
+  /// Hands a request to the engine. False, and `done` is not called, while the model is off.
+  /// Throws std::invalid_argument for a batch that the model cannot read.
   bool submit(kernels::Request request);
-  /// A request failed: the host looks after the engine.
+  /// Reports a failed request: the supervisor then checks the engine.
   void suspect() { suspect_(); }
-  /// That the engine was given since it was made, the one of build() included; 0 while it is off.
+  /// Number of requests the current engine has received, including build()'s warm-up. 0 while off.
   std::uint64_t requests();
-  /// Brings the metrics up to what the engine did.
+  /// Adds to the metrics what the engine did since the last call.
   void publish();
-  /// What computed it last (isa_of); empty before it was on for the first time.
+  /// isa_of() of the last device that computed the model; empty before the first.
   std::string isa() const;
-  /// The CPU answered instead.
+  /// Counts a request that the CPU answered instead.
   void fell_back() { fallbacks_.Increment(); }
 
-  // The host's thread only, from here on.
+  // Thread: the supervisor's only, from here on.
 
-  /// Makes an engine and lets it compute one small batch. Throws DeviceError and what makes one.
-  void build(const std::shared_ptr<kernels::Device>& device,
-             const kernels::EngineOptions& options);
-  /// What made the engine unusable, or null; null also when it is off.
+  /// Makes an engine and runs one small batch on it. Throws DeviceError, or what making an engine
+  /// throws.
+  void build(const std::shared_ptr<kernels::Device>& device, const kernels::EngineOptions& options);
+  /// What made the engine unusable; null if nothing did, and while the model is off.
   std::exception_ptr failure();
-  /// No request reaches the engine from now on.
+  /// After this no request reaches the engine.
   void turn_off();
-  /// Frees the engine of a seat that is off, once nobody is inside it any more; abandons it when
-  /// somebody stays. May take three times EngineOptions::patience_ms.
+  /// Frees the engine once no thread is inside it, and abandons it when a thread does not return.
+  /// REQUIRES: turn_off() was called. May take three times EngineOptions::patience_ms.
   void free_engine();
-  void show(DeviceState state);
+  void show(GpuState state);
 
  private:
   template <class Act>
   bool with_engine(Act act);
 
-  const std::shared_ptr<const LoadedModel> model_;
+  const std::shared_ptr<const Checkpoint> model_;
   const kernels::Shape shape_;
   const std::function<void()> suspect_;
 
-  std::atomic<DeviceState> state_ = DeviceState::off;
+  std::atomic<GpuState> state_ = GpuState::off;
   mutable std::mutex guard_;
   std::condition_variable unused_;
   std::unique_ptr<kernels::Engine> engine_;

@@ -19,18 +19,20 @@ using kernels::Fault;
 using runtime::LogLevel;
 
 constexpr std::string_view faults_name = "memseal_model_device_faults_total";
-constexpr std::string_view faults_help = "What went wrong with the GPU, probes included.";
+constexpr std::string_view faults_help = "Faults of the GPU by kind, those of retries included.";
 
-std::string names_of(const std::vector<DeviceSeat*>& seats) {
+std::string names_of(const std::vector<HostedModel*>& models) {
   std::string names;
-  for (const auto* seat : seats) names += (names.empty() ? "" : ", ") + seat->model().info.name;
+  for (const auto* hosted : models) names += (names.empty() ? "" : ", ") + hosted->name();
   return names;
 }
 
 }  // namespace
 
-DeviceHost::DeviceHost(DeviceOpener open, DeviceHostOptions options, runtime::Metrics* metrics)
-    : open_(std::move(open)), options_(options),
+GpuSupervisor::GpuSupervisor(DeviceOpener open, GpuSupervisorOptions options,
+                             runtime::Metrics* metrics)
+    : open_(std::move(open)),
+      options_(options),
       own_metrics_(metrics == nullptr ? std::make_unique<runtime::Metrics>() : nullptr),
       metrics_(metrics == nullptr ? *own_metrics_ : *metrics),
       backoff_(options.probe_first, options.probe_most) {
@@ -39,124 +41,126 @@ DeviceHost::DeviceHost(DeviceOpener open, DeviceHostOptions options, runtime::Me
     metrics_.counter(faults_name, faults_help, {{"fault", kernels::fault_name(fault)}});
 }
 
-DeviceHost::~DeviceHost() {
+GpuSupervisor::~GpuSupervisor() {
   keeper_.stop();
   keeper_.join();
-  for (const auto& seat : seats_) seat->turn_off();
-  for (const auto& seat : seats_) seat->free_engine();
+  for (const auto& hosted : models_) hosted->turn_off();
+  for (const auto& hosted : models_) hosted->free_engine();
 }
 
-DeviceHost::Added DeviceHost::add(const std::shared_ptr<DeviceHost>& host,
-                                  std::shared_ptr<const LoadedModel> model, bool required) {
-  // Shared: it may still be in use over there when the answer is already here.
+GpuSupervisor::Added GpuSupervisor::add(const std::shared_ptr<GpuSupervisor>& supervisor,
+                                        std::shared_ptr<const Checkpoint> model, bool required) {
+  // Shared, because set_value() may still be running when this thread has the answer.
   const auto answer = std::make_shared<std::promise<Added>>();
   auto future = answer->get_future();
-  asio::post(host->keeper_, [&host = *host, answer, model = std::move(model), required] {
-    try {
-      answer->set_value(host.take_in(model, required));
-    } catch (...) {
-      answer->set_exception(std::current_exception());
-    }
-  });
-  // A driver that hangs must not keep the service from starting: the CPU has the model too.
-  if (!required && future.wait_for(host->options_.start_most) != std::future_status::ready) {
+  asio::post(supervisor->keeper_,
+             [&self = *supervisor, answer, model = std::move(model), required] {
+               try {
+                 answer->set_value(self.add_model(model, required));
+               } catch (...) {
+                 answer->set_exception(std::current_exception());
+               }
+             });
+  // A driver that hangs must not keep the service from starting, because the CPU has the model too.
+  if (!required && future.wait_for(supervisor->options_.start_most) != std::future_status::ready) {
     const DeviceError late(Fault::lost, "the GPU did not come up in time");
     runtime::log(LogLevel::warn, "gpu.off",
-                 {{"cause", late.what()}, {"mend", mend_of(late.fault())}});
+                 {{"cause", late.what()}, {"fix", fix_of(late.fault())}});
     return {nullptr, late};
   }
   auto added = future.get();
-  if (added.seat) added.seat = std::shared_ptr<DeviceSeat>(host, added.seat.get());
+  if (added.hosted) added.hosted = std::shared_ptr<HostedModel>(supervisor, added.hosted.get());
   return added;
 }
 
-std::string DeviceHost::description() const {
+std::string GpuSupervisor::description() const {
   const std::lock_guard lock(guard_);
   return description_;
 }
 
-DeviceHost::Added DeviceHost::take_in(std::shared_ptr<const LoadedModel> model, bool required) {
-  seats_.push_back(std::make_unique<DeviceSeat>(std::move(model), metrics_, [this] {
-    if (!suspected_.exchange(true)) asio::post(keeper_, [this] { examine(); });
+GpuSupervisor::Added GpuSupervisor::add_model(std::shared_ptr<const Checkpoint> model,
+                                              bool required) {
+  models_.push_back(std::make_unique<HostedModel>(std::move(model), metrics_, [this] {
+    if (!suspected_.exchange(true)) asio::post(keeper_, [this] { check_engines(); });
   }));
-  auto& seat = *seats_.back();
-  // Not an owner yet: add() makes it one.
-  const std::shared_ptr<DeviceSeat> borrowed(std::shared_ptr<void>(), &seat);
+  auto& hosted = *models_.back();
+  // Without ownership: add() makes it keep the supervisor.
+  const std::shared_ptr<HostedModel> borrowed(std::shared_ptr<void>(), &hosted);
   try {
-    build(seat);
+    build(hosted);
     runtime::log(LogLevel::info, "gpu.on",
-                 {{"models", names_of({&seat})}, {"device", description()}});
+                 {{"models", names_of({&hosted})}, {"device", description()}});
     return {borrowed, std::nullopt};
   } catch (...) {
-    const auto why = device_error_of(std::current_exception());
-    count(why.fault());
-    Seats down;
-    if (breaks_device(why.fault())) down = let_go_of_device();
-    const bool stays = !required && !is_final(why.fault());
-    if (stays) down.push_back(&seat);
-    if (!down.empty()) log_off(down, why);
-    if (!stays && !required && (why.fault() == Fault::unsupported || !told_none_)) {
-      told_none_ = told_none_ || why.fault() != Fault::unsupported;
+    const auto cause = device_error_of(std::current_exception());
+    count(cause.fault());
+    Models down;
+    if (breaks_device(cause.fault())) down = release_device();
+    const bool stays = !required && !is_final(cause.fault());
+    if (stays) down.push_back(&hosted);
+    if (!down.empty()) log_off(down, cause);
+    if (!stays && !required && (cause.fault() == Fault::unsupported || !logged_no_gpu_)) {
+      logged_no_gpu_ = logged_no_gpu_ || cause.fault() != Fault::unsupported;
       runtime::log(LogLevel::info, "gpu.none",
-                   {{"models", names_of({&seat})}, {"cause", why.what()}});
+                   {{"models", names_of({&hosted})}, {"cause", cause.what()}});
     }
-    if (!stays) seats_.pop_back();
-    if (seats_.empty()) device_.reset();
+    if (!stays) models_.pop_back();
+    if (models_.empty()) device_.reset();
     if (!down.empty()) schedule_probe();
-    return {stays ? borrowed : nullptr, why};
+    return {stays ? borrowed : nullptr, cause};
   }
 }
 
-void DeviceHost::build(DeviceSeat& seat) {
+void GpuSupervisor::build(HostedModel& hosted) {
   if (device_ == nullptr) device_ = open_();
   {
     const std::lock_guard lock(guard_);
     description_ = describe(kernels::info_of(*device_));
   }
-  seat.build(device_, options_.engine);
+  hosted.build(device_, options_.engine);
   came_up_ = runtime::Clock::now();
 }
 
-void DeviceHost::examine() {
+void GpuSupervisor::check_engines() {
   suspected_ = false;
-  for (const auto& seat : seats_)
-    if (const auto failure = seat->failure()) turn_off(*seat, device_error_of(failure));
+  for (const auto& hosted : models_)
+    if (const auto failure = hosted->failure()) turn_off(*hosted, device_error_of(failure));
 }
 
-void DeviceHost::turn_off(DeviceSeat& seat, const DeviceError& why) {
-  count(why.fault());
+void GpuSupervisor::turn_off(HostedModel& hosted, const DeviceError& cause) {
+  count(cause.fault());
   if (runtime::Clock::now() - came_up_ > options_.probe_most) backoff_.reset();
-  if (breaks_device(why.fault())) {
-    log_off(let_go_of_device(), why);
+  if (breaks_device(cause.fault())) {
+    log_off(release_device(), cause);
   } else {
-    seat.turn_off();
-    log_off({&seat}, why);
-    seat.free_engine();
+    hosted.turn_off();
+    log_off({&hosted}, cause);
+    hosted.free_engine();
   }
   schedule_probe();
 }
 
-DeviceHost::Seats DeviceHost::let_go_of_device() {
-  Seats down;
-  for (const auto& seat : seats_) {
-    if (!seat->is_on()) continue;
-    seat->turn_off();
-    down.push_back(seat.get());
+GpuSupervisor::Models GpuSupervisor::release_device() {
+  Models down;
+  for (const auto& hosted : models_) {
+    if (!hosted->is_on()) continue;
+    hosted->turn_off();
+    down.push_back(hosted.get());
   }
-  for (auto* const seat : down) seat->free_engine();
+  for (auto* const hosted : down) hosted->free_engine();
   device_.reset();
   return down;
 }
 
-void DeviceHost::log_off(const Seats& seats, const DeviceError& why) const {
+void GpuSupervisor::log_off(const Models& models, const DeviceError& cause) const {
   runtime::log(LogLevel::warn, "gpu.off",
-               {{"models", names_of(seats)},
-                {"fault", kernels::fault_name(why.fault())},
-                {"cause", why.what()},
-                {"mend", mend_of(why.fault())}});
+               {{"models", names_of(models)},
+                {"fault", kernels::fault_name(cause.fault())},
+                {"cause", cause.what()},
+                {"fix", fix_of(cause.fault())}});
 }
 
-void DeviceHost::schedule_probe() {
+void GpuSupervisor::schedule_probe() {
   const double unit = std::uniform_real_distribution<double>(0.0, 1.0)(random_);
   timer_.expires_after(options_.probe_first / 2 + backoff_.next(std::min(unit, 0.999)));
   timer_.async_wait([this](const boost::system::error_code& failed) {
@@ -164,57 +168,59 @@ void DeviceHost::schedule_probe() {
   });
 }
 
-void DeviceHost::probe() {
-  Seats back;
-  probe_seats(back);
+void GpuSupervisor::probe() {
+  Models back;
+  probe_models(back);
   if (!back.empty())
     runtime::log(LogLevel::info, "gpu.back",
                  {{"models", names_of(back)}, {"device", description()}});
-  if (std::any_of(seats_.begin(), seats_.end(), [](const auto& seat) { return !seat->is_on(); }))
+  if (std::any_of(models_.begin(), models_.end(),
+                  [](const auto& hosted) { return !hosted->is_on(); }))
     schedule_probe();
 }
 
-void DeviceHost::probe_seats(Seats& back) {
-  for (const auto& seat : seats_) {
-    if (seat->is_on()) continue;
-    seat->show(DeviceState::probing);
+void GpuSupervisor::probe_models(Models& back) {
+  for (const auto& hosted : models_) {
+    if (hosted->is_on()) continue;
+    hosted->show(GpuState::probing);
     try {
-      build(*seat);
-      back.push_back(seat.get());
+      build(*hosted);
+      back.push_back(hosted.get());
     } catch (...) {
-      const auto why = device_error_of(std::current_exception());
-      count(why.fault());
-      seat->show(DeviceState::off);
-      if (!breaks_device(why.fault())) continue;
-      // What came back a moment ago was never told to be on.
-      auto down = let_go_of_device();
+      const auto cause = device_error_of(std::current_exception());
+      count(cause.fault());
+      hosted->show(GpuState::off);
+      if (!breaks_device(cause.fault())) continue;
+      // Models restored earlier in this round were not yet logged as on, so they are not logged as
+      // off.
+      auto down = release_device();
       std::erase_if(down, [&](auto* one) { return std::ranges::count(back, one) > 0; });
       back.clear();
-      if (!down.empty()) log_off(down, why);
+      if (!down.empty()) log_off(down, cause);
       return;
     }
   }
 }
 
-void DeviceHost::count(Fault fault) {
+void GpuSupervisor::count(Fault fault) {
   metrics_.counter(faults_name, faults_help, {{"fault", kernels::fault_name(fault)}}).Increment();
 }
 
-Result<Seating> seat_model(Device device, std::shared_ptr<DeviceHost> host,
-                           std::shared_ptr<const LoadedModel> model) {
-  if (device == Device::cpu) return Seating{};
+Result<Placement> place_model(DeviceChoice device, std::shared_ptr<GpuSupervisor> supervisor,
+                              std::shared_ptr<const Checkpoint> model) {
+  if (device == DeviceChoice::cpu) return Placement{};
   const auto name = model->info.name;
-  if (!host) host = make_device_host();
-  const auto added = DeviceHost::add(host, std::move(model), device == Device::cuda);
-  if (added.seat) return Seating{added.seat, {}};
-  if (device == Device::cuda) return refusal_of(*added.failure, name);
+  if (!supervisor) supervisor = make_gpu_supervisor();
+  const auto added = GpuSupervisor::add(supervisor, std::move(model), device == DeviceChoice::cuda);
+  if (added.hosted) return Placement{added.hosted, {}};
+  if (device == DeviceChoice::cuda) return refusal_of(*added.failure, name);
   const bool of_the_model = added.failure->fault() == Fault::unsupported;
-  return Seating{nullptr, of_the_model ? added.failure->what() : ""};
+  return Placement{nullptr, of_the_model ? added.failure->what() : ""};
 }
 
-ModelInfo info_with(const ModelInfo& on_cpu, const DeviceSeat* seat) {
+ModelInfo info_with(const ModelInfo& on_cpu, const HostedModel* hosted) {
   auto info = on_cpu;
-  const auto isa = seat == nullptr ? std::string() : seat->isa();
+  const auto isa = hosted == nullptr ? std::string() : hosted->isa();
   if (isa.empty()) return info;
   info.backend = "cuda";
   info.isa = isa;

@@ -22,61 +22,68 @@ namespace memseal::model {
 
 namespace asio = boost::asio;
 
-/// Opens the device anew; nobody holds the one that it gave before. Throws DeviceError.
+/// Opens the device again. The supervisor has dropped the one that it gave before.
+/// Throws DeviceError.
 using DeviceOpener = std::function<std::shared_ptr<kernels::Device>()>;
 
-struct DeviceHostOptions {
-  /// Wait before the first probe and the longest one, with full jitter (policy::Backoff).
+struct GpuSupervisorOptions {
+  /// Shortest and longest wait between two retries, with full jitter (policy::Backoff).
   std::chrono::milliseconds probe_first{500}, probe_most{60'000};
-  /// Longest wait for a model to be on when the service starts and the CPU could do as well.
+  /// Longest wait at start-up for a model that the CPU could compute instead.
   std::chrono::milliseconds start_most{30'000};
   kernels::EngineOptions engine;
 };
 
-/// A fault turns off the model that met it; one that breaks the device turns off all of them, and
-/// the device is opened anew once all engines are gone. Whatever is off is probed: its engine is
-/// made again and computes one batch, on the host's own thread, which nobody's request waits for.
-class DeviceHost {
+/// Turns models off when the GPU fails and on again when it works.
+/// A fault turns off the model that met it. A fault that breaks the device turns off all models,
+/// and the device is opened again once their engines are freed.
+/// A model that is off is retried: the supervisor's own thread makes its engine again and runs one
+/// batch, so no request waits for a retry.
+class GpuSupervisor {
  public:
-  DeviceHost(DeviceOpener open, DeviceHostOptions options, runtime::Metrics* metrics);
-  /// Fails what the engines still hold. After the pools whose work uses the seats.
-  ~DeviceHost();
-  DeviceHost(const DeviceHost&) = delete;
-  DeviceHost& operator=(const DeviceHost&) = delete;
+  GpuSupervisor(DeviceOpener open, GpuSupervisorOptions options, runtime::Metrics* metrics);
+  /// Fails the requests that the engines still hold.
+  /// REQUIRES: the pools whose work uses the models have ended.
+  ~GpuSupervisor();
+  GpuSupervisor(const GpuSupervisor&) = delete;
+  GpuSupervisor& operator=(const GpuSupervisor&) = delete;
 
   struct Added {
-    std::shared_ptr<DeviceSeat> seat;               ///< null: the CPU computes the model
+    std::shared_ptr<HostedModel> hosted;            ///< null: the CPU computes the model
     std::optional<kernels::DeviceError> failure;    ///< why it is null, or off
   };
-  /// Takes a model in and waits until it is on or has failed: start-up only. It is refused for a
-  /// fault that is final (is_final), and, where it is `required`, for any. The seat holds the host.
-  static Added add(const std::shared_ptr<DeviceHost>& host,
-                   std::shared_ptr<const LoadedModel> model, bool required);
+  /// Adds a model and waits until it is on or has failed: start-up only.
+  /// A final fault (is_final) refuses the model; where it is `required`, any fault does.
+  /// Lifetime: the hosted model keeps the supervisor alive.
+  static Added add(const std::shared_ptr<GpuSupervisor>& supervisor,
+                   std::shared_ptr<const Checkpoint> model, bool required);
 
-  /// A device for somebody who keeps it alone. Throws DeviceError.
+  /// Opens the device for a caller who uses it without the supervisor. Throws DeviceError.
   std::shared_ptr<kernels::Device> open() const { return open_(); }
   const kernels::EngineOptions& engine_options() const noexcept { return options_.engine; }
-  /// The device that computes now, as last seen.
+  /// Describes the device that was opened last.
   std::string description() const;
 
  private:
-  using Seats = std::vector<DeviceSeat*>;
+  using Models = std::vector<HostedModel*>;
 
-  // All of these run on the one thread of keeper_.
-  Added take_in(std::shared_ptr<const LoadedModel> model, bool required);
-  void build(DeviceSeat& seat);
-  void examine();
-  void turn_off(DeviceSeat& seat, const kernels::DeviceError& why);
-  /// Turns off the models that are on and gives the device back; returns what it turned off.
-  Seats let_go_of_device();
-  void log_off(const Seats& seats, const kernels::DeviceError& why) const;
+  // Thread: all of these run on the one thread of keeper_.
+  Added add_model(std::shared_ptr<const Checkpoint> model, bool required);
+  void build(HostedModel& hosted);
+  /// Turns off each model whose engine has failed.
+  void check_engines();
+  void turn_off(HostedModel& hosted, const kernels::DeviceError& cause);
+  /// Turns off the models that are on and closes the device; returns the models it turned off.
+  Models release_device();
+  void log_off(const Models& models, const kernels::DeviceError& cause) const;
   void schedule_probe();
   void probe();
-  void probe_seats(Seats& back);
+  /// Appends the models that are on again to `back`.
+  void probe_models(Models& back);
   void count(kernels::Fault fault);
 
   const DeviceOpener open_;
-  const DeviceHostOptions options_;
+  const GpuSupervisorOptions options_;
   const std::unique_ptr<runtime::Metrics> own_metrics_;
   runtime::Metrics& metrics_;
 
@@ -84,29 +91,28 @@ class DeviceHost {
   asio::steady_timer timer_{keeper_};
   policy::Backoff backoff_;
   std::mt19937_64 random_{std::random_device{}()};
-  std::vector<std::unique_ptr<DeviceSeat>> seats_;
+  std::vector<std::unique_ptr<HostedModel>> models_;
   std::shared_ptr<kernels::Device> device_;
   runtime::Clock::time_point came_up_{};
-  bool told_none_ = false;
+  bool logged_no_gpu_ = false;
   std::atomic<bool> suspected_ = false;
 
   mutable std::mutex guard_;
   std::string description_;
 };
 
-/// How a model will be computed: a seat on the GPU, or none; then what of the model, if anything,
-/// keeps it off the GPU that there is.
-struct Seating {
-  std::shared_ptr<DeviceSeat> seat;
-  std::string why_cpu;
+/// Where a model will be computed.
+struct Placement {
+  std::shared_ptr<HostedModel> hosted;  ///< null: on the CPU
+  std::string why_cpu;                  ///< what of the model keeps it off a GPU that is there
 };
 
-/// Finds a model its place as `device` asks; `host` may be null, for a host of its own.
-/// Errors: refusal_of(), for Device::cuda only.
-Result<Seating> seat_model(Device device, std::shared_ptr<DeviceHost> host,
-                           std::shared_ptr<const LoadedModel> model);
+/// Places a model as `device` asks. A null `supervisor` stands for a new one.
+/// Errors: refusal_of(), for DeviceChoice::cuda only.
+Result<Placement> place_model(DeviceChoice device, std::shared_ptr<GpuSupervisor> supervisor,
+                              std::shared_ptr<const Checkpoint> model);
 
-/// What ModelInfo says of a model that has a seat.
-ModelInfo info_with(const ModelInfo& on_cpu, const DeviceSeat* seat);
+/// `on_cpu`, with the GPU's backend and isa if the GPU computes the model.
+ModelInfo info_with(const ModelInfo& on_cpu, const HostedModel* hosted);
 
 }  // namespace memseal::model

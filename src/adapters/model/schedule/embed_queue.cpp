@@ -7,7 +7,7 @@ namespace memseal::model {
 
 namespace {
 
-/// Says that the caller is gone, however its wait ended.
+/// Marks the call as left when the caller's wait ends, by an answer, a throw or a cancellation.
 struct Leaving {
   std::shared_ptr<EmbedCall> call;
   ~Leaving() { call->left = true; }
@@ -27,7 +27,7 @@ asio::awaitable<std::vector<ports::Embedding>> EmbedQueue::embed(std::shared_ptr
     if (call->failure) throw_failure(*call->failure);
     return std::move(call->vectors);
   };
-  co_return co_await lane_.offload_by(std::move(submit), call->deadline, std::move(outcome));
+  co_return co_await pool_.offload_by(std::move(submit), call->deadline, std::move(outcome));
 }
 
 void EmbedQueue::enter(Waiting waiting) {
@@ -35,11 +35,11 @@ void EmbedQueue::enter(Waiting waiting) {
     const std::lock_guard lock(guard_);
     waiting_.push_back(std::move(waiting));
   }
-  // One ticket a call: what a batch before took up leaves its ticket with nothing to do.
-  lane_.post(urgency_, [self = shared_from_this()] { self->run(); });
+  // One task for each call. It finds nothing to do if an earlier batch has taken the call.
+  pool_.post(urgency_, [self = shared_from_this()] { self->run(); });
 }
 
-std::vector<EmbedQueue::Waiting> EmbedQueue::take_up() {
+std::vector<EmbedQueue::Waiting> EmbedQueue::next_batch() {
   std::vector<Waiting> batch;
   std::size_t tokens = 0;
   const std::lock_guard lock(guard_);
@@ -58,7 +58,7 @@ std::vector<EmbedQueue::Waiting> EmbedQueue::take_up() {
 }
 
 void EmbedQueue::run() {
-  const auto batch = take_up();
+  const auto batch = next_batch();
   std::optional<Error> failure;
   try {
     compute(batch);
@@ -85,13 +85,13 @@ void EmbedQueue::compute(const std::vector<Waiting>& waiting) const {
     calls.push_back(&call);
   }
   if (calls.empty()) return;
-  const GoOn go_on = [&] {
-    lane_.yield_to_more_urgent_than(urgency_);
+  const ShouldContinue should_continue = [&] {
+    pool_.yield_to_more_urgent_than(urgency_);
     return std::any_of(calls.begin(), calls.end(), [](const auto* call) { return call->wanted(); });
   };
   const auto width = model_->config.hidden;
   std::vector<float> out(batch.size() * width);
-  if (!model_->encoder->embed(batch, go_on, out)) throw Outage(too_late());
+  if (!model_->encoder->embed(batch, should_continue, out)) throw Outage(too_late());
   const float* from = out.data();
   for (auto* call : calls) {
     for (std::size_t i = 0; i < call->sequences.size(); ++i, from += width) {

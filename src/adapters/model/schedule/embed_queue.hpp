@@ -1,6 +1,6 @@
 #pragma once
 // Texts of several requests that wait for a thread at the same moment go through the model as one
-// batch: what a batch reads of the weights, it reads once.
+// batch, because a batch reads the weights once.
 #include "adapters/model/encoder/loaded_model.hpp"
 #include "adapters/model/schedule/priority_pool.hpp"
 #include "base/result.hpp"
@@ -18,51 +18,53 @@
 
 namespace memseal::model {
 
-/// Tokens of a batch, about: enough to make the most of the weights that are read, few enough that
-/// nobody in it waits long for the others.
+/// About how many tokens a batch has: enough to be worth reading the weights, few enough that no
+/// request in the batch waits long for the others.
 inline constexpr std::size_t joined_tokens = 512;
 
-/// One request: a question, or sequences that are tokens already. Shared by its caller and by the
-/// thread that is at work on it.
+/// One request: a question, or sequences of tokens. Shared by its caller and by the thread that
+/// works on it.
 struct EmbedCall {
-  std::string question;                                // read when there are no sequences
+  std::string question;                                // used when there are no sequences
   std::vector<std::vector<std::int32_t>> sequences;    // from [CLS] to [SEP]
-  std::size_t tokens = 0;                              // of it all, about
+  std::size_t tokens = 0;                              // of all sequences, about
   runtime::Deadline deadline = runtime::Deadline::never();
 
-  std::atomic<bool> left{false};                       // its caller waits no more
+  std::atomic<bool> left{false};  // the caller no longer waits
   std::vector<ports::Embedding> vectors;
   std::optional<Error> failure;
 
   bool wanted() const { return !left && !deadline.passed(); }
 };
 
-/// The calls of one urgency that wait for a thread. A thread that comes takes up the first and, up
-/// to joined_tokens, those behind it that are there then; nobody waits for a batch to fill. A call
-/// whose caller left or whose deadline passed is left out, and a batch ends early only when all of
-/// its callers did. Calls may come from any thread.
+/// The calls of one urgency that wait for a thread.
+/// A free thread takes the first call and, up to joined_tokens, the calls that wait behind it. No
+/// call waits for a batch to fill.
+/// A call is left out once its caller left or its deadline passed. A batch ends early only when
+/// that is true of all its calls.
+/// Thread: any.
 class EmbedQueue : public std::enable_shared_from_this<EmbedQueue> {
  public:
-  EmbedQueue(std::shared_ptr<const LoadedModel> model, CpuLane& lane, Urgency urgency)
-      : model_(std::move(model)), lane_(lane), urgency_(urgency) {}
+  EmbedQueue(std::shared_ptr<const LoadedModel> model, PriorityPool& pool, Urgency urgency)
+      : model_(std::move(model)), pool_(pool), urgency_(urgency) {}
 
-  /// One vector per sequence. Throws Outage{timeout} at the call's deadline, Refused{internal} for
-  /// a vector that is not finite.
+  /// One vector for each sequence. Throws Outage{timeout} at the call's deadline and
+  /// Refused{internal} for a vector that is not finite.
   asio::awaitable<std::vector<ports::Embedding>> embed(std::shared_ptr<EmbedCall> call);
 
  private:
   struct Waiting {
     std::shared_ptr<EmbedCall> call;
-    CpuLane::Task settle;   // hands the outcome to the caller
+    PriorityPool::Task settle;  // hands the outcome to the caller
   };
 
   void enter(Waiting waiting);
-  std::vector<Waiting> take_up();
+  std::vector<Waiting> next_batch();
   void run();
   void compute(const std::vector<Waiting>& batch) const;
 
   const std::shared_ptr<const LoadedModel> model_;
-  CpuLane& lane_;
+  PriorityPool& pool_;
   const Urgency urgency_;
   std::mutex guard_;
   std::deque<Waiting> waiting_;

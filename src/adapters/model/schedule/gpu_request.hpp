@@ -1,5 +1,5 @@
 #pragma once
-// One request on its way over the GPU, as a coroutine sees it.
+// One request to the GPU, as a coroutine sees it.
 #include "adapters/model/encoder/encoder.hpp"
 #include "adapters/model/gpu/hosted_model.hpp"
 #include "adapters/model/schedule/priority_pool.hpp"
@@ -8,25 +8,23 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <vector>
 
 namespace memseal::model {
 
-struct DeviceAnswer {
-  std::vector<float> values;
-  bool failed = false;             ///< the GPU is off or failed: the CPU has its turn
-};
-
-/// Makes the model's input on a thread of the pool. The token asks to stop when nobody waits any
-/// more; what it throws reaches the caller.
+/// Makes the model's input on a thread of the pool. The token asks to stop once no caller waits for
+/// the answer. What it throws reaches the caller.
 using MakeBatch = std::function<PackedBatch(std::stop_token)>;
 
-/// Makes a batch by `urgency` and has the GPU compute it, chunks after all else. The caller resumes
-/// on its own executor when the GPU is done; no thread waits meanwhile. At the deadline it gets
-/// Outage{timeout}, and a batch whose turn did not come by then is dropped.
-asio::awaitable<DeviceAnswer> ask_device(CpuLane& lane, std::shared_ptr<DeviceSeat> seat,
-                                         Urgency urgency, runtime::Deadline deadline,
-                                         MakeBatch make);
+/// Makes a batch by `urgency` and lets the GPU compute it, chunks after all else. No thread waits
+/// meanwhile; the caller resumes on its own executor.
+/// Nothing when the CPU must answer: the model is off, the GPU failed, or a number is not finite.
+/// Throws Outage{timeout} at the deadline; a batch that has not started by then is dropped.
+/// Lifetime: `hosted` refers to a member of an object that outlives the call.
+asio::awaitable<std::optional<std::vector<float>>> try_gpu(
+    PriorityPool& pool, const std::shared_ptr<HostedModel>& hosted, Urgency urgency,
+    runtime::Deadline deadline, MakeBatch make);
 
 }  // namespace memseal::model

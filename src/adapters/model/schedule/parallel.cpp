@@ -15,25 +15,25 @@ struct Share {
   std::mutex guard;
   std::condition_variable idle;
   std::size_t next = 0, running = 0;
-  bool ended = false;              // A call said no or threw: nothing further is started.
+  bool ended = false;  // A call returned false or threw: no call is started any more.
   std::exception_ptr failure;
 
-  void take_part() {
+  void run_worker() {
     std::unique_lock lock(guard);
     while (!ended && next < count) {
       const auto number = next++;
       ++running;
       lock.unlock();
-      bool go_on = false;
+      bool should_continue = false;
       std::exception_ptr thrown;
       try {
-        go_on = work(number);
+        should_continue = work(number);
       } catch (...) {
         thrown = std::current_exception();
       }
       lock.lock();
       --running;
-      if (!go_on) ended = true;
+      if (!should_continue) ended = true;
       if (thrown && !failure) failure = thrown;
     }
     if (running == 0) idle.notify_all();
@@ -42,14 +42,14 @@ struct Share {
 
 }  // namespace
 
-bool run_in_parallel(CpuLane& lane, Urgency urgency, std::size_t count,
+bool run_in_parallel(PriorityPool& pool, Urgency urgency, std::size_t count,
                      std::function<bool(std::size_t)> work) {
   const auto share = std::make_shared<Share>();
   share->work = std::move(work);
   share->count = count;
-  for (std::size_t helper = 1; helper < std::min(count, lane.threads()); ++helper)
-    lane.post(urgency, [share] { share->take_part(); });
-  share->take_part();
+  for (std::size_t helper = 1; helper < std::min(count, pool.threads()); ++helper)
+    pool.post(urgency, [share] { share->run_worker(); });
+  share->run_worker();
   std::unique_lock lock(share->guard);
   share->idle.wait(lock, [&] { return share->running == 0; });
   if (share->failure) std::rethrow_exception(share->failure);

@@ -15,16 +15,16 @@ namespace memseal::model {
 namespace {
 
 constexpr auto no_limit = std::numeric_limits<std::size_t>::max();
-// About one group of the encoder's: the first block shows how fast this machine is, and smaller
-// blocks would not share a group.
+// About one group of the encoder. The first block measures this machine; smaller blocks would not
+// fill a group.
 constexpr std::size_t small_block = 256;
-// Few tokens are shorter than this, so that a block's weight is rather too great.
+// Few tokens are shorter, so a block's weight is overestimated rather than underestimated.
 constexpr std::size_t bytes_a_token = 3;
 
 }  // namespace
 
-/// How fast one thread is, by what it has done.
-struct Scoring::Pace {
+/// The speed of one thread, measured by the blocks it has scored.
+struct PartialScoring::Pace {
   const runtime::Clock::time_point started = runtime::Clock::now();
   std::size_t done = 0;   // weight
 
@@ -38,13 +38,17 @@ struct Scoring::Pace {
   }
 };
 
-Scoring::Scoring(std::shared_ptr<const LoadedModel> model, std::string query,
-                 std::vector<std::string> passages, runtime::Deadline until, std::size_t threads)
-    : model_(std::move(model)), query_(std::move(query)), passages_(std::move(passages)),
-      until_(until), threads_(std::max<std::size_t>(threads, 1)),
+PartialScoring::PartialScoring(std::shared_ptr<const LoadedModel> model, std::string query,
+                               std::vector<std::string> passages, runtime::Deadline until,
+                               std::size_t threads)
+    : model_(std::move(model)),
+      query_(std::move(query)),
+      passages_(std::move(passages)),
+      until_(until),
+      threads_(std::max<std::size_t>(threads, 1)),
       scores_(passages_.size(), std::numeric_limits<float>::quiet_NaN()) {}
 
-std::size_t Scoring::threads_wanted() const noexcept {
+std::size_t PartialScoring::threads_wanted() const noexcept {
   std::size_t blocks = 0, last = small_block;
   for (std::size_t i = 0; i < passages_.size() && blocks < threads_; ++i) {
     if (last + weight(i) > small_block) ++blocks, last = 0;
@@ -53,33 +57,33 @@ std::size_t Scoring::threads_wanted() const noexcept {
   return std::max<std::size_t>(blocks, 1);
 }
 
-/// About how many tokens a pair has, before it is made.
-std::size_t Scoring::weight(std::size_t passage) const noexcept {
+/// Estimates the tokens of a pair before it is tokenised.
+std::size_t PartialScoring::weight(std::size_t passage) const noexcept {
   return std::min(3 + (query_.size() + passages_[passage].size()) / bytes_a_token,
                   model_->info.tokens_max);
 }
 
-void Scoring::take_part(const GoOn& go_on) {
+void PartialScoring::run_worker(const ShouldContinue& should_continue) {
   Pace pace;
-  while (const auto block = take_up(pace)) {
+  while (const auto block = next_block(pace)) {
     std::vector<float> logits;
     std::exception_ptr failure;
     try {
-      logits = score(*block, go_on);
+      logits = score(*block, should_continue);
     } catch (...) {
       failure = std::current_exception();
     }
     for (auto i = block->first; i < block->last; ++i) pace.done += weight(i);
-    hand_in(*block, logits, failure);
+    store_block(*block, logits, failure);
   }
 }
 
-std::optional<Scoring::Range> Scoring::take_up(Pace& pace) {
+std::optional<PartialScoring::Range> PartialScoring::next_block(Pace& pace) {
   const auto allowed = pace.allowed(until_);
   const std::lock_guard lock(guard_);
   const auto left = passages_.size() - next_;
   if (ended_ || left == 0) return {};
-  // Half of an even share.
+  // Half of an even share, so that blocks shrink towards the end.
   const auto share = threads_ == 1 ? left : std::max<std::size_t>(left / (2 * threads_), 1);
   Range block{next_, next_ + 1};
   for (auto sum = weight(next_); block.last < passages_.size(); ++block.last) {
@@ -91,21 +95,22 @@ std::optional<Scoring::Range> Scoring::take_up(Pace& pace) {
   return block;
 }
 
-/// Empty when `go_on` ended it.
-std::vector<float> Scoring::score(Range block, const GoOn& go_on) const {
+/// Empty when `should_continue` ended the block.
+std::vector<float> PartialScoring::score(Range block, const ShouldContinue& should_continue) const {
   std::vector<text::TokenPair> pairs;
   std::vector<std::size_t> lengths;
   for (auto i = block.first; i < block.last; ++i) {
-    if (!go_on()) return {};
+    if (!should_continue()) return {};
     pairs.push_back(model_->words.encode_pair(query_, passages_[i], model_->info.tokens_max));
     lengths.push_back(pairs.back().ids.size());
   }
-  // Neighbours in length share a group of rows; one batch, so that the head runs once.
+  // Sorted, because neighbours in length share a group of rows. One batch, so that the head of the
+  // model runs once.
   const auto order = plan_batches(lengths, no_limit).front();
   PackedBatch batch;
   for (const auto index : order) batch.add(pairs[index].ids, pairs[index].segment_b);
   std::vector<float> in_order(order.size()), logits(order.size());
-  if (!model_->encoder->score(batch, go_on, in_order)) return {};
+  if (!model_->encoder->score(batch, should_continue, in_order)) return {};
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (!std::isfinite(in_order[i]))
       throw Refused({Errc::internal, model_->info.name + " gave a score that is not finite"});
@@ -114,7 +119,8 @@ std::vector<float> Scoring::score(Range block, const GoOn& go_on) const {
   return logits;
 }
 
-void Scoring::hand_in(Range block, const std::vector<float>& logits, std::exception_ptr failure) {
+void PartialScoring::store_block(Range block, const std::vector<float>& logits,
+                                 std::exception_ptr failure) {
   const std::lock_guard lock(guard_);
   std::copy(logits.begin(), logits.end(),
             scores_.begin() + static_cast<std::ptrdiff_t>(block.first));
@@ -123,7 +129,7 @@ void Scoring::hand_in(Range block, const std::vector<float>& logits, std::except
   if (--running_ == 0) idle_.notify_all();
 }
 
-std::vector<float> Scoring::finish() {
+std::vector<float> PartialScoring::finish() {
   std::unique_lock lock(guard_);
   const auto is_idle = [this] { return running_ == 0; };
   if (until_.at() == runtime::Clock::time_point::max())

@@ -13,25 +13,28 @@
 
 namespace memseal::model {
 
-/// One request's passages, scored in blocks by any number of threads side by side, the first ones
-/// first, so that what the time allows is whole. Owns its texts: they live as long as any work on
-/// them. With a deadline, a thread's blocks grow with what it seems to have time for, to half of
-/// it; several threads take up less and less, so that they end together.
-class Scoring {
+/// Scores one request's passages on several threads.
+/// Threads claim blocks of consecutive passages in order. If the deadline stops the work, the
+/// passages scored so far form a prefix.
+/// With a deadline, a thread's next block takes about half of the time that is left, as measured
+/// by its earlier blocks. Several threads claim smaller blocks towards the end, so that they end
+/// together.
+/// Owns its texts, because an abandoned thread may still read them.
+class PartialScoring {
  public:
-  /// Made for `threads` threads at most; `until` is when finish() wants to answer.
-  Scoring(std::shared_ptr<const LoadedModel> model, std::string query,
-          std::vector<std::string> passages, runtime::Deadline until, std::size_t threads);
+  /// `threads`: the most that will call run_worker(). `until`: when finish() is to answer.
+  PartialScoring(std::shared_ptr<const LoadedModel> model, std::string query,
+                 std::vector<std::string> passages, runtime::Deadline until, std::size_t threads);
 
-  /// Threads that would find something to do, at least one.
+  /// Number of threads that would find a block, at least one.
   std::size_t threads_wanted() const noexcept;
-  /// Takes up and scores blocks until none is left, `go_on` ends it or finish() has answered.
-  /// Keeps what it throws for finish(). A thread that comes late finds nothing to do.
-  void take_part(const GoOn& go_on);
-  /// Logits of the first passages, up to the first one that was not scored. Waits for blocks that
-  /// are being scored, until the time is up: never for a thread that has not begun. Throws what a
-  /// block threw: Refused{internal} for a score that is not finite. Once, by the thread that took
-  /// part itself.
+  /// Claims and scores blocks until none is left, `should_continue` says no or finish() has
+  /// answered. Keeps an exception for finish(). A thread that comes late finds nothing to do.
+  void run_worker(const ShouldContinue& should_continue);
+  /// Logits of the first passages, up to the first one that was not scored.
+  /// Waits, until the time is up, for blocks that are being scored, but not for threads that have
+  /// not started. Throws what a block threw: Refused{internal} for a score that is not finite.
+  /// REQUIRES: called once, by a thread that called run_worker() itself.
   std::vector<float> finish();
 
  private:
@@ -41,9 +44,9 @@ class Scoring {
   struct Pace;
 
   std::size_t weight(std::size_t passage) const noexcept;
-  std::optional<Range> take_up(Pace& pace);
-  std::vector<float> score(Range block, const GoOn& go_on) const;
-  void hand_in(Range block, const std::vector<float>& logits, std::exception_ptr failure);
+  std::optional<Range> next_block(Pace& pace);
+  std::vector<float> score(Range block, const ShouldContinue& should_continue) const;
+  void store_block(Range block, const std::vector<float>& logits, std::exception_ptr failure);
 
   const std::shared_ptr<const LoadedModel> model_;
   const std::string query_;
@@ -54,8 +57,8 @@ class Scoring {
   std::mutex guard_;
   std::condition_variable idle_;
   std::size_t next_ = 0, running_ = 0;
-  bool ended_ = false;                 // nothing further is taken up
-  std::vector<float> scores_;          // NaN: not scored (yet)
+  bool ended_ = false;         // no block is claimed any more
+  std::vector<float> scores_;  // NaN: not scored yet
   std::exception_ptr failure_;
 };
 

@@ -4,23 +4,23 @@
 
 namespace memseal::model {
 
-void CpuLane::post(Urgency urgency, Task task) {
+void PriorityPool::post(Urgency urgency, Task task) {
   {
     const std::lock_guard lock(guard_);
     waiting_[static_cast<std::size_t>(urgency)].push_back(std::move(task));
   }
-  // One ticket a task; what a ticket runs is the most urgent task then, or none when a running
-  // batch took it up before.
-  asio::post(pool_, [this] {
+  // The pool gets one ticket for each task. A ticket runs the task that is the most urgent when a
+  // thread is free, or nothing if a running batch has run the last one in between.
+  asio::post(threads_, [this] {
     if (auto task = take(levels)) task();
   });
 }
 
-void CpuLane::yield_to_more_urgent_than(Urgency urgency) {
+void PriorityPool::yield_to_more_urgent_than(Urgency urgency) {
   while (auto task = take(static_cast<std::size_t>(urgency))) task();
 }
 
-CpuLane::Task CpuLane::take(std::size_t less_than) {
+PriorityPool::Task PriorityPool::take(std::size_t less_than) {
   const std::lock_guard lock(guard_);
   for (std::size_t level = 0; level < less_than; ++level) {
     if (waiting_[level].empty()) continue;
@@ -29,12 +29,6 @@ CpuLane::Task CpuLane::take(std::size_t less_than) {
     return task;
   }
   return {};
-}
-
-void CpuLane::shutdown() {
-  decltype(waiting_) dropped;
-  const std::lock_guard lock(guard_);
-  dropped.swap(waiting_);
 }
 
 }  // namespace memseal::model

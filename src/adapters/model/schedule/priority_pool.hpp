@@ -1,5 +1,5 @@
 #pragma once
-// Puts questions before chunks on a pool that both share.
+// Puts questions before chunks on the threads that both share.
 #include "base/result.hpp"
 #include "runtime/context.hpp"
 #include "runtime/offload.hpp"
@@ -7,7 +7,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancel_after.hpp>
 #include <boost/asio/execution/occupancy.hpp>
-#include <boost/asio/execution_context.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -26,33 +25,33 @@ namespace memseal::model {
 
 namespace asio = boost::asio;
 
-/// The most urgent first. Work looks for more urgent work between its own steps (yield_to) and
-/// runs it on the spot, so a question waits for one step of a batch of chunks, not for the batch.
+/// The most urgent first.
 enum class Urgency { question, rerank, chunks };
 
-/// One per pool, shared by every model that runs there: `asio::use_service<CpuLane>(pool)`.
-class CpuLane final : public asio::execution_context::service {
+/// Runs tasks on a thread pool in the order of their urgency.
+/// Work looks for more urgent tasks between its own steps and runs them on the spot, so that a
+/// question waits for one step of a batch of chunks, not for the batch.
+/// Lifetime: the pool's threads have ended before this is destroyed (ModelPool sees to that).
+class PriorityPool {
  public:
-  using key_type = CpuLane;
-  static inline asio::execution_context::id id;
-
-  explicit CpuLane(asio::execution_context& pool)
-      : service(pool), pool_(static_cast<asio::thread_pool&>(pool)) {}
+  explicit PriorityPool(asio::thread_pool& threads) : threads_(threads) {}
+  PriorityPool(const PriorityPool&) = delete;
+  PriorityPool& operator=(const PriorityPool&) = delete;
 
   using Task = std::function<void()>;
 
   /// Threads of the pool.
   std::size_t threads() const noexcept {
-    return asio::query(pool_.get_executor(), asio::execution::occupancy);
+    return asio::query(threads_.get_executor(), asio::execution::occupancy);
   }
 
-  /// Queues `task` by its urgency. Any thread.
+  /// Queues `task` by its urgency. Thread: any.
   void post(Urgency urgency, Task task);
-  /// Runs the waiting tasks that are more urgent than `urgency`. Pool threads.
+  /// Runs the waiting tasks that are more urgent than `urgency`. Thread: the pool's.
   void yield_to_more_urgent_than(Urgency urgency);
 
-  /// runtime::offload() by urgency. At the deadline the caller gets Outage{timeout}, whatever
-  /// `work` is still doing; a `work` that looks at its stop token ends soon after.
+  /// runtime::offload() by urgency. At the deadline the caller gets Outage{timeout}, even while
+  /// `work` still runs. A `work` that looks at its stop token ends soon after.
   template <class Work>
   asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> offload(
       Urgency urgency, runtime::Deadline deadline, Work work);
@@ -64,23 +63,22 @@ class CpuLane final : public asio::execution_context::service {
  private:
   static constexpr std::size_t levels = 3;
 
-  void shutdown() override;
   Task take(std::size_t less_than);
 
-  asio::thread_pool& pool_;
+  asio::thread_pool& threads_;
   std::mutex guard_;
   std::array<std::deque<Task>, levels> waiting_;
 };
 
 template <class Submit, class Work>
-asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> CpuLane::offload_by(
+asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> PriorityPool::offload_by(
     Submit submit, runtime::Deadline deadline, Work work) {
   if (deadline.at() == runtime::Clock::time_point::max())
-    co_return co_await runtime::offload_by(pool_, std::move(submit), std::move(work));
+    co_return co_await runtime::offload_by(threads_, std::move(submit), std::move(work));
   asio::steady_timer timer(co_await asio::this_coro::executor);
   try {
     co_return co_await runtime::offload_by(
-        pool_, std::move(submit), std::move(work),
+        threads_, std::move(submit), std::move(work),
         asio::cancel_after(timer, deadline.left(), asio::use_awaitable));
   } catch (const boost::system::system_error& error) {
     if (error.code() != asio::error::operation_aborted || !deadline.passed()) throw;
@@ -89,10 +87,10 @@ asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> CpuLane::offload_b
 }
 
 template <class Work>
-asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> CpuLane::offload(
+asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> PriorityPool::offload(
     Urgency urgency, runtime::Deadline deadline, Work work) {
   auto submit = [this, urgency](auto task) {
-    // std::function wants copies; the task cannot be copied.
+    // Shared, because std::function needs a copyable callable and the task is move-only.
     auto shared = std::make_shared<decltype(task)>(std::move(task));
     post(urgency, [shared] { (*shared)(); });
   };
