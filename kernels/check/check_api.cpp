@@ -1,5 +1,5 @@
-// The engine behind a C interface, for Python's ctypes: library.py is its other half.
-// A function that returns int returns 0, or -1 and leaves a sentence for gpu_check_error().
+// The engine behind a C interface, for Python's ctypes; library.py calls it.
+// A function that returns int returns 0 on success, or -1; then gpu_check_error() has the reason.
 #include "memseal/kernels/engine.hpp"
 
 #include "host/host_device.hpp"
@@ -52,7 +52,7 @@ std::int64_t nanoseconds_since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
 }
 
-/// Runs `work(thread)` on `count` threads and rethrows what the first failed one threw.
+/// Runs `work(thread)` on `count` threads, and rethrows the exception of the first one that failed.
 template <class Work>
 void on_threads(std::size_t count, Work work) {
   std::mutex mutex;
@@ -75,7 +75,7 @@ void on_threads(std::size_t count, Work work) {
 
 extern "C" {
 
-/// What the engine is made with; -1 in a number keeps the engine's own default.
+/// The engine's options. -1 keeps the engine's own default.
 struct GpuCheckOptions {
   std::int32_t lanes, batch_tokens, sequences_max, patience_ms;
   std::int32_t graphs, warm;
@@ -90,10 +90,10 @@ struct GpuCheckBatch {
   std::int64_t sequences;
 };
 
-/// What gpu_check_together() saw.
+/// The result of gpu_check_together().
 struct GpuCheckTogether {
   std::int64_t requests, wrong, failed;
-  double worst;                   ///< greatest difference to what was expected
+  double worst;                   ///< greatest difference from the expected numbers
   double seconds;
 };
 
@@ -164,14 +164,14 @@ void copy_out(const std::vector<float>& values, std::size_t wanted, float* out) 
   std::copy(values.begin(), values.end(), out);
 }
 
-/// Some of the pool's sequences, in any order, now and then one twice.
+/// Some of the pool's sequences in random order; a sequence may occur twice.
 std::vector<std::size_t> draw(std::mt19937& random, std::size_t pool) {
   std::vector<std::size_t> chosen(1 + random() % std::min<std::size_t>(pool, 24));
   for (auto& one : chosen) one = random() % pool;
   return chosen;
 }
 
-/// The values of one request that are further from what was expected than `tolerance`.
+/// Whether all values of one request are within `tolerance` of the expected ones.
 struct Verdict {
   bool right = true;
   double worst = 0;
@@ -194,7 +194,7 @@ Verdict compare(const std::vector<float>& values, const std::vector<std::size_t>
 
 extern "C" {
 
-/// The sentence of this thread's last failure.
+/// The reason of this thread's last failure.
 const char* gpu_check_error() { return last_error.c_str(); }
 
 /// Opens `device` ("cuda" or "host") and loads a model directory; null on failure.
@@ -256,8 +256,8 @@ int gpu_check_run(GpuCheck* of, const GpuCheckBatch* batch, float* out) {
   });
 }
 
-/// Token counts of `texts` as they would be sent, and their ids, side by side: `ids` holds
-/// count * tokens_max. For comparing tokenizers.
+/// The token ids of each text and their number, for comparing tokenizers. `ids` holds
+/// count * tokens_max.
 int gpu_check_tokens(GpuCheck* of, const char* query, const char* const* texts,
                      std::int64_t count, std::int64_t tokens_max, std::int32_t* ids,
                      std::int64_t* lengths) {
@@ -271,7 +271,7 @@ int gpu_check_tokens(GpuCheck* of, const char* query, const char* const* texts,
   });
 }
 
-/// Tokenises and runs. A null query: single texts.
+/// Tokenises the texts and runs them. If `query` is null, they are single texts.
 int gpu_check_texts(GpuCheck* of, const char* query, const char* const* texts,
                     std::int64_t count, std::int64_t tokens_max, float* out) {
   return guarded([&] {
@@ -282,8 +282,8 @@ int gpu_check_texts(GpuCheck* of, const char* query, const char* const* texts,
   });
 }
 
-/// Runs the batch `calls` times, one after the other: nanoseconds of each, from ids to numbers on
-/// the host. `out` holds the last call's.
+/// Runs the batch `calls` times, one after the other, and measures the nanoseconds of each call, from
+/// ids to numbers on the host. `out` gets the numbers of the last call.
 int gpu_check_time(GpuCheck* of, const GpuCheckBatch* batch, std::int64_t calls,
                    std::int64_t* nanoseconds, float* out) {
   return guarded([&] {
@@ -299,7 +299,7 @@ int gpu_check_time(GpuCheck* of, const GpuCheckBatch* batch, std::int64_t calls,
   });
 }
 
-/// As gpu_check_time(), from texts.
+/// As gpu_check_time(), but from texts.
 int gpu_check_time_texts(GpuCheck* of, const char* query, const char* const* texts,
                          std::int64_t count, std::int64_t tokens_max, std::int64_t calls,
                          std::int64_t* nanoseconds, float* out) {
@@ -315,7 +315,8 @@ int gpu_check_time_texts(GpuCheck* of, const char* query, const char* const* tex
   });
 }
 
-/// `threads` callers run the batch one call after the other for `seconds`: calls a second.
+/// `threads` callers each run the batch one call after the other for `seconds`. Measures the calls
+/// a second of all of them.
 int gpu_check_throughput(GpuCheck* of, const GpuCheckBatch* batch, std::int64_t threads,
                          double seconds, double* calls_per_second) {
   return guarded([&] {
@@ -335,8 +336,8 @@ int gpu_check_throughput(GpuCheck* of, const GpuCheckBatch* batch, std::int64_t 
   });
 }
 
-/// `requests` requests from `threads` callers at once, each of 1 to 24 sequences drawn from the
-/// pool; each number is compared with `expected` (pool size * width).
+/// Sends `requests` requests from `threads` callers at the same time, each of 1 to 24 sequences
+/// drawn from the pool, and compares each number with `expected` (pool size * width).
 int gpu_check_together(GpuCheck* of, const GpuCheckBatch* pool, const float* expected,
                        double tolerance, std::int64_t threads, std::int64_t requests,
                        std::uint32_t seed, GpuCheckTogether* seen) {

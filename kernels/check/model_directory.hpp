@@ -1,6 +1,6 @@
 #pragma once
-// A Hugging Face directory as the engine wants it, by memseal's own readers and without a CPU
-// encoder beside it.
+// A Hugging Face directory in the form that the engine needs, read by memseal's own readers and
+// without a CPU encoder.
 #include "memseal/kernels/engine.hpp"
 #include "pure/text/wordpiece.hpp"
 
@@ -20,11 +20,11 @@ struct ModelDirectory {
   model::Safetensors weights;
   model::BertTensors tensors;  ///< points into `weights`
 
-  /// Throws std::runtime_error with the reader's own sentence.
+  /// Throws std::runtime_error with the reader's message.
   static ModelDirectory open(const std::filesystem::path& directory);
 
   kernels::Shape shape() const;
-  /// A part's numbers; as kernels::ReadPart.
+  /// The numbers of a part, as kernels::ReadPart.
   std::vector<float> read(kernels::Part part, std::size_t layer) const;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// A device whose fresh memory is all NaN (as halves, floats and doubles): what nobody wrote shows
-// in the results if anybody reads it.
+// A device whose fresh memory is all NaN (as halves, floats and doubles), so that a read of
+// unwritten memory shows in the results.
 #include "device.hpp"
 
 #include <cstring>
