@@ -130,13 +130,13 @@ class Client {
 /// Our server, with ports that answer from memory.
 struct Ours {
   fakes::World world;
-  fakes::Store store;
+  fakes::Operations operations;
   fakes::Sink sink;
   fakes::Limiter limiter;
   http::Probe probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::Api api{world.query, world.inference, store, sink, limiter, tokens, world.tenants,
+  http::Api api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
                 world.ids};
   asio::io_context loop{1};
   http::Server server{loop.get_executor(), options(), {world.metrics, probe, &api}};
@@ -149,9 +149,9 @@ struct Ours {
   }
   std::string request() {
     const auto id = crypto::random_uuid();
-    store.operations.emplace(std::pair(world.tenant("bench"), id),
+    operations.known.emplace(std::pair(world.tenant("bench"), id),
                              ports::Operation{.id = id, .kind = "api", .doc_id = "doc",
-                                              .state = "succeeded"});
+                                              .state = ports::OperationState::succeeded});
     const auto user = UserId::parse("bench").value();
     const auto token =
         crypto::mint_hs256(world.keyring.token_key(), user, std::time(nullptr), 3'600);

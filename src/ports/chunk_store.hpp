@@ -7,7 +7,6 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,17 +32,6 @@ enum class Stored {
   erased,      ///< the tenant is erased: nothing may be written
 };
 
-/// State of an ingest operation as its owner may ask for it.
-struct Operation {
-  Uuid id;
-  std::string kind;
-  std::string doc_id;
-  std::string state;       ///< "queued", "succeeded", "failed"
-  std::string error_code;  ///< empty unless failed
-  std::int32_t chunks = 0;
-  std::int64_t created_at_ms = 0, updated_at_ms = 0;
-};
-
 /// The write side of the database. Throws Outage{unavailable} when the database is unavailable.
 class ChunkStore {
  public:
@@ -58,13 +46,6 @@ class ChunkStore {
   virtual asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
                                               Uuid event_id, std::string kind, std::string doc_id,
                                               Errc code) = 0;
-  /// Announces an operation before its event is published: state "queued". Idempotent.
-  virtual asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
-                                         Uuid event_id, std::string kind, std::string doc_id) = 0;
-  /// Empty when this tenant has no such operation.
-  virtual asio::awaitable<std::optional<Operation>> operation(runtime::RequestContext context,
-                                                              crypto::Tenant owner,
-                                                              Uuid event_id) = 0;
 };
 
 }  // namespace memseal::ports

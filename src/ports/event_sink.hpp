@@ -11,21 +11,31 @@ namespace memseal::ports {
 
 namespace asio = boost::asio;
 
+/// What a record is for. The adapter knows the topic of each channel.
+enum class Channel {
+  upload,       ///< documents to ingest
+  chat,         ///< turns of conversations to ingest
+  status,       ///< what became of each event
+  dead_letter,  ///< events that cannot be ingested, beside the topic they came from
+};
+
 /// A record to publish.
 struct OutRecord {
-  std::string topic;
+  Channel channel = Channel::upload;
   std::string key;
   std::string value;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::string source_topic = {};  ///< of Channel::dead_letter: the topic of the refused record
 };
 
-/// Where events go: the input topics (HTTP index), dead letters, status.
+/// Where events go.
 class EventSink {
  public:
   virtual ~EventSink() = default;
   /// Returns when the broker has confirmed the record (acks=all, idempotent producer).
   /// Throws Outage{unavailable} when it did not within the deadline: the record may or may not be
-  /// there. Throws Refused{payload_too_large} when it never will.
+  /// there. Throws Refused{payload_too_large} when it never will, Refused{bad_config} when the
+  /// channel has no topic.
   virtual asio::awaitable<void> publish(runtime::RequestContext context, OutRecord record) = 0;
 };
 

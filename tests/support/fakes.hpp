@@ -84,10 +84,15 @@ class FakeSink final : public ports::EventSink {
     published.push_back(std::move(record));
     co_return;
   }
-  std::vector<ports::OutRecord> to(const std::string& topic) const {
+  std::vector<ports::OutRecord> to(ports::Channel channel) const {
     std::vector<ports::OutRecord> found;
     for (const auto& record : published)
-      if (record.topic == topic) found.push_back(record);
+      if (record.channel == channel) found.push_back(record);
+    return found;
+  }
+  std::vector<ports::OutRecord> letters_of(const std::string& topic) const {
+    auto found = to(ports::Channel::dead_letter);
+    std::erase_if(found, [&](const auto& letter) { return letter.source_topic != topic; });
     return found;
   }
 
@@ -135,15 +140,6 @@ class FakeStore final : public ports::ChunkStore {
     failures.push_back({owner, event_id, std::move(kind), std::move(doc_id), code});
     co_return;
   }
-  asio::awaitable<void> announce(runtime::RequestContext, crypto::Tenant, Uuid, std::string,
-                                 std::string) override {
-    co_return;
-  }
-  asio::awaitable<std::optional<ports::Operation>> operation(runtime::RequestContext,
-                                                             crypto::Tenant, Uuid) override {
-    co_return std::nullopt;
-  }
-
   std::size_t events() const { return ledger.size(); }
 
   Faults faults;

@@ -51,6 +51,20 @@ bool is_too_large(rd_kafka_resp_err_t code) {
   throw_failure({errc, "Kafka did not take a record for topic " + topic + ": " + describe(code)});
 }
 
+std::string topic_of(const ports::OutRecord& record, const ChannelTopics& topics) {
+  std::string topic;
+  switch (record.channel) {
+    case ports::Channel::upload: topic = topics.upload; break;
+    case ports::Channel::chat: topic = topics.chat; break;
+    case ports::Channel::status: topic = topics.status; break;
+    case ports::Channel::dead_letter:
+      if (!record.source_topic.empty()) topic = record.source_topic + dead_letter_suffix.data();
+      break;
+  }
+  if (topic.empty()) throw Refused({Errc::bad_config, "no Kafka topic is set for a channel"});
+  return topic;
+}
+
 std::vector<Property> defaults(const SinkOptions& options) {
   return {{"linger.ms", std::to_string(options.linger.count())},
           {"message.max.bytes", "4194304"},      // The broker has the last word.
@@ -103,7 +117,7 @@ class KafkaSink::Impl {
   asio::awaitable<void> serve();
   asio::awaitable<void> flush();
   std::uintptr_t enlist(const std::shared_ptr<Waiter>& waiter);
-  void produce(const ports::OutRecord& record, std::uintptr_t ticket);
+  void produce(const std::string& topic, const ports::OutRecord& record, std::uintptr_t ticket);
   void settle(std::uintptr_t ticket, rd_kafka_resp_err_t report);
   void settle_all(rd_kafka_resp_err_t report);
   void throw_if_fatal();
@@ -186,6 +200,7 @@ void KafkaSink::Impl::request_stop() {
 
 asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
                                                ports::OutRecord record) {
+  const auto topic = topic_of(record, options_.topics);
   auto waiter = std::make_shared<Waiter>(co_await asio::this_coro::executor);
   waiter->timer.expires_at(context.deadline.within(options_.publish_timeout).at());
   const auto ticket = enlist(waiter);
@@ -193,16 +208,16 @@ asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
     const std::lock_guard lock(mutex_);
     waiters_.erase(ticket);
   });
-  produce(record, ticket);
+  produce(topic, record, ticket);
   while (!waiter->report) {
     boost::system::error_code woken;
     co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none)
       throw boost::system::system_error(asio::error::operation_aborted);
-    if (!woken && !waiter->report) fail(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, record.topic);
+    if (!woken && !waiter->report) fail(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, topic);
   }
-  if (*waiter->report != RD_KAFKA_RESP_ERR_NO_ERROR) fail(*waiter->report, record.topic);
+  if (*waiter->report != RD_KAFKA_RESP_ERR_NO_ERROR) fail(*waiter->report, topic);
 }
 
 std::uintptr_t KafkaSink::Impl::enlist(const std::shared_ptr<Waiter>& waiter) {
@@ -215,7 +230,8 @@ std::uintptr_t KafkaSink::Impl::enlist(const std::shared_ptr<Waiter>& waiter) {
   return ticket;
 }
 
-void KafkaSink::Impl::produce(const ports::OutRecord& record, std::uintptr_t ticket) {
+void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& record,
+                              std::uintptr_t ticket) {
   std::unique_ptr<rd_kafka_headers_t, FreeWith<rd_kafka_headers_destroy>> headers(
       rd_kafka_headers_new(record.headers.size()));
   for (const auto& [name, value] : record.headers)
@@ -224,13 +240,13 @@ void KafkaSink::Impl::produce(const ports::OutRecord& record, std::uintptr_t tic
   void* const opaque = reinterpret_cast<void*>(ticket);  // NOLINT: a number, never followed
   const void* const key = record.key.empty() ? nullptr : record.key.data();
   const auto code = rd_kafka_producev(
-      client_.get(), RD_KAFKA_V_TOPIC(record.topic.c_str()),
+      client_.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, record.key.size()),
       RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
       RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     refused_.Increment();
-    fail(code, record.topic);
+    fail(code, topic);
   }
   headers.release();  // The message owns them now.
 }

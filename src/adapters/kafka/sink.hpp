@@ -8,13 +8,26 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
+#include <string_view>
 
 namespace memseal::kafka {
 
 namespace asio = boost::asio;
 
+/// A dead letter goes to the topic of the refused record with this suffix.
+inline constexpr std::string_view dead_letter_suffix = ".dlq";
+
+/// Topics of the channels. A channel without a topic cannot be published to.
+struct ChannelTopics {
+  std::string upload = {};
+  std::string chat = {};
+  std::string status = {};
+};
+
 struct SinkOptions {
   ClientOptions client;
+  ChannelTopics topics = {};
   std::size_t outstanding_max = 10'000;                ///< records not yet confirmed
   std::chrono::milliseconds publish_timeout{30'000};  ///< of a record whose context has no deadline
   std::chrono::milliseconds linger{2};

@@ -17,18 +17,6 @@ constexpr Statement fail_event{
     "SET state = 'failed', error_code = excluded.error_code, updated_at = now() "
     "WHERE l.state <> 'succeeded'"};
 
-constexpr Statement queue_event{
-    "event_queue",
-    "INSERT INTO app.ingest_events (user_hash, event_id, kind, doc_id, state) "
-    "VALUES ($1, $2, $3, $4, 'queued') ON CONFLICT DO NOTHING"};
-
-constexpr Statement find_event{
-    "event_find",
-    "SELECT kind, doc_id, state, coalesce(error_code, ''), chunks, "
-    "(extract(epoch FROM created_at) * 1000)::bigint, "
-    "(extract(epoch FROM updated_at) * 1000)::bigint FROM app.ingest_events "
-    "WHERE user_hash = (SELECT app.tenant()) AND event_id = $1"};
-
 double seconds_since(runtime::Clock::time_point start) {
   return std::chrono::duration<double>(runtime::Clock::now() - start).count();
 }
@@ -60,37 +48,6 @@ asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext contex
     return Done{};
   };
   co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-}
-
-asio::awaitable<void> PgChunkStore::announce(runtime::RequestContext context, crypto::Tenant owner,
-                                             Uuid event_id, std::string kind,
-                                             std::string doc_id) {
-  auto work = [event_id, kind = std::move(kind), doc_id = std::move(doc_id)](TenantTx& tx) {
-    if (!hold_tenant(tx)) throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
-    tx.exec(queue_event, pqxx::params{tx.user_hash(), event_id.to_string(), kind, doc_id});
-    return Done{};
-  };
-  co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-}
-
-asio::awaitable<std::optional<ports::Operation>> PgChunkStore::operation(
-    runtime::RequestContext context, crypto::Tenant owner, Uuid event_id) {
-  auto work = [event_id](TenantTx& tx) -> std::optional<ports::Operation> {
-    const auto rows = tx.exec(find_event, pqxx::params{event_id.to_string()});
-    if (rows.empty()) return std::nullopt;
-    const auto row = rows[0];
-    ports::Operation found;
-    found.id = event_id;
-    found.kind = row[0].c_str();
-    found.doc_id = row[1].c_str();
-    found.state = row[2].c_str();
-    found.error_code = row[3].c_str();
-    found.chunks = row[4].as<std::int32_t>();
-    found.created_at_ms = row[5].as<std::int64_t>();
-    found.updated_at_ms = row[6].as<std::int64_t>();
-    return found;
-  };
-  co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work));
 }
 
 }  // namespace memseal::postgres

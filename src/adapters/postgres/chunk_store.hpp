@@ -20,11 +20,6 @@ class PgChunkStore final : public ports::ChunkStore {
   asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
                                       Uuid event_id, std::string kind, std::string doc_id,
                                       Errc code) override;
-  asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
-                                 Uuid event_id, std::string kind, std::string doc_id) override;
-  asio::awaitable<std::optional<ports::Operation>> operation(runtime::RequestContext context,
-                                                             crypto::Tenant owner,
-                                                             Uuid event_id) override;
 
  private:
   Pool& pool_;

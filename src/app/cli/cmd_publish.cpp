@@ -4,6 +4,7 @@
 #include "pure/crypto/random.hpp"
 #include "pure/wire/event.hpp"
 #include "runtime/task_group.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -30,14 +31,9 @@ constexpr std::string_view cli_source = "/memseal/cli";
 struct Outgoing {
   std::string what;  ///< as the report names it
   std::string event_id;
+  std::string topic;
   ports::OutRecord record;
 };
-
-std::int64_t unix_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 Result<std::string> read_all(const std::string& path) {
   if (path == "-") return std::string{std::istreambuf_iterator<char>(std::cin), {}};
@@ -61,7 +57,7 @@ std::vector<std::pair<std::string, std::string>> event_headers() {
 Result<void> check(const Outgoing& out) {
   const auto headers = out.record.headers;
   const auto parsed =
-      wire::parse_event({out.record.topic, out.record.key, out.record.value, &headers, unix_ms()});
+      wire::parse_event({out.topic, out.record.key, out.record.value, &headers, runtime::unix_ms()});
   if (parsed) return {};
   auto error = parsed.error();
   error.message = out.what + ": " + error.message;
@@ -98,7 +94,7 @@ int send(const GlobalOptions& global, const Config& config, const std::vector<Ou
   }
   runtime::Metrics metrics;
   asio::io_context io(1);
-  auto sink = kafka::KafkaSink::open(io.get_executor(), {kafka_client(config)}, metrics);
+  auto sink = kafka::KafkaSink::open(io.get_executor(), sink_options(config), metrics);
   if (!sink) {
     complain(sink.error());
     return exit_usage;
@@ -118,12 +114,12 @@ int send(const GlobalOptions& global, const Config& config, const std::vector<Ou
   for (const auto& out : all) {
     if (global.json)
       std::printf("%s\n", json::serialize(json::object{{"event_id", out.event_id},
-                                                       {"topic", out.record.topic},
+                                                       {"topic", out.topic},
                                                        {"what", out.what}})
                               .c_str());
     else if (!global.quiet && all.size() == 1)
       std::printf("published %s as event %s on %s\n", out.what.c_str(), out.event_id.c_str(),
-                  out.record.topic.c_str());
+                  out.topic.c_str());
   }
   return exit_ok;
 }
@@ -163,7 +159,7 @@ Result<Outgoing> upload_of(const Config& config, const PublishOptions& options, 
   const auto doc =
       DocId::parse(options.doc_id.empty() ? (path == "-" ? name : path) : options.doc_id);
   if (!doc) return doc.error();
-  const auto now_ms = unix_ms();
+  const auto now_ms = runtime::unix_ms();
   wire::UploadEvent event{
       .head = {crypto::random_uuid().to_string(), std::string(cli_source), user, now_ms},
       .doc_id = *doc,
@@ -177,7 +173,8 @@ Result<Outgoing> upload_of(const Config& config, const PublishOptions& options, 
   return Outgoing{
       path,
       event.head.id,
-      {config.kafka.upload_topic, user.value(), wire::make_upload_event(event), event_headers()}};
+      config.kafka.upload_topic,
+      {ports::Channel::upload, user.value(), wire::make_upload_event(event), event_headers()}};
 }
 
 }  // namespace
@@ -221,7 +218,7 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
     return exit_usage;
   }
   wire::ChatEvent event{
-      .head = {crypto::random_uuid().to_string(), std::string(cli_source), *user, unix_ms()},
+      .head = {crypto::random_uuid().to_string(), std::string(cli_source), *user, runtime::unix_ms()},
       .conversation_id = *conversation,
       .messages = std::move(*messages),
       .tags = options.tags,
@@ -230,7 +227,8 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
   all.push_back(
       {"conversation " + conversation->value(),
        event.head.id,
-       {config->kafka.chat_topic, user->value(), wire::make_chat_event(event), event_headers()}});
+       config->kafka.chat_topic,
+       {ports::Channel::chat, user->value(), wire::make_chat_event(event), event_headers()}});
   return send(global, *config, all, options.print_only);
 }
 

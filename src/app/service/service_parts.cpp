@@ -13,7 +13,6 @@ http::Options listener_options(const Config& config, std::string address, std::u
   options.connections_max = static_cast<std::size_t>(config.http.connections_max);
   options.body_bytes_max = static_cast<std::size_t>(config.http.body_bytes_max);
   options.drain_timeout = std::chrono::milliseconds(config.runtime.drain_timeout_ms);
-  options.upload_topic = config.kafka.upload_topic;
   return options;
 }
 
@@ -31,8 +30,8 @@ LoopParts::LoopParts(ServiceParts& parts, std::size_t loop,
                 std::chrono::milliseconds(parts.config.rerank.budget_ms)},
       query{*parts.embedder, *parts.search, *parts.keys, reranking, parts.query_metrics},
       inference{reranking, *parts.embedder, &parts.embedder.words()},
-      api{query, inference, *parts.store, *parts.sink, *limiter, *parts.tokens, *parts.keyer,
-          *parts.ids},
+      api{query, inference, *parts.operations, *parts.sink, *limiter, *parts.tokens,
+          *parts.keyer, *parts.ids},
       server(std::make_unique<http::Server>(parts.loops[loop].get_executor(), std::move(options),
                                             parts.services(&api))) {}
 
@@ -81,6 +80,7 @@ Result<void> ServiceParts::connect() {
   key_store = std::make_unique<postgres::PgKeyStore>(*pool);
   keys = std::make_unique<lifecycle::CachedTenantKeys>(*key_store, *keyring, key_metrics);
   store = std::make_unique<postgres::PgChunkStore>(*pool);
+  operations = std::make_unique<postgres::PgOperations>(*pool);
   search = std::make_unique<postgres::PgChunkSearch>(*pool);
   return connect_kafka();
 }
@@ -96,7 +96,7 @@ Result<void> ServiceParts::connect_kafka() {
                    {{"cause", made.error().message}});
   }
   const auto executor = loops[0].get_executor();
-  auto out = kafka::KafkaSink::open(executor, {client}, metrics);
+  auto out = kafka::KafkaSink::open(executor, sink_options(config), metrics);
   if (!out) return out.error();
   sink = std::move(*out);
   if (!config.kafka.enabled) return {};

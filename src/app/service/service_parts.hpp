@@ -66,6 +66,7 @@ struct ServiceParts {
   std::unique_ptr<postgres::PgKeyStore> key_store;
   std::unique_ptr<lifecycle::CachedTenantKeys> keys;
   std::unique_ptr<postgres::PgChunkStore> store;
+  std::unique_ptr<postgres::PgOperations> operations;
   std::unique_ptr<postgres::PgChunkSearch> search;
   std::unique_ptr<kafka::KafkaSink> sink;
   std::unique_ptr<kafka::KafkaSource> source;

@@ -61,7 +61,7 @@ std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
   std::vector<kafka::TopicSpec> topics;
   for (const auto& name : {config.kafka.upload_topic, config.kafka.chat_topic}) {
     topics.push_back({name});
-    topics.push_back({name + ".dlq", 1});
+    topics.push_back({name + kafka::dead_letter_suffix.data(), 1});
   }
   if (config.kafka.status_events) topics.push_back({config.kafka.status_topic});
   return topics;
@@ -69,6 +69,13 @@ std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
 
 kafka::ClientOptions kafka_client(const Config& config) {
   return {config.kafka.brokers, config.kafka.properties};
+}
+
+kafka::SinkOptions sink_options(const Config& config) {
+  return {.client = kafka_client(config),
+          .topics = {.upload = config.kafka.upload_topic,
+                     .chat = config.kafka.chat_topic,
+                     .status = config.kafka.status_topic}};
 }
 
 kafka::SourceOptions source_options(const Config& config) {
@@ -94,7 +101,7 @@ ingest::Options ingest_options(const Config& config) {
   options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);
   options.rules.overlap = static_cast<std::size_t>(config.chunk.overlap);
   options.authtoken_required = config.kafka.require_authtoken;
-  if (config.kafka.status_events) options.status_topic = config.kafka.status_topic;
+  options.status_events = config.kafka.status_events;
   return options;
 }
 

@@ -10,6 +10,7 @@
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
 #include "adapters/postgres/key_store.hpp"
+#include "adapters/postgres/operations.hpp"
 #include "adapters/postgres/schema.hpp"
 #include "adapters/redis/limiter.hpp"
 #include "app/config/config.hpp"
@@ -34,6 +35,7 @@ Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& te
 redis::LimiterOptions limiter_options(const Config& config);
 std::vector<kafka::TopicSpec> topic_specs(const Config& config);
 kafka::ClientOptions kafka_client(const Config& config);
+kafka::SinkOptions sink_options(const Config& config);
 kafka::SourceOptions source_options(const Config& config);
 postgres::PoolOptions pool_options(const Config& config);
 ingest::Options ingest_options(const Config& config);

@@ -4,6 +4,7 @@
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -11,14 +12,13 @@ namespace memseal::ingest {
 
 namespace {
 
-std::int64_t unix_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
-
 ports::OutRecord letter_for(const ports::Record& record, const Prepared& event, const Error& why,
-                            std::string_view stage, int attempts, const std::string& suffix) {
-  ports::OutRecord letter{.topic = record.topic + suffix};
+                            std::string_view stage, int attempts) {
+  ports::OutRecord letter{.channel = ports::Channel::dead_letter,
+                          .key = {},
+                          .value = {},
+                          .headers = {},
+                          .source_topic = record.topic};
   if (event.tenant) letter.key = event.tenant->hash().to_hex();  // Never the user id itself.
   const auto add = [&](const char* name, std::string value) {
     letter.headers.emplace_back(name, std::move(value));
@@ -56,8 +56,7 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string
             std::to_string(job.record->offset));
     job.prepared = std::move(unread);
   }
-  auto letter = letter_for(*job.record, *job.prepared, why, stage, attempts,
-                           options_->dead_letter_suffix);
+  auto letter = letter_for(*job.record, *job.prepared, why, stage, attempts);
   job.error = why.code;
   const bool owned = co_await seal_refused(job, letter);
   if (!owned) {
@@ -154,8 +153,8 @@ asio::awaitable<void> Worker::Impl::tell_all(const std::vector<Job>& jobs) {
         .error = job.error,
         .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
                                                                              job.taken).count(),
-        .now_ms = unix_ms()};
-    telling.spawn(tell(status_record(options_->status_topic, *job.prepared, status)));
+        .now_ms = runtime::unix_ms()};
+    telling.spawn(tell(status_record(*job.prepared, status)));
   }
   co_await telling.join();
   co_await throw_if_cancelled();

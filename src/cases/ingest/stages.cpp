@@ -5,6 +5,7 @@
 #include "pure/crypto/sealer.hpp"
 #include "runtime/offload.hpp"
 #include "runtime/task_group.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <algorithm>
 #include <map>
@@ -16,11 +17,6 @@ namespace {
 using ports::Embedding;
 using ports::EventWrite;
 using ports::Stored;
-
-std::int64_t unix_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 /// What sealing one event needs.
 struct Plain {
@@ -94,7 +90,7 @@ asio::awaitable<void> Worker::Impl::prepare_all(BatchPtr batch, Jobs jobs) {
     std::vector<std::shared_ptr<const Prepared>> results;
     for (const auto* record : records) {
       if (stop.stop_requested()) break;
-      results.push_back(std::make_shared<Prepared>(prepare(tools, *record, unix_ms())));
+      results.push_back(std::make_shared<Prepared>(prepare(tools, *record, runtime::unix_ms())));
     }
     return results;
   };

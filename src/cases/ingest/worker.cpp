@@ -3,6 +3,7 @@
 #include "cases/ingest/internal/status.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/log.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -13,11 +14,6 @@ namespace memseal::ingest {
 namespace {
 
 constexpr int waits_between_log_lines = 10;
-
-std::int64_t unix_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 constexpr std::string_view stage_name(Stage stage) {
   constexpr std::string_view names[] = {"prepare", "embed", "seal", "store", "dead_letter"};
@@ -95,7 +91,7 @@ asio::awaitable<void> Worker::Impl::settle(BatchPtr batch) {
     for (auto& job : jobs)
       if (!job.outcome) co_await isolate(batch, job);
   }
-  if (!options_->status_topic.empty()) co_await tell_all(jobs);
+  if (options_->status_events) co_await tell_all(jobs);
 }
 
 asio::awaitable<void> Worker::Impl::attempt(BatchPtr batch, Jobs jobs) {
@@ -136,7 +132,7 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
   parts_.probe.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
   if (const auto since = job.record->timestamp_ms; since > 0)
     parts_.probe.end_to_end_s.Observe(
-        static_cast<double>(std::max<std::int64_t>(0, unix_ms() - since)) / 1e3);
+        static_cast<double>(std::max<std::int64_t>(0, runtime::unix_ms() - since)) / 1e3);
 }
 
 asio::awaitable<void> Worker::Impl::pause_after(Stage stage, const Error& why,

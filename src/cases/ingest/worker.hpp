@@ -43,8 +43,7 @@ struct Parts {
 struct Options {
   text::ChunkRules rules = {};
   bool authtoken_required = false;        ///< with `tokens`: an event without one is refused
-  std::string status_topic = {};          ///< empty: no status events
-  std::string dead_letter_suffix = ".dlq";
+  bool status_events = false;             ///< publish what became of each event
   std::size_t chunks_per_event_max = 8'192;
   std::size_t meta_bytes_max = 8'192;     ///< of a chunk's sealed meta JSON
   bool seal_vectors = false;              ///< also keep each embedding sealed beside its text

@@ -4,6 +4,7 @@
 #include "pure/crypto/random.hpp"
 #include "pure/wire/event.hpp"
 #include "pure/wire/request.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -25,7 +26,7 @@ Response operation_response(int status, const ports::Operation& operation) {
   json::object body{{"id", operation.id.to_string()},
                     {"kind", operation.kind},
                     {"doc_id", operation.doc_id},
-                    {"state", operation.state},
+                    {"state", ports::operation_state_name(operation.state)},
                     {"chunks", operation.chunks},
                     {"error", nullptr}};
   if (!operation.error_code.empty()) body["error"] = json::object{{"code", operation.error_code}};
@@ -35,8 +36,8 @@ Response operation_response(int status, const ports::Operation& operation) {
 }
 
 ports::Operation just_queued(const Uuid& id, const std::string& doc_id) {
-  const auto now_ms = unix_ms_now();
-  return {.id = id, .kind = std::string(kind), .doc_id = doc_id, .state = "queued",
+  const auto now_ms = runtime::unix_ms();
+  return {.id = id, .kind = std::string(kind), .doc_id = doc_id,
           .created_at_ms = now_ms, .updated_at_ms = now_ms};
 }
 
@@ -67,7 +68,7 @@ Result<DocId> doc_id_of(const Api& api, const crypto::Tenant& owner,
 
 std::string event_of(const Principal& who, std::string event_id, const DocId& doc_id,
                      wire::IndexRequest request) {
-  const auto now_ms = unix_ms_now();
+  const auto now_ms = runtime::unix_ms();
   wire::EventHead head{std::move(event_id), std::string(index_event_source), who.user, now_ms};
   const wire::UploadEvent event{.head = std::move(head),
                                 .doc_id = doc_id,
@@ -102,11 +103,11 @@ asio::awaitable<std::optional<Response>> post_index(Exchange& exchange) {
                       exchange.context.id);
 
   // Announced before it is published: whoever sees the event finds its operation.
-  co_await api.store.announce(exchange.context, who.tenant, id, std::string(kind),
+  co_await api.operations.announce(exchange.context, who.tenant, id, std::string(kind),
                               doc_id->value());
   std::optional<ports::Operation> known;
   if (exchange.head.count("idempotency-key") != 0)
-    known = co_await api.store.operation(exchange.context, who.tenant, id);
+    known = co_await api.operations.find(exchange.context, who.tenant, id);
   // Without a doc_id of the client's own it is made of name and text: another text is another.
   if (known && known->doc_id != doc_id->value())
     co_return problem({Errc::invalid_field,
@@ -116,8 +117,8 @@ asio::awaitable<std::optional<Response>> post_index(Exchange& exchange) {
   const auto operation = known.value_or(just_queued(id, doc_id->value()));
   // A repeated request whose event took effect needs no second event; while it is queued, the
   // first may never have reached the broker, and the ledger drops the one too many.
-  if (operation.state == "queued") {
-    ports::OutRecord record{.topic = exchange.core.options.upload_topic,
+  if (operation.state == ports::OperationState::queued) {
+    ports::OutRecord record{.channel = ports::Channel::upload,
                             .key = who.user.value(),
                             .value = std::move(event),
                             .headers = {}};
@@ -134,7 +135,7 @@ asio::awaitable<std::optional<Response>> get_operation(Exchange& exchange) {
   if (!id) co_return not_found(exchange);
   const auto& api = *exchange.core.services.api;
   const auto operation =
-      co_await api.store.operation(exchange.context, exchange.who->tenant, *id);
+      co_await api.operations.find(exchange.context, exchange.who->tenant, *id);
   if (!operation) co_return not_found(exchange);
   co_return operation_response(200, *operation);
 }

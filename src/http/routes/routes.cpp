@@ -5,6 +5,7 @@
 
 #include "pure/wire/problem.hpp"
 #include "runtime/log.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
@@ -105,7 +106,7 @@ bool authenticate(Exchange& exchange, const Api& api) {
   const char* why = "no bearer token";
   const auto token = bearer_of(exchange.head);
   if (!token.empty()) {
-    auto claims = api.tokens.verify(token, unix_ms_now() / 1'000, &why);
+    auto claims = api.tokens.verify(token, runtime::unix_ms() / 1'000, &why);
     if (claims) {
       const auto tenant = api.tenants.tenant_of(claims->subject);
       exchange.who = Principal{std::move(claims->subject), tenant};

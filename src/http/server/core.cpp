@@ -1,6 +1,7 @@
 #include "http/server/core.hpp"
 
 #include "pure/crypto/random.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <array>
 #include <chrono>
@@ -25,18 +26,12 @@ Core::Core(asio::any_io_executor runs_on, Options given_options, Services given_
 std::string Core::make_request_id() { return id_start_ + '-' + std::to_string(++ids_); }
 
 const std::string& Core::date() {
-  const auto now_s = unix_ms_now() / 1'000;
+  const auto now_s = runtime::unix_ms() / 1'000;
   if (now_s != date_s_) {
     date_ = http_date(now_s);
     date_s_ = now_s;
   }
   return date_;
-}
-
-std::int64_t unix_ms_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace memseal::http

@@ -35,7 +35,4 @@ struct Core {
   std::int64_t date_s_ = -1;
 };
 
-/// Wall clock.
-std::int64_t unix_ms_now();
-
 }  // namespace memseal::http

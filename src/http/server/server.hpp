@@ -4,9 +4,9 @@
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
 #include "http/server/probe.hpp"
-#include "ports/chunk_store.hpp"
 #include "ports/event_sink.hpp"
 #include "ports/limiter.hpp"
+#include "ports/operations.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "pure/crypto/token.hpp"
 #include "runtime/metrics.hpp"
@@ -44,7 +44,6 @@ struct Options {
   std::chrono::milliseconds request_deadline = limits::request_deadline;
   std::chrono::milliseconds drain_timeout = limits::drain_timeout;
   std::chrono::milliseconds tick = std::chrono::milliseconds(100);  ///< precision of the timeouts
-  std::string upload_topic = "memory.upload.v1";  ///< where POST /api/v1/memory/index publishes
 };
 
 /// One line of GET /ready. `detail` is shown to anybody: no addresses, no secrets.
@@ -60,7 +59,7 @@ struct Check {
 struct Api {
   query::QueryDeps& query;
   inference::InferenceDeps& inference;
-  ports::ChunkStore& store;
+  ports::Operations& operations;
   ports::EventSink& events;
   ports::Limiter& limiter;
   const crypto::TokenVerifier& tokens;

@@ -40,6 +40,7 @@ struct KafkaBrokerTest : testing::Test {
   }
   std::unique_ptr<KafkaSink> open_sink() {
     SinkOptions options;
+    options.topics.upload = topic;
     options.client.brokers = brokers;
     auto sink = KafkaSink::open(loop.get_executor(), std::move(options), metrics);
     return std::move(sink.value());
@@ -51,10 +52,10 @@ struct KafkaBrokerTest : testing::Test {
   runtime::Metrics metrics;
 };
 
-asio::awaitable<void> publish_lane(KafkaSink& sink, std::string topic, int first, int last,
-                                   int step, std::chrono::milliseconds gap) {
+asio::awaitable<void> publish_lane(KafkaSink& sink, int first, int last, int step,
+                                   std::chrono::milliseconds gap) {
   for (int i = first; i < last; i += step) {
-    ports::OutRecord record{.topic = topic, .key = "user-" + std::to_string(i % 97),
+    ports::OutRecord record{.channel = ports::Channel::upload, .key = "user-" + std::to_string(i % 97),
                             .value = "r" + std::to_string(i), .headers = {}};
     runtime::RequestContext context{.id = "test"};
     co_await sink.publish(std::move(context), std::move(record));
@@ -62,13 +63,13 @@ asio::awaitable<void> publish_lane(KafkaSink& sink, std::string topic, int first
   }
 }
 
-asio::awaitable<void> publish(KafkaSink& sink, std::string topic, int first, int last, int lanes,
+asio::awaitable<void> publish(KafkaSink& sink, int first, int last, int lanes,
                               std::chrono::milliseconds gap) {
   const auto executor = co_await asio::this_coro::executor;
   runtime::TaskGroup service(executor), publishers(executor);
   service.spawn(sink.run());
   for (int lane = 0; lane < lanes; ++lane)
-    publishers.spawn(publish_lane(sink, topic, first + lane, last, lanes, gap));
+    publishers.spawn(publish_lane(sink, first + lane, last, lanes, gap));
   co_await publishers.join();
   sink.request_stop();
   co_await service.join();
@@ -97,7 +98,7 @@ asio::awaitable<void> consume_and_stop(KafkaSource& source, Counts& seen, std::s
 
 TEST_F(KafkaBrokerTest, CarriesRecordsAndResumesWhereItStopped) {
   auto sink = open_sink();
-  test::run_to_end(loop, publish(*sink, topic, 0, 5'000, 200, 0ms));
+  test::run_to_end(loop, publish(*sink, 0, 5'000, 200, 0ms));
   Counts first, second;
   {
     auto source = open();
@@ -110,12 +111,12 @@ TEST_F(KafkaBrokerTest, CarriesRecordsAndResumesWhereItStopped) {
 }
 
 asio::awaitable<void> two_members(KafkaSource& one, KafkaSource& two, KafkaSink& sink,
-                                  std::string topic, Counts& seen, Counts& of_second) {
+                                  Counts& seen, Counts& of_second) {
   constexpr int count = 3'000;
   runtime::TaskGroup tasks(co_await asio::this_coro::executor);
   tasks.spawn(one.run());
   tasks.spawn(consume(one, seen, count));
-  tasks.spawn(publish(sink, topic, 0, count, 1, 3ms));
+  tasks.spawn(publish(sink, 0, count, 1, 3ms));
   while (seen.size() < 300) co_await runtime::pause_for(10ms);
   tasks.spawn(two.run());
   tasks.spawn(consume(two, seen, count, &of_second));
@@ -129,7 +130,7 @@ TEST_F(KafkaBrokerTest, MovesPartitionsToASecondMemberWithoutRepeatingOrLosingAR
   auto one = open(), two = open();
   auto sink = open_sink();
   Counts seen, of_second;
-  test::run_to_end(loop, two_members(*one, *two, *sink, topic, seen, of_second));
+  test::run_to_end(loop, two_members(*one, *two, *sink, seen, of_second));
   EXPECT_EQ(seen.size(), 3'000u);
   EXPECT_FALSE(of_second.empty());
   int repeated = 0;

@@ -3,6 +3,7 @@
 // is MEMSEAL_ISOLATION_PROBES (20,000 unless set); its seed MEMSEAL_ISOLATION_SEED.
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/operations.hpp"
 #include "support/pg.hpp"
 
 #include <algorithm>
@@ -307,6 +308,7 @@ TEST_F(Isolation, CopyOutSeesOwnRowsAndFailsWithoutATenant) {
 
 TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
   postgres::PgChunkStore store(*pool_);
+  postgres::PgOperations operations(*pool_);
   postgres::PgChunkSearch search(*pool_);
   std::vector<crypto::Tenant> owners;
   std::vector<std::set<Uuid>> chunks;
@@ -357,7 +359,7 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
       EXPECT_TRUE(chunks[who].contains(hit.id));
     }
     const auto whose = static_cast<std::size_t>(pick(4));
-    EXPECT_EQ(await(store.operation(context_, owners[who], events[whose])).has_value(),
+    EXPECT_EQ(await(operations.find(context_, owners[who], events[whose])).has_value(),
               who == whose);
   }
   EXPECT_EQ(probe_.rls_errors.Value(), 0);

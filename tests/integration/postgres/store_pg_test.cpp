@@ -1,4 +1,5 @@
 #include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/operations.hpp"
 #include "support/pg.hpp"
 #include "support/pg_keys.hpp"
 
@@ -28,6 +29,7 @@ class Store : public MigratedPgTest {
     MigratedPgTest::SetUp();
     if (IsSkipped()) return;
     store_ = std::make_unique<postgres::PgChunkStore>(*pool_);
+    operations_ = std::make_unique<postgres::PgOperations>(*pool_);
     owner_ = new_tenant();
   }
 
@@ -84,6 +86,7 @@ class Store : public MigratedPgTest {
   std::string counted() { return look("SELECT chunk_count FROM app.tenants"); }
 
   std::unique_ptr<postgres::PgChunkStore> store_;
+  std::unique_ptr<postgres::PgOperations> operations_;
   std::optional<crypto::Tenant> owner_;
 };
 
@@ -245,7 +248,7 @@ TEST_F(Store, WritesNothingForAnErasedTenant) {
             (std::vector{Stored::erased, Stored::erased}));
   EXPECT_EQ(look("SELECT count(*) FROM app.ingest_events"), "0");
   EXPECT_EQ(look("SELECT state || chunk_count FROM app.tenants"), "erased0");
-  EXPECT_EQ(outage_of(store_->announce(context_, *owner_, event_id(3), "api", "doc")),
+  EXPECT_EQ(outage_of(operations_->announce(context_, *owner_, event_id(3), "api", "doc")),
             Errc::tenant_erased);
   await(store_->store_failure(context_, *owner_, event_id(4), "api", "doc", Errc::bad_event));
   EXPECT_EQ(look("SELECT count(*) FROM app.ingest_events"), "0");
@@ -262,41 +265,44 @@ TEST_F(Store, ATombstoneGivesWayToNewerRevisionsOnly) {
 }
 
 TEST_F(Store, FollowsAnOperationFromQueuedToSucceeded) {
-  EXPECT_EQ(await(store_->operation(context_, *owner_, event_id(1))), std::nullopt);
-  await(store_->announce(context_, *owner_, event_id(1), "api", "doc"));
-  await(store_->announce(context_, *owner_, event_id(1), "api", "doc"));
-  auto operation = await(store_->operation(context_, *owner_, event_id(1)));
+  EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(1))), std::nullopt);
+  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
+  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
+  auto operation = await(operations_->find(context_, *owner_, event_id(1)));
   ASSERT_TRUE(operation);
-  EXPECT_EQ(operation->state, "queued");
+  EXPECT_EQ(operation->state, ports::OperationState::queued);
   EXPECT_EQ(operation->kind + operation->doc_id, "apidoc");
   EXPECT_GT(operation->created_at_ms, 1'600'000'000'000);
 
   EXPECT_EQ(store(write(1, "doc", 1, 4, "api")), Stored::applied);
-  operation = await(store_->operation(context_, *owner_, event_id(1)));
-  EXPECT_EQ(operation->state, "succeeded");
+  operation = await(operations_->find(context_, *owner_, event_id(1)));
+  EXPECT_EQ(operation->state, ports::OperationState::succeeded);
   EXPECT_EQ(operation->chunks, 4);
   EXPECT_GE(operation->updated_at_ms, operation->created_at_ms);
 
   await(store_->store_failure(context_, *owner_, event_id(1), "api", "doc", Errc::bad_event));
-  await(store_->announce(context_, *owner_, event_id(1), "api", "doc"));
-  EXPECT_EQ(await(store_->operation(context_, *owner_, event_id(1)))->state, "succeeded");
+  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
+  EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(1)))->state,
+            ports::OperationState::succeeded);
 }
 
 TEST_F(Store, AFailureIsRememberedUntilTheEventSucceeds) {
-  await(store_->announce(context_, *owner_, event_id(1), "api", "doc"));
+  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
   await(store_->store_failure(context_, *owner_, event_id(1), "api", "doc", Errc::event_too_large));
   await(store_->store_failure(context_, *owner_, event_id(2), "upload", "", Errc::bad_event));
-  auto operation = await(store_->operation(context_, *owner_, event_id(1)));
-  EXPECT_EQ(operation->state + "/" + operation->error_code, "failed/event_too_large");
-  EXPECT_EQ(await(store_->operation(context_, *owner_, event_id(2)))->error_code, "bad_event");
+  auto operation = await(operations_->find(context_, *owner_, event_id(1)));
+  EXPECT_EQ(operation->state, ports::OperationState::failed);
+  EXPECT_EQ(operation->error_code, "event_too_large");
+  EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(2)))->error_code, "bad_event");
   EXPECT_EQ(store(write(1, "doc", 1, 1, "api")), Stored::applied);
-  operation = await(store_->operation(context_, *owner_, event_id(1)));
-  EXPECT_EQ(operation->state + "/" + operation->error_code, "succeeded/");
+  operation = await(operations_->find(context_, *owner_, event_id(1)));
+  EXPECT_EQ(operation->state, ports::OperationState::succeeded);
+  EXPECT_EQ(operation->error_code, "");
 }
 
 TEST_F(Store, AnOperationOfAnotherTenantDoesNotExist) {
   EXPECT_EQ(store(write(1, "doc", 1, 1)), Stored::applied);
-  EXPECT_EQ(await(store_->operation(context_, new_tenant(), event_id(1))), std::nullopt);
+  EXPECT_EQ(await(operations_->find(context_, new_tenant(), event_id(1))), std::nullopt);
 }
 
 TEST_F(Store, ParallelWritersOfOneTenantKeepTheCountsAndLoseNothing) {

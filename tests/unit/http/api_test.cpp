@@ -244,7 +244,7 @@ TEST_F(ApiTest, IndexesByAnnouncingAndPublishing) {
   const std::string id(operation.at("id").as_string());
   EXPECT_EQ(answer.field("location"), "/api/v1/operations/" + id);
   const auto record = on_loop([&] { return sink.records.at(0); });
-  EXPECT_EQ(record.topic, "memory.upload.v1");
+  EXPECT_EQ(record.channel, ports::Channel::upload);
   EXPECT_EQ(record.key, "ada");
   const auto event = json::parse(record.value);
   EXPECT_EQ(event.at("subject"), "ada");
@@ -263,7 +263,7 @@ TEST_F(ApiTest, MakesARepeatedRequestOneEvent) {
   start();
   const auto request = post(index_path, R"({"text":"once"})", "Idempotency-Key: \"key-1\"\r\n");
   const auto first = ask(request);
-  on_loop([&] { return store.operations.begin()->second.state = "succeeded"; });
+  on_loop([&] { return operations.known.begin()->second.state = ports::OperationState::succeeded; });
   const auto bare = post(index_path, R"({"text":"once"})", "Idempotency-Key: key-1\r\n");
   const auto second = ask(bare);
   EXPECT_EQ(second.field("location"), first.field("location"));
@@ -310,10 +310,10 @@ TEST_F(ApiTest, TellsNobodyOfAnotherUsersOperation) {
 
 TEST_F(ApiTest, RefusesToWriteForAnErasedTenantOrWithoutABroker) {
   start();
-  on_loop([&] { return store.erased = true; });
+  on_loop([&] { return operations.erased = true; });
   expect_problem(ask(post(index_path, R"({"text":"a"})")), 410, "tenant_erased");
   on_loop([&] {
-    store.erased = false;
+    operations.erased = false;
     sink.mood.outage = Error{Errc::unavailable, "broker"};
     return true;
   });
@@ -326,7 +326,7 @@ TEST_F(ApiTest, RefusesADocumentThatFillsMoreThanOneEvent) {
   const auto body = R"({"text":")" + text + R"(","name":")" + name + "\"}";
   ASSERT_LT(body.size(), limits::http_body_bytes_max);
   expect_problem(ask(post(index_path, body)), 413, "payload_too_large");
-  EXPECT_TRUE(on_loop([&] { return store.operations.empty(); }));
+  EXPECT_TRUE(on_loop([&] { return operations.known.empty(); }));
 }
 
 TEST_F(ApiTest, IsReadyWhenEveryRequiredCheckIs) {

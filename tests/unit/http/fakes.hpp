@@ -2,7 +2,7 @@
 // The ports of the routes under /api/v1, in memory.
 #include "../query/fakes.hpp"
 
-#include "ports/chunk_store.hpp"
+#include "ports/operations.hpp"
 #include "ports/event_sink.hpp"
 #include "ports/limiter.hpp"
 
@@ -14,35 +14,27 @@
 
 namespace memseal::fakes {
 
-class Store final : public ports::ChunkStore {
+class Operations final : public ports::Operations {
  public:
-  asio::awaitable<std::vector<ports::Stored>> store(runtime::RequestContext, crypto::Tenant,
-                                                    std::vector<ports::EventWrite>) override {
-    co_return std::vector<ports::Stored>();
-  }
-  asio::awaitable<void> store_failure(runtime::RequestContext, crypto::Tenant, Uuid, std::string,
-                                      std::string, Errc) override {
-    co_return;
-  }
   asio::awaitable<void> announce(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
                                  std::string kind, std::string doc_id) override {
     co_await mood.play();
     if (erased) throw Refused(Error{Errc::tenant_erased, "erased"});
-    operations.emplace(std::pair(owner, event_id),
+    known.emplace(std::pair(owner, event_id),
                        ports::Operation{.id = event_id, .kind = kind, .doc_id = doc_id,
-                                        .state = "queued", .created_at_ms = 1'700'000'000'000});
+                                        .created_at_ms = 1'700'000'000'000});
   }
-  asio::awaitable<std::optional<ports::Operation>> operation(runtime::RequestContext,
-                                                             crypto::Tenant owner,
-                                                             Uuid event_id) override {
-    const auto found = operations.find({owner, event_id});
-    if (found == operations.end()) co_return std::nullopt;
+  asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext,
+                                                        crypto::Tenant owner,
+                                                        Uuid event_id) override {
+    const auto found = known.find({owner, event_id});
+    if (found == known.end()) co_return std::nullopt;
     co_return found->second;
   }
 
   Mood mood;
   bool erased = false;
-  std::map<std::pair<crypto::Tenant, Uuid>, ports::Operation> operations;
+  std::map<std::pair<crypto::Tenant, Uuid>, ports::Operation> known;
 };
 
 class Sink final : public ports::EventSink {

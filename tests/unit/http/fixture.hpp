@@ -89,13 +89,13 @@ class ServerTest : public ::testing::Test {
   }
 
   fakes::World world;
-  fakes::Store store;
+  fakes::Operations operations;
   fakes::Sink sink;
   fakes::Limiter limiter;
   http::Probe probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::Api api{world.query, world.inference, store, sink, limiter, tokens, world.tenants,
+  http::Api api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
                 world.ids};
   http::Options options;
   std::function<std::vector<http::Check>()> readiness;

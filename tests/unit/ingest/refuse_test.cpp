@@ -5,7 +5,7 @@ namespace memseal::ingest {
 namespace {
 
 struct RefuseTest : Rig {
-  std::vector<ports::OutRecord> letters() const { return sink.to("memory.upload.v1.dlq"); }
+  std::vector<ports::OutRecord> letters() const { return sink.letters_of("memory.upload.v1"); }
   Uuid event_of(const ports::OutRecord& letter) const {
     return Uuid::parse(header(letter, "memseal-event-id")).value();
   }

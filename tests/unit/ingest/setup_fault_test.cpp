@@ -77,7 +77,7 @@ TEST_F(SetupFault, IsNotWhatOneEventIsRefusedFor) {
   embedder.faults.next = std::deque<Errc>(1 + limits::event_attempts_max, Errc::internal);
   push({good("alice", "1")});
   EXPECT_EQ(run_to_failure(), std::nullopt);
-  EXPECT_EQ(sink.to("memory.upload.v1.dlq").size(), 1u);
+  EXPECT_EQ(sink.letters_of("memory.upload.v1").size(), 1u);
   EXPECT_EQ(source.offsets_done.size(), 1u);
 }
 

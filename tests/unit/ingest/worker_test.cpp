@@ -130,7 +130,7 @@ TEST_F(WorkerTest, WaitsOutEveryDependencyAndDropsNothing) {
   push({good("alice", "1"), record("alice", "{not json"), good("bob", "2")});
   run();
   EXPECT_EQ(store.events(), 2u);
-  EXPECT_EQ(sink.to("memory.upload.v1.dlq").size(), 1u);
+  EXPECT_EQ(sink.letters_of("memory.upload.v1").size(), 1u);
   EXPECT_EQ(source.offsets_done.size(), 3u);
   EXPECT_GE(metric("memseal_ingest_retries_total"), 60);
   EXPECT_EQ(metric("memseal_ingest_stalled"), 0);
@@ -181,10 +181,10 @@ TEST_F(WorkerTest, SkipsEventsOfAnErasedTenant) {
 }
 
 TEST_F(WorkerTest, TellsWhatBecameOfEachEventWithoutItsContent) {
-  options.status_topic = "memory.status.v1";
+  options.status_events = true;
   push({good("alice", "1"), record("alice", "{broken")});
   run();
-  const auto told = sink.to("memory.status.v1");
+  const auto told = sink.to(ports::Channel::status);
   ASSERT_EQ(told.size(), 2u);
   std::map<std::string, boost::json::object> by_type;
   for (const auto& record : told) {
@@ -199,7 +199,7 @@ TEST_F(WorkerTest, TellsWhatBecameOfEachEventWithoutItsContent) {
 }
 
 TEST_F(WorkerTest, GoesOnWhenAStatusEventIsLost) {
-  options.status_topic = "memory.status.v1";
+  options.status_events = true;
   sink.check = [](const ports::OutRecord&) { throw Outage({Errc::unavailable, "away"}); };
   push({good("alice", "1")});
   run();

@@ -13,11 +13,16 @@ namespace memseal::kafka {
 
 using Key = std::pair<std::int32_t, std::int64_t>;   // partition, offset
 
+/// A sink of which `topic` is the upload channel.
+inline SinkOptions sink_options(const std::string& brokers, const std::string& topic) {
+  return {.client = {.brokers = brokers}, .topics = {.upload = topic}};
+}
+
 /// Publishes `count` records "r<n>" with `keys` different keys, several at a time.
-inline asio::awaitable<void> publish_some(ports::EventSink& sink, std::string topic, int first,
-                                          int count, int step, int keys, std::size_t padding) {
+inline asio::awaitable<void> publish_some(ports::EventSink& sink, int first, int count, int step,
+                                          int keys, std::size_t padding) {
   for (int i = first; i < count; i += step) {
-    ports::OutRecord record{.topic = topic, .key = "user-" + std::to_string(i % keys),
+    ports::OutRecord record{.channel = ports::Channel::upload, .key = "user-" + std::to_string(i % keys),
                             .value = "r" + std::to_string(i) + std::string(padding, '.'),
                             .headers = {}};
     record.headers.emplace_back("n", std::to_string(i));
@@ -26,14 +31,14 @@ inline asio::awaitable<void> publish_some(ports::EventSink& sink, std::string to
   }
 }
 
-inline asio::awaitable<void> fill(KafkaSink& sink, std::string topic, int count, int keys = 16,
+inline asio::awaitable<void> fill(KafkaSink& sink, int count, int keys = 16,
                                   std::size_t padding = 0) {
   constexpr int lanes = 64;
   const auto executor = co_await asio::this_coro::executor;
   runtime::TaskGroup service(executor), lanes_group(executor);
   service.spawn(sink.run());
   for (int lane = 0; lane < lanes; ++lane)
-    lanes_group.spawn(publish_some(sink, topic, lane, count, lanes, keys, padding));
+    lanes_group.spawn(publish_some(sink, lane, count, lanes, keys, padding));
   co_await lanes_group.join();
   sink.request_stop();
   co_await service.join();
@@ -44,8 +49,8 @@ inline void produce(const std::string& brokers, const std::string& topic, int co
                     int keys = 16, std::size_t padding = 0) {
   asio::io_context loop(1);
   runtime::Metrics metrics;
-  auto sink = KafkaSink::open(loop.get_executor(), {.client = {.brokers = brokers}}, metrics);
-  test::run_to_end(loop, fill(*sink.value(), topic, count, keys, padding));
+  auto sink = KafkaSink::open(loop.get_executor(), sink_options(brokers, topic), metrics);
+  test::run_to_end(loop, fill(*sink.value(), count, keys, padding));
 }
 
 inline SourceOptions source_options(const std::string& brokers, const std::string& topic) {

@@ -16,13 +16,14 @@ struct SinkTest : testing::Test {
 
   std::unique_ptr<KafkaSink> open(SinkOptions options) {
     options.client.brokers = broker.bootstrap();
+    options.topics = {.upload = "t", .chat = "c", .status = "s"};
     auto sink = KafkaSink::open(loop.get_executor(), std::move(options), metrics);
     return std::move(sink.value());
   }
 };
 
 ports::OutRecord record(std::string value) {
-  ports::OutRecord out{.topic = "t", .key = "k", .value = std::move(value), .headers = {}};
+  ports::OutRecord out{.channel = ports::Channel::upload, .key = "k", .value = std::move(value), .headers = {}};
   out.headers.emplace_back("memseal-error-code", "bad_event");
   return out;
 }

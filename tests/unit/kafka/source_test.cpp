@@ -111,7 +111,7 @@ asio::awaitable<void> trickle(KafkaSink& sink, Shared& shared) {
   runtime::TaskGroup service(co_await asio::this_coro::executor);
   service.spawn(sink.run());
   for (std::size_t i = shared.published; shared.of_second < 50 && i < 5'000; ++i) {
-    ports::OutRecord record{.topic = "t", .key = "user-" + std::to_string(i % 64),
+    ports::OutRecord record{.channel = ports::Channel::upload, .key = "user-" + std::to_string(i % 64),
                             .value = "r" + std::to_string(i), .headers = {}};
     runtime::RequestContext context{.id = "t"};
     co_await sink.publish(std::move(context), std::move(record));
@@ -150,7 +150,7 @@ TEST_F(SourceTest, SharesPartitionsWithASecondMemberAndLosesNothing) {
   broker.create_topic("t", 8);
   produce(broker.bootstrap(), "t", 400, 64);
   auto one = open("t"), two = open("t");
-  auto sink = KafkaSink::open(loop.get_executor(), {.client = {.brokers = broker.bootstrap()}},
+  auto sink = KafkaSink::open(loop.get_executor(), sink_options(broker.bootstrap(), "t"),
                               metrics);
   Shared shared;
   test::run_to_end(loop, two_members(*one, *two, *sink.value(), shared));

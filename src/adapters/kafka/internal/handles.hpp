@@ -1,14 +1,11 @@
 #pragma once
+#include "base/handle.hpp"
+
 #include <librdkafka/rdkafka.h>
 
 #include <memory>
 
 namespace memseal::kafka {
-
-template <auto free_fn>
-struct FreeWith {
-  void operator()(auto* handle) const noexcept { free_fn(handle); }
-};
 
 /// A consumer is closed through its queue before it gets here; what was not is abandoned.
 struct DestroyClient {

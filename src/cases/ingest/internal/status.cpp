@@ -19,8 +19,7 @@ std::string_view outcome_name(Outcome outcome) noexcept {
   return "";
 }
 
-ports::OutRecord status_record(const std::string& topic, const Prepared& event,
-                               const Status& status) {
+ports::OutRecord status_record(const Prepared& event, const Status& status) {
   const bool failed = status.outcome == Outcome::dead_lettered;
   const auto operation = event.event_id.to_string();
   json::object data{{"operation_id", operation},
@@ -41,7 +40,10 @@ ports::OutRecord status_record(const std::string& topic, const Prepared& event,
       {"time", codec::format_rfc3339(status.now_ms)},
       {"datacontenttype", "application/json"},
       {"data", std::move(data)}};
-  ports::OutRecord record{.topic = topic, .key = operation, .value = json::serialize(envelope)};
+  ports::OutRecord record{.channel = ports::Channel::status,
+                          .key = operation,
+                          .value = json::serialize(envelope),
+                          .headers = {}};
   record.headers.emplace_back("content-type", "application/cloudevents+json");
   return record;
 }

@@ -12,9 +12,8 @@ struct Status {
   std::int64_t now_ms = 0;                ///< Unix time
 };
 
-/// A CloudEvent for the status topic: ids, counts, durations, an error code; no content, no user.
-ports::OutRecord status_record(const std::string& topic, const Prepared& event,
-                               const Status& status);
+/// A CloudEvent for the status channel: ids, counts, durations, an error code; no content, no user.
+ports::OutRecord status_record(const Prepared& event, const Status& status);
 
 /// Stable name, as in metrics.
 std::string_view outcome_name(Outcome outcome) noexcept;

@@ -1,5 +1,6 @@
 #pragma once
 // OpenSSL at the border: each handle owned in one line, each algorithm fetched once.
+#include "base/handle.hpp"
 #include "base/secret.hpp"
 
 #include <openssl/bn.h>
@@ -14,11 +15,6 @@
 #include <span>
 
 namespace memseal::crypto::ossl {
-
-template <auto free_fn>
-struct FreeWith {
-  void operator()(auto* handle) const noexcept { free_fn(handle); }
-};
 
 using Cipher = std::unique_ptr<EVP_CIPHER, FreeWith<EVP_CIPHER_free>>;
 using CipherCtx = std::unique_ptr<EVP_CIPHER_CTX, FreeWith<EVP_CIPHER_CTX_free>>;

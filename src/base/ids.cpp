@@ -1,27 +1,6 @@
-#include "base/assert.hpp"
 #include "base/ids.hpp"
-#include "base/result.hpp"
-#include "base/secret.hpp"
-
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 
 namespace memseal {
-
-void throw_failure(Error error) {
-  if (errc_row(error.code).transient()) throw Outage(std::move(error));
-  throw Refused(std::move(error));
-}
-
-void assertion_failed(const char* expression, const char* file, int line) noexcept {
-  std::fprintf(stderr, "memseal: assertion failed: %s (%s:%d)\n", expression, file, line);
-  std::abort();
-}
-
-void wipe(void* data, std::size_t size) noexcept {
-  if (size != 0) explicit_bzero(data, size);
-}
 
 std::string to_hex(const std::uint8_t* data, std::size_t size) {
   static constexpr char digits[] = "0123456789abcdef";

@@ -1,0 +1,23 @@
+#pragma once
+#include "adapters/postgres/pool.hpp"
+#include "ports/operations.hpp"
+
+namespace memseal::postgres {
+
+/// Reads and announces operations in the ledger of events (app.ingest_events).
+/// Thread: any executor. Lifetime: `pool` outlives it.
+class PgOperations final : public ports::Operations {
+ public:
+  explicit PgOperations(Pool& pool) : pool_(pool) {}
+
+  asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
+                                 Uuid event_id, std::string kind, std::string doc_id) override;
+  asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext context,
+                                                        crypto::Tenant owner,
+                                                        Uuid event_id) override;
+
+ private:
+  Pool& pool_;
+};
+
+}  // namespace memseal::postgres

@@ -1,0 +1,54 @@
+#pragma once
+#include "base/ids.hpp"
+#include "pure/crypto/tenant.hpp"
+#include "runtime/context.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace memseal::ports {
+
+namespace asio = boost::asio;
+
+enum class OperationState { queued, succeeded, failed };
+
+/// Stable name, as clients and the database read it.
+constexpr std::string_view operation_state_name(OperationState state) noexcept {
+  switch (state) {
+    case OperationState::queued: return "queued";
+    case OperationState::succeeded: return "succeeded";
+    case OperationState::failed: return "failed";
+  }
+  return "";
+}
+
+/// How far the ingest of one event is, for its owner.
+struct Operation {
+  Uuid id;  ///< the event's id
+  std::string kind;
+  std::string doc_id;
+  OperationState state = OperationState::queued;
+  std::string error_code = {};  ///< empty unless failed
+  std::int32_t chunks = 0;
+  std::int64_t created_at_ms = 0, updated_at_ms = 0;
+};
+
+/// Progress of announced operations. ChunkStore moves them on when their events take effect.
+/// Throws Outage when the database is unavailable.
+class Operations {
+ public:
+  virtual ~Operations() = default;
+  /// Announces an operation before its event is published: state queued. Idempotent.
+  /// Throws Refused{tenant_erased} for an erased tenant.
+  virtual asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
+                                         Uuid event_id, std::string kind, std::string doc_id) = 0;
+  /// Empty when this tenant has no such operation.
+  virtual asio::awaitable<std::optional<Operation>> find(runtime::RequestContext context,
+                                                         crypto::Tenant owner, Uuid event_id) = 0;
+};
+
+}  // namespace memseal::ports
