@@ -282,8 +282,8 @@ int gpu_check_texts(GpuCheck* of, const char* query, const char* const* texts,
   });
 }
 
-/// Runs the batch `calls` times, one after the other, and measures the nanoseconds of each call, from
-/// ids to numbers on the host. `out` gets the numbers of the last call.
+/// Runs the batch `calls` times, one after the other, and measures the nanoseconds of each call,
+/// from ids to numbers on the host. `out` gets the numbers of the last call.
 int gpu_check_time(GpuCheck* of, const GpuCheckBatch* batch, std::int64_t calls,
                    std::int64_t* nanoseconds, float* out) {
   return guarded([&] {

@@ -55,8 +55,10 @@ struct KafkaBrokerTest : testing::Test {
 asio::awaitable<void> publish_lane(KafkaSink& sink, int first, int last, int step,
                                    std::chrono::milliseconds gap) {
   for (int i = first; i < last; i += step) {
-    ports::OutRecord record{.channel = ports::Channel::upload, .key = "user-" + std::to_string(i % 97),
-                            .value = "r" + std::to_string(i), .headers = {}};
+    ports::OutRecord record{.channel = ports::Channel::upload,
+                            .key = "user-" + std::to_string(i % 97),
+                            .value = "r" + std::to_string(i),
+                            .headers = {}};
     runtime::RequestContext context{.id = "test"};
     co_await sink.publish(std::move(context), std::move(record));
     if (gap > 0ms) co_await runtime::pause_for(gap);

@@ -22,7 +22,8 @@ inline SinkOptions sink_options(const std::string& brokers, const std::string& t
 inline asio::awaitable<void> publish_some(ports::EventSink& sink, int first, int count, int step,
                                           int keys, std::size_t padding) {
   for (int i = first; i < count; i += step) {
-    ports::OutRecord record{.channel = ports::Channel::upload, .key = "user-" + std::to_string(i % keys),
+    ports::OutRecord record{.channel = ports::Channel::upload,
+                            .key = "user-" + std::to_string(i % keys),
                             .value = "r" + std::to_string(i) + std::string(padding, '.'),
                             .headers = {}};
     record.headers.emplace_back("n", std::to_string(i));

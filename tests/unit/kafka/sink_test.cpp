@@ -23,7 +23,8 @@ struct SinkTest : testing::Test {
 };
 
 ports::OutRecord record(std::string value) {
-  ports::OutRecord out{.channel = ports::Channel::upload, .key = "k", .value = std::move(value), .headers = {}};
+  ports::OutRecord out{
+      .channel = ports::Channel::upload, .key = "k", .value = std::move(value), .headers = {}};
   out.headers.emplace_back("memseal-error-code", "bad_event");
   return out;
 }

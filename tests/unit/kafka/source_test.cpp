@@ -111,8 +111,10 @@ asio::awaitable<void> trickle(KafkaSink& sink, Shared& shared) {
   runtime::TaskGroup service(co_await asio::this_coro::executor);
   service.spawn(sink.run());
   for (std::size_t i = shared.published; shared.of_second < 50 && i < 5'000; ++i) {
-    ports::OutRecord record{.channel = ports::Channel::upload, .key = "user-" + std::to_string(i % 64),
-                            .value = "r" + std::to_string(i), .headers = {}};
+    ports::OutRecord record{.channel = ports::Channel::upload,
+                            .key = "user-" + std::to_string(i % 64),
+                            .value = "r" + std::to_string(i),
+                            .headers = {}};
     runtime::RequestContext context{.id = "t"};
     co_await sink.publish(std::move(context), std::move(record));
     ++shared.published;
