@@ -153,7 +153,7 @@ inline ports::EventWrite sealed_upload(const crypto::Tenant& owner, const std::s
   write.doc_id = doc_id;
   write.revision = 1;
   for (int index = 0; index < chunks; ++index) {
-    crypto::ChunkPlace place;
+    crypto::ChunkHeader place;
     place.id = ids.chunk_id(owner, DocId::parse(doc_id).value(), 1, index);
     place.doc_id = doc_id;
     place.source = write.kind;

@@ -60,7 +60,7 @@ struct Work {
 };
 
 std::size_t seal_many(const Work& work, std::uint32_t count) {
-  Place place{Uuid{}, "notes/2024.md", 0};
+  SealBinding place{Uuid{}, "notes/2024.md", 0};
   std::size_t bytes = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     place.chunk_index = i;

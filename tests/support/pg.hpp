@@ -229,7 +229,7 @@ struct ChunkSpec {
 inline crypto::SealedChunk sealed_chunk(const crypto::Tenant& owner, const ChunkSpec& spec,
                                         std::size_t dimension) {
   static const crypto::IdDeriver ids(SecretBytes(Bytes(32, 0x33)));
-  crypto::ChunkPlace place;
+  crypto::ChunkHeader place;
   place.id = ids.chunk_id(owner, DocId::parse(spec.doc_id).value(), spec.revision, spec.index);
   place.doc_id = spec.doc_id;
   place.source = spec.source;

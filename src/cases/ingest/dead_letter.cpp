@@ -121,7 +121,7 @@ Result<std::string> seal_dead_letter(const crypto::Tenant& owner, const crypto::
   for (std::size_t i = 0; i < count; ++i) {
     const auto part = std::string_view(envelope).substr(i * limits::seal_bytes_max,
                                                         limits::seal_bytes_max);
-    const crypto::Place place{event_id, doc_id, static_cast<std::uint32_t>(i)};
+    const crypto::SealBinding place{event_id, doc_id, static_cast<std::uint32_t>(i)};
     auto sealed = crypto::Sealer::seal(owner, key, crypto::Field::dead_letter, place,
                                        bytes_of(part));
     if (!sealed) return sealed.error();
@@ -137,7 +137,7 @@ Result<ports::Record> open_dead_letter(const crypto::Tenant& owner, const crypto
   const auto doc_id = part_of(parts.size());
   std::string envelope;
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    const crypto::Place place{event_id, doc_id, static_cast<std::uint32_t>(i)};
+    const crypto::SealBinding place{event_id, doc_id, static_cast<std::uint32_t>(i)};
     const auto plain = crypto::Sealer::open(owner, key, crypto::Field::dead_letter, place,
                                             bytes_of(parts[i]));
     if (!plain) return cannot_open();

@@ -6,8 +6,8 @@
 //   value    = "MSDL1" (5) ‖ u32 number of parts ‖ (u32 length ‖ SB1 blob)…
 //
 // A part holds at most limits::seal_bytes_max bytes of the envelope. Its AAD names the event id
-// (Place::object), its index, and the number of parts (Place::doc_id "dead-letter/<n>"), so parts
-// can be neither reordered nor dropped.
+// (SealBinding::object), its index, and the number of parts (SealBinding::doc_id
+// "dead-letter/<n>"), so parts can be neither reordered nor dropped.
 #include "ports/event_source.hpp"
 #include "pure/crypto/sealer.hpp"
 

@@ -5,8 +5,8 @@
 
 namespace memseal::ingest {
 
-/// Object in the AAD of a document's sealed name: its Place is {document_object, doc_id, 0}, its
-/// field document_name.
+/// Object in the AAD of a document's sealed name: its SealBinding is {document_object, doc_id, 0},
+/// its field document_name.
 Uuid document_object(const crypto::IdDeriver& ids, const crypto::Tenant& owner,
                      std::string_view doc_id);
 

@@ -32,7 +32,7 @@ crypto::SealedChunk seal_chunk(const Tools& tools, const crypto::Tenant& owner,
                                const crypto::TenantKey& key, const std::string& model,
                                const Document& document, const text::Chunk& chunk,
                                const Embedding& embedding) {
-  crypto::ChunkPlace place{.id = tools.ids.chunk_id(owner, document.doc_id,
+  crypto::ChunkHeader place{.id = tools.ids.chunk_id(owner, document.doc_id,
                                                     document.chunk_revision, chunk.index),
                            .doc_id = document.doc_id.value(),
                            .source = document.kind,
@@ -57,7 +57,8 @@ EventWrite seal_event(const Tools& tools, const crypto::Tenant& owner,
                    .doc_id = document.doc_id.value(),
                    .revision = document.revision};
   if (!document.name.empty()) {
-    const crypto::Place place{document_object(tools.ids, owner, write.doc_id), write.doc_id, 0};
+    const crypto::SealBinding place{document_object(tools.ids, owner, write.doc_id),
+                                    write.doc_id, 0};
     write.document_name_cipher = crypto::Sealer::seal(owner, key, crypto::Field::document_name,
                                                       place, bytes_of(document.name)).value();
   }

@@ -34,7 +34,7 @@ std::array<std::uint8_t, 16> check_value(const SecretBytes& dek) {
   return first_16(derive_key(dek.view(), "memseal/kcv/v1").view());
 }
 
-Place wrapping_place(std::uint32_t key_id) { return {.object = {}, .chunk_index = key_id}; }
+SealBinding wrapping_binding(std::uint32_t key_id) { return {.object = {}, .chunk_index = key_id}; }
 
 std::optional<Bytes> decode_any(std::string_view text) {
   if (auto hex = codec::decode_hex(text)) return hex;
@@ -136,7 +136,7 @@ IdDeriver Keyring::id_deriver() const { return IdDeriver(id_key_.clone()); }
 Result<WrappedKey> Keyring::wrap(const Tenant& owner, const TenantKey& key) const {
   const auto& [epoch, kek] = *keks_.rbegin();
   auto blob = Sealer::seal(owner, TenantKey{epoch, kek.clone()}, Field::wrapped_key,
-                           wrapping_place(key.id), key.key.view());
+                           wrapping_binding(key.id), key.key.view());
   if (!blob) return blob.error();
   return WrappedKey{key.id, epoch, std::move(*blob), check_value(key.key)};
 }
@@ -153,7 +153,7 @@ Result<TenantKey> Keyring::unwrap(const Tenant& owner, const WrappedKey& wrapped
                                         std::to_string(wrapped.kek_epoch) +
                                         "; restore the keyring file that has it"};
   auto opened = Sealer::open(owner, TenantKey{wrapped.kek_epoch, kek->second.clone()},
-                             Field::wrapped_key, wrapping_place(wrapped.key_id), wrapped.wrapped);
+                             Field::wrapped_key, wrapping_binding(wrapped.key_id), wrapped.wrapped);
   if (!opened) return opened.error();
   if (wrapped.key_id == 0 || opened->size() != root_key_bytes_min ||
       !equal_constant_time(check_value(*opened), wrapped.check))

@@ -14,8 +14,8 @@
 namespace memseal::crypto {
 
 /// A DEK as table app.tenant_keys holds it. Wrapped by Sealer under TenantKey{kek_epoch, kek} at
-/// Place{object: zero, doc_id: empty, chunk_index: key_id}, so it opens as no other tenant's or
-/// generation's.
+/// SealBinding{object: zero, doc_id: empty, chunk_index: key_id}, so it opens as no other tenant's
+/// or generation's.
 struct WrappedKey {
   std::uint32_t key_id = 0;
   std::uint32_t kek_epoch = 0;

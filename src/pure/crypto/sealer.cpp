@@ -5,6 +5,7 @@
 #include "pure/crypto/hash.hpp"
 #include "pure/crypto/internal/bytes.hpp"
 #include "pure/crypto/internal/gcm.hpp"
+#include "pure/crypto/internal/sb1.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -40,7 +41,7 @@ const DocPart& doc_part(std::string_view doc_id) {
   return last_part;
 }
 
-Aad aad_of(const Tenant& owner, std::uint32_t key_id, Field field, const Place& place) {
+Aad aad_of(const UserHash& user, std::uint32_t key_id, Field field, const SealBinding& binding) {
   Aad aad;
   auto* to = aad.data();
   const auto put = [&to](ByteView bytes) { to = std::copy(bytes.begin(), bytes.end(), to); };
@@ -50,20 +51,20 @@ Aad aad_of(const Tenant& owner, std::uint32_t key_id, Field field, const Place& 
   *to++ = static_cast<std::uint8_t>(field);
   *to++ = 0;
   *to++ = 0;
-  put(owner.hash().bytes);
-  put(place.object.bytes);
-  put(doc_part(place.doc_id));
-  put(big_endian(place.chunk_index));
+  put(user.bytes);
+  put(binding.object.bytes);
+  put(doc_part(binding.doc_id));
+  put(big_endian(binding.chunk_index));
   return aad;
 }
 
 bool usable(const TenantKey& key) { return key.id != 0 && key.key.size() == gcm_key_bytes; }
 
-// Opens into memory of this thread, hands the verified plaintext to `take` and wipes it: what
-// fails has shown nobody a byte.
+// Opens into this thread's scratch memory, hands the verified plaintext to `take`, and wipes the
+// scratch memory. If the tag is wrong, `take` is not called, so no byte leaves.
 template <class Take>
-Result<void> open_to(const Tenant& owner, const TenantKey& key, Field field, const Place& place,
-                     ByteView sealed, Take take) {
+Result<void> open_to(const UserHash& user, const TenantKey& key, Field field,
+                     const SealBinding& binding, ByteView sealed, Take take) {
   if (sealed.size() <= seal_overhead || sealed.size() > limits::seal_bytes_max + seal_overhead ||
       sealed[0] != format_1 || !usable(key) || read_u32(sealed.data() + 1) != key.id)
     return cannot_open();
@@ -71,7 +72,7 @@ Result<void> open_to(const Tenant& owner, const TenantKey& key, Field field, con
   std::copy_n(sealed.begin() + 5, nonce.size(), nonce.begin());
   const auto cipher = sealed.subspan(header_bytes, sealed.size() - seal_overhead);
   const auto* tag = sealed.data() + sealed.size() - gcm_tag_bytes;
-  const auto aad = aad_of(owner, key.id, field, place);
+  const auto aad = aad_of(user, key.id, field, binding);
   auto& gcm = keyed(key.key.view());
 
   thread_local Bytes scratch;
@@ -81,12 +82,13 @@ Result<void> open_to(const Tenant& owner, const TenantKey& key, Field field, con
   return take(ByteView(scratch).first(cipher.size()));
 }
 
-Result<void> open_text(const Tenant& owner, const TenantKey& key, Field field, const Place& place,
-                       ByteView sealed, std::string& text) {
-  return open_to(owner, key, field, place, sealed, [&text](ByteView plain) -> Result<void> {
-    text.assign(text_of(plain));
-    return {};
-  });
+Result<void> open_text(const Tenant& owner, const TenantKey& key, Field field,
+                       const SealBinding& binding, ByteView sealed, std::string& text) {
+  return open_to(owner.hash(), key, field, binding, sealed,
+                 [&text](ByteView plain) -> Result<void> {
+                   text.assign(text_of(plain));
+                   return {};
+                 });
 }
 
 }  // namespace
@@ -94,17 +96,17 @@ Result<void> open_text(const Tenant& owner, const TenantKey& key, Field field, c
 std::size_t SealedChunk::bytes() const noexcept {
   std::size_t size = sizeof *this + text_cipher_.size() + meta_cipher_.size() +
                      embedding_cipher_.size() + embedding_.size() * sizeof(float) +
-                     place_.doc_id.size() + place_.source.size() + place_.model.size();
-  for (const auto& tag : place_.tags) size += sizeof tag + tag.size();
+                     header_.doc_id.size() + header_.source.size() + header_.model.size();
+  for (const auto& tag : header_.tags) size += sizeof tag + tag.size();
   return size;
 }
 
-Result<Bytes> Sealer::seal(const Tenant& owner, const TenantKey& key, Field field,
-                           const Place& place, ByteView plain) {
+Result<Bytes> seal_sb1(const UserHash& user, const TenantKey& key, Field field,
+                       const SealBinding& binding, ByteView plain) {
   if (plain.empty() || plain.size() > limits::seal_bytes_max)
     return cannot_seal("only 1 to 65,536 bytes can be sealed");
   if (!usable(key)) return cannot_seal("a sealing key has 32 bytes and an id from 1");
-  const auto aad = aad_of(owner, key.id, field, place);
+  const auto aad = aad_of(user, key.id, field, binding);
   const auto nonce = next_nonce();
   Bytes sealed(plain.size() + seal_overhead);
   sealed[0] = format_1;
@@ -117,11 +119,11 @@ Result<Bytes> Sealer::seal(const Tenant& owner, const TenantKey& key, Field fiel
   return sealed;
 }
 
-Result<SecretBytes> Sealer::open(const Tenant& owner, const TenantKey& key, Field field,
-                                 const Place& place, ByteView sealed) {
+Result<SecretBytes> open_sb1(const UserHash& user, const TenantKey& key, Field field,
+                             const SealBinding& binding, ByteView sealed) {
   SecretBytes opened;
   const auto done =
-      open_to(owner, key, field, place, sealed, [&opened](ByteView plain) -> Result<void> {
+      open_to(user, key, field, binding, sealed, [&opened](ByteView plain) -> Result<void> {
         opened = SecretBytes(plain);
         return {};
       });
@@ -129,9 +131,20 @@ Result<SecretBytes> Sealer::open(const Tenant& owner, const TenantKey& key, Fiel
   return opened;
 }
 
-Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key, const Place& place,
-                                    ByteView sealed, std::span<float> out) {
-  return open_to(owner, key, Field::embedding, place, sealed,
+Result<Bytes> Sealer::seal(const Tenant& owner, const TenantKey& key, Field field,
+                           const SealBinding& binding, ByteView plain) {
+  return seal_sb1(owner.hash(), key, field, binding, plain);
+}
+
+Result<SecretBytes> Sealer::open(const Tenant& owner, const TenantKey& key, Field field,
+                                 const SealBinding& binding, ByteView sealed) {
+  return open_sb1(owner.hash(), key, field, binding, sealed);
+}
+
+Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key,
+                                    const SealBinding& binding, ByteView sealed,
+                                    std::span<float> out) {
+  return open_to(owner.hash(), key, Field::embedding, binding, sealed,
                  [out](ByteView plain) -> Result<void> {
                    if (plain.size() != out.size_bytes()) return cannot_open();
                    std::memcpy(out.data(), plain.data(), plain.size());
@@ -139,9 +152,9 @@ Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key, c
                  });
 }
 
-Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, ChunkPlace place,
+Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, ChunkHeader header,
                                  const ChunkPlain& plain) {
-  const Place row{place.id, place.doc_id, static_cast<std::uint32_t>(place.chunk_index)};
+  const SealBinding row{header.id, header.doc_id, static_cast<std::uint32_t>(header.chunk_index)};
   SealedChunk chunk;
   auto text = seal(owner, key, Field::text, row, bytes_of(plain.text));
   if (!text) return text.error();
@@ -159,13 +172,13 @@ Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, Chun
     chunk.embedding_cipher_ = std::move(*embedding);
   }
   chunk.embedding_.assign(plain.embedding.begin(), plain.embedding.end());
-  chunk.place_ = std::move(place);
+  chunk.header_ = std::move(header);
   return chunk;
 }
 
 Result<Passage> Sealer::open(const Tenant& owner, const TenantKey& key, SealedCandidate candidate) {
-  const Place row{candidate.id, candidate.doc_id,
-                  static_cast<std::uint32_t>(candidate.chunk_index)};
+  const SealBinding row{candidate.id, candidate.doc_id,
+                        static_cast<std::uint32_t>(candidate.chunk_index)};
   Passage passage;
   auto done = open_text(owner, key, Field::text, row, candidate.text_cipher, passage.text_);
   if (done && !candidate.meta_cipher.empty()) {

@@ -31,8 +31,9 @@ enum class Field : std::uint8_t {
   dead_letter = 7,
 };
 
-/// The row a blob belongs to.
-struct Place {
+/// What a blob is bound to besides its tenant, key and field: the row and position that it was
+/// sealed for. It opens for no other.
+struct SealBinding {
   Uuid object;                   ///< chunk id, document id or event id
   std::string_view doc_id = {};  ///< empty where the object belongs to no document
   std::uint32_t chunk_index = 0;
@@ -54,8 +55,8 @@ struct ChunkPlain {
   bool seal_embedding = false;       ///< also fill embedding_cipher (float32, little-endian)
 };
 
-/// Where a chunk belongs and what stays in the clear beside it.
-struct ChunkPlace {
+/// What is stored of a chunk in the clear: its names, its position, its labels.
+struct ChunkHeader {
   Uuid id;
   std::string doc_id;
   std::string source;  ///< "chat", "upload" or "api"
@@ -70,7 +71,7 @@ struct ChunkPlace {
 /// cannot reach the database.
 class SealedChunk {
  public:
-  const ChunkPlace& place() const noexcept { return place_; }
+  const ChunkHeader& header() const noexcept { return header_; }
   const Bytes& text_cipher() const noexcept { return text_cipher_; }
   const Bytes& meta_cipher() const noexcept { return meta_cipher_; }            ///< empty: no meta
   const Bytes& embedding_cipher() const noexcept { return embedding_cipher_; }  ///< or empty
@@ -80,7 +81,7 @@ class SealedChunk {
  private:
   friend class Sealer;
   SealedChunk() = default;
-  ChunkPlace place_;
+  ChunkHeader header_;
   Bytes text_cipher_, meta_cipher_, embedding_cipher_;
   std::vector<float> embedding_;
 };
@@ -120,19 +121,20 @@ class Sealer {
  public:
   /// Seals up to limits::seal_bytes_max bytes (>= 1; Error seal_failed otherwise).
   static Result<Bytes> seal(const Tenant& owner, const TenantKey& key, Field field,
-                            const Place& place, ByteView plain);
+                            const SealBinding& binding, ByteView plain);
   /// Error open_failed for every cause alike; no plaintext leaves before its tag is verified.
   static Result<SecretBytes> open(const Tenant& owner, const TenantKey& key, Field field,
-                                  const Place& place, ByteView sealed);
+                                  const SealBinding& binding, ByteView sealed);
 
-  static Result<SealedChunk> seal(const Tenant& owner, const TenantKey& key, ChunkPlace place,
+  static Result<SealedChunk> seal(const Tenant& owner, const TenantKey& key, ChunkHeader header,
                                   const ChunkPlain& plain);
   static Result<Passage> open(const Tenant& owner, const TenantKey& key, SealedCandidate candidate);
 
   /// Opens an embedding_cipher straight into `out`, which must have the sealed vector's length
   /// and stays as it was on open_failed.
-  static Result<void> open_embedding(const Tenant& owner, const TenantKey& key, const Place& place,
-                                     ByteView sealed, std::span<float> out);
+  static Result<void> open_embedding(const Tenant& owner, const TenantKey& key,
+                                     const SealBinding& binding, ByteView sealed,
+                                     std::span<float> out);
 
   /// Key generation a blob names; key_invalid if it is no SB1 blob. Reads no secret.
   static Result<std::uint32_t> key_id_of(ByteView sealed);

@@ -327,7 +327,7 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
       write.chunks.push_back(sealed_chunk(owners.back(), spec, dimension));
     }
     std::set<Uuid> ids;
-    for (const auto& chunk : write.chunks) ids.insert(chunk.place().id);
+    for (const auto& chunk : write.chunks) ids.insert(chunk.header().id);
     chunks.push_back(ids);
     events.push_back(write.event_id);
     std::vector<ports::EventWrite> writes(1, write);

@@ -107,7 +107,7 @@ TEST_F(Store, WritesEveryColumnAsItWasSealed) {
   const auto column = [&](const std::string& name) {
     return look("SELECT " + name + " FROM app.memory_chunks");
   };
-  EXPECT_EQ(column("id"), chunk.place().id.to_string());
+  EXPECT_EQ(column("id"), chunk.header().id.to_string());
   EXPECT_EQ(column("doc_id"), spec.doc_id);
   EXPECT_EQ(column("text_plain IS NULL"), "t");
   EXPECT_EQ(column("encode(text_cipher, 'hex')"),

@@ -29,7 +29,7 @@ Tenant tenant_in(const json::value& all, const json::value& vector) {
 Result<SecretBytes> open(const json::value& all, const json::value& vector) {
   const TenantKey key{static_cast<std::uint32_t>(vector.at("key_id").to_number<std::uint64_t>()),
                       SecretBytes(ByteView(from_hex(text(vector, "key"))))};
-  const Place place{
+  const SealBinding place{
       Uuid::parse(text(vector, "object")).value(), text(vector, "doc_id"),
       static_cast<std::uint32_t>(vector.at("chunk_index").to_number<std::uint64_t>())};
   return Sealer::open(tenant_in(all, vector), key, field_of(text(vector, "field")), place,

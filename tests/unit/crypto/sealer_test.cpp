@@ -13,7 +13,7 @@ using namespace testing;
 
 const Uuid object = Uuid::parse("0a1b2c3d-4e5f-8a6b-9c7d-0123456789ab").value();
 
-Place place() { return {object, "notes.md", 3}; }
+SealBinding place() { return {object, "notes.md", 3}; }
 
 Bytes sealed(std::string_view plain, const TenantKey& key, Field field = Field::text) {
   return Sealer::seal(tenant("ann"), key, field, place(), bytes_of(plain)).value();
@@ -159,7 +159,7 @@ TEST(Sealer, NamesTheKeyOfABlob) {
   EXPECT_FALSE(Sealer::key_id_of(blob));
 }
 
-ChunkPlace chunk_place() {
+ChunkHeader chunk_place() {
   return {.id = object,
           .doc_id = "notes.md",
           .source = "upload",
@@ -171,7 +171,7 @@ ChunkPlace chunk_place() {
 }
 
 SealedCandidate stored(const SealedChunk& chunk) {
-  const auto& at = chunk.place();
+  const auto& at = chunk.header();
   return {.id = at.id,
           .doc_id = at.doc_id,
           .source = at.source,

@@ -91,9 +91,9 @@ struct Rig : testing::Test {
   std::string opened(const std::string& user, const crypto::SealedChunk& chunk) const {
     const auto key = test::FakeKeys::key_of(tenant(user));
     crypto::SealedCandidate candidate;
-    candidate.id = chunk.place().id;
-    candidate.doc_id = chunk.place().doc_id;
-    candidate.chunk_index = chunk.place().chunk_index;
+    candidate.id = chunk.header().id;
+    candidate.doc_id = chunk.header().doc_id;
+    candidate.chunk_index = chunk.header().chunk_index;
     candidate.text_cipher = chunk.text_cipher();
     candidate.meta_cipher = chunk.meta_cipher();
     const auto passage = crypto::Sealer::open(tenant(user), *key, std::move(candidate));

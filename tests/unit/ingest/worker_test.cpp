@@ -27,7 +27,7 @@ TEST_F(WorkerTest, StoresAnUploadSealedForItsOwner) {
       opened("alice", chunk),
       R"(hello world|{"name":"notes.txt","mime_type":"text/plain","attributes":{"topic":"x"}})");
   EXPECT_EQ(opened("bob", chunk), "(does not open)");
-  EXPECT_EQ(chunk.place().model, "fake-embedder");
+  EXPECT_EQ(chunk.header().model, "fake-embedder");
   EXPECT_EQ(chunk.embedding().size(), 8u);
   EXPECT_EQ(source.offsets_done, (std::vector<std::int64_t>{0}));
   EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="ingested",type="upload"})"), 1);
@@ -38,7 +38,7 @@ TEST_F(WorkerTest, SealsTheNameOfADocument) {
   run();
   const auto owner = tenant("alice");
   const auto& write = store.writes_of.at(owner).at(0);
-  const crypto::Place place{document_object(ids, owner, write.doc_id), write.doc_id, 0};
+  const crypto::SealBinding place{document_object(ids, owner, write.doc_id), write.doc_id, 0};
   const auto name = crypto::Sealer::open(owner, *test::FakeKeys::key_of(owner),
                                          crypto::Field::document_name, place,
                                          write.document_name_cipher);
@@ -56,7 +56,7 @@ TEST_F(WorkerTest, WritesChatAsATranscriptThatAddsToItsConversation) {
   EXPECT_EQ(writes[0].doc_id, "talk");
   EXPECT_TRUE(
       opened("alice", writes[0].chunks.at(0)).starts_with("user: hello\nassistant: world|"));
-  EXPECT_NE(writes[0].chunks[0].place().id, writes[1].chunks.at(0).place().id)
+  EXPECT_NE(writes[0].chunks[0].header().id, writes[1].chunks.at(0).header().id)
       << "two events of one conversation must not overwrite each other";
 }
 
@@ -64,11 +64,11 @@ TEST_F(WorkerTest, GivesAReplayTheSameChunkIds) {
   const auto first = good("alice", "1");
   push({first});
   run();
-  const auto before = store.writes_of.at(tenant("alice")).at(0).chunks.at(0).place().id;
+  const auto before = store.writes_of.at(tenant("alice")).at(0).chunks.at(0).header().id;
   store.ledger.clear();
   push({first});
   run();
-  EXPECT_EQ(store.writes_of.at(tenant("alice")).at(1).chunks.at(0).place().id, before);
+  EXPECT_EQ(store.writes_of.at(tenant("alice")).at(1).chunks.at(0).header().id, before);
 }
 
 TEST_F(WorkerTest, KeepsTheOrderOfEachUser) {

@@ -206,7 +206,7 @@ struct World {
                                  const std::string& meta = {}, std::uint32_t key_id = 1) {
     const auto doc = DocId::parse("doc").value();
     const std::vector<float> vector(4, 0.5f);
-    crypto::ChunkPlace place{.id = ids.chunk_id(owner, doc, 1, index),
+    crypto::ChunkHeader place{.id = ids.chunk_id(owner, doc, 1, index),
                              .doc_id = doc.value(),
                              .source = "upload",
                              .chunk_index = index,

@@ -71,7 +71,7 @@ struct Columns {
   }
 
   void add(const crypto::SealedChunk& chunk) {
-    const auto& place = chunk.place();
+    const auto& place = chunk.header();
     id.add(place.id);
     doc_id.add(std::string_view(place.doc_id));
     source.add(std::string_view(place.source));

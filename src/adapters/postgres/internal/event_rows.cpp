@@ -183,7 +183,7 @@ class Segment {
     std::vector<const crypto::SealedChunk*> chunks;
     for (const auto at : applied) {
       for (const auto& chunk : writes_[at].chunks) {
-        MEMSEAL_ASSERT(chunk.place().doc_id == writes_[at].doc_id);
+        MEMSEAL_ASSERT(chunk.header().doc_id == writes_[at].doc_id);
         chunks.push_back(&chunk);
       }
     }
