@@ -187,6 +187,19 @@ TEST(Layers, HeavyLibrariesStayOutOfHeaders) {
   }
 }
 
+// A program that uses the library has neither our headers nor our dependencies'.
+TEST(Layers, APublicHeaderIncludesTheStandardLibraryOnly) {
+  std::size_t checked = 0;
+  for (const auto& source : sources_under({"include"}))
+    for (const auto& line : source.lines) {
+      const auto header = included(line);
+      if (header.empty()) continue;
+      ++checked;
+      EXPECT_EQ(header.find_first_of("./"), std::string::npos) << source.path << ": " << line;
+    }
+  EXPECT_GT(checked, 3u);
+}
+
 TEST(Layers, KernelsIncludeNothingOfOursButThemselves) {
   for (const auto& source : sources_under({"kernels"})) {
     if (source.path.starts_with("kernels/check/")) continue;  // with memseal's own model loader

@@ -1,0 +1,32 @@
+# The library of include/memseal/ for other programs: the CMake package `memseal` with its target
+# memseal::memseal. It needs OpenSSL alone, so it is built of the few sources that it uses instead of
+# the modules.
+#   cmake --build build/release --target memseal_sb1
+#   cmake --install build/release --component library --prefix PREFIX
+file(GLOB sources CONFIGURE_DEPENDS src/base/*.cpp)
+list(APPEND sources src/pure/crypto/library.cpp src/pure/crypto/sealer.cpp src/pure/crypto/hash.cpp
+  src/pure/crypto/random.cpp src/pure/crypto/internal/gcm.cpp src/pure/crypto/internal/nonces.cpp
+  src/pure/crypto/internal/provider_gcm.cpp)
+add_library(memseal_sb1 STATIC ${sources})
+set_target_properties(memseal_sb1 PROPERTIES OUTPUT_NAME memseal EXPORT_NAME memseal)
+target_compile_features(memseal_sb1 PUBLIC cxx_std_20)
+target_compile_definitions(memseal_sb1 PRIVATE MEMSEAL_VERSION="${PROJECT_VERSION}")
+target_include_directories(memseal_sb1 PRIVATE src
+  PUBLIC "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:include>")
+target_link_libraries(memseal_sb1 PRIVATE OpenSSL::Crypto "$<BUILD_INTERFACE:Boost::headers>"
+  "$<BUILD_INTERFACE:memseal_warnings>")
+
+install(TARGETS memseal_sb1 EXPORT memseal ARCHIVE DESTINATION lib COMPONENT library)
+install(FILES include/memseal/sb1.hpp DESTINATION include/memseal COMPONENT library)
+install(EXPORT memseal NAMESPACE memseal:: FILE memsealTargets.cmake DESTINATION lib/cmake/memseal
+  COMPONENT library)
+include(CMakePackageConfigHelpers)
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/memsealConfig.cmake" CONTENT [[
+include(CMakeFindDependencyMacro)
+find_dependency(OpenSSL 3 COMPONENTS Crypto)
+include("${CMAKE_CURRENT_LIST_DIR}/memsealTargets.cmake")
+]] @ONLY)
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/memsealConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES "${CMAKE_BINARY_DIR}/memsealConfig.cmake"
+  "${CMAKE_BINARY_DIR}/memsealConfigVersion.cmake" DESTINATION lib/cmake/memseal COMPONENT library)
