@@ -184,7 +184,7 @@ TEST(GpuFaults, AMachineWithoutAGpuServesByTheCpuAndDoesNotAskAgain) {
 TEST(GpuFaults, WhereAGpuMustBeItsAbsenceIsAnErrorThatNamesTheMend) {
   testing::TempDirectory place;
   testing::write_model(place.path(), testing::tiny_spec(Architecture::encoder));
-  for (const auto& [fault, code, mend] :
+  for (const auto& [fault, code, fix] :
        {std::tuple(Fault::not_built, Errc::bad_config, "PRESET=cuda"),
         std::tuple(Fault::no_driver, Errc::bad_config, "install or update the NVIDIA driver"),
         std::tuple(Fault::no_device, Errc::bad_config, "nvidia-smi"),
@@ -198,7 +198,7 @@ TEST(GpuFaults, WhereAGpuMustBeItsAbsenceIsAnErrorThatNamesTheMend) {
     const auto refused = open_embedder(place.path(), rig.pool, options);
     ASSERT_FALSE(refused) << kernels::fault_name(fault);
     EXPECT_EQ(refused.error().code, code) << kernels::fault_name(fault);
-    EXPECT_NE(refused.error().message.find(mend), std::string::npos) << refused.error().message;
+    EXPECT_NE(refused.error().message.find(fix), std::string::npos) << refused.error().message;
     EXPECT_NE(refused.error().message.find("model.device"), std::string::npos);
     options.device = DeviceChoice::automatic;
     const auto taken = open_embedder(place.path(), rig.pool, options);
@@ -219,7 +219,7 @@ TEST(GpuFaults, AModelOfAnotherShapeIsTheCpusAndSaysWhy) {
   EXPECT_NE(embedder->why_cpu().find("hidden size of 36"), std::string::npos)
       << embedder->why_cpu();
   EXPECT_EQ(rig.await(embedder->embed_query({}, question)).values.size(), 36u);
-  EXPECT_FALSE(rig.openings.latest()) << "nobody computes on it: it is given back";
+  EXPECT_FALSE(rig.openings.latest()) << "no model computes on the device, so it must be closed";
 }
 
 TEST(GpuFaults, ADriverThatGoesAwayLaterIsAskedForAgain) {

@@ -123,7 +123,7 @@ TEST(GpuReranker, ACancelledRequestLeavesAtOnceAndIsDropped) {
   asio::co_spawn(rig.loop, rig.reranker->score({}, question, {"mars"}),
                  [&](std::exception_ptr failure, const auto&) { first = failure; });
   rig.loop.run_for(1ms);
-  gate.wait_for_somebody();
+  gate.wait_for_work();
   asio::co_spawn(rig.loop, rig.reranker->score({}, question, {"mars", "the red planet"}),
                  asio::bind_cancellation_slot(signal.slot(),
                                               [&](std::exception_ptr failure, const auto&) {

@@ -188,7 +188,7 @@ class Gate {
     open_ = true;
     changed_.notify_all();
   }
-  void wait_for_somebody() {
+  void wait_for_work() {
     std::unique_lock lock(guard_);
     changed_.wait(lock, [this] { return waiting_ > 0; });
   }

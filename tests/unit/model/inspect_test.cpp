@@ -21,7 +21,7 @@ ModelSpec small(Architecture architecture = Architecture::encoder) {
 struct Directory : testing::TempDirectory {
   explicit Directory(const ModelSpec& spec) { testing::write_model(path(), spec); }
 
-  /// Writes the weights anew with one tensor's numbers all `value`.
+  /// Rewrites the weights with every number of one tensor set to `value`.
   void set(const ModelSpec& spec, const std::string& tensor, float value) {
     auto tensors = testing::random_tensors(spec);
     auto& changed = tensors.at(tensor);

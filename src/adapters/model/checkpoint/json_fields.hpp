@@ -1,5 +1,5 @@
 #pragma once
-// Reads the fields of a model's small JSON files, with errors that name file, key and mend.
+// Reads the fields of a model's small JSON files, with errors that name the file, the key and the fix.
 #include "base/result.hpp"
 
 #include <boost/json/object.hpp>

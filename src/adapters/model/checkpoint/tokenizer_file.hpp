@@ -11,7 +11,7 @@ namespace memseal::model {
 Result<std::string> vocabulary_of_tokenizer(std::string_view json,
                                             std::string_view file = "tokenizer.json");
 
-/// The check alone, for a directory that has a vocab.txt beside it.
+/// Only checks the tokenizer, for a directory whose vocabulary is in vocab.txt.
 Result<void> check_tokenizer(std::string_view json, std::string_view file = "tokenizer.json");
 
 }  // namespace memseal::model
