@@ -39,9 +39,11 @@ std::string event_of(const UserId& user, std::string event_id, const DocId& doc_
   return wire::make_upload_event(event);
 }
 
-ports::OutRecord record_of(const IndexDeps& deps, const UserId& user, std::string event) {
-  ports::OutRecord record{
-      .topic = deps.upload_topic, .key = user.value(), .value = std::move(event), .headers = {}};
+ports::OutRecord record_of(const UserId& user, std::string event) {
+  ports::OutRecord record{.channel = ports::Channel::upload,
+                          .key = user.value(),
+                          .value = std::move(event),
+                          .headers = {}};
   record.headers.emplace_back("content-type", "application/cloudevents+json; charset=UTF-8");
   return record;
 }
@@ -63,9 +65,9 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
 
   // Announce first, because ingest may finish the event before publish() returns, and the client
   // must find the operation from then on.
-  co_await deps.store.announce(context, owner.tenant, id, std::string(kind), doc_id->value());
+  co_await deps.operations.announce(context, owner.tenant, id, std::string(kind), doc_id->value());
   std::optional<ports::Operation> known;
-  if (has_key) known = co_await deps.store.operation(context, owner.tenant, id);
+  if (has_key) known = co_await deps.operations.find(context, owner.tenant, id);
   // A derived doc_id changes with the content, so this also finds a key that was used with another
   // text.
   if (known && known->doc_id != doc_id->value())
@@ -75,13 +77,12 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
   auto operation = known.value_or(ports::Operation{.id = id,
                                                    .kind = std::string(kind),
                                                    .doc_id = doc_id->value(),
-                                                   .state = "queued",
                                                    .created_at_ms = at_ms,
                                                    .updated_at_ms = at_ms});
   // An operation that ended needs no second event. A queued one gets it, because the first event
   // may not have reached the broker; if both did, the ledger drops the second.
-  if (operation.state == "queued")
-    co_await deps.events.publish(context, record_of(deps, owner.user, std::move(event)));
+  if (operation.state == ports::OperationState::queued)
+    co_await deps.events.publish(context, record_of(owner.user, std::move(event)));
   co_return operation;
 }
 

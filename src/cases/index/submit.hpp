@@ -3,8 +3,8 @@
 // reads the event and stores the document, as it does for every other producer.
 #include "base/ids.hpp"
 #include "base/result.hpp"
-#include "ports/chunk_store.hpp"
 #include "ports/event_sink.hpp"
+#include "ports/operations.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "runtime/context.hpp"
 
@@ -25,10 +25,9 @@ inline constexpr std::string_view event_source = "/memseal/http";
 /// Everything that it refers to must outlive it.
 /// Thread: any that the ports allow.
 struct IndexDeps {
-  ports::ChunkStore& store;
+  ports::Operations& operations;
   ports::EventSink& events;
   const crypto::IdDeriver& ids;
-  std::string upload_topic = "memory.upload.v1";
 };
 
 /// Who submits. `tenant` is the one of `user`.
@@ -54,7 +53,7 @@ struct Submission {
 /// earlier submission with the same key.
 /// Errors, before anything is published: bad_request or invalid_field (doc_id; or the key was used
 /// for another document), payload_too_large (the event exceeds limits::event_bytes_max).
-/// Throws Failure when the store or the sink fails. The caller may submit again with the same key.
+/// Throws Failure when the operations or the sink fail. The caller may submit again with the same key.
 asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
                                                  runtime::RequestContext context, Owner owner,
                                                  Submission submission);

@@ -20,9 +20,9 @@ struct SubmitTest : ::testing::Test {
           .value();
   crypto::TenantKeyer tenants = keyring.tenant_keyer();
   crypto::IdDeriver ids = keyring.id_deriver();
-  fakes::Store store;
+  fakes::Operations operations;
   fakes::Sink sink;
-  IndexDeps deps{store, sink, ids, "uploads"};
+  IndexDeps deps{operations, sink, ids};
 
   Owner owner(const std::string& user) {
     const auto id = UserId::parse(user).value();
@@ -64,12 +64,12 @@ TEST_F(SubmitTest, PublishesTheDocumentAsAnEventOfItsOwner) {
                                            .attributes_json = R"({"page":1})",
                                            .at_ms = now_ms});
   ASSERT_TRUE(operation);
-  EXPECT_EQ(operation->state, "queued");
+  EXPECT_EQ(operation->state, ports::OperationState::queued);
   EXPECT_EQ(operation->doc_id, "note");
   EXPECT_EQ(operation->kind, "api");
   EXPECT_EQ(operation->created_at_ms, now_ms);
   ASSERT_EQ(sink.records.size(), 1u);
-  EXPECT_EQ(sink.records[0].topic, "uploads");
+  EXPECT_EQ(sink.records[0].channel, ports::Channel::upload);
   EXPECT_EQ(sink.records[0].key, "ada");
   const auto event = event_at(0);
   EXPECT_EQ(event.head.source, event_source);
@@ -90,15 +90,15 @@ TEST_F(SubmitTest, PublishesTheDocumentAsAnEventOfItsOwner) {
 TEST_F(SubmitTest, AnnouncesBeforeItPublishes) {
   sink.mood.outage = Error{Errc::unavailable, "broker"};
   EXPECT_THROW((void)submit_text("a"), Outage);
-  EXPECT_EQ(store.operations.size(), 1u);
-  store.operations.clear();
-  store.mood.outage = Error{Errc::unavailable, "database"};
+  EXPECT_EQ(operations.known.size(), 1u);
+  operations.known.clear();
+  operations.mood.outage = Error{Errc::unavailable, "database"};
   EXPECT_THROW((void)submit_text("a"), Outage);
   EXPECT_EQ(sink.mood.calls, 1);
 }
 
 TEST_F(SubmitTest, PublishesNothingForAnErasedTenant) {
-  store.erased = true;
+  operations.erased = true;
   EXPECT_THROW((void)submit_text("a"), Refused);
   EXPECT_EQ(sink.mood.calls, 0);
 }
@@ -119,12 +119,13 @@ TEST_F(SubmitTest, PublishesTheSameEventAgainWhileItsOperationIsQueued) {
 }
 
 TEST_F(SubmitTest, AnOperationThatEndedNeedsNoSecondEvent) {
-  for (const auto* state : {"succeeded", "failed"}) {
-    const auto first = submit_text("once", state);
-    store.operations.at({owner("ada").tenant, first->id}).state = state;
+  for (const auto state : {ports::OperationState::succeeded, ports::OperationState::failed}) {
+    const std::string key(ports::operation_state_name(state));
+    const auto first = submit_text("once", key);
+    operations.known.at({owner("ada").tenant, first->id}).state = state;
     sink.records.clear();
-    EXPECT_EQ(submit_text("once", state)->state, state);
-    EXPECT_TRUE(sink.records.empty()) << state;
+    EXPECT_EQ(submit_text("once", key)->state, state);
+    EXPECT_TRUE(sink.records.empty()) << key;
   }
 }
 
@@ -158,7 +159,7 @@ TEST_F(SubmitTest, NamesADocumentByItsOwnerNameAndText) {
 
 TEST_F(SubmitTest, RefusesADocumentIdThatIsNone) {
   EXPECT_FALSE(submit_as("ada", {.doc_id = "a\nb", .text = "a"}));
-  EXPECT_TRUE(store.operations.empty());
+  EXPECT_TRUE(operations.known.empty());
   EXPECT_TRUE(sink.records.empty());
 }
 
@@ -166,7 +167,7 @@ TEST_F(SubmitTest, RefusesADocumentThatFillsMoreThanOneEventBeforeItAnnounces) {
   const auto refused = submit_text(std::string(limits::event_bytes_max, 'x'));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::payload_too_large);
-  EXPECT_TRUE(store.operations.empty());
+  EXPECT_TRUE(operations.known.empty());
   EXPECT_TRUE(sink.records.empty());
 }
 
