@@ -11,8 +11,8 @@ namespace memseal::crypto {
 
 inline constexpr std::size_t gcm_key_bytes = 32, gcm_tag_bytes = 16;
 
-/// How OpenSSL is asked; both give the same bytes. `provider` is the fast one, used where it was
-/// seen to agree with `evp`, which always works.
+/// How OpenSSL is called. Both ways give the same bytes. `provider` is faster, and is used only
+/// after it gave the same bytes as `evp`, which works with every OpenSSL 3.
 enum class GcmWay { provider, evp };
 
 /// One key in both directions. One thread at a time. Wiped when destroyed.
@@ -27,8 +27,8 @@ class Gcm {
   /// Writes plain.size() bytes to `cipher` and 16 to `tag`. False: OpenSSL failed.
   bool seal(const Nonce& nonce, ByteView aad, ByteView plain, std::uint8_t* cipher,
             std::uint8_t* tag) noexcept;
-  /// Writes cipher.size() bytes to `plain`, which the caller must not use, but wipe, unless this
-  /// returns true: only then is the tag verified.
+  /// Writes cipher.size() bytes to `plain`. Returns true if the tag is verified.
+  /// REQUIRES: after false the caller wipes `plain` and uses none of it.
   bool open(const Nonce& nonce, ByteView aad, ByteView cipher, const std::uint8_t* tag,
             std::uint8_t* plain) noexcept;
   bool has_key(ByteView key) const noexcept;  ///< in constant time; `key`: 32 bytes
@@ -42,11 +42,11 @@ class Gcm {
   ossl::CipherCtx evp_sealing_, evp_opening_;
 };
 
-/// The way that this OpenSSL is known to take; decided once, by comparing both.
+/// The faster way that this OpenSSL supports. Decided once in a process, by comparing both.
 GcmWay gcm_way();
 
-/// This thread's context of `key` (32 bytes), from a cache of the `keyed_max` last used ones.
-/// The reference lasts until the next call on this thread.
+/// This thread's context of `key` (32 bytes), from its cache of the `keyed_max` last used ones.
+/// Lifetime: until the next call on this thread.
 Gcm& keyed(ByteView key);
 inline constexpr std::size_t keyed_max = 8;
 

@@ -27,8 +27,8 @@ struct JwsKey {
 /// fingerprint, a point off the curve.
 Result<std::vector<JwsKey>> parse_jwk_set(std::string_view json);
 
-/// The payload of `token` when its signature is genuine, else none and a static reason in `why`.
-/// Refuses everything of RFC 7515 that lets a token bring its own key or change its own reading.
+/// The payload of `token` if its signature is genuine. Otherwise nothing, and a static reason in
+/// `why`. Refuses the parts of RFC 7515 that let a token bring its own key or change how it is read.
 std::optional<Bytes> verify_jws(const std::vector<JwsKey>& keys, std::string_view token,
                                 const char*& why);
 

@@ -10,7 +10,7 @@
 //   kek_1: …              (key encryption key of epoch 1; the highest epoch seals)
 //
 // Each name stands once, in any order. Keys have 32 to 128 bytes, a kek exactly 32. Empty lines
-// and lines that begin with # say nothing; everything else is refused.
+// and lines that begin with # are ignored. Every other line is refused.
 #include "base/result.hpp"
 #include "base/secret.hpp"
 
@@ -30,18 +30,19 @@ struct RootKeys {
   std::map<std::uint32_t, SecretBytes> keks;
 };
 
-/// Error key_invalid names the line and the mend, never the key.
+/// Errors: key_invalid, which names the line and the fix, and never the key.
 Result<RootKeys> parse_keyring(std::string_view text);
 
 /// The file's text of these keys; holds secrets, as SecretBytes.
 SecretBytes format_keyring(const RootKeys& keys);
 
-/// Reads a file that only its owner may read. key_missing: there is none; key_invalid: others
-/// may read it, it is no plain file, belongs to somebody else, or is too long.
+/// Reads a file that only its owner may read.
+/// Errors: key_missing if it does not exist; key_invalid if others may read it, if it is not a plain
+/// file, if another user owns it, or if it is too long.
 Result<SecretBytes> read_secret_file(const std::filesystem::path& file);
 
-/// Writes all or nothing, mode 0600, on disk when it returns. `replace` false: key_invalid when
-/// the file exists.
+/// Writes the whole file or nothing, with mode 0600. The bytes are on disk when it returns.
+/// Errors: key_invalid if the file exists and `replace` is false.
 Result<void> write_secret_file(const std::filesystem::path& file, ByteView bytes, bool replace);
 
 /// A key is weak that repeats one byte: a placeholder, not a secret.

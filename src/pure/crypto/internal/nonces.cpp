@@ -17,7 +17,7 @@ std::atomic<std::uint64_t> forks{1};
 void count_fork() { forks.fetch_add(1, std::memory_order_relaxed); }
 
 std::uint64_t forks_seen() {
-  // Without the hook a child could repeat a nonce: better no process than that.
+  // Abort without the hook, because a forked child could then repeat a nonce.
   static const bool hooked = [] {
     if (pthread_atfork(nullptr, nullptr, count_fork) != 0) std::abort();
     return true;

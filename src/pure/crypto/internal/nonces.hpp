@@ -6,8 +6,9 @@ namespace memseal::crypto {
 
 using Nonce = std::array<std::uint8_t, 12>;
 
-/// The next random 96-bit nonce of this thread. Drawn from the DRBG in blocks, since one draw
-/// costs more than a seal; a forked child never uses what its parent had drawn.
+/// The next random 96-bit nonce of this thread.
+/// A thread draws nonces from the DRBG in blocks, because one draw costs more than a seal. A forked
+/// child drops its parent's block, because both would use the same nonces.
 /// Throws Outage when the generator has no entropy.
 Nonce next_nonce();
 

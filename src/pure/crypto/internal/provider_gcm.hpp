@@ -11,16 +11,17 @@
 
 namespace memseal::crypto {
 
-/// The provider's functions. Immutable; any thread. A context belongs to one thread at a time.
+/// The provider's functions. Immutable.
+/// Thread: any; a context belongs to one thread at a time.
 class ProviderGcm {
  public:
   struct Free {
     OSSL_FUNC_cipher_freectx_fn* function = nullptr;
     void operator()(void* context) const noexcept { function(context); }
   };
-  using Context = std::unique_ptr<void, Free>;  ///< wiped by the provider when it goes
+  using Context = std::unique_ptr<void, Free>;  ///< the provider wipes it when it frees it
 
-  /// Null where the provider that was fetched does not offer them all.
+  /// Null if the provider that was fetched lacks one of the functions.
   static const ProviderGcm* find();
 
   /// Null when the provider refuses the key (32 bytes).
