@@ -28,7 +28,8 @@ struct JwsKey {
 Result<std::vector<JwsKey>> parse_jwk_set(std::string_view json);
 
 /// The payload of `token` if its signature is genuine. Otherwise nothing, and a static reason in
-/// `why`. Refuses the parts of RFC 7515 that let a token bring its own key or change how it is read.
+/// `why`. Refuses the parts of RFC 7515 that let a token bring its own key or change how it is
+/// read.
 std::optional<Bytes> verify_jws(const std::vector<JwsKey>& keys, std::string_view token,
                                 const char*& why);
 

@@ -37,8 +37,8 @@ Result<RootKeys> parse_keyring(std::string_view text);
 SecretBytes format_keyring(const RootKeys& keys);
 
 /// Reads a file that only its owner may read.
-/// Errors: key_missing if it does not exist; key_invalid if others may read it, if it is not a plain
-/// file, if another user owns it, or if it is too long.
+/// Errors: key_missing if it does not exist; key_invalid if others may read it, if it is not a
+/// plain file, if another user owns it, or if it is too long.
 Result<SecretBytes> read_secret_file(const std::filesystem::path& file);
 
 /// Writes the whole file or nothing, with mode 0600. The bytes are on disk when it returns.
