@@ -5,6 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <sstream>
+
 namespace memseal::tidy {
 namespace {
 
@@ -32,6 +35,19 @@ TEST(Architecture, ACircleIsSeen) {
 TEST(Architecture, AnImpliedArrowIsLeftOut) {
   const Graph whole{{"a", {"b", "c"}}, {"b", {"c"}}, {"c", {}}};
   EXPECT_EQ(reduced(whole), (Graph{{"a", {"b"}}, {"b", {"c"}}, {"c", {}}}));
+}
+
+// MEMSEAL_REDRAW=1 writes the file.
+TEST(Architecture, ThePictureShowsWhatTheSourcesSay) {
+  const auto path = fs::path(MEMSEAL_SOURCE_DIR) / "docs/architecture.svg";
+  const auto drawn = draw(include_graph());
+  if (const char* redraw = std::getenv("MEMSEAL_REDRAW"); redraw != nullptr && *redraw != '\0') {
+    fs::create_directories(path.parent_path());
+    std::ofstream(path) << drawn;
+  }
+  std::ostringstream kept;
+  kept << std::ifstream(path).rdbuf();
+  EXPECT_TRUE(kept.str() == drawn) << path << " is not what the includes say: make lint REDRAW=1";
 }
 
 }  // namespace

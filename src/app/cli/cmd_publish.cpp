@@ -56,8 +56,8 @@ std::vector<std::pair<std::string, std::string>> event_headers() {
 // An event that the worker would refuse is refused here, before it is sent.
 Result<void> check(const Outgoing& out) {
   const auto headers = out.record.headers;
-  const auto parsed =
-      wire::parse_event({out.topic, out.record.key, out.record.value, &headers, runtime::unix_ms()});
+  const auto parsed = wire::parse_event(
+      {out.topic, out.record.key, out.record.value, &headers, runtime::unix_ms()});
   if (parsed) return {};
   auto error = parsed.error();
   error.message = out.what + ": " + error.message;
@@ -217,12 +217,12 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
     complain({Errc::bad_request, "no turns: give role:content, or --file with a JSON array"});
     return exit_usage;
   }
-  wire::ChatEvent event{
-      .head = {crypto::random_uuid().to_string(), std::string(cli_source), *user, runtime::unix_ms()},
-      .conversation_id = *conversation,
-      .messages = std::move(*messages),
-      .tags = options.tags,
-      .attributes_json = ""};
+  wire::ChatEvent event{.head = {crypto::random_uuid().to_string(), std::string(cli_source), *user,
+                                 runtime::unix_ms()},
+                        .conversation_id = *conversation,
+                        .messages = std::move(*messages),
+                        .tags = options.tags,
+                        .attributes_json = ""};
   std::vector<Outgoing> all;
   all.push_back(
       {"conversation " + conversation->value(),

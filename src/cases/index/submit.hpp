@@ -53,7 +53,8 @@ struct Submission {
 /// earlier submission with the same key.
 /// Errors, before anything is published: bad_request or invalid_field (doc_id; or the key was used
 /// for another document), payload_too_large (the event exceeds limits::event_bytes_max).
-/// Throws Failure when the operations or the sink fail. The caller may submit again with the same key.
+/// Throws Failure when the operations or the sink fail. The caller may submit again with the same
+/// key.
 asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
                                                  runtime::RequestContext context, Owner owner,
                                                  Submission submission);

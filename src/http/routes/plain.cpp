@@ -79,7 +79,7 @@ Response switch_rerank(Exchange& exchange, bool on) {
   const auto& services = exchange.core.services;
   if (!services.switch_rerank) return not_found(exchange);
   services.switch_rerank(on);
-  runtime::log(runtime::LogLevel::info, "rerank_switched", {{"on", on ? "true" : "false"}});
+  runtime::log(runtime::LogLevel::info, "http.rerank_switched", {{"on", on ? "true" : "false"}});
   return json_response(200, on ? R"({"rerank":true})" : R"({"rerank":false})");
 }
 

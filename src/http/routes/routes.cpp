@@ -114,8 +114,8 @@ bool authenticate(Exchange& exchange, const Api& api) {
     }
   }
   exchange.core.services.probe.unauthenticated.Increment();
-  runtime::log(LogLevel::info, "unauthenticated",
-               {{"request_id", exchange.context.id}, {"why", why}});
+  runtime::log(LogLevel::info, "http.unauthenticated",
+               {{"request_id", exchange.context.id}, {"cause", why}});
   return false;
 }
 
@@ -192,8 +192,8 @@ Error error_of(const std::exception_ptr& failure, const Exchange& exchange) {
   } catch (...) {
     what = "not a std::exception";
   }
-  runtime::log(LogLevel::error, "request_failed",
-               {{"request_id", exchange.context.id}, {"route", exchange.route}, {"what", what}});
+  runtime::log(LogLevel::error, "http.request_failed",
+               {{"request_id", exchange.context.id}, {"route", exchange.route}, {"cause", what}});
   return {Errc::internal, "the request failed"};
 }
 
@@ -227,7 +227,7 @@ Outcome client_gone(Exchange& exchange) {
 
 asio::awaitable<Outcome> fail(Exchange& exchange, Error error, Cut cut) {
   const auto& row = errc_row(error.code);
-  runtime::log(level_of(row.severity), "request_problem",
+  runtime::log(level_of(row.severity), "http.request_problem",
                {{"request_id", exchange.context.id}, {"route", exchange.route},
                 {"code", errc_name(error.code)}, {"message", error.message}});
   if (!exchange.stream) {

@@ -87,7 +87,7 @@ asio::awaitable<void> Server::Impl::accept(runtime::TaskGroup& tasks) {
       take(std::move(socket), tasks);
     } else if (failed != asio::error::operation_aborted &&
                failed != asio::error::connection_aborted) {
-      runtime::log(runtime::LogLevel::warn, "accept_failed", {{"what", failed.message()}});
+      runtime::log(runtime::LogLevel::warn, "http.accept_failed", {{"cause", failed.message()}});
       co_await runtime::pause_for(accept_pause);
     }
   }
@@ -152,7 +152,7 @@ void Server::Impl::start_drain() {
   boost::system::error_code ignored;
   acceptor.cancel(ignored);
   for (auto* session : core.sessions) session->drain();
-  runtime::log(runtime::LogLevel::info, "drain_started",
+  runtime::log(runtime::LogLevel::info, "http.drain_started",
                {{"connections", core.sessions.size()}, {"streams", core.streams}});
 }
 

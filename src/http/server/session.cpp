@@ -53,7 +53,7 @@ asio::awaitable<void> Session::run() {
   } catch (const ConnectionLost&) {
     // Its request was recorded; there is nobody to tell.
   } catch (const std::exception& failure) {
-    runtime::log(runtime::LogLevel::error, "connection_failed", {{"what", failure.what()}});
+    runtime::log(runtime::LogLevel::error, "http.connection_failed", {{"cause", failure.what()}});
   }
   close();
 }
@@ -150,7 +150,7 @@ asio::awaitable<void> Session::answer() {
   core_.services.probe.request(exchange.route, head.method, outcome.status, took.count());
   // Metrics tell of the others: rendering a line that is then dropped costs more than parsing.
   if (outcome.status >= 500)
-    runtime::log(runtime::LogLevel::warn, "request",
+    runtime::log(runtime::LogLevel::warn, "http.server_error",
                  {{"request_id", exchange.context.id}, {"route", exchange.route},
                   {"status", outcome.status}, {"took_ms", took.count() * 1e3}});
 }
@@ -184,9 +184,9 @@ asio::awaitable<void> Session::refuse(const Refusal& refusal) {
   core_.services.probe.gate_refusals.Increment();
   const RequestHead unread{};
   Exchange exchange{core_, *this, unread, {core_.make_request_id()}};
-  runtime::log(runtime::LogLevel::info, "request_refused",
+  runtime::log(runtime::LogLevel::info, "http.request_refused",
                {{"request_id", exchange.context.id}, {"status", refusal.status},
-                {"why", refusal.detail}});
+                {"cause", refusal.detail}});
   core_.services.probe.request(exchange.route, "other", refusal.status, 0);
   co_await send(exchange, protocol_problem(refusal.status, refusal.detail, exchange.context.id));
 }

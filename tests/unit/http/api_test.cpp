@@ -263,7 +263,8 @@ TEST_F(ApiTest, MakesARepeatedRequestOneEvent) {
   start();
   const auto request = post(index_path, R"({"text":"once"})", "Idempotency-Key: \"key-1\"\r\n");
   const auto first = ask(request);
-  on_loop([&] { return operations.known.begin()->second.state = ports::OperationState::succeeded; });
+  on_loop(
+      [&] { return operations.known.begin()->second.state = ports::OperationState::succeeded; });
   const auto bare = post(index_path, R"({"text":"once"})", "Idempotency-Key: key-1\r\n");
   const auto second = ask(bare);
   EXPECT_EQ(second.field("location"), first.field("location"));

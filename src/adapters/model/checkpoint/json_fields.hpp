@@ -1,5 +1,6 @@
 #pragma once
-// Reads the fields of a model's small JSON files, with errors that name the file, the key and the fix.
+// Reads the fields of a model's small JSON files, with errors that name the file, the key and the
+// fix.
 #include "base/result.hpp"
 
 #include <boost/json/object.hpp>
