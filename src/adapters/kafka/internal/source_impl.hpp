@@ -61,7 +61,6 @@ class KafkaSource::Impl {
   Result<void> subscribe();
   asio::awaitable<void> poll_until_stopped();
   asio::awaitable<void> close();
-  asio::awaitable<void> turn_until_closed(Clock::time_point deadline);
 
   void turn();
   void serve_events();
