@@ -104,8 +104,8 @@ Result<void> ServiceParts::connect_kafka() {
   if (!in) return in.error();
   source = std::move(*in);
   worker = std::make_unique<ingest::Worker>(
-      ingest::Parts{*source, *sink, *store, *keys, *embedder, embedder.words(), *keyer, *ids,
-                    dead_letter_key, cpu.threads(), ingest_probe, &*tokens},
+      ingest::WorkerDeps{*source, *sink, *store, *keys, *embedder, embedder.words(), *keyer, *ids,
+                    dead_letter_key, cpu.threads(), ingest_metrics, &*tokens},
       ingest_options(config));
   return {};
 }

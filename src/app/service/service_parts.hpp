@@ -46,7 +46,7 @@ struct ServiceParts {
   query::QueryMetrics query_metrics{metrics};
   rerank::RerankMetrics rerank_metrics{metrics};
   http::Probe http_probe{metrics};
-  ingest::Probe ingest_probe{metrics};
+  ingest::IngestMetrics ingest_metrics{metrics};
   postgres::Probe pg_probe{metrics};
   lifecycle::KeyMetrics key_metrics{metrics};
   rerank::Flags flags;

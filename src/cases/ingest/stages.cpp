@@ -28,11 +28,11 @@ ByteView bytes_of(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-crypto::SealedChunk seal_chunk(const Tools& tools, const crypto::Tenant& owner,
+crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& owner,
                                const crypto::TenantKey& key, const std::string& model,
                                const Document& document, const text::Chunk& chunk,
                                const Embedding& embedding) {
-  crypto::ChunkHeader place{.id = tools.ids.chunk_id(owner, document.doc_id,
+  crypto::ChunkHeader place{.id = deps.ids.chunk_id(owner, document.doc_id,
                                                     document.chunk_revision, chunk.index),
                            .doc_id = document.doc_id.value(),
                            .source = document.kind,
@@ -44,11 +44,11 @@ crypto::SealedChunk seal_chunk(const Tools& tools, const crypto::Tenant& owner,
   const crypto::ChunkPlain plain{.text = chunk.text,
                                  .meta_json = document.meta_json,
                                  .embedding = embedding,
-                                 .seal_embedding = tools.options->seal_vectors};
+                                 .seal_embedding = deps.options->seal_vectors};
   return crypto::Sealer::seal(owner, key, std::move(place), plain).value();
 }
 
-EventWrite seal_event(const Tools& tools, const crypto::Tenant& owner,
+EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                       const crypto::TenantKey& key, const std::string& model,
                       const Plain& plain) {
   const auto& document = *plain.event->document;
@@ -57,14 +57,14 @@ EventWrite seal_event(const Tools& tools, const crypto::Tenant& owner,
                    .doc_id = document.doc_id.value(),
                    .revision = document.revision};
   if (!document.name.empty()) {
-    const crypto::SealBinding place{document_object(tools.ids, owner, write.doc_id),
+    const crypto::SealBinding place{document_object(deps.ids, owner, write.doc_id),
                                     write.doc_id, 0};
     write.document_name_cipher = crypto::Sealer::seal(owner, key, crypto::Field::document_name,
                                                       place, bytes_of(document.name)).value();
   }
   write.chunks.reserve(document.chunks.size());
   for (std::size_t i = 0; i < document.chunks.size(); ++i)
-    write.chunks.push_back(seal_chunk(tools, owner, key, model, document, document.chunks[i],
+    write.chunks.push_back(seal_chunk(deps, owner, key, model, document, document.chunks[i],
                                       (*plain.embeddings)[i]));
   return write;
 }
@@ -87,25 +87,25 @@ asio::awaitable<void> Worker::Impl::prepare_all(BatchPtr batch, Jobs jobs) {
   std::vector<const ports::Record*> records;
   for (const auto* job : jobs) records.push_back(job->record);
   const auto start = Clock::now();
-  auto work = [tools = tools(), batch, records = std::move(records)](std::stop_token stop) {
+  auto work = [deps = prepare_deps(), batch, records = std::move(records)](std::stop_token stop) {
     std::vector<std::shared_ptr<const Prepared>> results;
     for (const auto* record : records) {
       if (stop.stop_requested()) break;
-      results.push_back(std::make_shared<Prepared>(prepare(tools, *record, runtime::unix_ms())));
+      results.push_back(std::make_shared<Prepared>(prepare(deps, *record, runtime::unix_ms())));
     }
     return results;
   };
-  auto prepared = co_await runtime::offload(parts_.cpu, std::move(work));
+  auto prepared = co_await runtime::offload(deps_.cpu, std::move(work));
   MEMSEAL_ASSERT(prepared.size() == jobs.size());
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->prepared = std::move(prepared[i]);
-  parts_.probe.stage(Stage::prepare)
+  deps_.metrics.stage(Stage::prepare)
       .Observe(std::chrono::duration<double>(Clock::now() - start).count());
 }
 
 asio::awaitable<void> Worker::Impl::embed_once(std::vector<ports::EmbedInput> inputs,
                                                std::vector<Embedding>& out) {
   const auto wanted = inputs.size();
-  auto found = co_await parts_.embedder.embed(context(options_->embed_timeout), std::move(inputs));
+  auto found = co_await deps_.embedder.embed(context(options_->embed_timeout), std::move(inputs));
   if (found.size() != wanted) throw std::runtime_error("the embedder lost a chunk");
   std::move(found.begin(), found.end(), std::back_inserter(out));
 }
@@ -123,7 +123,7 @@ asio::awaitable<void> Worker::Impl::embed_all(Jobs jobs) {
     std::vector<ports::EmbedInput> inputs;
     std::transform(first, first + static_cast<std::ptrdiff_t>(count), std::back_inserter(inputs),
                    [](const auto* one) { return ports::EmbedInput{one->tokens, one->text}; });
-    co_await persist(Stage::embed, [&] { return embed_once(inputs, embeddings); });
+    co_await retry_while_unavailable(Stage::embed, [&] { return embed_once(inputs, embeddings); });
   }
   auto next = std::make_move_iterator(embeddings.begin());
   for (auto* job : jobs) {
@@ -146,14 +146,14 @@ asio::awaitable<void> Worker::Impl::store_all(Jobs jobs) {
   runtime::TaskGroup lanes(co_await asio::this_coro::executor);
   std::size_t next = 0;
   const auto count = std::min(groups.size(), options_->tenants_parallel_max);
-  for (std::size_t i = 0; i < count; ++i) lanes.spawn(store_lane(groups, next));
+  for (std::size_t i = 0; i < count; ++i) lanes.spawn(store_worker(groups, next));
   co_await lanes.join();
   co_await throw_if_cancelled();
   for (const auto& group : groups)
     if (group.failure) std::rethrow_exception(group.failure);
 }
 
-asio::awaitable<void> Worker::Impl::store_lane(std::vector<Group>& groups, std::size_t& next) {
+asio::awaitable<void> Worker::Impl::store_worker(std::vector<Group>& groups, std::size_t& next) {
   while (next < groups.size()) {
     auto& group = groups[next++];
     std::exception_ptr failure;
@@ -171,14 +171,15 @@ asio::awaitable<void> Worker::Impl::store_group(Group& group) {
   std::vector<EventWrite> writes;
   bool erased = false;
   try {
-    co_await persist(Stage::seal, [&] { return seal_once(group, writes); });
+    co_await retry_while_unavailable(Stage::seal, [&] { return seal_once(group, writes); });
   } catch (const Refused& refused) {
     if (refused.error().code != Errc::tenant_erased) throw;
     erased = true;  // Has no key any more, and may have no rows: the event is done with.
   }
   std::vector<Stored> answers(group.jobs.size(), Stored::erased);
   if (!erased)
-    co_await persist(Stage::store, [&] { return store_once(group, writes, answers); });
+    co_await retry_while_unavailable(Stage::store,
+                                     [&] { return store_once(group, writes, answers); });
   for (std::size_t i = 0; i < group.jobs.size(); ++i)
     settled(*group.jobs[i], outcome_of(answers[i]));
 }
@@ -186,26 +187,26 @@ asio::awaitable<void> Worker::Impl::store_group(Group& group) {
 asio::awaitable<void> Worker::Impl::seal_once(const Group& group,
                                               std::vector<EventWrite>& writes) {
   const auto key =
-      co_await parts_.keys.sealing_key(context(options_->store_timeout), group.owner);
+      co_await deps_.keys.sealing_key(context(options_->store_timeout), group.owner);
   std::vector<Plain> plains;
   for (const auto* job : group.jobs) plains.push_back({job->prepared, job->embeddings});
-  auto work = [tools = tools(), owner = group.owner, key, plains = std::move(plains),
-               model = parts_.embedder.model_name()](std::stop_token stop) {
+  auto work = [deps = prepare_deps(), owner = group.owner, key, plains = std::move(plains),
+               model = deps_.embedder.model_name()](std::stop_token stop) {
     std::vector<EventWrite> sealed;
     for (const auto& plain : plains) {
       if (stop.stop_requested()) break;
-      sealed.push_back(seal_event(tools, owner, *key, model, plain));
+      sealed.push_back(seal_event(deps, owner, *key, model, plain));
     }
     return sealed;
   };
-  writes = co_await runtime::offload(parts_.cpu, std::move(work));
+  writes = co_await runtime::offload(deps_.cpu, std::move(work));
 }
 
 asio::awaitable<void> Worker::Impl::store_once(const Group& group,
                                                const std::vector<EventWrite>& writes,
                                                std::vector<Stored>& answers) {
   auto copy = writes;  // A later try needs them again.
-  answers = co_await parts_.store.store(context(options_->store_timeout), group.owner,
+  answers = co_await deps_.store.store(context(options_->store_timeout), group.owner,
                                         std::move(copy));
   if (answers.size() != writes.size()) throw std::runtime_error("the store lost an answer");
 }

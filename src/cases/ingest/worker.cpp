@@ -43,13 +43,13 @@ void stop_on_setup_fault(const std::exception_ptr& failure) {
 
 }  // namespace
 
-Worker::Impl::Impl(Parts parts, Options options)
-    : parts_(parts),
+Worker::Impl::Impl(WorkerDeps deps, Options options)
+    : deps_(deps),
       options_(std::make_shared<const Options>(std::move(options))),
       random_(std::random_device{}()) {}
 
-Tools Worker::Impl::tools() const {
-  return {parts_.words, parts_.keyer, parts_.ids, parts_.tokens, options_};
+PrepareDeps Worker::Impl::prepare_deps() const {
+  return {deps_.tokenizer, deps_.keyer, deps_.ids, deps_.tokens, options_};
 }
 
 runtime::RequestContext Worker::Impl::context(std::chrono::milliseconds budget) const {
@@ -58,16 +58,16 @@ runtime::RequestContext Worker::Impl::context(std::chrono::milliseconds budget) 
 
 asio::awaitable<void> Worker::Impl::run() {
   for (;;) {
-    auto taken = co_await parts_.source.next();
+    auto taken = co_await deps_.source.next();
     if (taken.records.empty()) co_return;
     ++batches_;
     const auto batch = std::make_shared<const ports::Batch>(std::move(taken));
-    co_await settle(batch);
-    parts_.source.done(*batch);
+    co_await process_batch(batch);
+    deps_.source.done(*batch);
   }
 }
 
-asio::awaitable<void> Worker::Impl::settle(BatchPtr batch) {
+asio::awaitable<void> Worker::Impl::process_batch(BatchPtr batch) {
   std::vector<Job> jobs(batch->records.size());
   Jobs all;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -77,7 +77,7 @@ asio::awaitable<void> Worker::Impl::settle(BatchPtr batch) {
   }
   std::exception_ptr failure;
   try {
-    co_await attempt(batch, all);
+    co_await process(batch, all);
   } catch (...) {
     failure = std::current_exception();
   }
@@ -85,16 +85,16 @@ asio::awaitable<void> Worker::Impl::settle(BatchPtr batch) {
   if (failure) {
     stop_on_setup_fault(failure);
     // One of them fails, whatever is tried with it: find out which, so that it harms no other.
-    parts_.probe.isolations.Increment();
+    deps_.metrics.isolations.Increment();
     runtime::log(runtime::LogLevel::warn, "ingest.retrying_one_by_one",
                  {{"records", jobs.size()}, {"code", errc_name(error_of(failure).code)}});
     for (auto& job : jobs)
-      if (!job.outcome) co_await isolate(batch, job);
+      if (!job.outcome) co_await retry_one_by_one(batch, job);
   }
-  if (options_->status_events) co_await tell_all(jobs);
+  if (options_->status_events) co_await publish_statuses(jobs);
 }
 
-asio::awaitable<void> Worker::Impl::attempt(BatchPtr batch, Jobs jobs) {
+asio::awaitable<void> Worker::Impl::process(BatchPtr batch, Jobs jobs) {
   co_await prepare_all(batch, jobs);
   Jobs sound, faulty;
   for (auto* job : jobs) (job->prepared->document ? sound : faulty).push_back(job);
@@ -105,14 +105,14 @@ asio::awaitable<void> Worker::Impl::attempt(BatchPtr batch, Jobs jobs) {
   for (auto* job : faulty) co_await dead_letter(*job, *job->prepared->fault, "read", 1);
 }
 
-asio::awaitable<void> Worker::Impl::isolate(BatchPtr batch, Job& job) {
+asio::awaitable<void> Worker::Impl::retry_one_by_one(BatchPtr batch, Job& job) {
   policy::Backoff backoff(options_->backoff_first, options_->backoff_max);
   std::exception_ptr failure;
   for (int tried = 0; tried < limits::event_attempts_max; ++tried) {
     failure = nullptr;
     try {
       Jobs alone(1, &job);
-      co_await attempt(batch, std::move(alone));
+      co_await process(batch, std::move(alone));
     } catch (...) {
       failure = std::current_exception();
     }
@@ -127,11 +127,11 @@ asio::awaitable<void> Worker::Impl::isolate(BatchPtr batch, Job& job) {
 
 void Worker::Impl::settled(Job& job, Outcome outcome) {
   job.outcome = outcome;
-  parts_.probe.events(job.prepared ? job.prepared->type : EventType::unknown, outcome).Increment();
+  deps_.metrics.events(job.prepared ? job.prepared->type : EventType::unknown, outcome).Increment();
   if (outcome != Outcome::ingested) return;
-  parts_.probe.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
+  deps_.metrics.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
   if (const auto since = job.record->timestamp_ms; since > 0)
-    parts_.probe.end_to_end_s.Observe(
+    deps_.metrics.end_to_end_s.Observe(
         static_cast<double>(std::max<std::int64_t>(0, runtime::unix_ms() - since)) / 1e3);
 }
 
@@ -140,8 +140,8 @@ asio::awaitable<void> Worker::Impl::pause_after(Stage stage, const Error& why,
   co_await throw_if_cancelled();
   std::uniform_real_distribution<double> unit(0.0, 1.0);
   const auto wait = backoff.next(unit(random_));
-  parts_.probe.retries.Increment();
-  parts_.probe.stalled.Set(1);
+  deps_.metrics.retries.Increment();
+  deps_.metrics.stalled.Set(1);
   if (backoff.failures() % waits_between_log_lines == 1)
     runtime::log(runtime::LogLevel::warn, "ingest.stalled",
                  {{"stage", stage_name(stage)},
@@ -153,7 +153,7 @@ asio::awaitable<void> Worker::Impl::pause_after(Stage stage, const Error& why,
 
 void Worker::Impl::recovered(Stage stage, const policy::Backoff& backoff) {
   if (backoff.failures() == 0) return;
-  parts_.probe.stalled.Set(0);
+  deps_.metrics.stalled.Set(0);
   runtime::log(runtime::LogLevel::info, "ingest.resumed",
                {{"stage", stage_name(stage)}, {"tries", backoff.failures()}});
 }
@@ -166,8 +166,8 @@ asio::awaitable<void> Worker::Impl::throw_if_cancelled() {
   co_await asio::this_coro::throw_if_cancelled(true);
 }
 
-Worker::Worker(Parts parts, Options options)
-    : impl_(std::make_unique<Impl>(parts, std::move(options))) {}
+Worker::Worker(WorkerDeps deps, Options options)
+    : impl_(std::make_unique<Impl>(deps, std::move(options))) {}
 Worker::~Worker() = default;
 
 asio::awaitable<void> Worker::run() { return impl_->run(); }

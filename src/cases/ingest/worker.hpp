@@ -1,6 +1,6 @@
 #pragma once
 #include "base/limits.hpp"
-#include "cases/ingest/probe.hpp"
+#include "cases/ingest/metrics.hpp"
 #include "ports/chunk_store.hpp"
 #include "ports/embedder.hpp"
 #include "ports/event_sink.hpp"
@@ -23,19 +23,19 @@ namespace memseal::ingest {
 namespace asio = boost::asio;
 
 /// What a Worker works with. Everything outlives the worker, and what the pool's work reads
-/// (words, keyer, ids, tokens) outlives the pool's threads: join the pool first.
-struct Parts {
+/// (tokenizer, keyer, ids, tokens) outlives the pool's threads: join the pool first.
+struct WorkerDeps {
   ports::EventSource& source;
   ports::EventSink& sink;
   ports::ChunkStore& store;
   ports::TenantKeys& keys;
   ports::Embedder& embedder;
-  const text::WordPiece& words;
+  const text::WordPiece& tokenizer;
   const crypto::TenantKeyer& keyer;
   const crypto::IdDeriver& ids;
   const crypto::TenantKey& dead_letter_key;
   asio::thread_pool& cpu;
-  Probe& probe;
+  IngestMetrics& metrics;
   /// Verifies `authtoken` headers; null: tokens are not looked at.
   const crypto::TokenVerifier* tokens = nullptr;
 };
@@ -64,7 +64,7 @@ struct Options {
 /// it is back; a record that cannot be processed never stops its neighbours.
 class Worker {
  public:
-  Worker(Parts parts, Options options);
+  Worker(WorkerDeps deps, Options options);
   ~Worker();
 
   /// Runs on the source's executor until the source answers with an empty batch. When cancelled

@@ -21,12 +21,12 @@ struct Rig : testing::Test {
   ~Rig() override { cpu.join(); }
 
   void run(std::chrono::seconds limit = std::chrono::seconds(30)) {
-    Worker worker(parts(), options);
+    Worker worker(deps(), options);
     test::run_to_end(loop, worker.run(), limit);
   }
-  Parts parts() {
-    return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key, cpu, probe,
-            tokens};
+  WorkerDeps deps() {
+    return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key, cpu,
+            ingest_metrics, tokens};
   }
 
   crypto::Tenant tenant(const std::string& user) const {
@@ -103,7 +103,7 @@ struct Rig : testing::Test {
   asio::io_context loop{1};
   asio::thread_pool cpu{1};
   runtime::Metrics metrics;
-  Probe probe{metrics};
+  IngestMetrics ingest_metrics{metrics};
   test::FakeSource source{loop.get_executor()};
   test::FakeSink sink;
   test::FakeStore store;

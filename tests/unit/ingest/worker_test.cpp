@@ -154,7 +154,7 @@ TEST_F(WorkerTest, LeavesABatchUndoneWhenCancelledDuringAnOutage) {
   store.faults.away = true;
   source.stop_when_empty = false;
   push({good("alice", "1")});
-  Worker worker(parts(), options);
+  Worker worker(deps(), options);
   const auto start = std::chrono::steady_clock::now();
   test::run_to_end(loop, run_and_cancel(worker, 100ms));
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
@@ -164,7 +164,7 @@ TEST_F(WorkerTest, LeavesABatchUndoneWhenCancelledDuringAnOutage) {
 
 TEST_F(WorkerTest, EndsWhenCancelledWhileItWaitsForRecords) {
   source.stop_when_empty = false;
-  Worker worker(parts(), options);
+  Worker worker(deps(), options);
   test::run_to_end(loop, run_and_cancel(worker, 20ms), 5s);
   EXPECT_EQ(source.taken, 0);
 }

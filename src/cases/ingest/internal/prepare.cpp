@@ -12,23 +12,23 @@ namespace {
 constexpr std::string_view record_source = "kafka";
 
 /// A record that cannot be read has no event id; its place in Kafka names it.
-Uuid record_id(const Tools& tools, const crypto::Tenant& owner, const ports::Record& record) {
+Uuid record_id(const PrepareDeps& deps, const crypto::Tenant& owner, const ports::Record& record) {
   const auto place = record.topic + "/" + std::to_string(record.partition) + "/" +
                      std::to_string(record.offset);
-  return tools.ids.event_id(owner, record_source, place);
+  return deps.ids.event_id(owner, record_source, place);
 }
 
 /// Tokens are judged at the record's time: one that was good when the event was published stays
 /// good however long the event waits in Kafka.
-std::optional<Error> check_token(const Tools& tools, const wire::EventHead& head,
+std::optional<Error> check_token(const PrepareDeps& deps, const wire::EventHead& head,
                                  const ports::Record& record, std::int64_t now_ms) {
-  if (!tools.tokens) return std::nullopt;
+  if (!deps.tokens) return std::nullopt;
   if (head.authtoken.empty()) {
-    if (!tools.options->authtoken_required) return std::nullopt;
+    if (!deps.options->authtoken_required) return std::nullopt;
     return Error{Errc::unauthenticated, "the event carries no authtoken", "authtoken"};
   }
   const auto at_ms = record.timestamp_ms > 0 ? std::min(record.timestamp_ms, now_ms) : now_ms;
-  const auto claims = tools.tokens->verify(head.authtoken, at_ms / 1'000);
+  const auto claims = deps.tokens->verify(head.authtoken, at_ms / 1'000);
   if (!claims) return Error{claims.error().code, "the event's authtoken is refused", "authtoken"};
   if (claims->subject != head.user)
     return Error{Errc::user_mismatch, "the event's authtoken speaks for another user",
@@ -73,7 +73,7 @@ const wire::EventHead& head_of(const wire::Event& event) {
   return std::visit([](const auto& one) -> const wire::EventHead& { return one.head; }, event);
 }
 
-Document document_of(const Tools& tools, wire::UploadEvent event) {
+Document document_of(const PrepareDeps& deps, wire::UploadEvent event) {
   auto meta = meta_of(event);
   return {.kind = std::move(event.source_kind),
           .doc_id = std::move(event.doc_id),
@@ -82,10 +82,10 @@ Document document_of(const Tools& tools, wire::UploadEvent event) {
           .name = std::move(event.name),
           .meta_json = std::move(meta),
           .tags = std::move(event.tags),
-          .chunks = text::chunk(tools.words, event.text, tools.options->rules)};
+          .chunks = text::chunk(deps.tokenizer, event.text, deps.options->rules)};
 }
 
-Document document_of(const Tools& tools, wire::ChatEvent event, const Uuid& event_id) {
+Document document_of(const PrepareDeps& deps, wire::ChatEvent event, const Uuid& event_id) {
   auto meta = meta_of(event);
   return {.kind = "chat",
           .doc_id = std::move(event.conversation_id),
@@ -94,7 +94,7 @@ Document document_of(const Tools& tools, wire::ChatEvent event, const Uuid& even
           .name = {},
           .meta_json = std::move(meta),
           .tags = std::move(event.tags),
-          .chunks = text::chunk(tools.words, transcript(event), tools.options->rules)};
+          .chunks = text::chunk(deps.tokenizer, transcript(event), deps.options->rules)};
 }
 
 std::optional<Error> check_size(const Options& options, const Document& document) {
@@ -109,24 +109,24 @@ std::optional<Error> check_size(const Options& options, const Document& document
   return std::nullopt;
 }
 
-void prepare_event(const Tools& tools, wire::Event event, Prepared& prepared) {
+void prepare_event(const PrepareDeps& deps, wire::Event event, Prepared& prepared) {
   if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
     prepared.type = upload->source_kind == "api" ? EventType::api : EventType::upload;
     prepared.fault = check_content(*upload);
     if (prepared.fault) return;
-    prepared.document = std::make_shared<Document>(document_of(tools, std::move(*upload)));
+    prepared.document = std::make_shared<Document>(document_of(deps, std::move(*upload)));
   } else {
     prepared.type = EventType::chat;
     prepared.document = std::make_shared<Document>(
-        document_of(tools, std::move(std::get<wire::ChatEvent>(event)), prepared.event_id));
+        document_of(deps, std::move(std::get<wire::ChatEvent>(event)), prepared.event_id));
   }
-  prepared.fault = check_size(*tools.options, *prepared.document);
+  prepared.fault = check_size(*deps.options, *prepared.document);
   if (prepared.fault) prepared.document.reset();
 }
 
 }  // namespace
 
-Prepared prepare(const Tools& tools, const ports::Record& record, std::int64_t now_ms) {
+Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int64_t now_ms) {
   const wire::RawEvent raw{.topic = record.topic,
                            .key = record.key,
                            .value = record.value,
@@ -138,27 +138,27 @@ Prepared prepare(const Tools& tools, const ports::Record& record, std::int64_t n
     prepared.fault = event.error();
     // Where tokens are required, nobody is believed without one.
     if (const auto user = wire::user_of(raw);
-        user && !(tools.tokens && tools.options->authtoken_required))
-      prepared.tenant = tools.keyer.tenant_of(*user);
-    prepared.event_id = record_id(tools, prepared.tenant.value_or(nobody(tools.keyer)), record);
+        user && !(deps.tokens && deps.options->authtoken_required))
+      prepared.tenant = deps.keyer.tenant_of(*user);
+    prepared.event_id = record_id(deps, prepared.tenant.value_or(nobody(deps.keyer)), record);
     return prepared;
   }
   const auto& head = head_of(*event);
-  const auto tenant = tools.keyer.tenant_of(head.user);
+  const auto tenant = deps.keyer.tenant_of(head.user);
   prepared.id = head.id;
   prepared.source = head.source;
-  if (auto refused = check_token(tools, head, record, now_ms)) {
+  if (auto refused = check_token(deps, head, record, now_ms)) {
     // Not this user's event as far as we know: nothing of that user may change for it.
     prepared.fault = std::move(refused);
-    prepared.event_id = record_id(tools, nobody(tools.keyer), record);
+    prepared.event_id = record_id(deps, nobody(deps.keyer), record);
     return prepared;
   }
   prepared.tenant = tenant;
-  prepared.event_id = tools.ids.event_id(tenant, head.source, head.id);
+  prepared.event_id = deps.ids.event_id(tenant, head.source, head.id);
   prepared.identified = true;
   prepared.fault = check_time(head, now_ms);
   if (prepared.fault) return prepared;
-  prepare_event(tools, std::move(*event), prepared);
+  prepare_event(deps, std::move(*event), prepared);
   return prepared;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // The part of ingest that only computes: a record becomes a document cut into chunks, or a fault.
 #include "cases/ingest/document_name.hpp"
-#include "cases/ingest/probe.hpp"
+#include "cases/ingest/metrics.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/crypto/token.hpp"
 #include "pure/wire/event.hpp"
@@ -34,8 +34,8 @@ struct Prepared {
 };
 
 /// What preparing reads; what it refers to outlives the pool's threads.
-struct Tools {
-  const text::WordPiece& words;
+struct PrepareDeps {
+  const text::WordPiece& tokenizer;
   const crypto::TenantKeyer& keyer;
   const crypto::IdDeriver& ids;
   const crypto::TokenVerifier* tokens;
@@ -43,7 +43,7 @@ struct Tools {
 };
 
 /// Any thread. `now_ms`: Unix time.
-Prepared prepare(const Tools& tools, const ports::Record& record, std::int64_t now_ms);
+Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int64_t now_ms);
 
 /// JSON that is sealed beside each chunk of an event.
 std::string meta_of(const wire::UploadEvent& event);

@@ -31,7 +31,7 @@ struct Group {
 
 class Worker::Impl {
  public:
-  Impl(Parts parts, Options options);
+  Impl(WorkerDeps deps, Options options);
   asio::awaitable<void> run();
 
  private:
@@ -39,9 +39,9 @@ class Worker::Impl {
   using BatchPtr = std::shared_ptr<const ports::Batch>;
 
   // worker.cpp: the loop.
-  asio::awaitable<void> settle(BatchPtr batch);
-  asio::awaitable<void> attempt(BatchPtr batch, Jobs jobs);
-  asio::awaitable<void> isolate(BatchPtr batch, Job& job);
+  asio::awaitable<void> process_batch(BatchPtr batch);
+  asio::awaitable<void> process(BatchPtr batch, Jobs jobs);
+  asio::awaitable<void> retry_one_by_one(BatchPtr batch, Job& job);
   void settled(Job& job, Outcome outcome);
 
   // stages.cpp: what happens to a batch.
@@ -50,34 +50,34 @@ class Worker::Impl {
   asio::awaitable<void> embed_once(std::vector<ports::EmbedInput> inputs,
                                    std::vector<ports::Embedding>& out);
   asio::awaitable<void> store_all(Jobs jobs);
-  asio::awaitable<void> store_lane(std::vector<Group>& groups, std::size_t& next);
+  asio::awaitable<void> store_worker(std::vector<Group>& groups, std::size_t& next);
   asio::awaitable<void> store_group(Group& group);
   asio::awaitable<void> seal_once(const Group& group, std::vector<ports::EventWrite>& writes);
   asio::awaitable<void> store_once(const Group& group,
                                    const std::vector<ports::EventWrite>& writes,
                                    std::vector<ports::Stored>& answers);
 
-  // refuse.cpp: dead letters and status.
+  // dead_letters.cpp: dead letters and status.
   asio::awaitable<void> dead_letter(Job& job, Error why, std::string_view stage, int attempts);
   asio::awaitable<void> fetch_key(crypto::Tenant owner, ports::TenantKeyPtr& key);
-  asio::awaitable<bool> seal_refused(const Job& job, ports::OutRecord& letter);
+  asio::awaitable<bool> seal_letter(const Job& job, ports::OutRecord& letter);
   asio::awaitable<void> publish_until_confirmed(ports::OutRecord letter);
   asio::awaitable<void> publish_once(ports::OutRecord record);
-  asio::awaitable<void> note_failure(const Job& job);
-  asio::awaitable<void> note_failure_once(const Job& job);
-  asio::awaitable<void> tell_all(const std::vector<Job>& jobs);
-  asio::awaitable<void> tell(ports::OutRecord status);
+  asio::awaitable<void> record_failure(const Job& job);
+  asio::awaitable<void> record_failure_once(const Job& job);
+  asio::awaitable<void> publish_statuses(const std::vector<Job>& jobs);
+  asio::awaitable<void> publish_status(ports::OutRecord status);
 
   // Waiting for dependencies.
   template <class Step>
-  asio::awaitable<void> persist(Stage stage, Step step);
+  asio::awaitable<void> retry_while_unavailable(Stage stage, Step step);
   asio::awaitable<void> pause_after(Stage stage, const Error& why, policy::Backoff& backoff);
   void recovered(Stage stage, const policy::Backoff& backoff);
   asio::awaitable<void> throw_if_cancelled();
   runtime::RequestContext context(std::chrono::milliseconds budget) const;
-  Tools tools() const;
+  PrepareDeps prepare_deps() const;
 
-  Parts parts_;
+  WorkerDeps deps_;
   std::shared_ptr<const Options> options_;
   std::minstd_rand random_;
   std::uint64_t batches_ = 0;
@@ -85,7 +85,7 @@ class Worker::Impl {
 
 /// Repeats `step()` while it throws Outage. `step` makes an awaitable<void> each time.
 template <class Step>
-asio::awaitable<void> Worker::Impl::persist(Stage stage, Step step) {
+asio::awaitable<void> Worker::Impl::retry_while_unavailable(Stage stage, Step step) {
   policy::Backoff backoff(options_->backoff_first, options_->backoff_max);
   for (;;) {
     std::optional<Error> away;
@@ -96,7 +96,7 @@ asio::awaitable<void> Worker::Impl::persist(Stage stage, Step step) {
       away = outage.error();
     }
     if (!away) {
-      parts_.probe.stage(stage).Observe(
+      deps_.metrics.stage(stage).Observe(
           std::chrono::duration<double>(Clock::now() - start).count());
       recovered(stage, backoff);
       co_return;

@@ -1,4 +1,4 @@
-#include "cases/ingest/probe.hpp"
+#include "cases/ingest/metrics.hpp"
 
 namespace memseal::ingest {
 
@@ -18,7 +18,7 @@ const std::vector<double>& end_to_end_buckets_s() {
 
 }  // namespace
 
-Probe::Probe(runtime::Metrics& metrics)
+IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
     : end_to_end_s(metrics.histogram("memseal_ingest_end_to_end_seconds",
                                      "From a record's time to its rows being committed.",
                                      end_to_end_buckets_s())),
@@ -44,7 +44,7 @@ Probe::Probe(runtime::Metrics& metrics)
                                         {{"stage", stage_names[stage]}});
 }
 
-runtime::Counter& Probe::dead_letters(Errc reason) {
+runtime::Counter& IngestMetrics::dead_letters(Errc reason) {
   return metrics_.counter("memseal_dlq_records_total", "Dead letters, by reason.",
                           {{"reason", std::string(errc_name(reason))}});
 }

@@ -13,9 +13,9 @@ enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered };
 enum class Stage { prepare, embed, seal, store, dead_letter };
 
 /// The metrics of ingest, made once at start.
-class Probe {
+class IngestMetrics {
  public:
-  explicit Probe(runtime::Metrics& metrics);
+  explicit IngestMetrics(runtime::Metrics& metrics);
 
   runtime::Counter& events(EventType type, Outcome outcome) {
     return *events_[static_cast<std::size_t>(type)][static_cast<std::size_t>(outcome)];

@@ -50,22 +50,22 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string
   if (!job.prepared) {
     // Not even reading it went well: all that is known is where it lies.
     auto unread = std::make_shared<Prepared>();
-    unread->event_id = parts_.ids.event_id(
-        nobody(parts_.keyer), "kafka",
+    unread->event_id = deps_.ids.event_id(
+        nobody(deps_.keyer), "kafka",
         job.record->topic + "/" + std::to_string(job.record->partition) + "/" +
             std::to_string(job.record->offset));
     job.prepared = std::move(unread);
   }
   auto letter = letter_for(*job.record, *job.prepared, why, stage, attempts);
   job.error = why.code;
-  const bool owned = co_await seal_refused(job, letter);
+  const bool owned = co_await seal_letter(job, letter);
   if (!owned) {
     settled(job, Outcome::erased);
     co_return;
   }
   co_await publish_until_confirmed(std::move(letter));
-  if (job.prepared->tenant && job.prepared->identified) co_await note_failure(job);
-  parts_.probe.dead_letters(why.code).Increment();
+  if (job.prepared->tenant && job.prepared->identified) co_await record_failure(job);
+  deps_.metrics.dead_letters(why.code).Increment();
   runtime::log(runtime::LogLevel::warn, "ingest.dead_lettered",
                {{"code", errc_name(why.code)},
                 {"stage", stage},
@@ -77,16 +77,16 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string
 }
 
 asio::awaitable<void> Worker::Impl::fetch_key(crypto::Tenant owner, ports::TenantKeyPtr& key) {
-  key = co_await parts_.keys.sealing_key(context(options_->store_timeout), owner);
+  key = co_await deps_.keys.sealing_key(context(options_->store_timeout), owner);
 }
 
 // False when the tenant is erased: then nothing of it may be kept, sealed or not.
-asio::awaitable<bool> Worker::Impl::seal_refused(const Job& job, ports::OutRecord& letter) {
+asio::awaitable<bool> Worker::Impl::seal_letter(const Job& job, ports::OutRecord& letter) {
   const auto& event = *job.prepared;
   ports::TenantKeyPtr key;
   if (event.tenant) {
     try {
-      co_await persist(Stage::seal, [&] { return fetch_key(*event.tenant, key); });
+      co_await retry_while_unavailable(Stage::seal, [&] { return fetch_key(*event.tenant, key); });
     } catch (const Refused& refused) {
       if (refused.error().code == Errc::tenant_erased) co_return false;
       if (errc_row(refused.error().code).setup()) throw;
@@ -94,7 +94,7 @@ asio::awaitable<bool> Worker::Impl::seal_refused(const Job& job, ports::OutRecor
     }
   }
   auto sealed = key ? seal_dead_letter(*event.tenant, *key, event.event_id, *job.record)
-                    : seal_dead_letter(nobody(parts_.keyer), parts_.dead_letter_key,
+                    : seal_dead_letter(nobody(deps_.keyer), deps_.dead_letter_key,
                                        event.event_id, *job.record);
   letter.headers.emplace_back("memseal-sealed-for", key ? "tenant" : "nobody");
   if (sealed)
@@ -108,7 +108,7 @@ asio::awaitable<bool> Worker::Impl::seal_refused(const Job& job, ports::OutRecor
 asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord letter) {
   bool too_large = false;
   try {
-    co_await persist(Stage::dead_letter, [&] { return publish_once(letter); });
+    co_await retry_while_unavailable(Stage::dead_letter, [&] { return publish_once(letter); });
   } catch (const Refused& refused) {
     if (refused.error().code != Errc::payload_too_large) throw;
     too_large = true;
@@ -117,26 +117,26 @@ asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord let
   // The original stays where its coordinates say, for as long as that topic keeps it.
   letter.value.clear();
   letter.headers.emplace_back("memseal-value-omitted", errc_name(Errc::payload_too_large));
-  co_await persist(Stage::dead_letter, [&] { return publish_once(letter); });
+  co_await retry_while_unavailable(Stage::dead_letter, [&] { return publish_once(letter); });
 }
 
 asio::awaitable<void> Worker::Impl::publish_once(ports::OutRecord record) {
-  co_await parts_.sink.publish(context(options_->publish_timeout), std::move(record));
+  co_await deps_.sink.publish(context(options_->publish_timeout), std::move(record));
 }
 
-asio::awaitable<void> Worker::Impl::note_failure_once(const Job& job) {
+asio::awaitable<void> Worker::Impl::record_failure_once(const Job& job) {
   const auto& event = *job.prepared;
   auto limits = context(options_->store_timeout);
   auto kind = kind_of(event.type);
   std::string doc_id;
   if (event.document) doc_id = event.document->doc_id.value();
-  co_await parts_.store.store_failure(std::move(limits), *event.tenant, event.event_id,
+  co_await deps_.store.store_failure(std::move(limits), *event.tenant, event.event_id,
                                       std::move(kind), std::move(doc_id), job.error);
 }
 
-asio::awaitable<void> Worker::Impl::note_failure(const Job& job) {
+asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {
   try {
-    co_await persist(Stage::store, [&] { return note_failure_once(job); });
+    co_await retry_while_unavailable(Stage::store, [&] { return record_failure_once(job); });
   } catch (const Refused& refused) {
     if (errc_row(refused.error().code).setup()) throw;
     // The letter is safe; only the operation's state is not told.
@@ -145,7 +145,7 @@ asio::awaitable<void> Worker::Impl::note_failure(const Job& job) {
   }
 }
 
-asio::awaitable<void> Worker::Impl::tell_all(const std::vector<Job>& jobs) {
+asio::awaitable<void> Worker::Impl::publish_statuses(const std::vector<Job>& jobs) {
   runtime::TaskGroup telling(co_await asio::this_coro::executor);
   for (const auto& job : jobs) {
     const Status status{
@@ -154,17 +154,17 @@ asio::awaitable<void> Worker::Impl::tell_all(const std::vector<Job>& jobs) {
         .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
                                                                              job.taken).count(),
         .now_ms = runtime::unix_ms()};
-    telling.spawn(tell(status_record(*job.prepared, status)));
+    telling.spawn(publish_status(status_record(*job.prepared, status)));
   }
   co_await telling.join();
   co_await throw_if_cancelled();
 }
 
-asio::awaitable<void> Worker::Impl::tell(ports::OutRecord status) {
+asio::awaitable<void> Worker::Impl::publish_status(ports::OutRecord status) {
   try {
     co_await publish_once(std::move(status));
   } catch (const Failure&) {
-    parts_.probe.status_lost.Increment();  // Best effort: the rows are stored either way.
+    deps_.metrics.status_lost.Increment();  // Best effort: the rows are stored either way.
   }
 }
 
