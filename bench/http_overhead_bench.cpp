@@ -6,7 +6,7 @@
 #include "../tests/unit/http/fakes.hpp"
 #include "bench.hpp"
 
-#include "http/server/server.hpp"
+#include "http/routes/api.hpp"
 #include "pure/crypto/random.hpp"
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
@@ -136,10 +136,11 @@ struct Ours {
   http::Probe probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::Api api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
+  http::ApiDeps api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
                 world.ids};
   asio::io_context loop{1};
-  http::Server server{loop.get_executor(), options(), {world.metrics, probe, &api}};
+  http::Server server{loop.get_executor(), options(), probe,
+                      http::make_handler({.metrics = world.metrics, .api = &api})};
 
   static http::Options options() {
     http::Options options;

@@ -33,7 +33,8 @@ LoopParts::LoopParts(ServiceParts& parts, std::size_t loop,
       api{query, inference, *parts.operations, *parts.sink, *limiter, *parts.tokens,
           *parts.keyer, *parts.ids},
       server(std::make_unique<http::Server>(parts.loops[loop].get_executor(), std::move(options),
-                                            parts.services(&api))) {}
+                                            parts.http_probe,
+                                            http::make_handler(parts.route_deps(&api)))) {}
 
 ServiceParts::ServiceParts(const Config& given)
     : config(given), cpu(cpu_thread_count(given)), loops(loop_count(given)) {}
@@ -131,16 +132,19 @@ Result<void> ServiceParts::listen() {
   const auto admin_place = parse_listen(config.http.admin_listen, "http.admin_listen");
   if (!admin_place) return admin_place.error();
   auto options = listener_options(config, admin_place->first, admin_place->second);
-  options.api = false;
-  options.admin = true;
-  admin = std::make_unique<http::Server>(loops[0].get_executor(), std::move(options),
-                                         services(nullptr));
+  auto deps = route_deps(nullptr);
+  deps.admin = true;
+  admin = std::make_unique<http::Server>(loops[0].get_executor(), std::move(options), http_probe,
+                                         http::make_handler(std::move(deps)));
   return {};
 }
 
-http::Services ServiceParts::services(http::Api* api) {
-  return {metrics, http_probe, api, [this] { return readiness(); }, [this] { return memory(); },
-          [this](bool on) { flags.rerank_enabled = on; }};
+http::RouteDeps ServiceParts::route_deps(http::ApiDeps* api) {
+  return {.metrics = metrics,
+          .api = api,
+          .readiness = [this] { return readiness(); },
+          .memory = [this] { return memory(); },
+          .switch_rerank = [this](bool on) { flags.rerank_enabled = on; }};
 }
 
 std::vector<http::Check> ServiceParts::readiness() const {

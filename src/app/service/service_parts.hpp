@@ -24,7 +24,7 @@ struct LoopParts {
   rerank::RerankDeps reranking;
   query::QueryDeps query;
   inference::InferenceDeps inference;
-  http::Api api;
+  http::ApiDeps api;
   std::unique_ptr<http::Server> server;
 };
 
@@ -37,7 +37,7 @@ struct ServiceParts {
   Result<void> connect_kafka();
   Result<void> listen();
 
-  http::Services services(http::Api* api);
+  http::RouteDeps route_deps(http::ApiDeps* api);
   std::vector<http::Check> readiness() const;
   std::vector<std::pair<std::string, std::int64_t>> memory() const;
 

@@ -16,7 +16,7 @@
 #include "app/config/config.hpp"
 #include "cases/ingest/worker.hpp"
 #include "cases/lifecycle/tenant_keys.hpp"
-#include "http/server/server.hpp"
+#include "http/routes/api.hpp"
 #include "ports/embedder.hpp"
 #include "runtime/log.hpp"
 

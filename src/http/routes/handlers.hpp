@@ -1,39 +1,39 @@
 #pragma once
-// One function per route.
-#include "http/server/session.hpp"
+// One function a route.
+#include "http/routes/call.hpp"
 
 #include <optional>
 
 namespace memseal::http {
 
 // Answered at once, without I/O.
-Response get_health(Exchange& exchange);
-Response get_ready(Exchange& exchange);
-Response get_version(Exchange& exchange);
-Response get_openapi(Exchange& exchange);
-Response get_metrics(Exchange& exchange);
-Response get_memory_metrics(Exchange& exchange);
-Response post_rerank_on(Exchange& exchange);
-Response post_rerank_off(Exchange& exchange);
+Response get_health(Call& call);
+Response get_ready(Call& call);
+Response get_version(Call& call);
+Response get_openapi(Call& call);
+Response get_metrics(Call& call);
+Response get_memory_metrics(Call& call);
+Response post_rerank_on(Call& call);
+Response post_rerank_off(Call& call);
 
-// Behind the token: exchange.who is set and exchange.body is read. An empty response means that a
+// Behind the token: call.who is set and call.body is read. An empty response means that a
 // stream answered. What they throw becomes a problem, or `query.failed` in a stream.
-asio::awaitable<std::optional<Response>> post_query(Exchange& exchange);
-asio::awaitable<std::optional<Response>> post_index(Exchange& exchange);
-asio::awaitable<std::optional<Response>> get_operation(Exchange& exchange);
-asio::awaitable<std::optional<Response>> post_rerank(Exchange& exchange);
-asio::awaitable<std::optional<Response>> post_tei_rerank(Exchange& exchange);
-asio::awaitable<std::optional<Response>> post_embeddings(Exchange& exchange);
-asio::awaitable<std::optional<Response>> get_rerank_metrics(Exchange& exchange);
+asio::awaitable<std::optional<Response>> post_query(Call& call);
+asio::awaitable<std::optional<Response>> post_index(Call& call);
+asio::awaitable<std::optional<Response>> get_operation(Call& call);
+asio::awaitable<std::optional<Response>> post_rerank(Call& call);
+asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call);
+asio::awaitable<std::optional<Response>> post_embeddings(Call& call);
+asio::awaitable<std::optional<Response>> get_rerank_metrics(Call& call);
 
 /// Ends a stream that cannot be completed with `query.failed`.
 asio::awaitable<void> fail_stream(Exchange& exchange, const Error& error);
 
 /// The same answer for what does not exist and for what is somebody else's.
-Response not_found(const Exchange& exchange);
+Response not_found(const Call& call);
 
 /// The body names another user than the token does.
-Response user_mismatch(const Exchange& exchange);
+Response user_mismatch(const Call& call);
 
 /// A JSON answer.
 Response json_response(int status, std::string body);

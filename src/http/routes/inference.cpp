@@ -22,22 +22,22 @@ namespace json = boost::json;
 // Vectors written as text before this thread turns to its other connections.
 constexpr std::size_t vectors_at_once = 64;
 
-inference::InferenceDeps& deps_of(const Exchange& exchange) {
-  return exchange.core.services.api->inference;
+inference::InferenceDeps& deps_of(const Call& call) {
+  return call.deps.api->inference;
 }
 
 /// A client that names a model means that one: another's scores or vectors would mislead it.
-std::optional<Response> check_model(const Exchange& exchange, const std::string& wanted,
+std::optional<Response> check_model(const Call& call, const std::string& wanted,
                                     const std::string& served) {
   if (wire::names_model(wanted, served)) return {};
   return problem({Errc::invalid_field, "the model here is \"" + served + "\"", "/model"},
-                 exchange.context.id);
+                 call.context.id);
 }
 
-std::optional<Response> check_reranker(const Exchange& exchange, const std::string& wanted) {
-  const auto* reranker = deps_of(exchange).reranking.reranker;
+std::optional<Response> check_reranker(const Call& call, const std::string& wanted) {
+  const auto* reranker = deps_of(call).reranking.reranker;
   if (reranker == nullptr) return {};  // said by what needs it
-  return check_model(exchange, wanted, reranker->model_name());
+  return check_model(call, wanted, reranker->model_name());
 }
 
 Response ranked_response(std::string body, std::size_t ranked) {
@@ -73,42 +73,42 @@ json::object fallbacks_json(rerank::RerankMetrics& metrics) {
 
 }  // namespace
 
-asio::awaitable<std::optional<Response>> post_rerank(Exchange& exchange) {
-  const auto request = wire::parse_cohere_rerank(exchange.body);
-  if (!request) co_return problem(request.error(), exchange.context.id);
-  if (auto refused = check_reranker(exchange, request->model)) co_return refused;
-  auto& deps = deps_of(exchange);
+asio::awaitable<std::optional<Response>> post_rerank(Call& call) {
+  const auto request = wire::parse_cohere_rerank(call.body);
+  if (!request) co_return problem(request.error(), call.context.id);
+  if (auto refused = check_reranker(call, request->model)) co_return refused;
+  auto& deps = deps_of(call);
   const auto logits =
-      co_await inference::rank_texts(deps, exchange.context, request->query, request->texts);
+      co_await inference::rank_texts(deps, call.context, request->query, request->texts);
   const auto id = crypto::random_uuid().to_string();
   co_return ranked_response(
       wire::cohere_rerank_json(*request, logits, id, deps.reranking.reranker->model_name()),
       logits.size());
 }
 
-asio::awaitable<std::optional<Response>> post_tei_rerank(Exchange& exchange) {
-  const auto request = wire::parse_tei_rerank(exchange.body);
-  if (!request) co_return problem(request.error(), exchange.context.id);
-  if (auto refused = check_reranker(exchange, request->model)) co_return refused;
-  const auto logits = co_await inference::rank_texts(deps_of(exchange), exchange.context,
+asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {
+  const auto request = wire::parse_tei_rerank(call.body);
+  if (!request) co_return problem(request.error(), call.context.id);
+  if (auto refused = check_reranker(call, request->model)) co_return refused;
+  const auto logits = co_await inference::rank_texts(deps_of(call), call.context,
                                                  request->query, request->texts);
   co_return ranked_response(wire::tei_rerank_json(*request, logits), logits.size());
 }
 
-asio::awaitable<std::optional<Response>> post_embeddings(Exchange& exchange) {
-  auto request = wire::parse_embeddings_request(exchange.body);
-  if (!request) co_return problem(request.error(), exchange.context.id);
-  auto& deps = deps_of(exchange);
+asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
+  auto request = wire::parse_embeddings_request(call.body);
+  if (!request) co_return problem(request.error(), call.context.id);
+  auto& deps = deps_of(call);
   const auto& model = deps.embedder.model_name();
-  if (auto refused = check_model(exchange, request->model, model)) co_return refused;
+  if (auto refused = check_model(call, request->model, model)) co_return refused;
   const auto dimension = deps.embedder.dimension();
   if (request->dimensions != 0 && request->dimensions != dimension)
     co_return problem({Errc::invalid_field,
                        "the model here has " + std::to_string(dimension) + " dimensions",
                        "/dimensions"},
-                      exchange.context.id);
+                      call.context.id);
   const auto embedded =
-      co_await inference::embed_texts(deps, exchange.context, std::move(request->inputs));
+      co_await inference::embed_texts(deps, call.context, std::move(request->inputs));
   wire::EmbeddingsJson body(request->base64);
   std::size_t written = 0;
   for (const auto& vector : embedded.vectors) {
@@ -118,8 +118,8 @@ asio::awaitable<std::optional<Response>> post_embeddings(Exchange& exchange) {
   co_return json_response(200, body.finish(model, embedded.tokens));
 }
 
-asio::awaitable<std::optional<Response>> get_rerank_metrics(Exchange& exchange) {
-  const auto& deps = deps_of(exchange).reranking;
+asio::awaitable<std::optional<Response>> get_rerank_metrics(Call& call) {
+  const auto& deps = deps_of(call).reranking;
   auto& metrics = deps.metrics;
   const auto breaker = deps.breaker.state(runtime::Clock::now());
   json::value model = nullptr;

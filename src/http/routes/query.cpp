@@ -73,10 +73,10 @@ query::Question question_of(wire::QueryRequest request) {
                      std::move(request.doc_ids)}};
 }
 
-asio::awaitable<Response> answer_whole(Exchange& exchange, wire::QueryRequest request) {
+asio::awaitable<Response> answer_whole(Call& call, wire::QueryRequest request) {
   WholeAnswer whole;
-  const auto summary = co_await query::answer(exchange.core.services.api->query, exchange.context,
-                                              exchange.who->tenant, question_of(std::move(request)),
+  const auto summary = co_await query::answer(call.deps.api->query, call.context,
+                                              call.who->tenant, question_of(std::move(request)),
                                               whole);
   auto body = summary_json(crypto::random_uuid().to_string(), summary);
   body["results"] = std::move(whole.results);
@@ -85,40 +85,40 @@ asio::awaitable<Response> answer_whole(Exchange& exchange, wire::QueryRequest re
   co_return response;
 }
 
-asio::awaitable<void> answer_in_stream(Exchange& exchange, wire::QueryRequest request) {
-  auto& stream = exchange.stream.emplace(exchange, crypto::random_uuid().to_string());
-  stream.begin(exchange);
-  exchange.session.free_read_buffer();
+asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
+  auto& stream = call.exchange.stream.emplace(call.exchange, crypto::random_uuid().to_string());
+  stream.begin(call.exchange);
+  call.exchange.session.free_read_buffer();
   const json::object limits{{"top_k", request.top_k}, {"candidates", request.candidates}};
   stream.add("query.started", {{"query_id", stream.query_id()},
-                               {"request_id", exchange.context.id},
+                               {"request_id", call.context.id},
                                {"limits", limits}});
   co_await stream.flush();
-  exchange.session.spawn_beside_work(stream.keep_alive(exchange.core.options.keepalive));
+  call.exchange.session.spawn_beside_work(stream.keep_alive(call.exchange.core.options.keepalive));
 
   StreamedAnswer sink(stream, request.include_trace);
-  const auto summary = co_await query::answer(exchange.core.services.api->query, exchange.context,
-                                              exchange.who->tenant, question_of(std::move(request)),
+  const auto summary = co_await query::answer(call.deps.api->query, call.context,
+                                              call.who->tenant, question_of(std::move(request)),
                                               sink);
   stream.add("query.completed", summary_json(stream.query_id(), summary));
   co_await stream.end();
-  exchange.core.services.probe.streams(StreamEnd::completed).Increment();
+  call.exchange.core.metrics.streams(StreamEnd::completed).Increment();
 }
 
 }  // namespace
 
-asio::awaitable<std::optional<Response>> post_query(Exchange& exchange) {
-  const auto media = negotiate(exchange.head.list("accept"));
+asio::awaitable<std::optional<Response>> post_query(Call& call) {
+  const auto media = negotiate(call.head.list("accept"));
   if (media == Media::neither)
     co_return problem({Errc::not_acceptable,
                        "this resource answers in application/json or text/event-stream"},
-                      exchange.context.id);
-  auto request = wire::parse_query_request(exchange.body);
-  if (!request) co_return problem(request.error(), exchange.context.id);
-  if (request->user_id && *request->user_id != exchange.who->user.value())
-    co_return user_mismatch(exchange);
-  if (media == Media::json) co_return co_await answer_whole(exchange, std::move(*request));
-  co_await answer_in_stream(exchange, std::move(*request));
+                      call.context.id);
+  auto request = wire::parse_query_request(call.body);
+  if (!request) co_return problem(request.error(), call.context.id);
+  if (request->user_id && *request->user_id != call.who->user.value())
+    co_return user_mismatch(call);
+  if (media == Media::json) co_return co_await answer_whole(call, std::move(*request));
+  co_await answer_in_stream(call, std::move(*request));
   co_return std::nullopt;
 }
 

@@ -19,9 +19,10 @@ std::string random_start() {
 
 }  // namespace
 
-Core::Core(asio::any_io_executor runs_on, Options given_options, Services given_services)
-    : executor(std::move(runs_on)), options(std::move(given_options)),
-      services(std::move(given_services)), id_start_(random_start()) {}
+Core::Core(asio::any_io_executor runs_on, Options given_options, Probe& given_metrics,
+           Handler given_handler)
+    : executor(std::move(runs_on)), options(std::move(given_options)), metrics(given_metrics),
+      handler(std::move(given_handler)), id_start_(random_start()) {}
 
 std::string Core::make_request_id() { return id_start_ + '-' + std::to_string(++ids_); }
 

@@ -1,6 +1,7 @@
 #pragma once
 // What the connections of one Server share. One thread, but for `draining`.
 #include "http/server/server.hpp"
+#include "runtime/context.hpp"
 
 #include "http/server/message.hpp"
 
@@ -13,11 +14,13 @@ namespace memseal::http {
 class Session;
 
 struct Core {
-  Core(asio::any_io_executor runs_on, Options given_options, Services given_services);
+  Core(asio::any_io_executor runs_on, Options given_options, Probe& given_metrics,
+       Handler given_handler);
 
   const asio::any_io_executor executor;
   const Options options;
-  const Services services;
+  Probe& metrics;
+  const Handler handler;
   std::atomic<bool> draining{false};
   const runtime::Clock::time_point started = runtime::Clock::now();
   std::list<Session*> sessions;           ///< every live connection

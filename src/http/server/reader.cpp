@@ -5,7 +5,6 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -16,8 +15,43 @@ namespace memseal::http {
 namespace beast = boost::beast::http;
 namespace asio = boost::asio;
 
+namespace {
+
+/// A body as Beast's parser fills it. Unlike string_body it reserves nothing, because a client may
+/// announce gigabytes that are then streamed in parts.
+struct PartBody {
+  using value_type = std::string;
+
+  class reader {
+   public:
+    template <bool is_request, class Fields>
+    reader(beast::header<is_request, Fields>&, value_type& part) : part_(part) {}
+
+    void init(const boost::optional<std::uint64_t>&, boost::system::error_code& failed) {
+      failed = {};
+    }
+    template <class Buffers>
+    std::size_t put(const Buffers& buffers, boost::system::error_code& failed) {
+      failed = {};
+      const auto before = part_.size();
+      for (auto each = asio::buffer_sequence_begin(buffers);
+           each != asio::buffer_sequence_end(buffers); ++each) {
+        const asio::const_buffer bytes(*each);
+        part_.append(static_cast<const char*>(bytes.data()), bytes.size());
+      }
+      return part_.size() - before;
+    }
+    void finish(boost::system::error_code& failed) { failed = {}; }
+
+   private:
+    value_type& part_;
+  };
+};
+
+}  // namespace
+
 struct RequestReader::Parser {
-  std::optional<beast::request_parser<beast::string_body>> beast;
+  std::optional<beast::request_parser<PartBody>> beast;
 };
 
 namespace {
@@ -138,6 +172,8 @@ Progress RequestReader::read_body(std::string& buffer, std::size_t bytes_max) {
   return Progress::more;
 }
 
-std::string RequestReader::take_body() { return std::move(parser_->beast->get().body()); }
+std::string RequestReader::take_body() {
+  return std::exchange(parser_->beast->get().body(), {});
+}
 
 }  // namespace memseal::http

@@ -27,12 +27,14 @@ class RequestReader {
   /// Takes a head from the front of `buffer`. done: head() is valid.
   Progress read_head(std::string& buffer);
   /// Takes body bytes from the front of `buffer`; after read_head() said done. A body of more than
-  /// `bytes_max` is refused with 413. done: take_body() is valid.
+  /// `bytes_max` in all is refused with 413: at once where Content-Length says so, else with the
+  /// first byte too many. REQUIRES: the same `bytes_max` for all of one body.
   Progress read_body(std::string& buffer, std::size_t bytes_max);
   /// True when nothing of the current request is left to read.
   bool finished() const noexcept { return finished_; }
 
   const RequestHead& head() const noexcept { return head_; }
+  /// The body bytes that read_body() took since the last take_body().
   std::string take_body();
   const Refusal& refusal() const noexcept { return refusal_; }
 

@@ -53,8 +53,8 @@ tcp::acceptor listen(const asio::any_io_executor& executor, const Options& optio
 }  // namespace
 
 struct Server::Impl {
-  Impl(asio::any_io_executor executor, Options options, Services services)
-      : core(executor, std::move(options), std::move(services)),
+  Impl(asio::any_io_executor executor, Options options, Probe& metrics, Handler handler)
+      : core(executor, std::move(options), metrics, std::move(handler)),
         acceptor(listen(executor, core.options)), port(acceptor.local_endpoint().port()) {}
 
   asio::awaitable<void> run();
@@ -101,7 +101,7 @@ void Server::Impl::take(tcp::socket socket, runtime::TaskGroup& tasks) {
     tasks.spawn(serve(std::move(socket), core));
     return;
   }
-  core.services.probe.connections_refused.Increment();
+  core.metrics.connections_refused.Increment();
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
   socket.write_some(asio::buffer(busy_answer), ignored);
@@ -156,9 +156,9 @@ void Server::Impl::start_drain() {
                {{"connections", core.sessions.size()}, {"streams", core.streams}});
 }
 
-Server::Server(asio::any_io_executor executor, Options options, Services services)
-    : impl_(std::make_shared<Impl>(std::move(executor), std::move(options),
-                                   std::move(services))) {}
+Server::Server(asio::any_io_executor executor, Options options, Probe& metrics, Handler handler)
+    : impl_(std::make_shared<Impl>(std::move(executor), std::move(options), metrics,
+                                   std::move(handler))) {}
 
 Server::~Server() = default;
 

@@ -1,7 +1,5 @@
 #include "http/server/session.hpp"
 
-#include "http/routes/routes.hpp"
-
 #include "base/on_exit.hpp"
 #include "runtime/log.hpp"
 
@@ -20,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t read_bytes = 4'096, body_read_bytes = 16'384;
+constexpr std::size_t read_bytes = 4'096, linger_read_bytes = 16'384;
 // What a client may send ahead while its query runs; beyond it, it waits in the kernel.
 constexpr std::size_t pipelined_bytes_max = 65'536;
 constexpr std::size_t linger_bytes_max = 262'144;
@@ -36,12 +34,12 @@ Session::Session(asio::ip::tcp::socket socket, Core& core)
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
-  core_.services.probe.connections.Increment();
-  core_.services.probe.connections_active.Increment();
+  core_.metrics.connections.Increment();
+  core_.metrics.connections_active.Increment();
 }
 
 Session::~Session() {
-  core_.services.probe.connections_active.Decrement();
+  core_.metrics.connections_active.Decrement();
   core_.sessions.erase(place_);
 }
 
@@ -70,6 +68,8 @@ asio::awaitable<void> Session::serve() {
 
 asio::awaitable<bool> Session::read_head() {
   reader_.next();
+  invited_ = false;
+  cut_ = Cut::none;
   bool begun = served_ == 0;  // the first head has its time from the accept on
   if (begun) read_deadline_ = Clock::now() + core_.options.header_timeout;
   while (true) {
@@ -99,36 +99,6 @@ asio::awaitable<bool> Session::read_head() {
   co_return true;
 }
 
-asio::awaitable<bool> Session::read_body(std::string& body, Refusal& refusal) {
-  read_deadline_ = Clock::now() + core_.options.body_timeout;
-  OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
-  bool invited = !reader_.head().expects_continue || reader_.head().minor_version == 0;
-  while (true) {
-    const auto progress = reader_.read_body(in_, core_.options.body_bytes_max);
-    if (progress == Progress::done) break;
-    if (progress == Progress::refused) {
-      refusal = reader_.refusal();
-      closing_ = true;
-      co_return false;
-    }
-    if (!std::exchange(invited, true)) co_await write("HTTP/1.1 100 Continue\r\n\r\n");
-    const auto received = co_await read_some(body_read_bytes);
-    if (received != 0) continue;
-    if (!read_timed_out_) throw ConnectionLost("closed inside a body");
-    refusal = {408, "the body took longer than this server waits"};
-    closing_ = true;
-    co_return false;
-  }
-  if (reader_.head().has_body) body = reader_.take_body();
-  co_return true;
-}
-
-void Session::skip_body() {
-  // A body nobody asked for: when it came with its head it is dropped, else the connection is.
-  if (reader_.finished() || closing_) return;
-  if (reader_.read_body(in_, core_.options.body_bytes_max) != Progress::done) closing_ = true;
-}
-
 asio::awaitable<void> Session::answer() {
   const auto& head = reader_.head();
   const auto given_id = head.field("x-request-id");
@@ -137,7 +107,7 @@ asio::awaitable<void> Session::answer() {
                                                           : core_.make_request_id(),
                      runtime::Deadline::after(core_.options.request_deadline)}};
   const auto started = Clock::now();
-  auto outcome = co_await handle(exchange);
+  auto outcome = co_await core_.handler(exchange);
   if (outcome.response) {
     skip_body();
     try {
@@ -147,7 +117,7 @@ asio::awaitable<void> Session::answer() {
     }
   }
   const std::chrono::duration<double> took = Clock::now() - started;
-  core_.services.probe.request(exchange.route, head.method, outcome.status, took.count());
+  core_.metrics.request(exchange.route, head.method, outcome.status, took.count());
   // Metrics tell of the others: rendering a line that is then dropped costs more than parsing.
   if (outcome.status >= 500)
     runtime::log(runtime::LogLevel::warn, "http.server_error",
@@ -181,13 +151,13 @@ asio::awaitable<void> Session::send(const Exchange& exchange, Response response)
 
 asio::awaitable<void> Session::refuse(const Refusal& refusal) {
   closing_ = true;
-  core_.services.probe.gate_refusals.Increment();
+  core_.metrics.gate_refusals.Increment();
   const RequestHead unread{};
   Exchange exchange{core_, *this, unread, {core_.make_request_id()}};
   runtime::log(runtime::LogLevel::info, "http.request_refused",
                {{"request_id", exchange.context.id}, {"status", refusal.status},
                 {"cause", refusal.detail}});
-  core_.services.probe.request(exchange.route, "other", refusal.status, 0);
+  core_.metrics.request(exchange.route, "other", refusal.status, 0);
   co_await send(exchange, protocol_problem(refusal.status, refusal.detail, exchange.context.id));
 }
 
@@ -200,7 +170,7 @@ asio::awaitable<void> Session::linger() {
   std::size_t dropped = 0;
   while (!read_timed_out_ && dropped < linger_bytes_max) {
     in_.clear();
-    const auto bytes = co_await read_some(body_read_bytes);
+    const auto bytes = co_await read_some(linger_read_bytes);
     if (bytes == 0) break;
     dropped += bytes;
   }
@@ -214,7 +184,9 @@ asio::awaitable<std::size_t> Session::read_some(std::size_t bytes) {
       co_await socket_.async_read_some(asio::buffer(in_.data() + before, bytes),
                                        asio::redirect_error(asio::use_awaitable, failed));
   in_.resize(before + received);
-  if (failed && !read_timed_out_) gone_ = true;
+  // Work that is aborted in the middle of its body still gets an answer.
+  const bool aborted = failed == asio::error::operation_aborted && cut_ != Cut::none;
+  if (failed && !read_timed_out_ && !aborted) gone_ = true;
   co_return received;
 }
 

@@ -18,24 +18,33 @@
 
 namespace memseal::http {
 
-/// Who asks, once the token is verified.
-struct Principal {
-  UserId user;
-  crypto::Tenant tenant;
-};
-
 /// One request being answered.
 struct Exchange {
   Core& core;
   Session& session;
   const RequestHead& head;
   runtime::RequestContext context;        ///< id: the request id
-  std::string_view parameter = {};        ///< what "{id}" of the route's pattern matched
   std::string_view route = "unknown";     ///< pattern, for the metrics
-  std::optional<Principal> who = {};      ///< set on every route of Api
-  std::vector<OutField> fields = {};         ///< go out with the answer, whatever it is
-  std::string body = {};
+  std::vector<OutField> fields = {};      ///< go out with the answer, whatever it is
   std::optional<SseStream> stream = {};   ///< set once an event stream has begun
+};
+
+/// What became of one request.
+struct Outcome {
+  std::optional<Response> response = {};  ///< empty: a stream answered, or the client is gone
+  int status = 200;                       ///< for metrics and log; 499: the client went away
+};
+
+/// The body of a request cannot be read to its end: too large, too slow, badly framed. The
+/// connection closes after the answer.
+class BodyRefused : public std::runtime_error {
+ public:
+  explicit BodyRefused(const Refusal& refusal)
+      : std::runtime_error(std::string(refusal.detail)), refusal_(refusal) {}
+  const Refusal& refusal() const noexcept { return refusal_; }
+
+ private:
+  Refusal refusal_;
 };
 
 /// Nobody is left to answer: the peer closed, reset or stopped reading.
@@ -66,8 +75,14 @@ class Session {
 
   // For the routes.
 
-  /// Reads the body of the current request. False: an answer is already due, see `refusal`.
-  asio::awaitable<bool> read_body(std::string& body, Refusal& refusal);
+  /// Reads the whole body of the current request, at most `bytes_max`, within
+  /// Options::body_timeout. Throws BodyRefused and ConnectionLost.
+  asio::awaitable<std::string> read_body(std::size_t bytes_max);
+  /// Waits for the next bytes of the body and returns them, at most some 80 KiB; empty at its end.
+  /// Each part has Options::body_timeout. Throws BodyRefused and ConnectionLost.
+  /// REQUIRES: the same `bytes_max`, of the whole body, at each call for one request; not inside
+  /// work that is `watched`, because the watch reads from the connection too.
+  asio::awaitable<std::string> read_body_part(std::size_t bytes_max);
   /// Runs `work` until it ends or is cut; `watched`: also by the client's going. Rethrows what
   /// `work` threw unless it was cut. Says why it was cut.
   asio::awaitable<Cut> run_cuttable(asio::awaitable<void> work, bool watched,
@@ -95,6 +110,8 @@ class Session {
   asio::awaitable<void> refuse(const Refusal& refusal);
   asio::awaitable<void> linger();
   asio::awaitable<std::size_t> read_some(std::size_t bytes);
+  bool parse_body(std::size_t bytes_max);
+  asio::awaitable<void> receive_body();
   asio::awaitable<void> watch();
   asio::awaitable<void> work_then_end(asio::awaitable<void> work);
   asio::awaitable<void> help(asio::awaitable<void> helper);
@@ -111,6 +128,7 @@ class Session {
   bool idle_ = false;                     // waits for a further request of this connection
   bool closing_ = false;                  // no request after the current one
   bool gone_ = false;                     // the peer closed, or we did
+  bool invited_ = false;                  // "100 Continue" was sent, or was not asked for
   bool read_timed_out_ = false, write_timed_out_ = false;
   Clock::time_point read_deadline_ = Clock::time_point::max();
   Clock::time_point write_deadline_ = Clock::time_point::max();

@@ -32,12 +32,12 @@ SseStream::SseStream(Exchange& exchange, std::string query_id)
       chunked_(exchange.head.minor_version == 1), last_sent_(runtime::Clock::now()),
       sent_(exchange.core.executor) {
   ++core_.streams;
-  core_.services.probe.streams_active.Increment();
+  core_.metrics.streams_active.Increment();
 }
 
 SseStream::~SseStream() {
   --core_.streams;
-  core_.services.probe.streams_active.Decrement();
+  core_.metrics.streams_active.Decrement();
 }
 
 void SseStream::begin(Exchange& exchange) {

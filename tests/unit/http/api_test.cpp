@@ -1,4 +1,5 @@
 // Every answer of the routes, good and bad, over a real connection.
+#include "cases/index/submit.hpp"
 #include "unit/http/fixture.hpp"
 
 #include <boost/json/parse.hpp>
@@ -250,7 +251,7 @@ TEST_F(ApiTest, IndexesByAnnouncingAndPublishing) {
   EXPECT_EQ(event.at("subject"), "ada");
   EXPECT_EQ(event.at("data").at("content").at("data"), "remember me");
   // Whoever reads the event arrives at the same operation.
-  const auto derived = world.ids.event_id(world.tenant("ada"), http::index_event_source,
+  const auto derived = world.ids.event_id(world.tenant("ada"), index::event_source,
                                           std::string(event.at("id").as_string()));
   EXPECT_EQ(derived.to_string(), id);
 
@@ -377,20 +378,20 @@ TEST_F(ApiTest, SwitchesRerankingWhileItRuns) {
   EXPECT_EQ(ask(get("/flags/rerank/on")).status, 405);
   stop();
   EXPECT_EQ(switched, (std::vector<bool>{false, true}));
-  options.admin = false;
+  serve_admin = false;
   loop.restart();
   start();
   EXPECT_EQ(ask(post("/flags/rerank/off", "")).status, 404) << "only where operators are";
 }
 
 TEST_F(ApiTest, ServesOnlyItsOwnSetOfRoutes) {
-  options.admin = false;
+  serve_admin = false;
   start();
   EXPECT_EQ(ask(get("/metrics")).status, 404);
   EXPECT_EQ(ask(post(query_path, question)).status, 200);
   stop();
-  options.admin = true;
-  options.api = false;
+  serve_admin = true;
+  serve_api = false;
   loop.restart();
   start();
   EXPECT_EQ(ask(get("/metrics")).status, 200);

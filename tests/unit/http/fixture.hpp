@@ -1,6 +1,6 @@
 #pragma once
 // A whole server on a loopback port, over fakes.
-#include "http/server/server.hpp"
+#include "http/routes/router.hpp"
 #include "unit/http/client.hpp"
 #include "unit/http/fakes.hpp"
 
@@ -27,20 +27,20 @@ class ServerTest : public ::testing::Test {
  protected:
   ServerTest() {
     options.port = 0;
-    options.admin = true;
     options.tick = 10ms;
   }
   ~ServerTest() override { stop(); }
 
   void start() {
-    server = std::make_unique<http::Server>(
-        loop.get_executor(), options,
-        http::Services{.metrics = world.metrics, .probe = probe, .api = &api,
-                       .readiness = readiness, .memory = memory,
-                       .switch_rerank = switch_rerank});
+    server = std::make_unique<http::Server>(loop.get_executor(), options, probe, handler());
     asio::co_spawn(loop, server->run(), [this](std::exception_ptr thrown) { failure = thrown; });
     thread = std::thread([this] { loop.run(); });
   }
+  http::RouteDeps deps() {
+    return {.metrics = world.metrics, .api = serve_api ? &api : nullptr, .admin = serve_admin,
+            .readiness = readiness, .memory = memory, .switch_rerank = switch_rerank};
+  }
+  http::Handler handler() { return http::make_handler(deps(), routes); }
   /// Drains and waits until the server has ended by itself.
   void stop() {
     if (!thread.joinable()) return;
@@ -95,9 +95,11 @@ class ServerTest : public ::testing::Test {
   http::Probe probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::Api api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
+  http::ApiDeps api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
                 world.ids};
   http::Options options;
+  bool serve_api = true, serve_admin = true;
+  std::span<const http::Route> routes = http::product_routes();
   std::function<std::vector<http::Check>()> readiness;
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory;
   std::function<void(bool)> switch_rerank;

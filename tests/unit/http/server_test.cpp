@@ -209,8 +209,8 @@ TEST_F(ConnectionTest, DrainAnswersWhatIsUnderWayAndSaysItIsNotReady) {
 }
 
 TEST_F(ConnectionTest, DrainedBeforeItRanItEndsAtOnce) {
-  server = std::make_unique<http::Server>(
-      loop.get_executor(), options, http::Services{.metrics = world.metrics, .probe = probe});
+  serve_api = false;
+  server = std::make_unique<http::Server>(loop.get_executor(), options, probe, handler());
   server->begin_drain();
   server->begin_drain();
   asio::co_spawn(loop, server->run(), [this](std::exception_ptr thrown) { failure = thrown; });
@@ -220,9 +220,7 @@ TEST_F(ConnectionTest, DrainedBeforeItRanItEndsAtOnce) {
 
 TEST_F(ConnectionTest, CancelledItEndsEveryConnection) {
   world.embedder.mood.delay = 30s;
-  server = std::make_unique<http::Server>(
-      loop.get_executor(), options,
-      http::Services{.metrics = world.metrics, .probe = probe, .api = &api});
+  server = std::make_unique<http::Server>(loop.get_executor(), options, probe, handler());
   asio::cancellation_signal signal;
   asio::co_spawn(loop, server->run(),
                  asio::bind_cancellation_slot(signal.slot(), [](std::exception_ptr) {}));
@@ -242,14 +240,13 @@ TEST_F(ConnectionTest, CancelledItEndsEveryConnection) {
 TEST_F(ConnectionTest, SharesItsPortOnlyWhenToldTo) {
   options.reuse_port = true;
   start();
-  const http::Services services{.metrics = world.metrics, .probe = probe};
   auto other = options;
   other.port = server->port();
-  EXPECT_NO_THROW(http::Server(loop.get_executor(), other, services));
+  EXPECT_NO_THROW(http::Server(loop.get_executor(), other, probe, handler()));
   other.reuse_port = false;
-  EXPECT_THROW(http::Server(loop.get_executor(), other, services), Refused);
+  EXPECT_THROW(http::Server(loop.get_executor(), other, probe, handler()), Refused);
   other.address = "not an address";
-  EXPECT_THROW(http::Server(loop.get_executor(), other, services), Refused);
+  EXPECT_THROW(http::Server(loop.get_executor(), other, probe, handler()), Refused);
 }
 
 }  // namespace

@@ -35,19 +35,19 @@ Response json_response(int status, std::string body) {
   return {.status = status, .content_type = "application/json", .body = std::move(body)};
 }
 
-Response user_mismatch(const Exchange& exchange) {
+Response user_mismatch(const Call& call) {
   return problem({Errc::user_mismatch, "user_id is not the user of the token", "/user_id"},
-                 exchange.context.id);
+                 call.context.id);
 }
 
-Response get_health(Exchange&) { return json_response(200, R"({"status":"ok"})"); }
+Response get_health(Call&) { return json_response(200, R"({"status":"ok"})"); }
 
-Response get_ready(Exchange& exchange) {
-  const auto& core = exchange.core;
+Response get_ready(Call& call) {
+  const auto& core = call.exchange.core;
   bool ready = true;
   json::array checks;
-  if (core.services.readiness) {
-    for (const auto& check : core.services.readiness()) {
+  if (call.deps.readiness) {
+    for (const auto& check : call.deps.readiness()) {
       ready = ready && (check.ok || !check.required);
       checks.push_back(json::object{{"name", check.name},
                                     {"ok", check.ok},
@@ -60,36 +60,35 @@ Response get_ready(Exchange& exchange) {
   return json_response(ready && !core.draining ? 200 : 503, json::serialize(body));
 }
 
-Response get_version(Exchange&) {
+Response get_version(Call&) {
   return json_response(
       200, json::serialize(json::object{{"name", "memseal"}, {"version", MEMSEAL_VERSION}}));
 }
 
-Response get_openapi(Exchange&) { return json_response(200, std::string(openapi_document())); }
+Response get_openapi(Call&) { return json_response(200, std::string(openapi_document())); }
 
-Response get_metrics(Exchange& exchange) {
+Response get_metrics(Call& call) {
   return {.status = 200,
           .content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = exchange.core.services.metrics.render()};
+          .body = call.deps.metrics.render()};
 }
 
 namespace {
 
-Response switch_rerank(Exchange& exchange, bool on) {
-  const auto& services = exchange.core.services;
-  if (!services.switch_rerank) return not_found(exchange);
-  services.switch_rerank(on);
+Response switch_rerank(Call& call, bool on) {
+  if (!call.deps.switch_rerank) return not_found(call);
+  call.deps.switch_rerank(on);
   runtime::log(runtime::LogLevel::info, "http.rerank_switched", {{"on", on ? "true" : "false"}});
   return json_response(200, on ? R"({"rerank":true})" : R"({"rerank":false})");
 }
 
 }  // namespace
 
-Response post_rerank_on(Exchange& exchange) { return switch_rerank(exchange, true); }
-Response post_rerank_off(Exchange& exchange) { return switch_rerank(exchange, false); }
+Response post_rerank_on(Call& call) { return switch_rerank(call, true); }
+Response post_rerank_off(Call& call) { return switch_rerank(call, false); }
 
-Response get_memory_metrics(Exchange& exchange) {
-  const auto& core = exchange.core;
+Response get_memory_metrics(Call& call) {
+  const auto& core = call.exchange.core;
   const auto [resident, peak] = resident_bytes();
   const auto heap = mallinfo2();
   const std::chrono::duration<double> up = runtime::Clock::now() - core.started;
@@ -101,8 +100,8 @@ Response get_memory_metrics(Exchange& exchange) {
                     {"connections", core.sessions.size()},
                     {"open_streams", core.streams}};
   json::object caches;
-  if (core.services.memory)
-    for (const auto& [name, value] : core.services.memory()) caches[name] = value;
+  if (call.deps.memory)
+    for (const auto& [name, value] : call.deps.memory()) caches[name] = value;
   body["caches"] = std::move(caches);
   return json_response(200, json::serialize(body));
 }

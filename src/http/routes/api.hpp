@@ -1,0 +1,65 @@
+#pragma once
+// What the routes work with, and the handler that they make together.
+#include "cases/inference/inference.hpp"
+#include "cases/query/answer.hpp"
+#include "http/server/server.hpp"
+#include "ports/event_sink.hpp"
+#include "ports/limiter.hpp"
+#include "ports/operations.hpp"
+#include "pure/crypto/tenant.hpp"
+#include "pure/crypto/token.hpp"
+#include "runtime/metrics.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace memseal::http {
+
+struct Route;
+
+/// One line of GET /ready. `detail` is shown to anybody: no addresses, no secrets.
+struct Check {
+  std::string name;
+  bool ok = false;
+  bool required = true;                   ///< a failed check that is not required is only reported
+  std::string detail;
+};
+
+/// What the routes behind a token work with: /api/v1/…, /rerank, /v1/embeddings. All of it outlives
+/// the handler.
+struct ApiDeps {
+  query::QueryDeps& query;
+  inference::InferenceDeps& inference;
+  ports::Operations& operations;
+  ports::EventSink& events;
+  ports::Limiter& limiter;
+  const crypto::TokenVerifier& tokens;
+  const crypto::TenantKeyer& tenants;
+  const crypto::IdDeriver& ids;
+};
+
+/// What all routes work with. The callbacks are called on the Server's thread, do no I/O and do not
+/// throw; an empty one means "nothing to report".
+struct RouteDeps {
+  runtime::Metrics& metrics;
+  ApiDeps* api = nullptr;                 ///< null: the routes of ApiDeps are unknown
+  bool admin = false;                     ///< serve /metrics, /metrics/memory, /flags
+  std::function<std::vector<Check>()> readiness = {};
+  /// Further figures of GET /metrics/memory: name → bytes or entries.
+  std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory = {};
+  /// Switches reranking for the whole process; empty: its admin routes are unknown.
+  std::function<void(bool)> switch_rerank = {};
+};
+
+/// Every route of the product.
+std::span<const Route> product_routes();
+
+/// The handler that answers by `routes`, whose patterns and functions outlive it.
+Handler make_handler(RouteDeps deps, std::span<const Route> routes = product_routes());
+
+}  // namespace memseal::http

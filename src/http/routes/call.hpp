@@ -1,0 +1,32 @@
+#pragma once
+// One request as a route sees it.
+#include "http/routes/api.hpp"
+#include "http/server/body_stream.hpp"
+#include "http/server/session.hpp"
+
+#include <optional>
+#include <string>
+
+namespace memseal::http {
+
+/// Who asks, once the token is verified.
+struct Principal {
+  UserId user;
+  crypto::Tenant tenant;
+};
+
+/// Lives until the request is answered.
+struct Call {
+  Call(Exchange& of, const RouteDeps& given) : exchange(of), deps(given) {}
+
+  Exchange& exchange;
+  const RouteDeps& deps;
+  const RequestHead& head = exchange.head;
+  runtime::RequestContext& context = exchange.context;  ///< id: the request id
+  std::string id = {};                    ///< what "{id}" of the route's pattern stands for
+  std::optional<Principal> who = {};      ///< set on every route of Scope::api
+  std::string body = {};                  ///< of a route with BodyKind::json
+  std::optional<BodyStream> body_stream = {};  ///< of a route with BodyKind::stream
+};
+
+}  // namespace memseal::http

@@ -1,0 +1,206 @@
+#include "http/routes/admission.hpp"
+#include "http/routes/handlers.hpp"
+#include "http/routes/router.hpp"
+
+#include "base/assert.hpp"
+#include "runtime/log.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace memseal::http {
+
+namespace {
+
+using runtime::LogLevel;
+
+Outcome respond(Response response) {
+  const int status = response.status;
+  return {std::move(response), status};
+}
+
+std::size_t body_bytes_max(const Route& route, const Core& core) {
+  return route.body_bytes_max > 0 ? route.body_bytes_max : core.options.body_bytes_max;
+}
+
+std::optional<Response> check_media_type(const Call& call) {
+  const auto type = call.head.field("content-type");
+  const auto encoding = call.head.field("content-encoding");
+  if (type && is_json(*type) && call.head.count("content-encoding") == (encoding ? 1 : 0) &&
+      (!encoding || equal_ignoring_case(*encoding, "identity")))
+    return {};
+  const Error error{Errc::unsupported_media_type,
+                    "send application/json in UTF-8, without a content encoding"};
+  return problem(error, call.context.id);
+}
+
+Response body_problem(const Exchange& exchange, const Refusal& refusal, std::size_t bytes_max) {
+  if (refusal.status == 413)
+    return problem({Errc::payload_too_large,
+                    "the body is larger than " + std::to_string(bytes_max) + " bytes"},
+                   exchange.context.id);
+  return protocol_problem(refusal.status, refusal.detail, exchange.context.id);
+}
+
+/// The one place where what went wrong becomes an Error.
+Error error_of(const std::exception_ptr& failure, const Exchange& exchange) {
+  std::string what;
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Failure& failed) {
+    return failed.error();
+  } catch (const std::exception& unexpected) {
+    what = unexpected.what();
+  } catch (...) {
+    what = "not a std::exception";
+  }
+  runtime::log(LogLevel::error, "http.request_failed",
+               {{"request_id", exchange.context.id}, {"route", exchange.route}, {"cause", what}});
+  return {Errc::internal, "the request failed"};
+}
+
+Error error_of(Cut cut) {
+  if (cut == Cut::deadline) return {Errc::timeout, "the answer was not ready in time"};
+  return {Errc::shutting_down, "this server is shutting down"};
+}
+
+LogLevel level_of(Severity severity) {
+  switch (severity) {
+    case Severity::debug: return LogLevel::debug;
+    case Severity::info: return LogLevel::info;
+    case Severity::warn: return LogLevel::warn;
+    case Severity::error: return LogLevel::error;
+  }
+  return LogLevel::error;
+}
+
+asio::awaitable<void> work_on(Call& call, Work work, std::optional<Response>& response) {
+  response = co_await work(call);
+}
+
+Outcome client_gone(Exchange& exchange) {
+  if (exchange.stream) {
+    const auto end = exchange.session.write_timed_out() ? StreamEnd::write_failed
+                                                        : StreamEnd::client_closed;
+    exchange.core.metrics.streams(end).Increment();
+  }
+  return {.response = {}, .status = 499};
+}
+
+asio::awaitable<Outcome> fail(Exchange& exchange, Error error, Cut cut) {
+  const auto& row = errc_row(error.code);
+  runtime::log(level_of(row.severity), "http.request_problem",
+               {{"request_id", exchange.context.id}, {"route", exchange.route},
+                {"code", errc_name(error.code)}, {"cause", error.message}});
+  if (!exchange.stream) {
+    auto response = problem(error, exchange.context.id);
+    if (row.http_status == 503 && row.retryable) response.fields.push_back({"Retry-After", "1"});
+    co_return respond(std::move(response));
+  }
+  co_await fail_stream(exchange, error);
+  const auto end = cut == Cut::shutting_down ? StreamEnd::shutting_down : StreamEnd::failed;
+  exchange.core.metrics.streams(end).Increment();
+  co_return Outcome{.response = {}, .status = row.http_status};
+}
+
+asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
+  auto& exchange = call.exchange;
+  std::optional<Response> response;
+  std::exception_ptr failure;
+  Cut cut = Cut::none;
+  try {
+    cut = co_await exchange.session.run_cuttable(work_on(call, route.work, response),
+                                                 route.watched, exchange.context.deadline.at());
+  } catch (const ConnectionLost&) {
+    cut = Cut::client_gone;
+  } catch (const BodyRefused& refused) {
+    response = body_problem(exchange, refused.refusal(), body_bytes_max(route, exchange.core));
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (cut == Cut::client_gone) co_return client_gone(exchange);
+  if (failure) co_return co_await fail(exchange, error_of(failure, exchange), cut);
+  if (cut != Cut::none) co_return co_await fail(exchange, error_of(cut), cut);
+  if (response) co_return respond(std::move(*response));
+  co_return Outcome{};
+}
+
+/// Makes the body ready as the route wants it. Returns the answer where the body is refused.
+asio::awaitable<std::optional<Response>> prepare_body(Call& call, const Route& route) {
+  const auto bytes_max = body_bytes_max(route, call.exchange.core);
+  if (route.body == BodyKind::stream) call.body_stream.emplace(call.exchange.session, bytes_max);
+  if (route.body != BodyKind::json) co_return std::nullopt;
+  if (auto refused = check_media_type(call)) co_return refused;
+  std::optional<Refusal> refusal;
+  try {
+    call.body = co_await call.exchange.session.read_body(bytes_max);
+  } catch (const BodyRefused& refused) {
+    refusal = refused.refusal();
+  }
+  if (!refusal) co_return std::nullopt;
+  co_return body_problem(call.exchange, *refusal, bytes_max);
+}
+
+asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
+  auto refused = co_await admit(call);
+  if (refused) co_return respond(std::move(*refused));
+  if (route.time_max.count() > 0)
+    call.context.deadline = runtime::Deadline::after(route.time_max);
+  refused = co_await prepare_body(call, route);
+  if (refused) co_return respond(std::move(*refused));
+  co_return co_await run_work(call, route);
+}
+
+asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
+  auto match = find_route(routes, call.deps, call.head.method, call.head.path());
+  if (match.pattern.empty()) co_return respond(not_found(call));
+  call.exchange.route = match.pattern;
+  const OutField allow{"Allow", std::move(match.methods)};
+  if (call.head.method == "OPTIONS") co_return respond({.status = 204, .fields = {allow}});
+  if (match.route == nullptr) {
+    const Error error{Errc::method_not_allowed, "this resource does not know that method"};
+    auto response = problem(error, call.context.id);
+    response.fields.push_back(allow);
+    co_return respond(std::move(response));
+  }
+  call.id = std::move(match.id);
+  if (match.route->at_once != nullptr) co_return respond(match.route->at_once(call));
+  co_return co_await handle_api(call, *match.route);
+}
+
+/// Answers one request. The only place that catches what the work on a request throws.
+asio::awaitable<Outcome> handle(const RouteDeps& deps, std::span<const Route> routes,
+                                Exchange& exchange) {
+  Call call(exchange, deps);
+  std::exception_ptr failure;
+  try {
+    co_return co_await dispatch(call, routes);
+  } catch (const ConnectionLost&) {
+    co_return client_gone(exchange);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_return respond(problem(error_of(failure, exchange), exchange.context.id));
+}
+
+}  // namespace
+
+Response not_found(const Call& call) {
+  return problem({Errc::not_found, "there is no such resource"}, call.context.id);
+}
+
+Handler make_handler(RouteDeps deps, std::span<const Route> routes) {
+  for (const auto& route : routes) {
+    MEMSEAL_ASSERT((route.at_once == nullptr) != (route.work == nullptr));
+    MEMSEAL_ASSERT((route.scope == Scope::api) == (route.work != nullptr));
+    // The watch would read the body away.
+    MEMSEAL_ASSERT(!route.watched || route.body != BodyKind::stream);
+  }
+  // Shared, because a std::function may be copied while a request is answered.
+  const auto shared = std::make_shared<const RouteDeps>(std::move(deps));
+  return [shared, routes](Exchange& exchange) { return handle(*shared, routes, exchange); };
+}
+
+}  // namespace memseal::http

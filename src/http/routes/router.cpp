@@ -1,0 +1,97 @@
+#include "http/routes/router.hpp"
+
+#include "pure/codec/url.hpp"
+#include "pure/codec/utf8.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+constexpr std::string_view id_segment = "{id}";
+constexpr std::size_t id_bytes_max = 255;
+
+/// Takes the first segment off a path; `path` begins with '/'.
+std::string_view take_segment(std::string_view& path) {
+  path.remove_prefix(1);
+  const auto segment = path.substr(0, path.find('/'));
+  path.remove_prefix(segment.size());
+  return segment;
+}
+
+/// Whether a path has the shape of a pattern. `raw_id` becomes the segment at "{id}", encoded.
+bool matches(std::string_view pattern, std::string_view path, std::string_view& raw_id) {
+  while (!pattern.empty() && !path.empty()) {
+    if (path.front() != '/') return false;
+    const auto wanted = take_segment(pattern), given = take_segment(path);
+    if (wanted == id_segment)
+      raw_id = given;
+    else if (wanted != given)
+      return false;
+  }
+  return pattern.empty() && path.empty();
+}
+
+/// Whether `a` has a literal segment where `b` has "{id}", at the first place where they differ.
+bool is_more_literal(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    const auto x = take_segment(a), y = take_segment(b);
+    if (x != y) return y == id_segment;
+  }
+  return false;
+}
+
+std::optional<std::string> id_of(std::string_view raw) {
+  auto id = codec::percent_decode(raw);
+  if (!id || id->empty() || id->size() > id_bytes_max || !codec::is_utf8(*id)) return {};
+  const bool forbidden = std::any_of(id->begin(), id->end(), [](char c) {
+    return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (forbidden) return {};
+  return id;
+}
+
+bool is_served(const Route& route, const RouteDeps& deps) {
+  switch (route.scope) {
+    case Scope::every_listener: return true;
+    case Scope::api: return deps.api != nullptr;
+    case Scope::admin: return deps.admin;
+  }
+  return false;
+}
+
+bool takes(const Route& route, std::string_view method) {
+  return method == route.method || (method == "HEAD" && route.method == "GET");
+}
+
+}  // namespace
+
+Match find_route(std::span<const Route> routes, const RouteDeps& deps, std::string_view method,
+                 std::string_view path) {
+  Match match;
+  std::string_view raw_id;
+  for (const auto& route : routes) {
+    std::string_view raw;
+    if (!is_served(route, deps) || !matches(route.pattern, path, raw)) continue;
+    if (!match.pattern.empty() && !is_more_literal(route.pattern, match.pattern)) continue;
+    match.pattern = route.pattern;
+    raw_id = raw;
+  }
+  if (match.pattern.empty()) return {};
+  if (match.pattern.find(id_segment) != std::string_view::npos) {
+    auto id = id_of(raw_id);
+    if (!id) return {};
+    match.id = std::move(*id);
+  }
+  for (const auto& route : routes) {
+    if (!is_served(route, deps) || route.pattern != match.pattern) continue;
+    match.methods.append(route.method).append(route.method == "GET" ? ", HEAD, " : ", ");
+    if (takes(route, method)) match.route = &route;
+  }
+  match.methods += "OPTIONS";
+  return match;
+}
+
+}  // namespace memseal::http

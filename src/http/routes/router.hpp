@@ -1,0 +1,58 @@
+#pragma once
+// Which route answers which path. Pure.
+#include "http/routes/call.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace memseal::http {
+
+/// Which listeners serve a route.
+enum class Scope {
+  every_listener,  ///< without a token
+  api,             ///< behind a token and the limiter; see RouteDeps::api
+  admin,           ///< without a token, on the admin listener; see RouteDeps::admin
+};
+
+/// What a route reads of its request's body.
+enum class BodyKind {
+  none,
+  json,    ///< application/json, held whole in Call::body
+  stream,  ///< any type, read by the route itself from Call::body_stream
+};
+
+using AtOnce = Response (*)(Call&);
+using Work = asio::awaitable<std::optional<Response>> (*)(Call&);
+
+/// One method of one resource. Exactly one of `at_once` and `work` is set.
+struct Route {
+  std::string_view method;                ///< GET answers HEAD too
+  std::string_view pattern;               ///< "/files/{id}/chunks": at most one "{id}", one segment
+  Scope scope = Scope::every_listener;
+  AtOnce at_once = nullptr;               ///< answers without I/O; every listener and admin only
+  Work work = nullptr;                    ///< api only
+  BodyKind body = BodyKind::none;
+  bool watched = false;                   ///< ends when its client goes; not with BodyKind::stream
+  std::size_t body_bytes_max = 0;         ///< 0: Options::body_bytes_max
+  std::chrono::milliseconds time_max{0};  ///< 0: Options::request_deadline
+};
+
+/// What answers a request.
+struct Match {
+  const Route* route = nullptr;           ///< null: none takes this method, see `methods`
+  std::string_view pattern = {};          ///< empty: no route has this path
+  std::string id = {};                    ///< what "{id}" stands for, percent-decoded
+  std::string methods = {};               ///< value of the Allow field for this path
+};
+
+/// Finds the route for a path. Where several patterns match, a literal segment wins over "{id}" at
+/// the first place where they differ, whatever their methods. An id is 1 to 255 bytes of UTF-8
+/// after percent-decoding, without '/', control characters and ends of text (NUL): a path with
+/// another id matches no pattern.
+Match find_route(std::span<const Route> routes, const RouteDeps& deps, std::string_view method,
+                 std::string_view path);
+
+}  // namespace memseal::http

@@ -1,0 +1,62 @@
+// How a connection reads the body of a request: in parts, within a limit and a time.
+#include "http/server/session.hpp"
+
+#include "base/on_exit.hpp"
+
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+constexpr std::size_t body_read_bytes = 16'384;
+
+}  // namespace
+
+/// Parses what was received. True: the body is whole.
+bool Session::parse_body(std::size_t bytes_max) {
+  const auto progress = reader_.read_body(in_, bytes_max);
+  if (progress != Progress::refused) return progress == Progress::done;
+  closing_ = true;
+  throw BodyRefused(reader_.refusal());
+}
+
+asio::awaitable<void> Session::receive_body() {
+  const bool waits = reader_.head().expects_continue && reader_.head().minor_version == 1;
+  if (!std::exchange(invited_, true) && waits) co_await write("HTTP/1.1 100 Continue\r\n\r\n");
+  const auto received = co_await read_some(body_read_bytes);
+  if (received != 0) co_return;
+  closing_ = true;  // because the rest of the body must not be read as a request
+  if (read_timed_out_) throw BodyRefused({408, "the body took longer than this server waits"});
+  if (gone_) throw ConnectionLost("closed inside a body");
+  // run_cuttable() knows why, and answers.
+  throw BodyRefused({503, "the request was given up while its body was read"});
+}
+
+asio::awaitable<std::string> Session::read_body(std::size_t bytes_max) {
+  if (!reader_.head().has_body) co_return std::string();
+  read_deadline_ = Clock::now() + core_.options.body_timeout;
+  OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
+  while (!parse_body(bytes_max)) co_await receive_body();
+  co_return reader_.take_body();
+}
+
+asio::awaitable<std::string> Session::read_body_part(std::size_t bytes_max) {
+  if (!reader_.head().has_body) co_return std::string();
+  read_deadline_ = Clock::now() + core_.options.body_timeout;
+  OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
+  while (true) {
+    const bool whole = parse_body(bytes_max);
+    auto part = reader_.take_body();
+    if (whole || !part.empty()) co_return part;
+    co_await receive_body();  // so far there was at most the header of a chunk
+  }
+}
+
+void Session::skip_body() {
+  // A body that was not read: what came with its head is dropped, else the connection closes.
+  if (reader_.finished() || closing_) return;
+  if (reader_.read_body(in_, core_.options.body_bytes_max) != Progress::done) closing_ = true;
+}
+
+}  // namespace memseal::http
