@@ -1,4 +1,5 @@
 #include "app/cli/commands.hpp"
+#include "app/config/model_paths.hpp"
 
 #include "adapters/model/inspect.hpp"
 #include "runtime/context.hpp"

@@ -1,8 +1,9 @@
 // `memseal dev`: the whole service on this machine, with nothing to set up.
 #include "app/cli/commands.hpp"
 #include "app/cli/local_postgres.hpp"
-#include "app/cli/migrations.hpp"
 #include "app/service/keys.hpp"
+#include "app/service/log_setup.hpp"
+#include "app/service/migrations.hpp"
 
 #include "adapters/kafka/embedded_broker.hpp"
 #include "app/service/service.hpp"

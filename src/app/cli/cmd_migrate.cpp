@@ -1,6 +1,5 @@
 #include "app/cli/commands.hpp"
-#include "app/cli/migrations.hpp"
-#include "app/service/wiring.hpp"
+#include "app/service/migrations.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -12,40 +11,6 @@
 namespace memseal::app {
 
 namespace json = boost::json;
-
-Result<std::filesystem::path> find_migrations(const std::string& given) {
-  namespace fs = std::filesystem;
-  if (!given.empty()) {
-    if (fs::is_directory(given)) return fs::path(given);
-    return Error{Errc::bad_config, "the directory " + given + " does not exist"};
-  }
-  std::error_code ignored;
-  const auto program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  const fs::path places[] = {program / "../../config/migrations",
-                             program / "../share/memseal/migrations", "config/migrations",
-                             "/usr/share/memseal/migrations"};
-  for (const auto& place : places)
-    if (fs::is_directory(place, ignored)) return fs::weakly_canonical(place, ignored);
-  return Error{Errc::bad_config, "no migrations found beside the program: name them with --dir"};
-}
-
-Result<postgres::MigrateOptions> migration_facts(const Config& config, const std::string& dsn,
-                                                 const std::string& directory) {
-  auto found = find_migrations(directory);
-  if (!found) return found.error();
-  postgres::MigrateOptions options;
-  options.dsn = dsn;
-  options.directory = *found;
-  const auto keyring = load_keyring(config);
-  if (!keyring) return keyring.error();
-  options.key_check = keyring->tenant_key_check();
-  model::ModelPool cpu(1);
-  const auto embedder = make_embedder(config, cpu);
-  if (!embedder) return embedder.error();
-  options.dimension = (*embedder)->dimension();
-  options.model = (*embedder)->model_name();
-  return options;
-}
 
 namespace {
 
@@ -87,7 +52,7 @@ int print_report(const GlobalOptions& global, const postgres::MigrateReport& rep
                             .c_str());
     return exit_ok;
   }
-  const char* verb = action == "up" ? "applied" : action == "down" ? "took back" : "would apply";
+  const char* verb = action == "up" ? "applied" : action == "down" ? "reverted" : "would apply";
   for (const auto& line : report.done)
     std::printf("%s %04d %s\n", verb, line.version, line.name.c_str());
   for (const auto& note : report.notes) std::printf("note: %s\n", note.c_str());

@@ -1,4 +1,5 @@
 #include "app/cli/commands.hpp"
+#include "app/config/model_paths.hpp"
 
 #include "adapters/model/inspect.hpp"
 #include "runtime/context.hpp"
@@ -149,7 +150,7 @@ int cmd_models_list(const GlobalOptions& global) {
   } else {
     std::printf("no models; looked in");
     for (const auto& place : model_places()) std::printf(" %s", place.lexically_normal().c_str());
-    std::printf("\nscripts/deps fetches the default one\n");
+    std::printf("\nput a Hugging Face directory into one of them, or set MEMSEAL_MODELS\n");
   }
   return exit_ok;
 }

@@ -1,9 +1,7 @@
 #include "app/cli/commands.hpp"
 
+#include "app/service/log_setup.hpp"
 #include "app/service/service.hpp"
-#include "runtime/log.hpp"
-
-#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -11,16 +9,9 @@
 
 namespace memseal::app {
 
-void set_up_log(const Config& config) {
-  auto level = runtime::LogLevel::info;
-  runtime::parse_log_level(config.log.level, level);
-  const bool json = config.log.format == "json" || (config.log.format == "auto" && !isatty(2));
-  runtime::log_setup(level, json ? runtime::LogFormat::json : runtime::LogFormat::text);
-}
-
 namespace {
 
-// Renamed into place, so that a reader never sees half of it.
+// Renames the finished file into place, because a reader may look at any moment.
 void write_ports(const std::string& path, int port, int admin_port) {
   const auto draft = path + ".new";
   std::ofstream(draft) << port << ' ' << admin_port << '\n';

@@ -20,8 +20,6 @@ struct GlobalOptions {
   bool quiet = false;
 };
 
-/// Applies log.level and log.format.
-void set_up_log(const Config& config);
 /// Prints "memseal: <message>" to stderr.
 void complain(const Error& error);
 /// Reads the configuration; prints every problem and returns nothing when there is one.

@@ -127,11 +127,4 @@ std::vector<std::pair<std::string, std::string>> process_environment();
 /// A commented YAML file with every key at its default.
 std::string config_template();
 
-/// Finds a model: an existing directory, or a name in $MEMSEAL_MODELS, beside the program, in
-/// /usr/share/memseal/models. bad_config names the places looked at.
-Result<std::filesystem::path> find_model(const std::string& name_or_path);
-
-/// The directories whose subdirectories are models known by name, as find_model() looks.
-std::vector<std::filesystem::path> model_places();
-
 }  // namespace memseal::app

@@ -1,5 +1,7 @@
 #include "app/service/wiring.hpp"
 
+#include "app/config/model_paths.hpp"
+
 #include "runtime/loops.hpp"
 
 #include <charconv>
