@@ -1,6 +1,6 @@
 #include "app/cli/commands.hpp"
 
-#include "app/cli/http_client.hpp"
+#include "app/cli/http_call.hpp"
 #include "pure/wire/sse.hpp"
 
 #include <boost/json/array.hpp>
@@ -9,30 +9,12 @@
 #include <boost/json/serialize.hpp>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 namespace memseal::app {
 
 namespace json = boost::json;
 
 namespace {
-
-std::string default_url(const Config& config) { return "http://" + config.http.listen; }
-
-std::string read_token(const QueryOptions& options) {
-  if (!options.token.empty()) return options.token;
-  std::string token;
-  if (!options.token_file.empty()) {
-    std::ifstream file(options.token_file);
-    token.assign(std::istreambuf_iterator<char>(file), {});
-  } else {
-    for (const auto& [name, value] : process_environment())
-      if (name == "MEMSEAL_TOKEN") token = value;
-  }
-  while (!token.empty() && (token.back() == '\n' || token.back() == ' ')) token.pop_back();
-  return token;
-}
 
 std::string request_body(const QueryOptions& options) {
   json::object body{
@@ -41,16 +23,6 @@ std::string request_body(const QueryOptions& options) {
   if (!options.source.empty()) body["source"] = options.source;
   if (!options.tags.empty()) body["tags"] = json::array(options.tags.begin(), options.tags.end());
   return json::serialize(body);
-}
-
-std::string text_of(const json::object& data, std::string_view key) {
-  const auto* value = data.if_contains(key);
-  if (value == nullptr || value->is_null()) return "";
-  if (value->is_string()) return std::string(value->as_string());
-  if (!value->is_double()) return json::serialize(*value);
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", value->as_double());
-  return text;
 }
 
 // {"embed_ms": 5.2, …} as "embed 5.2 ms, …".
@@ -68,7 +40,7 @@ std::string timings_of(const json::object& data) {
   return line;
 }
 
-// Text of strangers goes to a terminal: control characters must not drive it.
+// Replaces control characters, because the text comes from strangers and goes to a terminal.
 std::string printable(std::string_view text, std::size_t most) {
   std::string line;
   bool space = false;
@@ -87,7 +59,7 @@ std::string printable(std::string_view text, std::size_t most) {
   return line.substr(0, most) + "…";
 }
 
-// Prints the stream as it arrives, and remembers how it ended.
+// Prints each event as it arrives, and remembers how the stream ended.
 class StreamPrinter {
  public:
   explicit StreamPrinter(bool as_json) : as_json_(as_json) {}
@@ -151,113 +123,31 @@ class StreamPrinter {
   int exit_code_ = exit_ok;
 };
 
-// {"latency_ms": {"p50": 3}} as "latency_ms.p50  3".
-void print_lines(const std::string& path, const json::value& value) {
-  if (!value.is_object()) {
-    const auto text = text_of(json::object{{"it", value}}, "it");
-    std::printf("%-28s %s\n", path.c_str(), text.empty() ? "-" : text.c_str());
-    return;
-  }
-  for (const auto& [name, member] : value.as_object())
-    print_lines((path.empty() ? "" : path + ".") + std::string(name), member);
-}
-
-int refused(const http::ClientResponse& response) {
-  boost::system::error_code failure;
-  const auto value = json::parse(response.body, failure);
-  std::string detail;
-  if (!failure && value.is_object()) {
-    detail = text_of(value.as_object(), "detail");
-    if (detail.empty()) detail = text_of(value.as_object(), "title");
-  }
-  std::fprintf(stderr, "memseal: HTTP %d: %s\n", response.status, detail.c_str());
-  if (response.status == 401)
-    std::fprintf(stderr,
-                 "memseal: give a token: --token-file FILE or $MEMSEAL_TOKEN, made by "
-                 "`memseal token mint --user NAME`\n");
-  if (response.status == 401 || response.status == 403) return exit_denied;
-  if (response.status == 404) return exit_not_found;
-  return response.status == 503 ? exit_not_ready : exit_failed;
-}
-
 }  // namespace
 
 int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  const auto base = options.url.empty() ? default_url(*config) : options.url;
-  const auto url = http::Url::parse(base + "/api/v1/memory/query");
-  if (!url) {
-    complain(url.error());
-    return exit_usage;
-  }
-  http::ClientRequest request{"POST",
-                              *url,
-                              {{"Accept", "text/event-stream"},
-                               {"Content-Type", "application/json"},
-                               {"Authorization", "Bearer " + read_token(options)}},
-                              request_body(options)};
   wire::SseParser parser;
   StreamPrinter printer(global.json);
-  const auto response = http::fetch(request, [&](std::string_view bytes) {
-    parser.feed(bytes, [&](const wire::SseEvent& event) { printer.take(event); });
-    return !printer.finished();
-  });
-  if (!response) {
-    complain(response.error());
-    return response.error().code == Errc::unavailable ? exit_not_ready : exit_failed;
-  }
-  if (response->status != 200) return refused(*response);
+  const auto outcome = http_call(
+      global, options.url, "/api/v1/memory/query",
+      {"POST",
+       {},
+       {{"Accept", "text/event-stream"},
+        {"Content-Type", "application/json"},
+        {"Authorization", "Bearer " + read_token(options)}},
+       request_body(options)},
+      [&](std::string_view bytes) {
+        parser.feed(bytes, [&](const wire::SseEvent& event) { printer.take(event); });
+        return !printer.finished();
+      });
+  if (const auto* code = std::get_if<int>(&outcome)) return *code;
+  const auto& response = std::get<http::ClientResponse>(outcome);
+  if (response.status != 200) return print_refusal(response);
   if (!printer.finished()) {
     complain({Errc::unavailable, "the stream ended before the query did; ask again"});
     return exit_failed;
   }
   return printer.exit_code();
-}
-
-int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  const auto base = options.url.empty() ? default_url(*config) : options.url;
-  const auto url = http::Url::parse(base + "/api/v1/rerank/metrics");
-  if (!url) {
-    complain(url.error());
-    return exit_usage;
-  }
-  const auto response =
-      http::fetch({"GET", *url, {{"Authorization", "Bearer " + read_token(options)}}, ""});
-  if (!response) {
-    complain(response.error());
-    return response.error().code == Errc::unavailable ? exit_not_ready : exit_failed;
-  }
-  if (response->status != 200) return refused(*response);
-  boost::system::error_code failure;
-  const auto value = json::parse(response->body, failure);
-  if (global.json || failure)
-    std::printf("%s\n", response->body.c_str());
-  else
-    print_lines("", value);
-  return exit_ok;
-}
-
-int cmd_health(const GlobalOptions& global, const std::string& given) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  const auto url = http::Url::parse(given.empty() ? default_url(*config) + "/ready" : given);
-  if (!url) {
-    complain(url.error());
-    return exit_usage;
-  }
-  http::ClientRequest request;
-  request.url = *url;
-  request.idle_timeout = std::chrono::seconds(5);
-  const auto response = http::fetch(request);
-  if (!response) {
-    complain(response.error());
-    return exit_not_ready;
-  }
-  std::printf("%s\n", response->body.c_str());
-  return response->status == 200 ? exit_ok : exit_not_ready;
 }
 
 }  // namespace memseal::app
