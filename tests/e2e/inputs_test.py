@@ -236,7 +236,7 @@ class BadSetUp(unittest.TestCase):
         self.assertEqual(ill.returncode, 3)
         kafka = next(check for check in json.loads(ill.stdout)["checks"] if check["name"] == "kafka")
         self.assertFalse(kafka["ok"])
-        self.assertTrue(kafka["mend"])
+        self.assertTrue(kafka["fix"])
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ constexpr const char* lesson =
     "  memseal config init memseal.yaml     a commented configuration\n"
     "  memseal keys init keyring            random keys, mode 0600\n"
     "  memseal migrate up                   create or update the schema\n"
-    "  memseal doctor                       check every part, say how to mend it\n"
+    "  memseal doctor                       check every part, say how to fix it\n"
     "  memseal serve -c memseal.yaml\n"
     "\n"
     "Settings: flags > environment (MEMSEAL__SECTION__KEY) > YAML file > defaults.\n"
@@ -179,7 +179,7 @@ void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
   init->callback(
       [&, file] { action = [&global, file] { return cmd_config_init(global, *file); }; });
 
-  app.add_subcommand("doctor", "Check every part this service needs and say how to mend it")
+  app.add_subcommand("doctor", "Check every part this service needs and say how to fix it")
       ->callback([&] { action = [&global] { return cmd_doctor(global); }; });
   app.add_subcommand("version", "Print the version")->callback([&] {
     action = [&global] { return cmd_version(global); };

@@ -22,31 +22,31 @@ struct Finding {
   std::string name;
   bool ok = false;
   std::string detail;
-  std::string mend;
+  std::string fix;
   bool required = true;
 };
 
-Finding ill(std::string name, const Error& error, std::string mend) {
-  return {std::move(name), false, error.message, std::move(mend)};
+Finding failed(std::string name, const Error& error, std::string fix) {
+  return {std::move(name), false, error.message, std::move(fix)};
 }
 
-/// What mends a model that was refused.
-std::string mend_of(const Error& error, std::string otherwise) {
+/// What to do about a model that was refused.
+std::string fix_of(const Error& error, std::string otherwise) {
   return error.field == "model.device" ? "see gpu above" : std::move(otherwise);
 }
 
 Finding check_listen(const std::string& key, const std::string& address) {
   const auto place = parse_listen(address, key);
-  if (!place) return ill(key, place.error(), "set " + env_name(key) + " to address:port");
+  if (!place) return failed(key, place.error(), "set " + env_name(key) + " to address:port");
   asio::io_context io;
   boost::system::error_code failure;
   const auto host = asio::ip::make_address(place->first, failure);
-  asio::ip::tcp::acceptor door(io);
+  asio::ip::tcp::acceptor acceptor(io);
   if (!failure) {
     const asio::ip::tcp::endpoint endpoint(host, place->second);
-    door.open(endpoint.protocol(), failure);
-    if (!failure) door.set_option(asio::socket_base::reuse_address(true), failure);
-    if (!failure) door.bind(endpoint, failure);
+    acceptor.open(endpoint.protocol(), failure);
+    if (!failure) acceptor.set_option(asio::socket_base::reuse_address(true), failure);
+    if (!failure) acceptor.bind(endpoint, failure);
   }
   if (!failure) return {key, true, address + " is free", ""};
   return {key, false, address + ": " + failure.message(),
@@ -54,10 +54,10 @@ Finding check_listen(const std::string& key, const std::string& address) {
 }
 
 void check_kafka(const Config& config, std::vector<Finding>& findings) {
-  const std::string mend =
-      "start a broker (`scripts/stack up kafka`) and set " + env_name("kafka.brokers");
+  const std::string fix =
+      "start a Kafka broker and set " + env_name("kafka.brokers");
   if (config.kafka.brokers.empty()) {
-    findings.push_back({"kafka", false, "kafka.brokers is not set", mend});
+    findings.push_back({"kafka", false, "kafka.brokers is not set", fix});
     return;
   }
   std::vector<std::string> topics;
@@ -65,7 +65,7 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
   topics.push_back(config.kafka.chat_topic);
   const auto seen = kafka::probe_cluster(kafka_client(config), topics);
   if (!seen) {
-    findings.push_back(ill("kafka", seen.error(), mend));
+    findings.push_back(failed("kafka", seen.error(), fix));
     return;
   }
   for (const auto& broker : seen->brokers)
@@ -79,7 +79,7 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
   for (const auto& topic : seen->topics)
     detail += ", " + topic.name +
               (topic.partitions > 0 ? " (" + std::to_string(topic.partitions) + " partitions)"
-                                    : " (not there yet: made at start)");
+                                    : " (missing: created at start)");
   findings.push_back({"kafka", true, detail, ""});
 }
 
@@ -133,22 +133,22 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
   if (keyring)
     findings.push_back({"keys", true, "loaded", ""});
   else
-    findings.push_back(ill("keys", keyring.error(),
+    findings.push_back(failed("keys", keyring.error(),
                            "memseal keys init keyring; set " + env_name("seal.keyring_file")));
   const auto embedder = make_embedder(config, cpu, gpu);
   if (embedder)
     findings.push_back({"embedder", true, embedder->description(), ""});
   else
-    findings.push_back(ill("embedder", embedder.error(),
-                           mend_of(embedder.error(),
+    findings.push_back(failed("embedder", embedder.error(),
+                           fix_of(embedder.error(),
                                    config.embedding.url.empty()
-                                       ? "scripts/deps fetches the default one"
+                                       ? "set embedding.model to a directory; `memseal models list` shows the known ones"
                                        : "see the settings embedding.*, or unset embedding.url")));
   const auto reranker = make_reranker(config, cpu, gpu);
   if (!reranker)
     findings.push_back(
-        ill("reranker", reranker.error(),
-            mend_of(reranker.error(), "mend or unset " + env_name("rerank.model"))));
+        failed("reranker", reranker.error(),
+            fix_of(reranker.error(), "correct or unset " + env_name("rerank.model"))));
   else
     findings.push_back({"reranker", true,
                         *reranker ? describe((*reranker)->info(), (*reranker)->why_cpu())
@@ -163,10 +163,10 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
     if (fits)
       findings.push_back({"database", true, "reachable, migrated, fits keys and model", ""});
     else
-      findings.push_back(ill("database", fits.error(),
+      findings.push_back(failed("database", fits.error(),
                              fits.error().code == Errc::unavailable
                                  ? "check " + env_name("postgres.dsn")
-                                 : "see the sentence above"));
+                                 : "follow the message above"));
   }
 }
 
@@ -194,21 +194,21 @@ int cmd_doctor(const GlobalOptions& global) {
                                   {"ok", finding.ok},
                                   {"required", finding.required},
                                   {"detail", finding.detail},
-                                  {"mend", finding.mend}});
+                                  {"fix", finding.fix}});
     if (global.json) continue;
     std::printf("%s %-18s %s\n",
                 finding.ok         ? "ok  "
                 : finding.required ? "FAIL"
                                    : "note",
                 finding.name.c_str(), finding.detail.c_str());
-    if (!finding.ok) std::printf("     %-18s → %s\n", "", finding.mend.c_str());
+    if (!finding.ok) std::printf("     %-18s → %s\n", "", finding.fix.c_str());
   }
   if (global.json)
     std::printf(
         "%s\n",
         json::serialize(json::object{{"ok", sound}, {"checks", std::move(checks)}}).c_str());
   else
-    std::printf("%s\n", sound ? "all that is required is well" : "something required is missing");
+    std::printf("%s\n", sound ? "All required checks passed" : "A required check failed");
   return sound ? exit_ok : exit_not_ready;
 }
 

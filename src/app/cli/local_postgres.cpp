@@ -153,8 +153,8 @@ Result<std::unique_ptr<LocalPostgres>> LocalPostgres::start(const fs::path& dire
   const auto programs = find_server_programs();
   if (!programs)
     return cannot(
-        "no PostgreSQL server is installed: run scripts/deps, or give --pg with the "
-        "address of a database");
+        "no PostgreSQL server is installed: install PostgreSQL and pgvector, or give --pg with "
+        "the address of a database");
   const auto account = server_account();
   if (!account) return cannot("PostgreSQL does not run as root, and there is no user postgres");
 
