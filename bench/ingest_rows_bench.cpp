@@ -55,11 +55,11 @@ void measure() {
   BenchDatabase database(dimension);
   ScratchDirectory scratch;
   runtime::Metrics metrics;
-  postgres::Probe probe(metrics);
+  postgres::PostgresMetrics counts(metrics);
   postgres::PoolOptions options;
   options.dsn = database.app_dsn();
   options.connections = 1;
-  postgres::Pool pool(options, probe);
+  postgres::Pool pool(options, counts);
   postgres::PgChunkStore store(pool);
   asio::io_context loop;
   const auto owner = bench_tenant("bench");

@@ -136,7 +136,7 @@ class Stages {
     postgres::PoolOptions options;
     options.dsn = setup.database.app_dsn();
     options.connections = 1;
-    pool_.emplace(options, probe_);
+    pool_.emplace(options, counts_);
     search_.emplace(*pool_);
     key_store_.emplace(*pool_);
     keys_.emplace(*key_store_, keyring_, key_metrics_);
@@ -187,7 +187,7 @@ class Stages {
       model::open_embedder(model_directory, cpu_).value();
   std::unique_ptr<model::GpuReranker> reranker_;
   runtime::Metrics metrics_;
-  postgres::Probe probe_{metrics_};
+  postgres::PostgresMetrics counts_{metrics_};
   const crypto::Keyring& keyring_;
   std::optional<postgres::Pool> pool_;
   std::optional<postgres::PgChunkSearch> search_;

@@ -180,7 +180,7 @@ class MigratedPgTest : public PgTest {
     options.dsn = database_->app_dsn();
     options.connections = connections;
     options.waiting_max = waiting;
-    return std::make_unique<postgres::Pool>(std::move(options), probe_);
+    return std::make_unique<postgres::Pool>(std::move(options), counts_);
   }
 
   /// A tenant that no other test has.
@@ -193,7 +193,7 @@ class MigratedPgTest : public PgTest {
   static inline std::unique_ptr<TestDatabase> database_;
   static inline int users_ = 0;
   runtime::Metrics metrics_;
-  postgres::Probe probe_{metrics_};
+  postgres::PostgresMetrics counts_{metrics_};
   std::unique_ptr<postgres::Pool> pool_;
   runtime::RequestContext context_{"test", runtime::Deadline::after(std::chrono::seconds(30))};
 };

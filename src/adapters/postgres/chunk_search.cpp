@@ -1,7 +1,6 @@
 #include "adapters/postgres/chunk_search.hpp"
 
 #include "adapters/postgres/internal/run.hpp"
-#include "adapters/postgres/internal/tenant_rows.hpp"
 
 #include <utility>
 
@@ -53,8 +52,8 @@ asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
     std::size_t limit, ports::SearchFilter filter) {
   if (limit == 0) co_return std::vector<crypto::SealedCandidate>();
   const auto start = runtime::Clock::now();
-  auto work = [probe = halfvec(query.values), limit, filter = std::move(filter)](TenantTx& tx) {
-    pqxx::params parameters{binary(std::as_bytes(std::span(probe))), limit};
+  auto work = [vector = halfvec(query.values), limit, filter = std::move(filter)](TenantTx& tx) {
+    pqxx::params parameters{binary(std::as_bytes(std::span(vector))), limit};
     const bool filtered =
         !filter.source.empty() || !filter.tags.empty() || !filter.doc_ids.empty();
     if (filtered) {
@@ -69,7 +68,7 @@ asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
     return found;
   };
   auto found = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-  pool_.probe().search_s.Observe(
+  pool_.metrics().search_s.Observe(
       std::chrono::duration<double>(runtime::Clock::now() - start).count());
   co_return found;
 }

@@ -29,10 +29,10 @@ asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
   const auto start = runtime::Clock::now();
   auto work = [writes = std::move(writes)](TenantTx& tx) { return store_events(tx, writes); };
   auto result = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-  auto& probe = pool_.probe();
-  probe.store_s.Observe(seconds_since(start));
-  probe.rows_stored.Increment(static_cast<double>(result.rows_stored));
-  probe.rows_colliding.Increment(static_cast<double>(result.rows_colliding));
+  auto& metrics = pool_.metrics();
+  metrics.store_s.Observe(seconds_since(start));
+  metrics.rows_stored.Increment(static_cast<double>(result.rows_stored));
+  metrics.rows_colliding.Increment(static_cast<double>(result.rows_colliding));
   co_return std::move(result.answers);
 }
 
@@ -41,7 +41,7 @@ asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext contex
                                                   std::string kind, std::string doc_id,
                                                   Errc code) {
   auto work = [event_id, kind = std::move(kind), doc_id = std::move(doc_id), code](TenantTx& tx) {
-    if (hold_tenant(tx)) {
+    if (lock_tenant_row(tx)) {
       tx.exec(fail_event, pqxx::params{tx.user_hash(), event_id.to_string(), kind, doc_id,
                                        std::string(errc_name(code))});
     }

@@ -63,7 +63,7 @@ class PgKeyRows final : public ports::KeyRows {
  public:
   explicit PgKeyRows(TenantTx& tx) : tx_(tx) {}
 
-  bool lock_tenant() override { return hold_tenant(tx_); }
+  bool lock_tenant() override { return lock_tenant_row(tx_); }
   std::int64_t lock_seal_count() override {
     return tx_.exec(count_seals).one_field().as<std::int64_t>();
   }
@@ -106,7 +106,7 @@ asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context
     return Done{};
   };
   co_await in_tenant(pool_, std::move(context), owner, std::move(job));
-  pool_.probe().keys_s.Observe(
+  pool_.metrics().keys_s.Observe(
       std::chrono::duration<double>(runtime::Clock::now() - start).count());
 }
 

@@ -38,7 +38,7 @@ Result<MigrateReport> migrate_up(const MigrateOptions& options) {
     migrator.prepare();
     migrator.load();
     migrator.check_files();
-    migrator.check_facts();
+    migrator.check_fingerprint();
     MigrateReport report;
     std::vector<int> versions;
     for (const auto* file : migrator.pending()) {
@@ -46,7 +46,7 @@ Result<MigrateReport> migrate_up(const MigrateOptions& options) {
       versions.push_back(file->version);
     }
     migrator.load();
-    migrator.record_facts();
+    migrator.record_fingerprint();
     migrator.set_password();
     for (const auto& line : migrator.lines()) {
       if (std::count(versions.begin(), versions.end(), line.version)) report.done.push_back(line);
@@ -66,8 +66,8 @@ Result<MigrateReport> migrate_down(const MigrateOptions& options) {
     migrator.load();
     migrator.check_files();
     MigrateReport report;
-    for (const auto* file : migrator.removable()) {
-      migrator.take_back(*file);
+    for (const auto* file : migrator.revertible()) {
+      migrator.revert(*file);
       report.done.push_back({file->version, file->name, false, false, {}});
     }
     migrator.load();
@@ -83,7 +83,7 @@ Result<MigrateReport> migrate_plan(const MigrateOptions& options) {
     migrator.check_target();
     migrator.load();
     migrator.check_files();
-    migrator.check_facts();
+    migrator.check_fingerprint();
     MigrateReport report;
     for (const auto* file : migrator.pending()) report.done.push_back(migrator.line(*file));
     report.version = migrator.version();

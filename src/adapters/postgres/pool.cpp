@@ -28,11 +28,6 @@ constexpr auto overdue_after = 1'000ms;
   throw_failure(Error{code, std::move(message)});
 }
 
-std::string first_line(std::string text) {
-  text.erase(std::min(text.find('\n'), text.size()));
-  return text;
-}
-
 }  // namespace
 
 struct Pool::State {
@@ -76,7 +71,7 @@ class Pool::Lease {
       state_.idle.push_back(std::move(connection_));
     } else {
       dropped = std::move(connection_);
-      pool_.probe_.connections.Decrement();
+      pool_.metrics_.connections.Decrement();
     }
   }
   Lease(const Lease&) = delete;
@@ -112,8 +107,8 @@ class Pool::Lease {
       state_.backoff = std::min<std::chrono::milliseconds>(state_.backoff * 2, backoff_max);
       fail(Errc::unavailable, "database: cannot connect: " + first_line(thrown.what()));
     }
-    pool_.probe_.reconnects.Increment();
-    pool_.probe_.connections.Increment();
+    pool_.metrics_.connects.Increment();
+    pool_.metrics_.connections.Increment();
     std::lock_guard lock(state_.mutex);
     state_.backoff = backoff_first;
     state_.retry_at = {};
@@ -133,9 +128,9 @@ class Pool::Lease {
   bool reused_ = false, keep_ = false;
 };
 
-Pool::Pool(PoolOptions options, Probe& probe)
+Pool::Pool(PoolOptions options, PostgresMetrics& metrics)
     : options_(std::move(options)),
-      probe_(probe),
+      metrics_(metrics),
       state_(std::make_unique<State>()),
       threads_(std::max<std::size_t>(options_.connections, 1)) {}
 
@@ -146,7 +141,7 @@ Pool::~Pool() {
     state_->cut(Clock::time_point::max());
   }
   threads_.join();
-  probe_.connections.Decrement(static_cast<double>(state_->idle.size()));
+  metrics_.connections.Decrement(static_cast<double>(state_->idle.size()));
 }
 
 void Pool::enter() {
@@ -154,17 +149,17 @@ void Pool::enter() {
   if (state_->closing) fail(Errc::shutting_down, "database: shutting down");
   if (state_->in_flight >= options_.connections) state_->cut(Clock::now());
   if (state_->in_flight >= options_.connections + options_.waiting_max) {
-    probe_.refused.Increment();
+    metrics_.refused.Increment();
     fail(Errc::overloaded, "database: too many calls are waiting already");
   }
   ++state_->in_flight;
-  probe_.in_flight.Increment();
+  metrics_.in_flight.Increment();
 }
 
 void Pool::leave() noexcept {
   std::lock_guard lock(state_->mutex);
   --state_->in_flight;
-  probe_.in_flight.Decrement();
+  metrics_.in_flight.Decrement();
 }
 
 // `open` begins the transaction; that a connection from before a restart is dead shows there, when
@@ -172,22 +167,22 @@ void Pool::leave() noexcept {
 template <class Tx, class Open>
 void Pool::run(const std::stop_token& stop, const runtime::RequestContext& context,
                const Open& open, const std::function<void(Tx&)>& work) {
-  const auto report = [&](const Failure& failure) {
-    if (failure.rls) probe_.rls_errors.Increment();
-    if (failure.error.code == Errc::unavailable) probe_.outages.Increment();
-    if (failure.error.code == Errc::timeout && !stop.stop_requested()) probe_.timeouts.Increment();
+  const auto report = [&](const DatabaseFailure& failure) {
+    if (failure.rls) metrics_.rls_errors.Increment();
+    if (failure.error.code == Errc::unavailable) metrics_.outages.Increment();
+    if (failure.error.code == Errc::timeout && !stop.stop_requested()) metrics_.timeouts.Increment();
     throw_failure(failure.error);
   };
   for (bool again = true;; again = false) {
     if (stop.stop_requested()) fail(Errc::cancelled, "database: the caller has left");
     if (context.deadline.passed()) {
-      report(Failure{Error{Errc::timeout, "database: no thread was free in time"}});
+      report(DatabaseFailure{Error{Errc::timeout, "database: no thread was free in time"}});
     }
     std::optional<Lease> lease;
     try {
       lease.emplace(*this, context.deadline);
     } catch (const memseal::Failure& failed) {
-      report(Failure{failed.error()});
+      report(DatabaseFailure{failed.error()});
     }
     std::optional<Tx> tx;
     try {
@@ -197,22 +192,22 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
       lease->keep();
       return;
     } catch (const std::exception& thrown) {
-      const Failure failure = failure_of(thrown);
+      const DatabaseFailure failure = failure_of(thrown);
       if (!tx && again && lease->reused() && failure.connection_lost) {
-        forget_idle();
+        drop_idle();
         continue;
       }
-      if (tx && !failure.connection_in_doubt && tx->rolled_back()) lease->keep();
+      if (tx && !failure.connection_in_doubt && tx->try_roll_back()) lease->keep();
       report(failure);
     }
   }
 }
 
-void Pool::forget_idle() {
+void Pool::drop_idle() {
   std::vector<std::unique_ptr<Connection>> dropped;
   std::lock_guard lock(state_->mutex);
   dropped.swap(state_->idle);
-  probe_.connections.Decrement(static_cast<double>(dropped.size()));
+  metrics_.connections.Decrement(static_cast<double>(dropped.size()));
 }
 
 void Pool::run_tenant(const std::stop_token& stop, const runtime::RequestContext& context,

@@ -1,5 +1,5 @@
 #pragma once
-#include "adapters/postgres/probe.hpp"
+#include "adapters/postgres/metrics.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "runtime/context.hpp"
 
@@ -34,13 +34,13 @@ struct PoolOptions {
 /// that use it have ended, and before what their work refers to (keyring, probe).
 class Pool {
  public:
-  Pool(PoolOptions options, Probe& probe);
+  Pool(PoolOptions options, PostgresMetrics& metrics);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   const PoolOptions& options() const noexcept { return options_; }
-  Probe& probe() noexcept { return probe_; }
+  PostgresMetrics& metrics() noexcept { return metrics_; }
 
   // For the adapters (src/postgres/run.hpp).
 
@@ -67,10 +67,10 @@ class Pool {
   template <class Tx, class Open>
   void run(const std::stop_token& stop, const runtime::RequestContext& context, const Open& open,
            const std::function<void(Tx&)>& work);
-  void forget_idle();
+  void drop_idle();
 
   PoolOptions options_;
-  Probe& probe_;
+  PostgresMetrics& metrics_;
   std::unique_ptr<State> state_;
   asio::thread_pool threads_;
 };

@@ -2,7 +2,7 @@
 
 #include "adapters/postgres/internal/connection.hpp"
 #include "adapters/postgres/internal/errors.hpp"
-#include "adapters/postgres/internal/facts.hpp"
+#include "adapters/postgres/internal/fingerprint.hpp"
 #include "adapters/postgres/internal/run.hpp"
 
 #include <charconv>
@@ -24,7 +24,7 @@ Settings settings_of(const pqxx::result& rows) {
   return recorded;
 }
 
-Result<void> judge(const Settings& recorded, const SchemaFacts& facts) {
+Result<void> judge(const Settings& recorded, const DeploymentFingerprint& ours) {
   int version = 0;
   if (const auto found = recorded.find(setting::schema_version); found != recorded.end()) {
     const auto& text = found->second;
@@ -34,7 +34,7 @@ Result<void> judge(const Settings& recorded, const SchemaFacts& facts) {
     return not_migrated("the database is at schema version " + std::to_string(version) + ", " +
                         std::to_string(schema_version_min) + " is needed");
   }
-  return compare_facts(recorded, facts_of(facts.dimension, facts.model, facts.key_check));
+  return compare_fingerprints(recorded, fingerprint_of(ours.dimension, ours.model, ours.key_check));
 }
 
 // Schema app may be missing, or closed to this user.
@@ -45,7 +45,7 @@ bool means_not_migrated(std::string_view sqlstate) {
 }  // namespace
 
 asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext context,
-                                           SchemaFacts facts) {
+                                           DeploymentFingerprint ours) {
   struct Read {
     Settings settings;
     bool missing = false;
@@ -66,25 +66,24 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
     throw;
   }
   if (read.missing) co_return not_migrated("the database has no schema of memseal");
-  co_return judge(read.settings, facts);
+  co_return judge(read.settings, ours);
 }
 
 namespace {
 
 // At start an operator reads this: libpq names host, port and cause, and never the password.
-Error cannot_reach(std::string_view said) {
-  const auto line = said.substr(0, said.find('\n'));
-  return {Errc::unavailable, "cannot reach the database: " + std::string(line) +
+Error cannot_reach(std::string_view message) {
+  return {Errc::unavailable, "cannot reach the database: " + first_line(message) +
                                  "; check postgres.dsn and that the server runs"};
 }
 
 }  // namespace
 
-Result<void> check_schema(const std::string& dsn, const SchemaFacts& facts) {
+Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& ours) {
   try {
     auto session = open_connection(dsn);
     pqxx::read_transaction tx(session);
-    auto judged = judge(settings_of(tx.exec(read_settings)), facts);
+    auto judged = judge(settings_of(tx.exec(read_settings)), ours);
     if (judged) refuse_unbound_role(tx);
     return judged;
   } catch (const memseal::Failure& unbound) {

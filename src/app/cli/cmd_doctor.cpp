@@ -159,7 +159,7 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
         {"database", false, "postgres.dsn is not set", "set " + env_name("postgres.dsn")});
   } else if (keyring && embedder) {
     const auto fits =
-        postgres::check_schema(config.postgres.dsn, schema_facts(*keyring, **embedder));
+        postgres::check_schema(config.postgres.dsn, deployment_fingerprint(*keyring, **embedder));
     if (fits)
       findings.push_back({"database", true, "reachable, migrated, fits keys and model", ""});
     else

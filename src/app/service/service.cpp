@@ -30,7 +30,7 @@ struct Service::Impl : ServiceParts {
 
 // Asks the database now and then, so that /ready needs no I/O.
 asio::awaitable<void> Service::Impl::watch_database() {
-  const auto facts = schema_facts(*keyring, *embedder);
+  const auto facts = deployment_fingerprint(*keyring, *embedder);
   for (;;) {
     co_await runtime::pause_for(std::chrono::seconds(2));
     bool sound = false;

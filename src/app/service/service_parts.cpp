@@ -73,11 +73,11 @@ Result<void> ServiceParts::connect() {
   if (config.postgres.dsn.empty()) return not_set("postgres.dsn", "");
   if (config.kafka.brokers.empty())
     return not_set("kafka.brokers", "; `memseal dev` brings a broker of its own");
-  if (auto fits = postgres::check_schema(config.postgres.dsn, schema_facts(*keyring, *embedder));
+  if (auto fits = postgres::check_schema(config.postgres.dsn, deployment_fingerprint(*keyring, *embedder));
       !fits)
     return fits.error();
   database_seen = true;
-  pool = std::make_unique<postgres::Pool>(pool_options(config), pg_probe);
+  pool = std::make_unique<postgres::Pool>(pool_options(config), postgres_metrics);
   key_store = std::make_unique<postgres::PgKeyStore>(*pool);
   keys = std::make_unique<lifecycle::CachedTenantKeys>(*key_store, *keyring, key_metrics);
   store = std::make_unique<postgres::PgChunkStore>(*pool);

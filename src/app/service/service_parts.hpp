@@ -47,7 +47,7 @@ struct ServiceParts {
   rerank::RerankMetrics rerank_metrics{metrics};
   http::Probe http_probe{metrics};
   ingest::IngestMetrics ingest_metrics{metrics};
-  postgres::Probe pg_probe{metrics};
+  postgres::PostgresMetrics postgres_metrics{metrics};
   lifecycle::KeyMetrics key_metrics{metrics};
   rerank::Flags flags;
   std::atomic<bool> database_seen{false};  ///< what the readiness watch last saw

@@ -178,7 +178,7 @@ Result<std::unique_ptr<model::GpuReranker>> make_reranker(
   return model::open_reranker(*directory, models, options);
 }
 
-postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
+postgres::DeploymentFingerprint deployment_fingerprint(const crypto::Keyring& keyring,
                                    const ports::Embedder& embedder) {
   return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check()};
 }

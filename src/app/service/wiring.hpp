@@ -79,7 +79,7 @@ Result<std::unique_ptr<model::GpuReranker>> make_reranker(
 /// What computes it, and what keeps it off a GPU that is there.
 std::string describe(const model::ModelInfo& info, const std::string& why_cpu);
 /// What the database must agree with.
-postgres::SchemaFacts schema_facts(const crypto::Keyring& keyring,
+postgres::DeploymentFingerprint deployment_fingerprint(const crypto::Keyring& keyring,
                                    const ports::Embedder& embedder);
 
 }  // namespace memseal::app

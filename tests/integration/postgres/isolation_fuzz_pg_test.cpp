@@ -362,7 +362,7 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
     EXPECT_EQ(await(operations.find(context_, owners[who], events[whose])).has_value(),
               who == whose);
   }
-  EXPECT_EQ(probe_.rls_errors.Value(), 0);
+  EXPECT_EQ(counts_.rls_errors.Value(), 0);
 }
 
 }  // namespace

@@ -240,13 +240,13 @@ class Facts : public Migrate {
     options.key_check = KeyCheck{key};
     return options;
   }
-  std::optional<Errc> check(postgres::SchemaFacts facts) {
+  std::optional<Errc> check(postgres::DeploymentFingerprint facts) {
     runtime::Metrics metrics;
-    postgres::Probe probe(metrics);
+    postgres::PostgresMetrics counts(metrics);
     postgres::PoolOptions options;
     options.dsn = database_->app_dsn();
     options.connections = 1;
-    postgres::Pool pool(std::move(options), probe);
+    postgres::Pool pool(std::move(options), counts);
     const auto by_dsn = postgres::check_schema(database_->app_dsn(), facts);
     const auto by_pool = await(postgres::check_schema(pool, {}, facts));
     EXPECT_EQ(by_pool.has_error(), by_dsn.has_error());

@@ -66,7 +66,7 @@ TEST_F(Pools, RefusesARoleThatRowLevelSecurityDoesNotBind) {
     postgres::PoolOptions options;
     options.dsn = dsn;
     options.connections = 1;
-    postgres::Pool pool(options, probe_);
+    postgres::Pool pool(options, counts_);
     try {
       await(nearest(pool, within(10s)));
       FAIL() << who;
@@ -115,11 +115,11 @@ TEST_F(Pools, TouchesNoOtherTenantEvenWhereRowLevelSecurityIsOff) {
 
 TEST_F(Pools, ConnectOnFirstUseAndKeepTheConnection) {
   const auto pool = make_pool(3);
-  EXPECT_EQ(probe_.reconnects.Value(), 0);
+  EXPECT_EQ(counts_.connects.Value(), 0);
   for (int call = 0; call < 5; ++call) (void)await(nearest(*pool, context_));
-  EXPECT_EQ(probe_.reconnects.Value(), 1);
-  EXPECT_EQ(probe_.connections.Value(), 1);
-  EXPECT_EQ(probe_.in_flight.Value(), 0);
+  EXPECT_EQ(counts_.connects.Value(), 1);
+  EXPECT_EQ(counts_.connections.Value(), 1);
+  EXPECT_EQ(counts_.in_flight.Value(), 0);
 }
 
 TEST_F(Pools, AreAppUserAndNobodyElse) {
@@ -145,8 +145,8 @@ TEST_F(Pools, SurviveARestartBetweenTwoCalls) {
   (void)await(nearest(*pool, context_));
   kill_backends();
   EXPECT_EQ(outage_of(nearest(*pool, context_)), std::nullopt);
-  EXPECT_EQ(probe_.reconnects.Value(), 2);
-  EXPECT_EQ(probe_.connections.Value(), 1);
+  EXPECT_EQ(counts_.connects.Value(), 2);
+  EXPECT_EQ(counts_.connections.Value(), 1);
 }
 
 TEST_F(Pools, AConnectionKilledInMidTransactionIsAnOutageAndKeepsNothing) {
@@ -174,7 +174,7 @@ TEST_F(Pools, AConnectionKilledInMidTransactionIsAnOutageAndKeepsNothing) {
   killer.join();
   EXPECT_EQ(database_->super("SELECT count(*) FROM app.ingest_events WHERE user_hash = '" +
                              owner_->hash().to_hex() + "'"), "0");
-  EXPECT_EQ(probe_.outages.Value(), 1);
+  EXPECT_EQ(counts_.outages.Value(), 1);
   const auto again = await(store.store(context_, *owner_, writes));
   EXPECT_EQ(again, std::vector{ports::Stored::applied});
 }
@@ -189,7 +189,7 @@ TEST_F(Pools, AnswerTimeoutAtTheDeadlineAndGiveTheThreadBack) {
     EXPECT_EQ(outage_of(nearest(*pool, within(300ms))), Errc::timeout);
   }
   EXPECT_EQ(outage_of(nearest(*pool, within(5s))), std::nullopt);
-  EXPECT_EQ(probe_.timeouts.Value(), 2);
+  EXPECT_EQ(counts_.timeouts.Value(), 2);
 }
 
 TEST_F(Pools, CutOffACallThatHoldsItsThreadLongAfterItsDeadline) {
@@ -205,7 +205,7 @@ TEST_F(Pools, CutOffACallThatHoldsItsThreadLongAfterItsDeadline) {
   EXPECT_EQ(outage_of(nearest(*pool, within(200ms))), Errc::timeout);
   std::this_thread::sleep_for(1'200ms);
   EXPECT_EQ(outage_of(nearest(*pool, within(10s))), std::nullopt);
-  EXPECT_EQ(probe_.reconnects.Value(), 2);
+  EXPECT_EQ(counts_.connects.Value(), 2);
 }
 
 TEST_F(Pools, ACommitWhoseAnswerWasLostIsSettledByTheLedger) {
@@ -249,7 +249,7 @@ TEST_F(Pools, RefuseWhatWouldWaitTooLong) {
       calls.push_back(asio::co_spawn(loop, nearest(*pool, within(20s)), asio::use_future));
     }
     loop.run_for(200ms);
-    EXPECT_EQ(probe_.refused.Value(), 2);
+    EXPECT_EQ(counts_.refused.Value(), 2);
   }
   loop.run();
   int refused = 0;
@@ -262,7 +262,7 @@ TEST_F(Pools, RefuseWhatWouldWaitTooLong) {
     }
   }
   EXPECT_EQ(refused, 2);
-  EXPECT_EQ(probe_.in_flight.Value(), 0);
+  EXPECT_EQ(counts_.in_flight.Value(), 0);
 }
 
 TEST_F(Pools, ACallerMayLeaveAtOnceWhileItsWorkRuns) {
@@ -291,14 +291,14 @@ TEST_F(Pools, SayUnavailableAtOnceWhileTheServerIsAwayAndComeBackByThemselves) {
   closed.close();
   postgres::PoolOptions options;
   options.dsn = "host=127.0.0.1 user=app_user dbname=x port=" + port;
-  postgres::Pool away(std::move(options), probe_);
+  postgres::Pool away(std::move(options), counts_);
   EXPECT_EQ(outage_of(nearest(away, context_)), Errc::unavailable);
   const auto start = runtime::Clock::now();
   for (int call = 0; call < 50; ++call) {
     EXPECT_EQ(outage_of(nearest(away, context_)), Errc::unavailable);
   }
   EXPECT_LT(runtime::Clock::now() - start, 2s);
-  EXPECT_EQ(probe_.outages.Value(), 51);
+  EXPECT_EQ(counts_.outages.Value(), 51);
 }
 
 TEST_F(Pools, AreDestroyedAtOnceWhileACallHangs) {
@@ -319,7 +319,7 @@ TEST_F(Pools, SayNotMigratedWhenTheTablesAreMissing) {
   bare.super("CREATE EXTENSION vector");
   postgres::PoolOptions options;
   options.dsn = bare.app_dsn();
-  postgres::Pool pool(std::move(options), probe_);
+  postgres::Pool pool(std::move(options), counts_);
   EXPECT_EQ(outage_of(nearest(pool, context_)), Errc::not_migrated);
 }
 
@@ -328,7 +328,7 @@ TEST_F(Pools, CountARefusalOfRowSecurity) {
   database_->super("REVOKE SELECT ON app.memory_chunks FROM app_user");
   EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::bad_config);
   database_->super("GRANT SELECT ON app.memory_chunks TO app_user");
-  EXPECT_EQ(probe_.rls_errors.Value(), 1);
+  EXPECT_EQ(counts_.rls_errors.Value(), 1);
   EXPECT_EQ(outage_of(nearest(*pool, context_)), std::nullopt);
 }
 

@@ -238,12 +238,12 @@ TEST_F(Search, RefusesAVectorOfAnotherDimension) {
   ports::QueryVector wrong{unit_vector(1, dimension + 1)};
   EXPECT_EQ(outage_of(search_->nearest(context_, owner, wrong, 24, {})), Errc::internal);
   EXPECT_EQ(nearest(owner, 1, 24).size(), 1u);
-  EXPECT_EQ(probe_.reconnects.Value(), 1) << "an answered error costs no connection";
+  EXPECT_EQ(counts_.connects.Value(), 1) << "an answered error costs no connection";
 }
 
 TEST_F(Search, ALimitOfNoneAsksNobody) {
   EXPECT_TRUE(nearest(new_tenant(), 1, 0).empty());
-  EXPECT_EQ(probe_.reconnects.Value(), 0);
+  EXPECT_EQ(counts_.connects.Value(), 0);
 }
 
 }  // namespace

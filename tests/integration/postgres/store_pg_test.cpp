@@ -193,13 +193,13 @@ TEST_F(Store, AnUploadUnderAConversationsNameLeavesTheConversation) {
 TEST_F(Store, KeepsTheChunksThatWereThereWhenIdsCollideAndCountsThem) {
   for (const int chunks : {2, 150}) {  // one and several statements' ways of inserting
     const std::string talk = "talk-" + std::to_string(chunks);
-    const auto stored = probe_.rows_stored.Value(), colliding = probe_.rows_colliding.Value();
+    const auto stored = counts_.rows_stored.Value(), colliding = counts_.rows_colliding.Value();
     const auto event = static_cast<unsigned>(chunks);
     EXPECT_EQ(store(write(event, talk, 7, chunks, "chat")), Stored::applied);
     EXPECT_EQ(store(write(event + 1, talk, 7, chunks + 1, "chat")), Stored::applied);
     EXPECT_EQ(chunks_of(talk), std::to_string(chunks + 1));
-    EXPECT_EQ(probe_.rows_colliding.Value() - colliding, chunks);
-    EXPECT_EQ(probe_.rows_stored.Value() - stored, chunks + 1);
+    EXPECT_EQ(counts_.rows_colliding.Value() - colliding, chunks);
+    EXPECT_EQ(counts_.rows_stored.Value() - stored, chunks + 1);
   }
   EXPECT_EQ(counted(), "154");
 }
@@ -331,7 +331,7 @@ TEST_F(Store, ParallelWritersOfOneTenantKeepTheCountsAndLoseNothing) {
   EXPECT_EQ(counted(), "320");
   EXPECT_EQ(look("SELECT count(*) FROM app.memory_chunks"), "320");
   EXPECT_EQ(look("SELECT sum(chunk_count) FROM app.documents"), "320");
-  EXPECT_EQ(probe_.rls_errors.Value(), 0);
+  EXPECT_EQ(counts_.rls_errors.Value(), 0);
 }
 
 }  // namespace

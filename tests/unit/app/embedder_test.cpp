@@ -63,7 +63,7 @@ TEST_F(Embedding, HappensAtTheEndpointThatIsConfiguredAndChunksAreCutHere) {
 
   const auto keyring = crypto::Keyring::from_keys(key_of('1'), key_of('2'), key_of('3'));
   ASSERT_TRUE(keyring) << keyring.error().message;
-  const auto facts = schema_facts(*keyring, **chosen);  // What a mismatch is refused by.
+  const auto facts = deployment_fingerprint(*keyring, **chosen);  // What a mismatch is refused by.
   EXPECT_EQ(facts.dimension, 3u);
   EXPECT_EQ(facts.model, "elsewhere");
 }

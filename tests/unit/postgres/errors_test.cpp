@@ -1,6 +1,6 @@
 #include "adapters/postgres/internal/errors.hpp"
 
-#include "adapters/postgres/internal/facts.hpp"
+#include "adapters/postgres/internal/fingerprint.hpp"
 
 #include <gtest/gtest.h>
 #include <pqxx/pqxx>
@@ -43,17 +43,17 @@ TEST(FailureOf, NeverRepeatsTheServersText) {
 }
 
 TEST(CompareFacts, ForgivesWhatOneSideDoesNotKnow) {
-  EXPECT_TRUE(compare_facts({}, facts_of(384, "m", KeyCheck{})));
-  EXPECT_TRUE(compare_facts(facts_of(384, "m", KeyCheck{}), facts_of(384, "", {})));
+  EXPECT_TRUE(compare_fingerprints({}, fingerprint_of(384, "m", KeyCheck{})));
+  EXPECT_TRUE(compare_fingerprints(fingerprint_of(384, "m", KeyCheck{}), fingerprint_of(384, "", {})));
 }
 
 TEST(CompareFacts, NamesWhatDiffers) {
-  const auto recorded = facts_of(384, "m", KeyCheck{1});
-  EXPECT_EQ(compare_facts(recorded, facts_of(768, "m", KeyCheck{1})).error().code,
+  const auto recorded = fingerprint_of(384, "m", KeyCheck{1});
+  EXPECT_EQ(compare_fingerprints(recorded, fingerprint_of(768, "m", KeyCheck{1})).error().code,
             Errc::dimension_mismatch);
-  EXPECT_EQ(compare_facts(recorded, facts_of(384, "n", KeyCheck{1})).error().code,
+  EXPECT_EQ(compare_fingerprints(recorded, fingerprint_of(384, "n", KeyCheck{1})).error().code,
             Errc::dimension_mismatch);
-  const auto key = compare_facts(recorded, facts_of(384, "m", KeyCheck{2}));
+  const auto key = compare_fingerprints(recorded, fingerprint_of(384, "m", KeyCheck{2}));
   EXPECT_EQ(key.error().code, Errc::key_invalid);
   EXPECT_NE(
       key.error().message.find("the tenant key is not the one this database was written with"),

@@ -4,9 +4,10 @@
 #include "base/ids.hpp"
 #include "base/secret.hpp"
 
+#include <pqxx/pqxx>
+
 #include <cstddef>
 #include <cstdint>
-
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,11 @@ using Oid = std::uint32_t;
 /// Object ids of built-in element types: fixed since PostgreSQL exists (pg_type.dat).
 namespace oid {
 inline constexpr Oid bytea = 17, int8 = 20, int4 = 23, text = 25, uuid = 2950;
+}
+
+/// A binary parameter over bytes that outlive the call.
+inline pqxx::bytes_view binary(std::span<const std::byte> bytes) {
+  return {bytes.data(), bytes.size()};
 }
 
 /// IEEE 754 binary16, round to nearest even; overflow becomes infinity.

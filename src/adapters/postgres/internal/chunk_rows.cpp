@@ -1,6 +1,5 @@
 #include "adapters/postgres/internal/chunk_rows.hpp"
 
-#include "adapters/postgres/internal/tenant_rows.hpp"
 #include "base/limits.hpp"
 
 #include <algorithm>
@@ -103,7 +102,7 @@ struct Columns {
                                   binary(tags.bytes()),
                                   binary(model.bytes())};
     std::optional<pqxx::result> inserted;
-    if (id.size() > few_rows) inserted = tx.exec_unless_taken(insert_new, parameters);
+    if (id.size() > few_rows) inserted = tx.exec_unless_duplicate(insert_new, parameters);
     if (!inserted) inserted = tx.exec(insert_untaken, parameters);
     return static_cast<std::size_t>(inserted->affected_rows());
   }

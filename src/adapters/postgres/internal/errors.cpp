@@ -17,8 +17,8 @@ Error named(Errc code, std::string_view what, std::string_view sqlstate) {
   return Error{code, std::move(message)};
 }
 
-Failure lost() {
-  Failure failure{named(Errc::unavailable, "the connection was lost", {})};
+DatabaseFailure lost() {
+  DatabaseFailure failure{named(Errc::unavailable, "the connection was lost", {})};
   failure.connection_lost = true;
   return failure;
 }
@@ -30,9 +30,13 @@ std::string sqlstate_of(const pqxx::sql_error& thrown) {
   return thrown.sqlstate();
 }
 
-Failure failure_of(std::string_view state) {
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
+DatabaseFailure failure_of(std::string_view state) {
   if (state.empty()) return lost();
-  Failure failure;
+  DatabaseFailure failure;
   failure.connection_in_doubt = false;
   const auto in_class = [&](std::string_view two) { return state.substr(0, 2) == two; };
   if (state == "57014") {
@@ -63,18 +67,18 @@ Failure failure_of(std::string_view state) {
   return failure;
 }
 
-Failure failure_of(const std::exception& thrown) {
+DatabaseFailure failure_of(const std::exception& thrown) {
   if (dynamic_cast<const pqxx::broken_connection*>(&thrown)) return lost();
   if (dynamic_cast<const pqxx::in_doubt_error*>(&thrown)) return lost();
   if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&thrown)) {
     return failure_of(sqlstate_of(*sql));
   }
   if (const auto* ours = dynamic_cast<const memseal::Failure*>(&thrown)) {
-    Failure failure{ours->error()};
+    DatabaseFailure failure{ours->error()};
     failure.connection_in_doubt = false;
     return failure;
   }
-  return Failure{named(Errc::internal, "the client library failed", {})};
+  return DatabaseFailure{named(Errc::internal, "the client library failed", {})};
 }
 
 }  // namespace memseal::postgres

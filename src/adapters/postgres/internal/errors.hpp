@@ -10,7 +10,7 @@
 namespace memseal::postgres {
 
 /// What the caller must do with the connection after a failure.
-struct Failure {
+struct DatabaseFailure {
   Error error;
   bool connection_in_doubt = true;   ///< false: the server answered, ROLLBACK is enough
   bool connection_lost = false;      ///< the statement may not have arrived at all
@@ -20,11 +20,14 @@ struct Failure {
 /// The SQLSTATE of an error. libpqxx 7.10 leaves it empty for one, and that one is ours: 42501.
 std::string sqlstate_of(const pqxx::sql_error& thrown);
 
+/// First line of a server's or libpq's message.
+std::string first_line(std::string_view text);
+
 /// Meaning of a five-character SQLSTATE; empty stands for a lost connection.
-Failure failure_of(std::string_view sqlstate);
+DatabaseFailure failure_of(std::string_view sqlstate);
 
 /// Meaning of what libpqxx threw. Messages name the SQLSTATE and never repeat the server's text:
 /// it may quote values.
-Failure failure_of(const std::exception& thrown);
+DatabaseFailure failure_of(const std::exception& thrown);
 
 }  // namespace memseal::postgres

@@ -143,9 +143,9 @@ std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Doc
   return entered;
 }
 
-class Segment {
+class WriteRun {
  public:
-  Segment(TenantTx& tx, std::span<const EventWrite> writes, std::span<Stored> answers,
+  WriteRun(TenantTx& tx, std::span<const EventWrite> writes, std::span<Stored> answers,
           StoreResult& result)
       : tx_(tx), writes_(writes), answers_(answers), result_(result) {}
 
@@ -201,36 +201,36 @@ class Segment {
 
 /// Cuts the writes where a document would be entered twice in one statement, unless both append.
 /// An event that is given twice counts once.
-std::vector<Indices> segments_of(std::span<const EventWrite> writes) {
-  std::vector<Indices> segments;
+std::vector<Indices> write_runs_of(std::span<const EventWrite> writes) {
+  std::vector<Indices> runs;
   std::set<Uuid> seen;
   std::map<std::string_view, bool> documents_here;  // whether its writes append
   for (std::size_t at = 0; at < writes.size(); ++at) {
     const auto& write = writes[at];
     if (!seen.insert(write.event_id).second) continue;
     const auto [entry, is_new] = documents_here.try_emplace(write.doc_id, appends(write));
-    if (segments.empty() || (!is_new && !(entry->second && appends(write)))) {
-      segments.emplace_back();
+    if (runs.empty() || (!is_new && !(entry->second && appends(write)))) {
+      runs.emplace_back();
       documents_here.clear();
       documents_here.emplace(write.doc_id, appends(write));
     }
-    segments.back().push_back(at);
+    runs.back().push_back(at);
   }
-  return segments;
+  return runs;
 }
 
 }  // namespace
 
 StoreResult store_events(TenantTx& tx, const std::vector<EventWrite>& writes) {
   StoreResult result;
-  if (!hold_tenant(tx)) {
+  if (!lock_tenant_row(tx)) {
     result.answers.assign(writes.size(), Stored::erased);
     return result;
   }
   result.answers.assign(writes.size(), Stored::duplicate);
-  Segment segment(tx, writes, result.answers, result);
+  WriteRun run(tx, writes, result.answers, result);
   std::int64_t change = 0;
-  for (const auto& candidates : segments_of(writes)) change += segment.store(candidates);
+  for (const auto& candidates : write_runs_of(writes)) change += run.store(candidates);
   const auto seals = seals_in(writes);
   if (change != 0 || seals != 0) tx.exec(count_chunks, pqxx::params{change, seals});
   return result;

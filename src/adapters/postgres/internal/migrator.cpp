@@ -48,11 +48,6 @@ void refuse_findings(const std::string& name, const std::vector<LintFinding>& fi
 
 }  // namespace
 
-std::string first_line(std::string text) {
-  text.erase(std::min(text.find('\n'), text.size()));
-  return text;
-}
-
 Migrator::Migrator(const MigrateOptions& options)
     : options_(options),
       files_(value_or_refuse(read_migrations(options.directory))),
@@ -130,9 +125,9 @@ void Migrator::check_target() const {
   }
 }
 
-void Migrator::check_facts() {
+void Migrator::check_fingerprint() {
   pqxx::work tx(session_);
-  value_or_refuse(compare_facts(settings(tx), facts()));
+  value_or_refuse(compare_fingerprints(settings(tx), fingerprint()));
 }
 
 std::vector<const MigrationFile*> Migrator::pending() const {
@@ -144,7 +139,7 @@ std::vector<const MigrationFile*> Migrator::pending() const {
   return files;
 }
 
-std::vector<const MigrationFile*> Migrator::removable() const {
+std::vector<const MigrationFile*> Migrator::revertible() const {
   std::vector<const MigrationFile*> files;
   for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
     if (file->version > options_.to.value_or(0) && applied_.contains(file->version)) {
@@ -164,7 +159,7 @@ void Migrator::apply(const MigrationFile& file) {
   });
 }
 
-void Migrator::take_back(const MigrationFile& file) {
+void Migrator::revert(const MigrationFile& file) {
   in_transaction(file.name + ".down.sql", [&](pqxx::work& tx) {
     tx.exec(rendered(file.down));
     tx.exec("DELETE FROM memseal.app_migrations WHERE version = $1", pqxx::params{file.version});
@@ -172,7 +167,7 @@ void Migrator::take_back(const MigrationFile& file) {
   });
 }
 
-void Migrator::record_facts() {
+void Migrator::record_fingerprint() {
   if (applied_.empty()) return;
   in_transaction("settings", [&](pqxx::work& tx) { record(tx, applied_.rbegin()->first); });
 }
@@ -251,7 +246,7 @@ void Migrator::prepare_vector() {
 void Migrator::record(pqxx::transaction_base& tx, int version) const {
   if (!has(tx, "app.settings")) return;
   record_version(tx, version);
-  for (const auto& [key, value] : facts()) {
+  for (const auto& [key, value] : fingerprint()) {
     tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             pqxx::params{key, value});
   }

@@ -1,5 +1,5 @@
 #pragma once
-#include "adapters/postgres/internal/facts.hpp"
+#include "adapters/postgres/internal/fingerprint.hpp"
 #include "adapters/postgres/internal/migration_files.hpp"
 #include "adapters/postgres/migrate.hpp"
 
@@ -16,9 +16,6 @@ namespace memseal::postgres {
 [[noreturn]] inline void refuse(Errc code, std::string message) {
   throw_failure({code, std::move(message)});
 }
-
-/// First line of a server's message.
-std::string first_line(std::string text);
 
 /// One command on one connection. Its methods throw memseal::Failure and what libpqxx throws.
 class Migrator {
@@ -39,16 +36,16 @@ class Migrator {
   /// `options.to` must be a version there is.
   void check_target() const;
   /// What the deployment brings must be what the database recorded.
-  void check_facts();
+  void check_fingerprint();
 
   std::vector<const MigrationFile*> pending() const;     ///< in their order
-  std::vector<const MigrationFile*> removable() const;   ///< newest first
+  std::vector<const MigrationFile*> revertible() const;   ///< newest first
 
   /// Each in a transaction of its own.
   void apply(const MigrationFile& file);
-  void take_back(const MigrationFile& file);
+  void revert(const MigrationFile& file);
   /// Facts that became known after the first `up`.
-  void record_facts();
+  void record_fingerprint();
   void set_password();
 
   MigrationLine line(const MigrationFile& file) const;
@@ -62,8 +59,8 @@ class Migrator {
   };
 
   const MigrationFile* find(int version) const;
-  Settings facts() const {
-    return facts_of(options_.dimension, options_.model, options_.key_check);
+  Settings fingerprint() const {
+    return fingerprint_of(options_.dimension, options_.model, options_.key_check);
   }
   std::string rendered(std::string sql) const;
   void prepare_vector();

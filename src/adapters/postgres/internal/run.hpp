@@ -20,13 +20,13 @@ namespace memseal::postgres {
 /// Result of work that has none.
 struct Done {};
 
-/// A place in the pool's queue: taken when made, given back once.
-class Place {
+/// A slot in the pool's queue: taken when made, given back once.
+class QueueSlot {
  public:
-  explicit Place(Pool& pool) : pool_(&pool) { pool.enter(); }
-  ~Place() { release(); }
-  Place(Place&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
-  Place& operator=(Place&&) = delete;
+  explicit QueueSlot(Pool& pool) : pool_(&pool) { pool.enter(); }
+  ~QueueSlot() { release(); }
+  QueueSlot(QueueSlot&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+  QueueSlot& operator=(QueueSlot&&) = delete;
   void release() noexcept {
     if (pool_) std::exchange(pool_, nullptr)->leave();
   }
@@ -45,15 +45,15 @@ namespace detail {
 
 // Never throws from the pool, so that a race against the deadline sees every end as an end.
 template <class R, class Run>
-auto job_of(Place place, Run run) {
-  return [place = std::move(place), run = std::move(run)](std::stop_token stop) mutable {
+auto job_of(QueueSlot slot, Run run) {
+  return [slot = std::move(slot), run = std::move(run)](std::stop_token stop) mutable {
     Outcome<R> outcome;
     try {
       outcome.value.emplace(run(stop));
     } catch (...) {
       outcome.failure = std::current_exception();
     }
-    place.release();
+    slot.release();
     return outcome;
   };
 }
@@ -73,7 +73,7 @@ asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) 
       if (std::get<0>(std::get<1>(first)) == asio::error::operation_aborted) {
         throw boost::system::system_error(asio::error::operation_aborted);
       }
-      pool.probe().timeouts.Increment();
+      pool.metrics().timeouts.Increment();
       throw Outage(Error{Errc::timeout, "database: no answer within the deadline"});
     }
     outcome = std::get<0>(std::move(first));
@@ -85,7 +85,7 @@ asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) 
 }  // namespace detail
 
 /// Awaits `work(TenantTx&)` in one committed transaction of `owner`. `work` owns what it touches,
-/// or refers to what outlives the Pool: the waiter may leave before it ends. Throws Failure.
+/// or refers to what outlives the Pool: the waiter may leave before it ends. Throws DatabaseFailure.
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work&, TenantTx&>> in_tenant(Pool& pool,
                                                                   runtime::RequestContext context,
@@ -97,7 +97,7 @@ asio::awaitable<std::invoke_result_t<Work&, TenantTx&>> in_tenant(Pool& pool,
     pool.run_tenant(stop, context, owner, [&](TenantTx& tx) { value.emplace(work(tx)); });
     return std::move(*value);
   };
-  auto job = detail::job_of<R>(Place(pool), std::move(run));
+  auto job = detail::job_of<R>(QueueSlot(pool), std::move(run));
   co_return co_await detail::finish<R>(pool, context, std::move(job));
 }
 
@@ -112,7 +112,7 @@ asio::awaitable<std::invoke_result_t<Work&, SystemTx&>> in_system(Pool& pool,
     pool.run_system(stop, context, [&](SystemTx& tx) { value.emplace(work(tx)); });
     return std::move(*value);
   };
-  auto job = detail::job_of<R>(Place(pool), std::move(run));
+  auto job = detail::job_of<R>(QueueSlot(pool), std::move(run));
   co_return co_await detail::finish<R>(pool, context, std::move(job));
 }
 

@@ -15,7 +15,7 @@ constexpr Statement make{"tenant_make",
 
 }  // namespace
 
-bool hold_tenant(TenantTx& tx) {
+bool lock_tenant_row(TenantTx& tx) {
   auto found = tx.exec(hold);
   if (found.empty()) {
     tx.exec(make, pqxx::params{tx.user_hash()});

@@ -52,7 +52,7 @@ pqxx::result TenantTx::exec(const Statement& statement, const pqxx::params& para
   return result;
 }
 
-std::optional<pqxx::result> TenantTx::exec_unless_taken(const Statement& statement,
+std::optional<pqxx::result> TenantTx::exec_unless_duplicate(const Statement& statement,
                                                         const pqxx::params& parameters) {
   const auto prepared = connection_.prepared(statement);  // outlives the savepoint
   if (deadline_.passed()) too_late();
@@ -75,7 +75,7 @@ void TenantTx::commit() {
   work_.exec("COMMIT");
 }
 
-bool TenantTx::rolled_back() noexcept { return roll_back(work_); }
+bool TenantTx::try_roll_back() noexcept { return roll_back(work_); }
 
 SystemTx::SystemTx(Connection& connection, const runtime::RequestContext& context,
                    std::chrono::milliseconds call_max)
@@ -85,6 +85,6 @@ SystemTx::SystemTx(Connection& connection, const runtime::RequestContext& contex
 
 void SystemTx::commit() { work_.exec("COMMIT"); }
 
-bool SystemTx::rolled_back() noexcept { return roll_back(work_); }
+bool SystemTx::try_roll_back() noexcept { return roll_back(work_); }
 
 }  // namespace memseal::postgres

@@ -25,7 +25,7 @@ class TenantTx {
   /// Throws what libpqxx throws, and Outage{timeout} once the deadline has passed.
   pqxx::result exec(const Statement& statement, const pqxx::params& parameters = {});
   /// As exec(), but a row whose key is there already undoes this statement alone: nullopt.
-  std::optional<pqxx::result> exec_unless_taken(const Statement& statement,
+  std::optional<pqxx::result> exec_unless_duplicate(const Statement& statement,
                                                 const pqxx::params& parameters);
   /// Element type of a halfvec[] parameter.
   Oid halfvec_oid() const noexcept { return connection_.halfvec_oid(); }
@@ -35,7 +35,7 @@ class TenantTx {
  private:
   friend class Pool;
   void commit();
-  bool rolled_back() noexcept;            // false: the connection is good for nothing
+  bool try_roll_back() noexcept;            // false: the connection is good for nothing
 
   Connection& connection_;
   runtime::Deadline deadline_;
@@ -54,7 +54,7 @@ class SystemTx {
  private:
   friend class Pool;
   void commit();
-  bool rolled_back() noexcept;
+  bool try_roll_back() noexcept;
 
   pqxx::nontransaction work_;
 };

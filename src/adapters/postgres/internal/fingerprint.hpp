@@ -18,10 +18,10 @@ inline constexpr const char* key_check = "tenant_key_check";
 using Settings = std::map<std::string, std::string>;
 
 /// What a deployment brings, in the form of app.settings; empty facts are left out.
-Settings facts_of(std::size_t dimension, const std::string& model,
+Settings fingerprint_of(std::size_t dimension, const std::string& model,
                   const std::optional<KeyCheck>& key_check);
 
 /// Every fact that both know must agree: dimension_mismatch or key_invalid otherwise.
-Result<void> compare_facts(const Settings& recorded, const Settings& brought);
+Result<void> compare_fingerprints(const Settings& recorded, const Settings& brought);
 
 }  // namespace memseal::postgres

@@ -1,4 +1,4 @@
-#include "adapters/postgres/probe.hpp"
+#include "adapters/postgres/metrics.hpp"
 
 namespace memseal::postgres {
 
@@ -11,13 +11,13 @@ runtime::Histogram& seconds(runtime::Metrics& metrics, const char* op) {
 
 }  // namespace
 
-Probe::Probe(runtime::Metrics& metrics)
+PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
     : rls_errors(metrics.counter("memseal_rls_errors_total",
                                  "Statements refused by row-level security; must stay 0.")),
       outages(metrics.counter("memseal_db_outages_total", "Calls that found the database away.")),
       timeouts(metrics.counter("memseal_db_timeouts_total", "Calls that ran out of time.")),
       refused(metrics.counter("memseal_db_refused_total", "Calls refused for want of room.")),
-      reconnects(metrics.counter("memseal_db_connects_total", "Connections opened.")),
+      connects(metrics.counter("memseal_db_connects_total", "Connections opened.")),
       connections(metrics.gauge("memseal_db_connections", "Connections open now.")),
       in_flight(metrics.gauge("memseal_db_in_flight", "Calls running or waiting for a thread.")),
       search_s(seconds(metrics, "search")),

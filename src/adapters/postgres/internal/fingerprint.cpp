@@ -1,18 +1,18 @@
-#include "adapters/postgres/internal/facts.hpp"
+#include "adapters/postgres/internal/fingerprint.hpp"
 
 #include "base/ids.hpp"
 
 namespace memseal::postgres {
 
-Settings facts_of(std::size_t dimension, const std::string& model,
+Settings fingerprint_of(std::size_t dimension, const std::string& model,
                   const std::optional<KeyCheck>& key_check) {
-  Settings facts{{setting::dimension, std::to_string(dimension)}};
-  if (!model.empty()) facts.emplace(setting::model, model);
-  if (key_check) facts.emplace(setting::key_check, to_hex(key_check->data(), key_check->size()));
-  return facts;
+  Settings fingerprint{{setting::dimension, std::to_string(dimension)}};
+  if (!model.empty()) fingerprint.emplace(setting::model, model);
+  if (key_check) fingerprint.emplace(setting::key_check, to_hex(key_check->data(), key_check->size()));
+  return fingerprint;
 }
 
-Result<void> compare_facts(const Settings& recorded, const Settings& brought) {
+Result<void> compare_fingerprints(const Settings& recorded, const Settings& brought) {
   for (const auto& [key, value] : brought) {
     const auto found = recorded.find(key);
     if (found == recorded.end() || found->second == value) continue;

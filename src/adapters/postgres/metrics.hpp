@@ -5,14 +5,14 @@ namespace memseal::postgres {
 
 /// What the database adapters count. Make one at start; it and its Metrics outlive the Pool.
 /// Any thread.
-struct Probe {
-  explicit Probe(runtime::Metrics& metrics);
+struct PostgresMetrics {
+  explicit PostgresMetrics(runtime::Metrics& metrics);
 
   runtime::Counter& rls_errors;          ///< memseal_rls_errors_total: SQLSTATE 42501; must stay 0
   runtime::Counter& outages;             ///< memseal_db_outages_total: calls that found it away
   runtime::Counter& timeouts;            ///< memseal_db_timeouts_total
   runtime::Counter& refused;             ///< memseal_db_refused_total: no room left to wait
-  runtime::Counter& reconnects;          ///< memseal_db_connects_total
+  runtime::Counter& connects;          ///< memseal_db_connects_total
   runtime::Gauge& connections;           ///< memseal_db_connections: open now
   runtime::Gauge& in_flight;             ///< memseal_db_in_flight: running or waiting for a thread
   runtime::Histogram& search_s;          ///< memseal_db_seconds{op="search"}: one nearest()
