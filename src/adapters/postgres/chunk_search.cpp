@@ -8,9 +8,9 @@ namespace memseal::postgres {
 
 namespace {
 
-// The sort key is an expression of the distance, so no vector index can ever answer it. Rows are
-// ranked by place and distance alone and fetched afterwards: dragging the other columns through
-// the sort doubles the time.
+// The sort key is an expression over the distance, so that PostgreSQL can never answer it from a
+// vector index. The inner select sorts only row addresses and distances, and the outer one fetches
+// the rows, because carrying the other columns through the sort doubles the time.
 #define MEMSEAL_NEAREST(filter)                                                                 \
   "SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, "          \
   "(extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, c.meta_cipher " \

@@ -4,9 +4,9 @@
 
 namespace memseal::postgres {
 
-/// Exact search of one tenant's chunks: the tenant's b-tree and a sort by cosine distance. The
-/// plan is fixed by the statement, so recall is 1.0 and no other tenant's rows are ever walked.
-/// Any executor; `pool` outlives it.
+/// Exact search of one tenant's chunks: a scan of the tenant's b-tree, sorted by cosine distance.
+/// The statement leaves the planner no other plan, so recall is 1.0 and no other tenant's rows are
+/// read. Thread: any executor. Lifetime: `pool` outlives it.
 class PgChunkSearch final : public ports::ChunkSearch {
  public:
   explicit PgChunkSearch(Pool& pool) : pool_(pool) {}

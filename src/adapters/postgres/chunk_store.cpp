@@ -38,8 +38,7 @@ asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
 
 asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext context,
                                                   crypto::Tenant owner, Uuid event_id,
-                                                  std::string kind, std::string doc_id,
-                                                  Errc code) {
+                                                  std::string kind, std::string doc_id, Errc code) {
   auto work = [event_id, kind = std::move(kind), doc_id = std::move(doc_id), code](TenantTx& tx) {
     if (lock_tenant_row(tx)) {
       tx.exec(fail_event, pqxx::params{tx.user_hash(), event_id.to_string(), kind, doc_id,

@@ -11,7 +11,8 @@ namespace memseal::postgres {
 
 namespace {
 
-// Every statement names its tenant: row-level security is the second barrier, not the only one.
+// Every statement names its tenant, so that row-level security is the second barrier, not the only
+// one.
 constexpr Statement load_keys{"keys_load",
                               "SELECT key_id, kek_epoch, wrapped, kcv, state "
                               "FROM app.tenant_keys "
@@ -19,13 +20,14 @@ constexpr Statement load_keys{"keys_load",
 constexpr Statement count_seals{
     "keys_seals",
     "SELECT seals FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR NO KEY UPDATE"};
-constexpr Statement end_key{
-    "keys_end", "UPDATE app.tenant_keys SET state = 'decrypt_only' "
-                "WHERE user_hash = (SELECT app.tenant()) AND state = 'active'"};
+constexpr Statement end_key{"keys_end",
+                            "UPDATE app.tenant_keys SET state = 'decrypt_only' "
+                            "WHERE user_hash = (SELECT app.tenant()) AND state = 'active'"};
 constexpr Statement restart_count{
     "keys_restart", "UPDATE app.tenants SET seals = 0 WHERE user_hash = (SELECT app.tenant())"};
-constexpr Statement last_key{"keys_last", "SELECT coalesce(max(key_id), 0) FROM app.tenant_keys "
-                                          "WHERE user_hash = (SELECT app.tenant())"};
+constexpr Statement last_key{"keys_last",
+                             "SELECT coalesce(max(key_id), 0) FROM app.tenant_keys "
+                             "WHERE user_hash = (SELECT app.tenant())"};
 constexpr Statement add_key{
     "keys_add",
     "INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) "
@@ -74,9 +76,7 @@ class PgKeyRows final : public ports::KeyRows {
       rows.push_back({wrapped_of(row), row[4].view() == "active"});
     return rows;
   }
-  std::uint32_t newest_id() override {
-    return tx_.exec(last_key).one_field().as<std::uint32_t>();
-  }
+  std::uint32_t newest_id() override { return tx_.exec(last_key).one_field().as<std::uint32_t>(); }
   void insert_if_absent(const crypto::WrappedKey& key) override {
     tx_.exec(add_key, pqxx::params{tx_.user_hash(), key.key_id, key.kek_epoch,
                                    binary(std::as_bytes(std::span(key.wrapped))),

@@ -5,7 +5,7 @@
 namespace memseal::postgres {
 
 /// Wrapped keys in app.tenant_keys; the tenant's tombstone and seal count in app.tenants.
-/// Any executor, any thread. `pool` outlives it.
+/// Thread: any. Lifetime: `pool` outlives it.
 class PgKeyStore final : public ports::KeyStore {
  public:
   explicit PgKeyStore(Pool& pool) : pool_(pool) {}

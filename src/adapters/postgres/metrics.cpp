@@ -5,7 +5,8 @@ namespace memseal::postgres {
 namespace {
 
 runtime::Histogram& seconds(runtime::Metrics& metrics, const char* op) {
-  return metrics.histogram("memseal_db_seconds", "Time of one database call, waiting included.",
+  return metrics.histogram("memseal_db_seconds",
+                           "Time of one database call, including the wait for a thread.",
                            runtime::latency_buckets_s(), {{"op", op}});
 }
 
@@ -13,10 +14,12 @@ runtime::Histogram& seconds(runtime::Metrics& metrics, const char* op) {
 
 PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
     : rls_errors(metrics.counter("memseal_rls_errors_total",
-                                 "Statements refused by row-level security; must stay 0.")),
-      outages(metrics.counter("memseal_db_outages_total", "Calls that found the database away.")),
-      timeouts(metrics.counter("memseal_db_timeouts_total", "Calls that ran out of time.")),
-      refused(metrics.counter("memseal_db_refused_total", "Calls refused for want of room.")),
+                                 "Statements that row-level security refused; must stay 0.")),
+      outages(metrics.counter("memseal_db_outages_total",
+                              "Calls that failed because the database was unavailable.")),
+      timeouts(metrics.counter("memseal_db_timeouts_total", "Calls that passed their deadline.")),
+      refused(metrics.counter("memseal_db_refused_total",
+                              "Calls refused because too many were waiting.")),
       connects(metrics.counter("memseal_db_connects_total", "Connections opened.")),
       connections(metrics.gauge("memseal_db_connections", "Connections open now.")),
       in_flight(metrics.gauge("memseal_db_in_flight", "Calls running or waiting for a thread.")),
@@ -24,7 +27,8 @@ PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
       store_s(seconds(metrics, "store")),
       keys_s(seconds(metrics, "keys")),
       rows_stored(metrics.counter("memseal_chunks_stored_total", "Chunks written.")),
-      rows_colliding(metrics.counter("memseal_chunk_id_collisions_total",
-                                     "Chunks of new events whose id was taken already.")) {}
+      rows_colliding(
+          metrics.counter("memseal_chunk_id_collisions_total",
+                          "Chunks of new events that were not stored because their id existed.")) {}
 
 }  // namespace memseal::postgres

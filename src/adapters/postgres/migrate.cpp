@@ -11,18 +11,18 @@ namespace memseal::postgres {
 
 namespace {
 
-/// Runs one command; every way it can end badly becomes an Error.
+/// Runs one command and turns every failure into an Error.
 template <class Command>
-auto guarded(const Command& command) -> Result<decltype(command())> {
+auto run_command(const Command& command) -> Result<decltype(command())> {
   try {
     return command();
   } catch (const memseal::Failure& refused) {
     return refused.error();
-  } catch (const pqxx::broken_connection& away) {
-    return Error{Errc::unavailable, "cannot reach the database: " + first_line(away.what())};
+  } catch (const pqxx::broken_connection& lost) {
+    return Error{Errc::unavailable, "cannot reach the database: " + first_line(lost.what())};
   } catch (const pqxx::sql_error& failed) {
-    return Error{Errc::internal, first_line(failed.what()) + " (SQLSTATE " + sqlstate_of(failed) +
-                                     ")"};
+    return Error{Errc::internal,
+                 first_line(failed.what()) + " (SQLSTATE " + sqlstate_of(failed) + ")"};
   } catch (const pqxx::failure& failed) {
     return Error{Errc::internal, first_line(failed.what())};
   }
@@ -31,7 +31,7 @@ auto guarded(const Command& command) -> Result<decltype(command())> {
 }  // namespace
 
 Result<MigrateReport> migrate_up(const MigrateOptions& options) {
-  return guarded([&] {
+  return run_command([&] {
     Migrator migrator(options);
     migrator.check_target();
     migrator.lock();
@@ -58,7 +58,7 @@ Result<MigrateReport> migrate_up(const MigrateOptions& options) {
 }
 
 Result<MigrateReport> migrate_down(const MigrateOptions& options) {
-  return guarded([&] {
+  return run_command([&] {
     Migrator migrator(options);
     migrator.check_target();
     migrator.lock();
@@ -78,7 +78,7 @@ Result<MigrateReport> migrate_down(const MigrateOptions& options) {
 }
 
 Result<MigrateReport> migrate_plan(const MigrateOptions& options) {
-  return guarded([&] {
+  return run_command([&] {
     Migrator migrator(options);
     migrator.check_target();
     migrator.load();
@@ -92,7 +92,7 @@ Result<MigrateReport> migrate_plan(const MigrateOptions& options) {
 }
 
 Result<std::vector<MigrationLine>> migrate_status(const MigrateOptions& options) {
-  return guarded([&] {
+  return run_command([&] {
     Migrator migrator(options);
     migrator.load();
     return migrator.lines();
@@ -100,7 +100,7 @@ Result<std::vector<MigrationLine>> migrate_status(const MigrateOptions& options)
 }
 
 Result<std::vector<LintFinding>> lint(const std::string& dsn) {
-  return guarded([&] {
+  return run_command([&] {
     auto session = open_connection(dsn);
     pqxx::read_transaction tx(session);
     tx.exec("SET LOCAL search_path = ''");

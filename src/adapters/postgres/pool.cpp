@@ -21,7 +21,7 @@ using runtime::Clock;
 using namespace std::chrono_literals;
 
 constexpr auto backoff_first = 100ms, backoff_max = 5'000ms;
-// How long after its deadline a call may still hold its thread before its socket is cut.
+// How long after its deadline a call may hold its thread before its socket is shut down.
 constexpr auto overdue_after = 1'000ms;
 
 [[noreturn]] void fail(Errc code, std::string message) {
@@ -45,15 +45,15 @@ struct Pool::State {
   std::chrono::milliseconds backoff = backoff_first;
   std::minstd_rand jitter{std::random_device{}()};
 
-  // A blocked read on the socket ends at once; the thread then finds its connection broken.
-  void cut(Clock::time_point overdue_before) {
+  // Ends a blocked read at once; the thread then finds its connection broken.
+  void shut_down_sockets(Clock::time_point overdue_before) {
     for (auto& job : running) {
       if (job.socket >= 0 && job.overdue_at <= overdue_before) ::shutdown(job.socket, SHUT_RDWR);
     }
   }
 };
 
-/// A connection on loan to the calling thread. Closed at the end unless `keep()` was said.
+/// A connection on loan to the calling thread. The destructor closes it unless keep() was called.
 class Pool::Lease {
  public:
   Lease(Pool& pool, const runtime::Deadline& deadline)
@@ -90,7 +90,7 @@ class Pool::Lease {
       state_.idle.pop_back();
       reused_ = true;
     } else if (Clock::now() < state_.retry_at) {
-      fail(Errc::unavailable, "database: away, waiting before the next attempt to connect");
+      fail(Errc::unavailable, "database: unavailable; the next attempt to connect is not due yet");
     }
   }
 
@@ -102,8 +102,8 @@ class Pool::Lease {
     } catch (const std::exception& thrown) {
       std::lock_guard lock(state_.mutex);
       const double spread = std::uniform_real_distribution(0.5, 1.0)(state_.jitter);
-      state_.retry_at = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                           state_.backoff * spread);
+      state_.retry_at =
+          Clock::now() + std::chrono::duration_cast<Clock::duration>(state_.backoff * spread);
       state_.backoff = std::min<std::chrono::milliseconds>(state_.backoff * 2, backoff_max);
       fail(Errc::unavailable, "database: cannot connect: " + first_line(thrown.what()));
     }
@@ -138,7 +138,7 @@ Pool::~Pool() {
   {
     std::lock_guard lock(state_->mutex);
     state_->closing = true;
-    state_->cut(Clock::time_point::max());
+    state_->shut_down_sockets(Clock::time_point::max());
   }
   threads_.join();
   metrics_.connections.Decrement(static_cast<double>(state_->idle.size()));
@@ -147,10 +147,10 @@ Pool::~Pool() {
 void Pool::enter() {
   std::lock_guard lock(state_->mutex);
   if (state_->closing) fail(Errc::shutting_down, "database: shutting down");
-  if (state_->in_flight >= options_.connections) state_->cut(Clock::now());
+  if (state_->in_flight >= options_.connections) state_->shut_down_sockets(Clock::now());
   if (state_->in_flight >= options_.connections + options_.waiting_max) {
     metrics_.refused.Increment();
-    fail(Errc::overloaded, "database: too many calls are waiting already");
+    fail(Errc::overloaded, "database: too many calls are waiting");
   }
   ++state_->in_flight;
   metrics_.in_flight.Increment();
@@ -162,19 +162,20 @@ void Pool::leave() noexcept {
   metrics_.in_flight.Decrement();
 }
 
-// `open` begins the transaction; that a connection from before a restart is dead shows there, when
-// nothing has been done yet, so it is tried once more on a fresh one.
+// `open` begins the transaction. A connection that a server restart killed fails there, before any
+// work was done, so the call is tried once more on a new connection.
 template <class Tx, class Open>
 void Pool::run(const std::stop_token& stop, const runtime::RequestContext& context,
                const Open& open, const std::function<void(Tx&)>& work) {
   const auto report = [&](const DatabaseFailure& failure) {
     if (failure.rls) metrics_.rls_errors.Increment();
     if (failure.error.code == Errc::unavailable) metrics_.outages.Increment();
-    if (failure.error.code == Errc::timeout && !stop.stop_requested()) metrics_.timeouts.Increment();
+    if (failure.error.code == Errc::timeout && !stop.stop_requested())
+      metrics_.timeouts.Increment();
     throw_failure(failure.error);
   };
-  for (bool again = true;; again = false) {
-    if (stop.stop_requested()) fail(Errc::cancelled, "database: the caller has left");
+  for (bool may_retry = true;; may_retry = false) {
+    if (stop.stop_requested()) fail(Errc::cancelled, "database: the caller stopped waiting");
     if (context.deadline.passed()) {
       report(DatabaseFailure{Error{Errc::timeout, "database: no thread was free in time"}});
     }
@@ -193,7 +194,7 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
       return;
     } catch (const std::exception& thrown) {
       const DatabaseFailure failure = failure_of(thrown);
-      if (!tx && again && lease->reused() && failure.connection_lost) {
+      if (!tx && may_retry && lease->reused() && failure.connection_lost) {
         drop_idle();
         continue;
       }

@@ -20,18 +20,19 @@ class TenantTx;
 class SystemTx;
 
 struct PoolOptions {
-  std::string dsn;                        ///< libpq: "host=… user=app_user …" or postgresql://…
-  std::size_t connections = 4;            ///< a connection is a thread
-  std::size_t waiting_max = 256;          ///< calls that may wait for a thread; more are refused
-  std::chrono::milliseconds call_max{30'000};  ///< longest a call without a deadline may run
+  std::string dsn;                ///< libpq: "host=… user=app_user …" or postgresql://…
+  std::size_t connections = 4;    ///< each has a thread of its own
+  std::size_t waiting_max = 256;  ///< calls that may wait for a thread; more fail
+  std::chrono::milliseconds call_max{30'000};  ///< limit of a call without a deadline
 };
 
-/// Threads that each may hold one connection to the database, as app_user. Connects on first use;
-/// while the database is away calls fail at once and a new attempt is made after a back-off
-/// (100 ms doubling to 5 s). A connection whose state is in doubt is closed, never reused.
+/// Database threads, each with at most one connection as app_user. Connects on first use.
+/// While the database is unavailable, calls fail at once, and the next attempt to connect waits for
+/// a back-off (100 ms doubling to 5 s). A connection whose state is in doubt is closed, not reused.
 ///
-/// Any thread. The destructor breaks what is running and joins: destroy it after the coroutines
-/// that use it have ended, and before what their work refers to (keyring, probe).
+/// Thread: any.
+/// Lifetime: the destructor breaks running calls and joins the threads. Destroy the pool after the
+/// coroutines that use it have ended, and before what their work refers to (keyring, metrics).
 class Pool {
  public:
   Pool(PoolOptions options, PostgresMetrics& metrics);
@@ -42,21 +43,21 @@ class Pool {
   const PoolOptions& options() const noexcept { return options_; }
   PostgresMetrics& metrics() noexcept { return metrics_; }
 
-  // For the adapters (src/postgres/run.hpp).
+  // For the adapters (internal/run.hpp).
 
-  /// Takes a place in the queue, or throws Outage{overloaded | shutting_down}. `leave` gives it
-  /// back.
+  /// Takes a slot in the queue, or throws Outage{overloaded | shutting_down}. leave() returns it.
   void enter();
   void leave() noexcept;
   asio::thread_pool& threads() noexcept { return threads_; }
 
-  /// Runs `work` in one transaction of `owner` on the calling thread, one of `threads()`, and
-  /// commits. Throws Outage{unavailable | timeout}, Refused{not_migrated | bad_config | internal}.
-  /// Nothing was committed then, unless the connection died in the commit itself: the ledger
-  /// decides a retry.
+  /// Runs `work` in one transaction of `owner` and commits. REQUIRES: runs on one of threads().
+  /// Throws Outage{unavailable | timeout} or Refused{not_migrated | bad_config | internal}; then
+  /// nothing was committed.
+  /// NOTE: if the connection dies during the commit, the outcome is unknown. A retry is safe,
+  /// because the ledger in the database decides whether an event was applied.
   void run_tenant(const std::stop_token& stop, const runtime::RequestContext& context,
                   const crypto::Tenant& owner, const std::function<void(TenantTx&)>& work);
-  /// The same without a tenant: only app.settings and the catalog can be read.
+  /// The same without a tenant: only app.settings and the catalog are readable.
   void run_system(const std::stop_token& stop, const runtime::RequestContext& context,
                   const std::function<void(SystemTx&)>& work);
 

@@ -14,8 +14,8 @@ namespace {
 
 constexpr const char* read_settings = "SELECT key, value FROM app.settings";
 
-Error not_migrated(const std::string& why) {
-  return Error{Errc::not_migrated, why + ": run `memseal migrate up`"};
+Error not_migrated(const std::string& cause) {
+  return Error{Errc::not_migrated, cause + ": run `memseal migrate up`"};
 }
 
 Settings settings_of(const pqxx::result& rows) {
@@ -24,7 +24,7 @@ Settings settings_of(const pqxx::result& rows) {
   return recorded;
 }
 
-Result<void> judge(const Settings& recorded, const DeploymentFingerprint& ours) {
+Result<void> check_settings(const Settings& recorded, const DeploymentFingerprint& ours) {
   int version = 0;
   if (const auto found = recorded.find(setting::schema_version); found != recorded.end()) {
     const auto& text = found->second;
@@ -37,7 +37,7 @@ Result<void> judge(const Settings& recorded, const DeploymentFingerprint& ours) 
   return compare_fingerprints(recorded, fingerprint_of(ours.dimension, ours.model, ours.key_check));
 }
 
-// Schema app may be missing, or closed to this user.
+// Schema app may be missing, or this user may have no right to it.
 bool means_not_migrated(std::string_view sqlstate) {
   return sqlstate == "42P01" || sqlstate == "3F000" || sqlstate == "42501";
 }
@@ -52,9 +52,9 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
   };
   auto work = [](SystemTx& tx) {
     Read read;
-    const auto there = tx.exec(
+    const auto readable = tx.exec(
         "SELECT coalesce(has_table_privilege(to_regclass('app.settings'), 'SELECT'), false)");
-    read.missing = !there.one_field().as<bool>();
+    read.missing = !readable.one_field().as<bool>();
     if (!read.missing) read.settings = settings_of(tx.exec(read_settings));
     return read;
   };
@@ -66,12 +66,12 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
     throw;
   }
   if (read.missing) co_return not_migrated("the database has no schema of memseal");
-  co_return judge(read.settings, ours);
+  co_return check_settings(read.settings, ours);
 }
 
 namespace {
 
-// At start an operator reads this: libpq names host, port and cause, and never the password.
+// An operator reads this at start. libpq's message names host, port and cause, never the password.
 Error cannot_reach(std::string_view message) {
   return {Errc::unavailable, "cannot reach the database: " + first_line(message) +
                                  "; check postgres.dsn and that the server runs"};
@@ -83,7 +83,7 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
   try {
     auto session = open_connection(dsn);
     pqxx::read_transaction tx(session);
-    auto judged = judge(settings_of(tx.exec(read_settings)), ours);
+    auto judged = check_settings(settings_of(tx.exec(read_settings)), ours);
     if (judged) refuse_unbound_role(tx);
     return judged;
   } catch (const memseal::Failure& unbound) {

@@ -1,5 +1,5 @@
 #pragma once
-// Whether this process fits the database it was pointed at.
+// Checks whether the configured database belongs to this deployment.
 #include "adapters/postgres/migrate.hpp"
 #include "adapters/postgres/pool.hpp"
 
@@ -9,21 +9,22 @@
 
 namespace memseal::postgres {
 
-/// The schema version this code needs; app.settings must hold it or a newer one.
+/// The oldest schema version (in app.settings) that this code works with.
 inline constexpr int schema_version_min = 1;
 
+/// What this deployment writes, and so what the database must have been written with.
 struct DeploymentFingerprint {
   std::size_t dimension = 384;
-  std::string model;                      ///< empty: not checked
+  std::string model;  ///< empty: not checked
   std::optional<KeyCheck> key_check = {};
 };
 
-/// Compares what the database recorded with what this process brings. Errors, each with its mend:
-/// not_migrated, dimension_mismatch (also for another model), key_invalid (another tenant key:
-/// every row would be invisible). Throws Outage{unavailable | timeout} when it is away.
+/// Compares the fingerprint that the database recorded with `ours`. Errors, each with its fix:
+/// not_migrated, dimension_mismatch (also for another model), key_invalid (with another tenant key
+/// every row would be invisible). Throws Outage{unavailable | timeout}.
 asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext context,
                                            DeploymentFingerprint ours);
-/// The same on a connection of its own; blocks. An absent database is Error unavailable.
+/// The same on a connection of its own; blocks. An unreachable database is Error unavailable.
 Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& ours);
 
 }  // namespace memseal::postgres

@@ -25,13 +25,14 @@ void put32(std::string& out, std::uint32_t value) {
 }
 
 #if defined(__x86_64__)
-// Bit 29 of ECX of leaf 1; clang 14 does not know the name. "avx" says that the system keeps YMM.
+// F16C is bit 29 of ECX of leaf 1; clang 14 has no name for it. "avx" implies that the system saves
+// the YMM registers.
 bool has_f16c() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
   return __builtin_cpu_supports("avx") && __get_cpuid(1, &a, &b, &c, &d) != 0 && (c >> 29 & 1) != 0;
 }
 
-// Eight at a time, rounded as half_bits() does; returns how many were done.
+// Converts eight values at a time, rounding as half_bits() does. Returns how many it converted.
 __attribute__((target("avx,f16c"))) std::size_t put_halves_f16c(char* to,
                                                                  std::span<const float> values) {
   const __m128i swap = _mm_setr_epi8(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
@@ -75,8 +76,8 @@ int hex_digit(char c) noexcept {
 
 }  // namespace
 
-// Works on the bits alone: adding a power of two of the right size lets the FPU round subnormals,
-// and integer arithmetic rounds the rest.
+// Adding a power of two of the right size lets the FPU round values that become subnormal; integer
+// arithmetic on the bits rounds the others.
 std::uint16_t half_bits(float value) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t sign = (bits >> 16) & 0x8000u;

@@ -17,7 +17,7 @@ namespace memseal::postgres {
 
 using Oid = std::uint32_t;
 
-/// Object ids of built-in element types: fixed since PostgreSQL exists (pg_type.dat).
+/// Object ids of built-in element types; they are fixed (pg_type.dat).
 namespace oid {
 inline constexpr Oid bytea = 17, int8 = 20, int4 = 23, text = 25, uuid = 2950;
 }
@@ -33,7 +33,7 @@ std::uint16_t half_bits(float value) noexcept;
 /// A halfvec as halfvec_recv() reads it: dim i16, unused i16, dim × binary16, big-endian.
 std::string halfvec(std::span<const float> values);
 
-/// One-dimensional array, built element by element and handed out as one binary parameter.
+/// Builds a one-dimensional array, element by element, as one binary parameter.
 class ArrayBuilder {
  public:
   explicit ArrayBuilder(Oid element);
@@ -61,7 +61,7 @@ class ArrayBuilder {
 
 /// A text[] in its textual form, e.g. {"a","b\"c"}.
 std::string text_array(std::span<const std::string> values);
-/// The reverse; what is no such array gives as many elements as could be read.
+/// The reverse. A malformed array gives the elements that could be read.
 std::vector<std::string> parse_text_array(std::string_view text);
 /// "\x0a0b…" as the server prints a bytea; empty for anything else.
 Bytes parse_bytea(std::string_view text);

@@ -4,8 +4,8 @@ namespace memseal::postgres {
 
 namespace {
 
-// Each branch is one mistake that has let rows pass between tenants somewhere; it yields the place.
-// `rel` is schema app and whatever hangs on it: partitions may lie in any schema.
+// Each branch finds one mistake that would let rows pass between tenants, and returns where it is.
+// `rel` is schema app with all partitions of its tables, because a partition may lie in any schema.
 constexpr const char* rules = R"sql(
 WITH RECURSIVE
 ns AS (SELECT oid FROM pg_namespace WHERE nspname = 'app'),

@@ -7,7 +7,7 @@
 
 namespace memseal::postgres {
 
-/// Runs every rule in the caller's transaction.
+/// Runs every rule inside the caller's transaction. Empty: no finding.
 std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx);
 
 }  // namespace memseal::postgres

@@ -10,15 +10,15 @@ namespace memseal::postgres {
 
 namespace {
 
-// ON CONFLICT inserts speculatively, which costs the server a fifth more a row. A batch is inserted
-// as if its ids were new, as they nearly always are, and again this way if they were not; a few
-// rows are not worth a savepoint.
+// ON CONFLICT inserts speculatively, which costs the server a fifth more time a row. So a batch is
+// first inserted without it, because its ids are nearly always new, and again with it if an id
+// existed. Up to `few_rows` use ON CONFLICT at once, because a savepoint would cost more.
 constexpr std::size_t few_rows = 64;
-// A statement's rows are copied a few times on their way: as many as stay in the caches.
+// Bytes of one statement. Its rows are copied a few times, so they should fit in the CPU caches.
 constexpr std::size_t statement_bytes = 1u << 20;
 
-// unnest stands in the select list, where it hands out row by row; in FROM it would first write
-// them all to a temporary store.
+// unnest stands in the select list because there it returns row by row. In FROM PostgreSQL would
+// first write all rows to a temporary store.
 #define MEMSEAL_INSERT_CHUNKS \
   "INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, " \
   "embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model) " \
@@ -35,7 +35,7 @@ constexpr std::size_t statement_bytes = 1u << 20;
   "unnest($14::text[]) AS model) AS t"
 
 constexpr Statement insert_new{"chunks_insert_new", MEMSEAL_INSERT_CHUNKS};
-constexpr Statement insert_untaken{"chunks_insert_untaken",
+constexpr Statement insert_if_absent{"chunks_insert_if_absent",
                                    MEMSEAL_INSERT_CHUNKS
                                    " ON CONFLICT (user_hash, id) DO NOTHING"};
 #undef MEMSEAL_INSERT_CHUNKS
@@ -103,7 +103,7 @@ struct Columns {
                                   binary(model.bytes())};
     std::optional<pqxx::result> inserted;
     if (id.size() > few_rows) inserted = tx.exec_unless_duplicate(insert_new, parameters);
-    if (!inserted) inserted = tx.exec(insert_untaken, parameters);
+    if (!inserted) inserted = tx.exec(insert_if_absent, parameters);
     return static_cast<std::size_t>(inserted->affected_rows());
   }
 };

@@ -34,18 +34,19 @@ pqxx::connection open_connection(const std::string& dsn) {
       {"application_name", "memseal"}, {"connect_timeout", "3"},  {"keepalives_idle", "15"},
       {"keepalives_interval", "5"},    {"keepalives_count", "3"}, {"tcp_user_timeout", "15000"},
       {"client_encoding", "UTF8"}};
-  char* complaint = nullptr;
-  const Options said(PQconninfoParse(dsn.c_str(), &complaint), &PQconninfoFree);
-  const std::unique_ptr<char, decltype(&PQfreemem)> freed(complaint, &PQfreemem);
-  if (!said) throw pqxx::broken_connection("the DSN cannot be read");  // it may hold a password
-  for (auto* option = said.get(); option->keyword; ++option) {
+  char* message = nullptr;
+  const Options given(PQconninfoParse(dsn.c_str(), &message), &PQconninfoFree);
+  const std::unique_ptr<char, decltype(&PQfreemem)> freed(message, &PQfreemem);
+  // libpq's message is not repeated, because it may quote the password.
+  if (!given) throw pqxx::broken_connection("the DSN is malformed");
+  for (auto* option = given.get(); option->keyword; ++option) {
     if (option->val) settings[option->keyword] = option->val;
   }
   return pqxx::connection(settings);
 }
 
 Connection::Connection(const std::string& dsn) : session_(open_connection(dsn)) {
-  // A server's notices may quote values; errors come as exceptions.
+  // Drop the server's notices, because they may quote values. Errors come as exceptions.
   session_.set_verbosity(pqxx::error_verbosity::terse);
   session_.set_notice_handler([](pqxx::zview) noexcept {});
   pqxx::nontransaction work(session_);

@@ -9,8 +9,8 @@
 
 namespace memseal::postgres {
 
-/// A statement that is prepared once a connection, on first use. Define them as constants: the
-/// name is its identity. `${vector}` stands for the schema of the pgvector extension.
+/// A statement that each connection prepares once, on first use. Its name is its identity, so
+/// define statements as constants. `${vector}` stands for the schema of the pgvector extension.
 struct Statement {
   const char* name;
   std::string_view sql;
@@ -20,10 +20,10 @@ struct Statement {
 /// or may become the tables' owner.
 void refuse_unbound_role(pqxx::transaction_base& tx);
 
-/// Opens `dsn` with memseal's defaults for what it leaves unsaid (time-outs, keep-alives, name).
+/// Opens `dsn`. memseal's defaults (timeouts, keep-alives, name) fill in what `dsn` does not set.
 pqxx::connection open_connection(const std::string& dsn);
 
-/// One session and what is known about it. One thread at a time.
+/// One database session and its prepared statements. Thread: one at a time.
 class Connection {
  public:
   /// Blocks. Throws what libpqxx throws, or Refused{not_migrated} without pgvector.
@@ -33,7 +33,7 @@ class Connection {
   /// Element type of a halfvec[] parameter.
   Oid halfvec_oid() const noexcept { return halfvec_oid_; }
 
-  /// Name under which `statement` is prepared here.
+  /// The name of `statement` on this connection; prepares it first where needed.
   pqxx::prepped prepared(const Statement& statement);
 
  private:

@@ -6,7 +6,7 @@ namespace memseal::postgres {
 
 namespace {
 
-Error named(Errc code, std::string_view what, std::string_view sqlstate) {
+Error database_error(Errc code, std::string_view what, std::string_view sqlstate) {
   std::string message = "database: ";
   message += what;
   if (!sqlstate.empty()) {
@@ -17,8 +17,8 @@ Error named(Errc code, std::string_view what, std::string_view sqlstate) {
   return Error{code, std::move(message)};
 }
 
-DatabaseFailure lost() {
-  DatabaseFailure failure{named(Errc::unavailable, "the connection was lost", {})};
+DatabaseFailure connection_lost() {
+  DatabaseFailure failure{database_error(Errc::unavailable, "the connection was lost", {})};
   failure.connection_lost = true;
   return failure;
 }
@@ -35,41 +35,46 @@ std::string first_line(std::string_view text) {
 }
 
 DatabaseFailure failure_of(std::string_view state) {
-  if (state.empty()) return lost();
+  if (state.empty()) return connection_lost();
   DatabaseFailure failure;
   failure.connection_in_doubt = false;
   const auto in_class = [&](std::string_view two) { return state.substr(0, 2) == two; };
   if (state == "57014") {
-    failure.error = named(Errc::timeout, "the statement ran out of time", state);
+    failure.error = database_error(Errc::timeout, "the statement passed its time limit", state);
   } else if (in_class("08") || in_class("57") || state == "25P03" || state == "25P04") {
-    failure.error = named(Errc::unavailable, "the server is closing or away", state);
+    failure.error =
+        database_error(Errc::unavailable, "the server is shutting down or unavailable", state);
     failure.connection_in_doubt = failure.connection_lost = true;
   } else if (in_class("40") || state == "55P03") {
-    failure.error = named(Errc::unavailable, "another transaction stood in the way", state);
+    failure.error =
+        database_error(Errc::unavailable, "another transaction blocked this one", state);
   } else if (in_class("53")) {
-    failure.error = named(Errc::unavailable, "the server is out of resources", state);
+    failure.error = database_error(Errc::unavailable, "the server is out of resources", state);
   } else if (state == "42501") {
     // A missing grant or a wrong role: no event that is being written is to blame.
-    failure.error = named(Errc::bad_config,
-                          "row-level security or a missing grant refused a statement: connect as "
-                          "app_user and run `memseal doctor`", state);
+    failure.error =
+        database_error(Errc::bad_config,
+                       "row-level security or a missing grant refused a statement: connect as "
+                       "app_user and run `memseal doctor`",
+                       state);
     failure.rls = true;
   } else if (state == "42P01" || state == "3F000" || state == "42703" || state == "42883") {
-    failure.error = named(Errc::not_migrated,
-                          "tables are missing or old: run `memseal migrate up`", state);
+    failure.error = database_error(
+        Errc::not_migrated, "tables are missing or outdated: run `memseal migrate up`", state);
   } else if (state == "28P01" || state == "28000" || state == "3D000") {
-    failure.error = named(Errc::unavailable,
-                          "user, password or database name is refused: look at the DSN", state);
+    failure.error = database_error(
+        Errc::unavailable,
+        "the server refused the user, the password or the database name: check the DSN", state);
     failure.connection_in_doubt = true;
   } else {
-    failure.error = named(Errc::internal, "a statement failed", state);
+    failure.error = database_error(Errc::internal, "a statement failed", state);
   }
   return failure;
 }
 
 DatabaseFailure failure_of(const std::exception& thrown) {
-  if (dynamic_cast<const pqxx::broken_connection*>(&thrown)) return lost();
-  if (dynamic_cast<const pqxx::in_doubt_error*>(&thrown)) return lost();
+  if (dynamic_cast<const pqxx::broken_connection*>(&thrown)) return connection_lost();
+  if (dynamic_cast<const pqxx::in_doubt_error*>(&thrown)) return connection_lost();
   if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&thrown)) {
     return failure_of(sqlstate_of(*sql));
   }
@@ -78,7 +83,7 @@ DatabaseFailure failure_of(const std::exception& thrown) {
     failure.connection_in_doubt = false;
     return failure;
   }
-  return DatabaseFailure{named(Errc::internal, "the client library failed", {})};
+  return DatabaseFailure{database_error(Errc::internal, "the client library failed", {})};
 }
 
 }  // namespace memseal::postgres

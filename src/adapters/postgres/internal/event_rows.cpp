@@ -17,9 +17,9 @@ namespace {
 using ports::EventWrite;
 using ports::Stored;
 
-// Every statement names its tenant: row-level security is the second barrier, not the only one.
-// Rows are taken in the order of their keys, so that two transactions of one tenant wait for each
-// other instead of for ever.
+// Every statement names its tenant, so that row-level security is the second barrier, not the only
+// one. Rows are locked in the order of their keys, so that two transactions of one tenant wait for
+// each other and do not deadlock.
 constexpr Statement ledger{
     "ledger_enter",
     "INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks) "
@@ -36,7 +36,7 @@ constexpr Statement ledger_superseded{
     "UPDATE app.ingest_events SET chunks = 0 "
     "WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY ($1::uuid[])"};
 
-// A tombstone gives way to newer revisions only.
+// Only a newer revision replaces a tombstone.
 constexpr Statement documents{
     "documents_enter",
     "INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count) "
@@ -65,7 +65,7 @@ constexpr Statement count_chunks{
     "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint "
     "WHERE user_hash = (SELECT app.tenant())"};
 
-/// Nonces that sealing these took, whether they are stored or not.
+/// Number of seals in `writes`. Each took a nonce, also where its event turns out a duplicate.
 std::int64_t seals_in(std::span<const EventWrite> writes) {
   std::int64_t seals = 0;
   for (const auto& write : writes) {
@@ -78,7 +78,7 @@ std::int64_t seals_in(std::span<const EventWrite> writes) {
 
 bool appends(const EventWrite& write) { return write.kind == "chat"; }
 
-/// What one statement enters for one document: one replacing write, or all appending ones.
+/// What one statement writes for one document: one replacing write, or all appending writes.
 struct DocumentEntry {
   std::int64_t revision = 0;
   std::string_view kind;
@@ -89,7 +89,7 @@ struct DocumentEntry {
 using Documents = std::map<std::string_view, DocumentEntry>;
 using Indices = std::vector<std::size_t>;
 
-/// Enters `fresh` writes into the ledger; keeps those that it did not have.
+/// Inserts `candidates` into the ledger. Returns those that the ledger did not have as succeeded.
 Indices enter_ledger(TenantTx& tx, std::span<const EventWrite> writes, const Indices& candidates) {
   ArrayBuilder event_id(oid::uuid), kind(oid::text), doc_id(oid::text), chunks(oid::int4);
   for (const auto at : candidates) {
@@ -115,8 +115,7 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh)
   for (const auto at : fresh) {
     const auto& write = writes[at];
     auto& entry = entries[write.doc_id];
-    entry.revision = entry.kind.empty() ? write.revision
-                                        : std::max(entry.revision, write.revision);
+    entry.revision = entry.kind.empty() ? write.revision : std::max(entry.revision, write.revision);
     entry.kind = write.kind;
     if (!write.document_name_cipher.empty()) entry.name_cipher = &write.document_name_cipher;
     entry.chunks += write.chunks.size();
@@ -124,7 +123,7 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh)
   return entries;
 }
 
-/// Documents that were entered, each with whether it had been there.
+/// Inserts or updates documents. Returns those that changed, each with whether it existed before.
 std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Documents& entries) {
   ArrayBuilder doc_id(oid::text), revision(oid::int8), kind(oid::text), name(oid::bytea),
       chunks(oid::int4);
@@ -143,13 +142,14 @@ std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Doc
   return entered;
 }
 
+/// Writes one run: events of which no two replace the same document.
 class WriteRun {
  public:
   WriteRun(TenantTx& tx, std::span<const EventWrite> writes, std::span<Stored> answers,
-          StoreResult& result)
+           StoreResult& result)
       : tx_(tx), writes_(writes), answers_(answers), result_(result) {}
 
-  /// Change of the tenant's chunk count.
+  /// Returns the change of the tenant's chunk count.
   std::int64_t store(const Indices& candidates) {
     const Indices fresh = enter_ledger(tx_, writes_, candidates);
     if (fresh.empty()) return 0;
@@ -199,8 +199,8 @@ class WriteRun {
   StoreResult& result_;
 };
 
-/// Cuts the writes where a document would be entered twice in one statement, unless both append.
-/// An event that is given twice counts once.
+/// Splits `writes` where one statement would write a document twice, unless both writes append.
+/// Drops the second mention of an event.
 std::vector<Indices> write_runs_of(std::span<const EventWrite> writes) {
   std::vector<Indices> runs;
   std::set<Uuid> seen;

@@ -9,13 +9,13 @@ namespace memseal::postgres {
 
 /// What a batch of events changed.
 struct StoreResult {
-  std::vector<ports::Stored> answers;     ///< one per write, in their order
+  std::vector<ports::Stored> answers;  ///< one per write, in their order
   std::size_t rows_stored = 0;
-  std::size_t rows_colliding = 0;         ///< chunks of applied events whose id was taken
+  std::size_t rows_colliding = 0;  ///< chunks of applied events whose id existed
 };
 
-/// Writes `writes` in their order inside `tx`. Set-based: a run of writes in which no document is
-/// replaced twice takes four statements, however many writes it has.
+/// Writes `writes` in their order inside `tx`. A run of writes that replaces no document twice
+/// takes four statements, however many writes it has.
 StoreResult store_events(TenantTx& tx, const std::vector<ports::EventWrite>& writes);
 
 }  // namespace memseal::postgres

@@ -5,21 +5,22 @@
 namespace memseal::postgres {
 
 Settings fingerprint_of(std::size_t dimension, const std::string& model,
-                  const std::optional<KeyCheck>& key_check) {
+                        const std::optional<KeyCheck>& key_check) {
   Settings fingerprint{{setting::dimension, std::to_string(dimension)}};
   if (!model.empty()) fingerprint.emplace(setting::model, model);
-  if (key_check) fingerprint.emplace(setting::key_check, to_hex(key_check->data(), key_check->size()));
+  if (key_check)
+    fingerprint.emplace(setting::key_check, to_hex(key_check->data(), key_check->size()));
   return fingerprint;
 }
 
-Result<void> compare_fingerprints(const Settings& recorded, const Settings& brought) {
-  for (const auto& [key, value] : brought) {
+Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours) {
+  for (const auto& [key, value] : ours) {
     const auto found = recorded.find(key);
     if (found == recorded.end() || found->second == value) continue;
     if (key == setting::key_check) {
       return Error{Errc::key_invalid,
                    "the tenant key is not the one this database was written with: give memseal "
-                   "the keyring it was migrated with, or another database"};
+                   "the keyring that the database was migrated with, or another database"};
     }
     return Error{Errc::dimension_mismatch,
                  "the database holds vectors of " + key + " " + found->second +

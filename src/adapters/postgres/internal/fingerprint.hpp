@@ -13,15 +13,15 @@ inline constexpr const char* schema_version = "schema_version";
 inline constexpr const char* dimension = "dimension";
 inline constexpr const char* model = "model";
 inline constexpr const char* key_check = "tenant_key_check";
-}
+}  // namespace setting
 
 using Settings = std::map<std::string, std::string>;
 
-/// What a deployment brings, in the form of app.settings; empty facts are left out.
+/// A deployment's fingerprint as rows of app.settings. What is empty has no row.
 Settings fingerprint_of(std::size_t dimension, const std::string& model,
-                  const std::optional<KeyCheck>& key_check);
+                        const std::optional<KeyCheck>& key_check);
 
-/// Every fact that both know must agree: dimension_mismatch or key_invalid otherwise.
-Result<void> compare_fingerprints(const Settings& recorded, const Settings& brought);
+/// Settings that both sides have must be equal. Errors: dimension_mismatch, key_invalid.
+Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours);
 
 }  // namespace memseal::postgres

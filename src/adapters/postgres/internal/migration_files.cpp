@@ -21,7 +21,7 @@ Error bad(std::string message) {
 
 struct FileName {
   int version = 0;
-  std::string name;                       // without ".up.sql"
+  std::string name;  // without ".up.sql"
   bool up = false;
 };
 
@@ -53,8 +53,8 @@ std::optional<std::string> read(const fs::path& path) {
 }
 
 std::string checksum_of(const std::string& text) {
-  const auto digest = crypto::sha256(
-      {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  const auto digest =
+      crypto::sha256({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
   return to_hex(digest.data(), digest.size());
 }
 

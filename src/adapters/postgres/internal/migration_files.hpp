@@ -7,16 +7,16 @@
 
 namespace memseal::postgres {
 
-/// One SQL pair, NNNN_name.up.sql and NNNN_name.down.sql, as it reads on disk.
+/// The text of one SQL pair, NNNN_name.up.sql and NNNN_name.down.sql.
 struct MigrationFile {
   int version = 0;
-  std::string name;                       ///< "0001_init"
+  std::string name;  ///< "0001_init"
   std::string up, down;
-  std::string checksum;                   ///< SHA-256 of `up`, hex
+  std::string checksum;  ///< SHA-256 of `up`, hex
 };
 
-/// Reads a directory of pairs, by version. bad_config: no directory, no pairs, a stray name, a
-/// missing half, a number used twice, a gap (versions count from 1).
+/// Reads a directory of pairs, ordered by version. Error bad_config: no directory, no pairs,
+/// another file name, a missing half, a number used twice, a gap (versions count from 1).
 Result<std::vector<MigrationFile>> read_migrations(const std::filesystem::path& directory);
 
 }  // namespace memseal::postgres

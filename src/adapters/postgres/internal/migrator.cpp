@@ -40,7 +40,7 @@ void record_version(pqxx::transaction_base& tx, int version) {
 
 void refuse_findings(const std::string& name, const std::vector<LintFinding>& findings) {
   if (findings.empty()) return;
-  std::string sentence = name + " is not applied, the catalog lint found:";
+  std::string sentence = name + " was not applied, because the catalog lint found:";
   for (const auto& finding : findings)
     sentence += ' ' + finding.rule + " (" + finding.where + ")";
   refuse(Errc::internal, std::move(sentence));
@@ -67,7 +67,7 @@ void Migrator::in_transaction(const std::string& what, const Work& work) {
     tx.commit();
   } catch (const pqxx::sql_error& failed) {
     refuse(Errc::internal, what + ": " + first_line(failed.what()) + " (SQLSTATE " +
-                               sqlstate_of(failed) + "); nothing of it was kept");
+                               sqlstate_of(failed) + "); all its changes were rolled back");
   }
 }
 
@@ -76,7 +76,8 @@ void Migrator::lock() {
     pqxx::nontransaction tx(session_);
     tx.exec("SELECT pg_advisory_lock(30802512171852140)");
   } catch (const pqxx::sql_error&) {
-    refuse(Errc::unavailable, "another `memseal migrate` is at work on this database: try again");
+    refuse(Errc::unavailable,
+           "another `memseal migrate` is running on this database: try again later");
   }
 }
 
@@ -104,16 +105,16 @@ void Migrator::load() {
 }
 
 void Migrator::check_files() const {
-  for (const auto& [version, was] : applied_) {
+  for (const auto& [version, recorded] : applied_) {
     const auto* file = find(version);
     if (!file) {
-      refuse(Errc::bad_config, "the database has migration " + was.name +
+      refuse(Errc::bad_config, "the database has migration " + recorded.name +
                                    ", which is not in this directory: use a newer memseal");
     }
-    if (file->checksum != was.checksum) {
+    if (file->checksum != recorded.checksum) {
       refuse(Errc::bad_config, file->name +
-                                   ".up.sql reads otherwise than when it was applied: "
-                                   "restore it, and put the change into a new migration");
+                                   ".up.sql has changed since it was applied: "
+                                   "restore the file, and put the change into a new migration");
     }
   }
 }
@@ -121,7 +122,7 @@ void Migrator::check_files() const {
 void Migrator::check_target() const {
   if (options_.to && (*options_.to < 0 || *options_.to > static_cast<int>(files_.size()))) {
     refuse(Errc::bad_config, "there is no migration " + std::to_string(*options_.to) +
-                                 " to go to: the newest is " + std::to_string(files_.size()));
+                                 ": the newest is " + std::to_string(files_.size()));
   }
 }
 
@@ -172,7 +173,7 @@ void Migrator::record_fingerprint() {
   in_transaction("settings", [&](pqxx::work& tx) { record(tx, applied_.rbegin()->first); });
 }
 
-// Hashed here, so that no password reaches the server's log.
+// Hash the password here, so that it never reaches the server's log.
 void Migrator::set_password() {
   if (options_.app_user_password.empty()) return;
   const auto hashed =
@@ -195,8 +196,8 @@ MigrationLine Migrator::line(const MigrationFile& file) const {
 std::vector<MigrationLine> Migrator::lines() const {
   std::vector<MigrationLine> shown;
   for (const auto& file : files_) shown.push_back(line(file));
-  for (const auto& [version, was] : applied_) {
-    if (!find(version)) shown.push_back({version, was.name, true, true, was.at});
+  for (const auto& [version, recorded] : applied_) {
+    if (!find(version)) shown.push_back({version, recorded.name, true, true, recorded.at});
   }
   return shown;
 }
@@ -213,23 +214,23 @@ std::string Migrator::rendered(std::string sql) const {
 
 void Migrator::prepare_vector() {
   pqxx::work tx(session_);
-  constexpr const char* look =
+  constexpr const char* find_extension =
       "SELECT quote_ident(n.nspname), e.extversion, "
       "string_to_array(e.extversion, '.')::int[] >= '{0,7,0}', "
       "string_to_array(e.extversion, '.')::int[] >= '{0,8,2}' "
       "FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace "
       "WHERE e.extname = 'vector'";
-  auto found = tx.exec(look);
+  auto found = tx.exec(find_extension);
   if (found.empty()) {
     try {
       tx.exec("CREATE EXTENSION vector WITH SCHEMA public");
     } catch (const pqxx::sql_error& failed) {
       refuse(Errc::not_migrated,
-             "pgvector is not in this database and could not be created (" +
+             "this database has no pgvector, and creating it failed (" +
                  first_line(failed.what()) +
-                 "): install it on the server, and migrate as a superuser");
+                 "): install pgvector on the server, and migrate as a superuser");
     }
-    found = tx.exec(look);
+    found = tx.exec(find_extension);
   }
   vector_schema_ = found[0][0].c_str();
   const std::string version = found[0][1].c_str();
@@ -237,7 +238,7 @@ void Migrator::prepare_vector() {
     refuse(Errc::not_migrated, "pgvector " + version + " is too old: 0.7.0 or later is needed");
   }
   if (!found[0][3].as<bool>()) {
-    notes_.push_back("pgvector " + version + ": index builds before 0.8.2 must not run in "
+    notes_.push_back("pgvector " + version + " is older than 0.8.2: index builds must not run in "
                      "parallel (max_parallel_maintenance_workers = 0)");
   }
   tx.commit();

@@ -17,34 +17,35 @@ namespace memseal::postgres {
   throw_failure({code, std::move(message)});
 }
 
-/// One command on one connection. Its methods throw memseal::Failure and what libpqxx throws.
+/// One migration command on one connection. Its methods throw memseal::Failure and what libpqxx
+/// throws.
 class Migrator {
  public:
-  /// Reads the files and connects. `options` outlive it.
+  /// Reads the files and connects. Lifetime: `options` outlive it.
   explicit Migrator(const MigrateOptions& options);
 
-  /// Takes the advisory lock until the end, or gives up after 2 s.
+  /// Takes the advisory lock for the lifetime of the connection; fails after 2 s.
   void lock();
-  /// Makes what must be there before any migration: schema memseal, which outlives them all and
-  /// tells what was done, and the pgvector extension.
+  /// Creates what every migration needs: schema memseal, which records the migrations and is never
+  /// reverted, and the pgvector extension.
   void prepare();
-  /// Reads what was applied.
+  /// Reads which migrations were applied.
   void load();
 
-  /// What was applied must still read as it did, and be known.
+  /// Every applied migration must have its file, unchanged.
   void check_files() const;
-  /// `options.to` must be a version there is.
+  /// `options.to` must be an existing version.
   void check_target() const;
-  /// What the deployment brings must be what the database recorded.
+  /// The deployment's fingerprint must be the one that the database recorded.
   void check_fingerprint();
 
   std::vector<const MigrationFile*> pending() const;     ///< in their order
-  std::vector<const MigrationFile*> revertible() const;   ///< newest first
+  std::vector<const MigrationFile*> revertible() const;  ///< newest first
 
-  /// Each in a transaction of its own.
+  /// Each runs in a transaction of its own.
   void apply(const MigrationFile& file);
   void revert(const MigrationFile& file);
-  /// Facts that became known after the first `up`.
+  /// Records what the first `up` did not know yet, such as the model.
   void record_fingerprint();
   void set_password();
 

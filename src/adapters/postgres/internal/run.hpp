@@ -17,10 +17,10 @@
 
 namespace memseal::postgres {
 
-/// Result of work that has none.
+/// The result of work that returns nothing.
 struct Done {};
 
-/// A slot in the pool's queue: taken when made, given back once.
+/// A slot in the pool's queue: taken by the constructor, returned once.
 class QueueSlot {
  public:
   explicit QueueSlot(Pool& pool) : pool_(&pool) { pool.enter(); }
@@ -43,7 +43,8 @@ struct Outcome {
 
 namespace detail {
 
-// Never throws from the pool, so that a race against the deadline sees every end as an end.
+// Catches everything: `operator||` waits for the first *success*, so an exception that escaped here
+// would make the caller wait for the timer.
 template <class R, class Run>
 auto job_of(QueueSlot slot, Run run) {
   return [slot = std::move(slot), run = std::move(run)](std::stop_token stop) mutable {
@@ -58,7 +59,8 @@ auto job_of(QueueSlot slot, Run run) {
   };
 }
 
-// Waits until the job ends or the deadline passes; the job is abandoned then.
+// Waits until the job ends or the deadline passes. A job that is late runs on, and its result is
+// dropped.
 template <class R, class Job>
 asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) {
   using namespace asio::experimental::awaitable_operators;
@@ -84,13 +86,14 @@ asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) 
 
 }  // namespace detail
 
-/// Awaits `work(TenantTx&)` in one committed transaction of `owner`. `work` owns what it touches,
-/// or refers to what outlives the Pool: the waiter may leave before it ends. Throws DatabaseFailure.
+/// Awaits `work(TenantTx&)` in one committed transaction of `owner`.
+/// REQUIRES: `work` owns what it touches, or refers to what outlives the Pool, because the caller
+/// may stop waiting before `work` ends.
+/// Throws Outage or Refused.
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work&, TenantTx&>> in_tenant(Pool& pool,
                                                                   runtime::RequestContext context,
-                                                                  crypto::Tenant owner,
-                                                                  Work work) {
+                                                                  crypto::Tenant owner, Work work) {
   using R = std::invoke_result_t<Work&, TenantTx&>;
   auto run = [&pool, context, owner, work = std::move(work)](const std::stop_token& stop) mutable {
     std::optional<R> value;

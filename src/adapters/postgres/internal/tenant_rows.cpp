@@ -6,9 +6,10 @@ namespace memseal::postgres {
 
 namespace {
 
-// Erasure takes FOR UPDATE, which waits for every holder and makes every later one wait.
-constexpr Statement hold{
-    "tenant_hold",
+// Erasure locks the row FOR UPDATE: it waits for every holder of this lock, and later holders wait
+// for the erasure.
+constexpr Statement lock{
+    "tenant_lock",
     "SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR KEY SHARE"};
 constexpr Statement make{"tenant_make",
                          "INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING"};
@@ -16,10 +17,10 @@ constexpr Statement make{"tenant_make",
 }  // namespace
 
 bool lock_tenant_row(TenantTx& tx) {
-  auto found = tx.exec(hold);
+  auto found = tx.exec(lock);
   if (found.empty()) {
     tx.exec(make, pqxx::params{tx.user_hash()});
-    found = tx.exec(hold);
+    found = tx.exec(lock);
   }
   return std::string_view(found.at(0).at(0).c_str()) == "active";
 }

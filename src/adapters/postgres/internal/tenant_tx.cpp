@@ -10,14 +10,14 @@ namespace memseal::postgres {
 
 namespace {
 
-[[noreturn]] void too_late() {
-  throw Outage(Error{Errc::timeout, "database: no time was left"});
+[[noreturn]] void fail_timeout() {
+  throw Outage(Error{Errc::timeout, "database: the deadline has passed"});
 }
 
-// Local to the transaction like everything else, so a connection goes back as it came. Rounded up
-// to 1 ms: 0 would mean no limit at all.
+// SET LOCAL, so that the setting ends with the transaction and the connection goes back unchanged.
+// At least 1 ms, because 0 would mean no limit.
 std::string time_limit(const runtime::Deadline& deadline, std::chrono::milliseconds call_max) {
-  if (deadline.passed()) too_late();
+  if (deadline.passed()) fail_timeout();
   const auto left = std::clamp(deadline.left_ms(), std::chrono::milliseconds(1), call_max);
   return "SET LOCAL statement_timeout = " + std::to_string(left.count());
 }
@@ -33,7 +33,7 @@ bool roll_back(pqxx::nontransaction& work) noexcept {
 
 }  // namespace
 
-// libpqxx would send its BEGIN alone; as one text, BEGIN and both settings are one round trip.
+// One text for BEGIN and both settings is one round trip; libpqxx would send its BEGIN alone.
 TenantTx::TenantTx(Connection& connection, const crypto::Tenant& owner,
                    const runtime::RequestContext& context, std::chrono::milliseconds call_max)
     : connection_(connection),
@@ -45,7 +45,7 @@ TenantTx::TenantTx(Connection& connection, const crypto::Tenant& owner,
 }
 
 pqxx::result TenantTx::exec(const Statement& statement, const pqxx::params& parameters) {
-  if (deadline_.passed()) too_late();
+  if (deadline_.passed()) fail_timeout();
   broken_ = true;
   auto result = work_.exec(connection_.prepared(statement), parameters);
   broken_ = false;
@@ -53,23 +53,23 @@ pqxx::result TenantTx::exec(const Statement& statement, const pqxx::params& para
 }
 
 std::optional<pqxx::result> TenantTx::exec_unless_duplicate(const Statement& statement,
-                                                        const pqxx::params& parameters) {
+                                                            const pqxx::params& parameters) {
   const auto prepared = connection_.prepared(statement);  // outlives the savepoint
-  if (deadline_.passed()) too_late();
+  if (deadline_.passed()) fail_timeout();
   broken_ = true;
   std::optional<pqxx::result> result;
-  work_.exec("SAVEPOINT untaken");
+  work_.exec("SAVEPOINT before_insert");
   try {
     result = work_.exec(prepared, parameters);
   } catch (const pqxx::unique_violation&) {
-    work_.exec("ROLLBACK TO SAVEPOINT untaken");
+    work_.exec("ROLLBACK TO SAVEPOINT before_insert");
   }
-  work_.exec("RELEASE SAVEPOINT untaken");
+  work_.exec("RELEASE SAVEPOINT before_insert");
   broken_ = false;
   return result;
 }
 
-// A COMMIT after a failed statement rolls back and says nothing.
+// PostgreSQL answers a COMMIT after a failed statement with success, but rolls back.
 void TenantTx::commit() {
   MEMSEAL_ASSERT(!broken_);
   work_.exec("COMMIT");

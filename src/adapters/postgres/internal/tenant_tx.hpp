@@ -12,21 +12,22 @@
 
 namespace memseal::postgres {
 
-/// One transaction that sees one tenant's rows and no others: the only door to the tables.
-/// Lives on the database thread that opened it. Invariant: app.user_hash is set with the BEGIN,
-/// before any statement or savepoint, and dies with the transaction, so a connection that goes
-/// back to the pool carries no tenant. The Pool commits or rolls back.
+/// One transaction that sees the rows of one tenant and no others: the only door to the tables.
+/// Invariant: app.user_hash is set together with BEGIN, before any statement or savepoint, and ends
+/// with the transaction, so a connection that returns to the pool carries no tenant.
+/// Only the Pool commits or rolls back. Thread: the database thread that opened it.
 class TenantTx {
  public:
-  /// One round trip. `call_max` bounds every statement of a context without a deadline.
+  /// Begins the transaction in one round trip. `call_max` limits every statement of a context
+  /// without a deadline.
   TenantTx(Connection& connection, const crypto::Tenant& owner,
            const runtime::RequestContext& context, std::chrono::milliseconds call_max);
 
   /// Throws what libpqxx throws, and Outage{timeout} once the deadline has passed.
   pqxx::result exec(const Statement& statement, const pqxx::params& parameters = {});
-  /// As exec(), but a row whose key is there already undoes this statement alone: nullopt.
+  /// As exec(). When a row's key exists already, only this statement is undone: nullopt.
   std::optional<pqxx::result> exec_unless_duplicate(const Statement& statement,
-                                                const pqxx::params& parameters);
+                                                    const pqxx::params& parameters);
   /// Element type of a halfvec[] parameter.
   Oid halfvec_oid() const noexcept { return connection_.halfvec_oid(); }
   /// The tenant's 64 hex digits, as rows carry them.
@@ -35,16 +36,16 @@ class TenantTx {
  private:
   friend class Pool;
   void commit();
-  bool try_roll_back() noexcept;            // false: the connection is good for nothing
+  bool try_roll_back() noexcept;  // false: the connection is unusable
 
   Connection& connection_;
   runtime::Deadline deadline_;
   std::string user_hash_;
   pqxx::nontransaction work_;
-  bool broken_ = false;                   // a statement failed
+  bool broken_ = false;  // a statement failed
 };
 
-/// A transaction without a tenant: every tenant table answers 42501.
+/// A transaction without a tenant. Every access to a tenant table fails with 42501.
 class SystemTx {
  public:
   SystemTx(Connection& connection, const runtime::RequestContext& context,
