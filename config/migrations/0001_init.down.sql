@@ -1,4 +1,4 @@
--- Takes 0001_init back, with all data. Objects that others put into schema app stop it.
+-- Reverts 0001_init and deletes all data. Fails while schema app holds objects of others.
 DROP TABLE app.memory_chunks, app.idempotency_keys, app.ingest_events, app.documents,
            app.tenant_keys, app.tenants, app.settings;
 DROP FUNCTION app.tenant();
@@ -8,7 +8,7 @@ REVOKE USAGE ON SCHEMA ${vector} FROM memory_owner, app_user;
 REVOKE ALL ON memseal.app_migrations FROM memory_owner;
 REVOKE ALL ON SCHEMA memseal FROM memory_owner;
 
--- Roles go when they were made by memseal and no other database of the cluster uses them.
+-- Drops the roles that memseal made, unless another database of the cluster uses them.
 DO $roles$
 DECLARE
   named text;

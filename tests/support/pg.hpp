@@ -1,7 +1,7 @@
 #pragma once
 // Databases for tests: each PgTest suite gets a fresh, migrated one in the scratch cluster that
-// MEMSEAL_TEST_PG_SUPER names (a superuser's DSN; `scripts/stack env` prints it). Whatever a
-// service would do goes through app_user; the superuser only looks on and makes faults.
+// MEMSEAL_TEST_PG_SUPER names (a superuser's DSN; `scripts/stack env` prints it). What a service
+// would do runs as app_user; the superuser only inspects the rows and causes faults.
 #include "adapters/postgres/migrate.hpp"
 #include "adapters/postgres/pool.hpp"
 #include "base/limits.hpp"
@@ -51,7 +51,7 @@ inline std::string dsn_with(const std::map<std::string, std::string>& changes) {
   return dsn;
 }
 
-/// Password of the superuser's DSN: app_user gets the same one in a scratch cluster.
+/// Password of the superuser's DSN; app_user gets the same one in a scratch cluster.
 inline std::string super_password() {
   std::string password;
   PQconninfoOption* options = PQconninfoParse(std::getenv("MEMSEAL_TEST_PG_SUPER"), nullptr);
@@ -64,7 +64,7 @@ inline std::string super_password() {
 
 inline const char* migrations_dir() { return MEMSEAL_SOURCE_DIR "/config/migrations"; }
 
-/// A database of its own, dropped at the end.
+/// A database of one suite's own; the destructor drops it.
 class TestDatabase {
  public:
   explicit TestDatabase(std::size_t dimension = 384) : dimension_(dimension) {
@@ -76,8 +76,8 @@ class TestDatabase {
   ~TestDatabase() {
     try {
       admin("DROP DATABASE IF EXISTS " + name_ + " WITH (FORCE)");
-    } catch (const std::exception& left) {
-      ADD_FAILURE() << "database " << name_ << " is left: " << left.what();
+    } catch (const std::exception& failed) {
+      ADD_FAILURE() << "database " << name_ << " was not dropped: " << failed.what();
     }
   }
   TestDatabase(const TestDatabase&) = delete;
@@ -94,7 +94,7 @@ class TestDatabase {
     options.app_user_password = super_password();
     return options;
   }
-  /// Runs SQL as the superuser and gives the first value back, as text.
+  /// Runs SQL as the superuser. Returns the first value as text.
   std::string super(const std::string& sql) const {
     pqxx::connection session(super_dsn());
     pqxx::nontransaction tx(session);
@@ -114,7 +114,7 @@ class TestDatabase {
   std::string name_;
 };
 
-/// Base of every suite that needs PostgreSQL: skips loudly without one.
+/// Base of every suite that needs PostgreSQL. Skips with the reason where there is none.
 class PgTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -64,7 +64,7 @@ class Pool::Lease {
   }
 
   ~Lease() {
-    std::unique_ptr<Connection> dropped;
+    std::unique_ptr<Connection> dropped;  // declared before the lock: it closes after the unlock
     std::lock_guard lock(state_.mutex);
     state_.running.erase(job_);
     if (keep_ && !state_.closing) {
@@ -147,6 +147,7 @@ Pool::~Pool() {
 void Pool::enter() {
   std::lock_guard lock(state_->mutex);
   if (state_->closing) fail(Errc::shutting_down, "database: shutting down");
+  // Every thread is busy: free those whose calls are overdue.
   if (state_->in_flight >= options_.connections) state_->shut_down_sockets(Clock::now());
   if (state_->in_flight >= options_.connections + options_.waiting_max) {
     metrics_.refused.Increment();
@@ -198,6 +199,7 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
         drop_idle();
         continue;
       }
+      // Without keep() the lease closes the connection, because its state is unknown.
       if (tx && !failure.connection_in_doubt && tx->try_roll_back()) lease->keep();
       report(failure);
     }
@@ -205,7 +207,7 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
 }
 
 void Pool::drop_idle() {
-  std::vector<std::unique_ptr<Connection>> dropped;
+  std::vector<std::unique_ptr<Connection>> dropped;  // closed after the unlock
   std::lock_guard lock(state_->mutex);
   dropped.swap(state_->idle);
   metrics_.connections.Decrement(static_cast<double>(dropped.size()));
