@@ -11,6 +11,12 @@
 namespace memseal::tidy {
 namespace {
 
+std::string joined(const std::vector<std::string>& rooms) {
+  std::string text;
+  for (const auto& room : rooms) text += room + " -> ";
+  return text;
+}
+
 TEST(Architecture, EveryRoomHasAFloor) {
   const auto graph = include_graph();
   EXPECT_GT(graph.size(), 20u);
@@ -24,6 +30,11 @@ TEST(Architecture, NoArrowPointsUpOrSideways) {
       const bool same_folder = room.substr(0, room.find('/')) == to.substr(0, to.find('/'));
       EXPECT_TRUE(same_folder || floor_of(to) > floor_of(room)) << room << " includes " << to;
     }
+}
+
+TEST(Architecture, NoIncludesGoInACircle) {
+  const auto circle = circle_in(include_graph());
+  EXPECT_TRUE(circle.empty()) << joined(circle) << circle.front();
 }
 
 TEST(Architecture, ACircleIsSeen) {

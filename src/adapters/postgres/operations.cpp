@@ -34,7 +34,8 @@ ports::OperationState state_of(std::string_view name) {
 asio::awaitable<void> PgOperations::announce(runtime::RequestContext context, crypto::Tenant owner,
                                              Uuid event_id, std::string kind, std::string doc_id) {
   auto work = [event_id, kind = std::move(kind), doc_id = std::move(doc_id)](TenantTx& tx) {
-    if (!lock_tenant_row(tx)) throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
+    if (!lock_tenant_row(tx))
+      throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
     tx.exec(queue_event, pqxx::params{tx.user_hash(), event_id.to_string(), kind, doc_id});
     return Done{};
   };

@@ -142,7 +142,8 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
     findings.push_back(failed("embedder", embedder.error(),
                            fix_of(embedder.error(),
                                    config.embedding.url.empty()
-                                       ? "set embedding.model to a directory; `memseal models list` shows the known ones"
+                                       ? "set embedding.model to a directory; "
+                                         "`memseal models list` shows the known ones"
                                        : "see the settings embedding.*, or unset embedding.url")));
   const auto reranker = make_reranker(config, cpu, gpu);
   if (!reranker)

@@ -24,8 +24,9 @@ void print_lines(const std::string& path, const json::value& value) {
 }  // namespace
 
 int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options) {
-  const auto outcome = http_call(global, options.url, "/api/v1/rerank/metrics",
-                                 {"GET", {}, {{"Authorization", "Bearer " + read_token(options)}}, ""});
+  const auto outcome =
+      http_call(global, options.url, "/api/v1/rerank/metrics",
+                {"GET", {}, {{"Authorization", "Bearer " + read_token(options)}}, ""});
   if (const auto* code = std::get_if<int>(&outcome)) return *code;
   const auto& response = std::get<http::ClientResponse>(outcome);
   if (response.status != 200) return print_refusal(response);

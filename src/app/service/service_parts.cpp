@@ -73,7 +73,8 @@ Result<void> ServiceParts::connect() {
   if (config.postgres.dsn.empty()) return not_set("postgres.dsn", "");
   if (config.kafka.brokers.empty())
     return not_set("kafka.brokers", "; `memseal dev` brings a broker of its own");
-  if (auto fits = postgres::check_schema(config.postgres.dsn, deployment_fingerprint(*keyring, *embedder));
+  if (auto fits = postgres::check_schema(config.postgres.dsn,
+                                         deployment_fingerprint(*keyring, *embedder));
       !fits)
     return fits.error();
   database_seen = true;

@@ -44,7 +44,8 @@ TEST(FailureOf, NeverRepeatsTheServersText) {
 
 TEST(CompareFacts, ForgivesWhatOneSideDoesNotKnow) {
   EXPECT_TRUE(compare_fingerprints({}, fingerprint_of(384, "m", KeyCheck{})));
-  EXPECT_TRUE(compare_fingerprints(fingerprint_of(384, "m", KeyCheck{}), fingerprint_of(384, "", {})));
+  EXPECT_TRUE(
+      compare_fingerprints(fingerprint_of(384, "m", KeyCheck{}), fingerprint_of(384, "", {})));
 }
 
 TEST(CompareFacts, NamesWhatDiffers) {
