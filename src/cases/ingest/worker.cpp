@@ -31,8 +31,9 @@ Error error_of(const std::exception_ptr& failure) {
   }
 }
 
-/// Ends the worker for a set-up fault: waiting would not help, and no event is to blame. The batch
-/// stays undone, so Kafka delivers it again after the fault is fixed.
+/// Ends the worker for a set-up fault that outlasted Options::setup_patience: no event is to blame,
+/// and nothing but an operator helps. The batch stays undone, so Kafka delivers it again after the
+/// fault is fixed.
 void stop_on_setup_fault(const std::exception_ptr& failure) {
   const auto error = error_of(failure);
   if (!errc_row(error.code).setup()) return;

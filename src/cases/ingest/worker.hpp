@@ -52,6 +52,9 @@ struct Options {
   std::chrono::milliseconds embed_timeout{120'000};
   std::chrono::milliseconds store_timeout{30'000};
   std::chrono::milliseconds publish_timeout{10'000};
+  /// How long one step is repeated for a fault of the set-up (a missing grant, a table that is not
+  /// there) before the worker ends.
+  std::chrono::milliseconds setup_patience = limits::ingest_setup_patience;
   std::chrono::milliseconds backoff_first = limits::backoff_first;
   std::chrono::milliseconds backoff_max = limits::backoff_max;
 };

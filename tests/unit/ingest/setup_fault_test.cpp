@@ -8,6 +8,8 @@ namespace memseal::ingest {
 namespace {
 
 struct SetupFault : Rig {
+  SetupFault() { options.setup_patience = std::chrono::milliseconds(0); }
+
   /// The code with which the worker ended; nothing when it ended by itself.
   std::optional<Errc> run_to_failure() {
     try {
@@ -71,6 +73,27 @@ TEST_F(SetupFault, EndsTheWorkerWhenTheRefusalOfAnEventCannotBeRecorded) {
   push({good("alice", "1")});
   EXPECT_EQ(run_to_failure(), Errc::bad_config);
   EXPECT_TRUE(source.offsets_done.empty());
+}
+
+TEST_F(SetupFault, IsWaitedForWhileAnOperatorMayBeAtWork) {
+  options.setup_patience = std::chrono::minutes(5);
+  for (auto* faults : {&embedder.faults, &keys.faults, &store.faults})
+    faults->next = {Errc::bad_config, Errc::not_migrated, Errc::unavailable, Errc::bad_config};
+  push({good("alice", "1"), good("alice", "2")});
+  EXPECT_EQ(run_to_failure(), std::nullopt);
+  EXPECT_EQ(stored("alice"), (std::vector<Uuid>{id_of("alice", "1"), id_of("alice", "2")}));
+  EXPECT_TRUE(sink.published.empty());
+  EXPECT_EQ(source.offsets_done.size(), 2u);
+  EXPECT_EQ(metric("memseal_ingest_isolations_total"), 0);
+}
+
+TEST_F(SetupFault, IsNotWaitedForWithoutEnd) {
+  options.setup_patience = std::chrono::milliseconds(50);
+  store.faults.next = std::deque<Errc>(100'000, Errc::bad_config);
+  push({good("alice", "1")});
+  EXPECT_EQ(run_to_failure(), Errc::bad_config);
+  expect_nothing_done("bad_config");
+  EXPECT_GT(metric("memseal_ingest_retries_total"), 0);
 }
 
 TEST_F(SetupFault, IsNotWhatOneEventIsRefusedFor) {

@@ -83,25 +83,34 @@ class Worker::Impl {
   std::uint64_t batches_ = 0;
 };
 
-/// Repeats `step()` while it throws Outage. `step` makes an awaitable<void> each time.
+/// Repeats `step()` while it throws an Outage, and while it throws a fault of the set-up, but that
+/// for Options::setup_patience only, because an operator may be at work: rights are restored, a
+/// migration runs. `step` makes an awaitable<void> each time.
 template <class Step>
 asio::awaitable<void> Worker::Impl::retry_while_unavailable(Stage stage, Step step) {
   policy::Backoff backoff(options_->backoff_first, options_->backoff_max);
+  std::optional<Clock::time_point> faulty_since;
   for (;;) {
-    std::optional<Error> away;
+    std::optional<Error> unavailable;
     const auto start = Clock::now();
     try {
       co_await step();
     } catch (const Outage& outage) {
-      away = outage.error();
+      unavailable = outage.error();
+      faulty_since.reset();
+    } catch (const Refused& refused) {
+      if (!errc_row(refused.error().code).setup()) throw;
+      if (!faulty_since) faulty_since = start;
+      if (Clock::now() - *faulty_since >= options_->setup_patience) throw;
+      unavailable = refused.error();
     }
-    if (!away) {
+    if (!unavailable) {
       deps_.metrics.stage(stage).Observe(
           std::chrono::duration<double>(Clock::now() - start).count());
       recovered(stage, backoff);
       co_return;
     }
-    co_await pause_after(stage, *away, backoff);
+    co_await pause_after(stage, *unavailable, backoff);
   }
 }
 
