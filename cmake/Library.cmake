@@ -4,7 +4,8 @@
 #   cmake --build build/release --target memseal_sb1
 #   cmake --install build/release --component library --prefix PREFIX
 file(GLOB sources CONFIGURE_DEPENDS src/base/*.cpp)
-list(APPEND sources src/pure/crypto/library.cpp src/pure/crypto/sealer.cpp src/pure/crypto/hash.cpp
+list(APPEND sources src/pure/codec/utf8.cpp src/pure/crypto/library.cpp
+  src/pure/crypto/sealer.cpp src/pure/crypto/hash.cpp
   src/pure/crypto/random.cpp src/pure/crypto/internal/gcm.cpp src/pure/crypto/internal/nonces.cpp
   src/pure/crypto/internal/provider_gcm.cpp)
 add_library(memseal_sb1 STATIC ${sources})

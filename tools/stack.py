@@ -56,8 +56,11 @@ def running(folder):
     """Starts the whole stack and yields the environment that names it; stops it in the end."""
     try:
         yield dict(os.environ, **call("up", folder=folder)["env"])
-    finally:
-        call("down", folder=folder)
+    except BaseException:
+        with contextlib.suppress(Failure):  # the first failure is the one to tell
+            call("down", folder=folder)
+        raise
+    call("down", folder=folder)
 
 
 # ---------------------------------------------------------------- the command line

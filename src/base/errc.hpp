@@ -58,7 +58,7 @@ enum class Severity { debug, info, warn, error };
 enum class Remedy {
   none,   ///< nothing: this request or event never succeeds as it is
   time,   ///< waiting: the error is transient
-  setup,  ///< an operator: a setting, a key, a model or the schema is wrong; waiting does not help
+  setup,  ///< an operator: a setting, a model or the schema is wrong, for every tenant alike
 };
 
 /// What clients, retry loops, ingest and the log make of one code.
@@ -114,8 +114,8 @@ constexpr std::array<ErrcRow, errc_count> errc_rows() {
       {internal, "internal", 500, "Internal error", once, error, none},
       {seal_failed, "seal_failed", 500, "Internal error", once, error, none},
       {open_failed, "open_failed", 500, "Internal error", once, error, none},
-      {key_missing, "key_missing", 500, "Internal error", once, error, setup},
-      {key_invalid, "key_invalid", 500, "Internal error", once, error, setup},
+      {key_missing, "key_missing", 500, "Internal error", once, error, none},
+      {key_invalid, "key_invalid", 500, "Internal error", once, error, none},
       {no_model, "no_model", 503, "No model is configured for this endpoint", once, info, setup},
       {model_invalid, "model_invalid", 503, "The service is not set up", once, error, setup},
       {model_unsupported, "model_unsupported", 503, "The service is not set up", once, error,

@@ -35,13 +35,26 @@ std::string read_token(const QueryOptions& options) {
   return token;
 }
 
+namespace {
+
+/// The URL of http.listen, which may be an IPv6 address without brackets: "::1:7400".
+std::string own_address(const std::string& listen) {
+  const auto colon = listen.rfind(':');
+  const auto address = listen.substr(0, colon);
+  const bool bare = address.find(':') != std::string::npos && !address.starts_with('[');
+  if (!bare) return "http://" + listen;
+  return "http://[" + address + "]" + listen.substr(colon);
+}
+
+}  // namespace
+
 std::variant<http::ClientResponse, int> http_call(
     const GlobalOptions& global, const std::string& base, std::string_view path,
     http::ClientRequest request, const std::function<bool(std::string_view)>& on_body) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  auto url = http::Url::parse((base.empty() ? "http://" + config->http.listen : base) +
-                              std::string(path));
+  auto url =
+      http::Url::parse((base.empty() ? own_address(config->http.listen) : base) + std::string(path));
   if (!url) {
     complain(url.error());
     return exit_usage;

@@ -3,6 +3,7 @@
 #include "app/service/exit_code.hpp"
 #include "app/service/service_parts.hpp"
 
+#include "base/on_exit.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/task_group.hpp"
 
@@ -26,6 +27,8 @@ struct Service::Impl : ServiceParts {
   asio::awaitable<void> serve_on(std::size_t loop);
   asio::awaitable<void> ingest_all();
   asio::awaitable<void> run_main(std::function<void()> on_ready);
+
+  std::size_t serving = 0;                ///< listeners that still serve
 };
 
 // Asks the database now and then, so that /ready needs no I/O.
@@ -58,6 +61,8 @@ asio::awaitable<void> Service::Impl::stop_on_signal() {
 
 // Runs a listener on its own loop and waits for it on this one.
 asio::awaitable<void> Service::Impl::serve_on(std::size_t loop) {
+  ++serving;
+  OnExit ended{[this] { --serving; }};
   auto& server = *listeners[loop]->server;
   if (loop == 0) {
     co_await server.run();
@@ -70,7 +75,17 @@ asio::awaitable<void> Service::Impl::ingest_all() {
   runtime::TaskGroup group(co_await asio::this_coro::executor);
   group.spawn(source->run());
   group.spawn(worker->run());
-  co_await group.join();
+  std::exception_ptr failure;
+  try {
+    co_await group.join();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  // Ingest ends the process, but what is being answered is answered first.
+  for (auto& each : listeners) each->server->begin_drain();
+  while (serving > 0) co_await runtime::pause_for(std::chrono::milliseconds(50));
+  std::rethrow_exception(failure);
 }
 
 asio::awaitable<void> Service::Impl::run_main(std::function<void()> on_ready) {

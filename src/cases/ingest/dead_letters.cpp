@@ -138,8 +138,8 @@ asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {
   try {
     co_await retry_while_unavailable(Stage::store, [&] { return record_failure_once(job); });
   } catch (const Refused& refused) {
-    if (errc_row(refused.error().code).setup()) throw;
-    // The letter is safe; only the operation's state is not told.
+    // Also for a fault of the set-up: the letter is safe, and ending here would publish the letter
+    // again after each restart. Only the operation's state is not recorded.
     runtime::log(runtime::LogLevel::warn, "ingest.failure_not_recorded",
                  {{"code", errc_name(refused.error().code)}});
   }

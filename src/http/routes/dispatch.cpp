@@ -116,7 +116,11 @@ asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
   } catch (const ConnectionLost&) {
     cut = Cut::client_gone;
   } catch (const BodyRefused& refused) {
-    response = body_problem(exchange, refused.refusal(), body_bytes_max(route, exchange.core));
+    if (exchange.stream)
+      failure = std::make_exception_ptr(
+          Refused({Errc::bad_request, std::string(refused.refusal().detail)}));
+    else
+      response = body_problem(exchange, refused.refusal(), body_bytes_max(route, exchange.core));
   } catch (...) {
     failure = std::current_exception();
   }

@@ -71,9 +71,10 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   auto key = idempotency_key_of(call.head);
   if (!key) co_return problem(key.error(), call.context.id);
   const index::IndexDeps deps{api.operations, api.events, api.ids};
+  index::Owner owner{who.user, who.tenant};
+  auto submission = submission_of(std::move(*request), std::move(*key));
   const auto operation =
-      co_await index::submit(deps, call.context, {who.user, who.tenant},
-                             submission_of(std::move(*request), std::move(*key)));
+      co_await index::submit(deps, call.context, std::move(owner), std::move(submission));
   if (!operation) co_return problem(operation.error(), call.context.id);
   auto response = operation_response(202, *operation);
   response.fields.push_back({"Location", std::string(operations_path) + operation->id.to_string()});

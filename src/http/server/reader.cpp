@@ -101,11 +101,12 @@ void RequestReader::next() {
   head_ = {};
   seen_ = 0;
   finished_ = false;
-  body_begun_ = line_skipped_ = false;
+  body_begun_ = body_refused_ = line_skipped_ = false;
 }
 
 Progress RequestReader::refuse(Refusal refusal) {
   refusal_ = refusal;
+  body_refused_ = true;
   return Progress::refused;
 }
 
@@ -146,6 +147,7 @@ Progress RequestReader::read_head(std::string& buffer) {
 
 Progress RequestReader::read_body(std::string& buffer, std::size_t bytes_max) {
   if (finished_) return Progress::done;
+  if (body_refused_) return Progress::refused;
   const Refusal too_large{413, "the body is larger than this server reads"};
   if (head_.content_length.value_or(0) > bytes_max) return refuse(too_large);
   auto& parser = *parser_->beast;

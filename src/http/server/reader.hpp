@@ -46,7 +46,7 @@ class RequestReader {
   RequestHead head_;
   Refusal refusal_;
   std::size_t seen_ = 0;                  // bytes of an incomplete head that were looked at
-  bool finished_ = true, body_begun_ = false, line_skipped_ = false;
+  bool finished_ = true, body_begun_ = false, body_refused_ = false, line_skipped_ = false;
 };
 
 }  // namespace memseal::http

@@ -115,6 +115,8 @@ asio::awaitable<void> Session::answer() {
     } catch (const ConnectionLost&) {
       gone_ = true;
     }
+  } else if (!reader_.finished()) {
+    closing_ = true;  // a stream answered: the rest of the body must not be read as a request
   }
   const std::chrono::duration<double> took = Clock::now() - started;
   core_.metrics.request(exchange.route, head.method, outcome.status, took.count());

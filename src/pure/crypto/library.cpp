@@ -1,6 +1,7 @@
 // The library of include/memseal/: the same bytes as Sealer, under names that other programs see.
 #include "base/ids.hpp"
 #include "base/limits.hpp"
+#include "pure/codec/utf8.hpp"
 #include "pure/crypto/hash.hpp"
 #include "pure/crypto/internal/bytes.hpp"
 #include "pure/crypto/internal/gcm.hpp"
@@ -60,7 +61,7 @@ std::string_view describe(Status status) noexcept {
 
 std::optional<UserHash> hmac_user(ByteView key, std::string_view user_id) {
   const auto user = UserId::parse(user_id);
-  if (key.size() < hmac_key_bytes_min || !user) return std::nullopt;
+  if (key.size() < hmac_key_bytes_min || !user || !codec::is_utf8(user_id)) return std::nullopt;
   try {
     return crypto::hmac_sha256(key, {crypto::bytes_of(user->value())});
   } catch (const std::runtime_error&) {

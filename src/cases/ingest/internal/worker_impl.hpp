@@ -3,6 +3,8 @@
 #include "cases/ingest/worker.hpp"
 #include "pure/policy/backoff.hpp"
 
+#include <algorithm>
+#include <map>
 #include <optional>
 #include <random>
 #include <vector>
@@ -81,6 +83,9 @@ class Worker::Impl {
   std::shared_ptr<const Options> options_;
   std::minstd_rand random_;
   std::uint64_t batches_ = 0;
+  /// Since when each stage meets a fault of the set-up. Common to all steps of the stage, because a
+  /// batch of many tenants meets one fault many times, and is to wait for it once.
+  std::map<Stage, Clock::time_point> faulty_since_;
 };
 
 /// Repeats `step()` while it throws an Outage, and while it throws a fault of the set-up, but that
@@ -89,7 +94,7 @@ class Worker::Impl {
 template <class Step>
 asio::awaitable<void> Worker::Impl::retry_while_unavailable(Stage stage, Step step) {
   policy::Backoff backoff(options_->backoff_first, options_->backoff_max);
-  std::optional<Clock::time_point> faulty_since;
+  const auto begun = Clock::now();
   for (;;) {
     std::optional<Error> unavailable;
     const auto start = Clock::now();
@@ -97,14 +102,14 @@ asio::awaitable<void> Worker::Impl::retry_while_unavailable(Stage stage, Step st
       co_await step();
     } catch (const Outage& outage) {
       unavailable = outage.error();
-      faulty_since.reset();
     } catch (const Refused& refused) {
       if (!errc_row(refused.error().code).setup()) throw;
-      if (!faulty_since) faulty_since = start;
-      if (Clock::now() - *faulty_since >= options_->setup_patience) throw;
+      const auto since = std::min(begun, faulty_since_.try_emplace(stage, start).first->second);
+      if (Clock::now() - since >= options_->setup_patience) throw;
       unavailable = refused.error();
     }
     if (!unavailable) {
+      faulty_since_.erase(stage);
       deps_.metrics.stage(stage).Observe(
           std::chrono::duration<double>(Clock::now() - start).count());
       recovered(stage, backoff);
