@@ -21,8 +21,8 @@ inline constexpr auto offset_commit_every = 1s;
 inline constexpr int event_attempts_max = 5;  // while dependencies are well
 inline constexpr auto backoff_first = 100ms;
 inline constexpr auto backoff_max = 30s;
-/// A set-up fault that ingest meets at run time (a grant is missing, a table is not there) is waited
-/// for this long; then the process ends, because nothing but an operator helps.
+/// How long ingest waits for a fault of the set-up (a grant is missing, a table is not there). Then
+/// the process ends, because nothing but an operator helps.
 inline constexpr std::chrono::minutes ingest_setup_patience{5};
 static_assert(event_bytes_max <= batch_bytes_max && batch_bytes_max <= inflight_bytes_max);
 static_assert(batch_records_max <= inflight_records_max);

@@ -53,8 +53,8 @@ std::variant<http::ClientResponse, int> http_call(
     http::ClientRequest request, const std::function<bool(std::string_view)>& on_body) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  auto url =
-      http::Url::parse((base.empty() ? own_address(config->http.listen) : base) + std::string(path));
+  const auto address = base.empty() ? own_address(config->http.listen) : base;
+  auto url = http::Url::parse(address + std::string(path));
   if (!url) {
     complain(url.error());
     return exit_usage;
