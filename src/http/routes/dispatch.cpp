@@ -5,10 +5,8 @@
 #include "base/assert.hpp"
 #include "runtime/log.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
-#include <vector>
 
 namespace memseal::http {
 
