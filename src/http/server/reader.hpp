@@ -1,6 +1,6 @@
 #pragma once
 // Bytes in, requests out: Beast's parser behind the gate. Does no I/O.
-#include "http/server/gate.hpp"
+#include "http/server/framing_check.hpp"
 #include "http/server/message.hpp"
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 #pragma once
 // HTTP/1.1 and Server-Sent Events. One Server per io_context, all on one address by SO_REUSEPORT.
 #include "base/limits.hpp"
-#include "http/server/probe.hpp"
+#include "http/server/http_metrics.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -1,6 +1,6 @@
 #pragma once
 // One connection: reads requests one after the other, has them answered, keeps the clock.
-#include "http/server/core.hpp"
+#include "http/server/server_context.hpp"
 #include "http/server/message.hpp"
 #include "http/server/reader.hpp"
 #include "http/server/sse_stream.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 // One event stream: the frames of a query, their numbering, comments while it waits.
-#include "http/server/probe.hpp"
+#include "http/server/http_metrics.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/context.hpp"
 

@@ -1,4 +1,4 @@
-#include "http/server/probe.hpp"
+#include "http/server/http_metrics.hpp"
 
 #include <algorithm>
 #include <array>

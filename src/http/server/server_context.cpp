@@ -1,4 +1,4 @@
-#include "http/server/core.hpp"
+#include "http/server/server_context.hpp"
 
 #include "pure/crypto/random.hpp"
 #include "runtime/wall_clock.hpp"

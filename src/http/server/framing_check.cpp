@@ -1,4 +1,4 @@
-#include "http/server/gate.hpp"
+#include "http/server/framing_check.hpp"
 
 #include "base/limits.hpp"
 
