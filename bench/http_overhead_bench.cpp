@@ -133,7 +133,7 @@ struct Ours {
   fakes::Operations operations;
   fakes::Sink sink;
   fakes::Limiter limiter;
-  http::Probe probe{world.metrics};
+  http::HttpMetrics probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
   http::ApiDeps api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,

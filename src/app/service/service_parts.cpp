@@ -90,7 +90,7 @@ Result<void> ServiceParts::connect() {
 Result<void> ServiceParts::connect_kafka() {
   const auto client = kafka_client(config);
   if (config.kafka.create_topics) {
-    // A broker that is away now may come back: it is reported, not fatal.
+    // A broker that is unavailable now may come back: it is reported, not fatal.
     const auto made = kafka::ensure_topics(client, topic_specs(config), std::chrono::seconds(5));
     if (!made && made.error().code == Errc::bad_config) return made.error();
     if (!made)
@@ -151,8 +151,8 @@ http::RouteDeps ServiceParts::route_deps(http::ApiDeps* api) {
 std::vector<http::Check> ServiceParts::readiness() const {
   std::vector<http::Check> checks;
   const bool database = database_seen;
-  checks.push_back(
-      {"database", database, true, database ? "reachable, migrated" : "away or not migrated"});
+  checks.push_back({"database", database, true,
+                    database ? "reachable, migrated" : "unavailable or not migrated"});
   checks.push_back({"embedder", true, true, embedder->model_name()});
   checks.push_back({"reranker", reranker != nullptr, false,
                     reranker ? reranker->model_name() : "none: answers keep the search order"});
@@ -163,7 +163,7 @@ std::vector<http::Check> ServiceParts::readiness() const {
   checks.push_back({"redis", buckets, false,
                     config.redis.url.empty() ? "not used: buckets in this process"
                     : buckets                ? "connected"
-                                             : "away: buckets in this process"});
+                                             : "unavailable: buckets in this process"});
   return checks;
 }
 

@@ -45,7 +45,7 @@ struct ServiceParts {
   runtime::Metrics metrics;
   query::QueryMetrics query_metrics{metrics};
   rerank::RerankMetrics rerank_metrics{metrics};
-  http::Probe http_probe{metrics};
+  http::HttpMetrics http_probe{metrics};
   ingest::IngestMetrics ingest_metrics{metrics};
   postgres::PostgresMetrics postgres_metrics{metrics};
   lifecycle::KeyMetrics key_metrics{metrics};

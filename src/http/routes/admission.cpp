@@ -39,7 +39,7 @@ bool authenticate(Call& call) {
       return true;
     }
   }
-  call.exchange.core.metrics.unauthenticated.Increment();
+  call.exchange.server.metrics.unauthenticated.Increment();
   runtime::log(runtime::LogLevel::info, "http.unauthenticated",
                {{"request_id", call.context.id}, {"cause", why}});
   return false;
@@ -66,12 +66,12 @@ Response limited(const Call& call) {
 /// Takes a token from the caller's bucket and keeps the figures for whatever answer follows.
 asio::awaitable<bool> take_token(Call& call) {
   const auto admission = co_await call.deps.api->limiter.admit(call.context, call.who->tenant);
-  auto& metrics = call.exchange.core.metrics;
+  auto& metrics = call.exchange.server.metrics;
   (admission.allowed ? metrics.admitted : metrics.limited).Increment();
   if (admission.degraded) metrics.degraded.Increment();
   const auto limit = std::to_string(admission.limit);
   const auto remaining = std::to_string(admission.remaining);
-  // A refused client may come back before its bucket is full: both figures tell it when.
+  // A refused client may come back before its bucket is full, so RateLimit and Retry-After agree.
   const auto retry_after = std::max<std::int64_t>(admission.retry_after_s, 1);
   const auto reset = admission.allowed ? admission.reset_s : retry_after;
   auto& fields = call.exchange.fields;

@@ -14,7 +14,7 @@ namespace json = boost::json;
 json::object hit_json(const query::Hit& hit);
 /// embed_ms, search_ms, open_ms, rerank_ms, total_ms.
 json::object timings_json(const query::Timings& timings);
-/// The fallback's name; null when there is none.
+/// The fallback's name; null without a fallback.
 json::value fallback_json(query::Fallback fallback);
 /// Value of the Server-Timing field, e.g. `embed;dur=1.2, search;dur=3.4`.
 std::string server_timing(const query::Timings& timings);

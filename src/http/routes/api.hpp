@@ -22,7 +22,7 @@ namespace memseal::http {
 
 struct Route;
 
-/// One line of GET /ready. `detail` is shown to anybody: no addresses, no secrets.
+/// One line of GET /ready. `detail` is public, so it holds no address and no secret.
 struct Check {
   std::string name;
   bool ok = false;

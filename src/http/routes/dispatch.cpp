@@ -19,8 +19,8 @@ Outcome respond(Response response) {
   return {std::move(response), status};
 }
 
-std::size_t body_bytes_max(const Route& route, const Core& core) {
-  return route.body_bytes_max > 0 ? route.body_bytes_max : core.options.body_bytes_max;
+std::size_t body_bytes_max(const Route& route, const ServerContext& server) {
+  return route.body_bytes_max > 0 ? route.body_bytes_max : server.options.body_bytes_max;
 }
 
 std::optional<Response> check_media_type(const Call& call) {
@@ -59,8 +59,8 @@ Error error_of(const std::exception_ptr& failure, const Exchange& exchange) {
   return {Errc::internal, "the request failed"};
 }
 
-Error error_of(Cut cut) {
-  if (cut == Cut::deadline) return {Errc::timeout, "the answer was not ready in time"};
+Error error_of(AbortReason aborted) {
+  if (aborted == AbortReason::deadline) return {Errc::timeout, "the answer was not ready in time"};
   return {Errc::shutting_down, "this server is shutting down"};
 }
 
@@ -82,12 +82,12 @@ Outcome client_gone(Exchange& exchange) {
   if (exchange.stream) {
     const auto end = exchange.session.write_timed_out() ? StreamEnd::write_failed
                                                         : StreamEnd::client_closed;
-    exchange.core.metrics.streams(end).Increment();
+    exchange.server.metrics.streams(end).Increment();
   }
   return {.response = {}, .status = 499};
 }
 
-asio::awaitable<Outcome> fail(Exchange& exchange, Error error, Cut cut) {
+asio::awaitable<Outcome> fail(Exchange& exchange, Error error, AbortReason aborted) {
   const auto& row = errc_row(error.code);
   runtime::log(level_of(row.severity), "http.request_problem",
                {{"request_id", exchange.context.id}, {"route", exchange.route},
@@ -98,8 +98,9 @@ asio::awaitable<Outcome> fail(Exchange& exchange, Error error, Cut cut) {
     co_return respond(std::move(response));
   }
   co_await fail_stream(exchange, error);
-  const auto end = cut == Cut::shutting_down ? StreamEnd::shutting_down : StreamEnd::failed;
-  exchange.core.metrics.streams(end).Increment();
+  const auto end =
+      aborted == AbortReason::shutting_down ? StreamEnd::shutting_down : StreamEnd::failed;
+  exchange.server.metrics.streams(end).Increment();
   co_return Outcome{.response = {}, .status = row.http_status};
 }
 
@@ -107,31 +108,32 @@ asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
   auto& exchange = call.exchange;
   std::optional<Response> response;
   std::exception_ptr failure;
-  Cut cut = Cut::none;
+  AbortReason aborted = AbortReason::none;
   try {
-    cut = co_await exchange.session.run_cuttable(work_on(call, route.work, response),
-                                                 route.watched, exchange.context.deadline.at());
+    aborted = co_await exchange.session.run_abortable(work_on(call, route.work, response),
+                                                      route.cancel_on_disconnect,
+                                                      exchange.context.deadline.at());
   } catch (const ConnectionLost&) {
-    cut = Cut::client_gone;
+    aborted = AbortReason::client_gone;
   } catch (const BodyRefused& refused) {
     if (exchange.stream)
       failure = std::make_exception_ptr(
           Refused({Errc::bad_request, std::string(refused.refusal().detail)}));
     else
-      response = body_problem(exchange, refused.refusal(), body_bytes_max(route, exchange.core));
+      response = body_problem(exchange, refused.refusal(), body_bytes_max(route, exchange.server));
   } catch (...) {
     failure = std::current_exception();
   }
-  if (cut == Cut::client_gone) co_return client_gone(exchange);
-  if (failure) co_return co_await fail(exchange, error_of(failure, exchange), cut);
-  if (cut != Cut::none) co_return co_await fail(exchange, error_of(cut), cut);
+  if (aborted == AbortReason::client_gone) co_return client_gone(exchange);
+  if (failure) co_return co_await fail(exchange, error_of(failure, exchange), aborted);
+  if (aborted != AbortReason::none) co_return co_await fail(exchange, error_of(aborted), aborted);
   if (response) co_return respond(std::move(*response));
   co_return Outcome{};
 }
 
 /// Makes the body ready as the route wants it. Returns the answer where the body is refused.
 asio::awaitable<std::optional<Response>> prepare_body(Call& call, const Route& route) {
-  const auto bytes_max = body_bytes_max(route, call.exchange.core);
+  const auto bytes_max = body_bytes_max(route, call.exchange.server);
   if (route.body == BodyKind::stream) call.body_stream.emplace(call.exchange.session, bytes_max);
   if (route.body != BodyKind::json) co_return std::nullopt;
   if (auto refused = check_media_type(call)) co_return refused;
@@ -197,8 +199,8 @@ Handler make_handler(RouteDeps deps, std::span<const Route> routes) {
   for (const auto& route : routes) {
     MEMSEAL_ASSERT((route.at_once == nullptr) != (route.work == nullptr));
     MEMSEAL_ASSERT((route.scope == Scope::api) == (route.work != nullptr));
-    // The watch would read the body away.
-    MEMSEAL_ASSERT(!route.watched || route.body != BodyKind::stream);
+    // Because the watch on the connection would consume the body.
+    MEMSEAL_ASSERT(!route.cancel_on_disconnect || route.body != BodyKind::stream);
   }
   // Shared, because a std::function may be copied while a request is answered.
   const auto shared = std::make_shared<const RouteDeps>(std::move(deps));

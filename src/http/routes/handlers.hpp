@@ -29,7 +29,8 @@ asio::awaitable<std::optional<Response>> get_rerank_metrics(Call& call);
 /// Ends a stream that cannot be completed with `query.failed`.
 asio::awaitable<void> fail_stream(Exchange& exchange, const Error& error);
 
-/// The same answer for what does not exist and for what is somebody else's.
+/// The same answer for a resource that does not exist and for one of another user, so that clients
+/// cannot probe for the latter.
 Response not_found(const Call& call);
 
 /// The body names another user than the token does.

@@ -1,6 +1,6 @@
 #include "http/routes/openapi.hpp"
 
-// The assembler looks the file up along the include path, which holds include/ beside config/.
+// The assembler finds the file along the include path, whose folder include/ lies next to config/.
 asm(R"(
   .pushsection .rodata
   .global memseal_openapi_begin

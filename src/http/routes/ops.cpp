@@ -43,7 +43,7 @@ Response user_mismatch(const Call& call) {
 Response get_health(Call&) { return json_response(200, R"({"status":"ok"})"); }
 
 Response get_ready(Call& call) {
-  const auto& core = call.exchange.core;
+  const auto& server = call.exchange.server;
   bool ready = true;
   json::array checks;
   if (call.deps.readiness) {
@@ -55,9 +55,9 @@ Response get_ready(Call& call) {
                                     {"detail", check.detail}});
     }
   }
-  const char* status = core.draining ? "draining" : ready ? "ready" : "not_ready";
+  const char* status = server.draining ? "draining" : ready ? "ready" : "not_ready";
   const json::object body{{"status", status}, {"checks", std::move(checks)}};
-  return json_response(ready && !core.draining ? 200 : 503, json::serialize(body));
+  return json_response(ready && !server.draining ? 200 : 503, json::serialize(body));
 }
 
 Response get_version(Call&) {
@@ -88,17 +88,17 @@ Response post_rerank_on(Call& call) { return switch_rerank(call, true); }
 Response post_rerank_off(Call& call) { return switch_rerank(call, false); }
 
 Response get_memory_metrics(Call& call) {
-  const auto& core = call.exchange.core;
+  const auto& server = call.exchange.server;
   const auto [resident, peak] = resident_bytes();
   const auto heap = mallinfo2();
-  const std::chrono::duration<double> up = runtime::Clock::now() - core.started;
+  const std::chrono::duration<double> up = runtime::Clock::now() - server.started;
   json::object body{{"rss_bytes", resident},
                     {"rss_peak_bytes", peak},
                     {"heap_used_bytes", heap.uordblks + heap.hblkhd},
                     {"heap_free_bytes", heap.fordblks},
                     {"uptime_s", up.count()},
-                    {"connections", core.sessions.size()},
-                    {"open_streams", core.streams}};
+                    {"connections", server.sessions.size()},
+                    {"open_streams", server.streams}};
   json::object caches;
   if (call.deps.memory)
     for (const auto& [name, value] : call.deps.memory()) caches[name] = value;

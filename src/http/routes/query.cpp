@@ -94,7 +94,8 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
                                {"request_id", call.context.id},
                                {"limits", limits}});
   co_await stream.flush();
-  call.exchange.session.spawn_beside_work(stream.keep_alive(call.exchange.core.options.keepalive));
+  call.exchange.session.spawn_beside_work(
+      stream.keep_alive(call.exchange.server.options.keepalive));
 
   StreamedAnswer sink(stream, request.include_trace);
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
@@ -102,7 +103,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
                                               sink);
   stream.add("query.completed", summary_json(stream.query_id(), summary));
   co_await stream.end();
-  call.exchange.core.metrics.streams(StreamEnd::completed).Increment();
+  call.exchange.server.metrics.streams(StreamEnd::completed).Increment();
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ struct Route {
   AtOnce at_once = nullptr;               ///< answers without I/O; every listener and admin only
   Work work = nullptr;                    ///< api only
   BodyKind body = BodyKind::none;
-  bool watched = false;                   ///< ends when its client goes; not with BodyKind::stream
+  bool cancel_on_disconnect = false;      ///< REQUIRES: not BodyKind::stream
   std::size_t body_bytes_max = 0;         ///< 0: Options::body_bytes_max
   std::chrono::milliseconds time_max{0};  ///< 0: Options::request_deadline
 };

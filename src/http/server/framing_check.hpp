@@ -1,6 +1,6 @@
 #pragma once
-// What Beast's parser accepts and we do not: every framing that two implementations could read in
-// two ways (RFC 9112 §§2.2, 3.2, 6.1, 6.3; RFC 9110 §7.2). Pure.
+// Refuses what Beast's parser accepts but two implementations could read in two ways, because such
+// a request can be smuggled past a proxy (RFC 9112 §§2.2, 3.2, 6.1, 6.3; RFC 9110 §7.2). Pure.
 #include "http/server/message.hpp"
 
 #include <optional>

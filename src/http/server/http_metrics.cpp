@@ -22,25 +22,26 @@ std::string_view method_label(std::string_view method) {
 }
 
 runtime::Counter& admission(runtime::Metrics& metrics, const char* outcome) {
-  return metrics.counter("memseal_ratelimit_decisions_total",
-                         "Answers of the rate limiter; degraded: decided by this process alone.",
-                         {{"outcome", outcome}});
+  return metrics.counter(
+      "memseal_ratelimit_decisions_total",
+      "Decisions of the rate limiter. degraded: this process decided without Redis.",
+      {{"outcome", outcome}});
 }
 
 }  // namespace
 
-Probe::Probe(runtime::Metrics& metrics)
+HttpMetrics::HttpMetrics(runtime::Metrics& metrics)
     : streams_active(metrics.gauge("memseal_sse_streams_active", "Event streams that are open.")),
       connections_active(
           metrics.gauge("memseal_http_connections_active", "HTTP connections that are open.")),
       connections(
           metrics.counter("memseal_http_connections_total", "HTTP connections that were served.")),
-      connections_refused(metrics.counter("memseal_http_connections_refused_total",
-                                          "Connections over the limit.")),
-      gate_refusals(metrics.counter("memseal_http_gate_refusals_total",
-                                    "Requests that were refused for their framing.")),
-      unauthenticated(metrics.counter("memseal_auth_failures_total",
-                                      "Requests without a valid token.")),
+      connections_refused(
+          metrics.counter("memseal_http_connections_refused_total", "Connections over the limit.")),
+      framing_refusals(metrics.counter("memseal_http_gate_refusals_total",
+                                       "Requests that were refused for their framing.")),
+      unauthenticated(
+          metrics.counter("memseal_auth_failures_total", "Requests without a valid token.")),
       admitted(admission(metrics, "allowed")),
       limited(admission(metrics, "denied")),
       degraded(admission(metrics, "degraded")),
@@ -55,7 +56,8 @@ Probe::Probe(runtime::Metrics& metrics)
   }
 }
 
-void Probe::request(std::string_view route, std::string_view method, int code, double seconds) {
+void HttpMetrics::request(std::string_view route, std::string_view method, int code,
+                          double seconds) {
   duration_.Observe(seconds);
   const auto label = method_label(method);
   const std::lock_guard lock(mutex_);

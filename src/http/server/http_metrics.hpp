@@ -1,5 +1,5 @@
 #pragma once
-// What the HTTP server tells the metrics.
+// The metrics of the HTTP server.
 #include "runtime/metrics.hpp"
 
 #include <map>
@@ -15,9 +15,9 @@ enum class StreamEnd { completed, failed, client_closed, write_failed, shutting_
 inline constexpr int stream_end_count = 5;
 
 /// References into Metrics; lives as long as it. One for the process; any thread.
-class Probe {
+class HttpMetrics {
  public:
-  explicit Probe(runtime::Metrics& metrics);
+  explicit HttpMetrics(runtime::Metrics& metrics);
 
   /// memseal_http_requests_total{route,method,code} and memseal_http_request_duration_seconds.
   /// `route` is a pattern of the route table, never a raw path.
@@ -29,7 +29,7 @@ class Probe {
   runtime::Gauge& connections_active;     ///< memseal_http_connections_active
   runtime::Counter& connections;          ///< memseal_http_connections_total
   runtime::Counter& connections_refused;  ///< memseal_http_connections_refused_total
-  runtime::Counter& gate_refusals;        ///< memseal_http_gate_refusals_total
+  runtime::Counter& framing_refusals;     ///< memseal_http_gate_refusals_total
   runtime::Counter& unauthenticated;      ///< memseal_auth_failures_total
   runtime::Counter& admitted;             ///< memseal_ratelimit_decisions_total{outcome}
   runtime::Counter& limited;

@@ -17,7 +17,7 @@ struct Field {
   std::string value;
 };
 
-/// A request up to its body, past the gate: framing is unambiguous.
+/// A request up to its body. check_head() has passed, so its framing is unambiguous.
 struct RequestHead {
   std::string method;                     ///< as sent, e.g. "GET"
   std::string target;                     ///< as sent, e.g. "/ready?verbose"
@@ -30,10 +30,10 @@ struct RequestHead {
 
   /// The target up to '?'.
   std::string_view path() const noexcept;
-  /// The only field of this name (given in lower case); empty where there is none or more than one.
+  /// The only field of this name (in lower case); empty if the head has no such field, or several.
   std::optional<std::string_view> field(std::string_view name) const noexcept;
   std::size_t count(std::string_view name) const noexcept;
-  /// All fields of this name, joined as the members of one list; empty where there is none.
+  /// All fields of this name, joined as the members of one list; empty if there is no such field.
   std::optional<std::string> list(std::string_view name) const;
 };
 

@@ -56,7 +56,7 @@ struct RequestReader::Parser {
 
 namespace {
 
-// A chunk's size line or a trailer that is longer than this is nobody's honest request.
+// Honest clients send no longer size line of a chunk and no longer trailer.
 constexpr std::size_t chunk_line_bytes_max = 4'096;
 
 std::string lower(std::string_view name) {
@@ -151,7 +151,7 @@ Progress RequestReader::read_body(std::string& buffer, std::size_t bytes_max) {
   const Refusal too_large{413, "the body is larger than this server reads"};
   if (head_.content_length.value_or(0) > bytes_max) return refuse(too_large);
   auto& parser = *parser_->beast;
-  // Once: Beast counts the limit down, and setting it again would start the count anew.
+  // Set once, because Beast counts the limit down and a second call would restart the count.
   if (!std::exchange(body_begun_, true)) parser.body_limit(bytes_max);
   std::size_t taken = 0;
   while (taken < buffer.size() && !parser.is_done()) {

@@ -1,5 +1,5 @@
 #pragma once
-// Bytes in, requests out: Beast's parser behind the gate. Does no I/O.
+// Bytes in, requests out: Beast's parser behind the framing check. Does no I/O.
 #include "http/server/framing_check.hpp"
 #include "http/server/message.hpp"
 

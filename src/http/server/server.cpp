@@ -21,9 +21,9 @@ namespace {
 using namespace std::chrono_literals;
 using asio::ip::tcp;
 
-// Between `query.failed` at the drain timeout and closing what is still open.
+// Time from `query.failed` at the drain timeout to the close of connections that are still open.
 constexpr auto stop_grace = 2s;
-// When the process is out of descriptors: let some connections end.
+// The process is out of file descriptors; some connections may end meanwhile.
 constexpr auto accept_pause = 100ms;
 
 constexpr std::string_view busy_answer =
@@ -53,34 +53,35 @@ tcp::acceptor listen(const asio::any_io_executor& executor, const Options& optio
 }  // namespace
 
 struct Server::Impl {
-  Impl(asio::any_io_executor executor, Options options, Probe& metrics, Handler handler)
-      : core(executor, std::move(options), metrics, std::move(handler)),
-        acceptor(listen(executor, core.options)), port(acceptor.local_endpoint().port()) {}
+  Impl(asio::any_io_executor executor, Options options, HttpMetrics& metrics, Handler handler)
+      : context(executor, std::move(options), metrics, std::move(handler)),
+        acceptor(listen(executor, context.options)),
+        port(acceptor.local_endpoint().port()) {}
 
   asio::awaitable<void> run();
   asio::awaitable<void> accept(runtime::TaskGroup& tasks);
   asio::awaitable<void> keep_time();
-  static asio::awaitable<void> serve(tcp::socket socket, Core& core);
+  static asio::awaitable<void> serve(tcp::socket socket, ServerContext& context);
   void take(tcp::socket socket, runtime::TaskGroup& tasks);
   void take_backlog(runtime::TaskGroup& tasks);
   void start_drain();
 
-  Core core;
+  ServerContext context;
   tcp::acceptor acceptor;
   const std::uint16_t port;
   runtime::Clock::time_point stop_at = runtime::Clock::time_point::max();
 };
 
 asio::awaitable<void> Server::Impl::run() {
-  runtime::TaskGroup tasks(core.executor);
+  runtime::TaskGroup tasks(context.executor);
   tasks.spawn(accept(tasks));
   tasks.spawn(keep_time());
   co_await tasks.join();
 }
 
 asio::awaitable<void> Server::Impl::accept(runtime::TaskGroup& tasks) {
-  while (!core.draining) {
-    tcp::socket socket(core.executor);
+  while (!context.draining) {
+    tcp::socket socket(context.executor);
     boost::system::error_code failed;
     co_await acceptor.async_accept(socket, asio::redirect_error(asio::use_awaitable, failed));
     if (!failed) {
@@ -97,11 +98,11 @@ asio::awaitable<void> Server::Impl::accept(runtime::TaskGroup& tasks) {
 }
 
 void Server::Impl::take(tcp::socket socket, runtime::TaskGroup& tasks) {
-  if (core.sessions.size() < core.options.connections_max) {
-    tasks.spawn(serve(std::move(socket), core));
+  if (context.sessions.size() < context.options.connections_max) {
+    tasks.spawn(serve(std::move(socket), context));
     return;
   }
-  core.metrics.connections_refused.Increment();
+  context.metrics.connections_refused.Increment();
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
   socket.write_some(asio::buffer(busy_answer), ignored);
@@ -116,30 +117,30 @@ void Server::Impl::take_backlog(runtime::TaskGroup& tasks) {
   boost::system::error_code failed;
   acceptor.non_blocking(true, failed);
   while (!failed) {
-    tcp::socket socket(core.executor);
+    tcp::socket socket(context.executor);
     acceptor.accept(socket, failed);
     if (!failed) take(std::move(socket), tasks);
   }
 }
 
-asio::awaitable<void> Server::Impl::serve(tcp::socket socket, Core& core) {
-  Session session(std::move(socket), core);
-  if (core.draining) session.drain();
+asio::awaitable<void> Server::Impl::serve(tcp::socket socket, ServerContext& context) {
+  Session session(std::move(socket), context);
+  if (context.draining) session.drain();
   co_await session.run();
 }
 
-/// Ticks the sessions and, once draining, sees to it that they end.
+/// Ticks the sessions. Once the server drains, aborts and then closes those that do not end.
 asio::awaitable<void> Server::Impl::keep_time() {
   OnExit kill_all{[this] {
-    for (auto* session : core.sessions) session->kill();
+    for (auto* session : context.sessions) session->kill();
   }};
   bool stopped = false;
-  while (!core.draining || acceptor.is_open() || !core.sessions.empty()) {
-    co_await runtime::pause_for(core.options.tick);
+  while (!context.draining || acceptor.is_open() || !context.sessions.empty()) {
+    co_await runtime::pause_for(context.options.tick);
     const auto now = runtime::Clock::now();
-    for (auto* session : core.sessions) session->tick(now);
+    for (auto* session : context.sessions) session->tick(now);
     if (now < stop_at) continue;
-    for (auto* session : core.sessions) {
+    for (auto* session : context.sessions) {
       if (!stopped) session->stop();
       if (now >= stop_at + stop_grace) session->kill();
     }
@@ -148,15 +149,16 @@ asio::awaitable<void> Server::Impl::keep_time() {
 }
 
 void Server::Impl::start_drain() {
-  stop_at = runtime::Clock::now() + core.options.drain_timeout;
+  stop_at = runtime::Clock::now() + context.options.drain_timeout;
   boost::system::error_code ignored;
   acceptor.cancel(ignored);
-  for (auto* session : core.sessions) session->drain();
+  for (auto* session : context.sessions) session->drain();
   runtime::log(runtime::LogLevel::info, "http.drain_started",
-               {{"connections", core.sessions.size()}, {"streams", core.streams}});
+               {{"connections", context.sessions.size()}, {"streams", context.streams}});
 }
 
-Server::Server(asio::any_io_executor executor, Options options, Probe& metrics, Handler handler)
+Server::Server(asio::any_io_executor executor, Options options, HttpMetrics& metrics,
+               Handler handler)
     : impl_(std::make_shared<Impl>(std::move(executor), std::move(options), metrics,
                                    std::move(handler))) {}
 
@@ -167,12 +169,10 @@ std::uint16_t Server::port() const noexcept { return impl_->port; }
 asio::awaitable<void> Server::run() { return impl_->run(); }
 
 void Server::begin_drain() {
-  if (impl_->core.draining.exchange(true)) return;
-  asio::post(impl_->core.executor, [weak = std::weak_ptr(impl_)] {
+  if (impl_->context.draining.exchange(true)) return;
+  asio::post(impl_->context.executor, [weak = std::weak_ptr(impl_)] {
     if (const auto impl = weak.lock()) impl->start_drain();
   });
 }
-
-bool Server::draining() const noexcept { return impl_->core.draining; }
 
 }  // namespace memseal::http

@@ -42,14 +42,14 @@ struct Options {
   std::chrono::milliseconds tick = std::chrono::milliseconds(100);  ///< precision of the timeouts
 };
 
-/// Listens, serves, drains. All on `executor`, which runs on one thread; only begin_drain() and
-/// draining() may be called from another.
+/// Listens, serves, drains.
+/// Thread: `executor`, which runs on one thread. Only begin_drain() may be called from another.
 class Server {
  public:
   /// Binds and listens at once, so that port() is known; throws Refused{bad_config} naming the
   /// address when that fails. Serves nothing before run().
   /// `metrics` outlives the Server, and so does what `handler` refers to.
-  Server(asio::any_io_executor executor, Options options, Probe& metrics, Handler handler);
+  Server(asio::any_io_executor executor, Options options, HttpMetrics& metrics, Handler handler);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -64,7 +64,6 @@ class Server {
   /// `Connection: close`, idle connections close. Requests have Options::drain_timeout to end;
   /// what then still streams gets `query.failed` with code shutting_down.
   void begin_drain();
-  bool draining() const noexcept;
 
  private:
   struct Impl;

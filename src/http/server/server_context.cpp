@@ -19,14 +19,17 @@ std::string random_start() {
 
 }  // namespace
 
-Core::Core(asio::any_io_executor runs_on, Options given_options, Probe& given_metrics,
-           Handler given_handler)
-    : executor(std::move(runs_on)), options(std::move(given_options)), metrics(given_metrics),
-      handler(std::move(given_handler)), id_start_(random_start()) {}
+ServerContext::ServerContext(asio::any_io_executor runs_on, Options given_options,
+                             HttpMetrics& given_metrics, Handler given_handler)
+    : executor(std::move(runs_on)),
+      options(std::move(given_options)),
+      metrics(given_metrics),
+      handler(std::move(given_handler)),
+      id_start_(random_start()) {}
 
-std::string Core::make_request_id() { return id_start_ + '-' + std::to_string(++ids_); }
+std::string ServerContext::make_request_id() { return id_start_ + '-' + std::to_string(++ids_); }
 
-const std::string& Core::date() {
+const std::string& ServerContext::date() {
   const auto now_s = runtime::unix_ms() / 1'000;
   if (now_s != date_s_) {
     date_ = http_date(now_s);

@@ -13,13 +13,13 @@ namespace memseal::http {
 
 class Session;
 
-struct Core {
-  Core(asio::any_io_executor runs_on, Options given_options, Probe& given_metrics,
-       Handler given_handler);
+struct ServerContext {
+  ServerContext(asio::any_io_executor runs_on, Options given_options, HttpMetrics& given_metrics,
+                Handler given_handler);
 
   const asio::any_io_executor executor;
   const Options options;
-  Probe& metrics;
+  HttpMetrics& metrics;
   const Handler handler;
   std::atomic<bool> draining{false};
   const runtime::Clock::time_point started = runtime::Clock::now();

@@ -23,33 +23,34 @@ constexpr std::size_t read_bytes = 4'096, linger_read_bytes = 16'384;
 constexpr std::size_t pipelined_bytes_max = 65'536;
 constexpr std::size_t linger_bytes_max = 262'144;
 constexpr auto linger_time = 1s;
-// Work keeps its own deadline; a little later it is cut.
+// Work keeps its own deadline. Work that does not is aborted this much later.
 constexpr auto deadline_grace = 250ms;
 
 }  // namespace
 
-Session::Session(asio::ip::tcp::socket socket, Core& core)
-    : core_(core), socket_(std::move(socket)),
-      place_(core.sessions.insert(core.sessions.end(), this)) {
+Session::Session(asio::ip::tcp::socket socket, ServerContext& server)
+    : server_(server),
+      socket_(std::move(socket)),
+      place_(server.sessions.insert(server.sessions.end(), this)) {
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
-  core_.metrics.connections.Increment();
-  core_.metrics.connections_active.Increment();
+  server_.metrics.connections.Increment();
+  server_.metrics.connections_active.Increment();
 }
 
 Session::~Session() {
-  core_.metrics.connections_active.Decrement();
-  core_.sessions.erase(place_);
+  server_.metrics.connections_active.Decrement();
+  server_.sessions.erase(place_);
 }
 
 asio::awaitable<void> Session::run() {
-  // Cancellation closes the socket and cuts the work; both say so by their results.
+  // Cancellation closes the socket and aborts the work; both report it by their results.
   co_await asio::this_coro::throw_if_cancelled(false);
   try {
     co_await serve();
   } catch (const ConnectionLost&) {
-    // Its request was recorded; there is nobody to tell.
+    // The request was recorded; the client is gone, so no answer is sent.
   } catch (const std::exception& failure) {
     runtime::log(runtime::LogLevel::error, "http.connection_failed", {{"cause", failure.what()}});
   }
@@ -69,9 +70,9 @@ asio::awaitable<void> Session::serve() {
 asio::awaitable<bool> Session::read_head() {
   reader_.next();
   invited_ = false;
-  cut_ = Cut::none;
+  abort_reason_ = AbortReason::none;
   bool begun = served_ == 0;  // the first head has its time from the accept on
-  if (begun) read_deadline_ = Clock::now() + core_.options.header_timeout;
+  if (begun) read_deadline_ = Clock::now() + server_.options.header_timeout;
   while (true) {
     const auto progress = reader_.read_head(in_);
     if (progress == Progress::refused) {
@@ -80,12 +81,12 @@ asio::awaitable<bool> Session::read_head() {
     }
     if (progress == Progress::done) break;
     idle_ = in_.empty() && served_ > 0;
-    if (idle_ && core_.draining) co_return false;
+    if (idle_ && server_.draining) co_return false;
     if (idle_) {
-      read_deadline_ = Clock::now() + core_.options.idle_timeout;
+      read_deadline_ = Clock::now() + server_.options.idle_timeout;
     } else if (!begun) {
       begun = true;
-      read_deadline_ = Clock::now() + core_.options.header_timeout;
+      read_deadline_ = Clock::now() + server_.options.header_timeout;
     }
     const auto received = co_await read_some(read_bytes);
     if (received == 0) {
@@ -102,12 +103,14 @@ asio::awaitable<bool> Session::read_head() {
 asio::awaitable<void> Session::answer() {
   const auto& head = reader_.head();
   const auto given_id = head.field("x-request-id");
-  Exchange exchange{core_, *this, head,
-                    {given_id && is_request_id(*given_id) ? std::string(*given_id)
-                                                          : core_.make_request_id(),
-                     runtime::Deadline::after(core_.options.request_deadline)}};
+  Exchange exchange{
+      server_,
+      *this,
+      head,
+      {given_id && is_request_id(*given_id) ? std::string(*given_id) : server_.make_request_id(),
+       runtime::Deadline::after(server_.options.request_deadline)}};
   const auto started = Clock::now();
-  auto outcome = co_await core_.handler(exchange);
+  auto outcome = co_await server_.handler(exchange);
   if (outcome.response) {
     skip_body();
     try {
@@ -119,8 +122,8 @@ asio::awaitable<void> Session::answer() {
     closing_ = true;  // a stream answered: the rest of the body must not be read as a request
   }
   const std::chrono::duration<double> took = Clock::now() - started;
-  core_.metrics.request(exchange.route, head.method, outcome.status, took.count());
-  // Metrics tell of the others: rendering a line that is then dropped costs more than parsing.
+  server_.metrics.request(exchange.route, head.method, outcome.status, took.count());
+  // Other answers are only counted, because rendering a log line costs more than parsing.
   if (outcome.status >= 500)
     runtime::log(runtime::LogLevel::warn, "http.server_error",
                  {{"request_id", exchange.context.id}, {"route", exchange.route},
@@ -128,9 +131,9 @@ asio::awaitable<void> Session::answer() {
 }
 
 void Session::add_common_fields(const Exchange& exchange, std::vector<OutField>& fields) {
-  closing_ = closing_ || core_.draining || !exchange.head.keep_alive ||
-             served_ + 1 >= core_.options.requests_per_connection_max;
-  fields.push_back({"Date", core_.date()});
+  closing_ = closing_ || server_.draining || !exchange.head.keep_alive ||
+             served_ + 1 >= server_.options.requests_per_connection_max;
+  fields.push_back({"Date", server_.date()});
   fields.push_back({"X-Request-ID", exchange.context.id});
   fields.push_back({"X-Content-Type-Options", "nosniff"});
   fields.push_back({"Cache-Control", "no-store"});
@@ -153,13 +156,13 @@ asio::awaitable<void> Session::send(const Exchange& exchange, Response response)
 
 asio::awaitable<void> Session::refuse(const Refusal& refusal) {
   closing_ = true;
-  core_.metrics.gate_refusals.Increment();
+  server_.metrics.framing_refusals.Increment();
   const RequestHead unread{};
-  Exchange exchange{core_, *this, unread, {core_.make_request_id()}};
+  Exchange exchange{server_, *this, unread, {server_.make_request_id()}};
   runtime::log(runtime::LogLevel::info, "http.request_refused",
                {{"request_id", exchange.context.id}, {"status", refusal.status},
                 {"cause", refusal.detail}});
-  core_.metrics.request(exchange.route, "other", refusal.status, 0);
+  server_.metrics.request(exchange.route, "other", refusal.status, 0);
   co_await send(exchange, protocol_problem(refusal.status, refusal.detail, exchange.context.id));
 }
 
@@ -187,14 +190,15 @@ asio::awaitable<std::size_t> Session::read_some(std::size_t bytes) {
                                        asio::redirect_error(asio::use_awaitable, failed));
   in_.resize(before + received);
   // Work that is aborted in the middle of its body still gets an answer.
-  const bool aborted = failed == asio::error::operation_aborted && cut_ != Cut::none;
+  const bool aborted =
+      failed == asio::error::operation_aborted && abort_reason_ != AbortReason::none;
   if (failed && !read_timed_out_ && !aborted) gone_ = true;
   co_return received;
 }
 
 asio::awaitable<void> Session::write(std::string_view bytes) {
   if (gone_) throw ConnectionLost("the connection is gone");
-  write_deadline_ = Clock::now() + core_.options.write_timeout;
+  write_deadline_ = Clock::now() + server_.options.write_timeout;
   boost::system::error_code failed;
   // No cancellation slot: a frame cut in the middle would spoil what follows it.
   co_await asio::async_write(
@@ -207,22 +211,23 @@ asio::awaitable<void> Session::write(std::string_view bytes) {
   throw ConnectionLost(write_timed_out_ ? "the peer stopped reading" : "the peer is gone");
 }
 
-asio::awaitable<Cut> Session::run_cuttable(asio::awaitable<void> work, bool watched,
-                                           Clock::time_point deadline) {
-  runtime::TaskGroup group(core_.executor);
+asio::awaitable<AbortReason> Session::run_abortable(asio::awaitable<void> work,
+                                                    bool cancel_on_disconnect,
+                                                    Clock::time_point deadline) {
+  runtime::TaskGroup group(server_.executor);
   work_ = &group;
   work_done_ = false;
   work_failure_ = nullptr;
-  cut_ = Cut::none;
+  abort_reason_ = AbortReason::none;
   work_deadline_ = deadline + deadline_grace;
   group.spawn(work_then_end(std::move(work)));
-  if (watched) group.spawn(watch());
+  if (cancel_on_disconnect) group.spawn(watch());
   co_await group.join();
   work_ = nullptr;
   work_deadline_ = Clock::time_point::max();
-  if (work_done_ && !work_failure_) co_return Cut::none;
-  if (cut_ == Cut::none && work_failure_) std::rethrow_exception(work_failure_);
-  co_return cut_ == Cut::none ? Cut::shutting_down : cut_;
+  if (work_done_ && !work_failure_) co_return AbortReason::none;
+  if (abort_reason_ == AbortReason::none && work_failure_) std::rethrow_exception(work_failure_);
+  co_return abort_reason_ == AbortReason::none ? AbortReason::shutting_down : abort_reason_;
 }
 
 asio::awaitable<void> Session::work_then_end(asio::awaitable<void> work) {
@@ -243,7 +248,7 @@ asio::awaitable<void> Session::help(asio::awaitable<void> helper) {
   try {
     co_await std::move(helper);
   } catch (const ConnectionLost&) {
-    cut(Cut::client_gone);
+    abort(AbortReason::client_gone);
   } catch (const boost::system::system_error&) {
     // Cancelled with the work.
   }
@@ -261,15 +266,15 @@ asio::awaitable<void> Session::watch() {
         socket_.read_some(asio::buffer(in_.data() + before, read_bytes), failed);
     in_.resize(before + received);
     if (!failed || failed == asio::error::would_block) continue;
-    cut(Cut::client_gone);
+    abort(AbortReason::client_gone);
     co_return;
   }
 }
 
-void Session::cut(Cut reason) {
-  if (work_ == nullptr || work_done_ || cut_ != Cut::none) return;
-  cut_ = reason;
-  if (reason == Cut::client_gone) close();
+void Session::abort(AbortReason reason) {
+  if (work_ == nullptr || work_done_ || abort_reason_ != AbortReason::none) return;
+  abort_reason_ = reason;
+  if (reason == AbortReason::client_gone) close();
   work_->cancel();
 }
 
@@ -280,7 +285,7 @@ void Session::close() noexcept {
 }
 
 void Session::tick(Clock::time_point now) {
-  if (now >= work_deadline_) cut(Cut::deadline);
+  if (now >= work_deadline_) abort(AbortReason::deadline);
   if (now >= write_deadline_) {
     write_timed_out_ = true;
     write_deadline_ = Clock::time_point::max();
@@ -302,13 +307,13 @@ void Session::drain() {
 }
 
 void Session::stop() {
-  cut(Cut::shutting_down);
+  abort(AbortReason::shutting_down);
   if (work_ == nullptr && read_deadline_ != Clock::time_point::max())
     read_deadline_ = Clock::time_point::min();
 }
 
 void Session::kill() {
-  cut(Cut::shutting_down);
+  abort(AbortReason::shutting_down);
   close();
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// One connection: reads requests one after the other, has them answered, keeps the clock.
+// One connection: reads requests one after the other, has them answered, enforces timeouts.
 #include "http/server/server_context.hpp"
 #include "http/server/message.hpp"
 #include "http/server/reader.hpp"
@@ -20,7 +20,7 @@ namespace memseal::http {
 
 /// One request being answered.
 struct Exchange {
-  Core& core;
+  ServerContext& server;
   Session& session;
   const RequestHead& head;
   runtime::RequestContext context;        ///< id: the request id
@@ -32,7 +32,7 @@ struct Exchange {
 /// What became of one request.
 struct Outcome {
   std::optional<Response> response = {};  ///< empty: a stream answered, or the client is gone
-  int status = 200;                       ///< for metrics and log; 499: the client went away
+  int status = 200;  ///< for metrics and log; 499: the client closed the connection
 };
 
 /// The body of a request cannot be read to its end: too large, too slow, badly framed. The
@@ -47,20 +47,20 @@ class BodyRefused : public std::runtime_error {
   Refusal refusal_;
 };
 
-/// Nobody is left to answer: the peer closed, reset or stopped reading.
+/// No answer can be sent any more: the peer closed, reset or stopped reading.
 class ConnectionLost : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Why the work on a request was given up.
-enum class Cut { none, client_gone, deadline, shutting_down };
+/// Why the work on a request was aborted.
+enum class AbortReason { none, client_gone, deadline, shutting_down };
 
 /// Lives on its Server's thread, inside one coroutine (run()). The Server reaches it by tick(),
 /// drain(), stop() and kill().
 class Session {
  public:
-  Session(asio::ip::tcp::socket socket, Core& core);
+  Session(asio::ip::tcp::socket socket, ServerContext& server);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -70,7 +70,7 @@ class Session {
 
   void tick(runtime::Clock::time_point now);  ///< enforces the timeouts
   void drain();                               ///< closes once nothing is being answered
-  void stop();                                ///< cuts what is being answered (shutting_down)
+  void stop();                                ///< aborts what is being answered (shutting_down)
   void kill();                                ///< closes the socket now
 
   // For the routes.
@@ -80,16 +80,18 @@ class Session {
   asio::awaitable<std::string> read_body(std::size_t bytes_max);
   /// Waits for the next bytes of the body and returns them, at most some 80 KiB; empty at its end.
   /// Each part has Options::body_timeout. Throws BodyRefused and ConnectionLost.
-  /// REQUIRES: the same `bytes_max`, of the whole body, at each call for one request; not inside
-  /// work that is `watched`, because the watch reads from the connection too.
+  /// REQUIRES: the same `bytes_max`, of the whole body, at each call for one request.
+  /// REQUIRES: not inside work that runs with `cancel_on_disconnect`, because watch() reads from
+  /// the connection too.
   asio::awaitable<std::string> read_body_part(std::size_t bytes_max);
-  /// Runs `work` until it ends or is cut; `watched`: also by the client's going. Rethrows what
-  /// `work` threw unless it was cut. Says why it was cut.
-  asio::awaitable<Cut> run_cuttable(asio::awaitable<void> work, bool watched,
-                                    runtime::Clock::time_point deadline);
+  /// Runs `work` until it ends or is aborted: by its deadline, by stop(), and with
+  /// `cancel_on_disconnect` by the client that closes the connection. Returns why `work` was
+  /// aborted. Rethrows what `work` threw, unless it was aborted.
+  asio::awaitable<AbortReason> run_abortable(asio::awaitable<void> work, bool cancel_on_disconnect,
+                                             runtime::Clock::time_point deadline);
   /// Runs a helper of the work, such as the keep-alive comments of its stream, until it ends.
   void spawn_beside_work(asio::awaitable<void> helper);
-  /// Writes all of `bytes`, within the write timeout; not cut short by run_cuttable(), so frames
+  /// Writes all of `bytes`, within the write timeout; not interrupted by run_abortable(), so frames
   /// stay whole. Throws ConnectionLost.
   asio::awaitable<void> write(std::string_view bytes);
   /// Gives the read buffer back: a stream may last, and there are many.
@@ -115,11 +117,11 @@ class Session {
   asio::awaitable<void> watch();
   asio::awaitable<void> work_then_end(asio::awaitable<void> work);
   asio::awaitable<void> help(asio::awaitable<void> helper);
-  void cut(Cut reason);
+  void abort(AbortReason reason);
   void close() noexcept;
   void skip_body();
 
-  Core& core_;
+  ServerContext& server_;
   asio::ip::tcp::socket socket_;
   RequestReader reader_;
   std::string in_;                        // bytes received and not yet read as a request
@@ -133,10 +135,10 @@ class Session {
   Clock::time_point read_deadline_ = Clock::time_point::max();
   Clock::time_point write_deadline_ = Clock::time_point::max();
   Clock::time_point work_deadline_ = Clock::time_point::max();
-  runtime::TaskGroup* work_ = nullptr;    // while run_cuttable() runs
+  runtime::TaskGroup* work_ = nullptr;  // while run_abortable() runs
   bool work_done_ = false;
   std::exception_ptr work_failure_;
-  Cut cut_ = Cut::none;
+  AbortReason abort_reason_ = AbortReason::none;
 };
 
 }  // namespace memseal::http

@@ -29,13 +29,13 @@ asio::awaitable<void> Session::receive_body() {
   closing_ = true;  // because the rest of the body must not be read as a request
   if (read_timed_out_) throw BodyRefused({408, "the body took longer than this server waits"});
   if (gone_) throw ConnectionLost("closed inside a body");
-  // run_cuttable() knows why, and answers.
-  throw BodyRefused({503, "the request was given up while its body was read"});
+  // run_abortable() knows the reason and returns it.
+  throw BodyRefused({503, "the request was aborted while its body was read"});
 }
 
 asio::awaitable<std::string> Session::read_body(std::size_t bytes_max) {
   if (!reader_.head().has_body) co_return std::string();
-  read_deadline_ = Clock::now() + core_.options.body_timeout;
+  read_deadline_ = Clock::now() + server_.options.body_timeout;
   OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
   while (!parse_body(bytes_max)) co_await receive_body();
   co_return reader_.take_body();
@@ -43,7 +43,7 @@ asio::awaitable<std::string> Session::read_body(std::size_t bytes_max) {
 
 asio::awaitable<std::string> Session::read_body_part(std::size_t bytes_max) {
   if (!reader_.head().has_body) co_return std::string();
-  read_deadline_ = Clock::now() + core_.options.body_timeout;
+  read_deadline_ = Clock::now() + server_.options.body_timeout;
   OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
   while (true) {
     const bool whole = parse_body(bytes_max);
@@ -54,9 +54,10 @@ asio::awaitable<std::string> Session::read_body_part(std::size_t bytes_max) {
 }
 
 void Session::skip_body() {
-  // A body that was not read: what came with its head is dropped, else the connection closes.
+  // Drops an unread body that came whole with its head. Otherwise the connection closes, because
+  // the rest of the body must not be read as a request.
   if (reader_.finished() || closing_) return;
-  if (reader_.read_body(in_, core_.options.body_bytes_max) != Progress::done) closing_ = true;
+  if (reader_.read_body(in_, server_.options.body_bytes_max) != Progress::done) closing_ = true;
 }
 
 }  // namespace memseal::http

@@ -28,16 +28,19 @@ std::string as_chunk(std::string_view bytes) {
 }  // namespace
 
 SseStream::SseStream(Exchange& exchange, std::string query_id)
-    : core_(exchange.core), session_(exchange.session), query_id_(std::move(query_id)),
-      chunked_(exchange.head.minor_version == 1), last_sent_(runtime::Clock::now()),
-      sent_(exchange.core.executor) {
-  ++core_.streams;
-  core_.metrics.streams_active.Increment();
+    : server_(exchange.server),
+      session_(exchange.session),
+      query_id_(std::move(query_id)),
+      chunked_(exchange.head.minor_version == 1),
+      last_sent_(runtime::Clock::now()),
+      sent_(exchange.server.executor) {
+  ++server_.streams;
+  server_.metrics.streams_active.Increment();
 }
 
 SseStream::~SseStream() {
-  --core_.streams;
-  core_.metrics.streams_active.Decrement();
+  --server_.streams;
+  server_.metrics.streams_active.Decrement();
 }
 
 void SseStream::begin(Exchange& exchange) {
@@ -75,7 +78,7 @@ asio::awaitable<void> SseStream::keep_alive(std::chrono::milliseconds every) {
 
 asio::awaitable<void> SseStream::send(bool last) {
   while (sending_) co_await sent_.wait_uncancelled();
-  // Taken after the wait: a cancelled caller leaves its events queued, so none is lost.
+  // Takes the events after the wait, so that a cancelled caller leaves them queued.
   std::string out = std::exchange(head_, {});
   if (!queued_.empty()) out += chunked_ ? as_chunk(queued_) : queued_;
   queued_.clear();

@@ -21,7 +21,7 @@ namespace asio = boost::asio;
 
 class Session;
 struct Exchange;
-struct Core;
+struct ServerContext;
 
 /// Every frame is `id: <query>:<n>`, its data one line of JSON with `type` and `sequence_number`.
 /// Bytes leave in whole frames, in order. One awaited call at a time, but for keep_alive().
@@ -46,7 +46,7 @@ class SseStream {
  private:
   asio::awaitable<void> send(bool last);
 
-  Core& core_;
+  ServerContext& server_;
   Session& session_;
   std::string query_id_;
   const bool chunked_;                    // HTTP/1.0 has no chunks: the end of data is the close

@@ -79,9 +79,8 @@ struct RawEvent {
 /// as CloudEvents asks. Never throws on input.
 Result<Event> parse_event(const RawEvent& raw);
 
-/// Who an event speaks for even if the rest is malformed, so that its dead letter can be sealed
-/// under that user's key. Nothing when nobody is named, or when the event contradicts itself.
-/// Never throws.
+/// The user of an event, even if the rest is malformed, so that its dead letter can be sealed under
+/// that user's key. Empty if the event names no user or contradicts itself. Never throws.
 std::optional<UserId> user_of(const RawEvent& raw);
 
 /// A structured-mode CloudEvent as our CLI and HTTP API publish it: parse_event reads it back as it

@@ -18,13 +18,13 @@ struct RerankRequest {
   std::string query;               ///< 1 to limits::query_bytes_max bytes, not blank
   std::vector<std::string> texts;  ///< 1 … inference_texts_max; one may be empty
   std::size_t top_n = 0;           ///< 1 … texts.size(): results to give
-  bool return_texts = false;       ///< repeat each text beside its score
+  bool return_texts = false;       ///< repeat each text with its score
   bool raw_scores = false;         ///< logits instead of their sigmoid
   std::string model;               ///< empty: whichever is there
 };
 
 struct EmbeddingsRequest {
-  std::vector<std::string> inputs;  ///< 1 … inference_texts_max, none empty
+  std::vector<std::string> inputs;  ///< 1 … inference_texts_max, each not empty
   std::string model;                ///< empty: whichever is there
   bool base64 = false;              ///< little-endian float32 in base64 instead of numbers
   std::size_t dimensions = 0;       ///< 0: not given
@@ -41,8 +41,8 @@ Result<RerankRequest> parse_tei_rerank(std::string_view body);
 /// "dimensions"?, "user"?}
 Result<EmbeddingsRequest> parse_embeddings_request(std::string_view body);
 
-/// Whether a client that asks for `wanted` means `served`: by its name, also after an owner's
-/// ("sentence-transformers/all-MiniLM-L6-v2"), or by none.
+/// Whether a client that asks for `wanted` means `served`: `wanted` is empty, the same name, or the
+/// same name after an owner ("sentence-transformers/all-MiniLM-L6-v2").
 bool names_model(std::string_view wanted, std::string_view served) noexcept;
 
 /// `logits` are those of the first texts; what has none is left out. Best first, equal ones in the

@@ -36,7 +36,7 @@ std::string sse_retry(int milliseconds) {
 }
 
 void SseParser::take(std::string_view bytes) {
-  // Lines already read go away in one move, not one move a line.
+  // Erases the lines already read in one move, because a move per line is quadratic.
   buffer_.erase(0, read_);
   scanned_ -= std::min(scanned_, read_);
   read_ = 0;

@@ -19,9 +19,9 @@ std::string sse_retry(int milliseconds);
 inline constexpr std::string_view sse_keepalive = ": ka\n\n";
 
 /// Incremental reader of an event stream, for our CLI and tests. Follows the WHATWG rules for line
-/// ends (CR, LF, CRLF), the byte order mark, comments, multiple data lines and ids; an event
-/// without data, or cut off by the stream's end, is none. `id` is the last id seen so far, `type`
-/// "message" when none was given. Text is passed on as it came, without a check of its UTF-8.
+/// ends (CR, LF, CRLF), the byte order mark, comments, multiple data lines and ids. Drops an event
+/// that has no data or that the stream's end cuts off. `id` is the last id so far; `type` defaults
+/// to "message". NOTE: does not check the UTF-8 of the text.
 struct SseEvent {
   std::string id, type, data;
 };

@@ -59,7 +59,7 @@ void expect_read(const std::string& bytes, const std::string& body, const std::s
 const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n";
 const std::string post = "POST / HTTP/1.1\r\nHost: a\r\n";
 
-TEST(Gate, LetsPlainRequestsThrough) {
+TEST(FramingCheck, LetsPlainRequestsThrough) {
   expect_read(get + "\r\n", "");
   expect_read("\r\n" + get + "\r\n", "");  // one leftover empty line
   expect_read("GET /a?b=c%20d&e=[f] HTTP/1.1\r\nHost: [::1]:7400\r\n\r\n", "");
@@ -76,7 +76,7 @@ TEST(Gate, LetsPlainRequestsThrough) {
   expect_read("FOO / HTTP/1.1\r\nHost: a\r\n\r\n", "");  // a method is the routes' business
 }
 
-TEST(Gate, LeavesWhatFollowsARequestInTheBuffer) {
+TEST(FramingCheck, LeavesWhatFollowsARequestInTheBuffer) {
   const auto next = get + "\r\n";
   const auto seen = read(post + "Content-Length: 2\r\n\r\nhi" + next, 1'000);
   EXPECT_EQ(seen.text, "hi");
@@ -84,7 +84,7 @@ TEST(Gate, LeavesWhatFollowsARequestInTheBuffer) {
   EXPECT_EQ(read(get + "\r\n" + next, 1'000).left, next);
 }
 
-TEST(Gate, RefusesEveryAmbiguousFraming) {
+TEST(FramingCheck, RefusesEveryAmbiguousFraming) {
   const std::vector<std::string> cases{
       // Two ways to tell where the body ends.
       post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -138,7 +138,7 @@ TEST(Gate, RefusesEveryAmbiguousFraming) {
   for (const auto& bytes : cases) expect_refused(bytes, 400);
 }
 
-TEST(Gate, WantsExactlyOneHost) {
+TEST(FramingCheck, WantsExactlyOneHost) {
   for (const char* hosts : {"", "Host: a\r\nHost: a\r\n", "Host: a\r\nHost: b\r\n", "Host:\r\n",
                             "Host: a b\r\n", "Host: a, b\r\n", "Host: a/b\r\n", "Host: u@a\r\n",
                             "Host: a\xff\r\n"})
@@ -146,13 +146,13 @@ TEST(Gate, WantsExactlyOneHost) {
   expect_refused("GET / HTTP/1.0\r\n\r\n", 400);
 }
 
-TEST(Gate, WantsAPathAsItsTarget) {
+TEST(FramingCheck, WantsAPathAsItsTarget) {
   for (const char* target : {"*", "http://a/", "a:443", "/a#b", "/a b", "/\x80", "/a\tb", ""})
     expect_refused(std::string("GET ") + target + " HTTP/1.1\r\nHost: a\r\n\r\n", 400);
   expect_refused("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400);
 }
 
-TEST(Gate, SpeaksHttp1Only) {
+TEST(FramingCheck, SpeaksHttp1Only) {
   expect_refused("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505);
   expect_refused("GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505);
   expect_refused("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505);
@@ -162,20 +162,20 @@ TEST(Gate, SpeaksHttp1Only) {
   expect_refused(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), 400);  // TLS
 }
 
-TEST(Gate, SkipsOneEmptyLineAndNoMore) {
+TEST(FramingCheck, SkipsOneEmptyLineAndNoMore) {
   expect_refused("\r\n\r\n" + get + "\r\n", 400);
   expect_refused("\r\r\n" + get + "\r\n", 400);
   expect_refused("\n" + get + "\r\n", 400);
 }
 
-TEST(Gate, MeetsNoOtherExpectationThanContinue) {
+TEST(FramingCheck, MeetsNoOtherExpectationThanContinue) {
   expect_refused(post + "Expect: 200-ok\r\nContent-Length: 2\r\n\r\nok", 417);
   expect_refused(post + "Expect: 100-continue\r\nExpect: 100-continue\r\n"
                         "Content-Length: 2\r\n\r\nok",
                  417);
 }
 
-TEST(Gate, BoundsTheHead) {
+TEST(FramingCheck, BoundsTheHead) {
   const auto room = limits::http_header_bytes_max - get.size() - std::string("X: \r\n\r\n").size();
   expect_read(get + "X: " + std::string(room, 'x') + "\r\n\r\n", "");
   expect_refused(get + "X: " + std::string(room + 1, 'x') + "\r\n\r\n", 431);
@@ -187,7 +187,7 @@ TEST(Gate, BoundsTheHead) {
   expect_refused(get + fields + "X: 1\r\n\r\n", 431);
 }
 
-TEST(Gate, BoundsTheBody) {
+TEST(FramingCheck, BoundsTheBody) {
   const std::string fits(body_max, 'x'), over(body_max + 1, 'x');
   expect_read(post + "Content-Length: 1000\r\n\r\n" + fits, fits);
   expect_refused(post + "Content-Length: 1001\r\n\r\n", 413);
@@ -199,7 +199,7 @@ TEST(Gate, BoundsTheBody) {
                  413);
 }
 
-TEST(Gate, RefusesMalformedChunks) {
+TEST(FramingCheck, RefusesMalformedChunks) {
   const auto chunked = post + "Transfer-Encoding: chunked\r\n\r\n";
   for (const char* body :
        {"x\r\nhello\r\n0\r\n\r\n", "-5\r\nhello\r\n0\r\n\r\n", "5\r\nhelloX\r\n0\r\n\r\n",

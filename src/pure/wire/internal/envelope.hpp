@@ -1,5 +1,5 @@
 #pragma once
-// CloudEvents 1.0 over Kafka, up to the data: which mode, which attributes, what is inside.
+// CloudEvents 1.0 over Kafka up to the data: the mode, the attributes, the data's bytes.
 #include "pure/codec/json.hpp"
 
 #include "pure/wire/event.hpp"

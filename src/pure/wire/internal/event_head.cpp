@@ -68,7 +68,7 @@ Result<std::string> token_in(const RawEvent& raw, const Attributes& attributes) 
   if (token.size() > limits::token_bytes_max)
     return bad_event("/authtoken", "is longer than 4096 bytes");
   for (const char c : token)
-    if (c <= 0x20 || c > 0x7e) return bad_event("/authtoken", "must hold visible ASCII alone");
+    if (c <= 0x20 || c > 0x7e) return bad_event("/authtoken", "must hold only visible ASCII");
   return token;
 }
 

@@ -30,11 +30,11 @@ struct TextSize {  ///< least and most bytes of a text
   std::size_t least, most;
 };
 
-/// The name itself when it is harmless enough to repeat in a message (letters, digits, `_`, `-`, at
-/// most 40 bytes); otherwise nothing: a key can hold anything, content too.
+/// The name itself if a message may repeat it (letters, digits, `_`, `-`, at most 40 bytes). Empty
+/// otherwise, because a key can hold anything, content too.
 std::optional<std::string_view> printable_name(std::string_view name) noexcept;
 
-/// Each read remembers its key; close() refuses members that nobody asked for. A read that fails
+/// Each read remembers its key; close() refuses members that were not read. A read that fails
 /// leaves `out` as it was and adds a fault with the member's JSON pointer.
 class FieldReader {
  public:
