@@ -42,7 +42,8 @@ const std::vector<Rule>& law() {
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
       {"adapters/redis", {"base", "pure", "runtime", "ports"}},
-      {"adapters/openai", {"base", "pure", "runtime", "ports"}},
+      {"adapters/http_client", {"base", "pure/codec", "runtime"}},
+      {"adapters/openai", {"base", "pure", "runtime", "ports", "adapters/http_client"}},
       {"adapters/model/checkpoint", {"base", "pure"}},
       {"adapters/model/encoder", {"base", "pure", "adapters/model/checkpoint"}},
       {"adapters/model/cpu", {"base", "adapters/model/checkpoint", "adapters/model/encoder"}},
@@ -82,7 +83,7 @@ const Rule* rule_of(const std::string& room) {
 // Which rooms may include which library, by the first words of the header's name.
 const std::map<std::string, Names>& library_homes() {
   static const std::map<std::string, Names> homes{
-      {"openssl/", {"pure/crypto", "adapters/openai"}},
+      {"openssl/", {"pure/crypto", "adapters/http_client"}},
       {"librdkafka/", {"adapters/kafka"}},
       {"pqxx/", {"adapters/postgres"}},
       {"libpq", {"adapters/postgres"}},
@@ -91,7 +92,7 @@ const std::map<std::string, Names>& library_homes() {
       {"omp.h", {"adapters/model"}},
       {"cuda", {"kernels"}},
       {"cublas", {"kernels"}},
-      {"boost/beast", {"http", "adapters/openai", "app/cli"}},
+      {"boost/beast", {"http", "adapters/http_client", "app/cli"}},
       {"prometheus/", {"runtime"}},
       {"spdlog/", {"runtime"}},
       {"yaml-cpp/", {"app"}},

@@ -1,6 +1,6 @@
 #include "adapters/openai/embedder.hpp"
 
-#include "adapters/openai/internal/connection.hpp"
+#include "adapters/http_client/connection.hpp"
 #include "adapters/openai/internal/response.hpp"
 #include "pure/codec/url.hpp"
 

@@ -1,6 +1,6 @@
 #include "adapters/openai/internal/response.hpp"
 
-#include "adapters/openai/internal/connection.hpp"
+#include "adapters/http_client/connection.hpp"
 
 #include <gtest/gtest.h>
 

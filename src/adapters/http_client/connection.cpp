@@ -1,4 +1,4 @@
-#include "adapters/openai/internal/connection.hpp"
+#include "adapters/http_client/connection.hpp"
 
 #include <boost/asio/cancel_at.hpp>
 #include <boost/asio/ip/address.hpp>
