@@ -1,11 +1,11 @@
 #include "adapters/http_client/connection.hpp"
 
+#include "adapters/http_client/internal/tls.hpp"
+
 #include <boost/asio/cancel_at.hpp>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -16,14 +16,14 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/system/system_error.hpp>
-#include <openssl/err.h>
-#include <openssl/sslerr.h>
 
 #include <algorithm>
-#include <charconv>
-#include <ctime>
+#include <cctype>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
 
-namespace memseal::openai {
+namespace memseal::http_client {
 
 namespace {
 
@@ -32,134 +32,177 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 using SecureStream = asio::ssl::stream<beast::tcp_stream>;
+using Parser = http::response_parser<http::string_body>;
 
-/// Throws what `failure` means: the caller's own cancellation stays what it is.
-asio::awaitable<void> check(error_code failure, const Url& url, const char* step) {
+constexpr int interim_responses_max = 8;
+constexpr std::uint32_t header_bytes_max = 32'768;
+
+bool is_end(error_code failure) {
+  return failure == asio::error::eof || failure == http::error::end_of_stream ||
+         failure == http::error::partial_message || failure == asio::ssl::error::stream_truncated;
+}
+
+/// What `failure` of `step` means to a caller that was not cancelled.
+Error meaning_of(error_code failure, const char* step, const Url& url) {
+  const auto origin = url.origin();
+  // Beast's timer ends an operation by one of the two, asio::cancel_at by the other.
+  if (failure == beast::error::timeout || failure == asio::error::operation_aborted)
+    return {Errc::timeout, origin + " did not answer in time"};
+  if (failure == http::error::body_limit)
+    return {Errc::payload_too_large, origin + " sent a longer response than is accepted"};
+  if (is_end(failure))
+    return {Errc::unavailable, origin + " closed the connection while " + step};
+  if (failure.category() == http::make_error_code(http::error::end_of_stream).category())
+    return {Errc::unavailable,
+            origin + " does not answer in HTTP (" + failure.message() + "); check the address"};
+  return {Errc::unavailable, origin + ": " + step + ": " + failure.message()};
+}
+
+/// Throws what `failure` means. The caller's own cancellation stays what it is.
+asio::awaitable<void> check(error_code failure, const char* step, const Url& url) {
   if (!failure) co_return;
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none)
     throw boost::system::system_error(asio::error::operation_aborted);
-  if (failure == beast::error::timeout || failure == asio::error::operation_aborted)
-    throw Outage({Errc::timeout, url.origin() + " did not answer in time"});
-  // Other TLS errors, an alert from a proxy for example, pass by themselves.
-  const bool certificate =
-      failure.category() == asio::error::get_ssl_category() &&
-      ERR_GET_REASON(static_cast<unsigned long>(failure.value())) ==
-          SSL_R_CERTIFICATE_VERIFY_FAILED;
-  throw_failure({certificate ? Errc::bad_config : Errc::unavailable,
-                 url.origin() + ": " + step + ": " + failure.message() +
-                     (certificate ? "; name its authority by embedding.ca_file" : "")});
+  throw_failure(meaning_of(failure, step, url));
 }
 
-http::request<http::string_body> to_beast(const Request& request) {
-  http::request<http::string_body> message(http::verb::post, request.target, 11);
-  message.set(http::field::host, request.authority);
+http::request<http::string_body> to_beast(const Request& request, const Url& url) {
+  http::request<http::string_body> message;
+  message.method_string(request.method);
+  message.target(url.path + request.path);
+  message.version(11);
+  message.set(http::field::host, url.authority());
   message.set(http::field::user_agent, "memseal/" MEMSEAL_VERSION);
-  message.set(http::field::content_type, "application/json");
-  message.set(http::field::accept, "application/json");
-  if (!request.bearer.empty())
-    message.set(http::field::authorization, "Bearer " + request.bearer);
+  for (const auto& [name, value] : request.headers) message.set(name, value);
   message.body() = request.body;
   message.prepare_payload();
   return message;
+}
+
+Response head_of(const Parser& parser) {
+  Response response;
+  response.status = parser.get().result_int();
+  for (const auto& field : parser.get()) {
+    std::string name(field.name_string());
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    response.headers.emplace_back(std::move(name), field.value());
+  }
+  return response;
 }
 
 template <class Stream>
 class Link final : public Connection {
  public:
   template <class... Args>
-  explicit Link(const Url& url, Args&&... args) : url_(url), stream_(std::forward<Args>(args)...) {}
+  explicit Link(Destination& to, Args&&... args) : to_(to), stream_(std::forward<Args>(args)...) {}
 
   asio::awaitable<void> open(runtime::Deadline deadline) override {
     error_code failure;
     auto& socket = beast::get_lowest_layer(stream_);
     tcp::resolver resolver(socket.get_executor());
     const auto places = co_await resolver.async_resolve(
-        url_.host, url_.port,
+        to_.url.host, to_.url.port, tcp::resolver::numeric_service,
         asio::cancel_at(deadline.at(), asio::redirect_error(asio::use_awaitable, failure)));
-    co_await check(failure, url_, "its name");
+    co_await check(failure, "resolving its name", to_.url);
     socket.expires_at(deadline.at());
     co_await socket.async_connect(places, asio::redirect_error(asio::use_awaitable, failure));
-    co_await check(failure, url_, "connecting");
+    co_await check(failure, "connecting", to_.url);
     error_code ignored;
     socket.socket().set_option(tcp::no_delay(true), ignored);
     if constexpr (std::is_same_v<Stream, SecureStream>) co_await shake_hands();
   }
 
-  asio::awaitable<Answer> exchange(const Request& request, runtime::Deadline deadline) override {
-    error_code failure;
-    const auto message = to_beast(request);
-    beast::get_lowest_layer(stream_).expires_at(deadline.at());
-    co_await http::async_write(stream_, message,
-                               asio::redirect_error(asio::use_awaitable, failure));
-    co_await check(failure, url_, "sending");
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(request.answer_bytes_max);
-    co_await http::async_read(stream_, buffer_, parser,
-                              asio::redirect_error(asio::use_awaitable, failure));
-    Answer answer;
-    answer.too_long = failure == http::error::body_limit;
-    if (!answer.too_long) co_await check(failure, url_, "reading");
-    answer.status = parser.get().result_int();
-    answer.retry_after = parse_retry_after(parser.get()[http::field::retry_after]);
-    if (answer.too_long) co_return answer;
-    answer.goes_on = parser.keep_alive() && buffer_.size() == 0;
-    answer.body = std::move(parser.get().body());
-    co_return answer;
+  asio::awaitable<Response> exchange(const Request& request, runtime::Deadline deadline,
+                                     const BodySink* sink) override {
+    response_began_ = reusable_ = false;
+    co_await write(request, deadline);
+    std::optional<Parser> parser;
+    co_await read_head(parser, request, deadline);
+    auto response = head_of(*parser);
+    auto& body = parser->get().body();
+    const bool streamed = sink != nullptr && response.status == 200;
+    while (!parser->is_done()) {
+      error_code failure;
+      expire(request, deadline);
+      co_await http::async_read_some(stream_, buffer_, *parser,
+                                     asio::redirect_error(asio::use_awaitable, failure));
+      // What arrived before the connection broke is the caller's as well.
+      if (streamed && !body.empty()) {
+        const auto piece = std::exchange(body, std::string());
+        if (!(*sink)(piece)) co_return response;
+      }
+      co_await check(failure, "sending its response", to_.url);
+    }
+    reusable_ = parser->keep_alive() && buffer_.size() == 0;
+    response.body = std::move(body);
+    co_return response;
   }
 
  private:
   asio::awaitable<void> shake_hands() {
-    error_code failure, no_address;
-    // A server of many names is told which; an address is no name.
-    asio::ip::make_address(url_.host, no_address);
-    if (no_address && SSL_set_tlsext_host_name(stream_.native_handle(), url_.host.c_str()) != 1)
-      throw Outage({Errc::unavailable, url_.origin() + ": its name does not fit into TLS"});
-    stream_.set_verify_callback(asio::ssl::host_name_verification(url_.host));
+    if (!expect_host(stream_.native_handle(), to_.url.host))
+      throw Refused({Errc::bad_config, to_.url.origin() + ": no certificate can be for this host"});
+    error_code failure;
     co_await stream_.async_handshake(asio::ssl::stream_base::client,
                                      asio::redirect_error(asio::use_awaitable, failure));
-    co_await check(failure, url_, "TLS");
+    if (is_certificate_failure(failure))
+      throw Refused({Errc::bad_config,
+                     to_.url.origin() + ": the certificate is not trusted: " +
+                         why_untrusted(stream_.native_handle()) +
+                         "; name the file of its authority by " + to_.ca_setting,
+                     to_.ca_setting});
+    // Other TLS errors, for example an alert from a proxy that restarts, are transient.
+    co_await check(failure, "TLS", to_.url);
   }
 
-  const Url& url_;
+  asio::awaitable<void> write(const Request& request, runtime::Deadline deadline) {
+    error_code failure;
+    const auto message = to_beast(request, to_.url);
+    expire(request, deadline);
+    co_await http::async_write(stream_, message,
+                               asio::redirect_error(asio::use_awaitable, failure));
+    co_await check(failure, "sending the request", to_.url);
+  }
+
+  /// Reads up to the body of the final response.
+  asio::awaitable<void> read_head(std::optional<Parser>& parser, const Request& request,
+                                  runtime::Deadline deadline) {
+    for (int interim = 0;; ++interim) {
+      error_code failure;
+      parser.emplace();
+      parser->header_limit(header_bytes_max);
+      parser->body_limit(request.body_bytes_max);
+      expire(request, deadline);
+      co_await http::async_read_header(stream_, buffer_, *parser,
+                                       asio::redirect_error(asio::use_awaitable, failure));
+      response_began_ = response_began_ || parser->got_some();
+      const int status = failure ? 0 : parser->get().result_int();
+      // 101 changes the protocol, which no request asked for.
+      if (!failure && (status == 101 || interim == interim_responses_max))
+        failure = http::error::bad_status;
+      co_await check(failure, "beginning its response", to_.url);
+      if (status >= 200) co_return;
+    }
+  }
+
+  /// Gives the next operation until the deadline, or until the service was silent for too long.
+  void expire(const Request& request, runtime::Deadline deadline) {
+    beast::get_lowest_layer(stream_).expires_at(deadline.within(request.idle_timeout).at());
+  }
+
+  Destination& to_;
   Stream stream_;
   beast::flat_buffer buffer_;
 };
 
-// RFC 9110, section 5.6.7: the form in use and the two obsolete ones, all of them in GMT.
-/// Seconds since 1970: the years of a date reach further than those of a clock in nanoseconds.
-std::optional<std::int64_t> parse_http_date(std::string_view text) {
-  const std::string date(text);
-  for (const char* form : {"%a, %d %b %Y %H:%M:%S GMT", "%a, %d-%b-%y %H:%M:%S GMT",
-                           "%a %b %d %H:%M:%S %Y"}) {
-    std::tm parts{};
-    const char* const end = ::strptime(date.c_str(), form, &parts);
-    if (end == date.c_str() + date.size()) return ::timegm(&parts);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
-std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executor, const Url& url,
-                                            asio::ssl::context& tls) {
-  if (!url.tls) return std::make_unique<Link<beast::tcp_stream>>(url, executor);
-  return std::make_unique<Link<SecureStream>>(url, executor, tls);
+std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executor,
+                                            Destination& to) {
+  if (!to.url.tls) return std::make_unique<Link<beast::tcp_stream>>(to, executor);
+  return std::make_unique<Link<SecureStream>>(to, executor, to.tls);
 }
 
-std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
-                                                           WallClock::time_point now) {
-  std::int64_t seconds = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (failure != std::errc{} || end != text.data() + text.size()) {
-    const auto date = parse_http_date(text);
-    if (!date) return std::nullopt;
-    // Up to the full second after, so as not to come too early.
-    const auto since = std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
-    seconds = std::max<std::int64_t>(*date - since, 0);
-  }
-  if (seconds < 0) return std::nullopt;
-  return std::chrono::seconds(std::min<std::int64_t>(seconds, 3'600));
-}
-
-}  // namespace memseal::openai
+}  // namespace memseal::http_client

@@ -1,58 +1,44 @@
 #pragma once
-#include "pure/codec/url.hpp"
-
-#include "runtime/context.hpp"
+#include "adapters/http_client/client.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/ssl/context.hpp>
 
-#include <chrono>
-#include <cstddef>
 #include <memory>
-#include <optional>
-#include <string>
 
-namespace memseal::openai {
+namespace memseal::http_client {
 
-namespace asio = boost::asio;
-using codec::Url;
-
-struct Request {
-  std::string target;
-  std::string authority;
-  std::string bearer;        ///< empty: none
-  std::string body;          ///< JSON
-  std::size_t answer_bytes_max = 0;
-};
-
-struct Answer {
-  int status = 0;
-  std::string body;
-  std::optional<std::chrono::milliseconds> retry_after;
-  bool goes_on = false;      ///< the connection may be used again
-  bool too_long = false;     ///< more than answer_bytes_max; `body` is empty
-};
-
-/// One connection to an endpoint. Used by one coroutine at a time, on its executor. Everything
-/// throws Outage{unavailable | timeout}, Refused{bad_config} for a certificate without trust, or
-/// operation_aborted when the caller was cancelled; after that it is of no more use.
+/// One connection to a service.
+/// Thread: one coroutine at a time uses it, on its executor.
+/// Throws what Client::send() throws. NOTE: after that the connection is of no more use.
 class Connection {
  public:
   virtual ~Connection() = default;
+
+  /// Resolves the name, connects and, for https, verifies the service.
   virtual asio::awaitable<void> open(runtime::Deadline deadline) = 0;
-  virtual asio::awaitable<Answer> exchange(const Request& request, runtime::Deadline deadline) = 0;
+  /// One request and its response; `sink`, which may be null, gets the body of a status 200.
+  virtual asio::awaitable<Response> exchange(const Request& request, runtime::Deadline deadline,
+                                             const BodySink* sink) = 0;
+
+  /// True once a byte of the last exchange's response has arrived.
+  bool response_began() const noexcept { return response_began_; }
+  /// True if the last exchange ended so that another one may follow.
+  bool reusable() const noexcept { return reusable_; }
+
+ protected:
+  bool response_began_ = false;
+  bool reusable_ = false;
 };
 
-/// `tls` and `url` outlive it.
-std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executor, const Url& url,
-                                            asio::ssl::context& tls);
+/// Where a connection goes, and what it trusts.
+struct Destination {
+  Url url;
+  std::string ca_setting;
+  asio::ssl::context tls;
+};
 
-using WallClock = std::chrono::system_clock;
+/// `to` outlives the connection.
+std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executor, Destination& to);
 
-/// What a `Retry-After` field says (RFC 9110, section 10.2.3): a number of seconds, or how long
-/// after `now` its date is, none when that is past; at most an hour.
-std::optional<std::chrono::milliseconds> parse_retry_after(
-    std::string_view text, WallClock::time_point now = WallClock::now());
-
-}  // namespace memseal::openai
+}  // namespace memseal::http_client

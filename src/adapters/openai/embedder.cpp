@@ -1,9 +1,9 @@
 #include "adapters/openai/embedder.hpp"
 
-#include "adapters/http_client/connection.hpp"
+#include "adapters/http_client/client.hpp"
+#include "adapters/http_client/retry_after.hpp"
 #include "adapters/openai/internal/response.hpp"
 #include "pure/codec/url.hpp"
-
 #include "pure/crypto/random.hpp"
 #include "pure/policy/backoff.hpp"
 #include "runtime/condition.hpp"
@@ -18,7 +18,7 @@
 
 #include <algorithm>
 #include <array>
-#include <mutex>
+#include <iterator>
 #include <optional>
 
 namespace memseal::openai {
@@ -29,7 +29,6 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr std::size_t idle_per_executor_max = 2;
 constexpr std::size_t read_here_bytes_max = 65'536;  // A longer answer is read on the pool.
 constexpr std::size_t model_bytes_max = 128;
 
@@ -46,20 +45,16 @@ bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host.starts_with("127.") || host == "::1";
-}
-
-Result<Url> parse_endpoint(const std::string& text) {
+Result<codec::Url> parse_endpoint(const std::string& text) {
   constexpr const char* key = "embedding.url";
-  auto url = Url::parse(text);
+  auto url = codec::Url::parse(text);
   if (url) return url;
   auto sentence = std::string(key) + " " + url.error().message;
   if (text.find_first_of("@?") != text.npos) sentence += "; a key goes into embedding.api_key";
   return Error{Errc::bad_config, std::move(sentence), key};
 }
 
-Result<void> check_options(const EmbedderOptions& options, const Url& url) {
+Result<void> check_options(const EmbedderOptions& options, const codec::Url& url) {
   if (options.model.empty() || options.model.size() > model_bytes_max ||
       !is_visible(options.model))
     return Error{Errc::bad_config,
@@ -67,40 +62,26 @@ Result<void> check_options(const EmbedderOptions& options, const Url& url) {
                  "characters",
                  "embedding.remote_model"};
   if (!is_visible(options.api_key))
-    return Error{Errc::bad_config, "embedding.api_key has characters that no key has",
-                 "embedding.api_key"};
-  if (!options.api_key.empty() && !url.tls && !is_loopback(url.host))
     return Error{Errc::bad_config,
-                 "embedding.url is plain http: the key would travel in the clear; use https",
+                 "embedding.api_key holds a space or another character that no key has",
+                 "embedding.api_key"};
+  if (!options.api_key.empty() && !url.tls && !http_client::is_loopback(url.host))
+    return Error{Errc::bad_config,
+                 "embedding.url is plain http, which would send the key in clear text; use https",
                  "embedding.url"};
   return {};
 }
 
-Result<asio::ssl::context> make_tls(const EmbedderOptions& options) {
-  asio::ssl::context tls(asio::ssl::context::tls_client);
-  boost::system::error_code failure;
-  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
-  tls.set_verify_mode(asio::ssl::verify_peer);
-  boost::system::error_code no_store;  // Then nothing but ca_file is trusted.
-  tls.set_default_verify_paths(no_store);
-  if (!options.ca_file.empty()) tls.load_verify_file(options.ca_file, failure);
-  if (failure)
-    return Error{Errc::bad_config, "cannot read certificates from " + options.ca_file,
-                 "embedding.ca_file"};
-  return tls;
-}
-
-/// Why an answer is none, and whether asking again may help.
+/// Why a request gave no vectors, and whether asking again may help.
 struct Refusal {
   Error error;
   bool again = false;
 };
 
-std::optional<Refusal> refusal_of(const Answer& answer, const Url& url) {
-  const auto status = url.origin() + " answered " + std::to_string(answer.status);
-  if (answer.too_long)
-    return Refusal{{Errc::unavailable, url.origin() + " answered more than was asked for"}};
-  switch (answer.status) {
+/// What a status other than 200 means.
+std::optional<Refusal> refusal_of(int code, const std::string& origin) {
+  const auto status = origin + " answered " + std::to_string(code);
+  switch (code) {
     case 200:
       return std::nullopt;
     case 401:
@@ -116,21 +97,24 @@ std::optional<Refusal> refusal_of(const Answer& answer, const Url& url) {
     default:
       break;
   }
-  if (answer.status >= 500) return Refusal{{Errc::unavailable, status}, true};
-  return Refusal{{Errc::bad_config,
-                  status + ": see embedding.url and embedding.remote_model", "embedding.url"}};
+  if (code >= 500) return Refusal{{Errc::unavailable, status}, true};
+  return Refusal{{Errc::bad_config, status + ": see embedding.url and embedding.remote_model",
+                  "embedding.url"}};
+}
+
+/// What a request that got no response means.
+Refusal refusal_of(const Error& error) {
+  // A retry asks for the same and would get an answer as long.
+  if (error.code == Errc::payload_too_large) return {{Errc::unavailable, error.message}};
+  return {error, errc_row(error.code).transient()};
 }
 
 }  // namespace
 
 struct OpenAiEmbedder::Impl {
-  Impl(EmbedderOptions given, Url place, const text::WordPiece& vocabulary,
-       asio::thread_pool& pool, asio::ssl::context trusted)
-      : options(std::move(given)),
-        url(std::move(place)),
-        words(vocabulary),
-        cpu(pool),
-        tls(std::move(trusted)) {}
+  Impl(EmbedderOptions given, std::unique_ptr<http_client::Client> to,
+       const text::WordPiece& vocabulary, asio::thread_pool& pool)
+      : options(std::move(given)), client(std::move(to)), words(vocabulary), cpu(pool) {}
 
   /// What one request came to.
   struct Tried {
@@ -141,95 +125,46 @@ struct OpenAiEmbedder::Impl {
 
   asio::awaitable<std::vector<Embedding>> request(runtime::RequestContext context,
                                                   std::vector<std::string> texts);
-  asio::awaitable<Tried> attempt(const Request& request, std::size_t count,
+  asio::awaitable<Tried> attempt(const http_client::Request& request, std::size_t count,
                                  runtime::Deadline deadline);
-  asio::awaitable<Answer> post(const Request& request, runtime::Deadline deadline);
   asio::awaitable<std::vector<Embedding>> read(std::string body, std::size_t count);
-  asio::awaitable<void> probe(std::optional<Error>& failure);
+  asio::awaitable<void> learn_dimension(std::optional<Error>& failure);
 
-  Request request_of(const std::vector<std::string>& texts) const;
-  std::unique_ptr<Connection> take_idle(const asio::any_io_executor& executor);
-  void keep_idle(const asio::any_io_executor& executor, std::unique_ptr<Connection> connection);
+  http_client::Request request_of(const std::vector<std::string>& texts) const;
+  std::string origin() const { return client->url().origin(); }
 
   const EmbedderOptions options;
-  const Url url;
+  const std::unique_ptr<http_client::Client> client;
   const text::WordPiece& words;
   asio::thread_pool& cpu;
-  asio::ssl::context tls;
-  std::size_t dimension = 0;  ///< 0 until the probe
-
-  struct Idle {
-    asio::any_io_executor executor;  ///< a connection stays with the loop that made it
-    std::unique_ptr<Connection> connection;
-  };
-  std::mutex guard;
-  std::vector<Idle> idle;
+  std::size_t dimension = 0;  ///< 0 until learn_dimension()
 };
 
-Request OpenAiEmbedder::Impl::request_of(const std::vector<std::string>& texts) const {
+http_client::Request OpenAiEmbedder::Impl::request_of(const std::vector<std::string>& texts) const {
   json::array input;
   for (const auto& text : texts) input.emplace_back(text);
-  Request request;
-  request.target = url.path + "/embeddings";
-  request.authority = url.authority();
-  request.bearer = options.api_key;
+  http_client::Request request;
+  request.method = "POST";
+  request.path = "/embeddings";
+  request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
+  if (!options.api_key.empty())
+    request.headers.emplace_back("Authorization", "Bearer " + options.api_key);
   request.body = json::serialize(json::object{
       {"model", options.model}, {"input", std::move(input)}, {"encoding_format", "float"}});
-  request.answer_bytes_max = answer_bytes_max(texts.size(), dimension);
+  request.body_bytes_max = answer_bytes_max(texts.size(), dimension);
+  request.connect_timeout = options.attempt_timeout;
   return request;
-}
-
-std::unique_ptr<Connection> OpenAiEmbedder::Impl::take_idle(
-    const asio::any_io_executor& executor) {
-  const std::lock_guard lock(guard);
-  const auto found = std::find_if(idle.begin(), idle.end(),
-                                  [&](const Idle& one) { return one.executor == executor; });
-  if (found == idle.end()) return nullptr;
-  auto connection = std::move(found->connection);
-  idle.erase(found);
-  return connection;
-}
-
-void OpenAiEmbedder::Impl::keep_idle(const asio::any_io_executor& executor,
-                                     std::unique_ptr<Connection> connection) {
-  const std::lock_guard lock(guard);
-  const auto here = std::count_if(idle.begin(), idle.end(),
-                                  [&](const Idle& one) { return one.executor == executor; });
-  if (static_cast<std::size_t>(here) < idle_per_executor_max)
-    idle.push_back({executor, std::move(connection)});
-}
-
-asio::awaitable<Answer> OpenAiEmbedder::Impl::post(const Request& request,
-                                                   runtime::Deadline deadline) {
-  const auto executor = co_await asio::this_coro::executor;
-  auto connection = take_idle(executor);
-  std::optional<Answer> answer;
-  if (connection) {
-    try {
-      answer = co_await connection->exchange(request, deadline);
-    } catch (const Failure& failed) {
-      // The endpoint closed it while it was idle: a fresh one follows.
-      if (failed.error().code == Errc::timeout) throw;
-    }
-  }
-  if (!answer) {
-    connection = make_connection(executor, url, tls);
-    co_await connection->open(deadline);
-    answer = co_await connection->exchange(request, deadline);
-  }
-  if (answer->goes_on) keep_idle(executor, std::move(connection));
-  co_return std::move(*answer);
 }
 
 asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::read(std::string body,
                                                                    std::size_t count) {
   const bool here = body.size() <= read_here_bytes_max;
   auto work = [body = std::move(body), count, wanted = dimension,
-               origin = url.origin()](std::stop_token) {
+               where = origin()](std::stop_token) {
     auto vectors = parse_embeddings(body, count, wanted);
     if (!vectors)
       throw_failure({vectors.error().code,
-                     "the answer of " + origin + " " + vectors.error().message});
+                     "the answer of " + where + " " + vectors.error().message});
     return std::move(*vectors);
   };
   if (here) co_return work(std::stop_token());
@@ -237,18 +172,19 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::read(std::string b
 }
 
 asio::awaitable<OpenAiEmbedder::Impl::Tried> OpenAiEmbedder::Impl::attempt(
-    const Request& request, std::size_t count, runtime::Deadline deadline) {
+    const http_client::Request& request, std::size_t count, runtime::Deadline deadline) {
   Tried tried;
-  std::optional<Answer> answer;
+  std::optional<http_client::Response> response;
   try {
-    answer = co_await post(request, deadline);
+    response = co_await client->send(request, deadline);
   } catch (const Failure& failed) {
-    tried.refusal = Refusal{failed.error(), errc_row(failed.error().code).transient()};
+    tried.refusal = refusal_of(failed.error());
   }
-  if (!answer) co_return tried;
-  tried.refusal = refusal_of(*answer, url);
-  if (answer->retry_after) tried.not_before = *answer->retry_after;
-  if (!tried.refusal) tried.vectors = co_await read(std::move(answer->body), count);
+  if (!response) co_return tried;
+  tried.refusal = refusal_of(response->status, origin());
+  if (const auto wait = http_client::parse_retry_after(response->header("retry-after")))
+    tried.not_before = *wait;
+  if (!tried.refusal) tried.vectors = co_await read(std::move(response->body), count);
   co_return tried;
 }
 
@@ -267,10 +203,10 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::request(
   }
 }
 
-asio::awaitable<void> OpenAiEmbedder::Impl::probe(std::optional<Error>& failure) {
+asio::awaitable<void> OpenAiEmbedder::Impl::learn_dimension(std::optional<Error>& failure) {
   try {
     std::vector<std::string> texts(1, "memseal asks how long a vector is");
-    runtime::RequestContext context{"probe", runtime::Deadline::after(options.probe_timeout)};
+    runtime::RequestContext context{"dimension", runtime::Deadline::after(options.start_timeout)};
     const auto vectors = co_await request(std::move(context), std::move(texts));
     dimension = vectors.front().size();
   } catch (const Failure& failed) {
@@ -289,22 +225,22 @@ Result<std::unique_ptr<OpenAiEmbedder>> OpenAiEmbedder::open(EmbedderOptions opt
   auto url = parse_endpoint(options.url);
   if (!url) return url.error();
   if (const auto sound = check_options(options, *url); !sound) return sound.error();
-  auto tls = make_tls(options);
-  if (!tls) return tls.error();
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(*url), words, cpu,
-                                     std::move(*tls));
+  http_client::ClientOptions trust{options.ca_file, "embedding.ca_file"};
+  auto client = http_client::Client::make(std::move(*url), std::move(trust));
+  if (!client) return client.error();
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(*client), words, cpu);
   std::optional<Error> failure;
   {
     asio::io_context loop(1);
     {
       runtime::TaskGroup group(loop.get_executor());
-      group.spawn(impl->probe(failure));
+      group.spawn(impl->learn_dimension(failure));
       loop.run();
     }
-    impl->idle.clear();  // Its connections belong to this loop.
+    impl->client->close_idle();  // Its connections belong to this loop.
   }
   if (failure) {
-    // A refused probe text is a setting that the endpoint does not take.
+    // This text is harmless, so a setting is what the endpoint refuses.
     if (failure->code == Errc::internal)
       failure = Error{Errc::bad_config,
                       failure->message + "; see embedding.url and embedding.remote_model",
@@ -344,7 +280,7 @@ asio::awaitable<ports::QueryVector> OpenAiEmbedder::embed_query(runtime::Request
 }
 
 std::string OpenAiEmbedder::describe() const {
-  return impl_->options.model + " at " + impl_->url.origin() + ": " +
+  return impl_->options.model + " at " + impl_->origin() + ": " +
          std::to_string(impl_->dimension) + " numbers";
 }
 

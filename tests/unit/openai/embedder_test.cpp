@@ -9,11 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <unistd.h>
 
 namespace memseal::openai {
 namespace {
@@ -33,22 +29,6 @@ std::vector<EmbedInput> inputs_of(const std::vector<std::string>& texts) {
   for (const auto& text : texts) inputs.push_back({{}, text});
   return inputs;
 }
-
-/// A file that is gone with the object.
-class PemFile {
- public:
-  explicit PemFile(const std::string& content) {
-    static int made = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("memseal-remote-" + std::to_string(::getpid()) + "-" + std::to_string(made++));
-    std::ofstream(path_) << content;
-  }
-  ~PemFile() { std::filesystem::remove(path_); }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 class RemoteEmbedder : public ::testing::Test {
  protected:
@@ -320,7 +300,7 @@ TEST_F(RemoteEmbedder, EndsWithItsCaller) {
 
 TEST_F(RemoteEmbedder, SpeaksTlsToAHostThatItsAuthorityVouchesFor) {
   const auto identity = Identity::make("DNS:localhost,IP:127.0.0.1");
-  const PemFile authority(identity.certificate);
+  const test::TemporaryFile authority(identity.certificate);
   Server server(testing::embed_lengths, &identity);
   auto with = options(server);
   with.ca_file = authority.path();
@@ -348,7 +328,7 @@ TEST_F(RemoteEmbedder, TrustsNoCertificateThatNobodyVouchesFor) {
 
 TEST_F(RemoteEmbedder, TrustsNoCertificateOfAnotherName) {
   const auto identity = Identity::make("DNS:other.example,IP:127.0.0.2");
-  const PemFile authority(identity.certificate);
+  const test::TemporaryFile authority(identity.certificate);
   Server server(testing::embed_lengths, &identity);
   auto with = options(server);
   with.ca_file = authority.path();
@@ -377,10 +357,11 @@ TEST_F(RemoteEmbedder, RefusesSettingsThatCannotBeRight) {
   check("embedding.remote_model", [](auto& with) { with.model = "a\r\nb"; });
   check("embedding.api_key", [](auto& with) { with.api_key = "sk-\r\nX-Admin: 1"; });
   check("embedding.ca_file", [](auto& with) { with.ca_file = "/nonexistent/ca.pem"; });
-  check("embedding.url", [](auto& with) {
-    with.url = "http://endpoint.example/v1";
-    with.api_key = "sk-secret";
-  });
+  for (const auto* clear : {"http://endpoint.example/v1", "http://127.0.0.1.endpoint.example/v1"})
+    check("embedding.url", [&](auto& with) {
+      with.url = clear;
+      with.api_key = "sk-secret";
+    });
   EXPECT_TRUE(server.seen().empty());
   server.answer_by([](const Seen&) -> Reply { return {.status = 401}; });
   check("embedding.api_key", [](auto& with) { with.api_key = "sk-wrong"; });

@@ -1,5 +1,7 @@
 #pragma once
 // An embeddings endpoint of the test's own, plain or TLS, that answers what a test wants.
+#include "support/tls_identity.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -19,10 +21,6 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -39,54 +37,7 @@ namespace http = boost::beast::http;
 namespace json = boost::json;
 using tcp = asio::ip::tcp;
 
-/// A key and a certificate that it signed itself, both PEM.
-struct Identity {
-  std::string key, certificate;
-
-  /// `names` as in "DNS:localhost,IP:127.0.0.1".
-  static Identity make(const std::string& names) {
-    Identity made;
-    EVP_PKEY* const key = EVP_EC_gen("P-256");
-    X509* const certificate = X509_new();
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -3'600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 3'600);
-    X509_set_pubkey(certificate, key);
-    auto* const subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>("memseal test"), -1, -1, 0);
-    X509_set_issuer_name(certificate, subject);
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, certificate, certificate, nullptr, nullptr, 0);
-    for (const auto& [kind, value] : {std::pair(NID_basic_constraints, std::string("CA:TRUE")),
-                                      std::pair(NID_subject_alt_name, names)}) {
-      auto* const extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str());
-      X509_add_ext(certificate, extension, -1);
-      X509_EXTENSION_free(extension);
-    }
-    X509_sign(certificate, key, EVP_sha256());
-    made.key = pem([&](BIO* out) {
-      PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
-    });
-    made.certificate = pem([&](BIO* out) { PEM_write_bio_X509(out, certificate); });
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-    return made;
-  }
-
- private:
-  template <class Write>
-  static std::string pem(Write write) {
-    BIO* const memory = BIO_new(BIO_s_mem());
-    write(memory);
-    char* data = nullptr;
-    const auto size = BIO_get_mem_data(memory, &data);
-    std::string text(data, static_cast<std::size_t>(size));
-    BIO_free(memory);
-    return text;
-  }
-};
+using test::Identity;
 
 struct Seen {
   std::string target, body, authorization, host;

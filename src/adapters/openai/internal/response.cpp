@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 Error wrong(std::string clause) { return {Errc::unavailable, std::move(clause)}; }
 
-/// Brings `values` to length 1. False when they have none that a float can say.
+/// Scales `values` to length 1. Returns false if their length is too near 0 to divide by.
 bool normalise(ports::Embedding& values) {
   double square = 0;
   for (const float value : values) square += static_cast<double>(value) * value;

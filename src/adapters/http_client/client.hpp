@@ -1,0 +1,97 @@
+#pragma once
+// Requests to other HTTP/1.1 services, plain or over TLS, from coroutines.
+#include "base/result.hpp"
+#include "pure/codec/url.hpp"
+#include "runtime/context.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace memseal::http_client {
+
+namespace asio = boost::asio;
+using codec::Url;
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// One request to the service that a Client was made for.
+struct Request {
+  using Duration = runtime::Clock::duration;
+
+  std::string method = "GET";
+  std::string path;  ///< below the URL's own path, e.g. "/embeddings"; may hold a query
+  Headers headers;   ///< besides Host, User-Agent and Content-Length
+  std::string body;
+  std::size_t body_bytes_max = 1u << 20;  ///< of the response, and of a streamed one as a whole
+  Duration connect_timeout = std::chrono::seconds(10);  ///< name, TCP and TLS together
+  Duration idle_timeout = Duration::max();              ///< longest silence of the service
+};
+
+struct Response {
+  int status = 0;
+  Headers headers;   ///< names in lower case
+  std::string body;  ///< empty if a BodySink took the body
+
+  /// The first field of this name, which is given in lower case; empty if there is none.
+  std::string_view header(std::string_view name) const;
+};
+
+/// Takes the next piece of a body. Returns false to end the request; the rest is not read.
+using BodySink = std::function<bool(std::string_view)>;
+
+struct ClientOptions {
+  std::string ca_file;  ///< PEM, trusted beside the system's store; empty: that store alone
+  std::string ca_setting = "ca_file";  ///< what the user calls `ca_file`, for messages
+};
+
+/// One service at one URL.
+///
+/// https: TLS 1.2 or later. The certificate and the host's name or address are verified, always,
+/// before a byte of a request is sent. Redirects are not followed. Interim responses are skipped.
+/// Connections stay open for later requests, two for each executor that calls.
+///
+/// Thread: any coroutine on a single-threaded executor may call.
+/// Lifetime: a Client outlives its requests, and is destroyed (or close_idle() called) before the
+/// contexts that called it.
+class Client {
+ public:
+  /// Reads the CA file. Blocks. Errors: bad_config, with `ca_setting` as the field.
+  static Result<std::unique_ptr<Client>> make(Url url, ClientOptions options);
+  ~Client();
+
+  /// Sends `request` and reads the whole response, of any status.
+  /// REQUIRES: `request` (and `sink` below) live until the awaited call returns.
+  /// NOTE: a request that a kept connection loses before the response begins is sent once more.
+  /// Throws Outage: timeout (deadline, connect_timeout or idle_timeout), unavailable (unreachable,
+  /// the connection ended early, or the response is not HTTP).
+  /// Throws Refused: bad_config (the certificate is not trusted), payload_too_large (the response
+  /// has more than body_bytes_max), bad_request (a control character in the request's own head).
+  /// Throws system_error{operation_aborted} if the caller was cancelled.
+  /// No message quotes the request or the response.
+  asio::awaitable<Response> send(const Request& request, runtime::Deadline deadline);
+
+  /// The same, but a body of status 200 goes to `sink`, piece by piece as it arrives.
+  asio::awaitable<Response> stream(const Request& request, runtime::Deadline deadline,
+                                   const BodySink& sink);
+
+  const Url& url() const noexcept;
+  /// Closes the connections that no request uses.
+  void close_idle();
+
+ private:
+  struct Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// True for "localhost" and for the loopback addresses themselves. A name that only looks like such
+/// an address ("127.0.0.1.example.com") is none.
+bool is_loopback(const std::string& host);
+
+}  // namespace memseal::http_client
