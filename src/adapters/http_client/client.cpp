@@ -1,6 +1,6 @@
 #include "adapters/http_client/client.hpp"
 
-#include "adapters/http_client/connection.hpp"
+#include "adapters/http_client/internal/connection.hpp"
 #include "adapters/http_client/internal/tls.hpp"
 #include "pure/codec/utf8.hpp"
 

@@ -1,4 +1,4 @@
-#include "adapters/http_client/connection.hpp"
+#include "adapters/http_client/internal/connection.hpp"
 
 #include "adapters/http_client/internal/tls.hpp"
 
