@@ -45,7 +45,9 @@ static_assert(answers_max <= candidates_max);
 
 // HTTP.
 inline constexpr std::size_t http_header_bytes_max = 8'192, http_header_fields_max = 64;
-inline constexpr std::size_t http_body_bytes_max = 1u << 20;
+inline constexpr std::size_t http_body_bytes_max = 1u << 20;    // default of http.body_bytes_max
+inline constexpr std::size_t http_body_bytes_wall = 64u << 20;  // the most it can be set to
+static_assert(http_body_bytes_max <= http_body_bytes_wall);
 inline constexpr std::size_t http_connections_max = 1'024;
 inline constexpr int http_requests_per_connection_max = 1'000;
 inline constexpr auto http_header_timeout = 10s, http_body_timeout = 30s;

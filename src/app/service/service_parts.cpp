@@ -145,6 +145,7 @@ http::RouteDeps ServiceParts::route_deps(http::ApiDeps* api) {
           .api = api,
           .readiness = [this] { return readiness(); },
           .memory = [this] { return memory(); },
+          .ended = ended_queries,
           .switch_rerank = [this](bool on) { flags.rerank_enabled = on; }};
 }
 

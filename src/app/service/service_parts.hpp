@@ -46,6 +46,7 @@ struct ServiceParts {
   query::QueryMetrics query_metrics{metrics};
   rerank::RerankMetrics rerank_metrics{metrics};
   http::HttpMetrics http_probe{metrics};
+  std::shared_ptr<http::EndedQueries> ended_queries = std::make_shared<http::EndedQueries>();
   ingest::IngestMetrics ingest_metrics{metrics};
   postgres::PostgresMetrics postgres_metrics{metrics};
   lifecycle::KeyMetrics key_metrics{metrics};

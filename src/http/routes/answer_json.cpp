@@ -1,10 +1,12 @@
 #include "http/routes/answer_json.hpp"
 
 #include "pure/codec/rfc3339.hpp"
+#include "pure/wire/line_safe.hpp"
 #include "pure/wire/problem.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <chrono>
 #include <cmath>
@@ -85,6 +87,12 @@ std::string server_timing(const query::Timings& timings) {
 
 json::object problem_object(const Error& error, std::string_view request_id) {
   return json::parse(wire::problem_json(error, request_id)).as_object();
+}
+
+void add_client_error(Response& problem, wire::ErrorShape shape) {
+  auto body = json::parse(problem.body).as_object();
+  wire::add_client_error(body, shape);
+  problem.body = wire::line_safe(json::serialize(body));
 }
 
 }  // namespace memseal::http

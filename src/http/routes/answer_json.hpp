@@ -1,6 +1,8 @@
 #pragma once
 // How results, timings and problems look in JSON; the same in a stream and in a whole answer.
 #include "cases/query/answer.hpp"
+#include "http/server/message.hpp"
+#include "pure/wire/problem.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
@@ -20,5 +22,7 @@ json::value fallback_json(query::Fallback fallback);
 std::string server_timing(const query::Timings& timings);
 /// `error` as problem+json, as an object.
 json::object problem_object(const Error& error, std::string_view request_id);
+/// Adds to a problem the members that the clients of a service read.
+void add_client_error(Response& problem, wire::ErrorShape shape);
 
 }  // namespace memseal::http

@@ -2,6 +2,7 @@
 // What the routes work with, and the handler that they make together.
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
+#include "http/routes/ended_queries.hpp"
 #include "http/server/server.hpp"
 #include "ports/event_sink.hpp"
 #include "ports/limiter.hpp"
@@ -12,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,8 +32,7 @@ struct Check {
   std::string detail;
 };
 
-/// What the routes behind a token work with: /api/v1/…, /rerank, /v1/embeddings. All of it outlives
-/// the handler.
+/// What the routes behind a token work with. All of it outlives the handler.
 struct ApiDeps {
   query::QueryDeps& query;
   inference::InferenceDeps& inference;
@@ -52,6 +53,8 @@ struct RouteDeps {
   std::function<std::vector<Check>()> readiness = {};
   /// Further figures of GET /metrics/memory: name → bytes or entries.
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory = {};
+  /// Queries that ended; the handlers of all threads share it.
+  std::shared_ptr<EndedQueries> ended = std::make_shared<EndedQueries>();
   /// Switches reranking for the whole process; empty: its admin routes are unknown.
   std::function<void(bool)> switch_rerank = {};
 };

@@ -3,6 +3,7 @@
 #include "http/routes/api.hpp"
 #include "http/server/body_stream.hpp"
 #include "http/server/session.hpp"
+#include "pure/wire/problem.hpp"
 
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@ struct Call {
   const RequestHead& head = exchange.head;
   runtime::RequestContext& context = exchange.context;  ///< id: the request id
   std::string id = {};                    ///< what "{id}" of the route's pattern stands for
+  wire::ErrorShape errors = wire::ErrorShape::problem;  ///< of the route that answers
   std::optional<Principal> who = {};      ///< set on every route of Scope::api
   std::string body = {};                  ///< of a route with BodyKind::json
   std::optional<BodyStream> body_stream = {};  ///< of a route with BodyKind::stream

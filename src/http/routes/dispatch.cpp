@@ -1,4 +1,5 @@
 #include "http/routes/admission.hpp"
+#include "http/routes/answer_json.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/router.hpp"
 
@@ -87,7 +88,8 @@ Outcome client_gone(Exchange& exchange) {
   return {.response = {}, .status = 499};
 }
 
-asio::awaitable<Outcome> fail(Exchange& exchange, Error error, AbortReason aborted) {
+asio::awaitable<Outcome> fail(Call& call, Error error, AbortReason aborted) {
+  auto& exchange = call.exchange;
   const auto& row = errc_row(error.code);
   runtime::log(level_of(row.severity), "http.request_problem",
                {{"request_id", exchange.context.id}, {"route", exchange.route},
@@ -97,7 +99,7 @@ asio::awaitable<Outcome> fail(Exchange& exchange, Error error, AbortReason abort
     if (row.http_status == 503 && row.retryable) response.fields.push_back({"Retry-After", "1"});
     co_return respond(std::move(response));
   }
-  co_await fail_stream(exchange, error);
+  co_await fail_stream(call, error);
   const auto end =
       aborted == AbortReason::shutting_down ? StreamEnd::shutting_down : StreamEnd::failed;
   exchange.server.metrics.streams(end).Increment();
@@ -125,8 +127,8 @@ asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
     failure = std::current_exception();
   }
   if (aborted == AbortReason::client_gone) co_return client_gone(exchange);
-  if (failure) co_return co_await fail(exchange, error_of(failure, exchange), aborted);
-  if (aborted != AbortReason::none) co_return co_await fail(exchange, error_of(aborted), aborted);
+  if (failure) co_return co_await fail(call, error_of(failure, exchange), aborted);
+  if (aborted != AbortReason::none) co_return co_await fail(call, error_of(aborted), aborted);
   if (response) co_return respond(std::move(*response));
   co_return Outcome{};
 }
@@ -147,7 +149,16 @@ asio::awaitable<std::optional<Response>> prepare_body(Call& call, const Route& r
   co_return body_problem(call.exchange, *refusal, bytes_max);
 }
 
+/// Whether an event-stream client reconnects after the end of its query. 204 tells it to stop
+/// (WHATWG HTML, "server-sent events"); anything else would answer the same question every few
+/// seconds.
+bool reconnects_in_vain(const Call& call) {
+  const auto last = call.head.field("last-event-id");
+  return last && call.deps.ended->contains(*last);
+}
+
 asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
+  if (reconnects_in_vain(call)) co_return respond({.status = 204});
   auto refused = co_await admit(call);
   if (refused) co_return respond(std::move(*refused));
   if (route.time_max.count() > 0)
@@ -159,6 +170,7 @@ asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
 
 asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
   auto match = find_route(routes, call.deps, call.head.method, call.head.path());
+  call.errors = match.errors;
   if (match.pattern.empty()) co_return respond(not_found(call));
   call.exchange.route = match.pattern;
   const OutField allow{"Allow", std::move(match.methods)};
@@ -174,19 +186,28 @@ asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
   co_return co_await handle_api(call, *match.route);
 }
 
+/// The one place that gives problems the members which the clients of a service read.
+Outcome shaped(Outcome outcome, wire::ErrorShape shape) {
+  if (outcome.response && outcome.status >= 400 && shape != wire::ErrorShape::problem)
+    add_client_error(*outcome.response, shape);
+  return outcome;
+}
+
 /// Answers one request. The only place that catches what the work on a request throws.
 asio::awaitable<Outcome> handle(const RouteDeps& deps, std::span<const Route> routes,
                                 Exchange& exchange) {
   Call call(exchange, deps);
   std::exception_ptr failure;
   try {
-    co_return co_await dispatch(call, routes);
+    auto outcome = co_await dispatch(call, routes);
+    co_return shaped(std::move(outcome), call.errors);
   } catch (const ConnectionLost&) {
     co_return client_gone(exchange);
   } catch (...) {
     failure = std::current_exception();
   }
-  co_return respond(problem(error_of(failure, exchange), exchange.context.id));
+  auto outcome = respond(problem(error_of(failure, exchange), exchange.context.id));
+  co_return shaped(std::move(outcome), call.errors);
 }
 
 }  // namespace

@@ -22,12 +22,15 @@ asio::awaitable<std::optional<Response>> post_query(Call& call);
 asio::awaitable<std::optional<Response>> post_index(Call& call);
 asio::awaitable<std::optional<Response>> get_operation(Call& call);
 asio::awaitable<std::optional<Response>> post_rerank(Call& call);
+asio::awaitable<std::optional<Response>> post_rerank_v2(Call& call);
 asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call);
 asio::awaitable<std::optional<Response>> post_embeddings(Call& call);
+asio::awaitable<std::optional<Response>> get_models(Call& call);
+asio::awaitable<std::optional<Response>> get_model(Call& call);
 asio::awaitable<std::optional<Response>> get_rerank_metrics(Call& call);
 
 /// Ends a stream that cannot be completed with `query.failed`.
-asio::awaitable<void> fail_stream(Exchange& exchange, const Error& error);
+asio::awaitable<void> fail_stream(Call& call, const Error& error);
 
 /// The same answer for a resource that does not exist and for one of another user, so that clients
 /// cannot probe for the latter.

@@ -71,11 +71,10 @@ json::object fallbacks_json(rerank::RerankMetrics& metrics) {
   return counts;
 }
 
-}  // namespace
-
-asio::awaitable<std::optional<Response>> post_rerank(Call& call) {
-  const auto request = wire::parse_cohere_rerank(call.body);
+asio::awaitable<std::optional<Response>> rerank_as_cohere(Call& call, int api_version) {
+  auto request = wire::parse_cohere_rerank(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
+  request->api_version = api_version;
   if (auto refused = check_reranker(call, request->model)) co_return refused;
   auto& deps = deps_of(call);
   const auto logits =
@@ -84,6 +83,16 @@ asio::awaitable<std::optional<Response>> post_rerank(Call& call) {
   co_return ranked_response(
       wire::cohere_rerank_json(*request, logits, id, deps.reranking.reranker->model_name()),
       logits.size());
+}
+
+}  // namespace
+
+asio::awaitable<std::optional<Response>> post_rerank(Call& call) {
+  return rerank_as_cohere(call, 1);
+}
+
+asio::awaitable<std::optional<Response>> post_rerank_v2(Call& call) {
+  return rerank_as_cohere(call, 2);
 }
 
 asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {

@@ -1,6 +1,7 @@
 #include "http/routes/handlers.hpp"
 #include "http/routes/openapi.hpp"
 
+#include "pure/wire/line_safe.hpp"
 #include "runtime/log.hpp"
 
 #include <boost/json/array.hpp>
@@ -32,7 +33,9 @@ std::pair<std::int64_t, std::int64_t> resident_bytes() {
 }  // namespace
 
 Response json_response(int status, std::string body) {
-  return {.status = status, .content_type = "application/json", .body = std::move(body)};
+  return {.status = status,
+          .content_type = "application/json",
+          .body = wire::line_safe(std::move(body))};
 }
 
 Response user_mismatch(const Call& call) {

@@ -101,6 +101,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),
                                               sink);
+  call.deps.ended->add(stream.query_id());
   stream.add("query.completed", summary_json(stream.query_id(), summary));
   co_await stream.end();
   call.exchange.server.metrics.streams(StreamEnd::completed).Increment();
@@ -123,9 +124,11 @@ asio::awaitable<std::optional<Response>> post_query(Call& call) {
   co_return std::nullopt;
 }
 
-asio::awaitable<void> fail_stream(Exchange& exchange, const Error& error) {
-  exchange.stream->add("query.failed", problem_object(error, exchange.context.id));
-  co_await exchange.stream->end();
+asio::awaitable<void> fail_stream(Call& call, const Error& error) {
+  auto& stream = *call.exchange.stream;
+  call.deps.ended->add(stream.query_id());
+  stream.add("query.failed", problem_object(error, call.context.id));
+  co_await stream.end();
 }
 
 }  // namespace memseal::http

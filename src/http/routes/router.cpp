@@ -62,6 +62,14 @@ bool is_served(const Route& route, const RouteDeps& deps) {
   return false;
 }
 
+wire::ErrorShape shape_of_unknown(std::string_view path) {
+  if (path.starts_with("/v1/")) return wire::ErrorShape::openai;
+  if (path.starts_with("/v2/") || path.starts_with("/api/v2/")) return wire::ErrorShape::cohere;
+  return wire::ErrorShape::problem;
+}
+
+Match no_match(std::string_view path) { return {.errors = shape_of_unknown(path)}; }
+
 bool takes(const Route& route, std::string_view method) {
   return method == route.method || (method == "HEAD" && route.method == "GET");
 }
@@ -79,14 +87,15 @@ Match find_route(std::span<const Route> routes, const RouteDeps& deps, std::stri
     match.pattern = route.pattern;
     raw_id = raw;
   }
-  if (match.pattern.empty()) return {};
+  if (match.pattern.empty()) return no_match(path);
   if (match.pattern.find(id_segment) != std::string_view::npos) {
     auto id = id_of(raw_id);
-    if (!id) return {};
+    if (!id) return no_match(path);
     match.id = std::move(*id);
   }
   for (const auto& route : routes) {
     if (!is_served(route, deps) || route.pattern != match.pattern) continue;
+    match.errors = route.errors;
     match.methods.append(route.method).append(route.method == "GET" ? ", HEAD, " : ", ");
     if (takes(route, method)) match.route = &route;
   }

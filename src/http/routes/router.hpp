@@ -1,6 +1,7 @@
 #pragma once
 // Which route answers which path. Pure.
 #include "http/routes/call.hpp"
+#include "pure/wire/problem.hpp"
 
 #include <optional>
 #include <span>
@@ -38,6 +39,7 @@ struct Route {
   bool cancel_on_disconnect = false;      ///< REQUIRES: not BodyKind::stream
   std::size_t body_bytes_max = 0;         ///< 0: Options::body_bytes_max
   std::chrono::milliseconds time_max{0};  ///< 0: Options::request_deadline
+  wire::ErrorShape errors = wire::ErrorShape::problem;  ///< whose clients read its problems
 };
 
 /// What answers a request.
@@ -46,6 +48,9 @@ struct Match {
   std::string_view pattern = {};          ///< empty: no route has this path
   std::string id = {};                    ///< what "{id}" stands for, percent-decoded
   std::string methods = {};               ///< value of the Allow field for this path
+  /// The shape of the errors of this path. A path without a route has that of the service whose
+  /// paths begin alike, so that clients can show why it is unknown.
+  wire::ErrorShape errors = wire::ErrorShape::problem;
 };
 
 /// Finds the route for a path. Where several patterns match, a literal segment wins over "{id}" at

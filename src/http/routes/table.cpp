@@ -12,6 +12,23 @@ constexpr auto api = Scope::api;
 constexpr auto admin = Scope::admin;
 constexpr auto json_body = BodyKind::json;
 
+/// A model endpoint in the shape of another service.
+constexpr Route model(std::string_view method, std::string_view pattern, Work work,
+                      wire::ErrorShape errors) {
+  const bool reads = method == "POST";
+  return {.method = method,
+          .pattern = pattern,
+          .scope = api,
+          .work = work,
+          .body = reads ? json_body : BodyKind::none,
+          .cancel_on_disconnect = reads,
+          .errors = errors};
+}
+
+constexpr auto openai = wire::ErrorShape::openai;
+constexpr auto cohere = wire::ErrorShape::cohere;
+constexpr auto tei = wire::ErrorShape::tei;
+
 constexpr std::array routes{
     Route{"GET", "/health", any, get_health},
     Route{"GET", "/ready", any, get_ready},
@@ -24,10 +41,19 @@ constexpr std::array routes{
     Route{"POST", "/api/v1/memory/query", api, nullptr, post_query, json_body, true},
     Route{"POST", "/api/v1/memory/index", api, nullptr, post_index, json_body},
     Route{"GET", "/api/v1/operations/{id}", api, nullptr, get_operation},
-    Route{"POST", "/api/v1/rerank", api, nullptr, post_rerank, json_body, true},
     Route{"GET", "/api/v1/rerank/metrics", api, nullptr, get_rerank_metrics},
-    Route{"POST", "/rerank", api, nullptr, post_tei_rerank, json_body, true},
-    Route{"POST", "/v1/embeddings", api, nullptr, post_embeddings, json_body, true},
+    // Clients append /v1/… or /v2/… to a base URL that some write with "/api" and some without.
+    model("POST", "/api/v1/rerank", post_rerank, cohere),
+    model("POST", "/api/v2/rerank", post_rerank_v2, cohere),
+    model("POST", "/v1/rerank", post_rerank, cohere),
+    model("POST", "/v2/rerank", post_rerank_v2, cohere),
+    model("POST", "/rerank", post_tei_rerank, tei),
+    model("POST", "/v1/embeddings", post_embeddings, openai),
+    model("POST", "/api/v1/embeddings", post_embeddings, openai),
+    model("GET", "/v1/models", get_models, openai),
+    model("GET", "/v1/models/{id}", get_model, openai),
+    model("GET", "/api/v1/models", get_models, openai),
+    model("GET", "/api/v1/models/{id}", get_model, openai),
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "http/server/message.hpp"
 
+#include "pure/wire/line_safe.hpp"
 #include "pure/wire/problem.hpp"
 
 #include <boost/json/object.hpp>
@@ -135,7 +136,7 @@ std::string http_date(std::int64_t unix_s) {
 Response problem(const Error& error, std::string_view request_id) {
   return {.status = errc_row(error.code).http_status,
           .content_type = std::string(problem_type),
-          .body = wire::problem_json(error, request_id)};
+          .body = wire::line_safe(wire::problem_json(error, request_id))};
 }
 
 Response protocol_problem(int status, std::string_view detail, std::string_view request_id) {

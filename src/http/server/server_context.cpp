@@ -25,6 +25,7 @@ ServerContext::ServerContext(asio::any_io_executor runs_on, Options given_option
       options(std::move(given_options)),
       metrics(given_metrics),
       handler(std::move(given_handler)),
+      started_unix_s(runtime::unix_ms() / 1'000),
       id_start_(random_start()) {}
 
 std::string ServerContext::make_request_id() { return id_start_ + '-' + std::to_string(++ids_); }

@@ -3,6 +3,7 @@
 #include "http/server/session.hpp"
 
 #include "base/on_exit.hpp"
+#include "pure/wire/line_safe.hpp"
 #include "pure/wire/sse.hpp"
 
 #include <boost/json/object.hpp>
@@ -56,7 +57,8 @@ void SseStream::begin(Exchange& exchange) {
 void SseStream::add(std::string_view type, const boost::json::object& data) {
   boost::json::object event{{"type", type}, {"sequence_number", sequence_}};
   for (const auto& member : data) event.emplace(member.key(), member.value());
-  queued_ += wire::sse_frame(query_id_, sequence_, type, boost::json::serialize(event));
+  const auto json = wire::line_safe(boost::json::serialize(event));
+  queued_ += wire::sse_frame(query_id_, sequence_, type, json);
   ++sequence_;
 }
 

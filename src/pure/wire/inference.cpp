@@ -11,12 +11,17 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 namespace memseal::wire {
 
 namespace {
+
+constexpr std::size_t rank_fields_max = 64;
 
 struct Texts {  ///< how many a list holds, and the least bytes of each
   std::string_view key;
@@ -52,27 +57,76 @@ void read_texts(FieldReader& fields, Texts what, std::vector<std::string>& out) 
   }
 }
 
-/// A string, or an object whose only member is `text`.
-bool take_document(const json::value& value, const std::string& place, Fault& fault,
-                   std::vector<std::string>& out) {
-  const auto* object = value.if_object();
-  if (object == nullptr) {
-    if (value.is_string()) return take_text(value, place, 0, fault, out);
-    return fault.add(place, "must be a string or an object with \"text\""), false;
+using Names = std::vector<std::string>;
+
+/// The text of an object: its members `names`, one a line, of those that it has.
+std::optional<json::string> joined_text(const json::object& object, const Names& names) {
+  std::optional<json::string> joined;
+  for (const auto& name : names) {
+    const auto* value = object.if_contains(name);
+    if (value == nullptr || value->is_null()) continue;
+    if (joined) joined->push_back('\n');
+    if (!joined) joined.emplace();
+    if (const auto* string = value->if_string())
+      joined->append(*string);
+    else
+      joined->append(codec::compact_json(*value));
   }
-  FieldReader document(*object, place, fault);
-  const auto* text = document.member("text", Presence::required);
-  if (text == nullptr || !take_text(*text, document.at("text"), 0, fault, out)) return false;
-  document.close();
-  return !fault.first;
+  return joined;
 }
 
-void read_documents(FieldReader& fields, std::vector<std::string>& out) {
+/// A string, or an object with a text (see joined_text()).
+bool take_document(const json::value& value, const Names& rank_fields, const std::string& place,
+                   Fault& fault, std::vector<std::string>& out) {
+  if (value.is_string()) return take_text(value, place, 0, fault, out);
+  const auto* object = value.if_object();
+  if (object == nullptr)
+    return fault.add(place, "must be a string or an object with \"text\""), false;
+  if (rank_fields.empty()) {
+    FieldReader document(*object, place, fault);
+    const auto* text = document.member("text", Presence::required);
+    return text != nullptr && take_text(*text, document.at("text"), 0, fault, out);
+  }
+  auto joined = joined_text(*object, rank_fields);
+  if (!joined) return fault.add(place, "has no member that rank_fields names"), false;
+  return take_text(json::value(std::move(*joined)), place, 0, fault, out);
+}
+
+void read_documents(FieldReader& fields, const Names& rank_fields, std::vector<std::string>& out) {
   constexpr std::string_view key = "documents";
   const auto* list = fields.array(key, Presence::required);
   if (list == nullptr || !fits(*list, key, fields)) return;
-  for (std::size_t i = 0; i < list->size(); ++i)
-    if (!take_document((*list)[i], pointer_at(fields.at(key), i), fields.fault(), out)) return;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const auto place = pointer_at(fields.at(key), i);
+    if (!take_document((*list)[i], rank_fields, place, fields.fault(), out)) return;
+  }
+}
+
+Names read_rank_fields(FieldReader& fields) {
+  constexpr std::string_view key = "rank_fields";
+  Names names;
+  const auto* list = fields.array(key, Presence::optional);
+  if (list == nullptr) return names;
+  if (list->size() > rank_fields_max)
+    fields.fail(key, "holds at most " + std::to_string(rank_fields_max) + " names");
+  for (std::size_t i = 0; i < list->size() && !fields.fault().first; ++i) {
+    const auto* name = (*list)[i].if_string();
+    if (name == nullptr)
+      fields.fault().add(pointer_at(fields.at(key), i), "must be a string");
+    else
+      names.emplace_back(*name);
+  }
+  return names;
+}
+
+/// Members that Cohere documents and that change nothing here, because texts are always cut to what
+/// the model reads and requests are answered in the order of their arrival.
+void read_ignored(FieldReader& fields) {
+  std::int64_t ignored = 0;
+  constexpr std::int64_t any = std::numeric_limits<std::int32_t>::max();
+  fields.integer("max_chunks_per_doc", ignored, 1, any, Presence::optional);
+  fields.integer("max_tokens_per_doc", ignored, 1, any, Presence::optional);
+  fields.integer("priority", ignored, 0, any, Presence::optional);
 }
 
 void read_query(FieldReader& fields, std::string& query) {
@@ -104,9 +158,21 @@ void read_encoding(FieldReader& fields, bool& base64) {
     fields.fail("encoding_format", "must be \"float\" or \"base64\"");
 }
 
+/// One list of numbers, or several.
+bool holds_token_ids(const json::array& list) {
+  if (list.empty()) return false;
+  const auto* inner = list[0].if_array();
+  if (inner != nullptr) return !inner->empty() && (*inner)[0].is_number();
+  return list[0].is_number();
+}
+
 void read_input(FieldReader& fields, std::vector<std::string>& inputs) {
   const auto* input = fields.member("input", Presence::required);
   if (input == nullptr) return;
+  if (const auto* list = input->if_array(); list != nullptr && holds_token_ids(*list))
+    return fields.fault().add(pointer_at(fields.at("input"), 0),
+                              "holds token ids, which only the model of their tokenizer reads: "
+                              "send text (LangChain: check_embedding_ctx_length=False)");
   if (input->is_array()) return read_texts(fields, {"input", 1}, inputs);
   if (!input->is_string()) return fields.fail("input", "must be a string or a list of strings");
   take_text(*input, fields.at("input"), 1, fields.fault(), inputs);
@@ -130,8 +196,9 @@ std::vector<std::size_t> best_of(std::span<const float> logits, std::size_t most
 }
 
 std::string meta_json(const RerankRequest& request, std::size_t ranked, std::string_view model) {
-  auto text = R"({"api_version":{"version":"1"},"model":)" + codec::json_quoted(model) +
-              R"(,"documents":)" + std::to_string(request.texts.size()) + R"(,"reranked_count":)" +
+  auto text = R"({"api_version":{"version":")" + std::to_string(request.api_version) +
+              R"("},"model":)" + codec::json_quoted(model) + R"(,"documents":)" +
+              std::to_string(request.texts.size()) + R"(,"reranked_count":)" +
               std::to_string(ranked);
   if (ranked < request.texts.size())
     text += R"(,"warnings":["the time allowed for the first )" + std::to_string(ranked) +
@@ -148,7 +215,8 @@ Result<RerankRequest> parse_cohere_rerank(std::string_view body) {
   FieldReader fields(*object, "", fault);
   RerankRequest request;
   read_query(fields, request.query);
-  read_documents(fields, request.texts);
+  read_documents(fields, read_rank_fields(fields), request.texts);
+  read_ignored(fields);
   std::int64_t top_n = inference_texts_max;
   fields.integer("top_n", top_n, 1, inference_texts_max, Presence::optional);
   request.top_n = std::min(static_cast<std::size_t>(top_n), request.texts.size());

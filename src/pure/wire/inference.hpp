@@ -20,6 +20,7 @@ struct RerankRequest {
   std::size_t top_n = 0;           ///< 1 … texts.size(): results to give
   bool return_texts = false;       ///< repeat each text with its score
   bool raw_scores = false;         ///< logits instead of their sigmoid
+  int api_version = 1;             ///< of Cohere's API
   std::string model;               ///< empty: whichever is there
 };
 
@@ -30,15 +31,19 @@ struct EmbeddingsRequest {
   std::size_t dimensions = 0;       ///< 0: not given
 };
 
-/// Errors as parse_query_request(); nothing is ignored but OpenAI's `user`.
-/// Cohere's: {"query", "documents": [string | {"text"}], "top_n"?, "return_documents"?, "model"?}
+/// Errors as parse_query_request().
+/// Cohere's, versions 1 and 2: {"query", "documents": [string | object], "top_n"?,
+/// "return_documents"?, "rank_fields"?, "model"?}. The text of an object is its member "text", or
+/// its members that `rank_fields` names, one a line; its other members are ignored.
+/// "max_chunks_per_doc", "max_tokens_per_doc" and "priority" are accepted and change nothing.
 Result<RerankRequest> parse_cohere_rerank(std::string_view body);
 /// text-embeddings-inference's: {"query", "texts": [string], "raw_scores"?, "return_text"?,
 /// "truncate"?, "truncation_direction"?, "model"?}. Texts are always cut on the right to what the
 /// model reads: `truncate: false` and the direction "Left" are refused.
 Result<RerankRequest> parse_tei_rerank(std::string_view body);
 /// OpenAI's: {"input": string | [string], "model"?, "encoding_format": "float" | "base64"?,
-/// "dimensions"?, "user"?}
+/// "dimensions"?, "user"?}. `user` changes nothing. Token ids are refused, because each model has
+/// its own.
 Result<EmbeddingsRequest> parse_embeddings_request(std::string_view body);
 
 /// Whether a client that asks for `wanted` means `served`: `wanted` is empty, the same name, or the

@@ -31,9 +31,7 @@ std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::stri
   return frame;
 }
 
-std::string sse_retry(int milliseconds) {
-  return "retry: " + std::to_string(milliseconds) + "\n\n";
-}
+std::string sse_retry(int milliseconds) { return "retry: " + std::to_string(milliseconds) + '\n'; }
 
 void SseParser::take(std::string_view bytes) {
   // Erases the lines already read in one move, because a move per line is quadratic.

@@ -13,10 +13,13 @@ namespace memseal::wire {
 /// ours and hold no line break (asserted).
 std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::string_view type,
                       std::string_view json);
-/// First bytes of a stream: the client's reconnection time.
+/// The line with the client's reconnection time.
+/// NOTE: belongs in front of the first frame, without an empty line between them, because some
+/// clients make an event of a block that has no data.
 std::string sse_retry(int milliseconds);
-/// A comment that keeps proxies from closing an idle stream.
-inline constexpr std::string_view sse_keepalive = ": ka\n\n";
+/// A comment that keeps proxies from closing an idle stream. No empty line follows it, for the same
+/// reason.
+inline constexpr std::string_view sse_keepalive = ": ka\n";
 
 /// Incremental reader of an event stream, for our CLI and tests. Follows the WHATWG rules for line
 /// ends (CR, LF, CRLF), the byte order mark, comments, multiple data lines and ids. Drops an event

@@ -55,6 +55,86 @@ TEST_F(ModelRoutesTest, RanksInCoheresShape) {
   EXPECT_EQ(body.at("meta").at("reranked_count"), 3);
 }
 
+TEST_F(ModelRoutesTest, AnswersUnderTheBaseUrlsThatClientsWrite) {
+  start();
+  for (const std::string path : {"/api/v1/rerank", "/v1/rerank"}) {
+    const auto body = json::parse(ask(post(path, two_documents)).body);
+    EXPECT_EQ(body.at("meta").at("api_version").at("version"), "1") << path;
+  }
+  for (const std::string path : {"/api/v2/rerank", "/v2/rerank"}) {
+    const auto answer = ask(post(path, R"({"model":"fake-reranker","query":"q",)"
+                                       R"("documents":["a 1"],"max_tokens_per_doc":null})"));
+    ASSERT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(json::parse(answer.body).at("meta").at("api_version").at("version"), "2") << path;
+  }
+  for (const std::string base : {"/v1", "/api/v1"}) {
+    EXPECT_EQ(ask(post(base + "/embeddings", one_input)).status, 200) << base;
+    EXPECT_EQ(ask(get(base + "/models")).status, 200) << base;
+  }
+}
+
+TEST_F(ModelRoutesTest, ListsItsModelsInOpenAisShape) {
+  start();
+  const auto answer = ask(get("/v1/models"));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body.at("object"), "list");
+  ASSERT_EQ(body.at("data").as_array().size(), 2u);
+  const auto& model = body.at("data").at(0);
+  EXPECT_EQ(model.at("id"), "fake-embedder");
+  EXPECT_EQ(model.at("object"), "model");
+  EXPECT_EQ(model.at("owned_by"), "memseal");
+  EXPECT_GT(model.at("created").as_int64(), 1'700'000'000);
+  EXPECT_EQ(body.at("data").at(1).at("id"), "fake-reranker");
+  EXPECT_EQ(json::parse(ask(get("/v1/models/fake-embedder")).body).at("id"), "fake-embedder");
+  const auto other = ask(get("/v1/models/gpt-4o"));
+  expect_problem(other, 404, "not_found");
+  EXPECT_EQ(json::parse(other.body).at("error").at("code"), "not_found");
+}
+
+TEST_F(ModelRoutesTest, ListsNoModelThatDoesNotAnswer) {
+  world.reranking.reranker = nullptr;
+  world.inference.tokenizer = nullptr;
+  start();
+  EXPECT_EQ(ask(get("/v1/models")).body, R"({"object":"list","data":[]})");
+}
+
+TEST_F(ModelRoutesTest, ShowsAnErrorInTheShapeOfEachService) {
+  start();
+  const auto openai = [&](const std::string& request, int status) {
+    const auto answer = ask(request);
+    EXPECT_EQ(answer.status, status);
+    const auto error = json::parse(answer.body).at("error");
+    EXPECT_FALSE(error.at("message").as_string().empty());
+    EXPECT_EQ(error.at("code"), json::parse(answer.body).at("code"));
+    return error;
+  };
+  EXPECT_EQ(openai(post(embeddings_path, R"({"input":5})"), 422).at("param"), "input");
+  EXPECT_EQ(openai(post(embeddings_path, R"({"input":"x","model":"other"})"), 422).at("message"),
+            "model: the model here is \"fake-embedder\"");
+  openai(post(embeddings_path, "{"), 400);
+  openai(post("/v1/models", "{}"), 405);
+  openai(get("/v1/nothing"), 404);
+  auto unsigned_request = post(embeddings_path, one_input);
+  unsigned_request.replace(unsigned_request.find("Bearer"), 6, "Basic ");
+  EXPECT_EQ(openai(unsigned_request, 401).at("type"), "authentication_error");
+
+  const auto cohere = ask(post("/api/v2/rerank", R"({"query":"x","documents":5})"));
+  EXPECT_EQ(json::parse(cohere.body).at("message"), "documents: must be an array");
+  const auto unknown = ask(get("/v2/chat"));
+  EXPECT_EQ(json::parse(unknown.body).at("message"), "Not found");
+  const auto tei = ask(post(tei_path, R"({"query":"x","texts":5})"));
+  EXPECT_EQ(json::parse(tei.body).at("error"), "texts: must be an array");
+  EXPECT_EQ(json::parse(tei.body).at("error_type"), "validation");
+  const auto own = ask(post(query_path, "{}"));
+  EXPECT_FALSE(json::parse(own.body).as_object().contains("error"));
+
+  on_loop([&] { return world.embedder.mood.outage = Error{Errc::unavailable, "broken"}; });
+  EXPECT_EQ(openai(post(embeddings_path, one_input), 503).at("type"), "server_error");
+  on_loop([&] { return limiter.admission.allowed = false; });
+  EXPECT_EQ(openai(post(embeddings_path, one_input), 429).at("type"), "rate_limit_error");
+}
+
 TEST_F(ModelRoutesTest, RanksInTheShapeOfTextEmbeddingsInference) {
   start();
   auto answer = ask(post(tei_path, R"({"query":"q","texts":["a 1","b 2"],"raw_scores":true})"));

@@ -38,7 +38,7 @@ TEST_F(StreamTest, StartsAnswersAndCompletes) {
   EXPECT_EQ(answer.field("cache-control"), "no-store");
   EXPECT_EQ(answer.field("x-accel-buffering"), "no");
   EXPECT_EQ(answer.field("transfer-encoding"), "chunked");
-  EXPECT_TRUE(answer.body.starts_with("retry: 3000\n\n")) << answer.body;
+  EXPECT_TRUE(answer.body.starts_with("retry: 3000\nid: ")) << answer.body;
 
   const auto events = events_of(answer.body);
   EXPECT_EQ(types_of(answer.body),
@@ -63,6 +63,65 @@ TEST_F(StreamTest, StartsAnswersAndCompletes) {
   EXPECT_EQ(last.at("reranked"), true);
   EXPECT_TRUE(last.at("timings").as_object().contains("search_ms"));
   EXPECT_TRUE(eventually([&] { return streams(http::StreamEnd::completed) == 1; }));
+}
+
+TEST_F(StreamTest, EveryBlockHoldsAnEvent) {
+  // Some clients make an event of each block, also of one without data.
+  world.fill("ada", 2);
+  world.embedder.mood.delay = 200ms;
+  options.keepalive = 50ms;
+  start();
+  const auto body = ask(post(query_path, question, streamed)).body;
+  EXPECT_NE(body.find(": ka\n"), std::string::npos);
+  std::size_t blocks = 0;
+  for (std::size_t at = 0; at < body.size(); ++blocks) {
+    const auto end = body.find("\n\n", at);
+    ASSERT_NE(end, std::string::npos);
+    EXPECT_NE(body.substr(at, end - at).find("\ndata: {"), std::string::npos) << body;
+    at = end + 2;
+  }
+  EXPECT_EQ(blocks, events_of(body).size());
+}
+
+TEST_F(StreamTest, EscapesTheLineSeparatorsOfUnicode) {
+  const auto owner = world.tenant("ada");
+  const std::string text = "lit.\xe2\x80\xa8mixed.\xe2\x80\xa9the\xc2\x85jar 1";
+  world.search.rows[owner].push_back(world.sealed(owner, 1, text));
+  start();
+  const auto stream = ask(post(query_path, question, streamed));
+  const auto whole = ask(post(query_path, question));
+  for (const auto& body : {stream.body, whole.body}) {
+    EXPECT_NE(body.find("lit.\\u2028mixed.\\u2029the\\u0085jar 1"), std::string::npos) << body;
+    EXPECT_EQ(body.find("\xe2\x80\xa8"), std::string::npos);
+  }
+  EXPECT_EQ(json::parse(events_of(stream.body).at(1).data).at("text").as_string(), text);
+}
+
+TEST_F(StreamTest, TellsAClientThatReconnectsAfterTheEndToStop) {
+  world.fill("ada", 1);
+  start();
+  const auto again = [&](const std::string& last) {
+    return ask(post(query_path, question, streamed + "Last-Event-ID: " + last + "\r\n"));
+  };
+  const auto completed = events_of(ask(post(query_path, question, streamed)).body);
+  const auto asked = on_loop([&] { return limiter.asked; });
+  EXPECT_EQ(again(completed.back().id).status, 204);
+  EXPECT_EQ(again(completed.front().id).status, 204);
+  EXPECT_EQ(on_loop([&] { return limiter.asked; }), asked) << "costs nothing of the bucket";
+  EXPECT_EQ(again("00000000-0000-4000-8000-000000000000:3").status, 200) << "of an unknown query";
+  EXPECT_EQ(again("3").status, 200);
+  on_loop([&] { return world.search.mood.outage = Error{Errc::unavailable, "broken"}; });
+  const auto failed = events_of(ask(post(query_path, question, streamed)).body);
+  EXPECT_EQ(failed.back().type, "query.failed");
+  EXPECT_EQ(again(failed.back().id).status, 204);
+}
+
+TEST(EndedQueries, ForgetsTheOldestFirst) {
+  http::EndedQueries ended;
+  for (std::size_t i = 0; i <= http::EndedQueries::kept_max; ++i) ended.add(std::to_string(i));
+  EXPECT_FALSE(ended.contains("0:1"));
+  EXPECT_TRUE(ended.contains("1:1"));
+  EXPECT_TRUE(ended.contains(std::to_string(http::EndedQueries::kept_max) + ":7"));
 }
 
 TEST_F(StreamTest, ReportsItsStagesToWhoAsks) {
@@ -136,8 +195,8 @@ TEST_F(StreamTest, KeepsASilentStreamAlive) {
   start();
   const auto answer = ask(post(query_path, question, streamed));
   std::size_t comments = 0;
-  for (auto at = answer.body.find(": ka\n\n"); at != std::string::npos;
-       at = answer.body.find(": ka\n\n", at + 1))
+  for (auto at = answer.body.find(": ka\n"); at != std::string::npos;
+       at = answer.body.find(": ka\n", at + 1))
     ++comments;
   EXPECT_GE(comments, 3u);
   EXPECT_LE(comments, 6u);

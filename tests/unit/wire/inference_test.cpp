@@ -46,7 +46,7 @@ std::vector<Bad> bad_everywhere() {
           {R"({"query":"q","query":"q"})", "", J},
           {"{\"query\":\"\xff\"}", "", J},
           {std::string(40, '['), "", J},
-          {std::string(limits::http_body_bytes_max + 1, ' '), "", Errc::payload_too_large}};
+          {std::string(limits::http_body_bytes_wall + 1, ' '), "", Errc::payload_too_large}};
 }
 
 TEST(CohereRerank, HasDefaultsForAllButQueryAndDocuments) {
@@ -97,19 +97,59 @@ TEST(CohereRerank, RefusesBadBodies) {
        {q("[" + long_text + "]"), "/documents/0"},
        {q(R"([{}])"), "/documents/0/text"},
        {q(R"([{"text":7}])"), "/documents/0/text"},
-       {q(R"([{"text":"a","title":"b"}])"), "/documents/0/title"},
+       {q(R"([{"text":null}])"), "/documents/0/text"},
+       {R"({"query":"q","documents":[{"a":"x"}],"rank_fields":["b"]})", "/documents/0"},
+       {R"({"query":"q","documents":[{"a":"x"}],"rank_fields":"a"})", "/rank_fields"},
+       {R"({"query":"q","documents":[{"a":"x"}],"rank_fields":[7]})", "/rank_fields/0"},
+       {R"({"query":"q","documents":[{"a":"x"}],"rank_fields":)" + list_of(65, "\"a\"") + "}",
+        "/rank_fields"},
+       {R"({"query":"q","documents":[{"a":)" + long_text + R"(}],"rank_fields":["a"]})",
+        "/documents/0"},
        {q("[{\"text\":" + long_text + "}]"), "/documents/0/text"},
        {d(R"("top_n":0)"), "/top_n"},
        {d(R"("top_n":-1)"), "/top_n"},
        {d(R"("top_n":1001)"), "/top_n"},
-       {d(R"("top_n":1.0)"), "/top_n"},
-       {d(R"("top_n":null)"), "/top_n"},
+       {d(R"("top_n":1.5)"), "/top_n"},
+       {d(R"("top_n":1e300)"), "/top_n"},
        {d(R"("return_documents":"yes")"), "/return_documents"},
        {d(R"("model":"")"), "/model"},
        {d(R"("model":["m"])"), "/model"},
        {d(R"("model":")" + std::string(257, 'm') + "\""), "/model"},
        {d(R"("texts":["a"])"), "/texts"},
-       {d(R"("max_chunks_per_doc":10)"), "/max_chunks_per_doc"}});
+       {d(R"("max_chunks_per_doc":"ten")"), "/max_chunks_per_doc"},
+       {d(R"("max_tokens_per_doc":0)"), "/max_tokens_per_doc"},
+       {d(R"("priority":-1)"), "/priority"}});
+}
+
+TEST(CohereRerank, AcceptsTheMembersThatChangeNothingHere) {
+  const auto request = parse_cohere_rerank(
+      R"({"query":"q","documents":["a"],"max_chunks_per_doc":10,"max_tokens_per_doc":4096,)"
+      R"("priority":0,"rank_fields":[]})");
+  ASSERT_TRUE(request) << request.error().field << " " << request.error().message;
+  EXPECT_EQ(request->texts, std::vector<std::string>{"a"});
+}
+
+TEST(CohereRerank, TakesNullForAbsentAndFiveForFivePointNought) {
+  const auto request = parse_cohere_rerank(
+      R"({"query":"q","documents":["a","b"],"top_n":1.0,"return_documents":null,"model":null,)"
+      R"("max_tokens_per_doc":null,"rank_fields":null})");
+  ASSERT_TRUE(request) << request.error().field << " " << request.error().message;
+  EXPECT_EQ(request->top_n, 1u);
+  const auto all = parse_cohere_rerank(R"({"query":"q","documents":["a","b"],"top_n":null})");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->top_n, 2u);
+}
+
+TEST(CohereRerank, ReadsTheTextOfAnObject) {
+  const std::string documents =
+      R"([{"text":"green tea","title":"Tea","year":2024},"plain",{"text":"a car","id":"7"}])";
+  const auto by_text = parse_cohere_rerank(R"({"query":"q","documents":)" + documents + "}");
+  ASSERT_TRUE(by_text) << by_text.error().field << " " << by_text.error().message;
+  EXPECT_EQ(by_text->texts, (std::vector<std::string>{"green tea", "plain", "a car"}));
+  const auto by_fields = parse_cohere_rerank(
+      R"({"rank_fields":["title","year","text"],"query":"q","documents":)" + documents + "}");
+  ASSERT_TRUE(by_fields) << by_fields.error().field << " " << by_fields.error().message;
+  EXPECT_EQ(by_fields->texts, (std::vector<std::string>{"Tea\n2024\ngreen tea", "plain", "a car"}));
 }
 
 TEST(TeiRerank, ReadsEveryMember) {
@@ -140,10 +180,35 @@ TEST(TeiRerank, RefusesBadBodies) {
                   {t(R"("raw_scores":1)"), "/raw_scores"},
                   {t(R"("return_text":"no")"), "/return_text"},
                   {t(R"("truncate":false)"), "/truncate"},
-                  {t(R"("truncate":null)"), "/truncate"},
                   {t(R"("truncation_direction":"Left")"), "/truncation_direction"},
                   {t(R"("top_n":1)"), "/top_n"},
                   {t(R"("documents":["a"])"), "/documents"}});
+}
+
+TEST(TeiRerank, TakesNullForAbsent) {
+  const auto request = parse_tei_rerank(
+      R"({"query":"q","texts":["a"],"truncate":null,"raw_scores":null,"return_text":null,)"
+      R"("truncation_direction":null,"model":null})");
+  ASSERT_TRUE(request) << request.error().field << " " << request.error().message;
+  EXPECT_FALSE(request->raw_scores);
+}
+
+TEST(EmbeddingsRequest, TakesNullForAbsent) {
+  const auto request = parse_embeddings_request(
+      R"({"input":"a","model":null,"encoding_format":null,"dimensions":null,"user":null})");
+  ASSERT_TRUE(request) << request.error().field << " " << request.error().message;
+  EXPECT_FALSE(request->base64);
+  EXPECT_EQ(request->dimensions, 0u);
+}
+
+TEST(EmbeddingsRequest, NamesTheSettingThatSendsTextInsteadOfTokenIds) {
+  for (const char* body : {R"({"input":[15339,1917]})", R"({"input":[[15339,1917],[9906]]})"}) {
+    const auto request = parse_embeddings_request(body);
+    ASSERT_FALSE(request) << body;
+    EXPECT_EQ(request.error().field, "/input/0");
+    EXPECT_NE(request.error().message.find("token ids"), std::string::npos);
+    EXPECT_NE(request.error().message.find("check_embedding_ctx_length=False"), std::string::npos);
+  }
 }
 
 TEST(EmbeddingsRequest, TakesOneTextOrSeveral) {
@@ -210,6 +275,13 @@ TEST(RerankJson, GivesTheBestFirstInCoheresShape) {
             R"("document":{"text":"b\""}},{"index":0,"relevance_score":0.26894143,)"
             R"("document":{"text":"a"}}],"meta":{"api_version":{"version":"1"},"model":"m",)"
             R"("documents":3,"reranked_count":3}})");
+}
+
+TEST(RerankJson, SaysWhichVersionOfCoheresApiAnswers) {
+  auto request = three_texts();
+  request.api_version = 2;
+  const auto text = cohere_rerank_json(request, std::vector<float>{0, 0, 0}, "i", "m");
+  EXPECT_NE(text.find(R"("api_version":{"version":"2"})"), std::string::npos) << text;
 }
 
 TEST(RerankJson, SaysHowManyWereRankedWhenNotAllWere) {

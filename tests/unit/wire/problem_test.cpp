@@ -1,5 +1,9 @@
 #include "pure/wire/problem.hpp"
 
+#include "pure/codec/json.hpp"
+
+#include <boost/json/object.hpp>
+
 #include <gtest/gtest.h>
 
 #include <set>
@@ -69,6 +73,44 @@ TEST(Problem, SaysWhatIsWrongAndWhere) {
             R"({"type":"urn:memseal:problem:invalid_field","title":"A field is not valid",)"
             R"("status":422,"detail":"must not be \"blank\"","code":"invalid_field",)"
             R"("request_id":"r-1","retryable":false,"field":"/query"})");
+}
+
+std::string shaped(const Error& error, ErrorShape shape) {
+  auto problem = codec::parse_json(problem_json(error, "r"), Errc::internal)->as_object();
+  add_client_error(problem, shape);
+  return codec::compact_json(problem);
+}
+
+TEST(Problem, CarriesTheErrorThatTheClientsOfAServiceRead) {
+  const Error error{Errc::invalid_field, "must be a string", "/input/1"};
+  const auto plain = problem_json(error, "r");
+  const auto beside = plain.substr(0, plain.size() - 1);
+  EXPECT_EQ(shaped(error, ErrorShape::problem), plain);
+  EXPECT_EQ(shaped(error, ErrorShape::openai),
+            beside + R"(,"error":{"message":"input[1]: must be a string",)"
+                     R"("type":"invalid_request_error","param":"input[1]",)"
+                     R"("code":"invalid_field"}})");
+  EXPECT_EQ(shaped(error, ErrorShape::cohere),
+            beside + R"(,"message":"input[1]: must be a string"})");
+  EXPECT_EQ(shaped(error, ErrorShape::tei),
+            beside + R"(,"error":"input[1]: must be a string","error_type":"validation"})");
+  const Error nested{Errc::invalid_field, "is missing", "/documents/0/text"};
+  EXPECT_NE(shaped(nested, ErrorShape::cohere).find("\"documents[0].text: is missing\""),
+            std::string::npos);
+}
+
+TEST(Problem, SortsErrorsAsTheServicesDo) {
+  const auto has = [](Errc code, ErrorShape shape, const std::string& type) {
+    return shaped({code, "m"}, shape).find('"' + type + '"') != std::string::npos;
+  };
+  EXPECT_TRUE(has(Errc::unauthenticated, ErrorShape::openai, "authentication_error"));
+  EXPECT_TRUE(has(Errc::user_mismatch, ErrorShape::openai, "permission_error"));
+  EXPECT_TRUE(has(Errc::rate_limited, ErrorShape::openai, "rate_limit_error"));
+  EXPECT_TRUE(has(Errc::not_found, ErrorShape::openai, "invalid_request_error"));
+  EXPECT_TRUE(has(Errc::unavailable, ErrorShape::openai, "server_error"));
+  EXPECT_TRUE(has(Errc::rate_limited, ErrorShape::tei, "overloaded"));
+  EXPECT_TRUE(has(Errc::no_model, ErrorShape::tei, "unhealthy"));
+  EXPECT_TRUE(has(Errc::timeout, ErrorShape::tei, "backend"));
 }
 
 TEST(Problem, KeepsInternalsInside) {

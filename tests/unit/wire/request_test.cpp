@@ -64,7 +64,7 @@ TEST(QueryRequest, RefusesBadBodies) {
       {R"({"query":"a","query":"b"})", J, ""},
       {std::string(40, '[') + std::string(40, ']'), J, ""},
       {R"({"query":"q"} trailing)", J, ""},
-      {R"({"query":")" + std::string(limits::http_body_bytes_max, 'q') + "\"}",
+      {R"({"query":")" + std::string(limits::http_body_bytes_wall, 'q') + "\"}",
        Errc::payload_too_large, ""},
       {"{}", F, "/query"},
       {R"({"query":""})", F, "/query"},
@@ -92,12 +92,31 @@ TEST(QueryRequest, RefusesBadBodies) {
       {q(R"("user_id":"")"), F, "/user_id"},
       {q(R"("user_id":17)"), F, "/user_id"},
       {q(R"("user_id":")" + std::string(257, 'u') + "\""), F, "/user_id"},
-      {q(R"("include_trace":null)"), F, "/include_trace"},
       {q(R"("topk":3)"), F, "/topk"},
       {q(R"("user_hash":"00")"), F, "/user_hash"},
       {q(R"("a/b":1)"), F, ""},
   };
   for (const auto& bad : table) expect_refused(parse_query_request(bad.body), bad);
+}
+
+TEST(QueryRequest, TakesNullForAbsent) {
+  const auto request = parse_query_request(
+      R"({"query":"q","top_k":null,"candidates":null,"rerank":null,"source":null,"tags":null,)"
+      R"("doc_ids":null,"user_id":null,"include_trace":null})");
+  ASSERT_TRUE(request) << request.error().field << " " << request.error().message;
+  EXPECT_EQ(request->top_k, 8u);
+  EXPECT_TRUE(request->rerank);
+  EXPECT_FALSE(request->user_id);
+  const auto without = parse_query_request(R"({"query":null})");
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().message, "must not be null");
+}
+
+TEST(QueryRequest, TakesAWholeNumberHoweverItIsWritten) {
+  const auto request = parse_query_request(R"({"query":"q","top_k":5.0,"candidates":1.2e1})");
+  ASSERT_TRUE(request) << request.error().field << " " << request.error().message;
+  EXPECT_EQ(request->top_k, 5u);
+  EXPECT_EQ(request->candidates, 12u);
 }
 
 TEST(QueryRequest, NamesTheMemberThatWasProbablyMeant) {
@@ -124,6 +143,15 @@ TEST(IndexRequest, ReadsEveryMember) {
   EXPECT_EQ(request->text, "# T");
   EXPECT_EQ(request->attributes_json, R"({"k":1.25})");
   EXPECT_EQ(request->user_id, "u");
+}
+
+TEST(IndexRequest, TakesNullForAbsent) {
+  const auto request = parse_index_request(
+      R"({"text":"t","doc_id":null,"name":null,"mime_type":null,"tags":null,"attributes":null,)"
+      R"("user_id":null})");
+  ASSERT_TRUE(request) << request.error().field << " " << request.error().message;
+  EXPECT_EQ(request->mime_type, "text/plain");
+  EXPECT_EQ(request->attributes_json, "");
 }
 
 TEST(IndexRequest, RefusesBadBodies) {

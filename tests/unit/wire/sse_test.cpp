@@ -1,5 +1,7 @@
 #include "pure/wire/sse.hpp"
 
+#include "pure/wire/line_safe.hpp"
+
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -47,7 +49,19 @@ TEST(SseFrame, RefusesALineBreakInItsNames) {
   EXPECT_DEATH(sse_frame("q", 0, "t\r", "{}"), "assertion failed");
 }
 
-TEST(SseRetry, IsAFrameOfItsOwn) { EXPECT_EQ(sse_retry(3000), "retry: 3000\n\n"); }
+TEST(SseRetry, IsALineOfTheFirstFrame) { EXPECT_EQ(sse_retry(3000), "retry: 3000\n"); }
+
+TEST(LineSafe, EscapesWhatSomeReadersTakeForALineEnd) {
+  EXPECT_EQ(line_safe("{}"), "{}");
+  EXPECT_EQ(line_safe(""), "");
+  EXPECT_EQ(line_safe("\"\xe2\x80\xa8\xe2\x80\xa9\xc2\x85\""), R"("\u2028\u2029\u0085")");
+  EXPECT_EQ(line_safe("\"a\xc2\x85z\xc2\x85\""), R"("a\u0085z\u0085")");
+  // Characters that begin alike stay.
+  const std::string alike = "\"\xc2\xa0 \xe2\x82\xac \xe2\x80\xa6 \xc3\xa9\"";
+  EXPECT_EQ(line_safe(alike), alike);
+  EXPECT_EQ(line_safe(alike + "\xe2\x80\xa8"), alike + "\\u2028");
+  EXPECT_EQ(line_safe("\xe2"), "\xe2");
+}
 
 TEST(SseParser, ReadsWhatWeWriteInAnyPieces) {
   std::string stream = sse_retry(3000);

@@ -6,6 +6,8 @@
 #include "pure/wire/event.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 
 namespace memseal::wire {
 
@@ -13,6 +15,16 @@ namespace {
 
 std::string size_message(TextSize size) {
   return "must have " + std::to_string(size.least) + " to " + std::to_string(size.most) + " bytes";
+}
+
+/// The whole number that a JSON number is: 5, and also 5.0, because JSON Schema calls a number
+/// without a fraction an integer.
+std::optional<std::int64_t> whole_number(const json::value& value) noexcept {
+  constexpr double exact = 9'007'199'254'740'992;  // 2^53: doubles up to it hold every integer
+  if (const auto* number = value.if_int64()) return *number;
+  const auto* number = value.if_double();
+  if (number == nullptr || std::trunc(*number) != *number || std::abs(*number) > exact) return {};
+  return static_cast<std::int64_t>(*number);
 }
 
 std::string escaped_token(std::string_view key) {
@@ -50,7 +62,10 @@ std::string FieldReader::at(std::string_view key) const {
 const json::value* FieldReader::member(std::string_view key, Presence presence) {
   known_.push_back(key);
   const auto* value = object_.if_contains(key);
-  if (value == nullptr && presence == Presence::required) fail(key, "is missing");
+  const bool is_null = value != nullptr && value->is_null();
+  if (is_null) value = nullptr;
+  if (value == nullptr && presence == Presence::required)
+    fail(key, is_null ? "must not be null" : "is missing");
   return value;
 }
 
@@ -69,8 +84,8 @@ bool FieldReader::integer(std::string_view key, std::int64_t& out, std::int64_t 
                           std::int64_t most, Presence presence) {
   const auto* value = member(key, presence);
   if (value == nullptr) return false;
-  const auto* number = value->if_int64();
-  if (number == nullptr || *number < least || *number > most) {
+  const auto number = whole_number(*value);
+  if (!number || *number < least || *number > most) {
     fail(key,
          "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return false;

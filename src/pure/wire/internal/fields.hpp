@@ -36,6 +36,8 @@ std::optional<std::string_view> printable_name(std::string_view name) noexcept;
 
 /// Each read remembers its key; close() refuses members that were not read. A read that fails
 /// leaves `out` as it was and adds a fault with the member's JSON pointer.
+/// NOTE: a member that is null counts as absent, because clients that write out every member of a
+/// class send null for those that are not set.
 class FieldReader {
  public:
   FieldReader(const json::object& object, std::string pointer, Fault& fault)
@@ -43,6 +45,7 @@ class FieldReader {
 
   /// False when the member is absent (a fault when required) or wrong.
   bool text(std::string_view key, std::string& out, TextSize size, Presence presence);
+  /// Takes 5 and 5.0 alike.
   bool integer(std::string_view key, std::int64_t& out, std::int64_t least, std::int64_t most,
                Presence presence);
   bool truth(std::string_view key, bool& out);

@@ -1,0 +1,20 @@
+#include "http/routes/ended_queries.hpp"
+
+namespace memseal::http {
+
+void EndedQueries::add(const std::string& query_id) {
+  const std::lock_guard lock(mutex_);
+  if (!ids_.insert(query_id).second) return;
+  order_.push_back(query_id);
+  if (order_.size() <= kept_max) return;
+  ids_.erase(order_.front());
+  order_.pop_front();
+}
+
+bool EndedQueries::contains(std::string_view last_event_id) const {
+  const std::string query_id(last_event_id.substr(0, last_event_id.rfind(':')));
+  const std::lock_guard lock(mutex_);
+  return ids_.contains(query_id);
+}
+
+}  // namespace memseal::http
