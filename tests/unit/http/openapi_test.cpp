@@ -87,7 +87,10 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
   EXPECT_EQ(described, (std::set<std::string>{
                            "/api/v1/memory/query", "/api/v1/memory/index",
                            "/api/v1/operations/{id}", "/api/v1/rerank",
-                           "/api/v1/rerank/metrics", "/rerank", "/v1/embeddings", "/health",
+                           "/api/v2/rerank", "/v1/rerank", "/v2/rerank",
+                           "/api/v1/rerank/metrics", "/rerank", "/v1/embeddings",
+                           "/api/v1/embeddings", "/v1/models", "/v1/models/{id}",
+                           "/api/v1/models", "/api/v1/models/{id}", "/health",
                            "/ready", "/version", "/openapi.json", "/metrics", "/metrics/memory",
                            "/flags/rerank/on", "/flags/rerank/off"}));
 }
@@ -107,6 +110,10 @@ TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
   expect_described(json::parse(tei.body), schema("TeiRanking"));
   expect_described(json::parse(ask(post("/v1/embeddings", R"({"input":"mars"})")).body),
                    schema("Embeddings"));
+  expect_described(json::parse(ask(get("/v1/models")).body), schema("Models"));
+  expect_described(json::parse(ask(post("/v1/embeddings", "{}")).body), schema("Problem"));
+  expect_described(json::parse(ask(post("/rerank", "{}")).body), schema("Problem"));
+  expect_described(json::parse(ask(post("/v2/rerank", "{}")).body), schema("Problem"));
   expect_described(json::parse(ask(get("/api/v1/rerank/metrics")).body),
                    schema("RerankMetrics"));
   expect_described(json::parse(ask(get("/ready")).body), schema("Readiness"));

@@ -166,7 +166,7 @@ std::vector<Bad> bad_data() {
        "/data/file/name"},
       {"a wrong size", filed(R"({"mime_type":"text/plain","size":3})"), E, "/data/file/size"},
       {"a negative size", filed(R"({"mime_type":"text/plain","size":-1})"), E, "/data/file/size"},
-      {"a size with a point", filed(R"({"mime_type":"text/plain","size":2.0})"), E,
+      {"a size with a fraction", filed(R"({"mime_type":"text/plain","size":2.5})"), E,
        "/data/file/size"},
       {"a short sha256", filed(R"({"mime_type":"text/plain","sha256":"ab"})"), E,
        "/data/file/sha256"},
