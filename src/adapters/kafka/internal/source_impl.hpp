@@ -1,7 +1,7 @@
 #pragma once
 #include "adapters/kafka/internal/assignment.hpp"
 #include "adapters/kafka/internal/handles.hpp"
-#include "adapters/kafka/internal/source_probe.hpp"
+#include "adapters/kafka/internal/source_metrics.hpp"
 #include "adapters/kafka/internal/wake.hpp"
 #include "adapters/kafka/source.hpp"
 #include "runtime/condition.hpp"

@@ -1,4 +1,4 @@
-#include "adapters/kafka/internal/source_probe.hpp"
+#include "adapters/kafka/internal/source_metrics.hpp"
 
 namespace memseal::kafka {
 
