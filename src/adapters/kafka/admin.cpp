@@ -18,7 +18,7 @@ namespace {
 
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, FreeWith<rd_kafka_metadata_destroy>>;
 
-// A consumer's look at all topics never makes a broker create one.
+// A consumer, because a producer that asks for a topic may make the broker create it.
 Result<Client> make_observer(const ClientOptions& client) {
   auto conf = make_conf(client, {{"client.id", "memseal"}},
                         {{"group.id", "memseal-admin"}, {"allow.auto.create.topics", "false"}});
@@ -43,7 +43,7 @@ Result<void> check_created(rd_kafka_event_t* event) {
   const auto code = rd_kafka_event_error(event);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
     return Error{code == RD_KAFKA_RESP_ERR__TIMED_OUT ? Errc::unavailable : Errc::bad_config,
-                 "topics cannot be made: " + describe(code), "kafka.topics"};
+                 "topics cannot be created: " + describe(code), "kafka.topics"};
   std::size_t count = 0;
   const auto* const* results =
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
@@ -55,7 +55,7 @@ Result<void> check_created(rd_kafka_event_t* event) {
     const char* why = rd_kafka_topic_result_error_string(results[i]);
     return Error{Errc::bad_config,
                  std::string("topic ") + rd_kafka_topic_result_name(results[i]) +
-                     " cannot be made: " + (why ? why : describe(refused)),
+                     " cannot be created: " + (why ? why : describe(refused)),
                  "kafka.topics"};
   }
   return {};
@@ -70,7 +70,7 @@ Result<void> create(rd_kafka_t* client, const std::vector<TopicSpec>& topics,
     owned.emplace_back(rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions,
                                              topic.replication, why, sizeof why));
     if (!owned.back())
-      return Error{Errc::bad_config, "topic " + topic.name + " cannot be made: " + why,
+      return Error{Errc::bad_config, "topic " + topic.name + " cannot be created: " + why,
                    "kafka.topics"};
     wanted.push_back(owned.back().get());
   }
@@ -105,8 +105,9 @@ void try_to_reach(BrokerView& broker, std::chrono::milliseconds timeout) {
   loop.run_for(timeout);
   broker.reachable = answered && !failed;
   if (!broker.reachable)
-    broker.why = answered ? "its advertised address refuses: " + failed.message()
+    broker.why = answered ? "its advertised address refuses the connection: " + failed.message()
                           : "its advertised address does not answer";
+  // Close before the second run, so that a connect that is still pending ends while `socket` lives.
   boost::system::error_code ignored;
   socket.close(ignored);
   loop.restart();

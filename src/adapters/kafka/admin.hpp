@@ -1,5 +1,5 @@
 #pragma once
-// Blocking calls for set-up and diagnosis: from a command or a pool thread, never from a loop.
+// Blocking calls for set-up and diagnosis. Thread: a command or a pool thread, never a loop.
 #include "adapters/kafka/client.hpp"
 #include "base/result.hpp"
 
@@ -16,33 +16,33 @@ struct TopicSpec {
   int replication = 1;
 };
 
-/// Creates the topics that do not exist; leaves those that do as they are.
-/// Errors: unavailable (no broker answered), bad_config (a topic was refused; the message says
-/// why).
+/// Creates the topics that do not exist. Never changes a topic that exists.
+/// Errors: unavailable (no broker answered), bad_config (a topic was refused; the message names the
+/// cause).
 Result<void> ensure_topics(const ClientOptions& client, const std::vector<TopicSpec>& topics,
                            std::chrono::milliseconds timeout = std::chrono::seconds(15));
 
 struct BrokerView {
   std::int32_t id = 0;
-  std::string host;                       ///< as the broker advertises itself
+  std::string host;        ///< as the broker advertises itself
   int port = 0;
-  bool reachable = false;                 ///< a TCP connection to host:port opened
-  std::string why = {};                   ///< when not reachable
+  bool reachable = false;  ///< a TCP connection to host:port opened
+  std::string why = {};    ///< why it is not reachable
 };
 
 struct TopicView {
   std::string name;
-  int partitions = 0;                     ///< 0: does not exist
+  int partitions = 0;  ///< 0: the topic does not exist
 };
 
 struct ClusterView {
   std::vector<BrokerView> brokers;
-  std::vector<TopicView> topics;          ///< one per name asked for, in that order
+  std::vector<TopicView> topics;  ///< one for each name asked for, in that order
 };
 
-/// Asks the bootstrap brokers for the cluster, then tries each advertised listener: a broker that
-/// answers but advertises an address this machine cannot reach is the commonest set-up fault.
-/// Errors: unavailable, with what was tried and the mend.
+/// Asks the bootstrap brokers for the cluster, then connects to each advertised listener, because a
+/// broker that answers but advertises an address this machine cannot reach is the commonest fault.
+/// Errors: unavailable; the message names the brokers that were tried and the fix.
 Result<ClusterView> probe_cluster(const ClientOptions& client,
                                   const std::vector<std::string>& topics,
                                   std::chrono::milliseconds timeout = std::chrono::seconds(5));

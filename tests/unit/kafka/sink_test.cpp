@@ -1,5 +1,6 @@
 #include "adapters/kafka/sink.hpp"
 
+#include "faulty_broker.hpp"
 #include "rig.hpp"
 
 #include <thread>
@@ -10,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 struct SinkTest : testing::Test {
-  EmbeddedBroker broker;
+  FaultyBroker broker;
   asio::io_context loop{1};
   runtime::Metrics metrics;
 
@@ -62,7 +63,7 @@ TEST_F(SinkTest, PublishesWithKeyAndHeaders) {
 
 TEST_F(SinkTest, RetriesWhatTheBrokerRefusesForNow) {
   broker.create_topic("t", 1);
-  broker.fail_next(0, {6 /* not leader */, 7 /* timed out */, -195 /* transport */});
+  broker.fail_next(Api::produce, {6 /* not leader */, 7 /* timed out */, -195 /* transport */});
   auto sink = open({});
   Errc outcome{};
   test::run_to_end(loop, publish_one(*sink, record("x"), runtime::Deadline::never(), outcome));

@@ -1,5 +1,6 @@
 #include "adapters/kafka/source.hpp"
 
+#include "faulty_broker.hpp"
 #include "rig.hpp"
 
 #include <sys/resource.h>
@@ -13,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 struct SourceTest : testing::Test {
-  EmbeddedBroker broker;
+  FaultyBroker broker;
   asio::io_context loop{1};
   runtime::Metrics metrics;
 
@@ -201,7 +202,7 @@ TEST_F(SourceTest, PausesUnderASlowConsumerAndStaysWithinItsWindow) {
 TEST_F(SourceTest, CommitsAgainWhenTheBrokerRefusesACommit) {
   broker.create_topic("t", 1);
   produce(broker.bootstrap(), "t", 50);
-  broker.fail_next(8, {27 /* rebalance in progress */, 16 /* not coordinator */});
+  broker.fail_next(Api::offset_commit, {27 /* rebalance in progress */, 16 /* not coordinator */});
   int seen = 0;
   {
     auto source = open("t");
@@ -223,7 +224,7 @@ TEST_F(SourceTest, CommitsAgainWhenTheBrokerRefusesACommit) {
 TEST_F(SourceTest, SurvivesFetchErrorsAndABrokerThatGoesAway) {
   broker.create_topic("t", 2);
   produce(broker.bootstrap(), "t", 500);
-  broker.fail_next(1, {6 /* not leader */, -195 /* transport */, 7 /* timed out */});
+  broker.fail_next(Api::fetch, {6 /* not leader */, -195 /* transport */, 7 /* timed out */});
   auto source = open("t");
   int seen = 0;
   bool cut = false;
@@ -237,7 +238,7 @@ TEST_F(SourceTest, SurvivesFetchErrorsAndABrokerThatGoesAway) {
   EXPECT_EQ(seen, 500);
 }
 
-asio::awaitable<void> wait_until_connected(KafkaSource& source, EmbeddedBroker& broker,
+asio::awaitable<void> wait_until_connected(KafkaSource& source, FaultyBroker& broker,
                                            std::vector<bool>& states) {
   runtime::TaskGroup tasks(co_await asio::this_coro::executor);
   tasks.spawn(source.run());

@@ -1,6 +1,6 @@
 #pragma once
-// Which partitions are ours, what of them is in flight, and what may be committed. Pure: knows
-// neither librdkafka nor a clock.
+// Which partitions this member owns, which records are in flight, and which offsets may be
+// committed. Pure: knows neither librdkafka nor a clock.
 #include "ports/event_source.hpp"
 
 #include <compare>
@@ -21,7 +21,7 @@ struct Partition {
 
 using Partitions = std::vector<Partition>;
 
-/// Records before `next` have taken effect.
+/// All records before `next` have taken effect.
 struct Offset {
   Partition partition;
   std::int64_t next = 0;
@@ -31,7 +31,7 @@ class Assignment {
  public:
   /// Each call starts a new generation.
   void add(const Partitions& partitions);
-  /// Accept no more records of these, which are about to be given up.
+  /// Accepts no more records of these partitions, which are about to be released.
   void close(const Partitions& partitions);
   void remove(const Partitions& partitions);
 
@@ -40,19 +40,20 @@ class Assignment {
   Partitions all() const;
   std::size_t size() const noexcept { return owned_.size(); }
 
-  /// `batch` leaves for the worker and comes back with done(). Records that came from an earlier
-  /// assignment of their partition count for nothing. done() returns the partitions that went on,
-  /// each with its new offset. Batches come back in the order in which they left.
+  /// The worker takes `batch` with taken() and returns it with done().
+  /// REQUIRES: batches return in the order in which they were taken.
+  /// done() returns the new offset of each partition that advanced. Records of an earlier assignment
+  /// of their partition advance nothing, because another member may have gone on since.
   void taken(const ports::Batch& batch);
   std::vector<Offset> done(const ports::Batch& batch);
   bool in_flight(const Partitions& partitions) const;
   std::size_t records_in_flight() const noexcept { return records_in_flight_; }
   std::size_t bytes_in_flight() const noexcept { return bytes_in_flight_; }
 
-  /// What is finished and not committed, of the partitions given or of all.
+  /// Offsets that are finished and not committed, of the partitions given or of all.
   std::vector<Offset> uncommitted() const { return uncommitted(all()); }
   std::vector<Offset> uncommitted(const Partitions& partitions) const;
-  /// The broker has these.
+  /// The broker has confirmed these offsets.
   void committed(const std::vector<Offset>& offsets);
 
   /// Offset after the last finished record; -1 when none was finished.
@@ -60,7 +61,7 @@ class Assignment {
 
  private:
   struct Owned {
-    std::uint64_t since = 0;            // generation of its assignment
+    std::uint64_t since = 0;  // generation of its assignment
     bool closed = false;
     std::size_t in_flight = 0;
     std::int64_t next = -1;

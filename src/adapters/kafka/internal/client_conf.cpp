@@ -18,7 +18,8 @@ std::int64_t now_ms() {
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
-// Called from librdkafka's threads; a cluster that is away would otherwise fill the log.
+// Called on librdkafka's threads. At most one warning a second, because an unavailable cluster would
+// otherwise fill the log.
 void on_log(const rd_kafka_t*, int level, const char* facility, const char* text) {
   constexpr int syslog_warning = 4;
   static std::atomic<std::int64_t> last_ms{-log_gap_ms};
@@ -37,7 +38,7 @@ Result<void> set(rd_kafka_conf_t* conf, const Property& property) {
   if (rd_kafka_conf_set(conf, property.first.c_str(), property.second.c_str(), why,
                         sizeof why) == RD_KAFKA_CONF_OK)
     return {};
-  // The library's own text quotes the value, which may be a password.
+  // Never pass on librdkafka's own text: it quotes the value, which may be a password.
   return Error{Errc::bad_config,
                "the Kafka client refuses property " + property.first +
                    ": unknown name or unsuitable value",
@@ -52,8 +53,8 @@ Result<Conf> make_conf(const ClientOptions& client, const std::vector<Property>&
     return Error{Errc::bad_config, "no Kafka broker is named", "kafka.brokers"};
   Conf conf(rd_kafka_conf_new());
   rd_kafka_conf_set_log_cb(conf.get(), on_log);
-  // Client metrics leave the process only through /metrics; asking brokers for a telemetry
-  // subscription would also delay the end by a second.
+  // Push no client metrics to the brokers: this process publishes its own on /metrics, and asking
+  // for a telemetry subscription delays the end of the process by a second.
   if (auto done = set(conf.get(), {"enable.metrics.push", "false"}); !done) return done.error();
   for (const auto& property : defaults)
     if (auto done = set(conf.get(), property); !done) return done.error();

@@ -12,8 +12,8 @@ namespace memseal::kafka {
 
 using Property = std::pair<std::string, std::string>;
 
-/// `defaults` may be overridden by the operator's properties; `fixed` may not, for the delivery
-/// guarantees rest on them. Errors: bad_config, naming the property.
+/// The operator's properties override `defaults`. They may not name one of `fixed`, because the
+/// delivery guarantees rest on those. Errors: bad_config, naming the property.
 Result<Conf> make_conf(const ClientOptions& client, const std::vector<Property>& defaults,
                        const std::vector<Property>& fixed);
 

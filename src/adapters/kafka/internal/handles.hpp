@@ -7,7 +7,8 @@
 
 namespace memseal::kafka {
 
-/// A consumer is closed through its queue before it gets here; what was not is abandoned.
+/// Frees a client without closing the consumer first, because closing blocks. KafkaSource::run()
+/// closes its consumer before this; any other consumer leaves its group by session timeout.
 struct DestroyClient {
   void operator()(rd_kafka_t* client) const noexcept {
     rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -15,6 +16,7 @@ struct DestroyClient {
 };
 
 using Client = std::unique_ptr<rd_kafka_t, DestroyClient>;
+using Topic = std::unique_ptr<rd_kafka_topic_t, FreeWith<rd_kafka_topic_destroy>>;
 using Conf = std::unique_ptr<rd_kafka_conf_t, FreeWith<rd_kafka_conf_destroy>>;
 using Queue = std::unique_ptr<rd_kafka_queue_t, FreeWith<rd_kafka_queue_destroy>>;
 using Event = std::unique_ptr<rd_kafka_event_t, FreeWith<rd_kafka_event_destroy>>;

@@ -39,7 +39,7 @@ void Wake::ignore(rd_kafka_queue_t* queue) {
 }
 
 void Wake::notify() noexcept {
-  // Fails only when the counter is full, and then a wake-up is under way anyhow.
+  // The write fails only when the counter is full, and then a wake-up is pending anyway.
   [[maybe_unused]] const auto written = ::write(fd_.native_handle(), &one, sizeof one);
 }
 

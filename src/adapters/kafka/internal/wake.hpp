@@ -1,6 +1,6 @@
 #pragma once
-// Lets librdkafka's threads wake a coroutine: an eventfd that a queue writes to when it turns from
-// empty to non-empty. The reader drains the queue to empty before it waits again.
+// Lets librdkafka's threads wake a coroutine. A queue writes to an eventfd when it changes from empty
+// to non-empty, so the reader must drain the queue before it waits again.
 #include "adapters/kafka/internal/handles.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -20,15 +20,15 @@ class Wake {
   Wake(const Wake&) = delete;
   Wake& operator=(const Wake&) = delete;
 
-  /// From now on `queue` notifies this; ignore() before either is destroyed.
+  /// From now on `queue` notifies this. REQUIRES: ignore() before either is destroyed.
   void listen(rd_kafka_queue_t* queue);
   static void ignore(rd_kafka_queue_t* queue);
 
   /// Any thread.
   void notify() noexcept;
 
-  /// Returns after a notification or after `time`; forgets notifications up to now. Throws
-  /// operation_aborted when the coroutine is cancelled.
+  /// Returns after a notification or after `time`, and clears all notifications up to now.
+  /// Throws operation_aborted when the coroutine is cancelled.
   asio::awaitable<void> wait_for(std::chrono::steady_clock::duration time);
 
  private:
