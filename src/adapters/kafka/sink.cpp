@@ -1,25 +1,22 @@
 #include "adapters/kafka/sink.hpp"
 
 #include "adapters/kafka/internal/client_conf.hpp"
+#include "adapters/kafka/internal/pending_publishes.hpp"
+#include "adapters/kafka/internal/producer_topics.hpp"
 #include "adapters/kafka/internal/wake.hpp"
 #include "base/assert.hpp"
 #include "base/on_exit.hpp"
 #include "runtime/log.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
-#include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 
 namespace memseal::kafka {
 
@@ -27,17 +24,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto tick = 1s;
+constexpr auto tick = 1s;  // A lost wake-up costs at most this.
 constexpr auto closing_tick = 20ms;
-
-/// One publish() that waits. `report` and `timer` belong to the executor of that coroutine.
-struct Waiter {
-  explicit Waiter(const asio::any_io_executor& where) : executor(where), timer(where) {}
-
-  asio::any_io_executor executor;
-  asio::steady_timer timer;
-  std::optional<rd_kafka_resp_err_t> report;
-};
+constexpr auto log_every = 10s;
 
 bool is_too_large(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
@@ -45,7 +34,7 @@ bool is_too_large(rd_kafka_resp_err_t code) {
 }
 
 [[noreturn]] void fail(rd_kafka_resp_err_t code, const std::string& topic) {
-  const auto errc = is_too_large(code)                              ? Errc::payload_too_large
+  const auto errc = is_too_large(code)                      ? Errc::payload_too_large
                     : code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? Errc::overloaded
                                                             : Errc::unavailable;
   throw_failure({errc, "Kafka did not take a record for topic " + topic + ": " + describe(code)});
@@ -67,7 +56,7 @@ std::string topic_of(const ports::OutRecord& record, const ChannelTopics& topics
 
 std::vector<Property> defaults(const SinkOptions& options) {
   return {{"linger.ms", std::to_string(options.linger.count())},
-          {"message.max.bytes", "4194304"},      // The broker has the last word.
+          {"message.max.bytes", "4194304"},  // The broker's own limit decides.
           {"queue.buffering.max.kbytes", "65536"},
           {"reconnect.backoff.max.ms", "5000"},
           {"topic.metadata.refresh.interval.ms", "60000"},
@@ -90,11 +79,12 @@ class KafkaSink::Impl {
       : options_(std::move(options)),
         confirmed_(metrics.counter("memseal_kafka_published_total", "Records published.",
                                    {{"outcome", "confirmed"}})),
-        refused_(metrics.counter("memseal_kafka_published_total", "Records published.",
-                                 {{"outcome", "failed"}})),
+        failed_(metrics.counter("memseal_kafka_published_total", "Records published.",
+                                {{"outcome", "failed"}})),
         connected_gauge_(metrics.gauge("memseal_kafka_connected",
                                        "1 while a broker is connected.", {{"role", "producer"}})),
-        wake_(executor) {}
+        wake_(executor),
+        pending_(options_.outstanding_max) {}
   ~Impl() {
     MEMSEAL_ASSERT(!running_);
     if (main_queue_) Wake::ignore(main_queue_.get());
@@ -116,27 +106,23 @@ class KafkaSink::Impl {
 
   asio::awaitable<void> serve();
   asio::awaitable<void> flush();
-  std::uintptr_t enlist(const std::shared_ptr<Waiter>& waiter);
-  void produce(const std::string& topic, const ports::OutRecord& record, std::uintptr_t ticket);
-  void settle(std::uintptr_t ticket, rd_kafka_resp_err_t report);
-  void settle_all(rd_kafka_resp_err_t report);
+  void produce(const std::string& topic, const ports::OutRecord& record,
+               PendingPublishes::Ticket ticket);
   void throw_if_fatal();
 
   const SinkOptions options_;
   runtime::Counter& confirmed_;
-  runtime::Counter& refused_;
+  runtime::Counter& failed_;
   runtime::Gauge& connected_gauge_;
   Wake wake_;
   Client client_;
   Queue main_queue_;
 
-  std::mutex mutex_;  // Held for a look-up only, never across a suspension.
-  std::unordered_map<std::uintptr_t, std::shared_ptr<Waiter>> waiters_;
-  std::uintptr_t last_ticket_ = 0;
-  bool closed_ = false;
+  std::optional<ProducerTopics> topics_;
+  PendingPublishes pending_;
 
   bool stopping_ = false, running_ = false;
-  Clock::time_point next_complaint_{};
+  Clock::time_point next_log_{};
 };
 
 Result<void> KafkaSink::Impl::open() {
@@ -149,6 +135,7 @@ Result<void> KafkaSink::Impl::open() {
   auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf));
   if (!client) return client.error();
   client_ = std::move(*client);
+  topics_.emplace(client_.get());
   main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
   wake_.listen(main_queue_.get());
   return {};
@@ -177,10 +164,7 @@ asio::awaitable<void> KafkaSink::Impl::serve() {
 }
 
 asio::awaitable<void> KafkaSink::Impl::flush() {
-  {
-    const std::lock_guard lock(mutex_);
-    closed_ = true;
-  }
+  pending_.close();
   const auto deadline = Clock::now() + options_.stop_wait;
   while (rd_kafka_outq_len(client_.get()) > 0 && Clock::now() < deadline) {
     rd_kafka_poll(client_.get(), 0);
@@ -188,7 +172,7 @@ asio::awaitable<void> KafkaSink::Impl::flush() {
   }
   rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   rd_kafka_poll(client_.get(), 0);
-  settle_all(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
+  pending_.settle_all(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
   connected = false;
   connected_gauge_.Set(0);
 }
@@ -201,15 +185,14 @@ void KafkaSink::Impl::request_stop() {
 asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
                                                ports::OutRecord record) {
   const auto topic = topic_of(record, options_.topics);
-  auto waiter = std::make_shared<Waiter>(co_await asio::this_coro::executor);
+  auto waiter = std::make_shared<PendingPublish>(co_await asio::this_coro::executor);
   waiter->timer.expires_at(context.deadline.within(options_.publish_timeout).at());
-  const auto ticket = enlist(waiter);
-  const OnExit leave([&] {
-    const std::lock_guard lock(mutex_);
-    waiters_.erase(ticket);
-  });
+  const auto ticket = pending_.add(waiter);
+  const OnExit leave([&] { pending_.remove(ticket); });
   produce(topic, record, ticket);
   while (!waiter->report) {
+    // The timer ends for one of three reasons: the report came, the caller was cancelled, or the
+    // deadline passed.
     boost::system::error_code woken;
     co_await waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     const auto state = co_await asio::this_coro::cancellation_state;
@@ -220,32 +203,24 @@ asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
   if (*waiter->report != RD_KAFKA_RESP_ERR_NO_ERROR) fail(*waiter->report, topic);
 }
 
-std::uintptr_t KafkaSink::Impl::enlist(const std::shared_ptr<Waiter>& waiter) {
-  const std::lock_guard lock(mutex_);
-  if (closed_) throw Outage({Errc::shutting_down, "the Kafka producer is closing"});
-  if (waiters_.size() >= options_.outstanding_max)
-    throw Outage({Errc::overloaded, "too many Kafka records wait for confirmation"});
-  const auto ticket = ++last_ticket_;
-  waiters_.emplace(ticket, waiter);
-  return ticket;
-}
-
 void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& record,
-                              std::uintptr_t ticket) {
+                              PendingPublishes::Ticket ticket) {
+  rd_kafka_topic_t* const handle = topics_->get(topic);
+  if (!handle) fail(rd_kafka_last_error(), topic);
   std::unique_ptr<rd_kafka_headers_t, FreeWith<rd_kafka_headers_destroy>> headers(
       rd_kafka_headers_new(record.headers.size()));
   for (const auto& [name, value] : record.headers)
     rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()),
                         value.data(), static_cast<ssize_t>(value.size()));
-  void* const opaque = reinterpret_cast<void*>(ticket);  // NOLINT: a number, never followed
+  void* const opaque = reinterpret_cast<void*>(ticket);  // NOLINT: a number in disguise
   const void* const key = record.key.empty() ? nullptr : record.key.data();
   const auto code = rd_kafka_producev(
-      client_.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
+      client_.get(), RD_KAFKA_V_RKT(handle),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, record.key.size()),
       RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
       RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    refused_.Increment();
+    failed_.Increment();
     fail(code, topic);
   }
   headers.release();  // The message owns them now.
@@ -253,29 +228,8 @@ void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& 
 
 void KafkaSink::Impl::on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
   auto& sink = *static_cast<Impl*>(self);
-  (message->err ? sink.refused_ : sink.confirmed_).Increment();
-  sink.settle(reinterpret_cast<std::uintptr_t>(message->_private), message->err);
-}
-
-void KafkaSink::Impl::settle(std::uintptr_t ticket, rd_kafka_resp_err_t report) {
-  const std::lock_guard lock(mutex_);
-  // By number: who stopped waiting is simply not there any more. Posting under the lock keeps
-  // the waiting coroutine, and with it its executor, alive meanwhile.
-  const auto found = waiters_.find(ticket);
-  if (found == waiters_.end()) return;
-  asio::post(found->second->executor, [waiter = found->second, report] {
-    waiter->report = report;
-    waiter->timer.cancel();
-  });
-}
-
-void KafkaSink::Impl::settle_all(rd_kafka_resp_err_t report) {
-  std::vector<std::uintptr_t> tickets;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [ticket, waiter] : waiters_) tickets.push_back(ticket);
-  }
-  for (const auto ticket : tickets) settle(ticket, report);
+  (message->err ? sink.failed_ : sink.confirmed_).Increment();
+  sink.pending_.settle(reinterpret_cast<PendingPublishes::Ticket>(message->_private), message->err);
 }
 
 void KafkaSink::Impl::throw_if_fatal() {
@@ -288,8 +242,8 @@ void KafkaSink::Impl::throw_if_fatal() {
 void KafkaSink::Impl::on_error(rd_kafka_t*, int code, const char* reason, void* self) {
   auto& sink = *static_cast<Impl*>(self);
   const auto now = Clock::now();
-  if (now < sink.next_complaint_) return;
-  sink.next_complaint_ = now + 10s;
+  if (now < sink.next_log_) return;
+  sink.next_log_ = now + log_every;
   runtime::log(
       runtime::LogLevel::warn, "kafka.producer_error",
       {{"code", rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code))}, {"cause", reason}});

@@ -28,20 +28,20 @@ struct ChannelTopics {
 struct SinkOptions {
   ClientOptions client;
   ChannelTopics topics = {};
-  std::size_t outstanding_max = 10'000;                ///< records not yet confirmed
+  std::size_t outstanding_max = 10'000;               ///< records not yet confirmed
   std::chrono::milliseconds publish_timeout{30'000};  ///< of a record whose context has no deadline
   std::chrono::milliseconds linger{2};
-  std::chrono::milliseconds stop_wait{5'000};          ///< for unconfirmed records at the end
+  std::chrono::milliseconds stop_wait{5'000};         ///< for unconfirmed records at the end
 };
 
 /// An idempotent producer, acks=all, as an EventSink.
 ///
-/// publish() may be called from any executor of any thread while run() is under way; run() and
-/// request_stop() belong to the executor given to open(). Executors that call publish() outlive
-/// the sink. Records of one key keep their order when each waits for the one before.
+/// Thread: publish() and connected() any; run() and request_stop() on the executor given to open().
+/// REQUIRES: run() is under way during publish(); executors that call publish() outlive the sink.
+/// Order: records of one key keep their order when each publish() waits for the one before.
 class KafkaSink final : public ports::EventSink {
  public:
-  /// Connects to nothing yet. Errors: bad_config, naming the property.
+  /// Does not wait for a broker. Errors: bad_config, naming the property.
   static Result<std::unique_ptr<KafkaSink>> open(const asio::any_io_executor& executor,
                                                  SinkOptions options, runtime::Metrics& metrics);
   ~KafkaSink() override;
@@ -55,7 +55,7 @@ class KafkaSink final : public ports::EventSink {
   /// Outage{shutting_down}, Refused{payload_too_large} (no broker will ever take this record).
   asio::awaitable<void> publish(runtime::RequestContext context, ports::OutRecord record) override;
 
-  /// Whether a broker was connected at the last look. Any thread.
+  /// Whether a broker was connected at the last statistics, which are at most 2 s old.
   bool connected() const noexcept;
 
   class Impl;

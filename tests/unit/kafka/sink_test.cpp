@@ -91,6 +91,34 @@ TEST_F(SinkTest, SaysThatARecordIsTooLarge) {
   EXPECT_EQ(outcome, Errc::payload_too_large);
 }
 
+asio::awaitable<void> publish_when_connected(KafkaSink& sink, ports::OutRecord out,
+                                             std::chrono::steady_clock::duration& took) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(sink.run());
+  co_await runtime::pause_for(100ms);
+  runtime::RequestContext context{.id = "t"};
+  const auto start = std::chrono::steady_clock::now();
+  co_await sink.publish(std::move(context), std::move(out));
+  took = std::chrono::steady_clock::now() - start;
+  sink.request_stop();
+  co_await tasks.join();
+}
+
+// librdkafka scans its topics once a second, counted from the start of the client.
+TEST_F(SinkTest, TheFirstRecordOfATopicDoesNotWaitForTheNextScanOfTopics) {
+  broker.create_topic("t", 6);
+  broker.create_topic("t.dlq", 1);
+  for (const auto channel : {ports::Channel::upload, ports::Channel::dead_letter}) {
+    auto sink = open({});
+    auto out = record("x");
+    out.channel = channel;
+    out.source_topic = "t";
+    std::chrono::steady_clock::duration took{};
+    test::run_to_end(loop, publish_when_connected(*sink, std::move(out), took));
+    EXPECT_LT(took, 600ms) << "of " << (channel == ports::Channel::upload ? "t" : "t.dlq");
+  }
+}
+
 asio::awaitable<void> publish_many(KafkaSink& sink, int count, int& confirmed) {
   for (int i = 0; i < count; ++i) {
     runtime::RequestContext context{.id = "t"};

@@ -1,0 +1,12 @@
+#include "adapters/kafka/internal/producer_topics.hpp"
+
+namespace memseal::kafka {
+
+rd_kafka_topic_t* ProducerTopics::get(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  auto& topic = topics_[name];
+  if (!topic) topic.reset(rd_kafka_topic_new(client_, name.c_str(), nullptr));
+  return topic.get();
+}
+
+}  // namespace memseal::kafka
