@@ -17,10 +17,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds tick{1'000};   // so that nothing waits for a lost wake-up
-constexpr std::chrono::milliseconds short_tick{20};   // while something is about to end
+constexpr std::chrono::milliseconds tick{1'000};     // A lost wake-up costs at most this.
+constexpr std::chrono::milliseconds short_tick{20};  // while something is about to end
 constexpr auto close_wait = 10s;
-constexpr std::size_t takes_max = 16;         // before other coroutines get their turn
+constexpr std::size_t takes_max = 16;  // Then other coroutines of this loop run.
 constexpr std::size_t take_records_max = 512;
 
 std::string commit_interval_ms() {
@@ -49,7 +49,7 @@ std::vector<Property> defaults() {
 KafkaSource::Impl::Impl(const asio::any_io_executor& executor, SourceOptions options,
                         runtime::Metrics& metrics)
     : options_(std::move(options)),
-      probe_(metrics, options_.topics),
+      metrics_(metrics, options_.topics),
       wake_(executor),
       arrived_(executor) {}
 
@@ -65,9 +65,9 @@ Result<void> KafkaSource::Impl::open() {
   if (options_.topics.empty())
     return Error{Errc::bad_config, "no topic to consume is named", "kafka.topics"};
   std::vector<Property> fixed{{"group.id", options_.group},
-                              // Commits what done() stored, and only that. The library leaves it
-                              // while the group is being rebalanced; a commit of our own would
-                              // then be refused and cost us the partitions.
+                              // The library commits the offsets that done() stored, and only
+                              // those. It waits while the group rebalances. A commit of our own
+                              // would be refused then and cost this member its partitions.
                               {"enable.auto.commit", "true"},
                               {"auto.commit.interval.ms", commit_interval_ms()},
                               {"enable.auto.offset.store", "false"},
@@ -113,7 +113,8 @@ asio::awaitable<void> KafkaSource::Impl::run() {
   } catch (...) {
     failure = std::current_exception();
   }
-  // Leaving the group takes a few round trips, cancelled or not.
+  // Leave the group even when cancelled, because otherwise its partitions stay without a consumer
+  // until the session times out. Leaving takes a few round trips.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   stopping_ = true;
   arrived_.notify_all();
@@ -124,16 +125,18 @@ asio::awaitable<void> KafkaSource::Impl::run() {
 
 asio::awaitable<void> KafkaSource::Impl::poll_until_stopped() {
   while (!stopping_) {
-    turn();
+    poll_once();
     co_await wake_.wait_for(revocation_ ? short_tick : tick);
   }
   const auto deadline = Clock::now() + options_.stop_wait;
   while (assignment_.records_in_flight() > 0 && Clock::now() < deadline) {
-    turn();
+    poll_once();
     co_await wake_.wait_for(tick);
   }
 }
 
+// The loop keeps running, so the close is polled: a blocking rd_kafka_consumer_close() would call
+// on_rebalance() from inside and stop every other coroutine for up to close_wait.
 asio::awaitable<void> KafkaSource::Impl::close() {
   buffer_.clear();
   buffered_bytes_ = 0;
@@ -157,34 +160,35 @@ asio::awaitable<void> KafkaSource::Impl::close() {
     step_revocation(Clock::now());
     co_await wake_.wait_for(short_tick);
   }
-  for (const auto& partition : assignment_.all()) probe_.lag(partition, 0);
+  for (const auto& partition : assignment_.all()) metrics_.lag(partition, 0);
   connected = false;
-  probe_.connected.Set(0);
-  probe_.partitions.Set(0);
+  metrics_.connected.Set(0);
+  metrics_.partitions.Set(0);
 }
 
-void KafkaSource::Impl::turn() {
+void KafkaSource::Impl::poll_once() {
   serve_events();
   if (take_records()) wake_.notify();
   const auto now = Clock::now();
   step_revocation(now);
-  if (now >= next_look_) look(now);
+  if (now >= next_lag_update_) update_lag(now);
   if (!buffer_.empty()) arrived_.notify_all();
 }
 
-// Also tells librdkafka that this member is alive: called each second at least.
+// Each call also proves to librdkafka that this member is alive (max.poll.interval.ms), so it must
+// run at least each second, also while the consumer is paused.
 void KafkaSource::Impl::serve_events() {
   std::array<rd_kafka_message_t*, 16> messages;
   for (;;) {
     const auto got =
         rd_kafka_consume_batch_queue(events_.get(), 0, messages.data(), messages.size());
     if (got <= 0) return;
-    take_in(messages.data(), static_cast<std::size_t>(got));
+    buffer_records(messages.data(), static_cast<std::size_t>(got));
   }
 }
 
-// True when it stopped although there is room and may be more: a wake-up comes only when an empty
-// queue gets its first record.
+// True when records may be left although there is room. The caller must then come back unasked,
+// because librdkafka wakes us only when an empty queue gets its first record.
 bool KafkaSource::Impl::take_records() {
   std::array<rd_kafka_message_t*, take_records_max> messages;
   for (std::size_t take = 0; take < takes_max; ++take) {
@@ -193,20 +197,21 @@ bool KafkaSource::Impl::take_records() {
     const auto got =
         rd_kafka_consume_batch_queue(records_.get(), 0, messages.data(), want);
     if (got <= 0) return false;
-    take_in(messages.data(), static_cast<std::size_t>(got));
+    buffer_records(messages.data(), static_cast<std::size_t>(got));
   }
   return true;
 }
 
+// Pauses at a limit and resumes at half of both limits, so that the state does not flap.
 bool KafkaSource::Impl::has_room() {
   const auto records = held_records();
   const auto bytes = held_bytes();
   if (records >= options_.records_max || bytes >= options_.bytes_max)
-    resting_ = true;
+    paused_ = true;
   else if (records <= options_.records_max / 2 && bytes <= options_.bytes_max / 2)
-    resting_ = false;
-  probe_.paused.Set(resting_ ? 1 : 0);
-  return !resting_;
+    paused_ = false;
+  metrics_.paused.Set(paused_ ? 1 : 0);
+  return !paused_;
 }
 
 void KafkaSource::Impl::request_stop() {
@@ -235,12 +240,13 @@ asio::awaitable<ports::Batch> KafkaSource::Impl::next() {
 void KafkaSource::Impl::done(const ports::Batch& batch) {
   const auto offsets = assignment_.done(batch);
   if (!offsets.empty()) {
-    // Refused only for partitions that are not ours any more.
+    // librdkafka refuses offsets of partitions that this member lost meanwhile. Ignore that, because
+    // their new owner reads the records again.
     const auto list = to_list(offsets);
     rd_kafka_offsets_store(client_.get(), list.get());
   }
-  // The loop has something to do only now and then: it looks each second anyhow.
-  if ((resting_ && has_room()) || revocation_ || stopping_) wake_.notify();
+  // Wake the loop only when this batch lets something go on; the loop runs each second anyway.
+  if ((paused_ && has_room()) || revocation_ || stopping_) wake_.notify();
 }
 
 KafkaSource::KafkaSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

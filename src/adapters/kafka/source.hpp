@@ -21,45 +21,49 @@ struct SourceOptions {
   ClientOptions client;
   std::string group;
   std::vector<std::string> topics;
-  /// Static membership: a restart within 45 s moves no partition. Empty: dynamic membership.
+  /// Static membership: a restart within session.timeout.ms (10 s) moves no partition. Each process
+  /// needs its own. Empty: dynamic membership.
   std::string instance_id = {};
-  /// Buffered and in flight together. At either limit the partitions are paused, at half of both
-  /// resumed; one fetch of the client library may overshoot.
+  /// Limits of the records that are buffered or in flight. At either limit reading pauses, below
+  /// half of both it resumes. One fetch of the client library may overshoot.
   std::size_t records_max = limits::inflight_records_max;
   std::size_t bytes_max = limits::inflight_bytes_max;
-  std::chrono::milliseconds revoke_wait{5'000};     ///< for the batch in flight, and its commit
-  std::chrono::milliseconds stop_wait{15'000};      ///< likewise, after request_stop()
+  std::chrono::milliseconds revoke_wait{5'000};  ///< for the batch in flight, and its commit
+  std::chrono::milliseconds stop_wait{15'000};   ///< likewise, after request_stop()
 };
 
 /// A consumer group member as an EventSource: at-least-once, in order per partition.
 ///
-/// One executor, single-threaded: every member runs there except connected() and lag(), which any
-/// thread may call. Lifetime: run() has ended before the source is destroyed.
-/// Offsets: done() stores the offset after each finished record of the current assignment; stored
-/// offsets are committed each second, before a partition is given up, and at the
-/// end. A crash repeats records and never skips one.
+/// Thread: one single-threaded executor; connected() and lag() any.
+/// REQUIRES: run() has ended before the source is destroyed.
+/// Offsets: done() stores the offset after each finished record of the current assignment. Stored
+/// offsets are committed each second, before a partition is released, and at the end.
+/// A crash repeats records and never skips one.
 class KafkaSource final : public ports::EventSource {
  public:
-  /// Connects to nothing yet. Errors: bad_config, naming the property.
+  /// Does not wait for a broker. Errors: bad_config, naming the property.
   static Result<std::unique_ptr<KafkaSource>> open(const asio::any_io_executor& executor,
                                                    SourceOptions options,
                                                    runtime::Metrics& metrics);
   ~KafkaSource() override;
 
-  /// Subscribes, polls until request_stop() or cancellation, then commits and leaves the group
+  /// Subscribes and polls until request_stop() or cancellation. Then commits and leaves the group
   /// without blocking the loop. After request_stop() it first waits for batches in flight; when
-  /// cancelled it does not. Broker trouble is logged and counted, never thrown; a topic that does
-  /// not exist yet is picked up when it does. Call once.
+  /// cancelled it does not. Call once.
+  /// A broker that is unavailable is logged and counted, never thrown. A topic that does not exist
+  /// yet is consumed as soon as it does.
   asio::awaitable<void> run();
-  /// next() answers empty from now on; what is buffered stays uncommitted for the next member.
+  /// next() returns an empty batch from now on. Buffered records stay uncommitted, so the next
+  /// member reads them.
   void request_stop();
 
   asio::awaitable<ports::Batch> next() override;
   void done(const ports::Batch& batch) override;
 
-  /// Whether a broker was connected at the last look (at most 2 s old).
+  /// Whether a broker was connected at the last statistics, which are at most 2 s old.
   bool connected() const noexcept;
-  /// Records of the assigned partitions that are not done yet, as far as known.
+  /// Records of the assigned partitions that are not done yet, at most 2 s old. A partition counts
+  /// from its first fetch on.
   std::int64_t lag() const noexcept;
 
   class Impl;

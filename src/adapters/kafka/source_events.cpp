@@ -1,4 +1,4 @@
-// What librdkafka tells a source, and what the source does about it.
+// How a source handles librdkafka's events: messages, errors, rebalances, commits.
 #include "adapters/kafka/internal/client_conf.hpp"
 #include "adapters/kafka/internal/source_impl.hpp"
 #include "runtime/log.hpp"
@@ -12,8 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto look_every = 2s;
-constexpr auto complain_every = 10s;
+constexpr auto lag_every = 2s;
+constexpr auto log_every = 10s;
 constexpr auto commit_again_after = 100ms;
 
 bool is_cooperative(rd_kafka_t* client) {
@@ -57,33 +57,33 @@ PartitionList to_list(const std::vector<Offset>& offsets) {
   return list;
 }
 
-void KafkaSource::Impl::take_in(rd_kafka_message_t** messages, std::size_t count) {
-  Streak streak;
+void KafkaSource::Impl::buffer_records(rd_kafka_message_t** messages, std::size_t count) {
+  PartitionRun run;
   for (std::size_t i = 0; i < count; ++i) {
     const Message message(messages[i]);
     if (message->err) {
-      complain(*message);
+      log_error(*message);
       continue;
     }
-    if (message->rkt != streak.topic || message->partition != streak.partition)
-      look_up(*message, streak);
-    if (streak.accepted) take_in(*message, streak);
+    if (message->rkt != run.topic || message->partition != run.partition)
+      start_run(*message, run);
+    if (run.accepted) buffer_record(*message, run);
   }
 }
 
-void KafkaSource::Impl::look_up(const rd_kafka_message_t& message, Streak& streak) {
-  streak.topic = message.rkt;
-  streak.partition = message.partition;
-  streak.name = rd_kafka_topic_name(message.rkt);
-  // Prefetched before the partition began to move: its next owner reads it again.
-  streak.accepted =
-      !closing_ && !stopping_ && assignment_.accepts({streak.name, streak.partition});
-  streak.count = &probe_.records(streak.name);
+void KafkaSource::Impl::start_run(const rd_kafka_message_t& message, PartitionRun& run) {
+  run.topic = message.rkt;
+  run.partition = message.partition;
+  run.name = rd_kafka_topic_name(message.rkt);
+  // Drop records that were prefetched before the partition began to move. Its next owner reads them.
+  run.accepted =
+      !closing_ && !stopping_ && assignment_.accepts({run.name, run.partition});
+  run.count = &metrics_.records(run.name);
 }
 
-void KafkaSource::Impl::take_in(const rd_kafka_message_t& message, const Streak& streak) {
+void KafkaSource::Impl::buffer_record(const rd_kafka_message_t& message, const PartitionRun& run) {
   ports::Record record;
-  record.topic = streak.name;
+  record.topic = run.name;
   record.partition = message.partition;
   record.offset = message.offset;
   rd_kafka_timestamp_type_t kind{};
@@ -92,63 +92,62 @@ void KafkaSource::Impl::take_in(const rd_kafka_message_t& message, const Streak&
   if (message.payload)
     record.value.assign(static_cast<const char*>(message.payload), message.len);
   copy_headers(message, record);
-  streak.count->Increment();
+  run.count->Increment();
   buffered_bytes_ += record.bytes();
   buffer_.push_back(std::move(record));
 }
 
-// What goes wrong in Kafka goes wrong often: metrics count, the log samples.
-bool KafkaSource::Impl::may_complain() {
+// A broker that is unavailable causes many errors a second. Metrics count all, the log samples.
+bool KafkaSource::Impl::may_log() {
   const auto now = Clock::now();
-  if (now < next_complaint_) return false;
-  next_complaint_ = now + complain_every;
+  if (now < next_log_) return false;
+  next_log_ = now + log_every;
   return true;
 }
 
-void KafkaSource::Impl::complain(const rd_kafka_message_t& message) {
-  probe_.errors.Increment();
-  if (!may_complain()) return;
+void KafkaSource::Impl::log_error(const rd_kafka_message_t& message) {
+  metrics_.errors.Increment();
+  const std::string topic = message.rkt ? rd_kafka_topic_name(message.rkt) : "";
+  if (!may_log()) return;
   const bool missing = message.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                        message.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
   runtime::log(runtime::LogLevel::warn, missing ? "kafka.topic_missing" : "kafka.consumer_error",
-               {{"topic", message.rkt ? rd_kafka_topic_name(message.rkt) : ""},
-                {"cause", describe(message.err)}});
+               {{"topic", topic}, {"cause", describe(message.err)}});
 }
 
-void KafkaSource::Impl::on_error(rd_kafka_t* client, int code, const char* reason, void* self) {
+void KafkaSource::Impl::on_error(rd_kafka_t*, int code, const char* cause, void* self) {
   auto& source = *static_cast<Impl*>(self);
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
-  source.probe_.errors.Increment();
+  source.metrics_.errors.Increment();
   if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
     source.connected = false;
-    source.probe_.connected.Set(0);
+    source.metrics_.connected.Set(0);
   }
-  char why[256] = "";
-  if (error == RD_KAFKA_RESP_ERR__FATAL) rd_kafka_fatal_error(client, why, sizeof why);
-  if (!source.may_complain() && !*why) return;
-  runtime::log(*why ? runtime::LogLevel::error : runtime::LogLevel::warn, "kafka.broker_error",
-               {{"code", rd_kafka_err2name(error)}, {"cause", *why ? why : reason}});
+  if (!source.may_log()) return;
+  runtime::log(runtime::LogLevel::warn, "kafka.broker_error",
+               {{"code", rd_kafka_err2name(error)}, {"cause", cause}});
 }
 
 int KafkaSource::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) {
   auto& source = *static_cast<Impl*>(self);
-  // Only brokers have a state in capitals.
+  // Search instead of parsing 10 KiB of JSON every 2 s. Only brokers write their state in capitals;
+  // topics and the group write theirs in small letters.
   const bool up = std::string_view(json, size).find(R"("state":"UP")") != std::string_view::npos;
   if (up != source.connected)
     runtime::log(up ? runtime::LogLevel::info : runtime::LogLevel::warn,
                  up ? "kafka.connected" : "kafka.disconnected");
   source.connected = up;
-  source.probe_.connected.Set(up ? 1 : 0);
+  source.metrics_.connected.Set(up ? 1 : 0);
   return 0;  // The library frees its text.
 }
 
-void KafkaSource::Impl::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t what,
+void KafkaSource::Impl::on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t change,
                                      rd_kafka_topic_partition_list_t* partitions, void* self) {
   auto& source = *static_cast<Impl*>(self);
-  if (what == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+  if (change == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
     return source.assign(*partitions);
-  if (what != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
-    runtime::log(runtime::LogLevel::warn, "kafka.rebalance_failed", {{"cause", describe(what)}});
+  if (change != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)
+    runtime::log(runtime::LogLevel::warn, "kafka.rebalance_failed", {{"cause", describe(change)}});
   source.revoke(to_partitions(*partitions), rd_kafka_assignment_lost(client) == 1);
 }
 
@@ -157,7 +156,7 @@ void KafkaSource::Impl::assign(const rd_kafka_topic_partition_list_t& list) {
   for (const auto& partition : partitions) {
     Queue own(rd_kafka_queue_get_partition(client_.get(), partition.topic.c_str(),
                                            partition.number));
-    if (!own) continue;  // Then its records come among the events.
+    if (!own) continue;  // Its records then come through events_, which is served as well.
     rd_kafka_queue_forward(own.get(), records_.get());
     forwarded_[partition] = std::move(own);
   }
@@ -169,14 +168,14 @@ void KafkaSource::Impl::assign(const rd_kafka_topic_partition_list_t& list) {
     runtime::log(runtime::LogLevel::warn, "kafka.assign_refused",
                  {{"cause", rd_kafka_error_string(refused.get())}});
   assignment_.add(partitions);
-  probe_.rebalances_assigned.Increment();
-  probe_.partitions.Set(static_cast<double>(assignment_.size()));
+  metrics_.rebalances_assigned.Increment();
+  metrics_.partitions.Set(static_cast<double>(assignment_.size()));
   runtime::log(runtime::LogLevel::info, "kafka.partitions_assigned",
                {{"partitions", partitions.size()}, {"now", assignment_.size()}});
 }
 
 void KafkaSource::Impl::revoke(Partitions partitions, bool lost) {
-  (lost ? probe_.rebalances_lost : probe_.rebalances_revoked).Increment();
+  (lost ? metrics_.rebalances_lost : metrics_.rebalances_revoked).Increment();
   runtime::log(lost ? runtime::LogLevel::warn : runtime::LogLevel::info,
                lost ? "kafka.partitions_lost" : "kafka.partitions_revoked",
                {{"partitions", partitions.size()}});
@@ -186,8 +185,9 @@ void KafkaSource::Impl::revoke(Partitions partitions, bool lost) {
     if (gone) buffered_bytes_ -= record.bytes();
     return gone;
   });
-  if (lost || closing_) return give_up(partitions);
-  // librdkafka waits for the unassign call; step_revocation() makes it when the time has come.
+  if (lost || closing_) return release_partitions(partitions);
+  // The group waits until we unassign. step_revocation() does that after the batches in flight, so
+  // that their offsets are committed and the next owner does not repeat them.
   revocation_ = Revocation{std::move(partitions), Clock::now() + options_.revoke_wait};
 }
 
@@ -195,8 +195,8 @@ void KafkaSource::Impl::step_revocation(Clock::time_point now) {
   if (!revocation_) return;
   const bool late = now >= revocation_->deadline;
   if (!late && assignment_.in_flight(revocation_->partitions)) return;
-  // A commit may be refused while the group is busy, but the group waits for us in turn: a few
-  // tries, for what is not committed only comes again.
+  // The broker may refuse a commit while the group rebalances, and the group waits for this member.
+  // Try a few times only, because uncommitted records are merely delivered again.
   const auto offsets = assignment_.uncommitted(revocation_->partitions);
   if (!late && (commit_under_way_ || (!offsets.empty() && revocation_->commits_left > 0))) {
     if (commit(offsets)) --revocation_->commits_left;
@@ -204,16 +204,16 @@ void KafkaSource::Impl::step_revocation(Clock::time_point now) {
   }
   const auto partitions = std::move(revocation_->partitions);
   revocation_.reset();
-  give_up(partitions);
+  release_partitions(partitions);
 }
 
-void KafkaSource::Impl::give_up(const Partitions& partitions) {
+void KafkaSource::Impl::release_partitions(const Partitions& partitions) {
   assignment_.remove(partitions);
   for (const auto& partition : partitions) {
-    probe_.lag(partition, 0);
+    metrics_.lag(partition, 0);
     forwarded_.erase(partition);
   }
-  probe_.partitions.Set(static_cast<double>(assignment_.size()));
+  metrics_.partitions.Set(static_cast<double>(assignment_.size()));
   if (!is_cooperative(client_.get())) {
     rd_kafka_assign(client_.get(), nullptr);
     return;
@@ -225,17 +225,17 @@ void KafkaSource::Impl::give_up(const Partitions& partitions) {
                  {{"cause", rd_kafka_error_string(refused.get())}});
 }
 
-// False when it is too early, or there is nothing to do.
+// False when no commit was tried: there is nothing to commit, or the last try was a moment ago.
 bool KafkaSource::Impl::commit(const std::vector<Offset>& offsets) {
   const auto now = Clock::now();
   if (commit_under_way_ || offsets.empty() || now < next_commit_) return false;
   next_commit_ = now + commit_again_after;
   const auto list = to_list(offsets);
-  // Its answer comes among the events.
+  // The answer arrives in events_, so on_own_commit() runs on this executor.
   const auto code = rd_kafka_commit_queue(client_.get(), list.get(), events_.get(),
                                           &Impl::on_own_commit, this);
   commit_under_way_ = code == RD_KAFKA_RESP_ERR_NO_ERROR;
-  if (!commit_under_way_) probe_.commit_failures.Increment();
+  if (!commit_under_way_) metrics_.commit_failures.Increment();
   return true;
 }
 
@@ -257,21 +257,21 @@ void KafkaSource::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
       stored.push_back({{element.topic, element.partition}, element.offset});
   }
   source.assignment_.committed(stored);
-  if (!outcome) return source.probe_.commits.Increment();
-  source.probe_.commit_failures.Increment();  // The next commit carries the same or later offsets.
-  if (source.may_complain())
+  if (!outcome) return source.metrics_.commits.Increment();
+  source.metrics_.commit_failures.Increment();  // The next commit carries the same or later offsets.
+  if (source.may_log())
     runtime::log(runtime::LogLevel::warn, "kafka.commit_failed", {{"cause", describe(outcome)}});
 }
 
-void KafkaSource::Impl::look(Clock::time_point now) {
-  next_look_ = now + look_every;
+void KafkaSource::Impl::update_lag(Clock::time_point now) {
+  next_lag_update_ = now + lag_every;
   std::int64_t behind_all = 0;
   for (const auto& partition : assignment_.all()) {
     std::int64_t low = 0, high = 0;
     if (rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number,
                                        &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         high < 0)
-      continue;  // Nothing was fetched yet.
+      continue;  // The high watermark is unknown before the first fetch.
     auto next = assignment_.next_of(partition);
     if (next < 0) {
       const auto first = std::find_if(buffer_.begin(), buffer_.end(), [&](const auto& record) {
@@ -280,12 +280,12 @@ void KafkaSource::Impl::look(Clock::time_point now) {
       next = first != buffer_.end() ? first->offset : high;
     }
     const auto behind = std::max<std::int64_t>(0, high - next);
-    probe_.lag(partition, behind);
+    metrics_.lag(partition, behind);
     behind_all += behind;
   }
   lag = behind_all;
-  probe_.held_records.Set(static_cast<double>(held_records()));
-  probe_.held_bytes.Set(static_cast<double>(held_bytes()));
+  metrics_.held_records.Set(static_cast<double>(held_records()));
+  metrics_.held_bytes.Set(static_cast<double>(held_bytes()));
 }
 
 }  // namespace memseal::kafka

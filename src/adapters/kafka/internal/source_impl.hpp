@@ -4,6 +4,7 @@
 #include "adapters/kafka/internal/source_metrics.hpp"
 #include "adapters/kafka/internal/wake.hpp"
 #include "adapters/kafka/source.hpp"
+#include "base/result.hpp"
 #include "runtime/condition.hpp"
 
 #include <atomic>
@@ -13,9 +14,10 @@
 
 namespace memseal::kafka {
 
-/// All of a KafkaSource. librdkafka's callbacks run inside serve_events(), on the source's
-/// executor. Back pressure is to leave records in the library's own bounded queue: pausing
-/// partitions would throw away what is prefetched there, and fetch it again.
+/// The state of a KafkaSource. librdkafka's callbacks run inside serve_events(), on the source's
+/// executor, so no member but the atomics needs a lock.
+/// Back pressure: at a limit the records stay in the library's own bounded queue, because pausing
+/// partitions would throw away the records that are prefetched there, and fetch them again.
 class KafkaSource::Impl {
  public:
   Impl(const asio::any_io_executor& executor, SourceOptions options, runtime::Metrics& metrics);
@@ -33,15 +35,16 @@ class KafkaSource::Impl {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // Partitions to be given up: first their batch in flight, then their commit, then they go.
+  // Partitions that the group moves to another member. Three steps: their batches in flight end,
+  // their offsets are committed, they are released.
   struct Revocation {
     Partitions partitions;
     Clock::time_point deadline;
     int commits_left = 5;
   };
 
-  // Messages of one partition in a row: what is the same for all of them.
-  struct Streak {
+  // Consecutive messages of one partition share one look-up of its name, state and counter.
+  struct PartitionRun {
     const rd_kafka_topic_t* topic = nullptr;
     std::int32_t partition = -1;
     std::string name = {};
@@ -49,47 +52,47 @@ class KafkaSource::Impl {
     runtime::Counter* count = nullptr;
   };
 
-  static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t what,
+  static void on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t change,
                            rd_kafka_topic_partition_list_t* partitions, void* self);
   static void on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
                         rd_kafka_topic_partition_list_t* offsets, void* self);
   static void on_own_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
                             rd_kafka_topic_partition_list_t* offsets, void* self);
-  static void on_error(rd_kafka_t*, int code, const char* reason, void* self);
+  static void on_error(rd_kafka_t*, int code, const char* cause, void* self);
   static int on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self);
 
   Result<void> subscribe();
   asio::awaitable<void> poll_until_stopped();
   asio::awaitable<void> close();
 
-  void turn();
+  void poll_once();
   void serve_events();
   bool take_records();
-  void take_in(rd_kafka_message_t** messages, std::size_t count);
-  void look_up(const rd_kafka_message_t& message, Streak& streak);
-  void take_in(const rd_kafka_message_t& message, const Streak& streak);
-  void complain(const rd_kafka_message_t& message);
-  bool may_complain();
+  void buffer_records(rd_kafka_message_t** messages, std::size_t count);
+  void start_run(const rd_kafka_message_t& message, PartitionRun& run);
+  void buffer_record(const rd_kafka_message_t& message, const PartitionRun& run);
+  void log_error(const rd_kafka_message_t& message);
+  bool may_log();
 
   void assign(const rd_kafka_topic_partition_list_t& list);
   void revoke(Partitions partitions, bool lost);
   void step_revocation(Clock::time_point now);
-  void give_up(const Partitions& partitions);
+  void release_partitions(const Partitions& partitions);
 
   bool commit(const std::vector<Offset>& offsets);
   bool has_room();
-  void look(Clock::time_point now);
+  void update_lag(Clock::time_point now);
 
   std::size_t held_records() const { return buffer_.size() + assignment_.records_in_flight(); }
   std::size_t held_bytes() const { return buffered_bytes_ + assignment_.bytes_in_flight(); }
 
   const SourceOptions options_;
-  SourceProbe probe_;
+  SourceMetrics metrics_;
   Wake wake_;
   runtime::Condition arrived_;
   Client client_;
-  Queue events_;    // rebalances, commits, errors: always served
-  Queue records_;   // of all partitions: served while there is room
+  Queue events_;   // rebalances, commits, errors: always served
+  Queue records_;  // of all partitions: served while there is room
   std::map<Partition, Queue> forwarded_;
 
   Assignment assignment_;
@@ -97,8 +100,8 @@ class KafkaSource::Impl {
   std::size_t buffered_bytes_ = 0;
   std::optional<Revocation> revocation_;
   bool commit_under_way_ = false;
-  Clock::time_point next_commit_{}, next_look_{}, next_complaint_{};
-  bool resting_ = false, stopping_ = false, closing_ = false, running_ = false;
+  Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
+  bool paused_ = false, stopping_ = false, closing_ = false, running_ = false;
 };
 
 /// Copies between librdkafka's list and ours.

@@ -11,7 +11,7 @@ runtime::Counter& rebalances(runtime::Metrics& metrics, const char* kind) {
 
 }  // namespace
 
-SourceProbe::SourceProbe(runtime::Metrics& metrics, const std::vector<std::string>& topics)
+SourceMetrics::SourceMetrics(runtime::Metrics& metrics, const std::vector<std::string>& topics)
     : commits(metrics.counter("memseal_kafka_commits_total", "Offset commits, by outcome.",
                               {{"outcome", "ok"}})),
       commit_failures(metrics.counter("memseal_kafka_commits_total",
@@ -20,9 +20,9 @@ SourceProbe::SourceProbe(runtime::Metrics& metrics, const std::vector<std::strin
       rebalances_revoked(rebalances(metrics, "revoked")),
       rebalances_lost(rebalances(metrics, "lost")),
       errors(metrics.counter("memseal_kafka_errors_total",
-                             "Errors that brokers or the client reported.")),
+                             "Errors that brokers or the Kafka client reported.")),
       paused(metrics.gauge("memseal_kafka_paused",
-                           "1 while fetching rests because enough is in flight.")),
+                           "1 while reading pauses because a limit of records in memory is reached.")),
       connected(metrics.gauge("memseal_kafka_connected", "1 while a broker is connected.",
                               {{"role", "consumer"}})),
       partitions(metrics.gauge("memseal_kafka_partitions", "Partitions assigned to this member.")),
@@ -32,7 +32,7 @@ SourceProbe::SourceProbe(runtime::Metrics& metrics, const std::vector<std::strin
   for (const auto& topic : topics) records(topic);
 }
 
-runtime::Counter& SourceProbe::records(const std::string& topic) {
+runtime::Counter& SourceMetrics::records(const std::string& topic) {
   auto& counter = records_[topic];
   if (!counter)
     counter = &metrics_.counter("memseal_kafka_records_total", "Records consumed, by topic.",
@@ -40,7 +40,7 @@ runtime::Counter& SourceProbe::records(const std::string& topic) {
   return *counter;
 }
 
-void SourceProbe::lag(const Partition& partition, std::int64_t records) {
+void SourceMetrics::lag(const Partition& partition, std::int64_t records) {
   auto& gauge = lag_[partition];
   if (!gauge)
     gauge = &metrics_.gauge(

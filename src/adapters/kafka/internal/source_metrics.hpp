@@ -7,13 +7,15 @@
 
 namespace memseal::kafka {
 
-/// The metrics of a source. Topics are few and known; partitions appear as they are assigned.
-class SourceProbe {
+/// The metrics of a source. The topics are known at start; a partition's gauge appears when the
+/// partition is assigned.
+class SourceMetrics {
  public:
-  SourceProbe(runtime::Metrics& metrics, const std::vector<std::string>& topics);
+  SourceMetrics(runtime::Metrics& metrics, const std::vector<std::string>& topics);
 
   runtime::Counter& records(const std::string& topic);
-  /// Sets the gauge of one partition; 0 when it is given up.
+  /// Sets the gauge of one partition. Set 0 when the partition is released, because its next owner
+  /// reports its lag.
   void lag(const Partition& partition, std::int64_t records);
 
   runtime::Counter& commits;
