@@ -1,6 +1,7 @@
 #include "adapters/kafka/sink.hpp"
 
 #include "adapters/kafka/internal/client_conf.hpp"
+#include "adapters/kafka/internal/lasting_errors.hpp"
 #include "adapters/kafka/internal/pending_publishes.hpp"
 #include "adapters/kafka/internal/producer_topics.hpp"
 #include "adapters/kafka/internal/wake.hpp"
@@ -34,6 +35,7 @@ bool is_too_large(rd_kafka_resp_err_t code) {
 }
 
 [[noreturn]] void fail(rd_kafka_resp_err_t code, const std::string& topic) {
+  if (is_denied(code)) throw Refused(denied_error(code, topic));
   const auto errc = is_too_large(code)                      ? Errc::payload_too_large
                     : code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? Errc::overloaded
                                                             : Errc::unavailable;
@@ -166,7 +168,9 @@ asio::awaitable<void> KafkaSink::Impl::serve() {
 asio::awaitable<void> KafkaSink::Impl::flush() {
   pending_.close();
   const auto deadline = Clock::now() + options_.stop_wait;
-  while (rd_kafka_outq_len(client_.get()) > 0 && Clock::now() < deadline) {
+  // After a fatal error nothing is sent any more, so there is nothing to wait for.
+  while (!fatal_error(client_.get()) && rd_kafka_outq_len(client_.get()) > 0 &&
+         Clock::now() < deadline) {
     rd_kafka_poll(client_.get(), 0);
     co_await wake_.wait_for(closing_tick);
   }
@@ -184,6 +188,7 @@ void KafkaSink::Impl::request_stop() {
 
 asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
                                                ports::OutRecord record) {
+  throw_if_fatal();
   const auto topic = topic_of(record, options_.topics);
   auto waiter = std::make_shared<PendingPublish>(co_await asio::this_coro::executor);
   waiter->timer.expires_at(context.deadline.within(options_.publish_timeout).at());
@@ -200,7 +205,9 @@ asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
       throw boost::system::system_error(asio::error::operation_aborted);
     if (!woken && !waiter->report) fail(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, topic);
   }
-  if (*waiter->report != RD_KAFKA_RESP_ERR_NO_ERROR) fail(*waiter->report, topic);
+  if (*waiter->report == RD_KAFKA_RESP_ERR_NO_ERROR) co_return;
+  throw_if_fatal();
+  fail(*waiter->report, topic);
 }
 
 void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& record,
@@ -221,6 +228,7 @@ void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& 
       RD_KAFKA_V_HEADERS(headers.get()), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     failed_.Increment();
+    throw_if_fatal();
     fail(code, topic);
   }
   headers.release();  // The message owns them now.
@@ -233,10 +241,7 @@ void KafkaSink::Impl::on_report(rd_kafka_t*, const rd_kafka_message_t* message, 
 }
 
 void KafkaSink::Impl::throw_if_fatal() {
-  char why[256] = "";
-  const auto code = rd_kafka_fatal_error(client_.get(), why, sizeof why);
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  throw Refused({Errc::internal, "the Kafka producer cannot go on: " + describe(code)});
+  if (auto fatal = fatal_error(client_.get())) throw Refused(std::move(*fatal));
 }
 
 void KafkaSink::Impl::on_error(rd_kafka_t*, int code, const char* reason, void* self) {

@@ -48,11 +48,14 @@ class KafkaSink final : public ports::EventSink {
 
   /// Serves delivery reports until request_stop() or cancellation; then flushes for at most
   /// stop_wait. Call once.
+  /// Throws Refused{bad_config} when the client can never send again: the broker denies idempotent
+  /// writes, or another producer fenced this one.
   asio::awaitable<void> run();
   void request_stop();
 
   /// Throws beyond the port's codes: Outage{overloaded} (too many outstanding),
-  /// Outage{shutting_down}, Refused{payload_too_large} (no broker will ever take this record).
+  /// Outage{shutting_down}, Refused{payload_too_large} (no broker will ever take this record),
+  /// Refused{bad_config} (the broker denies access to the topic, or run() threw).
   asio::awaitable<void> publish(runtime::RequestContext context, ports::OutRecord record) override;
 
   /// Whether a broker was connected at the last statistics, which are at most 2 s old.

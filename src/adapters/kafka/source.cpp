@@ -1,6 +1,7 @@
 #include "adapters/kafka/source.hpp"
 
 #include "adapters/kafka/internal/client_conf.hpp"
+#include "adapters/kafka/internal/lasting_errors.hpp"
 #include "adapters/kafka/internal/source_impl.hpp"
 #include "base/assert.hpp"
 #include "runtime/log.hpp"
@@ -169,10 +170,17 @@ asio::awaitable<void> KafkaSource::Impl::close() {
 void KafkaSource::Impl::poll_once() {
   serve_events();
   if (take_records()) wake_.notify();
+  throw_if_lasting();
   const auto now = Clock::now();
   step_revocation(now);
   if (now >= next_lag_update_) update_lag(now);
   if (!buffer_.empty()) arrived_.notify_all();
+}
+
+// Ends the source, because a member that polls and never consumes again looks healthy from outside.
+void KafkaSource::Impl::throw_if_lasting() {
+  if (auto fatal = fatal_error(client_.get())) throw Refused(std::move(*fatal));
+  if (denied_) throw Refused(*denied_);
 }
 
 // Each call also proves to librdkafka that this member is alive (max.poll.interval.ms), so it must

@@ -52,6 +52,8 @@ class KafkaSource final : public ports::EventSource {
   /// cancelled it does not. Call once.
   /// A broker that is unavailable is logged and counted, never thrown. A topic that does not exist
   /// yet is consumed as soon as it does.
+  /// Throws Refused{bad_config} when this member can never consume again: another process uses its
+  /// instance_id, or the broker denies access to the group or a topic.
   asio::awaitable<void> run();
   /// next() returns an empty batch from now on. Buffered records stay uncommitted, so the next
   /// member reads them.

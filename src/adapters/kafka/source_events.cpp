@@ -1,5 +1,6 @@
 // How a source handles librdkafka's events: messages, errors, rebalances, commits.
 #include "adapters/kafka/internal/client_conf.hpp"
+#include "adapters/kafka/internal/lasting_errors.hpp"
 #include "adapters/kafka/internal/source_impl.hpp"
 #include "runtime/log.hpp"
 
@@ -108,6 +109,7 @@ bool KafkaSource::Impl::may_log() {
 void KafkaSource::Impl::log_error(const rd_kafka_message_t& message) {
   metrics_.errors.Increment();
   const std::string topic = message.rkt ? rd_kafka_topic_name(message.rkt) : "";
+  note_denial(message.err, topic);
   if (!may_log()) return;
   const bool missing = message.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                        message.err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
@@ -115,6 +117,12 @@ void KafkaSource::Impl::log_error(const rd_kafka_message_t& message) {
                {{"topic", topic}, {"cause", describe(message.err)}});
 }
 
+// librdkafka reports a missing ACL once and then retries in silence, so the first report counts.
+void KafkaSource::Impl::note_denial(rd_kafka_resp_err_t code, const std::string& topic) {
+  if (!denied_ && is_denied(code)) denied_ = denied_error(code, topic);
+}
+
+// NOTE: a fatal error of a consumer comes as a message, not here; throw_if_lasting() finds both.
 void KafkaSource::Impl::on_error(rd_kafka_t*, int code, const char* cause, void* self) {
   auto& source = *static_cast<Impl*>(self);
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
@@ -123,6 +131,7 @@ void KafkaSource::Impl::on_error(rd_kafka_t*, int code, const char* cause, void*
     source.connected = false;
     source.metrics_.connected.Set(0);
   }
+  source.note_denial(error, "");
   if (!source.may_log()) return;
   runtime::log(runtime::LogLevel::warn, "kafka.broker_error",
                {{"code", rd_kafka_err2name(error)}, {"cause", cause}});
@@ -259,6 +268,7 @@ void KafkaSource::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
   source.assignment_.committed(stored);
   if (!outcome) return source.metrics_.commits.Increment();
   source.metrics_.commit_failures.Increment();  // The next commit carries the same or later offsets.
+  source.note_denial(outcome, "");
   if (source.may_log())
     runtime::log(runtime::LogLevel::warn, "kafka.commit_failed", {{"cause", describe(outcome)}});
 }

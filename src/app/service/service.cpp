@@ -25,7 +25,9 @@ struct Service::Impl : ServiceParts {
   asio::awaitable<void> watch_database();
   asio::awaitable<void> stop_on_signal();
   asio::awaitable<void> serve_on(std::size_t loop);
+  asio::awaitable<void> drain_listeners();
   asio::awaitable<void> ingest_all();
+  asio::awaitable<void> publish_all(runtime::TaskGroup& foreground);
   asio::awaitable<void> run_main(std::function<void()> on_ready);
 
   std::size_t serving = 0;                ///< listeners that still serve
@@ -71,6 +73,12 @@ asio::awaitable<void> Service::Impl::serve_on(std::size_t loop) {
   co_await asio::co_spawn(loops[loop].get_executor(), server.run(), asio::use_awaitable);
 }
 
+// Lets the requests that are being answered end, and accepts no others.
+asio::awaitable<void> Service::Impl::drain_listeners() {
+  for (auto& each : listeners) each->server->begin_drain();
+  while (serving > 0) co_await runtime::pause_for(std::chrono::milliseconds(50));
+}
+
 asio::awaitable<void> Service::Impl::ingest_all() {
   runtime::TaskGroup group(co_await asio::this_coro::executor);
   group.spawn(source->run());
@@ -82,20 +90,32 @@ asio::awaitable<void> Service::Impl::ingest_all() {
     failure = std::current_exception();
   }
   if (!failure) co_return;
-  // Ingest ends the process, but what is being answered is answered first.
-  for (auto& each : listeners) each->server->begin_drain();
-  while (serving > 0) co_await runtime::pause_for(std::chrono::milliseconds(50));
+  co_await drain_listeners();
+  std::rethrow_exception(failure);
+}
+
+// A producer that fails ends the process. Without one no client can index and ingest can write no
+// dead letter, so the process would live on and do nothing.
+asio::awaitable<void> Service::Impl::publish_all(runtime::TaskGroup& foreground) {
+  std::exception_ptr failure;
+  try {
+    co_await sink->run();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure) co_return;
+  co_await drain_listeners();
+  foreground.cancel();
   std::rethrow_exception(failure);
 }
 
 asio::awaitable<void> Service::Impl::run_main(std::function<void()> on_ready) {
   const auto executor = co_await asio::this_coro::executor;
-  runtime::TaskGroup background(executor);
-  background.spawn(sink->run());
+  runtime::TaskGroup foreground(executor), background(executor);
+  background.spawn(publish_all(foreground));
   background.spawn(watch_database());
   if (admin) background.spawn(admin->run());
 
-  runtime::TaskGroup foreground(executor);
   for (std::size_t i = 0; i < listeners.size(); ++i) foreground.spawn(serve_on(i));
   if (source) foreground.spawn(ingest_all());
   foreground.spawn(stop_on_signal());
@@ -109,7 +129,12 @@ asio::awaitable<void> Service::Impl::run_main(std::function<void()> on_ready) {
   }
   sink->request_stop();  // Last: answers and dead letters were published through it until now.
   background.cancel();
-  co_await background.join();
+  try {
+    co_await background.join();
+  } catch (...) {
+    if (!failure) failure = std::current_exception();
+  }
+  // Always: an open link to Redis would keep the loops, and so the process, alive.
   for (auto& each : listeners) each->limiter->close();
   if (failure) std::rethrow_exception(failure);
 }

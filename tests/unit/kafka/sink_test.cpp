@@ -3,6 +3,7 @@
 #include "faulty_broker.hpp"
 #include "rig.hpp"
 
+#include <optional>
 #include <thread>
 
 namespace memseal::kafka {
@@ -116,6 +117,58 @@ TEST_F(SinkTest, TheFirstRecordOfATopicDoesNotWaitForTheNextScanOfTopics) {
     std::chrono::steady_clock::duration took{};
     test::run_to_end(loop, publish_when_connected(*sink, std::move(out), took));
     EXPECT_LT(took, 600ms) << "of " << (channel == ports::Channel::upload ? "t" : "t.dlq");
+  }
+}
+
+TEST_F(SinkTest, RefusesATopicThatTheBrokerDenies) {
+  broker.create_topic("t", 1);
+  broker.fail_next(Api::produce, {29 /* topic authorization failed */});
+  auto sink = open({});
+  Errc outcome{};
+  test::run_to_end(loop, publish_one(*sink, record("x"), runtime::Deadline::never(), outcome));
+  EXPECT_EQ(outcome, Errc::bad_config) << "waiting does not help";
+}
+
+struct Ends {
+  std::optional<Error> run, publish, later;
+
+  asio::awaitable<void> serve(KafkaSink& sink) {
+    try {
+      co_await sink.run();
+    } catch (const Refused& refused) {
+      run = refused.error();
+    }
+  }
+  asio::awaitable<void> send(KafkaSink& sink, std::optional<Error>& error) {
+    runtime::RequestContext context{.id = "t"};
+    auto out = record("x");
+    try {
+      co_await sink.publish(std::move(context), std::move(out));
+    } catch (const Failure& failed) {
+      error = failed.error();
+    }
+  }
+  asio::awaitable<void> all(KafkaSink& sink) {
+    runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+    tasks.spawn(serve(sink));
+    tasks.spawn(send(sink, publish));
+    co_await tasks.join();
+    co_await send(sink, later);
+  }
+};
+
+TEST_F(SinkTest, AFatalErrorEndsItAndEveryPublish) {
+  broker.create_topic("t", 1);
+  broker.fail_next(Api::init_producer_id, {31 /* cluster authorization failed */});
+  auto sink = open({});
+  Ends ends;
+  const auto start = std::chrono::steady_clock::now();
+  test::run_to_end(loop, ends.all(*sink));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 4s) << "the flush waits for nothing";
+  for (const auto& error : {ends.run, ends.publish, ends.later}) {
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, Errc::bad_config) << error->message;
+    EXPECT_NE(error->message.find("ACL"), std::string::npos) << error->message;
   }
 }
 

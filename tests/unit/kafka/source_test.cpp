@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <map>
+#include <optional>
 #include <thread>
 
 namespace memseal::kafka {
@@ -320,6 +321,56 @@ TEST_F(SourceTest, StopsAtOnceWhileNoBrokerIsThere) {
   test::run_to_end(loop, stop.run(*source));
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
 }
+
+// Consumes until the source ends by itself.
+asio::awaitable<void> run_to_failure(KafkaSource& source, std::optional<Error>& error) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(source.run());
+  tasks.spawn(consume(source, [](const ports::Record&) { return true; }));
+  try {
+    co_await tasks.join();
+  } catch (const Refused& refused) {
+    error = refused.error();
+  }
+  const auto batch = co_await source.next();
+  EXPECT_TRUE(batch.records.empty());
+}
+
+/// Name of the test, the request that fails, Kafka's error code, the field of our error.
+struct LastingFailure {
+  const char* name;
+  std::int16_t api;
+  int code;
+  const char* field;
+};
+
+struct SourceFailureTest : SourceTest, testing::WithParamInterface<LastingFailure> {};
+
+TEST_P(SourceFailureTest, EndsTheSourceWithASentence) {
+  const auto& failure = GetParam();
+  broker.create_topic("t", 1);
+  produce(broker.bootstrap(), "t", 1);
+  auto options = source_options(broker.bootstrap(), "t");
+  options.instance_id = "one";
+  broker.fail_next(failure.api, {failure.code});
+  auto source = open(std::move(options));
+  std::optional<Error> error;
+  const auto start = std::chrono::steady_clock::now();
+  test::run_to_end(loop, run_to_failure(*source, error));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 15s);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, Errc::bad_config);
+  EXPECT_EQ(error->field, failure.field) << error->message;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Lasting, SourceFailureTest,
+    testing::Values(
+        LastingFailure{"FencedByATwin", Api::heartbeat, 82, "kafka.instance_id"},
+        LastingFailure{"DeniedTheGroup", Api::join_group, 30, "kafka"},
+        LastingFailure{"DeniedTheTopic", Api::fetch, 29, "kafka"},
+        LastingFailure{"DeniedTheCommit", Api::offset_commit, 30, "kafka"}),
+    [](const auto& info) { return info.param.name; });
 
 TEST(SourceOptions, AreRefusedWithTheNameOfTheProperty) {
   asio::io_context loop(1);

@@ -72,6 +72,8 @@ class KafkaSource::Impl {
   void start_run(const rd_kafka_message_t& message, PartitionRun& run);
   void buffer_record(const rd_kafka_message_t& message, const PartitionRun& run);
   void log_error(const rd_kafka_message_t& message);
+  void note_denial(rd_kafka_resp_err_t code, const std::string& topic);
+  void throw_if_lasting();
   bool may_log();
 
   void assign(const rd_kafka_topic_partition_list_t& list);
@@ -100,6 +102,7 @@ class KafkaSource::Impl {
   std::size_t buffered_bytes_ = 0;
   std::optional<Revocation> revocation_;
   bool commit_under_way_ = false;
+  std::optional<Error> denied_;  // The broker denies what this source lives on.
   Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
   bool paused_ = false, stopping_ = false, closing_ = false, running_ = false;
 };
