@@ -23,8 +23,8 @@ EmbeddedBroker::EmbeddedBroker(int brokers) : cluster_(std::make_unique<Cluster>
   cluster_->mock.reset(rd_kafka_mock_cluster_new(cluster_->owner.get(), brokers));
   if (!cluster_->mock)
     throw Outage({Errc::unavailable, "the embedded Kafka broker cannot open a port"});
-  // A real broker waits 3 s for more members before the first rebalance. Here the first member starts
-  // at once.
+  // A real broker waits 3 s for more members before the first rebalance. Here the first member
+  // starts at once.
   rd_kafka_mock_group_initial_rebalance_delay_ms(cluster_->mock.get(), 0);
   cluster_->bootstrap = rd_kafka_mock_cluster_bootstraps(cluster_->mock.get());
   cluster_->brokers = brokers;

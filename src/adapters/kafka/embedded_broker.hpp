@@ -6,7 +6,8 @@ namespace memseal::kafka {
 
 /// Kafka brokers inside this process, on free loopback ports: for `memseal dev`, the demo and unit
 /// tests. Any Kafka client may connect. Thread: any.
-/// NOTE: keeps everything in memory, the newest 5 MiB of each partition only, until it is destroyed.
+/// NOTE: keeps everything in memory, the newest 5 MiB of each partition only, until it is
+/// destroyed.
 class EmbeddedBroker {
  public:
   /// Throws Outage{unavailable} when no port can be opened.

@@ -248,8 +248,8 @@ asio::awaitable<ports::Batch> KafkaSource::Impl::next() {
 void KafkaSource::Impl::done(const ports::Batch& batch) {
   const auto offsets = assignment_.done(batch);
   if (!offsets.empty()) {
-    // librdkafka refuses offsets of partitions that this member lost meanwhile. Ignore that, because
-    // their new owner reads the records again.
+    // librdkafka refuses offsets of partitions that this member lost meanwhile. Ignore that,
+    // because their new owner reads the records again.
     const auto list = to_list(offsets);
     rd_kafka_offsets_store(client_.get(), list.get());
   }

@@ -76,7 +76,8 @@ void KafkaSource::Impl::start_run(const rd_kafka_message_t& message, PartitionRu
   run.topic = message.rkt;
   run.partition = message.partition;
   run.name = rd_kafka_topic_name(message.rkt);
-  // Drop records that were prefetched before the partition began to move. Its next owner reads them.
+  // Drop records that were prefetched before the partition began to move. Its next owner reads
+  // them.
   run.accepted =
       !closing_ && !stopping_ && assignment_.accepts({run.name, run.partition});
   run.count = &metrics_.records(run.name);
@@ -267,7 +268,8 @@ void KafkaSource::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
   }
   source.assignment_.committed(stored);
   if (!outcome) return source.metrics_.commits.Increment();
-  source.metrics_.commit_failures.Increment();  // The next commit carries the same or later offsets.
+  // Nothing to repeat: the next commit carries the same or later offsets.
+  source.metrics_.commit_failures.Increment();
   source.note_denial(outcome, "");
   if (source.may_log())
     runtime::log(runtime::LogLevel::warn, "kafka.commit_failed", {{"cause", describe(outcome)}});

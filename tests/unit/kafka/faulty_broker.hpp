@@ -18,8 +18,8 @@ class FaultyBroker : public EmbeddedBroker {
  public:
   using EmbeddedBroker::EmbeddedBroker;
 
-  /// The next requests `api` answer with these Kafka error codes, one each. 0 lets one through; -195
-  /// closes the connection.
+  /// The next requests `api` answer with these Kafka error codes, one each. 0 lets one through;
+  /// -195 closes the connection.
   void fail_next(std::int16_t api, const std::vector<int>& errors) {
     std::vector<rd_kafka_resp_err_t> codes;
     for (const int error : errors) codes.push_back(static_cast<rd_kafka_resp_err_t>(error));

@@ -42,8 +42,8 @@ class Assignment {
 
   /// The worker takes `batch` with taken() and returns it with done().
   /// REQUIRES: batches return in the order in which they were taken.
-  /// done() returns the new offset of each partition that advanced. Records of an earlier assignment
-  /// of their partition advance nothing, because another member may have gone on since.
+  /// done() returns the new offset of each partition that advanced. Records of an earlier
+  /// assignment of their partition advance nothing, because another member may have gone on since.
   void taken(const ports::Batch& batch);
   std::vector<Offset> done(const ports::Batch& batch);
   bool in_flight(const Partitions& partitions) const;

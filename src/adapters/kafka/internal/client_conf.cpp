@@ -18,8 +18,8 @@ std::int64_t now_ms() {
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
-// Called on librdkafka's threads. At most one warning a second, because an unavailable cluster would
-// otherwise fill the log.
+// Called on librdkafka's threads. At most one warning a second, because an unavailable cluster
+// would otherwise fill the log.
 void on_log(const rd_kafka_t*, int level, const char* facility, const char* text) {
   constexpr int syslog_warning = 4;
   static std::atomic<std::int64_t> last_ms{-log_gap_ms};

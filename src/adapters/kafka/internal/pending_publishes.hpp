@@ -24,8 +24,8 @@ struct PendingPublish {
 };
 
 /// The publish() calls that wait for their delivery report. Thread: any.
-/// Each has a ticket, a number that travels through librdkafka. A pointer would dangle after a caller
-/// that timed out or was cancelled.
+/// Each has a ticket, a number that travels through librdkafka. A pointer would dangle after a
+/// caller that timed out or was cancelled.
 class PendingPublishes {
  public:
   using Ticket = std::uintptr_t;

@@ -8,8 +8,8 @@
 namespace memseal::kafka {
 
 /// Handles of the topics that a producer writes to. Thread: any.
-/// NOTE: rd_kafka_producev() by topic *name* does not ask for the metadata of a new topic. The first
-/// record then waits for librdkafka's scan of all topics, which runs once a second. Only
+/// NOTE: rd_kafka_producev() by topic *name* does not ask for the metadata of a new topic. The
+/// first record then waits for librdkafka's scan of all topics, which runs once a second. Only
 /// rd_kafka_topic_new() asks at once.
 class ProducerTopics {
  public:

@@ -22,7 +22,7 @@ SourceMetrics::SourceMetrics(runtime::Metrics& metrics, const std::vector<std::s
       errors(metrics.counter("memseal_kafka_errors_total",
                              "Errors that brokers or the Kafka client reported.")),
       paused(metrics.gauge("memseal_kafka_paused",
-                           "1 while reading pauses because a limit of records in memory is reached.")),
+                           "1 while reading pauses because a limit in memory is reached.")),
       connected(metrics.gauge("memseal_kafka_connected", "1 while a broker is connected.",
                               {{"role", "consumer"}})),
       partitions(metrics.gauge("memseal_kafka_partitions", "Partitions assigned to this member.")),

@@ -1,6 +1,6 @@
 #pragma once
-// Lets librdkafka's threads wake a coroutine. A queue writes to an eventfd when it changes from empty
-// to non-empty, so the reader must drain the queue before it waits again.
+// Lets librdkafka's threads wake a coroutine. A queue writes to an eventfd when it changes from
+// empty to non-empty, so the reader must drain the queue before it waits again.
 #include "adapters/kafka/internal/handles.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
