@@ -1,10 +1,15 @@
 # memseal_module(folder LINK public… PRIVATE private…): the static library memseal_<name> of all
 # sources below src/<folder>, where <name> is the folder's last part: adapters/kafka makes
 # memseal_kafka. An include names a file by its path below src/, so the path shows the layer.
+# SEPARATE: each source is compiled by itself in every build, because its speed must not depend on
+# its neighbours, or because it has instruction sets of its own.
 function(memseal_module folder)
   get_filename_component(name "${folder}" NAME)
-  cmake_parse_arguments(M "" "" "LINK;PRIVATE" ${ARGN})
+  cmake_parse_arguments(M "SEPARATE" "" "LINK;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.cpp")
+  if(MEMSEAL_UNITY AND NOT M_SEPARATE)
+    memseal_joined(sources memseal_${name})
+  endif()
   add_library(memseal_${name} STATIC ${sources})
   target_include_directories(memseal_${name} PUBLIC "${CMAKE_SOURCE_DIR}/src")
   target_link_libraries(memseal_${name} PUBLIC ${M_LINK} PRIVATE ${M_PRIVATE} memseal_warnings)
@@ -14,6 +19,45 @@ function(memseal_module folder)
   else()
     memseal_precompile(memseal_${name} memseal_pch)
   endif()
+endfunction()
+
+# memseal_joined(variable name): replaces the sources of the list `variable` by files that include
+# eight of them each, because most of the time to compile one goes into Asio's headers: joined,
+# src/http takes a third of the processor time. CMake's own UNITY_BUILD puts such files below the
+# build directory of one preset, and ccache takes files of two directories for different ones: the
+# cuda build would compile again what the release build has compiled.
+# A source with options or dependencies of its own (COMPILE_OPTIONS, OBJECT_DEPENDS) stays apart.
+function(memseal_joined variable name)
+  set(joined "")
+  set(alone "")
+  set(text "")
+  set(count 0)
+  foreach(source IN LISTS ${variable})
+    get_source_file_property(options "${source}" COMPILE_OPTIONS)
+    get_source_file_property(depends "${source}" OBJECT_DEPENDS)
+    if(options OR depends)
+      list(APPEND alone "${source}")
+      continue()
+    endif()
+    file(RELATIVE_PATH path "${CMAKE_SOURCE_DIR}/src" "${source}")
+    string(APPEND text "#include \"${path}\"\n")
+    math(EXPR count "${count} + 1")
+    math(EXPR full "${count} % 8")
+    if(full EQUAL 0)
+      memseal_join_into(joined "${name}_${count}" "${text}")
+      set(text "")
+    endif()
+  endforeach()
+  if(text)
+    memseal_join_into(joined "${name}_${count}" "${text}")
+  endif()
+  set(${variable} ${joined} ${alone} PARENT_SCOPE)
+endfunction()
+
+function(memseal_join_into list name content)
+  set(file "${CMAKE_BINARY_DIR}/../joined/${name}.cpp")
+  file(CONFIGURE OUTPUT "${file}" CONTENT "${content}" @ONLY)
+  set(${list} ${${list}} "${file}" PARENT_SCOPE)
 endfunction()
 
 # memseal_precompile(target pch): the target reads the headers of that one (MEMSEAL_PCH).

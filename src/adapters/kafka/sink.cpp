@@ -25,9 +25,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto tick = 1s;  // A lost wake-up costs at most this.
-constexpr auto closing_tick = 20ms;
-constexpr auto log_every = 10s;
 
 bool is_too_large(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||

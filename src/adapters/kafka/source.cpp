@@ -18,8 +18,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::milliseconds tick{1'000};     // A lost wake-up costs at most this.
-constexpr std::chrono::milliseconds short_tick{20};  // while something is about to end
 constexpr auto close_wait = 10s;
 constexpr std::size_t takes_max = 16;  // Then other coroutines of this loop run.
 constexpr std::size_t take_records_max = 512;
@@ -127,7 +125,7 @@ asio::awaitable<void> KafkaSource::Impl::run() {
 asio::awaitable<void> KafkaSource::Impl::poll_until_stopped() {
   while (!stopping_) {
     poll_once();
-    co_await wake_.wait_for(revocation_ ? short_tick : tick);
+    co_await wake_.wait_for(revocation_ ? closing_tick : tick);
   }
   const auto deadline = Clock::now() + options_.stop_wait;
   while (assignment_.records_in_flight() > 0 && Clock::now() < deadline) {
@@ -147,7 +145,7 @@ asio::awaitable<void> KafkaSource::Impl::close() {
     const auto offsets = assignment_.uncommitted();
     if (offsets.empty() && !commit_under_way_) break;
     commit(offsets);
-    co_await wake_.wait_for(short_tick);
+    co_await wake_.wait_for(closing_tick);
     serve_events();
     step_revocation(Clock::now());
   }
@@ -159,7 +157,7 @@ asio::awaitable<void> KafkaSource::Impl::close() {
   while (!refused && !rd_kafka_consumer_closed(client_.get()) && Clock::now() < deadline) {
     serve_events();
     step_revocation(Clock::now());
-    co_await wake_.wait_for(short_tick);
+    co_await wake_.wait_for(closing_tick);
   }
   for (const auto& partition : assignment_.all()) metrics_.lag(partition, 0);
   connected = false;

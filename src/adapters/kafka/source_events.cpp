@@ -14,7 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto lag_every = 2s;
-constexpr auto log_every = 10s;
 constexpr auto commit_again_after = 100ms;
 
 bool is_cooperative(rd_kafka_t* client) {

@@ -16,7 +16,6 @@ namespace {
 namespace json = boost::json;
 
 constexpr int rsa_bits_min = 2'048, rsa_bits_max = 8'192;
-constexpr std::size_t es256_half_bytes = 32;
 constexpr std::size_t set_bytes_max = 262'144, keys_max = 64;
 
 Error refuse(const std::string& why) { return {Errc::key_invalid, "JWK Set: " + why}; }

@@ -3,6 +3,7 @@
 #include "adapters/kafka/internal/handles.hpp"
 #include "base/result.hpp"
 
+#include <chrono>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -22,5 +23,8 @@ Result<Client> make_client(rd_kafka_type_t type, Conf conf);
 
 /// "name (sentence)" of a librdkafka error code.
 std::string describe(rd_kafka_resp_err_t code);
+
+/// A client logs an error that repeats at most this often.
+inline constexpr std::chrono::seconds log_every{10};
 
 }  // namespace memseal::kafka

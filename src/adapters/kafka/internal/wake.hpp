@@ -13,6 +13,10 @@ namespace memseal::kafka {
 
 namespace asio = boost::asio;
 
+/// How long a coroutine waits for a notification: a lost one costs at most `tick`. Where something
+/// is about to end, `closing_tick`.
+inline constexpr std::chrono::milliseconds tick{1'000}, closing_tick{20};
+
 class Wake {
  public:
   /// Throws Outage{unavailable} when the process is out of file descriptors.

@@ -17,7 +17,6 @@ namespace memseal::crypto {
 namespace {
 
 constexpr std::size_t kid_bytes_max = 128;
-constexpr std::size_t es256_half_bytes = 32;
 
 // Header members that bring a key along, change what is signed, or mean encryption.
 constexpr std::array<std::string_view, 16> refused_members{
@@ -28,7 +27,7 @@ struct JwsSegments {
   std::string_view header, payload, signature, signed_text;
 };
 
-std::optional<JwsSegments> split(std::string_view token) {
+std::optional<JwsSegments> split_segments(std::string_view token) {
   const auto first = token.find('.');
   if (first == std::string_view::npos) return std::nullopt;
   const auto second = token.find('.', first + 1);
@@ -143,7 +142,7 @@ std::optional<Bytes> verify_jws(const std::vector<JwsKey>& keys, std::string_vie
                                 const char*& why) {
   why = "not three parts of at most 4 KiB";
   if (token.size() > limits::token_bytes_max) return std::nullopt;
-  const auto segments = split(token);
+  const auto segments = split_segments(token);
   if (!segments) return std::nullopt;
   why = "not canonical base64url";
   const auto header_json = codec::decode_base64(segments->header, codec::Base64::url);

@@ -12,6 +12,9 @@
 
 namespace memseal::crypto {
 
+/// Bytes of each of the two numbers of a P-256 point or signature (RFC 7518 §3.4, §6.2.1.2).
+inline constexpr std::size_t es256_half_bytes = 32;
+
 enum class JwsAlgorithm { hs256, rs256, es256 };
 
 struct JwsKey {

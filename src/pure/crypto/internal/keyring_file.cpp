@@ -21,7 +21,7 @@ struct Line {
   std::string_view name, value;
 };
 
-std::optional<Line> split(std::string_view line) {
+std::optional<Line> split_line(std::string_view line) {
   const auto colon = line.find(": ");
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
   return Line{line.substr(0, colon), line.substr(colon + 2)};
@@ -63,7 +63,7 @@ const char* take_key(RootKeys& keys, const Line& line, Bytes& decoded) {
 
 const char* read_line(RootKeys& keys, std::string_view text, bool& versioned) {
   if (text.empty() || text.starts_with('#')) return nullptr;
-  const auto line = split(text);
+  const auto line = split_line(text);
   if (!line) return "not of the form 'name: value'";
   if (!versioned) {
     if (line->name != "version") return "the first entry must be 'version: 1'";
