@@ -1,4 +1,5 @@
 #include "app/cli/commands.hpp"
+#include "app/config/listen_address.hpp"
 #include "app/service/wiring.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -36,14 +37,14 @@ std::string fix_of(const Error& error, std::string otherwise) {
 }
 
 Finding check_listen(const std::string& key, const std::string& address) {
-  const auto place = parse_listen(address, key);
+  const auto place = ListenAddress::parse(address, key);
   if (!place) return failed(key, place.error(), "set " + env_name(key) + " to address:port");
   asio::io_context io;
   boost::system::error_code failure;
-  const auto host = asio::ip::make_address(place->first, failure);
+  const auto host = asio::ip::make_address(place->host, failure);
   asio::ip::tcp::acceptor acceptor(io);
   if (!failure) {
-    const asio::ip::tcp::endpoint endpoint(host, place->second);
+    const asio::ip::tcp::endpoint endpoint(host, place->port);
     acceptor.open(endpoint.protocol(), failure);
     if (!failure) acceptor.set_option(asio::socket_base::reuse_address(true), failure);
     if (!failure) acceptor.bind(endpoint, failure);

@@ -1,6 +1,7 @@
 #include "app/service/service_parts.hpp"
 
 #include "adapters/kafka/admin.hpp"
+#include "app/config/listen_address.hpp"
 
 namespace memseal::app {
 
@@ -113,15 +114,15 @@ Result<void> ServiceParts::connect_kafka() {
 }
 
 Result<void> ServiceParts::listen() {
-  const auto place = parse_listen(config.http.listen, "http.listen");
+  const auto place = ListenAddress::parse(config.http.listen, "http.listen");
   if (!place) return place.error();
-  auto port = place->second;
+  auto port = place->port;
   auto bucket_options = limiter_options(config);
   auto local = redis::make_local_buckets(bucket_options);
   if (!local) return local.error();
   bucket_options.local = std::move(*local);
   for (std::size_t i = 0; i < loops.size(); ++i) {
-    auto options = listener_options(config, place->first, port);
+    auto options = listener_options(config, place->host, port);
     options.reuse_port = loops.size() > 1;
     auto buckets = redis::make_limiter(loops[i].get_executor(), bucket_options, metrics);
     if (!buckets) return buckets.error();
@@ -130,9 +131,9 @@ Result<void> ServiceParts::listen() {
     port = listeners.front()->server->port();  // Port 0 was asked for: the others share the first.
   }
   if (config.http.admin_listen == "off") return {};
-  const auto admin_place = parse_listen(config.http.admin_listen, "http.admin_listen");
+  const auto admin_place = ListenAddress::parse(config.http.admin_listen, "http.admin_listen");
   if (!admin_place) return admin_place.error();
-  auto options = listener_options(config, admin_place->first, admin_place->second);
+  auto options = listener_options(config, admin_place->host, admin_place->port);
   auto deps = route_deps(nullptr);
   deps.admin = true;
   admin = std::make_unique<http::Server>(loops[0].get_executor(), std::move(options), http_probe,

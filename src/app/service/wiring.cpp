@@ -4,7 +4,6 @@
 
 #include "runtime/loops.hpp"
 
-#include <charconv>
 #include <fstream>
 #include <iterator>
 
@@ -32,22 +31,6 @@ std::size_t loop_count(const Config& config) {
 std::size_t cpu_thread_count(const Config& config) {
   if (config.runtime.cpu_threads > 0) return static_cast<std::size_t>(config.runtime.cpu_threads);
   return cores();  // a loop has little to do while a model computes for it
-}
-
-Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text,
-                                                           const std::string& key) {
-  const Error malformed{Errc::bad_config, key + " must be address:port, not \"" + text + "\"", key};
-  const auto colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0) return malformed;
-  std::uint16_t port = 0;
-  const auto* begin = text.data() + colon + 1;
-  const auto* end = text.data() + text.size();
-  const auto [stop, failure] = std::from_chars(begin, end, port);
-  if (failure != std::errc{} || stop != end) return malformed;
-  auto address = text.substr(0, colon);
-  if (address.size() > 2 && address.front() == '[' && address.back() == ']')
-    address = address.substr(1, address.size() - 2);
-  return std::pair(address, port);
 }
 
 redis::LimiterOptions limiter_options(const Config& config) {

@@ -21,16 +21,11 @@
 #include "runtime/log.hpp"
 
 #include <optional>
-#include <utility>
 
 namespace memseal::app {
 
 std::size_t loop_count(const Config& config);
 std::size_t cpu_thread_count(const Config& config);
-
-/// "127.0.0.1:7400" or "[::1]:7400", taken apart. bad_config otherwise.
-Result<std::pair<std::string, std::uint16_t>> parse_listen(const std::string& text,
-                                                           const std::string& key);
 
 redis::LimiterOptions limiter_options(const Config& config);
 std::vector<kafka::TopicSpec> topic_specs(const Config& config);
