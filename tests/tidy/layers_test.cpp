@@ -92,7 +92,7 @@ const std::map<std::string, Names>& library_homes() {
       {"omp.h", {"adapters/model"}},
       {"cuda", {"kernels"}},
       {"cublas", {"kernels"}},
-      {"boost/beast", {"http", "adapters/http_client", "app/cli"}},
+      {"boost/beast", {"http", "adapters/http_client"}},
       {"prometheus/", {"runtime"}},
       {"spdlog/", {"runtime"}},
       {"yaml-cpp/", {"app"}},

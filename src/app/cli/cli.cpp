@@ -133,13 +133,27 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
       [&, options] { action = [&global, options] { return cmd_publish_chat(global, *options); }; });
 }
 
+void add_address_options(CLI::App& command, ServiceOptions& options) {
+  command.add_option("--url", options.url,
+                     "Base address of the service, https:// or http:// (default: http.listen)");
+  command.add_option("--ca-file", options.ca_file,
+                     "PEM file of the authority to trust for https (default: $MEMSEAL_CA_FILE), "
+                     "beside the system's");
+}
+
+void add_service_options(CLI::App& command, ServiceOptions& options) {
+  add_address_options(command, options);
+  command.add_option("--token", options.token, "Bearer token (default: $MEMSEAL_TOKEN)");
+  command.add_option("--token-file", options.token_file, "File with the bearer token");
+  command.add_flag("--insecure", options.insecure,
+                   "Send the token in clear text, over http to another machine");
+}
+
 void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* query = app.add_subcommand("query", "Ask a question; results stream to the terminal");
   auto options = std::make_shared<QueryOptions>();
   query->add_option("text", options->text, "The question")->required();
-  query->add_option("--url", options->url, "Address of the service (default: http.listen)");
-  query->add_option("--token", options->token, "Bearer token (default: $MEMSEAL_TOKEN)");
-  query->add_option("--token-file", options->token_file, "File with the bearer token");
+  add_service_options(*query, options->service);
   query->add_option("-k,--top-k", options->top_k, "Results wanted")
       ->check(CLI::Range(1, static_cast<int>(limits::answers_max)))
       ->capture_default_str();
@@ -152,17 +166,16 @@ void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
 
   auto* metrics = app.add_subcommand(
       "rerank-metrics", "Show what reranking did: fallbacks by reason, latency, the breaker");
-  auto asked = std::make_shared<QueryOptions>();
-  metrics->add_option("--url", asked->url, "Address of the service (default: http.listen)");
-  metrics->add_option("--token", asked->token, "Bearer token (default: $MEMSEAL_TOKEN)");
-  metrics->add_option("--token-file", asked->token_file, "File with the bearer token");
+  auto asked = std::make_shared<ServiceOptions>();
+  add_service_options(*metrics, *asked);
   metrics->callback(
       [&, asked] { action = [&global, asked] { return cmd_rerank_metrics(global, *asked); }; });
 
   auto* health = app.add_subcommand("health", "Ask a running service whether it is ready");
-  auto url = std::make_shared<std::string>();
-  health->add_option("--url", *url, "Address to ask (default: http.listen, /ready)");
-  health->callback([&, url] { action = [&global, url] { return cmd_health(global, *url); }; });
+  auto place = std::make_shared<ServiceOptions>();
+  add_address_options(*health, *place);
+  health->callback(
+      [&, place] { action = [&global, place] { return cmd_health(global, *place); }; });
 }
 
 void add_config(CLI::App& app, GlobalOptions& global, Action& action) {

@@ -1,6 +1,7 @@
 #include "app/cli/commands.hpp"
 
 #include "app/cli/http_call.hpp"
+#include "app/cli/terminal_text.hpp"
 #include "pure/wire/sse.hpp"
 
 #include <boost/json/array.hpp>
@@ -32,31 +33,17 @@ std::string timings_of(const json::object& data) {
   std::string line;
   for (const auto& [name, value] : timings->as_object()) {
     if (!value.is_number() || !name.ends_with("_ms")) continue;
-    char text[64];
-    std::snprintf(text, sizeof text, "%s%.*s %.1f ms", line.empty() ? "" : ", ",
-                  static_cast<int>(name.size() - 3), name.data(), value.to_number<double>());
-    line += text;
+    char text[32];
+    std::snprintf(text, sizeof text, " %.1f ms", value.to_number<double>());
+    line += line.empty() ? "" : ", ";
+    line += one_line(name.substr(0, name.size() - 3), 40) + text;
   }
   return line;
 }
 
-// Replaces control characters, because the text comes from strangers and goes to a terminal.
-std::string printable(std::string_view text, std::size_t most) {
-  std::string line;
-  bool space = false;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte == 0x7f) {
-      space = !line.empty();
-      continue;
-    }
-    if (space) line += ' ';
-    space = false;
-    line += c;
-  }
-  if (line.size() <= most) return line;
-  while (most > 0 && (static_cast<unsigned char>(line[most]) & 0xc0) == 0x80) --most;
-  return line.substr(0, most) + "…";
+/// The member `key`, safe for a terminal: texts come from strangers, and all else over the network.
+std::string shown(const json::object& data, std::string_view key, std::size_t bytes_max) {
+  return one_line(text_of(data, key), bytes_max);
 }
 
 // Prints each event as it arrives, and remembers how the stream ended.
@@ -68,7 +55,7 @@ class StreamPrinter {
     boost::system::error_code failure;
     auto value = json::parse(event.data, failure);
     if (failure || !value.is_object()) return;
-    if (as_json_) std::printf("%s\n", event.data.c_str());
+    if (as_json_) std::printf("%s\n", escape_controls(event.data).c_str());
     const auto& data = value.as_object();
     if (event.type == "query.result")
       result(data);
@@ -87,24 +74,24 @@ class StreamPrinter {
  private:
   void result(const json::object& data) {
     if (as_json_) return;
-    std::printf("%2s. %-7.7s %s\n    %s\n", text_of(data, "rank").c_str(),
-                text_of(data, "score").c_str(), printable(text_of(data, "doc_id"), 70).c_str(),
-                printable(text_of(data, "text"), 220).c_str());
+    std::printf("%2s. %-7.7s %s\n    %s\n", shown(data, "rank", 20).c_str(),
+                shown(data, "score", 20).c_str(), shown(data, "doc_id", 70).c_str(),
+                shown(data, "text", 220).c_str());
   }
 
   void stage(const json::object& data) {
     if (!as_json_)
-      std::printf("    · %s %s ms %s\n", text_of(data, "stage").c_str(),
-                  text_of(data, "ms").c_str(), text_of(data, "status").c_str());
+      std::printf("    · %s %s ms %s\n", shown(data, "stage", 40).c_str(),
+                  shown(data, "ms", 20).c_str(), shown(data, "status", 40).c_str());
   }
 
   void completed(const json::object& data) {
     finished_ = true;
     if (as_json_) return;
-    const auto reason = text_of(data, "fallback_reason");
-    const auto ranked = text_of(data, "reranked_count"), all = text_of(data, "candidates");
+    const auto count = shown(data, "count", 20), reason = shown(data, "fallback_reason", 40);
+    const auto ranked = shown(data, "reranked_count", 20), all = shown(data, "candidates", 20);
     const bool reranked = text_of(data, "reranked") == "true";
-    std::printf("%s results, %s", text_of(data, "count").c_str(),
+    std::printf("%s %s, %s", count.c_str(), count == "1" ? "result" : "results",
                 !reranked       ? "in search order"
                 : ranked == all ? "reranked"
                                 : ("reranked " + ranked + " of " + all + " in time").c_str());
@@ -115,7 +102,7 @@ class StreamPrinter {
   void failed(const json::object& data) {
     finished_ = true;
     exit_code_ = exit_failed;
-    std::fprintf(stderr, "memseal: the query failed: %s\n", text_of(data, "detail").c_str());
+    std::fprintf(stderr, "memseal: the query failed: %s\n", shown(data, "detail", 500).c_str());
   }
 
   bool as_json_;
@@ -126,23 +113,26 @@ class StreamPrinter {
 }  // namespace
 
 int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
+  const auto token = read_token(options.service);
+  if (!token) {
+    complain(token.error());
+    return exit_usage;
+  }
   wire::SseParser parser;
   StreamPrinter printer(global.json);
-  const auto outcome = http_call(
-      global, options.url, "/api/v1/memory/query",
-      {"POST",
-       {},
-       {{"Accept", "text/event-stream"},
-        {"Content-Type", "application/json"},
-        {"Authorization", "Bearer " + read_token(options)}},
-       request_body(options)},
-      [&](std::string_view bytes) {
-        parser.feed(bytes, [&](const wire::SseEvent& event) { printer.take(event); });
-        return !printer.finished();
-      });
+  const ServiceRequest request{
+      .method = "POST",
+      .path = "/api/v1/memory/query",
+      .token = *token,
+      .headers = {{"Accept", "text/event-stream"}, {"Content-Type", "application/json"}},
+      .body = request_body(options)};
+  const auto outcome = http_call(global, options.service, request, [&](std::string_view bytes) {
+    parser.feed(bytes, [&](const wire::SseEvent& event) { printer.take(event); });
+    return !printer.finished();
+  });
   if (const auto* code = std::get_if<int>(&outcome)) return *code;
-  const auto& response = std::get<http::ClientResponse>(outcome);
-  if (response.status != 200) return print_refusal(response);
+  const auto& response = std::get<http_client::Response>(outcome);
+  if (response.status != 200) return print_refusal(response, *token);
   if (!printer.finished()) {
     complain({Errc::unavailable, "the stream ended before the query did; ask again"});
     return exit_failed;

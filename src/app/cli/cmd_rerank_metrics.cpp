@@ -1,4 +1,5 @@
 #include "app/cli/http_call.hpp"
+#include "app/cli/terminal_text.hpp"
 
 #include <boost/json/parse.hpp>
 
@@ -14,7 +15,8 @@ namespace {
 void print_lines(const std::string& path, const json::value& value) {
   if (!value.is_object()) {
     const auto text = text_of(json::object{{"it", value}}, "it");
-    std::printf("%-28s %s\n", path.c_str(), text.empty() ? "-" : text.c_str());
+    std::printf("%-28s %s\n", one_line(path, 100).c_str(),
+                text.empty() ? "-" : one_line(text, 100).c_str());
     return;
   }
   for (const auto& [name, member] : value.as_object())
@@ -23,17 +25,21 @@ void print_lines(const std::string& path, const json::value& value) {
 
 }  // namespace
 
-int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options) {
-  const auto outcome =
-      http_call(global, options.url, "/api/v1/rerank/metrics",
-                {"GET", {}, {{"Authorization", "Bearer " + read_token(options)}}, ""});
+int cmd_rerank_metrics(const GlobalOptions& global, const ServiceOptions& options) {
+  const auto token = read_token(options);
+  if (!token) {
+    complain(token.error());
+    return exit_usage;
+  }
+  const ServiceRequest request{.path = "/api/v1/rerank/metrics", .token = *token};
+  const auto outcome = http_call(global, options, request);
   if (const auto* code = std::get_if<int>(&outcome)) return *code;
-  const auto& response = std::get<http::ClientResponse>(outcome);
-  if (response.status != 200) return print_refusal(response);
+  const auto& response = std::get<http_client::Response>(outcome);
+  if (response.status != 200) return print_refusal(response, *token);
   boost::system::error_code failure;
   const auto value = json::parse(response.body, failure);
   if (global.json || failure)
-    std::printf("%s\n", response.body.c_str());
+    std::printf("%s\n", escape_controls(response.body).c_str());
   else
     print_lines("", value);
   return exit_ok;

@@ -71,11 +71,18 @@ struct PublishOptions {
 int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& options);
 int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options);
 
+/// Where a command finds the running service, and for whom it asks.
+struct ServiceOptions {
+  std::string url;         ///< base address; empty: http.listen
+  std::string token;       ///< else token_file, else $MEMSEAL_TOKEN
+  std::string token_file;
+  std::string ca_file;     ///< PEM, for https; else $MEMSEAL_CA_FILE
+  bool insecure = false;   ///< a token may go over plain http to another machine
+};
+
 struct QueryOptions {
   std::string text;
-  std::string url;
-  std::string token;  ///< else token_file, else $MEMSEAL_TOKEN
-  std::string token_file;
+  ServiceOptions service;
   std::int64_t top_k = 8;
   bool no_rerank = false;
   bool trace = false;
@@ -83,8 +90,8 @@ struct QueryOptions {
   std::vector<std::string> tags;
 };
 int cmd_query(const GlobalOptions& global, const QueryOptions& options);
-/// What reranking has done so far; only url, token and token_file of the options count.
-int cmd_rerank_metrics(const GlobalOptions& global, const QueryOptions& options);
+/// Prints what reranking has done so far.
+int cmd_rerank_metrics(const GlobalOptions& global, const ServiceOptions& options);
 
 int cmd_models_list(const GlobalOptions& global);
 int cmd_models_show(const GlobalOptions& global, const std::string& model);
@@ -104,7 +111,8 @@ struct BenchOptions {
 };
 int cmd_bench(const GlobalOptions& global, const BenchOptions& options);
 
-int cmd_health(const GlobalOptions& global, const std::string& url);
+/// Prints the service's readiness. exit_not_ready: it is not, or does not answer.
+int cmd_health(const GlobalOptions& global, const ServiceOptions& options);
 int cmd_doctor(const GlobalOptions& global);
 int cmd_config_check(const GlobalOptions& global);
 int cmd_config_show(const GlobalOptions& global);

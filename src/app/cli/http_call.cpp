@@ -1,15 +1,139 @@
 #include "app/cli/http_call.hpp"
 
-#include <boost/json/parse.hpp>
+#include "adapters/http_client/retry_after.hpp"
+#include "app/cli/terminal_text.hpp"
+#include "app/config/listen_address.hpp"
+#include "base/limits.hpp"
+#include "pure/codec/base64.hpp"
+#include "pure/codec/json.hpp"
+#include "pure/codec/rfc3339.hpp"
+#include "runtime/task_group.hpp"
+#include "runtime/wall_clock.hpp"
+
+#include <boost/asio/io_context.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
+#include <memory>
+#include <optional>
+#include <system_error>
 
 namespace memseal::app {
 
+namespace asio = boost::asio;
 namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t response_bytes_max = std::size_t{64} << 20;
+
+std::string environment_value(std::string_view name) {
+  for (auto& [key, value] : process_environment())
+    if (key == name) return value;
+  return "";
+}
+
+Result<std::string> read_token_file(const std::string& path) {
+  const auto refuse = [&](const std::string& why) {
+    return Error{Errc::bad_config, "cannot read the token from " + path + ": " + why,
+                 "--token-file"};
+  };
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             &std::fclose);
+  if (!file) return refuse(std::generic_category().message(errno));
+  std::string text(limits::token_bytes_max + 3, '\0');  // and a line end
+  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  if (std::ferror(file.get())) return refuse(std::generic_category().message(errno));
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse("the file is empty");
+  return text;
+}
+
+Result<codec::Url> service_url(const Config& config, const ServiceOptions& options) {
+  if (options.url.empty()) {
+    const auto listen = ListenAddress::parse(config.http.listen, "http.listen");
+    if (!listen) return listen.error();
+    if (listen->port == 0)
+      return Error{Errc::bad_config, "http.listen has no fixed port; give --url", "http.listen"};
+    return codec::Url::parse(listen->url());
+  }
+  auto url = codec::Url::parse(options.url);
+  if (!url) return Error{Errc::bad_config, "--url " + url.error().message, "--url"};
+  return url;
+}
+
+Result<std::unique_ptr<http_client::Client>> open_client(const Config& config,
+                                                         const ServiceOptions& options,
+                                                         const std::string& token) {
+  auto url = service_url(config, options);
+  if (!url) return url.error();
+  if (!url->tls && !options.ca_file.empty())
+    return Error{Errc::bad_config, "--ca-file is for an https:// address; see --url", "--ca-file"};
+  if (!token.empty() && !url->tls && !options.insecure && !http_client::is_loopback(url->host))
+    return Error{Errc::bad_config,
+                 url->origin() +
+                     " is plain http to another machine, which would send the token in "
+                     "clear text; use https://, or add --insecure",
+                 "--url"};
+  http_client::ClientOptions trust{options.ca_file, "--ca-file"};
+  if (url->tls && trust.ca_file.empty()) {
+    trust.ca_file = environment_value("MEMSEAL_CA_FILE");
+    if (!trust.ca_file.empty()) trust.ca_setting = "MEMSEAL_CA_FILE";
+  }
+  return http_client::Client::make(std::move(*url), std::move(trust));
+}
+
+asio::awaitable<void> exchange(http_client::Client& client, const http_client::Request& request,
+                               runtime::Deadline deadline, const http_client::BodySink& sink,
+                               Result<http_client::Response>& outcome) {
+  try {
+    if (sink)
+      outcome = co_await client.stream(request, deadline, sink);
+    else
+      outcome = co_await client.send(request, deadline);
+  } catch (const Failure& failed) {
+    outcome = failed.error();
+  }
+}
+
+/// When the token says it ends, in Unix seconds. Its signature is not checked here.
+std::optional<std::int64_t> expiry_of(std::string_view token) {
+  const auto begin = token.find('.');
+  const auto end = begin == token.npos ? token.npos : token.find('.', begin + 1);
+  if (end == token.npos) return std::nullopt;
+  const auto claims =
+      codec::decode_base64(token.substr(begin + 1, end - begin - 1), codec::Base64::url);
+  if (!claims) return std::nullopt;
+  const std::string text(claims->begin(), claims->end());
+  const auto value = codec::parse_json(text, Errc::bad_json);
+  if (!value || !value->is_object()) return std::nullopt;
+  const auto* expiry = value->get_object().if_contains("exp");
+  if (expiry == nullptr || !expiry->is_int64()) return std::nullopt;
+  return expiry->get_int64();
+}
+
+/// Why a token was not accepted, as far as the token and the service's response tell.
+std::string why_denied(const std::string& token) {
+  if (token.empty())
+    return "no token was given: use --token-file FILE or $MEMSEAL_TOKEN; `memseal token mint "
+           "--user NAME` makes one";
+  const auto now = runtime::unix_ms() / 1'000;
+  const auto expiry = expiry_of(token);
+  if (expiry && *expiry<now&& * expiry> codec::rfc3339_ms_min / 1'000)
+    return "the token expired at " + codec::format_rfc3339(*expiry * 1'000) +
+           "; `memseal token mint --user NAME` makes a new one";
+  return "the service does not accept this token; its log names the cause (http.unauthenticated)";
+}
+
+std::string detail_of(const http_client::Response& response) {
+  const auto value = codec::parse_json(response.body, Errc::bad_json);
+  if (!value || !value->is_object()) return "";
+  const auto detail = text_of(value->get_object(), "detail");
+  return detail.empty() ? text_of(value->get_object(), "title") : detail;
+}
+
+}  // namespace
 
 std::string text_of(const json::object& data, std::string_view key) {
   const auto* value = data.if_contains(key);
@@ -21,64 +145,89 @@ std::string text_of(const json::object& data, std::string_view key) {
   return text;
 }
 
-std::string read_token(const QueryOptions& options) {
-  if (!options.token.empty()) return options.token;
-  std::string token;
-  if (!options.token_file.empty()) {
-    std::ifstream file(options.token_file);
-    token.assign(std::istreambuf_iterator<char>(file), {});
-  } else {
-    for (const auto& [name, value] : process_environment())
-      if (name == "MEMSEAL_TOKEN") token = value;
+Result<std::string> read_token(const ServiceOptions& options) {
+  std::string token = options.token, origin = "--token";
+  if (token.empty() && !options.token_file.empty()) {
+    auto content = read_token_file(options.token_file);
+    if (!content) return content.error();
+    token = std::move(*content);
+    origin = options.token_file;
+  } else if (token.empty()) {
+    token = environment_value("MEMSEAL_TOKEN");
+    origin = "MEMSEAL_TOKEN";
   }
-  while (!token.empty() && (token.back() == '\n' || token.back() == ' ')) token.pop_back();
+  constexpr const char* blanks = " \t\r\n";
+  token.erase(token.find_last_not_of(blanks) + 1);
+  token.erase(0, token.find_first_not_of(blanks));
+  // The text becomes part of a header line, where a line break would begin another header.
+  const bool visible =
+      std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (!visible || token.size() > limits::token_bytes_max)
+    return Error{Errc::bad_config,
+                 origin + " holds no token: a token is one word of at most " +
+                     std::to_string(limits::token_bytes_max) + " visible characters",
+                 "--token"};
   return token;
 }
 
-namespace {
-
-/// The URL of http.listen, which may be an IPv6 address without brackets: "::1:7400".
-std::string own_address(const std::string& listen) {
-  const auto colon = listen.rfind(':');
-  const auto address = listen.substr(0, colon);
-  const bool bare = address.find(':') != std::string::npos && !address.starts_with('[');
-  if (!bare) return "http://" + listen;
-  return "http://[" + address + "]" + listen.substr(colon);
-}
-
-}  // namespace
-
-std::variant<http::ClientResponse, int> http_call(
-    const GlobalOptions& global, const std::string& base, std::string_view path,
-    http::ClientRequest request, const std::function<bool(std::string_view)>& on_body) {
+std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
+                                                   const ServiceOptions& options,
+                                                   const ServiceRequest& request,
+                                                   const http_client::BodySink& sink) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  const auto address = base.empty() ? own_address(config->http.listen) : base;
-  auto url = http::Url::parse(address + std::string(path));
-  if (!url) {
-    complain(url.error());
+  const auto client = open_client(*config, options, request.token);
+  if (!client) {
+    complain(client.error());
     return exit_usage;
   }
-  request.url = std::move(*url);
-  auto response = http::fetch(request, on_body);
-  if (response) return std::move(*response);
-  complain(response.error());
-  return response.error().code == Errc::unavailable ? exit_not_ready : exit_failed;
+  http_client::Request sent{.method = request.method,
+                            .path = request.path,
+                            .headers = request.headers,
+                            .body = request.body,
+                            .body_bytes_max = response_bytes_max,
+                            .connect_timeout = std::min(request.silence_max, request.total_max),
+                            .idle_timeout = request.silence_max};
+  if (!request.token.empty()) sent.headers.emplace_back("Authorization", "Bearer " + request.token);
+  bool began = false;
+  http_client::BodySink watched;
+  if (sink)
+    watched = [&](std::string_view piece) {
+      began = true;
+      return sink(piece);
+    };
+  Result<http_client::Response> outcome = Error{Errc::internal, "the request did not end"};
+  asio::io_context loop(1);
+  {
+    runtime::TaskGroup group(loop.get_executor());
+    const auto deadline = runtime::Deadline::after(request.total_max);
+    group.spawn(exchange(**client, sent, deadline, watched, outcome));
+    loop.run();
+  }
+  (*client)->close_idle();  // Its connections belong to this loop.
+  if (outcome) return std::move(*outcome);
+  auto error = outcome.error();
+  if (error.code == Errc::unavailable)
+    error.message += began ? "; ask again" : "; is `memseal serve` running there?";
+  complain(error);
+  if (error.code == Errc::bad_config) return exit_usage;
+  return error.code == Errc::unavailable ? exit_not_ready : exit_failed;
 }
 
-int print_refusal(const http::ClientResponse& response) {
-  boost::system::error_code failure;
-  const auto value = json::parse(response.body, failure);
-  std::string detail;
-  if (!failure && value.is_object()) {
-    detail = text_of(value.as_object(), "detail");
-    if (detail.empty()) detail = text_of(value.as_object(), "title");
-  }
-  std::fprintf(stderr, "memseal: HTTP %d: %s\n", response.status, detail.c_str());
-  if (response.status == 401)
-    std::fprintf(stderr,
-                 "memseal: give a token: --token-file FILE or $MEMSEAL_TOKEN, made by "
-                 "`memseal token mint --user NAME`\n");
+int print_refusal(const http_client::Response& response, const std::string& token) {
+  const auto say = [](const std::string& line) {
+    std::fprintf(stderr, "memseal: %s\n", one_line(line, 500).c_str());
+  };
+  const auto detail = detail_of(response);
+  say("HTTP " + std::to_string(response.status) +
+      (detail.empty() ? ", without an explanation; is this the address of memseal?"
+                      : ": " + detail));
+  if (response.status == 401) say(why_denied(token));
+  if (const auto place = response.header("location"); response.status / 100 == 3 && !place.empty())
+    say("the service is at " + std::string(place) + "; redirects are not followed");
+  if (const auto wait = http_client::parse_retry_after(response.header("retry-after")))
+    say("try again in " +
+        std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*wait).count()) + " s");
   if (response.status == 401 || response.status == 403) return exit_denied;
   if (response.status == 404) return exit_not_found;
   return response.status == 503 ? exit_not_ready : exit_failed;

@@ -1,11 +1,11 @@
 #pragma once
-// What the commands that talk to a running service share: address, token, failures.
+// What the commands that call a running service share: its address, the token, the failures.
+#include "adapters/http_client/client.hpp"
 #include "app/cli/commands.hpp"
-#include "app/cli/http_client.hpp"
 
 #include <boost/json/object.hpp>
 
-#include <functional>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -16,18 +16,33 @@ namespace memseal::app {
 /// else as JSON. Empty where it is absent or null.
 std::string text_of(const boost::json::object& data, std::string_view key);
 
-/// The bearer token of --token, else of --token-file, else of $MEMSEAL_TOKEN.
-std::string read_token(const QueryOptions& options);
+/// The bearer token of --token, else of --token-file, else of $MEMSEAL_TOKEN; empty if none is
+/// given. Errors: bad_config (the file cannot be read or is empty, or this can be no token); the
+/// message names the file or the option.
+Result<std::string> read_token(const ServiceOptions& options);
 
-/// Sends `request` to `path` below `base`, or below http.listen where `base` is empty. A body with
-/// status 200 goes to `on_body` piece by piece where that is given; it returns false to stop.
-/// Returns the response, or the command's exit code: a failure to connect, a bad address and a bad
-/// configuration have been printed.
-std::variant<http::ClientResponse, int> http_call(
-    const GlobalOptions& global, const std::string& base, std::string_view path,
-    http::ClientRequest request, const std::function<bool(std::string_view)>& on_body = {});
+/// What a command asks of the service.
+struct ServiceRequest {
+  std::string method = "GET";
+  std::string path;   ///< below the base address
+  std::string token;  ///< empty: none is sent
+  http_client::Headers headers;
+  std::string body;
+  std::chrono::seconds silence_max{30};  ///< longest silence of the service
+  std::chrono::seconds total_max{120};   ///< for the whole request
+};
 
-/// Prints what a status other than 200 says, and returns the exit code for it.
-int print_refusal(const http::ClientResponse& response);
+/// Sends `request` to the service that `options` name, else to http.listen. A body of status 200
+/// goes to `sink`, where there is one, as it arrives; `sink` returns false to stop.
+/// Returns the response, or the command's exit code after the cause was printed.
+/// NOTE: address, CA file and token are checked before anything is sent. A token goes over plain
+/// http to this machine only, unless --insecure is given.
+std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
+                                                   const ServiceOptions& options,
+                                                   const ServiceRequest& request,
+                                                   const http_client::BodySink& sink = {});
+
+/// Prints what a status other than 200 means, and what to do about it. Returns the exit code.
+int print_refusal(const http_client::Response& response, const std::string& token);
 
 }  // namespace memseal::app
