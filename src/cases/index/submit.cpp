@@ -24,19 +24,18 @@ Result<DocId> doc_id_of(const crypto::IdDeriver& ids, const crypto::Tenant& tena
   return DocId::parse("api-" + derived.to_string());
 }
 
-std::string event_of(const UserId& user, std::string event_id, const DocId& doc_id,
-                     Submission submission) {
+wire::UploadEvent event_of(const UserId& user, std::string event_id, const DocId& doc_id,
+                           Submission submission) {
   wire::EventHead head{std::move(event_id), std::string(event_source), user, submission.at_ms};
-  const wire::UploadEvent event{.head = std::move(head),
-                                .doc_id = doc_id,
-                                .name = std::move(submission.name),
-                                .mime_type = std::move(submission.mime_type),
-                                .text = std::move(submission.text),
-                                .revision = submission.at_ms,
-                                .tags = std::move(submission.tags),
-                                .attributes_json = std::move(submission.attributes_json),
-                                .source_kind = std::string(kind)};
-  return wire::make_upload_event(event);
+  return {.head = std::move(head),
+          .doc_id = doc_id,
+          .name = std::move(submission.name),
+          .mime_type = std::move(submission.mime_type),
+          .text = std::move(submission.text),
+          .revision = submission.at_ms,
+          .tags = std::move(submission.tags),
+          .attributes_json = std::move(submission.attributes_json),
+          .source_kind = std::string(kind)};
 }
 
 ports::OutRecord record_of(const UserId& user, std::string event) {
@@ -46,6 +45,23 @@ ports::OutRecord record_of(const UserId& user, std::string event) {
                           .headers = {}};
   record.headers.emplace_back("content-type", "application/cloudevents+json; charset=UTF-8");
   return record;
+}
+
+/// Counts as ingest does, because what is accepted here must not be refused there.
+std::optional<Error> check_size(const wire::UploadEvent& event, const ports::OutRecord& record) {
+  const auto bytes = wire::event_bytes(
+      {.topic = {}, .key = record.key, .value = record.value, .headers = &record.headers});
+  if (bytes > limits::event_bytes_max)
+    return Error{Errc::payload_too_large,
+                 "the document makes an event of " + std::to_string(bytes) + " bytes, more than " +
+                     std::to_string(limits::event_bytes_max),
+                 "/text"};
+  if (wire::meta_of(event).size() > wire::meta_bytes_max)
+    return Error{Errc::payload_too_large,
+                 "name and attributes take more than " + std::to_string(wire::meta_bytes_max) +
+                     " bytes as JSON",
+                 "/attributes"};
+  return {};
 }
 
 }  // namespace
@@ -59,9 +75,9 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
   auto event_id = has_key ? submission.idempotency_key : crypto::random_uuid().to_string();
   const auto at_ms = submission.at_ms;
   const auto id = deps.ids.event_id(owner.tenant, event_source, event_id);
-  auto event = event_of(owner.user, std::move(event_id), *doc_id, std::move(submission));
-  if (event.size() > limits::event_bytes_max)
-    co_return Error{Errc::payload_too_large, "the document is too large for one event", "text"};
+  const auto event = event_of(owner.user, std::move(event_id), *doc_id, std::move(submission));
+  auto record = record_of(owner.user, wire::make_upload_event(event));
+  if (auto too_large = check_size(event, record)) co_return *too_large;
 
   // Announce first, because ingest may finish the event before publish() returns, and the client
   // must find the operation from then on.
@@ -82,7 +98,7 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
   // An operation that ended needs no second event. A queued one gets it, because the first event
   // may not have reached the broker; if both did, the ledger drops the second.
   if (operation.state == ports::OperationState::queued)
-    co_await deps.events.publish(context, record_of(owner.user, std::move(event)));
+    co_await deps.events.publish(context, std::move(record));
   co_return operation;
 }
 

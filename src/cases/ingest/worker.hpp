@@ -45,7 +45,6 @@ struct Options {
   bool authtoken_required = false;        ///< with `tokens`: an event without one is refused
   bool status_events = false;             ///< publish what became of each event
   std::size_t chunks_per_event_max = 8'192;
-  std::size_t meta_bytes_max = 8'192;     ///< of a chunk's sealed meta JSON
   bool seal_vectors = false;              ///< also keep each embedding sealed beside its text
   std::size_t embed_chunks_max = 256;     ///< chunks of one embedder call
   std::size_t tenants_parallel_max = 4;   ///< tenants of one batch written at the same time

@@ -15,6 +15,8 @@ namespace memseal::wire {
 
 /// Most bytes of an `attributes` object as compact JSON.
 inline constexpr std::size_t attributes_bytes_max = 16'384;
+/// Most bytes of the JSON that is sealed with each chunk, see meta_of().
+inline constexpr std::size_t meta_bytes_max = 8'192;
 
 /// What every event carries besides its data.
 struct EventHead {
@@ -78,6 +80,17 @@ struct RawEvent {
 /// holds no content. Unknown members of `data` are refused, unknown extension attributes are not,
 /// as CloudEvents asks. Never throws on input.
 Result<Event> parse_event(const RawEvent& raw);
+
+/// The bytes of a record as limits::event_bytes_max counts them: key, value, and the names and
+/// values of the headers. Whoever accepts an event for publishing counts it so, because ingest
+/// does.
+std::size_t event_bytes(const RawEvent& raw) noexcept;
+
+/// The JSON that is sealed with each chunk of an event: name, media type and attributes of an
+/// upload, roles, time and attributes of a chat. An event whose meta has more than
+/// meta_bytes_max bytes is not stored.
+std::string meta_of(const UploadEvent& event);
+std::string meta_of(const ChatEvent& event);
 
 /// The user of an event, even if the rest is malformed, so that its dead letter can be sealed under
 /// that user's key. Empty if the event names no user or contradicts itself. Never throws.

@@ -87,6 +87,54 @@ TEST_F(SubmitTest, PublishesTheDocumentAsAnEventOfItsOwner) {
   EXPECT_EQ(ids.event_id(owner("ada").tenant, event.head.source, event.head.id), operation->id);
 }
 
+TEST_F(SubmitTest, AcceptsNoEventThatIngestFindsTooLarge) {
+  // Every size around the edge, and users and names of every length, because headers and key count.
+  const auto largest = [&](const std::string& user) {
+    std::size_t least = 1'046'000, most = limits::event_bytes_max;
+    while (least + 1 < most) {
+      const auto bytes = (least + most) / 2;
+      const bool taken = bool(submit_as(
+          user, {.doc_id = "edge-zzzz", .name = "edge", .text = std::string(bytes, 'x')}));
+      (taken ? least : most) = bytes;
+    }
+    return least;
+  };
+  for (const auto& user : {std::string("alice"), std::string(200, 'u')}) {
+    sink.records.clear();
+    const auto bytes = largest(user);
+    EXPECT_GT(bytes, 1'046'000u);
+    const auto& last = sink.records.back();
+    EXPECT_LE(wire::event_bytes(
+                  {.topic = {}, .key = last.key, .value = last.value, .headers = &last.headers}),
+              limits::event_bytes_max);
+    EXPECT_EQ(event_at(sink.records.size() - 1).head.user.value(), user);
+    const auto announced = operations.known.size();
+    const auto refused = submit_as(
+        user, {.doc_id = "edge-zzzz", .name = "edge", .text = std::string(bytes + 1, 'x')});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::payload_too_large);
+    EXPECT_EQ(refused.error().field, "/text");
+    EXPECT_EQ(operations.known.size(), announced) << "an operation is announced that never ends";
+  }
+}
+
+TEST_F(SubmitTest, AcceptsNoAttributesThatIngestFindsTooLarge) {
+  const auto with = [&](std::size_t bytes) {
+    return submit_as("ada", {.text = "t",
+                             .attributes_json = R"({"a":")" + std::string(bytes, 'x') + "\"}",
+                             .at_ms = now_ms});
+  };
+  ASSERT_TRUE(with(8'000));
+  EXPECT_LE(wire::meta_of(event_at(0)).size(), wire::meta_bytes_max);
+  for (const std::size_t bytes : {8'150u, 8'192u, 16'370u}) {
+    const auto refused = with(bytes);
+    ASSERT_FALSE(refused) << bytes;
+    EXPECT_EQ(refused.error().code, Errc::payload_too_large);
+    EXPECT_EQ(refused.error().field, "/attributes");
+  }
+  EXPECT_EQ(sink.records.size(), 1u);
+}
+
 TEST_F(SubmitTest, AnnouncesBeforeItPublishes) {
   sink.mood.outage = Error{Errc::unavailable, "broker"};
   EXPECT_THROW((void)submit_text("a"), Outage);

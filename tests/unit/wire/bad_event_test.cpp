@@ -105,6 +105,8 @@ std::vector<Bad> bad_envelopes() {
        "/datacontenttype"},
       {"a type of data nobody reads", with(binary_upload(), "content-type", "application/pdf"), E,
        "/datacontenttype"},
+      {"two media types that contradict each other",
+       with(binary_upload(), "ce_datacontenttype", "text/csv"), E, "/datacontenttype"},
       {"a token with a space", with(binary_upload(), "authtoken", "a b"), E, "/authtoken"},
       {"an endless token", with(binary_upload(), "authtoken", std::string(4'097, 'a')), E,
        "/authtoken"},

@@ -24,6 +24,17 @@ ChatEvent chat_of(const Record& record) {
   return std::get<ChatEvent>(*event);
 }
 
+TEST(BinaryEvent, TakesTheMediaTypeFromEitherHeader) {
+  const auto both = with(binary_upload(), "ce_datacontenttype", "application/json");
+  EXPECT_EQ(upload_of(both).text, "hi");
+  EXPECT_EQ(upload_of(with(both, "content-type", "Application/JSON; charset=utf-8")).text, "hi");
+  EXPECT_EQ(upload_of(without(both, "content-type")).text, "hi");
+  EXPECT_EQ(upload_of(without(binary_upload(), "content-type")).text, "hi");
+  const auto text =
+      with(without(binary_upload("bare"), "content-type"), "ce_datacontenttype", "text/plain");
+  EXPECT_EQ(upload_of(text).text, "bare");
+}
+
 TEST(Event, ReadsAStructuredUpload) {
   auto record = structured_upload(
       R"({"file":{"name":"a.md","mime_type":"Text/Markdown; charset=UTF-8","size":4,)"

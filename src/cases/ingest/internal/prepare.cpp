@@ -102,10 +102,11 @@ std::optional<Error> check_size(const Options& options, const Document& document
     return Error{Errc::event_too_large,
                  "the event makes " + std::to_string(document.chunks.size()) +
                      " chunks, more than " + std::to_string(options.chunks_per_event_max)};
-  if (document.meta_json.size() > options.meta_bytes_max)
-    return Error{Errc::event_too_large,
-                 "name and attributes take more than " + std::to_string(options.meta_bytes_max) +
-                     " bytes", "/data/attributes"};
+  if (document.meta_json.size() > wire::meta_bytes_max)
+    return Error{
+        Errc::event_too_large,
+        "name and attributes take more than " + std::to_string(wire::meta_bytes_max) + " bytes",
+        "/data/attributes"};
   return std::nullopt;
 }
 

@@ -45,8 +45,4 @@ struct PrepareDeps {
 /// Any thread. `now_ms`: Unix time.
 Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int64_t now_ms);
 
-/// JSON that is sealed beside each chunk of an event.
-std::string meta_of(const wire::UploadEvent& event);
-std::string meta_of(const wire::ChatEvent& event);
-
 }  // namespace memseal::ingest

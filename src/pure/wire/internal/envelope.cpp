@@ -34,13 +34,6 @@ bool is_attribute_name(std::string_view name) {
   });
 }
 
-std::size_t size_of(const RawEvent& raw) {
-  std::size_t size = raw.key.size() + raw.value.size();
-  if (raw.headers != nullptr)
-    for (const auto& [name, value] : *raw.headers) size += name.size() + value.size();
-  return size;
-}
-
 bool looks_binary(const RawEvent& raw) {
   if (raw.headers == nullptr) return false;
   return std::any_of(raw.headers->begin(), raw.headers->end(), [](const auto& header) {
@@ -53,8 +46,6 @@ Result<Envelope> open_binary(const RawEvent& raw, std::optional<std::string_view
   for (const auto& [name, value] : *raw.headers) {
     if (!std::string_view(name).starts_with("ce_")) continue;
     const auto attribute = std::string_view(name).substr(3);
-    if (attribute == "datacontenttype")
-      return bad("/datacontenttype", "belongs into the header content-type in binary mode");
     auto* slot = envelope.attributes.find(attribute);
     if (slot == nullptr) continue;
     const auto pointer = '/' + std::string(attribute);
@@ -62,7 +53,11 @@ Result<Envelope> open_binary(const RawEvent& raw, std::optional<std::string_view
     if (!codec::is_utf8(value)) return bad(pointer, "is not well-formed UTF-8");
     *slot = value;
   }
-  if (content_type) envelope.attributes.datacontenttype = std::string(*content_type);
+  // The binding maps datacontenttype to the header content-type, but SDKs write both, or this one.
+  auto& type = envelope.attributes.datacontenttype;
+  if (type && content_type && media_type_of(*type) != media_type_of(*content_type))
+    return bad("/datacontenttype", "contradicts the header content-type");
+  if (content_type) type = std::string(*content_type);
   envelope.bytes = std::string(raw.value);
   envelope.has_bytes = true;
   return envelope;
@@ -161,8 +156,15 @@ std::optional<std::string> media_type_of(std::string_view content_type) {
   return type;
 }
 
+std::size_t event_bytes(const RawEvent& raw) noexcept {
+  std::size_t bytes = raw.key.size() + raw.value.size();
+  if (raw.headers != nullptr)
+    for (const auto& [name, value] : *raw.headers) bytes += name.size() + value.size();
+  return bytes;
+}
+
 Result<Envelope> open_envelope(const RawEvent& raw) {
-  if (size_of(raw) > limits::event_bytes_max)
+  if (event_bytes(raw) > limits::event_bytes_max)
     return Error{Errc::event_too_large, "an event has at most 1048576 bytes"};
   const auto content_type = header_of(raw, "content-type");
   if (!content_type) return content_type.error();

@@ -1,10 +1,10 @@
-#include "cases/ingest/internal/prepare.hpp"
+#include "pure/wire/event.hpp"
 
 #include <boost/json.hpp>
 
 #include <algorithm>
 
-namespace memseal::ingest {
+namespace memseal::wire {
 
 namespace {
 
@@ -44,4 +44,4 @@ std::string meta_of(const wire::ChatEvent& event) {
   return text_of(meta);
 }
 
-}  // namespace memseal::ingest
+}  // namespace memseal::wire
