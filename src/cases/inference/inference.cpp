@@ -3,12 +3,25 @@
 #include "pure/policy/breaker.hpp"
 #include "pure/text/wordpiece.hpp"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <iterator>
+#include <string>
 #include <utility>
 
 namespace memseal::inference {
+
+/// Texts on their way to the embedder, in slices. Not in the unnamed namespace, because a coroutine
+/// holds one.
+struct Batch {
+  std::vector<std::vector<ports::EmbedInput>> slices;
+  std::size_t texts = 0, tokens = 0;
+};
 
 namespace {
 
@@ -71,17 +84,57 @@ ports::EmbedInput input_of(const text::WordPiece& tokenizer, std::string given) 
   return input;
 }
 
-/// The next texts within the bounds above, at least one.
-std::vector<ports::EmbedInput> next_inputs(const text::WordPiece& tokenizer,
-                                           std::vector<std::string>& texts, std::size_t first) {
-  std::vector<ports::EmbedInput> slice;
-  std::size_t bytes = 0;
-  for (auto i = first; i < texts.size() && slice.size() < slice_texts_max; ++i) {
+/// How many of the texts from `first` on make the next slice: at least one, within the bounds
+/// above.
+std::size_t slice_size(const std::vector<std::string>& texts, std::size_t first) {
+  std::size_t count = 0, bytes = 0;
+  for (auto i = first; i < texts.size() && count < slice_texts_max; ++i, ++count) {
     bytes += texts[i].size();
-    if (!slice.empty() && bytes > slice_bytes_max) break;
-    slice.push_back(input_of(tokenizer, std::move(texts[i])));
+    if (count > 0 && bytes > slice_bytes_max) break;
   }
-  return slice;
+  return count;
+}
+
+std::size_t tokens_of(const ports::EmbedInput& input) { return input.token_ids.size() + 2; }
+
+/// Tokenizes all texts first, because their number of tokens says how long they take.
+asio::awaitable<Batch> batch_of(const text::WordPiece& tokenizer, std::vector<std::string> texts) {
+  Batch batch;
+  while (batch.texts < texts.size()) {
+    if (batch.texts > 0) co_await asio::post(asio::use_awaitable);  // other clients' turn
+    auto& slice = batch.slices.emplace_back();
+    const auto end = batch.texts + slice_size(texts, batch.texts);
+    for (; batch.texts < end; ++batch.texts) {
+      slice.push_back(input_of(tokenizer, std::move(texts[batch.texts])));
+      batch.tokens += tokens_of(slice.back());
+    }
+  }
+  co_return batch;
+}
+
+/// Refuses a batch whose last `tokens_left` tokens cannot be embedded in time. NOTE: allows a
+/// quarter more than the time that is left, because the pace may have been measured while the
+/// machine was busy.
+void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t tokens_left,
+                       runtime::Clock::duration left) {
+  const auto needed = pace.time_for(tokens_left), whole = pace.time_for(batch.tokens);
+  if (!needed || *needed <= left + left / 4) return;
+  const auto seconds = [](runtime::Clock::duration time) {
+    return std::chrono::duration<double>(time).count();
+  };
+  const auto fit =
+      static_cast<double>(batch.texts) * seconds(limits::request_deadline) / 2 / seconds(*whole);
+  const auto tenths = [&](runtime::Clock::duration time) {
+    auto text = std::to_string(seconds(time));
+    return text.substr(0, text.find('.') + 2);
+  };
+  throw Refused({Errc::payload_too_large,
+                 std::to_string(batch.texts) + " texts of " + std::to_string(batch.tokens) +
+                     " tokens take about " + tenths(*whole) + " s, and a request has " +
+                     tenths(limits::request_deadline) + " s: send at most " +
+                     std::to_string(std::max<std::int64_t>(1, static_cast<std::int64_t>(fit))) +
+                     " such texts at a time",
+                 "/input"});
 }
 
 void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> slice,
@@ -126,13 +179,18 @@ asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestConte
                                       std::vector<std::string> texts) {
   if (deps.tokenizer == nullptr)
     throw Refused({Errc::no_model, "the embedder of this service accepts no texts of clients"});
+  auto batch = co_await batch_of(*deps.tokenizer, std::move(texts));
   Embedded done;
-  while (done.vectors.size() < texts.size()) {
-    auto slice = next_inputs(*deps.tokenizer, texts, done.vectors.size());
+  for (auto& slice : batch.slices) {
+    refuse_late_batch(deps.pace, batch, batch.tokens - done.tokens, context.deadline.left());
     const auto asked = slice.size();
-    for (const auto& input : slice) done.tokens += input.token_ids.size() + 2;
+    std::size_t tokens = 0;
+    for (const auto& input : slice) tokens += tokens_of(input);
+    const auto started = Clock::now();
     auto vectors = co_await deps.embedder.embed(context, std::move(slice));
+    deps.pace.record(tokens, Clock::now() - started);
     append(done.vectors, std::move(vectors), asked);
+    done.tokens += tokens;
   }
   co_return done;
 }

@@ -1,5 +1,6 @@
 #pragma once
 // The models without any memory: texts of a client are ranked or embedded.
+#include "cases/inference/embed_pace.hpp"
 #include "cases/rerank/rerank.hpp"
 #include "ports/embedder.hpp"
 #include "runtime/context.hpp"
@@ -24,6 +25,7 @@ struct InferenceDeps {
   rerank::RerankDeps& reranking;
   ports::Embedder& embedder;
   const text::WordPiece* tokenizer = nullptr;  ///< the embedder's; null: no texts of clients
+  EmbedPace pace = {};
 };
 
 /// Raw logits of the first `texts`, in their order: all of them, or, when the deadline comes first,
@@ -44,7 +46,8 @@ struct Embedded {
 };
 
 /// Embeds each of `texts` as a chunk is embedded, cut on the right to limits::chunk_tokens_max
-/// tokens. Throws Refused{no_model} without a tokenizer, and what the embedder throws.
+/// tokens. Throws Refused{no_model} without a tokenizer, Refused{payload_too_large} as soon as it
+/// is clear that the texts cannot be embedded before the deadline, and what the embedder throws.
 asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestContext context,
                                       std::vector<std::string> texts);
 

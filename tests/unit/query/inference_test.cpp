@@ -18,6 +18,13 @@ namespace {
 using namespace std::chrono_literals;
 using fakes::World;
 
+/// Texts that the model reads up to its last token; about 43 of them make one call of the embedder.
+std::vector<std::string> long_texts(std::size_t count) {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "mars ";
+  return std::vector<std::string>(count, text);
+}
+
 struct InferenceTest : ::testing::Test {
   World world;
   runtime::RequestContext context{"req-1", runtime::Deadline::after(10s)};
@@ -210,6 +217,43 @@ TEST_F(InferenceTest, PassesOnWhyNothingCouldBeEmbedded) {
   EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::internal);
   world.inference.tokenizer = nullptr;
   EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::no_model);
+}
+
+TEST_F(InferenceTest, RefusesABatchThatCannotBeEmbeddedInTimeAsSoonAsThatIsClear) {
+  world.embedder.mood.delay = 100ms;
+  context.deadline = runtime::Deadline::after(500ms);
+  const auto refusal_of = [&](std::size_t count) {
+    try {
+      embed(long_texts(count));
+    } catch (const Failure& failed) {
+      return failed.error();
+    }
+    return Error{Errc::internal, "not refused"};
+  };
+  const auto first = refusal_of(430);
+  EXPECT_EQ(first.code, Errc::payload_too_large) << first.message;
+  EXPECT_EQ(first.field, "/input");
+  EXPECT_NE(first.message.find("430 texts of 110080 tokens"), std::string::npos) << first.message;
+  EXPECT_NE(first.message.find("send at most "), std::string::npos) << first.message;
+  EXPECT_EQ(world.embedder.mood.calls, 1) << "the first call shows the pace";
+  context.deadline = runtime::Deadline::after(500ms);
+  EXPECT_EQ(refusal_of(430).code, Errc::payload_too_large);
+  EXPECT_EQ(world.embedder.mood.calls, 1) << "the pace is known";
+  context.deadline = runtime::Deadline::after(10s);
+  EXPECT_EQ(embed(long_texts(86)).vectors.size(), 86u);
+}
+
+TEST(EmbedPace, FollowsTheLastCallsAndIgnoresSmallOnes) {
+  EmbedPace pace;
+  EXPECT_FALSE(pace.time_for(1'000));
+  pace.record(10, 1s);
+  EXPECT_FALSE(pace.time_for(1'000)) << "a small call says little";
+  pace.record(10'000, 1s);
+  EXPECT_EQ(pace.time_for(20'000), runtime::Clock::duration(2s));
+  pace.record(10'000, 2s);
+  const auto slower = pace.time_for(10'000).value();
+  EXPECT_GT(slower, 1s);
+  EXPECT_LT(slower, 2s);
 }
 
 }  // namespace
