@@ -50,6 +50,7 @@ struct RouteDeps {
   runtime::Metrics& metrics;
   ApiDeps* api = nullptr;                 ///< null: the routes of ApiDeps are unknown
   bool admin = false;                     ///< serve /metrics, /metrics/memory, /flags
+  std::vector<std::string> cors_origins = {};  ///< pages that may read answers; see cors.hpp
   std::function<std::vector<Check>()> readiness = {};
   /// Further figures of GET /metrics/memory: name → bytes or entries.
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory = {};

@@ -1,5 +1,7 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/answer_json.hpp"
+#include "http/routes/cors.hpp"
+#include "http/routes/foreign_request.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/router.hpp"
 
@@ -22,6 +24,10 @@ Outcome respond(Response response) {
 
 std::size_t body_bytes_max(const Route& route, const ServerContext& server) {
   return route.body_bytes_max > 0 ? route.body_bytes_max : server.options.body_bytes_max;
+}
+
+bool changes_admin_state(const Route& route) {
+  return route.scope == Scope::admin && route.method != "GET";
 }
 
 std::optional<Response> check_media_type(const Call& call) {
@@ -168,11 +174,32 @@ asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
   co_return co_await run_work(call, route);
 }
 
+/// Answers a route that does no I/O. Reads the body first, although the route needs none, because a
+/// request that never arrived whole must change nothing (RFC 9112 §8).
+asio::awaitable<Outcome> handle_at_once(Call& call, const Route& route) {
+  if (const auto why = foreign_request(call.head); why && changes_admin_state(route))
+    co_return respond(protocol_problem(403, *why, call.context.id));
+  const auto bytes_max = body_bytes_max(route, call.exchange.server);
+  std::optional<Refusal> refusal;
+  try {
+    co_await call.exchange.session.read_body(bytes_max);
+  } catch (const BodyRefused& refused) {
+    refusal = refused.refusal();
+  }
+  if (refusal) co_return respond(body_problem(call.exchange, *refusal, bytes_max));
+  co_return respond(route.at_once(call));
+}
+
 asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
-  auto match = find_route(routes, call.deps, call.head.method, call.head.path());
+  if (call.head.target == "*")
+    co_return respond({.status = 204, .fields = {{"Allow", "GET, HEAD, POST, OPTIONS"}}});
+  const auto path = normal_path(call.head.path());
+  auto match = find_route(routes, call.deps, call.head.method, path);
   call.errors = match.errors;
   if (match.pattern.empty()) co_return respond(not_found(call));
   call.exchange.route = match.pattern;
+  if (call.head.method == "OPTIONS")
+    add_preflight_fields(call.deps.cors_origins, call.head, match.methods, call.exchange.fields);
   const OutField allow{"Allow", std::move(match.methods)};
   if (call.head.method == "OPTIONS") co_return respond({.status = 204, .fields = {allow}});
   if (match.route == nullptr) {
@@ -182,7 +209,7 @@ asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
     co_return respond(std::move(response));
   }
   call.id = std::move(match.id);
-  if (match.route->at_once != nullptr) co_return respond(match.route->at_once(call));
+  if (match.route->at_once != nullptr) co_return co_await handle_at_once(call, *match.route);
   co_return co_await handle_api(call, *match.route);
 }
 
@@ -197,6 +224,7 @@ Outcome shaped(Outcome outcome, wire::ErrorShape shape) {
 asio::awaitable<Outcome> handle(const RouteDeps& deps, std::span<const Route> routes,
                                 Exchange& exchange) {
   Call call(exchange, deps);
+  add_cors_fields(deps.cors_origins, call.head, exchange.fields);
   std::exception_ptr failure;
   try {
     auto outcome = co_await dispatch(call, routes);

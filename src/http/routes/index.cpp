@@ -38,7 +38,8 @@ Response operation_response(int status, const ports::Operation& operation) {
 Result<std::string> idempotency_key_of(const RequestHead& head) {
   if (head.count("idempotency-key") == 0) return std::string();
   const Error malformed{Errc::bad_request,
-                        "Idempotency-Key is one field of 1 to 255 visible ASCII characters"};
+                        "Idempotency-Key is one field of 1 to 255 visible ASCII characters",
+                        "Idempotency-Key"};
   auto key = head.field("idempotency-key").value_or("");
   if (key.size() >= 2 && key.front() == '"' && key.back() == '"')
     key = key.substr(1, key.size() - 2);

@@ -68,7 +68,17 @@ Response get_version(Call&) {
       200, json::serialize(json::object{{"name", "memseal"}, {"version", MEMSEAL_VERSION}}));
 }
 
-Response get_openapi(Call&) { return json_response(200, std::string(openapi_document())); }
+Response get_openapi(Call& call) {
+  constexpr std::string_view parameter = "version=";
+  auto query = std::string_view(call.head.target).substr(call.head.path().size());
+  if (!query.empty()) query.remove_prefix(1);
+  const auto version =
+      query.starts_with(parameter) ? query.substr(parameter.size()) : std::string_view();
+  const auto document = openapi_document(version);
+  if (!document)
+    return problem({Errc::bad_request, "the versions of OpenAPI are 3.1 and 3.2"}, call.context.id);
+  return json_response(200, std::string(*document));
+}
 
 Response get_metrics(Call& call) {
   return {.status = 200,

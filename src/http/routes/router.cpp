@@ -74,7 +74,25 @@ bool takes(const Route& route, std::string_view method) {
   return method == route.method || (method == "HEAD" && route.method == "GET");
 }
 
+bool needs_no_encoding(unsigned char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '.' || c == '_' || c == '~';
+}
+
 }  // namespace
+
+std::string normal_path(std::string_view path) {
+  std::string normal;
+  while (!path.empty()) {
+    const auto encoded = path.substr(0, 3);
+    const auto decoded = encoded.front() == '%' ? codec::percent_decode(encoded) : std::nullopt;
+    const bool plain = decoded && decoded->size() == 1 &&
+                       needs_no_encoding(static_cast<unsigned char>(decoded->front()));
+    normal += plain ? decoded->front() : path.front();
+    path.remove_prefix(plain ? encoded.size() : 1);
+  }
+  return normal;
+}
 
 Match find_route(std::span<const Route> routes, const RouteDeps& deps, std::string_view method,
                  std::string_view path) {

@@ -53,6 +53,10 @@ struct Match {
   wire::ErrorShape errors = wire::ErrorShape::problem;
 };
 
+/// `path` with the characters that need no percent-encoding decoded: `/%68ealth` is `/health`
+/// (RFC 9110 §4.2.3).
+std::string normal_path(std::string_view path);
+
 /// Finds the route for a path. Where several patterns match, a literal segment wins over "{id}" at
 /// the first place where they differ, whatever their methods. An id is 1 to 255 bytes of UTF-8
 /// after percent-decoding, without '/', control characters and ends of text (NUL): a path with

@@ -3,6 +3,7 @@
 #include "base/limits.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace memseal::http {
 
@@ -20,9 +21,38 @@ bool is_length(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// A proxy that maps '-' and '_' alike would read such a field as one that frames the message.
+/// Whether a proxy that maps or drops '-' and '_' would read this field as one that frames the
+/// message.
 bool is_twin_of_framing(std::string_view name) {
-  return name == "content_length" || name == "transfer_encoding";
+  if (name == "content-length" || name == "transfer-encoding") return false;
+  std::string letters;
+  for (const char c : name)
+    if (c != '-' && c != '_') letters += c;
+  return letters == "contentlength" || letters == "transferencoding";
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view others = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           others.find(c) != std::string_view::npos;
+  });
+}
+
+/// Whether a Transfer-Encoding is well-formed and names a coding that this server does not know. A
+/// list in which "chunked" is not the last coding, or stands twice, is malformed.
+bool names_unknown_coding(std::string_view list) {
+  bool unknown = false;
+  while (true) {
+    const auto comma = list.find(',');
+    const auto coding = trimmed(list.substr(0, comma));
+    if (!is_token(coding)) return false;
+    const bool chunked = equal_ignoring_case(coding, "chunked");
+    unknown = unknown || !chunked;
+    if (comma == std::string_view::npos) return unknown;
+    if (chunked) return false;
+    list.remove_prefix(comma + 1);
+  }
 }
 
 bool takes_no_body(std::string_view method) {
@@ -30,23 +60,17 @@ bool takes_no_body(std::string_view method) {
          method == "TRACE" || method == "CONNECT";
 }
 
-std::optional<Refusal> check_host(const RequestHead& head) {
-  if (head.count("host") != 1) return Refusal{400, "exactly one Host field is required"};
-  const auto host = *head.field("host");
-  if (host.empty() || host.size() > 261 || !all_visible(host) ||
-      host.find_first_of("/?#@,\\\"<>") != std::string_view::npos)
-    return Refusal{400, "the Host field is malformed"};
-  return {};
-}
-
 std::optional<Refusal> check_framing(const RequestHead& head) {
   const auto encodings = head.count("transfer-encoding"), lengths = head.count("content-length");
   if (encodings + lengths == 0) return {};
   if (encodings != 0) {
     if (lengths != 0) return Refusal{400, "Transfer-Encoding and Content-Length together"};
-    if (encodings != 1 || !equal_ignoring_case(*head.field("transfer-encoding"), "chunked"))
-      return Refusal{400, "the only transfer encoding is one that says chunked"};
     if (head.minor_version == 0) return Refusal{400, "HTTP/1.0 has no transfer encodings"};
+    const auto codings = head.field("transfer-encoding").value_or("");
+    if (names_unknown_coding(codings))
+      return Refusal{501, "the only transfer coding that this server knows is chunked"};
+    if (!equal_ignoring_case(codings, "chunked"))
+      return Refusal{400, "the Transfer-Encoding must be one field that says chunked"};
   } else {
     if (lengths != 1) return Refusal{400, "more than one Content-Length"};
     if (!is_length(*head.field("content-length")))
@@ -78,11 +102,23 @@ std::optional<Refusal> check_raw_head(std::string_view raw, std::size_t seen) no
   return {};
 }
 
+std::optional<Refusal> check_host(const RequestHead& head) noexcept {
+  const auto hosts = head.count("host");
+  if (hosts == 0 && head.minor_version == 0) return {};
+  if (hosts != 1) return Refusal{400, "exactly one Host field is required"};
+  const auto host = *head.field("host");
+  if (host.empty() || host.size() > 261 || !all_visible(host) ||
+      host.find_first_of("/?#@,\\\"<>") != std::string_view::npos)
+    return Refusal{400, "the Host field is malformed"};
+  return {};
+}
+
 std::optional<Refusal> check_head(const RequestHead& head) noexcept {
   if (head.fields.size() > limits::http_header_fields_max)
     return Refusal{431, "more header fields than this server reads"};
-  if (head.target.empty() || head.target.front() != '/' || !all_visible(head.target) ||
-      head.target.find('#') != std::string::npos)
+  const bool of_server = head.target == "*" && head.method == "OPTIONS";
+  if (!of_server && (!head.target.starts_with('/') || !all_visible(head.target) ||
+                     head.target.find('#') != std::string::npos))
     return Refusal{400, "the request target must be a path"};
   for (const auto& field : head.fields)
     if (is_twin_of_framing(field.name)) return Refusal{400, "a header field name is ambiguous"};

@@ -21,7 +21,11 @@ struct Refusal {
 /// bytes passed before.
 std::optional<Refusal> check_raw_head(std::string_view raw, std::size_t seen = 0) noexcept;
 
+/// Looks at the Host fields: exactly one, but for HTTP/1.0, which may have none.
+std::optional<Refusal> check_host(const RequestHead& head) noexcept;
+
 /// Looks at a parsed head. `head.fields` holds every field line in order.
+/// REQUIRES: the target is not in absolute-form any more.
 std::optional<Refusal> check_head(const RequestHead& head) noexcept;
 
 }  // namespace memseal::http

@@ -66,11 +66,41 @@ std::string lower(std::string_view name) {
   return text;
 }
 
-/// Whether a request line of three words ends in a version, even one we do not speak.
-bool names_a_version(std::string_view raw) {
+/// Where the version of a request line of three words begins: `HTTP/` DIGIT `.` DIGIT (RFC 9112
+/// §2.3). npos for any other line.
+std::size_t version_at(std::string_view raw) {
   const auto line = raw.substr(0, raw.find('\r'));
-  return std::count(line.begin(), line.end(), ' ') == 2 &&
-         line.substr(line.rfind(' ') + 1).starts_with("HTTP/");
+  if (std::count(line.begin(), line.end(), ' ') != 2) return std::string_view::npos;
+  const auto at = line.rfind(' ') + 1;
+  const auto version = line.substr(at);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const bool well_formed = version.size() == 8 && version.starts_with("HTTP/") &&
+                           is_digit(version[5]) && version[6] == '.' && is_digit(version[7]);
+  return well_formed ? at : std::string_view::npos;
+}
+
+/// The bytes of `scheme://` at the front of an absolute-form target; 0 for another form.
+std::size_t scheme_bytes(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"})
+    if (equal_ignoring_case(target.substr(0, scheme.size()), scheme)) return scheme.size();
+  return 0;
+}
+
+/// Reduces a target in absolute-form to its path, and makes its authority the Host, because a
+/// server must ignore the Host field of such a request (RFC 9112 §3.2.2).
+void resolve_target(RequestHead& head) {
+  const auto scheme = scheme_bytes(head.target);
+  if (scheme == 0) return;
+  const auto end = std::min(head.target.find_first_of("/?", scheme), head.target.size());
+  const auto authority = head.target.substr(scheme, end - scheme);
+  head.target.erase(0, end);
+  if (head.target.empty() && head.method == "OPTIONS")
+    head.target = "*";
+  else if (!head.target.starts_with('/'))
+    head.target.insert(0, 1, '/');
+  for (auto& field : head.fields)
+    if (field.name == "host") field.value = authority;
+  if (head.count("host") == 0) head.fields.push_back({"host", authority});
 }
 
 template <class Parser>
@@ -78,7 +108,7 @@ RequestHead head_of(const Parser& parser) {
   const auto& message = parser.get();
   RequestHead head;
   head.method = message.method_string();
-  head.target = message.target();
+  head.target = message.target();  // resolve_target() reduces an absolute one
   head.minor_version = static_cast<int>(message.version()) % 10;
   head.keep_alive = head.minor_version == 1 && message.keep_alive();
   for (const auto& field : message)
@@ -125,20 +155,23 @@ Progress RequestReader::read_head(std::string& buffer) {
   seen_ = raw.size();
   if (end == std::string::npos) return Progress::more;
 
+  const auto version = version_at(raw);
+  if (version != std::string_view::npos && raw[version + 5] != '1')
+    return refuse({505, "this server speaks HTTP/1.1"});
+  // A later minor version is compatible (RFC 9110 §2.5), but Beast refuses it.
+  if (version != std::string_view::npos && raw[version + 7] > '1') buffer[version + 7] = '1';
+
   auto& parser = parser_->beast.emplace();
   parser.eager(false);
   parser.header_limit(limits::http_header_bytes_max);
   parser.body_limit(boost::none);  // read_body() knows the limit
   boost::system::error_code failed;
   const auto taken = parser.put(asio::buffer(raw.data(), raw.size()), failed);
-  if (failed || !parser.is_header_done() || taken != raw.size()) {
-    if (failed == beast::error::bad_version && names_a_version(raw))
-      return refuse({505, "this server speaks HTTP/1.1"});
+  if (failed || !parser.is_header_done() || taken != raw.size())
     return refuse({400, "the request is not well-formed HTTP"});
-  }
-  if (parser.get().version() != 11 && parser.get().version() != 10)
-    return refuse({505, "this server speaks HTTP/1.1"});
   head_ = head_of(parser);
+  if (const auto refusal = check_host(head_)) return refuse(*refusal);
+  resolve_target(head_);
   if (const auto refusal = check_head(head_)) return refuse(*refusal);
   buffer.erase(0, raw.size());
   finished_ = !head_.has_body;

@@ -398,5 +398,124 @@ TEST_F(ApiTest, ServesOnlyItsOwnSetOfRoutes) {
   EXPECT_EQ(ask(post(query_path, question)).status, 404);
 }
 
+TEST_F(ApiTest, AnAdminRequestActsOnlyWhenItHasArrivedWhole) {
+  std::atomic<int> switched = 0;
+  switch_rerank = [&](bool) { ++switched; };
+  options.body_timeout = 200ms;
+  start();
+  const auto off = [&](const std::string& rest) {
+    return ask("POST /flags/rerank/off HTTP/1.1\r\nHost: localhost\r\n" + rest);
+  };
+  expect_problem(off("Transfer-Encoding: chunked\r\n\r\nZZ\r\n"), 400, "bad_request");
+  expect_problem(off("Transfer-Encoding: chunked\r\n\r\n5\r\nhe"), 408, "bad_request");
+  expect_problem(off("Content-Length: 10\r\n\r\nhello"), 408, "bad_request");
+  expect_problem(off("Content-Length: 999999999\r\n\r\n"), 413, "payload_too_large");
+  {
+    auto client = connect();
+    client.say("POST /flags/rerank/off HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n");
+  }
+  EXPECT_EQ(switched, 0);
+  EXPECT_EQ(off("Content-Length: 2\r\n\r\n{}").status, 200);
+  EXPECT_EQ(switched, 1);
+}
+
+TEST_F(ApiTest, AnAdminRequestFromAForeignPageIsRefused) {
+  std::atomic<int> switched = 0;
+  switch_rerank = [&](bool) { ++switched; };
+  start();
+  const auto off = [&](const std::string& fields) {
+    return ask("POST /flags/rerank/off HTTP/1.1\r\n" + fields + "Content-Length: 0\r\n\r\n");
+  };
+  for (const std::string fields :
+       {"Host: 127.0.0.1:7401\r\nOrigin: https://evil.example\r\n",
+        "Host: 127.0.0.1:7401\r\nOrigin: null\r\n",
+        "Host: 127.0.0.1:7401\r\nOrigin: http://127.0.0.1:3000\r\n",
+        "Host: 127.0.0.1:7401\r\nSec-Fetch-Site: cross-site\r\n",
+        "Host: localhost:7401\r\nSec-Fetch-Site: same-site\r\n", "Host: evil.example\r\n",
+        "Host: evil.example\r\nOrigin: http://evil.example\r\n"})
+    expect_problem(off(fields), 403, "bad_request");
+  EXPECT_EQ(switched, 0);
+  for (const std::string fields :
+       {"Host: 127.0.0.1:7401\r\n", "Host: [::1]:7401\r\n", "Host: memseal:7401\r\n",
+        "Host: localhost:7401\r\nOrigin: http://localhost:7401\r\nSec-Fetch-Site: same-origin\r\n"})
+    EXPECT_EQ(off(fields).status, 200) << fields;
+  EXPECT_EQ(switched, 4);
+}
+
+TEST_F(ApiTest, AnswersTheFormsOfATargetThatHttpKnows) {
+  start();
+  EXPECT_EQ(ask(get("/%68ealth")).status, 200);
+  EXPECT_EQ(ask("GET http://127.0.0.1:7400/health HTTP/1.1\r\nHost: a\r\n\r\n").status, 200);
+  EXPECT_EQ(ask("GET /health HTTP/1.2\r\nHost: a\r\n\r\n").status, 200);
+  EXPECT_EQ(ask("GET /health HTTP/1.0\r\n\r\n").status, 200);
+  const auto server = ask("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(server.status, 204);
+  EXPECT_EQ(server.field("allow"), "GET, HEAD, POST, OPTIONS");
+}
+
+TEST_F(ApiTest, NamesAFieldByPointerOrHeader) {
+  start();
+  const auto field = [&](const std::string& request) {
+    return std::string(json::parse(ask(request).body).at("field").as_string());
+  };
+  const std::string long_text(1'048'000, 'x'), name(200, 'n');
+  EXPECT_EQ(field(post(index_path, R"({"text":")" + long_text + R"(","name":")" + name + "\"}")),
+            "/text");
+  EXPECT_EQ(field(post(index_path, R"({"text":"a"})", "Idempotency-Key: a b\r\n")),
+            "Idempotency-Key");
+  EXPECT_EQ(field(post(index_path,
+                       R"({"text":"a","attributes":{"a":")" + std::string(9'000, 'x') + "\"}}")),
+            "/attributes");
+  EXPECT_EQ(field(post(query_path, R"({"query":"a","user_id":"bob"})")), "/user_id");
+}
+
+TEST_F(ApiTest, AnswersNoPageUnlessItsOriginIsSet) {
+  start();
+  const std::string origin = "Origin: https://app.example\r\n";
+  const auto preflight =
+      ask(head("OPTIONS " + query_path, "ada", origin + "Access-Control-Request-Method: POST\r\n") +
+          "\r\n");
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_FALSE(preflight.has("access-control-allow-origin"));
+  EXPECT_FALSE(preflight.has("vary"));
+  EXPECT_FALSE(ask(post(query_path, question, origin)).has("access-control-allow-origin"));
+}
+
+TEST_F(ApiTest, LetsAPageOfASetOriginReadItsAnswers) {
+  world.fill("ada", 1);
+  cors_origins = {"https://app.example", "http://localhost:3000"};
+  start();
+  const std::string origin = "Origin: https://app.example\r\n";
+  const auto preflight =
+      ask("OPTIONS " + query_path + " HTTP/1.1\r\nHost: memseal\r\n" + origin +
+          "Access-Control-Request-Method: POST\r\n"
+          "Access-Control-Request-Headers: authorization,content-type,x-stainless-os\r\n\r\n");
+  EXPECT_EQ(preflight.status, 204);
+  EXPECT_EQ(preflight.field("access-control-allow-origin"), "https://app.example");
+  EXPECT_EQ(preflight.field("access-control-allow-methods"), "POST, OPTIONS");
+  EXPECT_EQ(preflight.field("access-control-allow-headers"),
+            "authorization,content-type,x-stainless-os");
+  EXPECT_EQ(preflight.field("access-control-max-age"), "600");
+  EXPECT_EQ(preflight.field("vary"), "Origin");
+  EXPECT_FALSE(preflight.has("access-control-allow-credentials"));
+
+  for (const auto& request :
+       {post(query_path, question, origin), post(query_path, "{}", origin),
+        post(query_path, question, origin + "Accept: text/event-stream\r\n")}) {
+    const auto answer = ask(request);
+    EXPECT_EQ(answer.field("access-control-allow-origin"), "https://app.example");
+    EXPECT_NE(answer.field("access-control-expose-headers").find("X-Request-ID"),
+              std::string::npos);
+  }
+  for (const std::string other :
+       {"Origin: https://app.example.evil.example\r\n", "Origin: http://app.example\r\n",
+        "Origin: https://app.example/\r\n", "Origin: null\r\n", ""}) {
+    const auto answer = ask(post(query_path, question, other));
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_FALSE(answer.has("access-control-allow-origin")) << other;
+    EXPECT_EQ(answer.field("vary"), "Origin");
+  }
+}
+
 }  // namespace
 }  // namespace memseal::test

@@ -37,8 +37,13 @@ class ServerTest : public ::testing::Test {
     thread = std::thread([this] { loop.run(); });
   }
   http::RouteDeps deps() {
-    return {.metrics = world.metrics, .api = serve_api ? &api : nullptr, .admin = serve_admin,
-            .readiness = readiness, .memory = memory, .switch_rerank = switch_rerank};
+    return {.metrics = world.metrics,
+            .api = serve_api ? &api : nullptr,
+            .admin = serve_admin,
+            .cors_origins = cors_origins,
+            .readiness = readiness,
+            .memory = memory,
+            .switch_rerank = switch_rerank};
   }
   http::Handler handler() { return http::make_handler(deps(), routes); }
   /// Drains and waits until the server has ended by itself.
@@ -99,6 +104,7 @@ class ServerTest : public ::testing::Test {
                 world.ids};
   http::Options options;
   bool serve_api = true, serve_admin = true;
+  std::vector<std::string> cors_origins;
   std::span<const http::Route> routes = http::product_routes();
   std::function<std::vector<http::Check>()> readiness;
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory;

@@ -64,6 +64,8 @@ TEST(FramingCheck, LetsPlainRequestsThrough) {
   expect_read("\r\n" + get + "\r\n", "");  // one leftover empty line
   expect_read("GET /a?b=c%20d&e=[f] HTTP/1.1\r\nHost: [::1]:7400\r\n\r\n", "");
   expect_read("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "");
+  expect_read("GET / HTTP/1.0\r\n\r\n", "");
+  expect_read("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "");
   expect_read(get + "Content-Length: 0\r\n\r\n", "");
   expect_read("DELETE /x HTTP/1.1\r\nHost: a\r\n\r\n", "");
   expect_read(post + "Content-Length: 5\r\n\r\nhello", "hello");
@@ -91,16 +93,17 @@ TEST(FramingCheck, RefusesEveryAmbiguousFraming) {
       post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
       post + "Transfer-Encoding: gzip\r\nContent-Length: 5\r\n\r\n",
       // Encodings that are not exactly one "chunked".
-      post + "Transfer-Encoding: xchunked\r\n\r\n",
       post + "Transfer-Encoding: chunked, identity\r\n\r\n",
-      post + "Transfer-Encoding: identity\r\n\r\n",
-      post + "Transfer-Encoding: gzip, chunked\r\n\r\n",
+      post + "Transfer-Encoding: gzip, chunked, chunked\r\n\r\n",
+      post + "Transfer-Encoding: gzip chunked\r\n\r\n",
       post + "Transfer-Encoding: chunked, chunked\r\n\r\n",
       post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
       post + "Transfer-Encoding: chunked,\r\n\r\n",
       post + "Transfer-Encoding:\r\n\r\n",
       post + "Transfer-Encoding: chunked\xa0\r\n\r\n",
-      post + "Transfer-Encoding: \x0b" "chunked\r\n\r\n",
+      post +
+          "Transfer-Encoding: \x0b"
+          "chunked\r\n\r\n",
       post + "Transfer-Encoding: \"chunked\"\r\n\r\n",
       "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
       // Lengths that are not one number.
@@ -117,6 +120,12 @@ TEST(FramingCheck, RefusesEveryAmbiguousFraming) {
       post + "Content-Length: 18446744073709551616\r\n\r\nhello",
       post + "Content_Length: 5\r\n\r\nhello",
       post + "Transfer_Encoding: chunked\r\n\r\n",
+      post + "Transfer---Encoding: chunked\r\n\r\n",
+      post + "Transfer___Encoding: chunked\r\n\r\n",
+      post + "-Transfer-Encoding_: chunked\r\n\r\n",
+      post + "TransferEncoding: chunked\r\n\r\n",
+      post + "Content__Length: 5\r\n\r\nhello",
+      post + "content-_-length: 5\r\n\r\nhello",
       // Fields whose name or lines two parsers cut differently.
       post + "Content-Length : 5\r\n\r\nhello",
       post + " Content-Length: 5\r\n\r\nhello",
@@ -138,26 +147,60 @@ TEST(FramingCheck, RefusesEveryAmbiguousFraming) {
   for (const auto& bytes : cases) expect_refused(bytes, 400);
 }
 
+TEST(FramingCheck, SaysThatItDoesNotKnowATransferCoding) {
+  for (const char* codings :
+       {"xchunked", "identity", "gzip", "foo", "gzip, chunked", "gzip ,deflate"})
+    expect_refused(post + "Transfer-Encoding: " + codings + "\r\n\r\n", 501);
+}
+
 TEST(FramingCheck, WantsExactlyOneHost) {
   for (const char* hosts : {"", "Host: a\r\nHost: a\r\n", "Host: a\r\nHost: b\r\n", "Host:\r\n",
                             "Host: a b\r\n", "Host: a, b\r\n", "Host: a/b\r\n", "Host: u@a\r\n",
                             "Host: a\xff\r\n"})
     expect_refused(std::string("GET / HTTP/1.1\r\n") + hosts + "\r\n", 400);
-  expect_refused("GET / HTTP/1.0\r\n\r\n", 400);
+  expect_refused("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", 400);
+  expect_refused("GET http://a/ HTTP/1.1\r\n\r\n", 400);
+}
+
+TEST(FramingCheck, ReducesAnAbsoluteTargetToItsPath) {
+  struct Case {
+    std::string line, target, host;
+  };
+  const std::vector<Case> cases{
+      {"GET http://b:7400/health", "/health", "b:7400"},
+      {"GET HTTPS://[::1]/a?b=c", "/a?b=c", "[::1]"},
+      {"GET http://b", "/", "b"},
+      {"GET http://b?q", "/?q", "b"},
+      {"OPTIONS http://b", "*", "b"},
+      {"OPTIONS http://b/", "/", "b"},
+  };
+  for (const auto& one : cases) {
+    RequestReader reader;
+    reader.next();
+    std::string buffer = one.line + " HTTP/1.1\r\nHost: a\r\n\r\n";
+    ASSERT_EQ(reader.read_head(buffer), Progress::done) << one.line;
+    EXPECT_EQ(reader.head().target, one.target);
+    EXPECT_EQ(reader.head().field("host"), one.host) << "the target's, not the field's";
+  }
 }
 
 TEST(FramingCheck, WantsAPathAsItsTarget) {
-  for (const char* target : {"*", "http://a/", "a:443", "/a#b", "/a b", "/\x80", "/a\tb", ""})
+  for (const char* target : {"*", "http:///a", "http://u@a/", "http:/a", "ftp://a/", "http://a/b#c",
+                             "a:443", "/a#b", "/a b", "/\x80", "/a\tb", ""})
     expect_refused(std::string("GET ") + target + " HTTP/1.1\r\nHost: a\r\n\r\n", 400);
   expect_refused("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400);
 }
 
 TEST(FramingCheck, SpeaksHttp1Only) {
   expect_refused("GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505);
-  expect_refused("GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505);
+  expect_read("GET / HTTP/1.2\r\nHost: a\r\n\r\n", "");
+  expect_read("POST / HTTP/1.9\r\nHost: a\r\nContent-Length: 2\r\n\r\nok", "ok");
   expect_refused("GET / HTTP/0.9\r\nHost: a\r\n\r\n", 505);
   expect_refused("GET /\r\n\r\n", 400);
   expect_refused("GET / nonsense\r\nHost: a\r\n\r\n", 400);
+  for (const char* version : {"HTTP/1", "HTTP/1.", "HTTP/01.01", "HTTP/1.1.1", "HTTP/1.10",
+                              "HTTP/1,1", "http/1.1", "HTTP/x.1", "HTTP/11", "HTTP/3"})
+    expect_refused(std::string("GET / ") + version + "\r\nHost: a\r\n\r\n", 400);
   expect_refused("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505);
   expect_refused(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), 400);  // TLS
 }

@@ -70,6 +70,25 @@ TEST_F(OpenApiTest, IsServedAsItLiesInTheRepository) {
   EXPECT_TRUE(ask(get("/openapi.json")).body == text) << "rebuild src/http/openapi.cpp";
 }
 
+TEST_F(OpenApiTest, IsServedInTwoVersions) {
+  start();
+  EXPECT_EQ(document.at("openapi"), "3.1.0");
+  EXPECT_EQ(ask(get("/openapi.json?version=3.1")).body, text);
+  auto later = json::parse(ask(get("/openapi.json?version=3.2")).body);
+  EXPECT_EQ(later.at("openapi"), "3.2.0");
+  auto& stream = later.at_pointer("/paths/~1api~1v1~1memory~1query/post/responses/200/content")
+                     .at("text/event-stream")
+                     .as_object();
+  EXPECT_EQ(
+      stream.at("itemSchema").at_pointer("/properties/data/contentSchema/oneOf").as_array().size(),
+      5u);
+  // But for these two places both say the same.
+  stream.erase("itemSchema");
+  later.as_object()["openapi"] = "3.1.0";
+  EXPECT_TRUE(later == document);
+  EXPECT_EQ(ask(get("/openapi.json?version=2.0")).status, 400);
+}
+
 TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
   switch_rerank = [](bool) {};
   start();

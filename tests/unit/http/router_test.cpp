@@ -78,6 +78,14 @@ TEST_F(RouterTest, AnIdThatCannotBeOneMatchesNothing) {
   EXPECT_TRUE(find("GET", "/files/" + std::string(256, 'a')).pattern.empty());
 }
 
+TEST_F(RouterTest, DecodesWhatNeedsNoEncodingBeforeItMatches) {
+  EXPECT_EQ(normal_path("/%68ealth"), "/health");
+  EXPECT_EQ(normal_path("/%7Ea%2Db%5fc%2e%30"), "/~a-b_c.0");
+  for (const char* path :
+       {"/a%2Fb", "/a%20b", "/%2541", "/%", "/%6", "/%zz", "/%c3%a9", "/%00", ""})
+    EXPECT_EQ(normal_path(path), path);
+}
+
 TEST_F(RouterTest, OtherPathsMatchNothing) {
   for (const std::string_view path :
        {"", "/", "files", "/file", "/filesx", "/files/a/", "/files//chunks", "/files/a/chunk",
