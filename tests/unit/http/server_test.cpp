@@ -69,7 +69,7 @@ TEST_F(ConnectionTest, RefusesAmbiguousRequestsAndCloses) {
        {"GET /health HTTP/1.1\r\n\r\n", "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
-        "GET http://a/health HTTP/1.1\r\nHost: a\r\n\r\n"}) {
+        "GET ftp://a/health HTTP/1.1\r\nHost: a\r\n\r\n"}) {
     auto client = connect();
     client.say(bytes);
     const auto answer = client.answer();
