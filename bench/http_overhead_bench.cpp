@@ -151,7 +151,7 @@ struct Ours {
   std::string request() {
     const auto id = crypto::random_uuid();
     operations.known.emplace(std::pair(world.tenant("bench"), id),
-                             ports::Operation{.id = id, .kind = "api", .doc_id = "doc",
+                             ports::Operation{.id = id, .origin = Origin::api, .doc_id = "doc",
                                               .state = ports::OperationState::succeeded});
     const auto user = UserId::parse("bench").value();
     const auto token =

@@ -147,22 +147,19 @@ inline ports::EventWrite sealed_upload(const crypto::Tenant& owner, const std::s
                                        std::mt19937& random,
                                        const crypto::TenantKey& key = bench_key()) {
   static const crypto::IdDeriver ids(SecretBytes(Bytes(32, 2)));
-  ports::EventWrite write;
-  write.event_id = crypto::random_uuid();
-  write.kind = "upload";
-  write.doc_id = doc_id;
-  write.revision = 1;
+  const auto doc = DocId::parse(doc_id).value();
+  ports::EventWrite write{
+      .event_id = crypto::random_uuid(), .origin = Origin::upload, .doc_id = doc, .revision = 1};
   for (int index = 0; index < chunks; ++index) {
-    crypto::ChunkHeader place;
-    place.id = ids.chunk_id(owner, DocId::parse(doc_id).value(), 1, index);
-    place.doc_id = doc_id;
-    place.source = write.kind;
-    place.chunk_index = index;
-    place.char_end = static_cast<std::int32_t>(text.size());
-    place.model = "all-MiniLM-L6-v2";
+    crypto::ChunkHeader header{.id = ids.chunk_id(owner, doc, 1, index),
+                               .doc_id = doc,
+                               .origin = Origin::upload,
+                               .chunk_index = index,
+                               .char_end = static_cast<std::int32_t>(text.size()),
+                               .model = "all-MiniLM-L6-v2"};
     const auto vector = random_unit_vector(random, dimension);
     const crypto::ChunkPlain plain{text, R"({"name":"a document","page":1})", vector};
-    write.chunks.push_back(crypto::Sealer::seal(owner, key, std::move(place), plain).value());
+    write.chunks.push_back(crypto::Sealer::seal(owner, key, std::move(header), plain).value());
   }
   return write;
 }

@@ -28,6 +28,21 @@ Result<DocId> DocId::parse(std::string_view text) {
   return DocId(std::string(text));
 }
 
+std::string_view origin_name(Origin origin) noexcept {
+  switch (origin) {
+    case Origin::chat: return "chat";
+    case Origin::upload: return "upload";
+    case Origin::api: return "api";
+  }
+  return "";
+}
+
+std::optional<Origin> parse_origin(std::string_view name) noexcept {
+  for (const auto origin : origins)
+    if (name == origin_name(origin)) return origin;
+  return std::nullopt;
+}
+
 namespace {
 
 int hex_value(char c) {

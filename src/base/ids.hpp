@@ -5,6 +5,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,17 @@ class DocId {
   explicit DocId(std::string value) : value_(std::move(value)) {}
   std::string value_;
 };
+
+/// How content reached the service: turns of a conversation, a producer's document, or a document
+/// that a client sent over HTTP.
+enum class Origin { chat, upload, api };
+
+inline constexpr std::array origins{Origin::chat, Origin::upload, Origin::api};
+
+/// Stable name, as clients, events, metrics and the database read it.
+std::string_view origin_name(Origin origin) noexcept;
+/// The reverse. Empty for every other text.
+std::optional<Origin> parse_origin(std::string_view name) noexcept;
 
 /// 128-bit identifier, printed in the 8-4-4-4-12 form of RFC 9562.
 struct Uuid {

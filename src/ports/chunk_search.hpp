@@ -1,4 +1,5 @@
 #pragma once
+#include "base/ids.hpp"
 #include "ports/embedder.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/crypto/tenant.hpp"
@@ -6,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +17,7 @@ namespace asio = boost::asio;
 
 /// What narrows a search besides the tenant. Empty means no restriction.
 struct SearchFilter {
-  std::string source;             ///< "chat", "upload", "api"
+  std::optional<Origin> origin;
   std::vector<std::string> tags;  ///< all of them must be present
   std::vector<std::string> doc_ids;
 };

@@ -7,7 +7,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <vector>
 
 namespace memseal::ports {
@@ -16,9 +16,9 @@ namespace asio = boost::asio;
 
 /// All that one event changes, sealed and ready: written in one transaction with its ledger row.
 struct EventWrite {
-  Uuid event_id;     ///< key of the exactly-once ledger
-  std::string kind;  ///< "upload", "chat", "api"
-  std::string doc_id;
+  Uuid event_id;  ///< key of the exactly-once ledger
+  Origin origin;
+  DocId doc_id;
   std::int64_t revision = 0;   ///< newer replaces older; older arriving late is skipped
   Bytes document_name_cipher;  ///< SB1, field document_name; may be empty
   std::vector<crypto::SealedChunk> chunks;
@@ -42,10 +42,10 @@ class ChunkStore {
                                                      crypto::Tenant owner,
                                                      std::vector<EventWrite> writes) = 0;
   /// Records that an event was refused for good, so that its operation says so. Idempotent; never
-  /// overwrites a success.
+  /// overwrites a success. `doc_id` is empty where the event could not be read that far.
   virtual asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
-                                              Uuid event_id, std::string kind, std::string doc_id,
-                                              Errc code) = 0;
+                                              Uuid event_id, Origin origin,
+                                              std::optional<DocId> doc_id, Errc code) = 0;
 };
 
 }  // namespace memseal::ports

@@ -26,11 +26,19 @@ constexpr std::string_view operation_state_name(OperationState state) noexcept {
   return "";
 }
 
+/// The reverse. Empty for every other text.
+constexpr std::optional<OperationState> parse_operation_state(std::string_view name) noexcept {
+  for (const auto state :
+       {OperationState::queued, OperationState::succeeded, OperationState::failed})
+    if (name == operation_state_name(state)) return state;
+  return std::nullopt;
+}
+
 /// How far the ingest of one event is, for its owner.
 struct Operation {
   Uuid id;  ///< the event's id
-  std::string kind;
-  std::string doc_id;
+  Origin origin = Origin::upload;
+  std::string doc_id;  ///< empty where the event could not be read that far
   OperationState state = OperationState::queued;
   std::string error_code = {};  ///< empty unless failed
   std::int32_t chunks = 0;
@@ -45,7 +53,7 @@ class Operations {
   /// Announces an operation before its event is published: state queued. Idempotent.
   /// Throws Refused{tenant_erased} for an erased tenant.
   virtual asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
-                                         Uuid event_id, std::string kind, std::string doc_id) = 0;
+                                         Uuid event_id, Origin origin, DocId doc_id) = 0;
   /// Empty when this tenant has no such operation.
   virtual asio::awaitable<std::optional<Operation>> find(runtime::RequestContext context,
                                                          crypto::Tenant owner, Uuid event_id) = 0;

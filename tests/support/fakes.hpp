@@ -107,7 +107,8 @@ class FakeStore final : public ports::ChunkStore {
   struct Failure {
     crypto::Tenant owner;
     Uuid event_id;
-    std::string kind, doc_id;
+    Origin origin;
+    std::optional<DocId> doc_id;
     Errc code;
   };
 
@@ -135,9 +136,10 @@ class FakeStore final : public ports::ChunkStore {
     co_return answers;
   }
   asio::awaitable<void> store_failure(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
-                                      std::string kind, std::string doc_id, Errc code) override {
+                                      Origin origin, std::optional<DocId> doc_id,
+                                      Errc code) override {
     faults.strike();
-    failures.push_back({owner, event_id, std::move(kind), std::move(doc_id), code});
+    failures.push_back({owner, event_id, origin, std::move(doc_id), code});
     co_return;
   }
   std::size_t events() const { return ledger.size(); }

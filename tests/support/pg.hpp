@@ -5,6 +5,7 @@
 #include "adapters/postgres/migrate.hpp"
 #include "adapters/postgres/pool.hpp"
 #include "base/limits.hpp"
+#include "ports/chunk_store.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/crypto/tenant.hpp"
@@ -216,7 +217,7 @@ inline crypto::TenantKey test_key() { return {1, SecretBytes(Bytes(32, 0x77))}; 
 
 struct ChunkSpec {
   std::string doc_id = "doc";
-  std::string source = "upload";
+  Origin origin = Origin::upload;
   std::int64_t revision = 1;
   std::int32_t index = 0;
   std::string text = "some text";
@@ -229,18 +230,26 @@ struct ChunkSpec {
 inline crypto::SealedChunk sealed_chunk(const crypto::Tenant& owner, const ChunkSpec& spec,
                                         std::size_t dimension) {
   static const crypto::IdDeriver ids(SecretBytes(Bytes(32, 0x33)));
-  crypto::ChunkHeader place;
-  place.id = ids.chunk_id(owner, DocId::parse(spec.doc_id).value(), spec.revision, spec.index);
-  place.doc_id = spec.doc_id;
-  place.source = spec.source;
-  place.chunk_index = spec.index;
-  place.char_end = static_cast<std::int32_t>(spec.text.size());
-  place.tags = spec.tags;
-  place.model = "test-model";
-  place.expires_at_ms = spec.expires_at_ms;
+  const auto doc = DocId::parse(spec.doc_id).value();
+  crypto::ChunkHeader header{.id = ids.chunk_id(owner, doc, spec.revision, spec.index),
+                             .doc_id = doc,
+                             .origin = spec.origin,
+                             .chunk_index = spec.index,
+                             .char_end = static_cast<std::int32_t>(spec.text.size()),
+                             .tags = spec.tags,
+                             .model = "test-model",
+                             .expires_at_ms = spec.expires_at_ms};
   const auto vector = unit_vector(spec.vector_seed, dimension);
   const crypto::ChunkPlain plain{spec.text, R"({"a":1})", vector};
-  return crypto::Sealer::seal(owner, test_key(), std::move(place), plain).value();
+  return crypto::Sealer::seal(owner, test_key(), std::move(header), plain).value();
+}
+
+/// A new event of `spec`'s document, without chunks.
+inline ports::EventWrite event_of(const ChunkSpec& spec) {
+  return {.event_id = crypto::random_uuid(),
+          .origin = spec.origin,
+          .doc_id = DocId::parse(spec.doc_id).value(),
+          .revision = spec.revision};
 }
 
 }  // namespace memseal::test

@@ -1,5 +1,6 @@
 #include "adapters/postgres/chunk_search.hpp"
 
+#include "adapters/postgres/internal/origin_column.hpp"
 #include "adapters/postgres/internal/run.hpp"
 
 #include <utility>
@@ -33,7 +34,7 @@ crypto::SealedCandidate candidate_of(const pqxx::row& row) {
   crypto::SealedCandidate found;
   found.id = Uuid::parse(row[0].view()).value();
   found.doc_id = row[1].c_str();
-  found.source = row[2].c_str();
+  found.origin = origin_in_row(row[2].view());
   found.chunk_index = row[3].as<std::int32_t>();
   found.char_start = row[4].as<std::int32_t>();
   found.char_end = row[5].as<std::int32_t>();
@@ -55,9 +56,9 @@ asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
   auto work = [vector = halfvec(query.values), limit, filter = std::move(filter)](TenantTx& tx) {
     pqxx::params parameters{binary(std::as_bytes(std::span(vector))), limit};
     const bool filtered =
-        !filter.source.empty() || !filter.tags.empty() || !filter.doc_ids.empty();
+        filter.origin || !filter.tags.empty() || !filter.doc_ids.empty();
     if (filtered) {
-      parameters.append(filter.source);
+      parameters.append(filter.origin ? origin_name(*filter.origin) : std::string_view());
       parameters.append(text_array(filter.tags));
       parameters.append(text_array(filter.doc_ids));
     }

@@ -38,10 +38,12 @@ asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
 
 asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext context,
                                                   crypto::Tenant owner, Uuid event_id,
-                                                  std::string kind, std::string doc_id, Errc code) {
-  auto work = [event_id, kind = std::move(kind), doc_id = std::move(doc_id), code](TenantTx& tx) {
+                                                  Origin origin, std::optional<DocId> doc_id,
+                                                  Errc code) {
+  auto work = [event_id, origin, doc_id = std::move(doc_id), code](TenantTx& tx) {
     if (lock_tenant_row(tx)) {
-      tx.exec(fail_event, pqxx::params{tx.user_hash(), event_id.to_string(), kind, doc_id,
+      tx.exec(fail_event, pqxx::params{tx.user_hash(), event_id.to_string(), origin_name(origin),
+                                       doc_id ? doc_id->value() : std::string(),
                                        std::string(errc_name(code))});
     }
     return Done{};

@@ -6,8 +6,8 @@ namespace memseal::postgres {
 
 /// Writes sealed chunks, documents and the exactly-once ledger into the tenant's own rows.
 ///
-/// Kind "chat" appends: chunks of many events live under one doc_id, and the document's revision
-/// is the newest seen. Every other kind replaces: a revision at least as new as the stored one
+/// Origin::chat appends: chunks of many events live under one doc_id, and the document's revision
+/// is the newest seen. Every other origin replaces: a revision at least as new as the stored one
 /// deletes the document's chunks and writes its own; an older one is superseded.
 /// Thread: any executor. Lifetime: `pool` outlives it.
 class PgChunkStore final : public ports::ChunkStore {
@@ -18,7 +18,7 @@ class PgChunkStore final : public ports::ChunkStore {
                                                     crypto::Tenant owner,
                                                     std::vector<ports::EventWrite> writes) override;
   asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
-                                      Uuid event_id, std::string kind, std::string doc_id,
+                                      Uuid event_id, Origin origin, std::optional<DocId> doc_id,
                                       Errc code) override;
 
  private:

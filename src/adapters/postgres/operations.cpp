@@ -1,5 +1,6 @@
 #include "adapters/postgres/operations.hpp"
 
+#include "adapters/postgres/internal/origin_column.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 
@@ -23,20 +24,19 @@ constexpr Statement find_event{
     "WHERE user_hash = (SELECT app.tenant()) AND event_id = $1"};
 
 ports::OperationState state_of(std::string_view name) {
-  for (const auto state : {ports::OperationState::queued, ports::OperationState::succeeded,
-                           ports::OperationState::failed})
-    if (name == ports::operation_state_name(state)) return state;
+  if (const auto state = ports::parse_operation_state(name)) return *state;
   throw Refused(Error{Errc::internal, "database: an operation has an unknown state"});
 }
 
 }  // namespace
 
 asio::awaitable<void> PgOperations::announce(runtime::RequestContext context, crypto::Tenant owner,
-                                             Uuid event_id, std::string kind, std::string doc_id) {
-  auto work = [event_id, kind = std::move(kind), doc_id = std::move(doc_id)](TenantTx& tx) {
+                                             Uuid event_id, Origin origin, DocId doc_id) {
+  auto work = [event_id, origin, doc_id = std::move(doc_id)](TenantTx& tx) {
     if (!lock_tenant_row(tx))
       throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
-    tx.exec(queue_event, pqxx::params{tx.user_hash(), event_id.to_string(), kind, doc_id});
+    tx.exec(queue_event, pqxx::params{tx.user_hash(), event_id.to_string(), origin_name(origin),
+                                      doc_id.value()});
     return Done{};
   };
   co_await in_tenant(pool_, std::move(context), owner, std::move(work));
@@ -50,7 +50,7 @@ asio::awaitable<std::optional<ports::Operation>> PgOperations::find(
     const auto row = rows[0];
     ports::Operation found;
     found.id = event_id;
-    found.kind = row[0].c_str();
+    found.origin = origin_in_row(row[0].view());
     found.doc_id = row[1].c_str();
     found.state = state_of(row[2].view());
     found.error_code = row[3].c_str();

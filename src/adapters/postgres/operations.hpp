@@ -11,7 +11,7 @@ class PgOperations final : public ports::Operations {
   explicit PgOperations(Pool& pool) : pool_(pool) {}
 
   asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
-                                 Uuid event_id, std::string kind, std::string doc_id) override;
+                                 Uuid event_id, Origin origin, DocId doc_id) override;
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext context,
                                                         crypto::Tenant owner,
                                                         Uuid event_id) override;

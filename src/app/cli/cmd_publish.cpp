@@ -169,7 +169,7 @@ Result<Outgoing> upload_of(const Config& config, const PublishOptions& options, 
       .revision = now_ms,
       .tags = options.tags,
       .attributes_json = "",
-      .source_kind = "upload"};
+      .origin = Origin::upload};
   return Outgoing{
       path,
       event.head.id,

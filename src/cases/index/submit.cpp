@@ -11,8 +11,6 @@ namespace memseal::index {
 
 namespace {
 
-constexpr std::string_view kind = "api";
-
 /// The document's name: the client's own, or a derived one. The derivation is keyed, because names
 /// are stored in the clear and a plain hash would let a reader of the database test guesses of the
 /// content.
@@ -35,7 +33,7 @@ wire::UploadEvent event_of(const UserId& user, std::string event_id, const DocId
           .revision = submission.at_ms,
           .tags = std::move(submission.tags),
           .attributes_json = std::move(submission.attributes_json),
-          .source_kind = std::string(kind)};
+          .origin = Origin::api};
 }
 
 ports::OutRecord record_of(const UserId& user, std::string event) {
@@ -81,7 +79,7 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
 
   // Announce first, because ingest may finish the event before publish() returns, and the client
   // must find the operation from then on.
-  co_await deps.operations.announce(context, owner.tenant, id, std::string(kind), doc_id->value());
+  co_await deps.operations.announce(context, owner.tenant, id, Origin::api, *doc_id);
   std::optional<ports::Operation> known;
   if (has_key) known = co_await deps.operations.find(context, owner.tenant, id);
   // A derived doc_id changes with the content, so this also finds a key that was used with another
@@ -91,7 +89,7 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
                     "this Idempotency-Key was used for another document; use a new one",
                     "Idempotency-Key"};
   auto operation = known.value_or(ports::Operation{.id = id,
-                                                   .kind = std::string(kind),
+                                                   .origin = Origin::api,
                                                    .doc_id = doc_id->value(),
                                                    .created_at_ms = at_ms,
                                                    .updated_at_ms = at_ms});

@@ -35,14 +35,6 @@ ports::OutRecord letter_for(const ports::Record& record, const Prepared& event, 
   return letter;
 }
 
-std::string kind_of(EventType type) {
-  switch (type) {
-    case EventType::chat: return "chat";
-    case EventType::api: return "api";
-    default: return "upload";
-  }
-}
-
 }  // namespace
 
 asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string_view stage,
@@ -127,11 +119,11 @@ asio::awaitable<void> Worker::Impl::publish_once(ports::OutRecord record) {
 asio::awaitable<void> Worker::Impl::record_failure_once(const Job& job) {
   const auto& event = *job.prepared;
   auto limits = context(options_->store_timeout);
-  auto kind = kind_of(event.type);
-  std::string doc_id;
-  if (event.document) doc_id = event.document->doc_id.value();
+  std::optional<DocId> doc_id;
+  if (event.document) doc_id = event.document->doc_id;
   co_await deps_.store.store_failure(std::move(limits), *event.tenant, event.event_id,
-                                      std::move(kind), std::move(doc_id), job.error);
+                                      event.origin.value_or(Origin::upload), std::move(doc_id),
+                                      job.error);
 }
 
 asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {

@@ -4,7 +4,6 @@ namespace memseal::ingest {
 
 namespace {
 
-constexpr std::array<const char*, 4> type_names{"upload", "chat", "api", "unknown"};
 constexpr std::array<const char*, 5> outcome_names{"ingested", "duplicate", "superseded",
                                                    "erased", "dead_lettered"};
 constexpr std::array<const char*, 5> stage_names{"prepare", "embed", "seal", "store",
@@ -32,11 +31,13 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
       stalled(metrics.gauge("memseal_ingest_stalled",
                             "1 while ingest waits for a dependency to come back.")),
       metrics_(metrics) {
-  for (std::size_t type = 0; type < type_names.size(); ++type)
+  for (std::size_t row = 0; row < events_.size(); ++row) {
+    const auto type = row < origins.size() ? origin_name(origins[row]) : "unknown";
     for (std::size_t outcome = 0; outcome < outcome_names.size(); ++outcome)
-      events_[type][outcome] =
+      events_[row][outcome] =
           &metrics.counter("memseal_ingest_events_total", "Events, by type and outcome.",
-                           {{"type", type_names[type]}, {"outcome", outcome_names[outcome]}});
+                           {{"type", std::string(type)}, {"outcome", outcome_names[outcome]}});
+  }
   for (std::size_t stage = 0; stage < stage_names.size(); ++stage)
     stages_[stage] = &metrics.histogram("memseal_ingest_stage_duration_seconds",
                                         "Time of one stage of a batch.",

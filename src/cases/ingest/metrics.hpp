@@ -1,14 +1,15 @@
 #pragma once
+#include "base/ids.hpp"
 #include "base/result.hpp"
 #include "runtime/metrics.hpp"
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace memseal::ingest {
 
-enum class EventType { upload, chat, api, unknown };
 enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered };
 enum class Stage { prepare, embed, seal, store, dead_letter };
 
@@ -17,8 +18,10 @@ class IngestMetrics {
  public:
   explicit IngestMetrics(runtime::Metrics& metrics);
 
-  runtime::Counter& events(EventType type, Outcome outcome) {
-    return *events_[static_cast<std::size_t>(type)][static_cast<std::size_t>(outcome)];
+  /// `origin` is empty for an event that could not be read.
+  runtime::Counter& events(std::optional<Origin> origin, Outcome outcome) {
+    const auto row = origin ? static_cast<std::size_t>(*origin) : origins.size();
+    return *events_[row][static_cast<std::size_t>(outcome)];
   }
   runtime::Histogram& stage(Stage stage) { return *stages_[static_cast<std::size_t>(stage)]; }
   /// Dead letters by reason: one counter per error code.
@@ -33,7 +36,7 @@ class IngestMetrics {
 
  private:
   runtime::Metrics& metrics_;
-  std::array<std::array<runtime::Counter*, 5>, 4> events_{};
+  std::array<std::array<runtime::Counter*, 5>, origins.size() + 1> events_{};
   std::array<runtime::Histogram*, 5> stages_{};
 };
 

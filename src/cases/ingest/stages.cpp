@@ -34,8 +34,8 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
                                const Embedding& embedding) {
   crypto::ChunkHeader place{.id = deps.ids.chunk_id(owner, document.doc_id,
                                                     document.chunk_revision, chunk.index),
-                           .doc_id = document.doc_id.value(),
-                           .source = document.kind,
+                           .doc_id = document.doc_id,
+                           .origin = document.origin,
                            .chunk_index = chunk.index,
                            .char_start = chunk.char_start,
                            .char_end = chunk.char_end,
@@ -53,12 +53,12 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                       const Plain& plain) {
   const auto& document = *plain.event->document;
   EventWrite write{.event_id = plain.event->event_id,
-                   .kind = document.kind,
-                   .doc_id = document.doc_id.value(),
+                   .origin = document.origin,
+                   .doc_id = document.doc_id,
                    .revision = document.revision};
   if (!document.name.empty()) {
-    const crypto::SealBinding place{document_object(deps.ids, owner, write.doc_id),
-                                    write.doc_id, 0};
+    const crypto::SealBinding place{document_object(deps.ids, owner, write.doc_id.value()),
+                                    write.doc_id.value(), 0};
     write.document_name_cipher = crypto::Sealer::seal(owner, key, crypto::Field::document_name,
                                                       place, bytes_of(document.name)).value();
   }

@@ -128,7 +128,8 @@ asio::awaitable<void> Worker::Impl::retry_one_by_one(BatchPtr batch, Job& job) {
 
 void Worker::Impl::settled(Job& job, Outcome outcome) {
   job.outcome = outcome;
-  deps_.metrics.events(job.prepared ? job.prepared->type : EventType::unknown, outcome).Increment();
+  const auto origin = job.prepared ? job.prepared->origin : std::nullopt;
+  deps_.metrics.events(origin, outcome).Increment();
   if (outcome != Outcome::ingested) return;
   deps_.metrics.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
   if (const auto since = job.record->timestamp_ms; since > 0)

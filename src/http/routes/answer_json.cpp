@@ -52,7 +52,7 @@ json::object hit_json(const query::Hit& hit) {
           {"rerank_score", hit.rerank_score ? number(*hit.rerank_score) : json::value(nullptr)},
           {"chunk_id", from.id.to_string()},
           {"doc_id", from.doc_id},
-          {"source", from.source},
+          {"source", origin_name(from.origin)},
           {"chunk_index", from.chunk_index},
           {"char_start", from.char_start},
           {"char_end", from.char_end},

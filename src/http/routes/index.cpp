@@ -22,7 +22,7 @@ constexpr std::size_t idempotency_key_bytes_max = 255;
 
 Response operation_response(int status, const ports::Operation& operation) {
   json::object body{{"id", operation.id.to_string()},
-                    {"kind", operation.kind},
+                    {"kind", origin_name(operation.origin)},
                     {"doc_id", operation.doc_id},
                     {"state", ports::operation_state_name(operation.state)},
                     {"chunks", operation.chunks},

@@ -69,8 +69,7 @@ query::Question question_of(wire::QueryRequest request) {
           .top_k = request.top_k,
           .candidates = request.candidates,
           .rerank = request.rerank,
-          .filter = {std::move(request.source), std::move(request.tags),
-                     std::move(request.doc_ids)}};
+          .filter = {request.origin, std::move(request.tags), std::move(request.doc_ids)}};
 }
 
 asio::awaitable<Response> answer_whole(Call& call, wire::QueryRequest request) {

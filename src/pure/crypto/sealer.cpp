@@ -96,7 +96,7 @@ Result<void> open_text(const Tenant& owner, const TenantKey& key, Field field,
 std::size_t SealedChunk::bytes() const noexcept {
   std::size_t size = sizeof *this + text_cipher_.size() + meta_cipher_.size() +
                      embedding_cipher_.size() + embedding_.size() * sizeof(float) +
-                     header_.doc_id.size() + header_.source.size() + header_.model.size();
+                     header_.doc_id.value().size() + header_.model.size();
   for (const auto& tag : header_.tags) size += sizeof tag + tag.size();
   return size;
 }
@@ -154,8 +154,9 @@ Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key,
 
 Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, ChunkHeader header,
                                  const ChunkPlain& plain) {
-  const SealBinding row{header.id, header.doc_id, static_cast<std::uint32_t>(header.chunk_index)};
-  SealedChunk chunk;
+  SealedChunk chunk(std::move(header));
+  const SealBinding row{chunk.header_.id, chunk.header_.doc_id.value(),
+                        static_cast<std::uint32_t>(chunk.header_.chunk_index)};
   auto text = seal(owner, key, Field::text, row, bytes_of(plain.text));
   if (!text) return text.error();
   chunk.text_cipher_ = std::move(*text);
@@ -172,7 +173,6 @@ Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, Chun
     chunk.embedding_cipher_ = std::move(*embedding);
   }
   chunk.embedding_.assign(plain.embedding.begin(), plain.embedding.end());
-  chunk.header_ = std::move(header);
   return chunk;
 }
 

@@ -58,8 +58,8 @@ struct ChunkPlain {
 /// What is stored of a chunk in the clear: its names, its position, its labels.
 struct ChunkHeader {
   Uuid id;
-  std::string doc_id;
-  std::string source;  ///< "chat", "upload" or "api"
+  DocId doc_id;
+  Origin origin;
   std::int32_t chunk_index = 0;
   std::int32_t char_start = 0, char_end = 0;
   std::vector<std::string> tags;
@@ -80,7 +80,7 @@ class SealedChunk {
 
  private:
   friend class Sealer;
-  SealedChunk() = default;
+  explicit SealedChunk(ChunkHeader header) : header_(std::move(header)) {}
   ChunkHeader header_;
   Bytes text_cipher_, meta_cipher_, embedding_cipher_;
   std::vector<float> embedding_;
@@ -90,7 +90,7 @@ class SealedChunk {
 struct SealedCandidate {
   Uuid id;
   std::string doc_id;
-  std::string source;
+  Origin origin = Origin::upload;
   std::int32_t chunk_index = 0, char_start = 0, char_end = 0;
   std::vector<std::string> tags;
   std::int64_t created_at_ms = 0;

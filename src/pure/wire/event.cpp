@@ -36,10 +36,13 @@ void check_text(std::string_view text, std::string_view pointer, Fault& fault) {
   if (text.find('\0') != std::string_view::npos) fault.add(pointer, "holds a zero byte");
 }
 
-std::optional<Error> read_source_kind(const Attributes& attributes, std::string& kind) {
-  kind = attributes.sourcekind.value_or("upload");
-  if (kind == "upload" || kind == "api") return std::nullopt;
-  return bad_event("/sourcekind", "must be \"upload\" or \"api\"");
+/// Origin::upload or Origin::api, by the extension that our HTTP API sets.
+Result<Origin> origin_of_upload(const Attributes& attributes) {
+  if (!attributes.sourcekind) return Origin::upload;
+  const auto origin = parse_origin(*attributes.sourcekind);
+  if (!origin || *origin == Origin::chat)
+    return bad_event("/sourcekind", "must be \"upload\" or \"api\"");
+  return *origin;
 }
 
 struct FileFields {
@@ -92,7 +95,7 @@ std::string read_content(const json::object& object, Fault& fault) {
   return data;
 }
 
-Result<Event> read_upload(EventHead head, const json::object& data, std::string source_kind) {
+Result<Event> read_upload(EventHead head, const json::object& data, Origin origin) {
   Fault fault{Errc::bad_event};
   FieldReader fields(data, "/data", fault);
   FileFields file;
@@ -125,12 +128,12 @@ Result<Event> read_upload(EventHead head, const json::object& data, std::string 
   return Event(UploadEvent{std::move(head), *doc_id, std::move(file.name),
                            std::move(file.mime_type), std::move(text), revision,
                            std::move(file.sha256), std::move(tags), std::move(attributes_json),
-                           std::move(source_kind)});
+                           origin});
 }
 
 /// An upload whose data is the document itself.
 Result<Event> read_bare_text(EventHead head, const Attributes& attributes, std::string text,
-                             std::string mime_type, std::string source_kind) {
+                             std::string mime_type, Origin origin) {
   Fault fault{Errc::bad_event};
   check_text(text, "/data", fault);
   const std::string name = attributes.filename.value_or("");
@@ -150,7 +153,7 @@ Result<Event> read_bare_text(EventHead head, const Attributes& attributes, std::
                            {},
                            {},
                            {},
-                           std::move(source_kind)});
+                           origin});
 }
 
 ChatMessage read_message(const json::value& value, std::size_t index, Fault& fault) {
@@ -225,26 +228,26 @@ Result<Event> parse_event(const RawEvent& raw) {
   auto envelope = open_envelope(raw);
   if (!envelope) return envelope.error();
   const auto& attributes = envelope->attributes;
-  const auto kind = kind_of(attributes, raw.topic);
-  if (!kind) return kind.error();
+  const auto type_origin = origin_of_type(attributes, raw.topic);
+  if (!type_origin) return type_origin.error();
   auto head = head_of(raw, attributes);
   if (!head) return head.error();
-  std::string source_kind;
-  if (auto wrong = read_source_kind(attributes, source_kind)) return *wrong;
+  const auto upload_origin = origin_of_upload(attributes);
+  if (!upload_origin) return upload_origin.error();
 
   auto type = media_type_of(attributes.datacontenttype.value_or("application/json"));
-  if (type && is_text_type(*type) && *kind == Kind::upload) {
+  if (type && is_text_type(*type) && *type_origin == Origin::upload) {
     auto text = text_of(*envelope);
     if (!text) return text.error();
     return read_bare_text(std::move(*head), attributes, std::move(*text), std::move(*type),
-                          std::move(source_kind));
+                          *upload_origin);
   }
   if (!type || !is_json_type(*type))
     return bad_event("/datacontenttype", "must be application/json, or text for an upload");
   auto data = object_of(*envelope);
   if (!data) return data.error();
-  if (*kind == Kind::chat) return read_chat(std::move(*head), *data);
-  return read_upload(std::move(*head), *data, std::move(source_kind));
+  if (*type_origin == Origin::chat) return read_chat(std::move(*head), *data);
+  return read_upload(std::move(*head), *data, *upload_origin);
 }
 
 }  // namespace memseal::wire

@@ -39,7 +39,7 @@ struct UploadEvent {
                                         ///< ingest compares it with the SHA-256 of `text`
   std::vector<std::string> tags;
   std::string attributes_json;  ///< data.attributes as compact JSON; may be empty
-  std::string source_kind;      ///< extension `sourcekind`: "upload" (default) or "api"
+  Origin origin = Origin::upload;  ///< extension `sourcekind`: upload (default) or api
 };
 
 struct ChatMessage {

@@ -46,7 +46,7 @@ std::string make_upload_event(const UploadEvent& event) {
                     {"revision", event.revision}};
   add_labels(data, event.tags, event.attributes_json);
   auto whole = envelope_of(event.head, upload_event_type);
-  if (event.source_kind == "api") whole["sourcekind"] = "api";
+  if (event.origin != Origin::upload) whole["sourcekind"] = origin_name(event.origin);
   whole["data"] = std::move(data);
   return codec::compact_json(whole);
 }

@@ -5,8 +5,8 @@
 #include "pure/wire/internal/body.hpp"
 #include "pure/wire/internal/fields.hpp"
 
-#include <algorithm>
-#include <array>
+#include <optional>
+#include <string>
 
 namespace memseal::wire {
 
@@ -31,10 +31,11 @@ void read_doc_ids(FieldReader& fields, std::vector<std::string>& out) {
   }
 }
 
-void read_source(FieldReader& fields, std::string& source) {
-  static constexpr std::array<std::string_view, 3> sources{"chat", "upload", "api"};
-  if (!fields.text("source", source, {0, 16}, Presence::optional) || source.empty()) return;
-  if (std::find(sources.begin(), sources.end(), source) == sources.end())
+void read_origin(FieldReader& fields, std::optional<Origin>& origin) {
+  std::string name;
+  if (!fields.text("source", name, {0, 16}, Presence::optional) || name.empty()) return;
+  origin = parse_origin(name);
+  if (!origin)
     fields.fail("source", "must be \"chat\", \"upload\" or \"api\"");
 }
 
@@ -60,7 +61,7 @@ Result<QueryRequest> parse_query_request(std::string_view body) {
     fields.fail("query", "must not be blank");
   read_counts(fields, request);
   fields.truth("rerank", request.rerank);
-  read_source(fields, request.source);
+  read_origin(fields, request.origin);
   fields.tags("tags", request.tags);
   read_doc_ids(fields, request.doc_ids);
   read_user_id(fields, request.user_id);

@@ -20,7 +20,7 @@ struct QueryRequest {
   std::size_t top_k = limits::answers_max;  ///< 1 … answers_max
   std::size_t candidates = limits::candidates_max;  ///< top_k … candidates_max
   bool rerank = true;
-  std::string source;                  ///< filter: "chat", "upload" or "api"; empty: any
+  std::optional<Origin> origin;        ///< filter, member `source`; empty: any
   std::vector<std::string> tags;       ///< filter: all must be present
   std::vector<std::string> doc_ids;    ///< filter: one of them
   std::optional<std::string> user_id;  ///< must equal the token's subject

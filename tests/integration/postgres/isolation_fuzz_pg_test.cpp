@@ -315,13 +315,11 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
   std::vector<Uuid> events;
   for (int number = 0; number < 4; ++number) {
     owners.push_back(new_tenant());
-    ports::EventWrite write;
-    write.event_id = crypto::random_uuid();
-    write.kind = "upload";
-    write.doc_id = "doc-" + std::to_string(number);
+    const auto doc = "doc-" + std::to_string(number);
+    auto write = event_of({.doc_id = doc});
     for (int index = 0; index < 3 + number; ++index) {
       ChunkSpec spec;
-      spec.doc_id = write.doc_id;
+      spec.doc_id = doc;
       spec.index = index;
       spec.vector_seed = static_cast<unsigned>(index);
       write.chunks.push_back(sealed_chunk(owners.back(), spec, dimension));
@@ -351,7 +349,7 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
   for (int call = 0; call < 400; ++call) {
     const auto who = static_cast<std::size_t>(pick(4));
     ports::SearchFilter filter;
-    if (pick(3) == 0) filter.source = some();
+    if (pick(3) == 0) filter.origin = origins[static_cast<std::size_t>(pick(3))];
     for (int tag = pick(3); tag > 0; --tag) filter.tags.push_back(some());
     for (int doc = pick(4); doc > 0; --doc) filter.doc_ids.push_back(some());
     ports::QueryVector query{unit_vector(static_cast<unsigned>(pick(10)), dimension)};

@@ -88,11 +88,7 @@ TEST_F(Pools, TouchesNoOtherTenantEvenWhereRowLevelSecurityIsOff) {
     ChunkSpec spec;
     spec.doc_id = "shared";
     spec.revision = revision;
-    ports::EventWrite event;
-    event.event_id = crypto::random_uuid();
-    event.kind = "upload";
-    event.doc_id = spec.doc_id;
-    event.revision = revision;
+    auto event = event_of(spec);
     event.chunks.push_back(sealed_chunk(owner, spec, dimension));
     std::vector<ports::EventWrite> writes;
     writes.push_back(std::move(event));
@@ -153,10 +149,7 @@ TEST_F(Pools, AConnectionKilledInMidTransactionIsAnOutageAndKeepsNothing) {
   const auto pool = make_pool(1);
   std::optional<Jam> jam(*database_);
   postgres::PgChunkStore store(*pool);
-  ports::EventWrite write;
-  write.event_id = crypto::random_uuid();
-  write.kind = "upload";
-  write.doc_id = "doc";
+  auto write = event_of({});
   write.chunks.push_back(sealed_chunk(*owner_, {}, dimension));
   const std::vector<ports::EventWrite> writes(1, write);
   std::thread killer([&] {
@@ -216,10 +209,7 @@ TEST_F(Pools, ACommitWhoseAnswerWasLostIsSettledByTheLedger) {
       "CREATE CONSTRAINT TRIGGER linger AFTER INSERT ON app.ingest_events "
       "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.linger()");
   const OnExit tidy([] { database_->super("DROP FUNCTION public.linger() CASCADE"); });
-  ports::EventWrite write;
-  write.event_id = crypto::random_uuid();
-  write.kind = "upload";
-  write.doc_id = "doc";
+  auto write = event_of({});
   write.chunks.push_back(sealed_chunk(*owner_, {}, dimension));
   const std::vector<ports::EventWrite> writes(1, write);
   {

@@ -23,11 +23,7 @@ class Search : public MigratedPgTest {
     postgres::PgChunkStore store(*pool_);
     std::map<std::string, ports::EventWrite> writes;
     for (const auto& spec : specs) {
-      auto& write = writes[spec.doc_id];
-      write.event_id = crypto::random_uuid();
-      write.kind = spec.source;
-      write.doc_id = spec.doc_id;
-      write.revision = spec.revision;
+      auto& write = writes.try_emplace(spec.doc_id, event_of(spec)).first->second;
       write.chunks.push_back(sealed_chunk(owner, spec, dimension));
     }
     std::vector<ports::EventWrite> list;
@@ -87,7 +83,8 @@ TEST_F(Search, HandsBackTheRowStillSealedAndItOpens) {
   ASSERT_EQ(found.size(), 1u);
   EXPECT_NEAR(found[0].distance, 0, 1e-3);
   EXPECT_EQ(found[0].tags, spec.tags);
-  EXPECT_EQ(found[0].doc_id + found[0].source, "docupload");
+  EXPECT_EQ(found[0].doc_id, "doc");
+  EXPECT_EQ(found[0].origin, Origin::upload);
   EXPECT_GT(found[0].created_at_ms, 1'600'000'000'000);
   const auto passage = crypto::Sealer::open(owner, test_key(), std::move(found[0]));
   ASSERT_TRUE(passage) << passage.error().message;
@@ -160,7 +157,7 @@ TEST_F(Search, FiltersBySourceTagsAndDocuments) {
   for (int number = 0; number < 60; ++number) {
     ChunkSpec spec;
     spec.doc_id = "doc-" + std::to_string(number % 6);
-    spec.source = number % 6 < 3 ? "chat" : "upload";
+    spec.origin = number % 6 < 3 ? Origin::chat : Origin::upload;
     spec.index = number;
     spec.vector_seed = static_cast<unsigned>(number) + 900;
     if (number % 2) spec.tags.push_back("odd, really");
@@ -173,7 +170,7 @@ TEST_F(Search, FiltersBySourceTagsAndDocuments) {
   };
   ports::SearchFilter filter;
   EXPECT_EQ(count(filter), 60u);
-  filter.source = "chat";
+  filter.origin = Origin::chat;
   EXPECT_EQ(count(filter), 30u);
   filter.tags = {"odd, really"};
   EXPECT_EQ(count(filter), 10u);  // chat: documents 0, 1, 2; odd: document 1
@@ -186,7 +183,7 @@ TEST_F(Search, FiltersBySourceTagsAndDocuments) {
   for (const auto& hit : nearest(owner, 1, 5, filter)) {
     EXPECT_TRUE(hit.doc_id == "doc-1" || hit.doc_id == "doc-5");
   }
-  filter.source = "nothing";
+  filter.origin = Origin::api;
   EXPECT_EQ(count(filter), 0u);
 }
 
@@ -216,7 +213,7 @@ TEST_F(Search, ReadsTheTenantsRowsByIndexOnceAndNoOthers) {
   database_->super("ANALYZE app.memory_chunks");
   close_pool();
   ports::SearchFilter uploads;
-  uploads.source = "upload";
+  uploads.origin = Origin::upload;
   for (const auto& filter : {ports::SearchFilter{}, uploads}) {
     database_->super("SELECT pg_stat_reset()");
     pool_ = make_pool(1);

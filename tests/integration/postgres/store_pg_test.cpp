@@ -33,21 +33,22 @@ class Store : public MigratedPgTest {
     owner_ = new_tenant();
   }
 
+  static DocId doc() { return DocId::parse("doc").value(); }
+
   EventWrite write(unsigned event, const std::string& doc, std::int64_t revision, int chunks,
-                   const std::string& kind = "upload") {
-    return write_of(*owner_, event, doc, revision, chunks, kind);
+                   Origin origin = Origin::upload) {
+    return write_of(*owner_, event, doc, revision, chunks, origin);
   }
   static EventWrite write_of(const crypto::Tenant& owner, unsigned event, const std::string& doc,
-                             std::int64_t revision, int chunks, const std::string& kind) {
-    EventWrite made;
-    made.event_id = event_id(event);
-    made.kind = kind;
-    made.doc_id = doc;
-    made.revision = revision;
+                             std::int64_t revision, int chunks, Origin origin) {
+    EventWrite made{.event_id = event_id(event),
+                    .origin = origin,
+                    .doc_id = DocId::parse(doc).value(),
+                    .revision = revision};
     for (int index = 0; index < chunks; ++index) {
       ChunkSpec spec;
       spec.doc_id = doc;
-      spec.source = kind;
+      spec.origin = origin;
       spec.revision = revision;
       spec.index = index;
       made.chunks.push_back(sealed_chunk(owner, spec, dimension));
@@ -175,8 +176,9 @@ TEST_F(Store, AnEqualRevisionReplacesWithoutLosingRows) {
 }
 
 TEST_F(Store, AppendsChatToItsConversation) {
-  EXPECT_EQ(store(write(1, "talk", 10, 1, "chat")), Stored::applied);
-  EXPECT_EQ(store(list(write(2, "talk", 30, 2, "chat"), write(3, "talk", 20, 1, "chat"))),
+  EXPECT_EQ(store(write(1, "talk", 10, 1, Origin::chat)), Stored::applied);
+  EXPECT_EQ(store(list(write(2, "talk", 30, 2, Origin::chat),
+                       write(3, "talk", 20, 1, Origin::chat))),
             (std::vector{Stored::applied, Stored::applied}));
   EXPECT_EQ(chunks_of("talk"), "4");
   EXPECT_EQ(look("SELECT revision || '/' || chunk_count FROM app.documents"), "30/4");
@@ -184,7 +186,8 @@ TEST_F(Store, AppendsChatToItsConversation) {
 }
 
 TEST_F(Store, AnUploadUnderAConversationsNameLeavesTheConversation) {
-  EXPECT_EQ(store(list(write(1, "x", 10, 2, "chat"), write(2, "x", 3, 1), write(3, "x", 4, 3))),
+  EXPECT_EQ(store(list(write(1, "x", 10, 2, Origin::chat), write(2, "x", 3, 1),
+                       write(3, "x", 4, 3))),
             (std::vector{Stored::applied, Stored::applied, Stored::applied}));
   EXPECT_EQ(chunks_of("x"), "5");
   EXPECT_EQ(counted(), "5");
@@ -195,8 +198,8 @@ TEST_F(Store, KeepsTheChunksThatWereThereWhenIdsCollideAndCountsThem) {
     const std::string talk = "talk-" + std::to_string(chunks);
     const auto stored = counts_.rows_stored.Value(), colliding = counts_.rows_colliding.Value();
     const auto event = static_cast<unsigned>(chunks);
-    EXPECT_EQ(store(write(event, talk, 7, chunks, "chat")), Stored::applied);
-    EXPECT_EQ(store(write(event + 1, talk, 7, chunks + 1, "chat")), Stored::applied);
+    EXPECT_EQ(store(write(event, talk, 7, chunks, Origin::chat)), Stored::applied);
+    EXPECT_EQ(store(write(event + 1, talk, 7, chunks + 1, Origin::chat)), Stored::applied);
     EXPECT_EQ(chunks_of(talk), std::to_string(chunks + 1));
     EXPECT_EQ(counts_.rows_colliding.Value() - colliding, chunks);
     EXPECT_EQ(counts_.rows_stored.Value() - stored, chunks + 1);
@@ -207,7 +210,7 @@ TEST_F(Store, KeepsTheChunksThatWereThereWhenIdsCollideAndCountsThem) {
 TEST_F(Store, TakesABatchOfManyEventsAndMoreRowsThanOneStatementHolds) {
   std::vector<EventWrite> writes;
   for (unsigned event = 1; event <= 256; ++event) {
-    writes.push_back(write(event, "doc-" + std::to_string(event % 40), event, 5, "chat"));
+    writes.push_back(write(event, "doc-" + std::to_string(event % 40), event, 5, Origin::chat));
   }
   const auto answers = store(std::move(writes));
   EXPECT_EQ(std::count(answers.begin(), answers.end(), Stored::applied), 256);
@@ -225,7 +228,7 @@ TEST_F(Store, LetsTwoTenantsUseOneEventId) {
   EXPECT_EQ(store(write(1, "doc", 1, 2)), Stored::applied);
   const auto other = new_tenant();
   std::vector<EventWrite> theirs;
-  theirs.push_back(write_of(other, 1, "doc", 1, 3, "upload"));
+  theirs.push_back(write_of(other, 1, "doc", 1, 3, Origin::upload));
   const auto answers = await(store_->store(context_, other, std::move(theirs)));
   EXPECT_EQ(answers, std::vector{Stored::applied});
   EXPECT_EQ(counted(), "2");
@@ -248,9 +251,9 @@ TEST_F(Store, WritesNothingForAnErasedTenant) {
             (std::vector{Stored::erased, Stored::erased}));
   EXPECT_EQ(look("SELECT count(*) FROM app.ingest_events"), "0");
   EXPECT_EQ(look("SELECT state || chunk_count FROM app.tenants"), "erased0");
-  EXPECT_EQ(outage_of(operations_->announce(context_, *owner_, event_id(3), "api", "doc")),
+  EXPECT_EQ(outage_of(operations_->announce(context_, *owner_, event_id(3), Origin::api, doc())),
             Errc::tenant_erased);
-  await(store_->store_failure(context_, *owner_, event_id(4), "api", "doc", Errc::bad_event));
+  await(store_->store_failure(context_, *owner_, event_id(4), Origin::api, doc(), Errc::bad_event));
   EXPECT_EQ(look("SELECT count(*) FROM app.ingest_events"), "0");
 }
 
@@ -266,35 +269,37 @@ TEST_F(Store, ATombstoneGivesWayToNewerRevisionsOnly) {
 
 TEST_F(Store, FollowsAnOperationFromQueuedToSucceeded) {
   EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(1))), std::nullopt);
-  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
-  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
   auto operation = await(operations_->find(context_, *owner_, event_id(1)));
   ASSERT_TRUE(operation);
   EXPECT_EQ(operation->state, ports::OperationState::queued);
-  EXPECT_EQ(operation->kind + operation->doc_id, "apidoc");
+  EXPECT_EQ(operation->origin, Origin::api);
+  EXPECT_EQ(operation->doc_id, "doc");
   EXPECT_GT(operation->created_at_ms, 1'600'000'000'000);
 
-  EXPECT_EQ(store(write(1, "doc", 1, 4, "api")), Stored::applied);
+  EXPECT_EQ(store(write(1, "doc", 1, 4, Origin::api)), Stored::applied);
   operation = await(operations_->find(context_, *owner_, event_id(1)));
   EXPECT_EQ(operation->state, ports::OperationState::succeeded);
   EXPECT_EQ(operation->chunks, 4);
   EXPECT_GE(operation->updated_at_ms, operation->created_at_ms);
 
-  await(store_->store_failure(context_, *owner_, event_id(1), "api", "doc", Errc::bad_event));
-  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
+  await(store_->store_failure(context_, *owner_, event_id(1), Origin::api, doc(), Errc::bad_event));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
   EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(1)))->state,
             ports::OperationState::succeeded);
 }
 
 TEST_F(Store, AFailureIsRememberedUntilTheEventSucceeds) {
-  await(operations_->announce(context_, *owner_, event_id(1), "api", "doc"));
-  await(store_->store_failure(context_, *owner_, event_id(1), "api", "doc", Errc::event_too_large));
-  await(store_->store_failure(context_, *owner_, event_id(2), "upload", "", Errc::bad_event));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
+  await(store_->store_failure(context_, *owner_, event_id(1), Origin::api, doc(),
+                              Errc::event_too_large));
+  await(store_->store_failure(context_, *owner_, event_id(2), Origin::upload, {}, Errc::bad_event));
   auto operation = await(operations_->find(context_, *owner_, event_id(1)));
   EXPECT_EQ(operation->state, ports::OperationState::failed);
   EXPECT_EQ(operation->error_code, "event_too_large");
   EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(2)))->error_code, "bad_event");
-  EXPECT_EQ(store(write(1, "doc", 1, 1, "api")), Stored::applied);
+  EXPECT_EQ(store(write(1, "doc", 1, 1, Origin::api)), Stored::applied);
   operation = await(operations_->find(context_, *owner_, event_id(1)));
   EXPECT_EQ(operation->state, ports::OperationState::succeeded);
   EXPECT_EQ(operation->error_code, "");
@@ -315,7 +320,7 @@ TEST_F(Store, ParallelWritersOfOneTenantKeepTheCountsAndLoseNothing) {
       for (unsigned event = 0; event < 8; ++event) {  // both lanes give the same events
         const unsigned number = 1 + round * 8 + (lane ? 7 - event : event);
         writes.push_back(write_of(*owner_, number, "doc-" + std::to_string(number % 5), number, 2,
-                                  "chat"));
+                                  Origin::chat));
       }
       auto done = asio::co_spawn(
           loop, store.store(context_, *owner_, std::move(writes)), asio::use_future);

@@ -21,6 +21,18 @@ TEST(UserId, Has1To256BytesAndKeepsThem) {
   EXPECT_NE(UserId::parse("Ann").value(), UserId::parse("ann").value());
 }
 
+TEST(Origin, EachNameReadsBackAndNothingElseDoes) {
+  std::set<std::string_view> names;
+  for (const auto origin : origins) {
+    names.insert(origin_name(origin));
+    EXPECT_EQ(parse_origin(origin_name(origin)), origin);
+  }
+  EXPECT_EQ(names, (std::set<std::string_view>{"api", "chat", "upload"}))
+      << "the database, the API and the metrics hold these texts";
+  for (const std::string_view other : {"", "Chat", "uploads", "api "})
+    EXPECT_EQ(parse_origin(other), std::nullopt) << other;
+}
+
 TEST(DocId, Has1To255BytesWithoutControlCharacters) {
   EXPECT_TRUE(DocId::parse(std::string(255, 'd')));
   EXPECT_TRUE(DocId::parse("notes/2024 \xc3\xa9.md"));

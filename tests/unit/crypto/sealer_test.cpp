@@ -161,8 +161,8 @@ TEST(Sealer, NamesTheKeyOfABlob) {
 
 ChunkHeader chunk_place() {
   return {.id = object,
-          .doc_id = "notes.md",
-          .source = "upload",
+          .doc_id = DocId::parse("notes.md").value(),
+          .origin = Origin::upload,
           .chunk_index = 3,
           .char_start = 10,
           .char_end = 19,
@@ -173,8 +173,8 @@ ChunkHeader chunk_place() {
 SealedCandidate stored(const SealedChunk& chunk) {
   const auto& at = chunk.header();
   return {.id = at.id,
-          .doc_id = at.doc_id,
-          .source = at.source,
+          .doc_id = at.doc_id.value(),
+          .origin = at.origin,
           .chunk_index = at.chunk_index,
           .char_start = at.char_start,
           .char_end = at.char_end,

@@ -17,11 +17,11 @@ namespace memseal::fakes {
 class Operations final : public ports::Operations {
  public:
   asio::awaitable<void> announce(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
-                                 std::string kind, std::string doc_id) override {
+                                 Origin origin, DocId doc_id) override {
     co_await mood.play();
     if (erased) throw Refused(Error{Errc::tenant_erased, "erased"});
     known.emplace(std::pair(owner, event_id),
-                       ports::Operation{.id = event_id, .kind = kind, .doc_id = doc_id,
+                       ports::Operation{.id = event_id, .origin = origin, .doc_id = doc_id.value(),
                                         .created_at_ms = 1'700'000'000'000});
   }
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext,

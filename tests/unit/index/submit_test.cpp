@@ -66,7 +66,7 @@ TEST_F(SubmitTest, PublishesTheDocumentAsAnEventOfItsOwner) {
   ASSERT_TRUE(operation);
   EXPECT_EQ(operation->state, ports::OperationState::queued);
   EXPECT_EQ(operation->doc_id, "note");
-  EXPECT_EQ(operation->kind, "api");
+  EXPECT_EQ(operation->origin, Origin::api);
   EXPECT_EQ(operation->created_at_ms, now_ms);
   ASSERT_EQ(sink.records.size(), 1u);
   EXPECT_EQ(sink.records[0].channel, ports::Channel::upload);
@@ -82,7 +82,7 @@ TEST_F(SubmitTest, PublishesTheDocumentAsAnEventOfItsOwner) {
   EXPECT_EQ(event.text, "remember me");
   EXPECT_EQ(event.tags, std::vector<std::string>{"t"});
   EXPECT_EQ(event.attributes_json, R"({"page":1})");
-  EXPECT_EQ(event.source_kind, "api");
+  EXPECT_EQ(event.origin, Origin::api);
   // Ingest derives the operation's id from the event.
   EXPECT_EQ(ids.event_id(owner("ada").tenant, event.head.source, event.head.id), operation->id);
 }

@@ -96,8 +96,8 @@ TEST_F(RefuseTest, IsolatesAPoisonEventAndStoresItsNeighbours) {
   EXPECT_EQ(header(letters()[0], "memseal-error-stage"), "process");
   ASSERT_EQ(store.failures.size(), 1u);
   EXPECT_EQ(store.failures[0].event_id, poison);
-  EXPECT_EQ(store.failures[0].kind, "upload");
-  EXPECT_EQ(store.failures[0].doc_id, "doc-3");
+  EXPECT_EQ(store.failures[0].origin, Origin::upload);
+  EXPECT_EQ(store.failures[0].doc_id.value().value(), "doc-3");
   EXPECT_EQ(source.offsets_done.size(), 7u);
   EXPECT_EQ(metric("memseal_ingest_isolations_total"), 1);
   EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="duplicate",type="upload"})"), 0)
@@ -131,7 +131,7 @@ TEST_F(RefuseTest, RefusesContentThatIsNotWhatItsHashSays) {
   wire::UploadEvent event{.head = head("alice", "1"), .doc_id = DocId::parse("d").value(),
                           .name = {}, .mime_type = "text/plain", .text = "hello",
                           .revision = 1, .content_sha256_hex = std::string(64, 'a'),
-                          .tags = {}, .attributes_json = {}, .source_kind = "upload"};
+                          .tags = {}, .attributes_json = {}, .origin = Origin::upload};
   push({record("alice", wire::make_upload_event(event))});
   const std::string text = "hello";
   const auto digest =

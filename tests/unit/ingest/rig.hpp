@@ -49,7 +49,7 @@ struct Rig : testing::Test {
                                     .revision = revision,
                                     .tags = {},
                                     .attributes_json = R"({"topic":"x"})",
-                                    .source_kind = "upload"});
+                                    .origin = Origin::upload});
   }
   std::string chat(const std::string& user, const std::string& id,
                    const std::string& conversation) const {
@@ -92,7 +92,7 @@ struct Rig : testing::Test {
     const auto key = test::FakeKeys::key_of(tenant(user));
     crypto::SealedCandidate candidate;
     candidate.id = chunk.header().id;
-    candidate.doc_id = chunk.header().doc_id;
+    candidate.doc_id = chunk.header().doc_id.value();
     candidate.chunk_index = chunk.header().chunk_index;
     candidate.text_cipher = chunk.text_cipher();
     candidate.meta_cipher = chunk.meta_cipher();

@@ -19,7 +19,7 @@ TEST_F(WorkerTest, StoresAnUploadSealedForItsOwner) {
   const auto& writes = store.writes_of.at(tenant("alice"));
   ASSERT_EQ(writes.size(), 1u);
   EXPECT_EQ(writes[0].event_id, id_of("alice", "1"));
-  EXPECT_EQ(writes[0].kind, "upload");
+  EXPECT_EQ(writes[0].origin, Origin::upload);
   EXPECT_EQ(writes[0].revision, 1);
   ASSERT_EQ(writes[0].chunks.size(), 1u);
   const auto& chunk = writes[0].chunks[0];
@@ -38,7 +38,8 @@ TEST_F(WorkerTest, SealsTheNameOfADocument) {
   run();
   const auto owner = tenant("alice");
   const auto& write = store.writes_of.at(owner).at(0);
-  const crypto::SealBinding place{document_object(ids, owner, write.doc_id), write.doc_id, 0};
+  const crypto::SealBinding place{document_object(ids, owner, write.doc_id.value()),
+                                  write.doc_id.value(), 0};
   const auto name = crypto::Sealer::open(owner, *test::FakeKeys::key_of(owner),
                                          crypto::Field::document_name, place,
                                          write.document_name_cipher);
@@ -52,8 +53,8 @@ TEST_F(WorkerTest, WritesChatAsATranscriptThatAddsToItsConversation) {
   run();
   const auto& writes = store.writes_of.at(tenant("alice"));
   ASSERT_EQ(writes.size(), 2u);
-  EXPECT_EQ(writes[0].kind, "chat");
-  EXPECT_EQ(writes[0].doc_id, "talk");
+  EXPECT_EQ(writes[0].origin, Origin::chat);
+  EXPECT_EQ(writes[0].doc_id.value(), "talk");
   EXPECT_TRUE(
       opened("alice", writes[0].chunks.at(0)).starts_with("user: hello\nassistant: world|"));
   EXPECT_NE(writes[0].chunks[0].header().id, writes[1].chunks.at(0).header().id)

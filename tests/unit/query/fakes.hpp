@@ -207,14 +207,14 @@ struct World {
     const auto doc = DocId::parse("doc").value();
     const std::vector<float> vector(4, 0.5f);
     crypto::ChunkHeader place{.id = ids.chunk_id(owner, doc, 1, index),
-                             .doc_id = doc.value(),
-                             .source = "upload",
+                             .doc_id = doc,
+                             .origin = Origin::upload,
                              .chunk_index = index,
                              .model = "fake-embedder"};
     const auto chunk = crypto::Sealer::seal(owner, *keys.key(owner, key_id), place,
                                             {text, meta, vector})
                            .value();
-    return {.id = place.id, .doc_id = place.doc_id, .source = place.source,
+    return {.id = place.id, .doc_id = doc.value(), .origin = place.origin,
             .chunk_index = index, .char_start = 10 * index, .char_end = 10 * index + 9,
             .tags = {"red", "blue"}, .created_at_ms = 1'700'000'000'000,
             .distance = 0.01f * static_cast<float>(index), .text_cipher = chunk.text_cipher(),

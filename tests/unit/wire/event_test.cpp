@@ -57,7 +57,7 @@ TEST(Event, ReadsAStructuredUpload) {
             "ab00000000000000000000000000000000000000000000000000000000000000");
   EXPECT_EQ(upload.tags, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(upload.attributes_json, R"({"n":0.1,"s":"x","big":18446744073709551615})");
-  EXPECT_EQ(upload.source_kind, "upload");
+  EXPECT_EQ(upload.origin, Origin::upload);
 }
 
 TEST(Event, ReadsBareJsonWithoutAnyHeader) {
@@ -231,7 +231,7 @@ TEST(MakeUploadEvent, IsReadBackAsItWas) {
       .content_sha256_hex = std::string(64, 'a'),
       .tags = {"x", "y"},
       .attributes_json = R"({"a":[1,2.5,-3,null,true],"b":{"c":"d"}})",
-      .source_kind = "api"};
+      .origin = Origin::api};
   const Record record{.key = "us\xc3\xa9r/1", .value = make_upload_event(made)};
   const auto read = upload_of(record);
   EXPECT_EQ(read.head.id, made.head.id);
@@ -247,7 +247,7 @@ TEST(MakeUploadEvent, IsReadBackAsItWas) {
   EXPECT_EQ(read.content_sha256_hex, made.content_sha256_hex);
   EXPECT_EQ(read.tags, made.tags);
   EXPECT_EQ(read.attributes_json, made.attributes_json);
-  EXPECT_EQ(read.source_kind, made.source_kind);
+  EXPECT_EQ(read.origin, made.origin);
   EXPECT_EQ(make_upload_event(read), record.value);
 }
 

@@ -70,20 +70,20 @@ struct Columns {
   }
 
   void add(const crypto::SealedChunk& chunk) {
-    const auto& place = chunk.header();
-    id.add(place.id);
-    doc_id.add(std::string_view(place.doc_id));
-    source.add(std::string_view(place.source));
+    const auto& header = chunk.header();
+    id.add(header.id);
+    doc_id.add(std::string_view(header.doc_id.value()));
+    source.add(origin_name(header.origin));
     text_cipher.add(ByteView(chunk.text_cipher()));
     add_or_null(meta_cipher, chunk.meta_cipher());
     chunk.embedding().empty() ? embedding.add_null() : embedding.add_halfvec(chunk.embedding());
     add_or_null(emb_cipher, chunk.embedding_cipher());
-    chunk_index.add(place.chunk_index);
-    char_start.add(place.char_start);
-    char_end.add(place.char_end);
-    place.expires_at_ms ? expires_ms.add(*place.expires_at_ms) : expires_ms.add_null();
-    place.tags.empty() ? tags.add_null() : tags.add(std::string_view(text_array(place.tags)));
-    model.add(std::string_view(place.model));
+    chunk_index.add(header.chunk_index);
+    char_start.add(header.char_start);
+    char_end.add(header.char_end);
+    header.expires_at_ms ? expires_ms.add(*header.expires_at_ms) : expires_ms.add_null();
+    header.tags.empty() ? tags.add_null() : tags.add(std::string_view(text_array(header.tags)));
+    model.add(std::string_view(header.model));
   }
 
   std::size_t insert(TenantTx& tx) {

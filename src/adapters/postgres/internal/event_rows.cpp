@@ -76,12 +76,12 @@ std::int64_t seals_in(std::span<const EventWrite> writes) {
   return seals;
 }
 
-bool appends(const EventWrite& write) { return write.kind == "chat"; }
+bool appends(const EventWrite& write) { return write.origin == Origin::chat; }
 
 /// What one statement writes for one document: one replacing write, or all appending writes.
 struct DocumentEntry {
   std::int64_t revision = 0;
-  std::string_view kind;
+  Origin origin = Origin::upload;
   const Bytes* name_cipher = nullptr;
   std::size_t chunks = 0;
 };
@@ -94,8 +94,8 @@ Indices enter_ledger(TenantTx& tx, std::span<const EventWrite> writes, const Ind
   ArrayBuilder event_id(oid::uuid), kind(oid::text), doc_id(oid::text), chunks(oid::int4);
   for (const auto at : candidates) {
     event_id.add(writes[at].event_id);
-    kind.add(std::string_view(writes[at].kind));
-    doc_id.add(std::string_view(writes[at].doc_id));
+    kind.add(origin_name(writes[at].origin));
+    doc_id.add(std::string_view(writes[at].doc_id.value()));
     chunks.add(static_cast<std::int32_t>(writes[at].chunks.size()));
   }
   const auto entered =
@@ -114,9 +114,10 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh)
   Documents entries;
   for (const auto at : fresh) {
     const auto& write = writes[at];
-    auto& entry = entries[write.doc_id];
-    entry.revision = entry.kind.empty() ? write.revision : std::max(entry.revision, write.revision);
-    entry.kind = write.kind;
+    const auto [found, is_new] = entries.try_emplace(write.doc_id.value());
+    auto& entry = found->second;
+    entry.revision = is_new ? write.revision : std::max(entry.revision, write.revision);
+    entry.origin = write.origin;
     if (!write.document_name_cipher.empty()) entry.name_cipher = &write.document_name_cipher;
     entry.chunks += write.chunks.size();
   }
@@ -130,7 +131,7 @@ std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Doc
   for (const auto& [id, entry] : entries) {
     doc_id.add(id);
     revision.add(entry.revision);
-    kind.add(entry.kind);
+    kind.add(origin_name(entry.origin));
     entry.name_cipher ? name.add(ByteView(*entry.name_cipher)) : name.add_null();
     chunks.add(static_cast<std::int32_t>(entry.chunks));
   }
@@ -158,7 +159,7 @@ class WriteRun {
     ArrayBuilder superseded(oid::uuid), replaced(oid::text);
     for (const auto at : fresh) {
       const auto& write = writes_[at];
-      const auto found = entered.find(write.doc_id);
+      const auto found = entered.find(write.doc_id.value());
       if (found == entered.end()) {
         answers_[at] = Stored::superseded;
         superseded.add(write.event_id);
@@ -166,7 +167,7 @@ class WriteRun {
       }
       answers_[at] = Stored::applied;
       applied.push_back(at);
-      if (found->second && !appends(write)) replaced.add(std::string_view(write.doc_id));
+      if (found->second && !appends(write)) replaced.add(std::string_view(write.doc_id.value()));
     }
     if (superseded.size() > 0) {
       tx_.exec(ledger_superseded, pqxx::params{binary(superseded.bytes())});
@@ -208,11 +209,11 @@ std::vector<Indices> write_runs_of(std::span<const EventWrite> writes) {
   for (std::size_t at = 0; at < writes.size(); ++at) {
     const auto& write = writes[at];
     if (!seen.insert(write.event_id).second) continue;
-    const auto [entry, is_new] = documents_here.try_emplace(write.doc_id, appends(write));
+    const auto [entry, is_new] = documents_here.try_emplace(write.doc_id.value(), appends(write));
     if (runs.empty() || (!is_new && !(entry->second && appends(write)))) {
       runs.emplace_back();
       documents_here.clear();
-      documents_here.emplace(write.doc_id, appends(write));
+      documents_here.emplace(write.doc_id.value(), appends(write));
     }
     runs.back().push_back(at);
   }

@@ -75,7 +75,7 @@ const wire::EventHead& head_of(const wire::Event& event) {
 
 Document document_of(const PrepareDeps& deps, wire::UploadEvent event) {
   auto meta = meta_of(event);
-  return {.kind = std::move(event.source_kind),
+  return {.origin = event.origin,
           .doc_id = std::move(event.doc_id),
           .revision = event.revision,
           .chunk_revision = event.revision,
@@ -87,7 +87,7 @@ Document document_of(const PrepareDeps& deps, wire::UploadEvent event) {
 
 Document document_of(const PrepareDeps& deps, wire::ChatEvent event, const Uuid& event_id) {
   auto meta = meta_of(event);
-  return {.kind = "chat",
+  return {.origin = Origin::chat,
           .doc_id = std::move(event.conversation_id),
           .revision = event.head.time_ms,
           .chunk_revision = revision_of(event_id),
@@ -112,12 +112,12 @@ std::optional<Error> check_size(const Options& options, const Document& document
 
 void prepare_event(const PrepareDeps& deps, wire::Event event, Prepared& prepared) {
   if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
-    prepared.type = upload->source_kind == "api" ? EventType::api : EventType::upload;
+    prepared.origin = upload->origin;
     prepared.fault = check_content(*upload);
     if (prepared.fault) return;
     prepared.document = std::make_shared<Document>(document_of(deps, std::move(*upload)));
   } else {
-    prepared.type = EventType::chat;
+    prepared.origin = Origin::chat;
     prepared.document = std::make_shared<Document>(
         document_of(deps, std::move(std::get<wire::ChatEvent>(event)), prepared.event_id));
   }

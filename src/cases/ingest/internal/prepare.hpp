@@ -12,7 +12,7 @@ namespace memseal::ingest {
 
 /// One event, ready to embed and seal.
 struct Document {
-  std::string kind;                       ///< "upload", "chat" or "api"
+  Origin origin;
   DocId doc_id;
   std::int64_t revision = 0;              ///< decides which of two versions stays
   std::int64_t chunk_revision = 0;        ///< part of the chunks' ids
@@ -25,7 +25,7 @@ struct Document {
 /// What is known of a record after reading it.
 struct Prepared {
   std::optional<crypto::Tenant> tenant;   ///< empty: unknown, or claimed without proof
-  EventType type = EventType::unknown;
+  std::optional<Origin> origin;           ///< empty where the record was not read that far
   Uuid event_id;                          ///< of the event, or of the record where unreadable
   bool identified = false;                ///< event_id is the one its producer knows
   std::string id, source;                 ///< as the producer named it; empty where unreadable

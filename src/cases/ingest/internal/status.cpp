@@ -28,7 +28,7 @@ ports::OutRecord status_record(const Prepared& event, const Status& status) {
                     {"outcome", outcome_name(status.outcome)},
                     {"duration_ms", status.duration_ms}};
   if (event.document) {
-    data["kind"] = event.document->kind;
+    data["kind"] = origin_name(event.document->origin);
     data["chunks"] = event.document->chunks.size();
   }
   if (failed) data["error_code"] = errc_name(status.error);

@@ -78,7 +78,7 @@ Error bad_event(std::string_view pointer, std::string_view message) {
   return Error{Errc::bad_event, std::string(message), std::string(pointer)};
 }
 
-Result<Kind> kind_of(const Attributes& attributes, std::string_view topic) {
+Result<Origin> origin_of_type(const Attributes& attributes, std::string_view topic) {
   if (!attributes.type) return bad_event("/type", "is missing");
   const bool upload = ends_in(*attributes.type, "memory.upload.v1");
   const bool chat = ends_in(*attributes.type, "memory.chat.v1");
@@ -87,7 +87,7 @@ Result<Kind> kind_of(const Attributes& attributes, std::string_view topic) {
                  "/type"};
   if ((topic == "memory.upload.v1" && !upload) || (topic == "memory.chat.v1" && !chat))
     return bad_event("/type", "does not fit the topic");
-  return upload ? Kind::upload : Kind::chat;
+  return upload ? Origin::upload : Origin::chat;
 }
 
 Result<EventHead> head_of(const RawEvent& raw, const Attributes& attributes) {
