@@ -26,7 +26,7 @@ bool normalise(ports::Embedding& values) {
 }
 
 Result<ports::Embedding> read_vector(const json::value& given, std::size_t dimension) {
-  if (!given.is_array()) return wrong("has an embedding that is no array of numbers");
+  if (!given.is_array()) return wrong("has an embedding that is not an array of numbers");
   const auto& numbers = given.get_array();
   if (numbers.empty() || numbers.size() > dimension_max)
     return wrong("has an embedding of " + std::to_string(numbers.size()) + " numbers");
@@ -36,7 +36,7 @@ Result<ports::Embedding> read_vector(const json::value& given, std::size_t dimen
   ports::Embedding values;
   values.reserve(numbers.size());
   for (const auto& number : numbers) {
-    if (!number.is_number()) return wrong("has an embedding with something that is no number");
+    if (!number.is_number()) return wrong("has an embedding with an element that is not a number");
     boost::system::error_code code;
     const auto value = static_cast<float>(number.to_number<double>(code));
     if (code || !std::isfinite(value))
@@ -65,7 +65,7 @@ Result<std::vector<ports::Embedding>> parse_embeddings(std::string_view body, st
   json::parse_options options;
   options.max_depth = 16;
   const auto document = json::parse(body, code, {}, options);
-  if (code) return wrong("is no JSON");
+  if (code) return wrong("is not JSON");
   const auto* root = document.if_object();
   const auto* data = root == nullptr ? nullptr : root->if_contains("data");
   if (data == nullptr || !data->is_array()) return wrong("has no list of embeddings");
