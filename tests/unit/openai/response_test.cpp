@@ -41,7 +41,8 @@ TEST(EmbeddingsAnswer, HasAnErrorForEachFault) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "is not JSON"},
       {"{", "is not JSON"},
-      {R"({"data":[{"index":0,"embedding":[NaN,1]},{"index":1,"embedding":[1,1]}]})", "is not JSON"},
+      {R"({"data":[{"index":0,"embedding":[NaN,1]},{"index":1,"embedding":[1,1]}]})",
+       "is not JSON"},
       {R"({"data":[{"index":0,"embedding":[Infinity,1]}]})", "is not JSON"},
       {"[]", "no list"},
       {"null", "no list"},
