@@ -1,7 +1,7 @@
 #include "app/service/service.hpp"
 
 #include "app/service/exit_code.hpp"
-#include "app/service/service_parts.hpp"
+#include "app/service/stages.hpp"
 
 #include "base/on_exit.hpp"
 #include "runtime/condition.hpp"

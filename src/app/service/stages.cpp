@@ -1,4 +1,4 @@
-#include "app/service/service_parts.hpp"
+#include "app/service/stages.hpp"
 
 #include "adapters/kafka/admin.hpp"
 #include "app/config/listen_address.hpp"
