@@ -76,13 +76,13 @@ Result<void> prepare_keys(Config& config, const fs::path& folder) {
 }
 
 Result<void> migrate_for_dev(Config& config, const std::string& owner_dsn) {
-  auto facts = migration_facts(config, owner_dsn, "");
-  if (!facts) return facts.error();
+  auto migration = migrate_options_of(config, owner_dsn, "");
+  if (!migration) return migration.error();
   std::uint8_t bytes[24];
   crypto::fill_random(bytes);
-  facts->app_user_password = to_hex(bytes, sizeof bytes);
-  if (auto done = postgres::migrate_up(*facts); !done) return done.error();
-  config.postgres.dsn = with_user(owner_dsn, "app_user", facts->app_user_password);
+  migration->app_user_password = to_hex(bytes, sizeof bytes);
+  if (auto done = postgres::migrate_up(*migration); !done) return done.error();
+  config.postgres.dsn = with_user(owner_dsn, "app_user", migration->app_user_password);
   return {};
 }
 

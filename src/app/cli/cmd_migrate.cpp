@@ -66,22 +66,23 @@ Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateO
                  "postgres.migrate_dsn is not set: the owner's address (env " +
                      env_name("postgres.migrate_dsn") + ")",
                  "postgres.migrate_dsn"};
-  Result<postgres::MigrateOptions> facts = Error{};
+  Result<postgres::MigrateOptions> migration = Error{};
   if (options.action == "up" || options.action == "plan") {
-    facts = migration_facts(config, config.postgres.migrate_dsn, options.directory);
-    if (!facts) return facts;
+    migration = migrate_options_of(config, config.postgres.migrate_dsn, options.directory);
+    if (!migration) return migration;
   } else {
     const auto directory = find_migrations(options.directory);
     if (!directory) return directory.error();
-    facts = postgres::MigrateOptions{.dsn = config.postgres.migrate_dsn, .directory = *directory};
+    migration =
+        postgres::MigrateOptions{.dsn = config.postgres.migrate_dsn, .directory = *directory};
   }
-  facts->to = options.to;
+  migration->to = options.to;
   if (!options.app_password.empty()) {
     std::ifstream file(options.app_password);
-    if (!std::getline(file, facts->app_user_password) || facts->app_user_password.empty())
+    if (!std::getline(file, migration->app_user_password) || migration->app_user_password.empty())
       return Error{Errc::bad_config, "cannot read a password from " + options.app_password};
   }
-  return facts;
+  return migration;
 }
 
 }  // namespace
@@ -89,13 +90,13 @@ Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateO
 int cmd_migrate(const GlobalOptions& global, const MigrateOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  const auto facts = options_of(*config, options);
-  if (!facts) {
-    complain(facts.error());
+  const auto migration = options_of(*config, options);
+  if (!migration) {
+    complain(migration.error());
     return exit_usage;
   }
   if (options.action == "status") {
-    const auto lines = postgres::migrate_status(*facts);
+    const auto lines = postgres::migrate_status(*migration);
     if (lines) return print_lines(global, *lines, "no migrations");
     complain(lines.error());
     return exit_failed;
@@ -105,9 +106,9 @@ int cmd_migrate(const GlobalOptions& global, const MigrateOptions& options) {
               "`migrate down` deletes what the migrations made, data included; add --force"});
     return exit_usage;
   }
-  const auto report = options.action == "up"     ? postgres::migrate_up(*facts)
-                      : options.action == "down" ? postgres::migrate_down(*facts)
-                                                 : postgres::migrate_plan(*facts);
+  const auto report = options.action == "up"     ? postgres::migrate_up(*migration)
+                      : options.action == "down" ? postgres::migrate_down(*migration)
+                                                 : postgres::migrate_plan(*migration);
   if (report) return print_report(global, *report, options.action);
   complain(report.error());
   return exit_failed;

@@ -1,5 +1,6 @@
 #pragma once
 // How the process ends.
+#include <exception>
 
 namespace memseal::app {
 
@@ -12,5 +13,9 @@ enum ExitCode : int {
   exit_not_found = 4,
   exit_denied = 5,
 };
+
+/// The exit code of a service whose run ended with `failure`; null: it was asked to stop.
+/// Logs `service.stopped`, or `service.broken` with the failure's sentence as `cause`.
+int exit_code_after(const std::exception_ptr& failure);
 
 }  // namespace memseal::app

@@ -20,7 +20,7 @@ Result<std::filesystem::path> find_migrations(const std::string& given) {
   return Error{Errc::bad_config, "no migrations found beside the program: name them with --dir"};
 }
 
-Result<postgres::MigrateOptions> migration_facts(const Config& config, const std::string& dsn,
+Result<postgres::MigrateOptions> migrate_options_of(const Config& config, const std::string& dsn,
                                                  const std::string& directory) {
   auto found = find_migrations(directory);
   if (!found) return found.error();

@@ -8,7 +8,7 @@ namespace memseal::app {
 Result<std::filesystem::path> find_migrations(const std::string& given);
 
 /// What `migrate up` records: keys, model, dimension, read from what the configuration names.
-Result<postgres::MigrateOptions> migration_facts(const Config& config, const std::string& dsn,
+Result<postgres::MigrateOptions> migrate_options_of(const Config& config, const std::string& dsn,
                                                  const std::string& directory);
 
 }  // namespace memseal::app

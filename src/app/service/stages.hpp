@@ -1,79 +1,103 @@
 #pragma once
-// What a running service owns, in dependency order: later members refer to earlier ones.
+// What a running service owns, as stages: Process, Keys, Models, Stores, UseCases, Listeners. Each
+// is built from the stages before it, refers to them, and is destroyed before them.
+// A constructor throws Failure when the set-up is wrong; the stages before it are then destroyed.
 #include "app/service/wiring.hpp"
-
+#include "cases/inference/inference.hpp"
+#include "cases/query/answer.hpp"
+#include "cases/rerank/rerank.hpp"
 #include "pure/policy/breaker.hpp"
 #include "runtime/loops.hpp"
+#include "runtime/metrics.hpp"
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
-#include <vector>
 
 namespace memseal::app {
 
-struct ServiceParts;
+namespace asio = boost::asio;
 
-/// One I/O thread's share: its own bucket link, breaker and listener, so nothing needs a mutex.
-struct LoopParts {
-  LoopParts(ServiceParts& parts, std::size_t loop, std::unique_ptr<redis::ManagedLimiter> buckets,
-            http::Options options);
+/// What every stage reads. The loops run when all stages are built.
+struct Process {
+  explicit Process(const Config& given);
 
-  std::unique_ptr<redis::ManagedLimiter> limiter;
+  const Config config;
+  runtime::Metrics metrics;
+  rerank::Flags flags;
+  runtime::Loops loops;
+};
+
+/// The root secrets, and what is derived from them. Immutable.
+struct Keys {
+  explicit Keys(const Process& process);
+
+  const crypto::Keyring keyring;
+  const crypto::TokenVerifier tokens;
+  const crypto::TenantKeyer tenants;
+  const crypto::IdDeriver ids;
+  const crypto::TenantKey dead_letter_key;
+};
+
+/// The models and the threads that compute them.
+struct Models {
+  explicit Models(Process& process);
+  /// Waits for the work on the pool, because that work reads the models and the keys.
+  ~Models() { pool.join(); }
+
+  model::ModelPool pool;
+  const std::shared_ptr<model::GpuSupervisor> gpu;  ///< null: the CPU computes
+  const ChosenEmbedder embedder;
+  const std::unique_ptr<model::GpuReranker> reranker;  ///< null: none is configured
+};
+
+/// The database and the broker.
+struct Stores {
+  Stores(Process& process, const Keys& keys, const Models& models);
+
+  postgres::PostgresMetrics metrics;
+  /// What the database must agree with; it agreed at the start.
+  const postgres::DeploymentFingerprint fingerprint;
+  std::atomic<bool> database_seen{true};  ///< whether the last look at the database found it sound
+  postgres::Pool pool;
+  postgres::PgKeyStore keys;
+  postgres::PgChunkStore chunks;
+  postgres::PgOperations operations;
+  postgres::PgChunkSearch search;
+  const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
+};
+
+struct UseCases;
+
+/// The path from Kafka to the stores.
+struct Ingest {
+  Ingest(Process& process, const Keys& keys, Models& models, Stores& stores, UseCases& cases);
+
+  const std::unique_ptr<kafka::KafkaSource> source;  ///< never null
+  ingest::Worker worker;
+};
+
+/// What one loop answers with. Each loop has its own, because a breaker has no lock.
+struct Answering {
+  Answering(Process& process, const Models& models, Stores& stores, UseCases& cases);
+
   policy::Breaker breaker;
   rerank::RerankDeps reranking;
   query::QueryDeps query;
   inference::InferenceDeps inference;
-  http::ApiDeps api;
-  std::unique_ptr<http::Server> server;
 };
 
-struct ServiceParts {
-  explicit ServiceParts(const Config& given);
-  ~ServiceParts();
+struct UseCases {
+  UseCases(Process& process, const Keys& keys, Models& models, Stores& stores);
 
-  Result<void> load_keys_and_models();
-  Result<void> connect();
-  Result<void> connect_kafka();
-  Result<void> listen();
-
-  http::RouteDeps route_deps(http::ApiDeps* api);
-  std::vector<http::Check> readiness() const;
-  std::vector<std::pair<std::string, std::int64_t>> memory() const;
-
-  Config config;
-  runtime::Metrics metrics;
-  query::QueryMetrics query_metrics{metrics};
-  rerank::RerankMetrics rerank_metrics{metrics};
-  http::HttpMetrics http_probe{metrics};
-  std::shared_ptr<http::EndedQueries> ended_queries = std::make_shared<http::EndedQueries>();
-  ingest::IngestMetrics ingest_metrics{metrics};
-  postgres::PostgresMetrics postgres_metrics{metrics};
-  lifecycle::KeyMetrics key_metrics{metrics};
-  rerank::Flags flags;
-  std::atomic<bool> database_seen{false};  ///< what the readiness watch last saw
-
-  std::optional<crypto::Keyring> keyring;
-  std::optional<crypto::TokenVerifier> tokens;
-  std::optional<crypto::TenantKeyer> keyer;
-  std::optional<crypto::IdDeriver> ids;
-  crypto::TenantKey dead_letter_key;
-
-  model::ModelPool cpu;
-  runtime::Loops loops;
-  ChosenEmbedder embedder;
-  std::unique_ptr<model::GpuReranker> reranker;
-  std::unique_ptr<postgres::Pool> pool;
-  std::unique_ptr<postgres::PgKeyStore> key_store;
-  std::unique_ptr<lifecycle::CachedTenantKeys> keys;
-  std::unique_ptr<postgres::PgChunkStore> store;
-  std::unique_ptr<postgres::PgOperations> operations;
-  std::unique_ptr<postgres::PgChunkSearch> search;
-  std::unique_ptr<kafka::KafkaSink> sink;
-  std::unique_ptr<kafka::KafkaSource> source;
-  std::unique_ptr<ingest::Worker> worker;
-  std::vector<std::unique_ptr<LoopParts>> listeners;
-  std::unique_ptr<http::Server> admin;
+  query::QueryMetrics query_metrics;
+  rerank::RerankMetrics rerank_metrics;
+  ingest::IngestMetrics ingest_metrics;
+  lifecycle::KeyMetrics key_metrics;
+  lifecycle::CachedTenantKeys tenant_keys;
+  std::optional<Ingest> ingest;     ///< empty: kafka.enabled is off
+  std::deque<Answering> answering;  ///< one a loop
 };
 
 }  // namespace memseal::app

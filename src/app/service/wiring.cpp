@@ -30,7 +30,7 @@ std::size_t loop_count(const Config& config) {
 
 std::size_t cpu_thread_count(const Config& config) {
   if (config.runtime.cpu_threads > 0) return static_cast<std::size_t>(config.runtime.cpu_threads);
-  return cores();  // a loop has little to do while a model computes for it
+  return cores();  // A loop has little to do while a model computes for it.
 }
 
 redis::LimiterOptions limiter_options(const Config& config) {
@@ -114,19 +114,19 @@ std::shared_ptr<model::GpuSupervisor> make_gpu_supervisor(const Config& config,
 }
 
 ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::GpuEmbedder> local)
-    : words_(&local->words()),
+    : tokenizer_(&local->words()),
       tokens_max_(local->tokens_max()),
       description_(describe(local->info(), local->why_cpu())) {
   embedder_ = std::move(local);
 }
 
-ChosenEmbedder::ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> elsewhere,
-                               std::unique_ptr<const text::WordPiece> words)
-    : own_words_(std::move(words)),
-      words_(own_words_.get()),
+ChosenEmbedder::ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> remote,
+                               std::unique_ptr<const text::WordPiece> tokenizer)
+    : own_tokenizer_(std::move(tokenizer)),
+      tokenizer_(own_tokenizer_.get()),
       tokens_max_(limits::chunk_tokens_max + 2),
-      description_(elsewhere->describe()) {
-  embedder_ = std::move(elsewhere);
+      description_(remote->describe()) {
+  embedder_ = std::move(remote);
 }
 
 Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& models,
@@ -138,17 +138,17 @@ Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& mod
     if (!local) return local.error();
     return ChosenEmbedder(std::move(*local));
   }
-  auto words = model::load_words(*directory);
-  if (!words) return words.error();
-  auto own = std::make_unique<const text::WordPiece>(std::move(*words));
+  auto loaded = model::load_words(*directory);
+  if (!loaded) return loaded.error();
+  auto tokenizer = std::make_unique<const text::WordPiece>(std::move(*loaded));
   openai::EmbedderOptions options;
   options.url = config.embedding.url;
   options.model = config.embedding.remote_model;
   options.api_key = config.embedding.api_key;
   options.ca_file = config.embedding.ca_file;
-  auto elsewhere = openai::OpenAiEmbedder::open(std::move(options), *own, models.threads());
-  if (!elsewhere) return elsewhere.error();
-  return ChosenEmbedder(std::move(*elsewhere), std::move(own));
+  auto remote = openai::OpenAiEmbedder::open(std::move(options), *tokenizer, models.threads());
+  if (!remote) return remote.error();
+  return ChosenEmbedder(std::move(*remote), std::move(tokenizer));
 }
 
 Result<std::unique_ptr<model::GpuReranker>> make_reranker(
@@ -162,7 +162,7 @@ Result<std::unique_ptr<model::GpuReranker>> make_reranker(
 }
 
 postgres::DeploymentFingerprint deployment_fingerprint(const crypto::Keyring& keyring,
-                                   const ports::Embedder& embedder) {
+                                                       const ports::Embedder& embedder) {
   return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check()};
 }
 

@@ -36,34 +36,33 @@ postgres::PoolOptions pool_options(const Config& config);
 ingest::Options ingest_options(const Config& config);
 Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring);
 
-/// The embedder that a configuration asks for: in this process, or somebody else's endpoint.
+/// The embedder that a configuration asks for: in this process, or behind a remote endpoint.
 class ChosenEmbedder {
  public:
-  ChosenEmbedder() = default;
   explicit ChosenEmbedder(std::unique_ptr<model::GpuEmbedder> local);
-  ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> elsewhere,
-                 std::unique_ptr<const text::WordPiece> words);
+  ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> remote,
+                 std::unique_ptr<const text::WordPiece> tokenizer);
 
   ports::Embedder& operator*() const { return *embedder_; }
   ports::Embedder* operator->() const { return embedder_.get(); }
   /// The tokenizer that cuts chunks.
-  const text::WordPiece& words() const { return *words_; }
+  const text::WordPiece& tokenizer() const { return *tokenizer_; }
   /// Tokens of one chunk, [CLS] and [SEP] included.
   std::size_t tokens_max() const { return tokens_max_; }
   const std::string& description() const { return description_; }
 
  private:
-  std::unique_ptr<const text::WordPiece> own_words_;  // Outlives the embedder, which reads it.
-  std::unique_ptr<ports::Embedder> embedder_;
-  const text::WordPiece* words_ = nullptr;
-  std::size_t tokens_max_ = 0;
+  std::unique_ptr<const text::WordPiece> own_tokenizer_;  // null: the local embedder has its own
+  std::unique_ptr<ports::Embedder> embedder_;             // never null; reads own_tokenizer_
+  const text::WordPiece* tokenizer_;
+  std::size_t tokens_max_;
   std::string description_;
 };
 
-/// What the models of a process share as model.device asks; null for the CPU.
+/// What the models of a process share on a GPU, as model.device asks; null: the CPU computes.
 std::shared_ptr<model::GpuSupervisor> make_gpu_supervisor(const Config& config,
                                                           runtime::Metrics* metrics = nullptr);
-/// With embedding.url it asks the endpoint for one vector, and so may take seconds. Without a `gpu`
+/// With embedding.url the endpoint is asked for one vector, which may take seconds. Without a `gpu`
 /// the CPU computes.
 Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& models,
                                      std::shared_ptr<model::GpuSupervisor> gpu = nullptr);
@@ -71,10 +70,10 @@ Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& mod
 Result<std::unique_ptr<model::GpuReranker>> make_reranker(
     const Config& config, model::ModelPool& models,
     std::shared_ptr<model::GpuSupervisor> gpu = nullptr);
-/// What computes it, and what keeps it off a GPU that is there.
+/// The model in one line, with the reason why the GPU does not compute it where there is one.
 std::string describe(const model::ModelInfo& info, const std::string& why_cpu);
 /// What the database must agree with.
 postgres::DeploymentFingerprint deployment_fingerprint(const crypto::Keyring& keyring,
-                                   const ports::Embedder& embedder);
+                                                       const ports::Embedder& embedder);
 
 }  // namespace memseal::app

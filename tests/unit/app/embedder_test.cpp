@@ -57,7 +57,7 @@ TEST_F(Embedding, HappensAtTheEndpointThatIsConfiguredAndChunksAreCutHere) {
   ASSERT_TRUE(chosen) << chosen.error().message;
   EXPECT_EQ((*chosen)->dimension(), 3u);
   EXPECT_EQ((*chosen)->model_name(), "elsewhere");
-  EXPECT_GT(chosen->words().vocabulary_size(), 50u);
+  EXPECT_GT(chosen->tokenizer().vocabulary_size(), 50u);
   EXPECT_EQ(chosen->tokens_max(), limits::chunk_tokens_max + 2);
   EXPECT_EQ(server.seen().front().authorization, "Bearer sk-secret");
 

@@ -1,0 +1,108 @@
+#include "app/service/listeners.hpp"
+
+#include <chrono>
+
+namespace memseal::app {
+
+namespace {
+
+http::Options listener_options(const Config& config, std::string address, std::uint16_t port) {
+  http::Options options;
+  options.address = std::move(address);
+  options.port = port;
+  options.connections_max = static_cast<std::size_t>(config.http.connections_max);
+  options.body_bytes_max = static_cast<std::size_t>(config.http.body_bytes_max);
+  options.drain_timeout = std::chrono::milliseconds(config.runtime.drain_timeout_ms);
+  return options;
+}
+
+http::RouteDeps with_api(http::RouteDeps deps, http::ApiDeps& api) {
+  deps.api = &api;
+  return deps;
+}
+
+}  // namespace
+
+Listener::Listener(asio::any_io_executor executor, http::Options options,
+                   std::unique_ptr<redis::ManagedLimiter> limits, const Keys& keys, Stores& stores,
+                   Answering& answering, http::HttpMetrics& metrics, http::RouteDeps deps)
+    : limiter(std::move(limits)),
+      api{answering.query, answering.inference, stores.operations, *stores.sink,
+          *limiter,        keys.tokens,         keys.tenants,      keys.ids},
+      server(std::move(executor), std::move(options), metrics,
+             http::make_handler(with_api(std::move(deps), api))) {}
+
+Listeners::Listeners(Process& process, const Keys& keys, const Models& models, Stores& stores,
+                     UseCases& cases)
+    : process_(process),
+      models_(models),
+      stores_(stores),
+      cases_(cases),
+      metrics_(process.metrics) {
+  const auto& http = process_.config.http;
+  listen(keys, ListenAddress::parse(http.listen, "http.listen").value());
+  if (http.admin_listen == "off") return;
+  const auto address = ListenAddress::parse(http.admin_listen, "http.admin_listen").value();
+  auto deps = route_deps();
+  deps.admin = true;
+  admin_.emplace(process_.loops[0].get_executor(),
+                 listener_options(process_.config, address.host, address.port), metrics_,
+                 http::make_handler(std::move(deps)));
+}
+
+void Listeners::listen(const Keys& keys, const ListenAddress& address) {
+  auto& loops = process_.loops;
+  auto limits = limiter_options(process_.config);
+  limits.local = redis::make_local_buckets(limits).value();
+  auto port = address.port;
+  for (std::size_t loop = 0; loop < loops.size(); ++loop) {
+    const auto executor = loops[loop].get_executor();
+    auto options = listener_options(process_.config, address.host, port);
+    options.reuse_port = loops.size() > 1;
+    api_.emplace_back(executor, std::move(options),
+                      redis::make_limiter(executor, limits, process_.metrics).value(), keys,
+                      stores_, cases_.answering[loop], metrics_, route_deps());
+    port = this->port();  // Port 0 was asked for: the others share the first one's.
+  }
+}
+
+void Listeners::begin_drain() {
+  for (auto& each : api_) each.server.begin_drain();
+}
+
+http::RouteDeps Listeners::route_deps() {
+  return {.metrics = process_.metrics,
+          .readiness = [this] { return readiness(); },
+          .memory = [this] { return memory(); },
+          .ended = ended_queries_,
+          .switch_rerank = [this](bool on) { process_.flags.rerank_enabled = on; }};
+}
+
+std::vector<http::Check> Listeners::readiness() const {
+  std::vector<http::Check> checks;
+  const bool database = stores_.database_seen;
+  checks.push_back({"database", database, true,
+                    database ? "reachable, migrated" : "unavailable or not migrated"});
+  checks.push_back({"embedder", true, true, models_.embedder->model_name()});
+  const auto* reranker = models_.reranker.get();
+  checks.push_back({"reranker", reranker != nullptr, false,
+                    reranker ? reranker->model_name() : "none: answers keep the search order"});
+  const bool broker =
+      cases_.ingest ? cases_.ingest->source->connected() : stores_.sink->connected();
+  checks.push_back({"kafka", broker, false, broker ? "connected" : "no broker reached"});
+  bool buckets = true;
+  for (const auto& each : api_) buckets = buckets && each.limiter->connected();
+  checks.push_back({"redis", buckets, false,
+                    process_.config.redis.url.empty() ? "not used: buckets in this process"
+                    : buckets                         ? "connected"
+                                                      : "unavailable: buckets in this process"});
+  return checks;
+}
+
+std::vector<std::pair<std::string, std::int64_t>> Listeners::memory() const {
+  std::vector<std::pair<std::string, std::int64_t>> figures;
+  if (cases_.ingest) figures.emplace_back("kafka_lag_records", cases_.ingest->source->lag());
+  return figures;
+}
+
+}  // namespace memseal::app
