@@ -18,11 +18,11 @@ struct Admission {
   std::int64_t window_s = 0;       ///< seconds in which an empty bucket fills
   std::int64_t reset_s = 0;        ///< seconds until the bucket is full again
   std::int64_t retry_after_s = 0;  ///< seconds until one token is there; 0 when allowed
-  bool degraded = false;           ///< the shared bucket was away: a local one decided
+  bool degraded = false;           ///< the shared bucket was unavailable: a local one decided
 };
 
 /// Takes one token from a user's bucket. Never throws and never answers "unlimited": when the
-/// shared bucket is away, one inside this process takes over.
+/// shared bucket is unavailable, one inside this process takes over.
 class Limiter {
  public:
   virtual ~Limiter() = default;

@@ -60,14 +60,14 @@ void add_serve(CLI::App& app, GlobalOptions& global, Action& action) {
 }
 
 void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
-  auto* migrate = app.add_subcommand("migrate", "Create, update or take back the database schema");
+  auto* migrate = app.add_subcommand("migrate", "Create, update or revert the database schema");
   migrate->require_subcommand(1);
   auto options = std::make_shared<MigrateOptions>();
   const std::pair<const char*, const char*> verbs[] = {
       {"up", "Apply migrations that are not applied yet"},
-      {"down", "Take migrations back; data in what they created is lost"},
-      {"status", "Show what is applied"},
-      {"plan", "Show what `up` would do, changing nothing"}};
+      {"down", "Revert migrations; the data in what they created is lost"},
+      {"status", "Show which migrations are applied"},
+      {"plan", "Show what `up` would do; change nothing"}};
   for (const auto& [verb, help] : verbs) {
     auto* sub = migrate->add_subcommand(verb, help);
     sub->add_option("--dir", options->directory, "Directory of the NNNN_name.{up,down}.sql pairs");
@@ -75,7 +75,8 @@ void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
     if (std::string(verb) == "up")
       sub->add_option("--app-password-file", options->app_password,
                       "File with the password to set on role app_user");
-    if (std::string(verb) == "down") sub->add_flag("--force", options->force, "Really do it");
+    if (std::string(verb) == "down")
+      sub->add_flag("--force", options->force, "Confirm that the data may be lost");
     sub->callback([&, options, verb = std::string(verb)] {
       options->action = verb;
       action = [&global, options] { return cmd_migrate(global, *options); };
@@ -98,7 +99,7 @@ void add_keys(CLI::App& app, GlobalOptions& global, Action& action) {
       token->add_subcommand("mint", "Print a token for one user, signed with the token key");
   auto options = std::make_shared<TokenOptions>();
   mint->add_option("--user", options->user, "User id the token speaks for")->required();
-  mint->add_option("--lifetime-s", options->lifetime_s, "Seconds it stays valid")
+  mint->add_option("--lifetime-s", options->lifetime_s, "Seconds for which the token is valid")
       ->check(CLI::Range(std::int64_t{1}, limits::token_lifetime_s_max))
       ->capture_default_str();
   mint->callback(
@@ -181,9 +182,8 @@ void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
 void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* config = app.add_subcommand("config", "Look at and check the configuration");
   config->require_subcommand(1);
-  config->add_subcommand("check", "Read every layer, print each problem")->callback([&] {
-    action = [&global] { return cmd_config_check(global); };
-  });
+  config->add_subcommand("check", "Read every layer of settings and print each problem")
+      ->callback([&] { action = [&global] { return cmd_config_check(global); }; });
   config->add_subcommand("show", "Print every key, its value and where it came from")
       ->callback([&] { action = [&global] { return cmd_config_show(global); }; });
   auto* init = config->add_subcommand("init", "Write a commented configuration file");
@@ -206,11 +206,11 @@ void add_models(CLI::App& app, GlobalOptions& global, Action& action) {
       "A model is a Hugging Face directory: config.json, model.safetensors, vocab.txt or\n"
       "tokenizer.json. A name is looked for in $MEMSEAL_MODELS, beside the program, in\n"
       "/usr/share/memseal/models; a path has a slash in it.");
-  models->add_subcommand("list", "Every model that a name finds: kind, shape, size, place")
+  models->add_subcommand("list", "List the models that a name finds: kind, shape, size, path")
       ->callback([&] { action = [&global] { return cmd_models_list(global); }; });
   auto model = std::make_shared<std::string>();
   auto* show = models->add_subcommand(
-      "show", "All that is known of one model, and what computes it on this machine");
+      "show", "Show one model: its shape, its size, and what computes it on this machine");
   auto* verify = models->add_subcommand(
       "verify", "Check every file and tensor, and this machine's arithmetic against double");
   verify->footer(

@@ -42,12 +42,12 @@ std::string machine_name() {
   return name + " x" + std::to_string(runtime::core_count());
 }
 
-/// Shown on a terminal only, and not more often than a reader sees.
+/// Progress on stderr, on a terminal only, at most five times a second.
 class Progress {
  public:
   Progress(std::size_t calls, bool quiet) : calls_(calls), shown_(!quiet && isatty(2) != 0) {}
 
-  void one_more() {
+  void count_call() {
     if (!shown_) return;
     const std::lock_guard lock(guard_);
     const auto now = runtime::Clock::now();
@@ -69,7 +69,7 @@ struct Measured {
   double wall_s = 0;
 };
 
-// Each thread makes all its calls one after another, as a thread of the service does.
+// Each thread makes its calls one after another, because a thread of the service does so too.
 Measured measure(const model::Workload& work, const BenchOptions& options, bool quiet) {
   const auto threads = static_cast<std::size_t>(options.threads);
   const auto rounds = static_cast<std::size_t>(options.rounds);
@@ -90,7 +90,7 @@ Measured measure(const model::Workload& work, const BenchOptions& options, bool 
         work.run();
         mine.push_back(
             std::chrono::duration<double, std::milli>(runtime::Clock::now() - begin).count());
-        progress.one_more();
+        progress.count_call();
       }
     });
   pool.join();
@@ -159,7 +159,7 @@ int cmd_bench(const GlobalOptions& global, const BenchOptions& options) {
   if (name.empty()) {
     complain({Errc::bad_config,
               "no cross-encoder is configured: name one with --model, or set " +
-                  env_name("rerank.model") + "; `memseal models list` shows what is there"});
+                  env_name("rerank.model") + "; `memseal models list` shows the installed ones"});
     return exit_usage;
   }
   const auto directory = find_model(name);

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A folder of our own; removed at the end when we made up its name.
+/// Where keys and the private database live. A temporary folder is removed at the end.
 class DevFolder {
  public:
   static Result<DevFolder> make(const std::string& given) {
@@ -59,7 +59,8 @@ class DevFolder {
 
 std::string with_user(const std::string& owner_dsn, const std::string& user,
                       const std::string& password) {
-  // Later keywords win in libpq's key=value form, not in addresses: rewrite the user part.
+  // In libpq's key=value form the later keyword wins. In an address the user part is replaced,
+  // because an address has only one.
   const auto scheme = owner_dsn.find("://");
   if (scheme == std::string::npos) return owner_dsn + " user=" + user + " password=" + password;
   const auto begin = scheme + 3;
@@ -94,7 +95,7 @@ void announce(const Config& config, const Service& service, const DevOptions& op
       "  Kafka    %s   (topics %s, %s)\n"
       "  token    %s\n"
       "           (user %s, valid for a day)\n\n"
-      "Put a document in:\n"
+      "Store a document:\n"
       "  MEMSEAL__KAFKA__BROKERS=%s memseal publish upload --user %s README.md\n\n"
       "Ask:\n"
       "  curl -N %s/api/v1/memory/query -H 'Accept: text/event-stream' \\\n"

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// One line of the report. A finding that is not required does not make the doctor fail.
+/// One line of the report. `doctor` fails when a required finding is not ok.
 struct Finding {
   std::string name;
   bool ok = false;
@@ -31,7 +31,7 @@ Finding failed(std::string name, const Error& error, std::string fix) {
   return {std::move(name), false, error.message, std::move(fix)};
 }
 
-/// What to do about a model that was refused.
+/// The fix for a model that was refused.
 std::string fix_of(const Error& error, std::string otherwise) {
   return error.field == "model.device" ? "see gpu above" : std::move(otherwise);
 }

@@ -20,8 +20,8 @@ int cmd_keys_init(const GlobalOptions& global, const std::string& file) {
   }
   if (!global.quiet)
     std::fprintf(stderr,
-                 "wrote %s (mode 0600). Keep a copy apart from the database: without it the rows\n"
-                 "cannot be opened, and with another one they cannot be found.\n",
+                 "wrote %s (mode 0600). Keep a copy apart from the database: without this file\n"
+                 "the rows cannot be opened, and with another keyring they cannot be found.\n",
                  file.c_str());
   return exit_ok;
 }
@@ -31,7 +31,7 @@ int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options) {
   if (!config) return exit_usage;
   if (!config->auth.jwks_file.empty()) {
     complain({Errc::bad_config,
-              "auth.jwks_file is set: tokens come from your identity provider, not from here"});
+              "auth.jwks_file is set: your identity provider mints the tokens, not this command"});
     return exit_usage;
   }
   const auto keyring = load_keyring(*config);

@@ -66,7 +66,7 @@ json::object to_json(const ModelInfo& info, const fs::path& directory) {
   return object;
 }
 
-/// Every directory that a name finds, the first of each name only.
+/// Every directory that a name finds. Of several with one name, the first hides the others.
 std::vector<fs::path> known_models() {
   std::vector<fs::path> found;
   std::set<std::string> names;
@@ -193,12 +193,12 @@ int cmd_models_verify(const GlobalOptions& global, const std::string& name,
                       const std::string& device) {
   const auto directory = find_model(name);
   if (!directory) return not_found(directory.error());
-  const auto tell = [&](std::string_view step) {
+  const auto report_step = [&](std::string_view step) {
     if (!global.quiet)
       std::fprintf(stderr, "%.*s …\n", static_cast<int>(step.size()), step.data());
   };
   const auto found =
-      model::verify(*directory, tell, {.device = *model::parse_device(device)});
+      model::verify(*directory, report_step, {.device = *model::parse_device(device)});
   if (!found) {
     if (global.json)
       std::printf("%s\n", json::serialize(json::object{{"ok", false},

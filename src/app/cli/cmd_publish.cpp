@@ -29,7 +29,7 @@ namespace {
 constexpr std::string_view cli_source = "/memseal/cli";
 
 struct Outgoing {
-  std::string what;  ///< as the report names it
+  std::string label;  ///< names the document or conversation in messages
   std::string event_id;
   std::string topic;
   ports::OutRecord record;
@@ -53,14 +53,14 @@ std::vector<std::pair<std::string, std::string>> event_headers() {
   return headers;
 }
 
-// An event that the worker would refuse is refused here, before it is sent.
+// Refuses what ingest would refuse, before the event is sent.
 Result<void> check(const Outgoing& out) {
   const auto headers = out.record.headers;
   const auto parsed = wire::parse_event(
       {out.topic, out.record.key, out.record.value, &headers, runtime::unix_ms()});
   if (parsed) return {};
   auto error = parsed.error();
-  error.message = out.what + ": " + error.message;
+  error.message = out.label + ": " + error.message;
   return error;
 }
 
@@ -100,14 +100,14 @@ int send(const GlobalOptions& global, const Config& config, const std::vector<Ou
     return exit_usage;
   }
   std::exception_ptr failure;
-  auto both = [](kafka::KafkaSink& out, const std::vector<Outgoing>& records,
+  auto run_and_publish = [](kafka::KafkaSink& out, const std::vector<Outgoing>& records,
                  bool quiet) -> asio::awaitable<void> {
     runtime::TaskGroup group(co_await asio::this_coro::executor);
     group.spawn(out.run());
     group.spawn(publish_all(out, records, quiet));
     co_await group.join();
   };
-  asio::co_spawn(io, both(**sink, all, global.quiet),
+  asio::co_spawn(io, run_and_publish(**sink, all, global.quiet),
                  [&failure](std::exception_ptr thrown) { failure = thrown; });
   io.run();
   if (failure) std::rethrow_exception(failure);
@@ -115,10 +115,10 @@ int send(const GlobalOptions& global, const Config& config, const std::vector<Ou
     if (global.json)
       std::printf("%s\n", json::serialize(json::object{{"event_id", out.event_id},
                                                        {"topic", out.topic},
-                                                       {"what", out.what}})
+                                                       {"what", out.label}})
                               .c_str());
     else if (!global.quiet && all.size() == 1)
-      std::printf("published %s as event %s on %s\n", out.what.c_str(), out.event_id.c_str(),
+      std::printf("published %s as event %s on %s\n", out.label.c_str(), out.event_id.c_str(),
                   out.topic.c_str());
   }
   return exit_ok;

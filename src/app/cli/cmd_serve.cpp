@@ -11,7 +11,7 @@ namespace memseal::app {
 
 namespace {
 
-// Renames the finished file into place, because a reader may look at any moment.
+// Renames the finished file into place, because another program may read it at any moment.
 void write_ports(const std::string& path, int port, int admin_port) {
   const auto draft = path + ".new";
   std::ofstream(draft) << port << ' ' << admin_port << '\n';

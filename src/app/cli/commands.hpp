@@ -1,6 +1,6 @@
 #pragma once
-// The commands of the one binary. Each takes its parsed options and returns an exit code; data goes
-// to stdout, talk to stderr.
+// The commands of the program. Each takes its parsed options and returns an exit code. Data goes to
+// stdout, messages go to stderr.
 #include "app/config/config.hpp"
 #include "app/service/exit_code.hpp"
 #include "base/result.hpp"
@@ -24,7 +24,7 @@ struct GlobalOptions {
 void complain(const Error& error);
 /// Reads the configuration; prints every problem and returns nothing when there is one.
 std::optional<Config> read_config(const GlobalOptions& global);
-/// Reads it together with the origin of each value.
+/// Reads the configuration together with the layer that each value comes from.
 LoadedConfig read_config_layers(const GlobalOptions& global);
 
 struct ServeOptions {

@@ -28,7 +28,7 @@ namespace {
 
 Error cannot(std::string sentence) { return {Errc::unavailable, std::move(sentence)}; }
 
-// Newest installed server: Debian keeps each version's programs in a folder of its own.
+// The newest installed server. Debian keeps the programs of each version in a folder of their own.
 std::optional<fs::path> find_server_programs() {
   std::vector<std::pair<int, fs::path>> found;
   std::error_code ignored;
@@ -69,7 +69,7 @@ pid_t spawn(const std::vector<std::string>& words, Account account, const fs::pa
       (setgroups(0, nullptr) != 0 || setgid(account.group) != 0 || setuid(account.user) != 0))
     _exit(126);
   if (chdir(directory.c_str()) != 0) _exit(126);
-  setsid();  // A Ctrl-C in the terminal is for memseal, which stops the server in its turn.
+  setsid();  // Ctrl-C in the terminal reaches memseal alone, which then stops the server.
   prctl(PR_SET_PDEATHSIG, SIGINT);
   if (getppid() != parent) _exit(126);
   execv(arguments[0], arguments.data());

@@ -10,11 +10,12 @@
 namespace memseal::app {
 
 /// A private PostgreSQL cluster for `memseal dev`: made by the installed initdb, on a free loopback
-/// port, owned by this object. It dies with the process, even a killed one.
+/// port, owned by this object. The server ends when this process ends, also by SIGKILL.
 class LocalPostgres {
  public:
-  /// Starts a cluster in `directory` (created when it lacks one; kept). When this process is root,
-  /// the server runs as user postgres, as PostgreSQL demands. Blocks for some seconds.
+  /// Starts the cluster in `directory`; makes one first where there is none. The files are kept.
+  /// When this process is root, the server runs as user postgres, because PostgreSQL refuses root.
+  /// Blocks for some seconds.
   static Result<std::unique_ptr<LocalPostgres>> start(const std::filesystem::path& directory);
   ~LocalPostgres();
   LocalPostgres(const LocalPostgres&) = delete;

@@ -4,7 +4,7 @@
 
 namespace memseal::app {
 
-/// The root keys the configuration names: a keyring file or single keys.
+/// The root keys that the configuration names: a keyring file, or single keys.
 Result<crypto::Keyring> load_keyring(const Config& config);
 
 }  // namespace memseal::app

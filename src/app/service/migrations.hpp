@@ -4,10 +4,11 @@
 
 namespace memseal::app {
 
-/// `given`, or where the SQL pairs lie beside the program.
+/// `given`, or the folder of SQL pairs that was installed with the program.
 Result<std::filesystem::path> find_migrations(const std::string& given);
 
-/// What `migrate up` records: keys, model, dimension, read from what the configuration names.
+/// Options of `migrate up`, with what it records: the check value of the tenant key, the model and
+/// its dimension.
 Result<postgres::MigrateOptions> migrate_options_of(const Config& config, const std::string& dsn,
                                                  const std::string& directory);
 
