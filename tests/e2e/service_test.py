@@ -62,5 +62,23 @@ class RunningService(EndToEnd):
         self.assertEqual(again, 0)
 
 
+class AFencedProcess(EndToEnd):
+    settings = {"kafka__instance_id": "the-only-one"}
+
+    def test_ends_with_exit_code_1_and_a_sentence(self):
+        first, log = self.at.server, self.at.server_log
+        # A stored event shows that the first process is a member of the group.
+        self.at.kcat_produce(self.at.upload_topic, "alice", structured("alice", "upload", {
+            "doc_id": "d", "file": {"name": "d", "mime_type": "text/plain"},
+            "content": {"encoding": "utf8", "data": "A fence keeps the first one out."}}), STRUCTURED)
+        self.at.wait_documents(1)
+        self.at.start()  # A second process with the same kafka.instance_id.
+        self.assertEqual(first.wait(60), 1, log()[-2000:])
+        broken = [line for line in log().splitlines() if "service.broken" in line]
+        self.assertEqual(len(broken), 1, log()[-2000:])
+        self.assertIn("another process uses the same kafka.instance_id", broken[0])
+        self.assertEqual(self.at.stop(), 0, log()[-2000:])
+
+
 if __name__ == "__main__":
     unittest.main()
