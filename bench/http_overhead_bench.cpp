@@ -3,7 +3,7 @@
 // tenant hash, limiter, deadline, metrics), against a bare Beast server that answers with the same
 // number of bytes. Each has one thread; one client asks both in turn. CPU time, because client and
 // servers share the machine's cores.
-#include "../tests/unit/http/fakes.hpp"
+#include "fakes/operations.hpp"
 #include "bench.hpp"
 
 #include "http/routes/api.hpp"

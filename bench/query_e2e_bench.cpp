@@ -4,7 +4,7 @@
 // others. query_rerank: the 95th percentile of the same with a cross-encoder of TinyBERT-L2's shape
 // over 24 passages of about 220 tokens. Its weights are random, because they cost what trained ones
 // cost.
-#include "../tests/unit/model/model_files.hpp"
+#include "support/model_files.hpp"
 #include "adapters/kafka/embedded_broker.hpp"
 #include "adapters/model/factory.hpp"
 #include "adapters/postgres/chunk_search.hpp"

@@ -1,5 +1,5 @@
 // model.device: what a configuration asks for, and what is said where there is no GPU.
-#include "../model/model_files.hpp"
+#include "support/model_files.hpp"
 #include "adapters/model/gpu/device.hpp"
 #include "app/cli/cli.hpp"
 #include "app/service/wiring.hpp"

@@ -1,5 +1,5 @@
 // The choice between the embedder in this process and somebody else's endpoint.
-#include "../model/model_files.hpp"
+#include "support/model_files.hpp"
 #include "../openai/server.hpp"
 #include "app/service/wiring.hpp"
 

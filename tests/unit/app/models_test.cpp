@@ -1,5 +1,5 @@
 // `memseal models` and `memseal bench` as a user calls them.
-#include "../model/model_files.hpp"
+#include "support/model_files.hpp"
 #include "app/cli/cli.hpp"
 
 #include <boost/json/array.hpp>

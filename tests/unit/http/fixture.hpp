@@ -2,7 +2,7 @@
 // A whole server on a loopback port, over fakes.
 #include "http/routes/router.hpp"
 #include "unit/http/client.hpp"
-#include "unit/http/fakes.hpp"
+#include "fakes/operations.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>

@@ -3,7 +3,7 @@
 #include "base/limits.hpp"
 #include "pure/wire/event.hpp"
 #include "support/run_loop.hpp"
-#include "unit/http/fakes.hpp"
+#include "fakes/operations.hpp"
 
 #include <gtest/gtest.h>
 

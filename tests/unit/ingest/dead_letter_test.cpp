@@ -1,7 +1,7 @@
 #include "cases/ingest/dead_letter.hpp"
 
 #include "base/limits.hpp"
-#include "support/fakes.hpp"
+#include "fakes/chunk_store.hpp"
 
 #include <gtest/gtest.h>
 

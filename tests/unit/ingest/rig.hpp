@@ -3,7 +3,7 @@
 #include "cases/ingest/dead_letter.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/wire/event.hpp"
-#include "support/fakes.hpp"
+#include "fakes/chunk_store.hpp"
 #include "support/run_loop.hpp"
 
 #include <boost/asio/thread_pool.hpp>

@@ -1,6 +1,6 @@
 #include "adapters/model/checkpoint/bert_config.hpp"
 #include "adapters/model/checkpoint/tokenizer_file.hpp"
-#include "model_files.hpp"
+#include "support/model_files.hpp"
 
 #include <gtest/gtest.h>
 

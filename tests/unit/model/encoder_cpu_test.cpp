@@ -1,7 +1,7 @@
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/cpu/encoder_cpu.hpp"
 #include "adapters/model/cpu/reference_encoder.hpp"
-#include "model_files.hpp"
+#include "support/model_files.hpp"
 
 #include <gtest/gtest.h>
 

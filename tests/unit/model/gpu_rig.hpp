@@ -4,7 +4,7 @@
 #include "adapters/model/gpu/supervisor.hpp"
 #include "adapters/model/load_model.hpp"
 #include "host/host_device.hpp"
-#include "model_files.hpp"
+#include "support/model_files.hpp"
 #include "support/run_loop.hpp"
 
 #include <boost/asio/co_spawn.hpp>

@@ -1,6 +1,6 @@
 #include "adapters/model/inspect.hpp"
 
-#include "model_files.hpp"
+#include "support/model_files.hpp"
 
 #include <gtest/gtest.h>
 

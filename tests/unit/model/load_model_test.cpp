@@ -1,5 +1,5 @@
 #include "adapters/model/load_model.hpp"
-#include "model_files.hpp"
+#include "support/model_files.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 #include "adapters/model/checkpoint/safetensors.hpp"
-#include "model_files.hpp"
+#include "support/model_files.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 // A small random model whose encoder tells a test what it is asked.
 #include "adapters/model/cpu/encoder_cpu.hpp"
 #include "adapters/model/encoder/loaded_model.hpp"
-#include "model_files.hpp"
+#include "support/model_files.hpp"
 
 #include <functional>
 #include <memory>

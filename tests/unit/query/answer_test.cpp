@@ -1,4 +1,4 @@
-#include "unit/query/fakes.hpp"
+#include "support/world.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>

@@ -1,5 +1,5 @@
 // A reranker that cannot rank all passages in time ranks the nearest ones.
-#include "unit/query/fakes.hpp"
+#include "support/world.hpp"
 
 #include "support/run_loop.hpp"
 

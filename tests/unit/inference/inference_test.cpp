@@ -1,6 +1,6 @@
 #include "cases/inference/inference.hpp"
 
-#include "unit/query/fakes.hpp"
+#include "support/world.hpp"
 
 #include "support/run_loop.hpp"
 

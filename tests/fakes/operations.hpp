@@ -1,6 +1,6 @@
 #pragma once
 // The ports of the routes under /api/v1, in memory.
-#include "../query/fakes.hpp"
+#include "support/world.hpp"
 
 #include "ports/operations.hpp"
 #include "ports/event_sink.hpp"
