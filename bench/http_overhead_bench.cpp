@@ -3,13 +3,15 @@
 // tenant hash, limiter, deadline, metrics), against a bare Beast server that answers with the same
 // number of bytes. Each has one thread; one client asks both in turn. CPU time, because client and
 // servers share the machine's cores.
-#include "fakes/operations.hpp"
 #include "bench.hpp"
-
+#include "fakes/event_sink.hpp"
+#include "fakes/limiter.hpp"
+#include "fakes/operations.hpp"
 #include "http/routes/api.hpp"
 #include "pure/crypto/random.hpp"
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
+#include "support/world.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -129,9 +131,9 @@ class Client {
 
 /// Our server, with ports that answer from memory.
 struct Ours {
-  fakes::World world;
+  test::World world;
   fakes::Operations operations;
-  fakes::Sink sink;
+  fakes::EventSink sink;
   fakes::Limiter limiter;
   http::HttpMetrics probe{world.metrics};
   crypto::TokenVerifier tokens =

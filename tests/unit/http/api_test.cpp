@@ -164,7 +164,7 @@ TEST_F(ApiTest, StopsAUserWhoseBucketIsEmpty) {
   EXPECT_EQ(answer.field("x-ratelimit-remaining"), "0");
   EXPECT_EQ(answer.field("ratelimit"), "\"default\";r=0;t=36");
   EXPECT_NE(answer.body.find("quota-exceeded"), std::string::npos);
-  EXPECT_EQ(on_loop([&] { return world.embedder.mood.calls; }), 0);
+  EXPECT_EQ(on_loop([&] { return world.embedder.faults.calls; }), 0);
 }
 
 TEST_F(ApiTest, ShowsTheBucketOnEveryAuthenticatedAnswer) {
@@ -185,16 +185,16 @@ TEST_F(ApiTest, ShowsTheBucketOnEveryAuthenticatedAnswer) {
 
 TEST_F(ApiTest, TellsOutagesApartWithoutInternals) {
   start();
-  on_loop([&] { return world.embedder.mood.outage = Error{Errc::timeout, "embed queue"}; });
+  on_loop([&] { return world.embedder.faults.error = Error{Errc::timeout, "embed queue"}; });
   expect_problem(ask(post(query_path, question)), 504, "timeout");
-  on_loop([&] { return world.embedder.mood.outage = Error{Errc::unavailable, "db 10.0.0.1"}; });
+  on_loop([&] { return world.embedder.faults.error = Error{Errc::unavailable, "db 10.0.0.1"}; });
   auto answer = ask(post(query_path, question));
   expect_problem(answer, 503, "unavailable");
   EXPECT_EQ(answer.field("retry-after"), "1");
   EXPECT_EQ(answer.body.find("10.0.0.1"), std::string::npos);
   on_loop([&] {
-    world.embedder.mood.outage.reset();
-    return world.embedder.mood.throws_unexpected = true;
+    world.embedder.faults.error.reset();
+    return world.embedder.faults.throws_unexpected = true;
   });
   answer = ask(post(query_path, question));
   expect_problem(answer, 500, "internal");
@@ -316,7 +316,7 @@ TEST_F(ApiTest, RefusesToWriteForAnErasedTenantOrWithoutABroker) {
   expect_problem(ask(post(index_path, R"({"text":"a"})")), 410, "tenant_erased");
   on_loop([&] {
     operations.erased = false;
-    sink.mood.outage = Error{Errc::unavailable, "broker"};
+    sink.faults.error = Error{Errc::unavailable, "broker"};
     return true;
   });
   expect_problem(ask(post(index_path, R"({"text":"a"})")), 503, "unavailable");

@@ -1,8 +1,11 @@
 #pragma once
 // A whole server on a loopback port, over fakes.
-#include "http/routes/router.hpp"
-#include "unit/http/client.hpp"
+#include "fakes/event_sink.hpp"
+#include "fakes/limiter.hpp"
 #include "fakes/operations.hpp"
+#include "http/routes/router.hpp"
+#include "support/world.hpp"
+#include "unit/http/client.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -93,9 +96,9 @@ class ServerTest : public ::testing::Test {
     return client.answer();
   }
 
-  fakes::World world;
+  test::World world;
   fakes::Operations operations;
-  fakes::Sink sink;
+  fakes::EventSink sink;
   fakes::Limiter limiter;
   http::HttpMetrics probe{world.metrics};
   crypto::TokenVerifier tokens =

@@ -129,7 +129,7 @@ TEST_F(ModelRoutesTest, ShowsAnErrorInTheShapeOfEachService) {
   const auto own = ask(post(query_path, "{}"));
   EXPECT_FALSE(json::parse(own.body).as_object().contains("error"));
 
-  on_loop([&] { return world.embedder.mood.outage = Error{Errc::unavailable, "broken"}; });
+  on_loop([&] { return world.embedder.faults.error = Error{Errc::unavailable, "broken"}; });
   EXPECT_EQ(openai(post(embeddings_path, one_input), 503).at("type"), "server_error");
   on_loop([&] { return limiter.admission.allowed = false; });
   EXPECT_EQ(openai(post(embeddings_path, one_input), 429).at("type"), "rate_limit_error");
@@ -237,17 +237,17 @@ TEST_F(ModelRoutesTest, TellsAClosedDoorFromALateAnswerAndAFailure) {
   expect_problem(ask(post(rerank_path, two_documents)), 503, "no_model");
   on_loop([&] {
     world.flags.rerank_enabled = true;
-    world.reranker.mood.outage = Error{Errc::timeout, "late"};
+    world.reranker.faults.error = Error{Errc::timeout, "late"};
     return true;
   });
   expect_problem(ask(post(rerank_path, two_documents)), 504, "timeout");
-  on_loop([&] { return world.reranker.mood.outage = Error{Errc::unavailable, "at 10.0.0.1"}; });
+  on_loop([&] { return world.reranker.faults.error = Error{Errc::unavailable, "at 10.0.0.1"}; });
   auto answer = ask(post(tei_path, two_texts));
   expect_problem(answer, 503, "unavailable");
   EXPECT_EQ(answer.body.find("10.0.0.1"), std::string::npos);
   on_loop([&] {
-    world.reranker.mood.outage.reset();
-    return world.reranker.mood.throws_unexpected = true;
+    world.reranker.faults.error.reset();
+    return world.reranker.faults.throws_unexpected = true;
   });
   answer = ask(post(tei_path, two_texts));
   expect_problem(answer, 500, "internal");
@@ -276,13 +276,13 @@ TEST_F(ModelRoutesTest, SaysHowManyWereRankedWhenTheTimeWasShort) {
 }
 
 TEST_F(ModelRoutesTest, EndsWithItsClient) {
-  world.reranker.mood.delay = 10s;
+  world.reranker.faults.delay = 10s;
   start();
   auto client = connect();
   client.say(post(rerank_path, two_documents));
-  EXPECT_TRUE(eventually([&] { return world.reranker.mood.calls == 1; }));
+  EXPECT_TRUE(eventually([&] { return world.reranker.faults.calls == 1; }));
   client.close();
-  EXPECT_TRUE(eventually([&] { return world.reranker.mood.cancelled == 1; }));
+  EXPECT_TRUE(eventually([&] { return world.reranker.faults.cancelled == 1; }));
   EXPECT_EQ(on_loop([&] { return world.rerank_metrics.queue.Value(); }), 0);
 }
 
@@ -299,7 +299,7 @@ TEST_F(ModelRoutesTest, ReportsWhatTheRerankerDoes) {
 
   ask(post(query_path, question));
   ask(post(query_path, R"({"query":"q","rerank":false})"));
-  on_loop([&] { return world.reranker.mood.outage = Error{Errc::unavailable, "away"}; });
+  on_loop([&] { return world.reranker.faults.error = Error{Errc::unavailable, "away"}; });
   for (int i = 0; i < 4; ++i) ask(post(query_path, question));
   body = json::parse(ask(get(metrics_path)).body);
   EXPECT_EQ(body.at("breaker"), "open");

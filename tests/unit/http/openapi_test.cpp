@@ -163,7 +163,7 @@ TEST_F(OpenApiTest, DescribesTheEventsOfAStream) {
   };
   check();
   on_loop([&] {
-    world.search.mood.outage = Error{Errc::unavailable, "away"};
+    world.search.faults.error = Error{Errc::unavailable, "away"};
     return true;
   });
   check();

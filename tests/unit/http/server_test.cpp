@@ -27,11 +27,11 @@ TEST_F(ConnectionTest, AnswersPipelinedRequestsInOrder) {
 }
 
 TEST_F(ConnectionTest, KeepsRequestsThatArriveWhileAQueryRuns) {
-  world.embedder.mood.delay = 100ms;
+  world.embedder.faults.delay = 100ms;
   start();
   auto client = connect();
   client.say(post(query_path, question));
-  EXPECT_TRUE(eventually([&] { return world.embedder.mood.calls == 1; }));
+  EXPECT_TRUE(eventually([&] { return world.embedder.faults.calls == 1; }));
   client.say(get("/health"));
   EXPECT_EQ(client.answer().status, 200);
   EXPECT_EQ(client.answer().body, R"({"status":"ok"})");
@@ -188,11 +188,11 @@ TEST_F(ConnectionTest, DrainEndsIdleConnectionsAndTakesNoNewOnes) {
 }
 
 TEST_F(ConnectionTest, DrainAnswersWhatIsUnderWayAndSaysItIsNotReady) {
-  world.embedder.mood.delay = 200ms;
+  world.embedder.faults.delay = 200ms;
   start();
   auto client = connect();
   client.say(post(query_path, question) + get("/ready"));
-  EXPECT_TRUE(eventually([&] { return world.embedder.mood.calls == 1; }));
+  EXPECT_TRUE(eventually([&] { return world.embedder.faults.calls == 1; }));
   auto fresh = connect();  // accepted, has not asked yet
   EXPECT_TRUE(eventually([&] { return probe.connections_active.Value() == 2; }));
   server->begin_drain();
@@ -218,7 +218,7 @@ TEST_F(ConnectionTest, DrainedBeforeItRanItEndsAtOnce) {
 }
 
 TEST_F(ConnectionTest, CancelledItEndsEveryConnection) {
-  world.embedder.mood.delay = 30s;
+  world.embedder.faults.delay = 30s;
   server = std::make_unique<http::Server>(loop.get_executor(), options, probe, handler());
   asio::cancellation_signal signal;
   asio::co_spawn(loop, server->run(),
@@ -233,7 +233,7 @@ TEST_F(ConnectionTest, CancelledItEndsEveryConnection) {
   });
   thread.join();
   EXPECT_TRUE(idle.ended());
-  EXPECT_EQ(world.embedder.mood.cancelled, 1);
+  EXPECT_EQ(world.embedder.faults.cancelled, 1);
 }
 
 TEST_F(ConnectionTest, SharesItsPortOnlyWhenToldTo) {

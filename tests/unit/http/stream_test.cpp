@@ -68,7 +68,7 @@ TEST_F(StreamTest, StartsAnswersAndCompletes) {
 TEST_F(StreamTest, EveryBlockHoldsAnEvent) {
   // Some clients make an event of each block, also of one without data.
   world.fill("ada", 2);
-  world.embedder.mood.delay = 200ms;
+  world.embedder.faults.delay = 200ms;
   options.keepalive = 50ms;
   start();
   const auto body = ask(post(query_path, question, streamed)).body;
@@ -110,7 +110,7 @@ TEST_F(StreamTest, TellsAClientThatReconnectsAfterTheEndToStop) {
   EXPECT_EQ(on_loop([&] { return limiter.asked; }), asked) << "costs nothing of the bucket";
   EXPECT_EQ(again("00000000-0000-4000-8000-000000000000:3").status, 200) << "of an unknown query";
   EXPECT_EQ(again("3").status, 200);
-  on_loop([&] { return world.search.mood.outage = Error{Errc::unavailable, "broken"}; });
+  on_loop([&] { return world.search.faults.error = Error{Errc::unavailable, "broken"}; });
   const auto failed = events_of(ask(post(query_path, question, streamed)).body);
   EXPECT_EQ(failed.back().type, "query.failed");
   EXPECT_EQ(again(failed.back().id).status, 204);
@@ -174,7 +174,7 @@ TEST_F(StreamTest, AnswersErrorsBeforeTheFirstByteAsProblems) {
 }
 
 TEST_F(StreamTest, FailsVisiblyAfterTheFirstByte) {
-  world.search.mood.outage = Error{Errc::unavailable, "postgres at 10.0.0.1"};
+  world.search.faults.error = Error{Errc::unavailable, "postgres at 10.0.0.1"};
   start();
   const auto answer = ask(post(query_path, question, streamed));
   EXPECT_EQ(answer.status, 200);
@@ -190,7 +190,7 @@ TEST_F(StreamTest, FailsVisiblyAfterTheFirstByte) {
 
 TEST_F(StreamTest, KeepsASilentStreamAlive) {
   world.fill("ada", 1);
-  world.embedder.mood.delay = 300ms;
+  world.embedder.faults.delay = 300ms;
   options.keepalive = 50ms;
   start();
   const auto answer = ask(post(query_path, question, streamed));
@@ -204,43 +204,43 @@ TEST_F(StreamTest, KeepsASilentStreamAlive) {
 }
 
 TEST_F(StreamTest, StopsTheWorkWhenTheClientGoes) {
-  world.embedder.mood.delay = 10s;
+  world.embedder.faults.delay = 10s;
   start();
   {
     auto client = connect();
     client.say(post(query_path, question, streamed));
     EXPECT_NE(client.until("query.started").find("200 OK"), std::string::npos);
   }
-  EXPECT_TRUE(eventually([&] { return world.embedder.mood.cancelled == 1; }));
+  EXPECT_TRUE(eventually([&] { return world.embedder.faults.cancelled == 1; }));
   EXPECT_TRUE(eventually([&] { return streams(http::StreamEnd::client_closed) == 1; }));
   EXPECT_EQ(streams(http::StreamEnd::failed), 0);
   EXPECT_TRUE(eventually([&] { return probe.streams_active.Value() == 0; }));
 }
 
 TEST_F(StreamTest, StopsAJsonQueryWhenTheClientGoes) {
-  world.embedder.mood.delay = 10s;
+  world.embedder.faults.delay = 10s;
   start();
   {
     auto client = connect();
     client.say(post(query_path, question));
-    EXPECT_TRUE(eventually([&] { return world.embedder.mood.calls == 1; }));
+    EXPECT_TRUE(eventually([&] { return world.embedder.faults.calls == 1; }));
   }
-  EXPECT_TRUE(eventually([&] { return world.embedder.mood.cancelled == 1; }));
+  EXPECT_TRUE(eventually([&] { return world.embedder.faults.cancelled == 1; }));
 }
 
 TEST_F(StreamTest, CarriesAWriteThroughWhenTheClientGoes) {
-  sink.mood.delay = 100ms;
+  sink.faults.delay = 100ms;
   start();
   {
     auto client = connect();
     client.say(post(index_path, R"({"text":"keep me"})"));
-    EXPECT_TRUE(eventually([&] { return sink.mood.calls == 1; }));
+    EXPECT_TRUE(eventually([&] { return sink.faults.calls == 1; }));
   }
   EXPECT_TRUE(eventually([&] { return sink.records.size() == 1; }));
 }
 
 TEST_F(StreamTest, CutsAQueryThatOutlivesItsDeadline) {
-  world.embedder.mood.delay = 10s;
+  world.embedder.faults.delay = 10s;
   options.request_deadline = 100ms;
   start();
   const auto answer = ask(post(query_path, question));
@@ -265,7 +265,7 @@ TEST_F(StreamTest, ClosesOnAReaderThatStopped) {
 
 TEST_F(StreamTest, ServesAHundredStreamsAtOnce) {
   world.fill("ada", 8);
-  world.embedder.mood.delay = 3s;  // until all have come, sanitized or not
+  world.embedder.faults.delay = 3s;  // until all have come, sanitized or not
   start();
   const auto begun = std::chrono::steady_clock::now();
   std::vector<Client> clients;
@@ -281,7 +281,7 @@ TEST_F(StreamTest, ServesAHundredStreamsAtOnce) {
 
 TEST_F(StreamTest, DrainLetsAStreamFinish) {
   world.fill("ada", 1);
-  world.embedder.mood.delay = 200ms;
+  world.embedder.faults.delay = 200ms;
   start();
   auto client = connect();
   client.say(post(query_path, question, streamed));
@@ -292,7 +292,7 @@ TEST_F(StreamTest, DrainLetsAStreamFinish) {
 }
 
 TEST_F(StreamTest, DrainTellsAStreamThatTakesTooLong) {
-  world.embedder.mood.delay = 30s;
+  world.embedder.faults.delay = 30s;
   options.drain_timeout = 200ms;
   start();
   auto client = connect();

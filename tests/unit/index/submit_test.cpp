@@ -1,9 +1,12 @@
 #include "cases/index/submit.hpp"
 
 #include "base/limits.hpp"
+#include "fakes/event_sink.hpp"
+#include "fakes/operations.hpp"
+#include "pure/crypto/keyring.hpp"
 #include "pure/wire/event.hpp"
 #include "support/run_loop.hpp"
-#include "fakes/operations.hpp"
+#include "support/test_key.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,12 +19,12 @@ constexpr std::int64_t now_ms = 1'700'000'000'123;
 
 struct SubmitTest : ::testing::Test {
   crypto::Keyring keyring =
-      crypto::Keyring::from_keys(fakes::test_key(1), fakes::test_key(2), fakes::test_key(3))
+      crypto::Keyring::from_keys(test::test_key_hex(1), test::test_key_hex(2), test::test_key_hex(3))
           .value();
   crypto::TenantKeyer tenants = keyring.tenant_keyer();
   crypto::IdDeriver ids = keyring.id_deriver();
   fakes::Operations operations;
-  fakes::Sink sink;
+  fakes::EventSink sink;
   IndexDeps deps{operations, sink, ids};
 
   Owner owner(const std::string& user) {
@@ -136,19 +139,19 @@ TEST_F(SubmitTest, AcceptsNoAttributesThatIngestFindsTooLarge) {
 }
 
 TEST_F(SubmitTest, AnnouncesBeforeItPublishes) {
-  sink.mood.outage = Error{Errc::unavailable, "broker"};
+  sink.faults.error = Error{Errc::unavailable, "broker"};
   EXPECT_THROW((void)submit_text("a"), Outage);
   EXPECT_EQ(operations.known.size(), 1u);
   operations.known.clear();
-  operations.mood.outage = Error{Errc::unavailable, "database"};
+  operations.faults.error = Error{Errc::unavailable, "database"};
   EXPECT_THROW((void)submit_text("a"), Outage);
-  EXPECT_EQ(sink.mood.calls, 1);
+  EXPECT_EQ(sink.faults.calls, 1);
 }
 
 TEST_F(SubmitTest, PublishesNothingForAnErasedTenant) {
   operations.erased = true;
   EXPECT_THROW((void)submit_text("a"), Refused);
-  EXPECT_EQ(sink.mood.calls, 0);
+  EXPECT_EQ(sink.faults.calls, 0);
 }
 
 TEST_F(SubmitTest, WithoutAKeyEverySubmissionIsAnEventOfItsOwn) {

@@ -16,7 +16,7 @@ namespace memseal::inference {
 namespace {
 
 using namespace std::chrono_literals;
-using fakes::World;
+using test::World;
 
 /// Texts that the model reads up to its last token; about 43 of them make one call of the embedder.
 std::vector<std::string> long_texts(std::size_t count) {
@@ -97,28 +97,28 @@ TEST_F(InferenceTest, KeepsWhatItHasWhenALaterCallIsLate) {
 }
 
 TEST_F(InferenceTest, SaysWhyNothingCouldBeRanked) {
-  world.reranker.mood.outage = Error{Errc::unavailable, "away"};
+  world.reranker.faults.error = Error{Errc::unavailable, "away"};
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::unavailable);
-  world.reranker.mood.outage = Error{Errc::timeout, "late"};
+  world.reranker.faults.error = Error{Errc::timeout, "late"};
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::timeout);
-  world.reranker.mood.outage.reset();
+  world.reranker.faults.error.reset();
   world.reranker.answers = [](const auto& passages) {
     return std::vector<float>(passages.size(), std::numeric_limits<float>::quiet_NaN());
   };
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::internal);
   EXPECT_EQ(breaker(), policy::BreakerState::open) << "three failures in a row";
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::overloaded);
-  EXPECT_EQ(world.reranker.mood.calls, 3);
+  EXPECT_EQ(world.reranker.faults.calls, 3);
   EXPECT_EQ(world.rerank_metrics.circuit_open.Value(), 1);
 }
 
 TEST_F(InferenceTest, StopsWaitingAtTheDeadlineForARerankerThatDoesNot) {
   context.deadline = runtime::Deadline::after(50ms);
-  world.reranker.mood.delay = 10s;
+  world.reranker.faults.delay = 10s;
   const auto start = runtime::Clock::now();
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::timeout);
   EXPECT_LT(runtime::Clock::now() - start, 5s);
-  EXPECT_EQ(world.reranker.mood.cancelled, 1);
+  EXPECT_EQ(world.reranker.faults.cancelled, 1);
 }
 
 TEST_F(InferenceTest, NamesTheMendWhereThereIsNoReranker) {
@@ -135,7 +135,7 @@ TEST_F(InferenceTest, NamesTheMendWhereThereIsNoReranker) {
 
 TEST_F(InferenceTest, ABulkCallThatTakesLongIsNoFaultOfTheReranker) {
   world.breaker = policy::Breaker({.failures_max = 1, .slow = 1ms});
-  world.reranker.mood.delay = 10ms;
+  world.reranker.faults.delay = 10ms;
   EXPECT_EQ(rank(30).size(), 30u);
   EXPECT_EQ(breaker(), policy::BreakerState::closed);
 }
@@ -154,7 +154,7 @@ TEST_F(InferenceTest, AClientThatGoesAwayBlamesNobodyAndFreesTheProbe) {
   trip();
   while (breaker() != policy::BreakerState::half_open) {
   }
-  world.reranker.mood.delay = 10s;
+  world.reranker.faults.delay = 10s;
   asio::io_context loop{1};
   asio::cancellation_signal signal;
   bool failed = false;
@@ -205,9 +205,9 @@ TEST_F(InferenceTest, CutsATextToWhatTheEmbedderReads) {
 }
 
 TEST_F(InferenceTest, PassesOnWhyNothingCouldBeEmbedded) {
-  world.embedder.mood.outage = Error{Errc::timeout, "late"};
+  world.embedder.faults.error = Error{Errc::timeout, "late"};
   EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::timeout);
-  world.embedder.mood.outage.reset();
+  world.embedder.faults.error.reset();
   world.embedder.answers = [](auto) { return std::vector<ports::Embedding>(); };
   EXPECT_EQ(code_of([&] { embed({"mars"}); }), Errc::internal);
   world.embedder.answers = [](auto vectors) {
@@ -220,7 +220,7 @@ TEST_F(InferenceTest, PassesOnWhyNothingCouldBeEmbedded) {
 }
 
 TEST_F(InferenceTest, RefusesABatchThatCannotBeEmbeddedInTimeAsSoonAsThatIsClear) {
-  world.embedder.mood.delay = 100ms;
+  world.embedder.faults.delay = 100ms;
   context.deadline = runtime::Deadline::after(500ms);
   const auto refusal_of = [&](std::size_t count) {
     try {
@@ -235,10 +235,10 @@ TEST_F(InferenceTest, RefusesABatchThatCannotBeEmbeddedInTimeAsSoonAsThatIsClear
   EXPECT_EQ(first.field, "/input");
   EXPECT_NE(first.message.find("430 texts of 110080 tokens"), std::string::npos) << first.message;
   EXPECT_NE(first.message.find("send at most "), std::string::npos) << first.message;
-  EXPECT_EQ(world.embedder.mood.calls, 1) << "the first call shows the pace";
+  EXPECT_EQ(world.embedder.faults.calls, 1) << "the first call shows the pace";
   context.deadline = runtime::Deadline::after(500ms);
   EXPECT_EQ(refusal_of(430).code, Errc::payload_too_large);
-  EXPECT_EQ(world.embedder.mood.calls, 1) << "the pace is known";
+  EXPECT_EQ(world.embedder.faults.calls, 1) << "the pace is known";
   context.deadline = runtime::Deadline::after(10s);
   EXPECT_EQ(embed(long_texts(86)).vectors.size(), 86u);
 }

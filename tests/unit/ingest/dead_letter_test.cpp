@@ -1,7 +1,8 @@
 #include "cases/ingest/dead_letter.hpp"
 
 #include "base/limits.hpp"
-#include "fakes/chunk_store.hpp"
+#include "ports/event_source.hpp"
+#include "support/test_key.hpp"
 
 #include <gtest/gtest.h>
 

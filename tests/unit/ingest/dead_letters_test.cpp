@@ -11,7 +11,7 @@ struct RefuseTest : Rig {
   }
   Result<ports::Record> open_for(const std::string& user, const ports::OutRecord& letter) const {
     const auto owner = tenant(user);
-    return open_dead_letter(owner, *test::FakeKeys::key_of(owner), event_of(letter), letter.value);
+    return open_dead_letter(owner, *fakes::TenantKeys::key_of(owner), event_of(letter), letter.value);
   }
   Result<ports::Record> open_for_nobody(const ports::OutRecord& letter) const {
     return open_dead_letter(nobody(keyer), dead_letter_key, event_of(letter), letter.value);
@@ -71,7 +71,7 @@ TEST_F(RefuseTest, SealsWhatNobodyOwnsUnderTheKeyringsOwnKey) {
 TEST_F(RefuseTest, ConfirmsTheDeadLetterBeforeTheBatchIsDone) {
   sink.faults.next = {Errc::unavailable, Errc::timeout, Errc::unavailable};
   std::size_t confirmed_at_done = 0;
-  source.on_done = [&](const ports::Batch&) { confirmed_at_done = sink.published.size(); };
+  source.on_done = [&](const ports::Batch&) { confirmed_at_done = sink.records.size(); };
   push({record("alice", "garbage")});
   run();
   EXPECT_EQ(confirmed_at_done, 1u);

@@ -2,9 +2,14 @@
 // A worker among fakes, with a vocabulary of a few words.
 #include "cases/ingest/dead_letter.hpp"
 #include "cases/ingest/worker.hpp"
-#include "pure/wire/event.hpp"
 #include "fakes/chunk_store.hpp"
+#include "fakes/embedder.hpp"
+#include "fakes/event_sink.hpp"
+#include "fakes/event_source.hpp"
+#include "fakes/tenant_keys.hpp"
+#include "pure/wire/event.hpp"
 #include "support/run_loop.hpp"
+#include "support/test_key.hpp"
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -89,7 +94,7 @@ struct Rig : testing::Test {
     return events;
   }
   std::string opened(const std::string& user, const crypto::SealedChunk& chunk) const {
-    const auto key = test::FakeKeys::key_of(tenant(user));
+    const auto key = fakes::TenantKeys::key_of(tenant(user));
     crypto::SealedCandidate candidate;
     candidate.id = chunk.header().id;
     candidate.doc_id = chunk.header().doc_id.value();
@@ -104,11 +109,11 @@ struct Rig : testing::Test {
   asio::thread_pool cpu{1};
   runtime::Metrics metrics;
   IngestMetrics ingest_metrics{metrics};
-  test::FakeSource source{loop.get_executor()};
-  test::FakeSink sink;
-  test::FakeStore store;
-  test::FakeKeys keys;
-  test::FakeEmbedder embedder;
+  fakes::EventSource source{loop.get_executor()};
+  fakes::EventSink sink;
+  fakes::ChunkStore store;
+  fakes::TenantKeys keys;
+  fakes::Embedder embedder{8};
   text::WordPiece words = tiny_words();
   crypto::TenantKeyer keyer{test::test_key(1)};
   crypto::IdDeriver ids{test::test_key(2)};

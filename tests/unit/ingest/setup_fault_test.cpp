@@ -20,7 +20,7 @@ struct SetupFault : Rig {
     return std::nullopt;
   }
   void expect_nothing_done(std::string_view code) const {
-    EXPECT_TRUE(sink.published.empty()) << code << ": no event is to blame";
+    EXPECT_TRUE(sink.records.empty()) << code << ": no event is to blame";
     EXPECT_TRUE(store.failures.empty()) << code;
     EXPECT_TRUE(source.offsets_done.empty()) << code << ": Kafka must deliver the batch again";
   }
@@ -64,7 +64,7 @@ TEST_F(SetupFault, EndsTheWorkerWhileItLooksForAPoisonEvent) {
 TEST_F(SetupFault, IsNotAKeyThatIsMissingForOneTenant) {
   for (const auto code : {Errc::key_missing, Errc::key_invalid}) {
     keys.faults.next = {code};
-    sink.published.clear();
+    sink.records.clear();
     push({record("alice", "garbage"), good("bob", std::string(errc_name(code)))});
     EXPECT_EQ(run_to_failure(), std::nullopt);
     EXPECT_EQ(sink.letters_of("memory.upload.v1").size(), 1u);
@@ -101,7 +101,7 @@ TEST_F(SetupFault, IsWaitedForWhileAnOperatorMayBeAtWork) {
   push({good("alice", "1"), good("alice", "2")});
   EXPECT_EQ(run_to_failure(), std::nullopt);
   EXPECT_EQ(stored("alice"), (std::vector<Uuid>{id_of("alice", "1"), id_of("alice", "2")}));
-  EXPECT_TRUE(sink.published.empty());
+  EXPECT_TRUE(sink.records.empty());
   EXPECT_EQ(source.offsets_done.size(), 2u);
   EXPECT_EQ(metric("memseal_ingest_isolations_total"), 0);
 }

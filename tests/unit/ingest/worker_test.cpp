@@ -40,7 +40,7 @@ TEST_F(WorkerTest, SealsTheNameOfADocument) {
   const auto& write = store.writes_of.at(owner).at(0);
   const crypto::SealBinding place{document_object(ids, owner, write.doc_id.value()),
                                   write.doc_id.value(), 0};
-  const auto name = crypto::Sealer::open(owner, *test::FakeKeys::key_of(owner),
+  const auto name = crypto::Sealer::open(owner, *fakes::TenantKeys::key_of(owner),
                                          crypto::Field::document_name, place,
                                          write.document_name_cipher);
   ASSERT_TRUE(name);
@@ -94,14 +94,14 @@ TEST_F(WorkerTest, EmbedsABatchInFewCalls) {
   for (int i = 0; i < 40; ++i) records.push_back(good("u" + std::to_string(i), std::to_string(i)));
   push(std::move(records));
   run();
-  EXPECT_EQ(embedder.calls, (std::vector<std::size_t>{16, 16, 8}));
+  EXPECT_EQ(embedder.batch_sizes(), (std::vector<std::size_t>{16, 16, 8}));
   EXPECT_EQ(store.events(), 40u);
 }
 
 TEST_F(WorkerTest, GivesTheEmbedderTheTextOfItsTokens) {
   push({good("alice", "1")});
   run();
-  EXPECT_EQ(embedder.texts, std::vector<std::string>{"hello world"});
+  EXPECT_EQ(embedder.texts(), std::vector<std::string>{"hello world"});
 }
 
 TEST_F(WorkerTest, CountsAReplayAsADuplicate) {
@@ -118,7 +118,7 @@ TEST_F(WorkerTest, AppliesAnEventOnceWhenTheReplyToItsCommitIsLost) {
   run();
   EXPECT_EQ(stored("alice"), (std::vector<Uuid>{id_of("alice", "1"), id_of("alice", "2")}));
   EXPECT_EQ(source.offsets_done.size(), 2u);
-  EXPECT_TRUE(sink.published.empty());
+  EXPECT_TRUE(sink.records.empty());
 }
 
 TEST_F(WorkerTest, WaitsOutEveryDependencyAndDropsNothing) {
@@ -152,7 +152,7 @@ asio::awaitable<void> run_and_cancel(Worker& worker, std::chrono::milliseconds a
 TEST_F(WorkerTest, LeavesABatchUndoneWhenCancelledDuringAnOutage) {
   options.backoff_max = 10s;
   options.backoff_first = 10s;
-  store.faults.away = true;
+  store.faults.error = Error{Errc::unavailable, "away"};
   source.stop_when_empty = false;
   push({good("alice", "1")});
   Worker worker(deps(), options);
@@ -160,7 +160,7 @@ TEST_F(WorkerTest, LeavesABatchUndoneWhenCancelledDuringAnOutage) {
   test::run_to_end(loop, run_and_cancel(worker, 100ms));
   EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
   EXPECT_TRUE(source.offsets_done.empty());
-  EXPECT_TRUE(sink.published.empty());
+  EXPECT_TRUE(sink.records.empty());
 }
 
 TEST_F(WorkerTest, EndsWhenCancelledWhileItWaitsForRecords) {
@@ -176,7 +176,7 @@ TEST_F(WorkerTest, SkipsEventsOfAnErasedTenant) {
   push({good("alice", "1"), good("bob", "2"), good("carol", "3"), record("alice", "{broken")});
   run();
   EXPECT_EQ(store.events(), 1u);
-  EXPECT_TRUE(sink.published.empty()) << "nothing of an erased tenant is kept, sealed or not";
+  EXPECT_TRUE(sink.records.empty()) << "nothing of an erased tenant is kept, sealed or not";
   EXPECT_EQ(source.offsets_done.size(), 4u);
   EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="erased",type="upload"})"), 2);
 }
@@ -220,7 +220,7 @@ TEST_F(WorkerTest, SealsVectorsOnlyWhenAsked) {
 
 TEST_F(WorkerTest, TakesEachOfManyEventsToEffectOnceUnderRandomFaults) {
   std::minstd_rand random(7);
-  const auto faults = [&](test::Faults& of) {
+  const auto faults = [&](fakes::FaultScript& of) {
     for (int i = 0; i < 60; ++i)
       of.next.push_back(random() % 2 ? Errc::unavailable : Errc::timeout);
   };

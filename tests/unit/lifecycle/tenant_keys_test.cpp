@@ -1,6 +1,7 @@
 #include "cases/lifecycle/tenant_keys.hpp"
 
 #include "base/limits.hpp"
+#include "fakes/key_store.hpp"
 #include "support/run_loop.hpp"
 
 #include <filesystem>
@@ -30,43 +31,6 @@ crypto::Tenant tenant(const std::string& user) {
   return keyer.tenant_of(UserId::parse(user).value());
 }
 
-/// One tenant's rows in memory; each transaction keeps what it did unless the work throws.
-class Rows final : public ports::KeyStore, public ports::KeyRows {
- public:
-  bool lock_tenant() override { return calls.push_back("lock_tenant"), !erased; }
-  std::int64_t lock_seal_count() override { return calls.push_back("lock_seals"), seals; }
-  void restart_seal_count() override { calls.push_back("restart_seals"), seals = 0; }
-  std::vector<ports::KeyRow> read() override { return calls.push_back("read"), keys; }
-  std::uint32_t newest_id() override { return newest; }
-  void insert_if_absent(const crypto::WrappedKey& key) override {
-    calls.push_back("insert " + std::to_string(key.key_id));
-    newest = std::max(newest, key.key_id);
-    keys.push_back({rival ? *rival : key, true});
-  }
-  void end_active() override {
-    calls.push_back("end_active");
-    for (auto& row : keys) row.active = false;
-  }
-  void erase_tenant() override {
-    erased = true;
-    keys.clear();
-  }
-  asio::awaitable<void> in_transaction(runtime::RequestContext, crypto::Tenant,
-                                       std::function<void(ports::KeyRows&)> work) override {
-    ++transactions;
-    work(*this);
-    co_return;
-  }
-
-  std::vector<ports::KeyRow> keys;
-  std::optional<crypto::WrappedKey> rival;  ///< the row that another process inserted first
-  std::vector<std::string> calls;
-  std::int64_t seals = 0;
-  std::uint32_t newest = 0;
-  int transactions = 0;
-  bool erased = false;
-};
-
 class TenantKeys : public testing::Test {
  protected:
   template <class T>
@@ -86,7 +50,7 @@ class TenantKeys : public testing::Test {
   KeyMetrics counts_{metrics_};
   const crypto::Keyring keyring_ = new_keyring();
   const crypto::Tenant owner_ = tenant("user");
-  Rows rows_;
+  fakes::KeyStore rows_;
   CachedTenantKeys keys_{rows_, keyring_, counts_};
 };
 

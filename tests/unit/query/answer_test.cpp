@@ -15,7 +15,7 @@ namespace memseal::query {
 namespace {
 
 using namespace std::chrono_literals;
-using fakes::World;
+using test::World;
 
 struct Heard final : ResultSink {
   asio::awaitable<void> stage(const StageReport& report) override {
@@ -78,7 +78,7 @@ TEST_F(AnswerTest, GivesTheBestFewByTheRerankersOrder) {
 
 TEST_F(AnswerTest, ReportsEachStageOnceAndInOrder) {
   world.fill("ada", 5);
-  world.embedder.mood.delay = 5ms;
+  world.embedder.faults.delay = 5ms;
   const auto summary = ask();
   ASSERT_EQ(heard.stages.size(), 4u);
   EXPECT_EQ(heard.stages[0].stage, Stage::embed);
@@ -108,7 +108,7 @@ TEST_F(AnswerTest, AnUnknownTenantGetsAnEmptyAnswerWithoutAModelCall) {
   EXPECT_EQ(summary.count, 0u);
   EXPECT_FALSE(summary.reranked);
   EXPECT_EQ(summary.fallback, Fallback::none);
-  EXPECT_EQ(world.reranker.mood.calls, 0);
+  EXPECT_EQ(world.reranker.faults.calls, 0);
 }
 
 // Each case: what is set up, and the reason that must be given.
@@ -142,14 +142,14 @@ TEST_P(FallbackTest, KeepsTheSearchOrderAndSaysWhy) {
 void not_requested(World&, Question& asked) { asked.rerank = false; }
 void disabled(World& world, Question&) { world.flags.rerank_enabled = false; }
 void no_model(World& world, Question&) { world.reranking.reranker = nullptr; }
-void slow(World& world, Question&) { world.reranker.mood.delay = 10s; }
+void slow(World& world, Question&) { world.reranker.faults.delay = 10s; }
 void late(World& world, Question&) {
-  world.reranker.mood.outage = Error{Errc::timeout, "late"};
+  world.reranker.faults.error = Error{Errc::timeout, "late"};
 }
 void away(World& world, Question&) {
-  world.reranker.mood.outage = Error{Errc::unavailable, "away"};
+  world.reranker.faults.error = Error{Errc::unavailable, "away"};
 }
-void broken(World& world, Question&) { world.reranker.mood.throws_unexpected = true; }
+void broken(World& world, Question&) { world.reranker.faults.throws_unexpected = true; }
 void none(World& world, Question&) {
   world.reranker.answers = [](const auto&) { return std::vector<float>(); };
 }
@@ -185,12 +185,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(AnswerTest, StopsWaitingForASlowRerankerWithinItsBudget) {
   world.fill("ada", 3);
-  world.reranker.mood.delay = 10s;
+  world.reranker.faults.delay = 10s;
   world.reranking.budget = 50ms;
   const auto summary = ask();
   EXPECT_GE(summary.timings.rerank, 50ms);
   EXPECT_LT(summary.timings.rerank, 2s);
-  EXPECT_EQ(world.reranker.mood.cancelled, 1);
+  EXPECT_EQ(world.reranker.faults.cancelled, 1);
   EXPECT_EQ(heard.stages.back().status, StageStatus::failed_open);
 }
 
@@ -203,10 +203,10 @@ TEST_F(AnswerTest, GivesTheRerankerNoMoreThanTheRequestHasLeft) {
 
 TEST_F(AnswerTest, OpensTheBreakerAfterThreeBadCallsAndLeavesTheModelAlone) {
   world.fill("ada", 3);
-  world.reranker.mood.outage = Error{Errc::unavailable, "away"};
+  world.reranker.faults.error = Error{Errc::unavailable, "away"};
   for (int call = 0; call < 3; ++call) EXPECT_EQ(ask().fallback, Fallback::error);
   EXPECT_EQ(ask().fallback, Fallback::breaker_open);
-  EXPECT_EQ(world.reranker.mood.calls, 3);
+  EXPECT_EQ(world.reranker.faults.calls, 3);
   EXPECT_EQ(world.rerank_metrics.circuit_open.Value(), 1);
 }
 
@@ -246,19 +246,19 @@ TEST_F(AnswerTest, AsksForEachKeyGenerationOnce) {
 }
 
 TEST_F(AnswerTest, PassesAnOutageOfEachStageOn) {
-  for (auto* mood : {&world.embedder.mood, &world.search.mood, &world.keys.mood}) {
+  for (auto* faults : {&world.embedder.faults, &world.search.faults, &world.keys.faults}) {
     world.search.rows.clear();
     world.fill("ada", 1);
-    mood->outage = Error{Errc::unavailable, "away"};
+    faults->error = Error{Errc::unavailable, "away"};
     EXPECT_THROW(ask(), Outage);
-    mood->outage.reset();
+    faults->error.reset();
   }
   EXPECT_EQ(world.query_metrics.failed.Value(), 3);
 }
 
 TEST_F(AnswerTest, CancelledWhileItReranksItEndsAtOnceAndBlamesNobody) {
   world.fill("ada", 3);
-  world.reranker.mood.delay = 10s;
+  world.reranker.faults.delay = 10s;
   world.reranking.budget = 10s;
   asio::io_context loop(1);
   asio::cancellation_signal signal;

@@ -9,7 +9,7 @@ namespace memseal::query {
 namespace {
 
 using namespace std::chrono_literals;
-using fakes::World;
+using test::World;
 
 struct Heard final : ResultSink {
   asio::awaitable<void> stage(const StageReport& report) override {
@@ -115,7 +115,7 @@ TEST_F(PartialTest, APartInTimeDoesNotOpenTheBreaker) {
 
 TEST_F(PartialTest, APartThatCameTooLateDoes) {
   world.breaker = policy::Breaker({.failures_max = 3, .slow = 5ms});
-  world.reranker.mood.delay = 20ms;
+  world.reranker.faults.delay = 20ms;
   rank_first(1);
   for (int call = 0; call < 3; ++call) EXPECT_TRUE(ask().reranked);
   EXPECT_EQ(ask().fallback, Fallback::breaker_open);

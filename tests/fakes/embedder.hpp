@@ -1,0 +1,67 @@
+#pragma once
+#include "fakes/fault_script.hpp"
+#include "ports/embedder.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace memseal::fakes {
+
+/// The first float of a vector counts the input's tokens, so that a test can tell inputs of
+/// different lengths apart. The vectors therefore do not have norm 1.
+class Embedder final : public ports::Embedder {
+ public:
+  /// REQUIRES: dimension >= 4.
+  explicit Embedder(std::size_t dimension = 4) : dimension_(dimension) {}
+
+  std::size_t dimension() const override { return dimension_; }
+  const std::string& model_name() const override { return name_; }
+  asio::awaitable<std::vector<ports::Embedding>> embed(
+      runtime::RequestContext, std::vector<ports::EmbedInput> inputs) override {
+    co_await faults.play();
+    std::vector<ports::Embedding> vectors;
+    for (const auto& input : inputs) {
+      ports::Embedding vector{static_cast<float>(input.token_ids.size()), 0.5f, 0.25f};
+      vector.resize(dimension_);
+      vectors.push_back(std::move(vector));
+    }
+    batches.push_back(std::move(inputs));
+    if (answers) co_return answers(std::move(vectors));
+    co_return vectors;
+  }
+  asio::awaitable<ports::QueryVector> embed_query(runtime::RequestContext,
+                                                  std::string text) override {
+    asked.push_back(std::move(text));
+    co_await faults.play();
+    co_return ports::QueryVector{ports::Embedding(dimension_, 0.5f)};
+  }
+
+  /// Number of inputs of each call of embed().
+  std::vector<std::size_t> batch_sizes() const {
+    std::vector<std::size_t> sizes;
+    for (const auto& batch : batches) sizes.push_back(batch.size());
+    return sizes;
+  }
+  /// Texts of all calls of embed(), in order.
+  std::vector<std::string> texts() const {
+    std::vector<std::string> all;
+    for (const auto& batch : batches)
+      for (const auto& input : batch) all.push_back(input.text);
+    return all;
+  }
+
+  FaultScript faults;
+  std::vector<std::string> asked;                       ///< what embed_query() was given
+  std::vector<std::vector<ports::EmbedInput>> batches;  ///< what embed() answered
+  /// Replaces the vectors that embed() would give.
+  std::function<std::vector<ports::Embedding>(std::vector<ports::Embedding>)> answers;
+
+ private:
+  std::size_t dimension_;
+  std::string name_ = "fake-embedder";
+};
+
+}  // namespace memseal::fakes

@@ -1,0 +1,52 @@
+#pragma once
+#include "ports/key_store.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace memseal::fakes {
+
+namespace asio = boost::asio;
+
+/// The key rows of one tenant. A transaction keeps its changes even when its work throws.
+class KeyStore final : public ports::KeyStore, public ports::KeyRows {
+ public:
+  bool lock_tenant() override { return calls.push_back("lock_tenant"), !erased; }
+  std::int64_t lock_seal_count() override { return calls.push_back("lock_seals"), seals; }
+  void restart_seal_count() override { calls.push_back("restart_seals"), seals = 0; }
+  std::vector<ports::KeyRow> read() override { return calls.push_back("read"), keys; }
+  std::uint32_t newest_id() override { return newest; }
+  void insert_if_absent(const crypto::WrappedKey& key) override {
+    calls.push_back("insert " + std::to_string(key.key_id));
+    newest = std::max(newest, key.key_id);
+    keys.push_back({rival ? *rival : key, true});
+  }
+  void end_active() override {
+    calls.push_back("end_active");
+    for (auto& row : keys) row.active = false;
+  }
+  void erase_tenant() override {
+    erased = true;
+    keys.clear();
+  }
+  asio::awaitable<void> in_transaction(runtime::RequestContext, crypto::Tenant,
+                                       std::function<void(ports::KeyRows&)> work) override {
+    ++transactions;
+    work(*this);
+    co_return;
+  }
+
+  std::vector<ports::KeyRow> keys;
+  std::optional<crypto::WrappedKey> rival;  ///< the row that another process inserted first
+  std::vector<std::string> calls;
+  std::int64_t seals = 0;
+  std::uint32_t newest = 0;
+  int transactions = 0;
+  bool erased = false;
+};
+
+}  // namespace memseal::fakes
