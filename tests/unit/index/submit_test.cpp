@@ -18,9 +18,10 @@ namespace {
 constexpr std::int64_t now_ms = 1'700'000'000'123;
 
 struct SubmitTest : ::testing::Test {
-  crypto::Keyring keyring =
-      crypto::Keyring::from_keys(test::test_key_hex(1), test::test_key_hex(2), test::test_key_hex(3))
-          .value();
+  crypto::Keyring keyring = crypto::Keyring::from_keys(test::test_key_hex(1),
+                                                       test::test_key_hex(2),
+                                                       test::test_key_hex(3))
+                                .value();
   crypto::TenantKeyer tenants = keyring.tenant_keyer();
   crypto::IdDeriver ids = keyring.id_deriver();
   fakes::Operations operations;
