@@ -2,6 +2,7 @@
 
 #include "adapters/postgres/internal/origin_column.hpp"
 #include "adapters/postgres/internal/run.hpp"
+#include "runtime/observe.hpp"
 
 #include <utility>
 
@@ -69,8 +70,7 @@ asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
     return found;
   };
   auto found = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
-  pool_.metrics().search_s.Observe(
-      std::chrono::duration<double>(runtime::Clock::now() - start).count());
+  runtime::observe_since(pool_.metrics().search_s, start);
   co_return found;
 }
 

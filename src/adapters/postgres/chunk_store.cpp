@@ -3,6 +3,7 @@
 #include "adapters/postgres/internal/event_rows.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
+#include "runtime/observe.hpp"
 
 #include <utility>
 
@@ -17,10 +18,6 @@ constexpr Statement fail_event{
     "SET state = 'failed', error_code = excluded.error_code, updated_at = now() "
     "WHERE l.state <> 'succeeded'"};
 
-double seconds_since(runtime::Clock::time_point start) {
-  return std::chrono::duration<double>(runtime::Clock::now() - start).count();
-}
-
 }  // namespace
 
 asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
@@ -30,7 +27,7 @@ asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
   auto work = [writes = std::move(writes)](TenantTx& tx) { return store_events(tx, writes); };
   auto result = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
   auto& metrics = pool_.metrics();
-  metrics.store_s.Observe(seconds_since(start));
+  runtime::observe_since(metrics.store_s, start);
   metrics.rows_stored.Increment(static_cast<double>(result.rows_stored));
   metrics.rows_colliding.Increment(static_cast<double>(result.rows_colliding));
   co_return std::move(result.answers);

@@ -2,6 +2,7 @@
 
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
+#include "runtime/observe.hpp"
 
 #include <algorithm>
 #include <span>
@@ -106,8 +107,7 @@ asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context
     return Done{};
   };
   co_await in_tenant(pool_, std::move(context), owner, std::move(job));
-  pool_.metrics().keys_s.Observe(
-      std::chrono::duration<double>(runtime::Clock::now() - start).count());
+  runtime::observe_since(pool_.metrics().keys_s, start);
 }
 
 }  // namespace memseal::postgres

@@ -9,12 +9,12 @@
 #include "app/service/service.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/crypto/token.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <sys/stat.h>
 
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 
 namespace memseal::app {
 
@@ -151,7 +151,8 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   if (!service) return fail(service.error());
   const auto keyring = load_keyring(*config);
   if (!keyring) return fail(keyring.error());
-  const auto token = crypto::mint_hs256(keyring->token_key(), *user, std::time(nullptr), 86'400,
+  const auto now_s = runtime::unix_ms() / 1'000;
+  const auto token = crypto::mint_hs256(keyring->token_key(), *user, now_s, 86'400,
                                         {config->auth.issuer, config->auth.audience});
   return (*service)->run([&] { announce(*config, **service, options, token); });
 }

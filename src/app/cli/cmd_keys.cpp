@@ -2,12 +2,12 @@
 #include "app/service/keys.hpp"
 
 #include "pure/crypto/token.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <cstdio>
-#include <ctime>
 
 namespace memseal::app {
 
@@ -44,7 +44,7 @@ int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options) {
     complain(user.error());
     return exit_usage;
   }
-  const auto now_s = static_cast<std::int64_t>(std::time(nullptr));
+  const auto now_s = runtime::unix_ms() / 1'000;
   const auto token = crypto::mint_hs256(keyring->token_key(), *user, now_s, options.lifetime_s,
                                         {config->auth.issuer, config->auth.audience});
   if (global.json)

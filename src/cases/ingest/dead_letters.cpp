@@ -4,7 +4,6 @@
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
-#include "runtime/wall_clock.hpp"
 
 #include <algorithm>
 
@@ -145,7 +144,7 @@ asio::awaitable<void> Worker::Impl::publish_statuses(const std::vector<Job>& job
         .error = job.error,
         .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
                                                                              job.taken).count(),
-        .now_ms = runtime::unix_ms()};
+        .now_ms = deps_.now_ms()};
     telling.spawn(publish_status(status_record(*job.prepared, status)));
   }
   co_await telling.join();

@@ -3,9 +3,9 @@
 // inside a co_await expression twice.
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "pure/crypto/sealer.hpp"
+#include "runtime/observe.hpp"
 #include "runtime/offload.hpp"
 #include "runtime/task_group.hpp"
-#include "runtime/wall_clock.hpp"
 
 #include <algorithm>
 #include <map>
@@ -87,19 +87,19 @@ asio::awaitable<void> Worker::Impl::prepare_all(BatchPtr batch, Jobs jobs) {
   std::vector<const ports::Record*> records;
   for (const auto* job : jobs) records.push_back(job->record);
   const auto start = Clock::now();
-  auto work = [deps = prepare_deps(), batch, records = std::move(records)](std::stop_token stop) {
+  auto work = [deps = prepare_deps(), now_ms = deps_.now_ms, batch,
+               records = std::move(records)](std::stop_token stop) {
     std::vector<std::shared_ptr<const Prepared>> results;
     for (const auto* record : records) {
       if (stop.stop_requested()) break;
-      results.push_back(std::make_shared<Prepared>(prepare(deps, *record, runtime::unix_ms())));
+      results.push_back(std::make_shared<Prepared>(prepare(deps, *record, now_ms())));
     }
     return results;
   };
   auto prepared = co_await runtime::offload(deps_.cpu, std::move(work));
   MEMSEAL_ASSERT(prepared.size() == jobs.size());
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->prepared = std::move(prepared[i]);
-  deps_.metrics.stage(Stage::prepare)
-      .Observe(std::chrono::duration<double>(Clock::now() - start).count());
+  runtime::observe_since(deps_.metrics.stage(Stage::prepare), start);
 }
 
 asio::awaitable<void> Worker::Impl::embed_once(std::vector<ports::EmbedInput> inputs,

@@ -3,7 +3,6 @@
 #include "cases/ingest/internal/status.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/log.hpp"
-#include "runtime/wall_clock.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -134,7 +133,7 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
   deps_.metrics.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
   if (const auto since = job.record->timestamp_ms; since > 0)
     deps_.metrics.end_to_end_s.Observe(
-        static_cast<double>(std::max<std::int64_t>(0, runtime::unix_ms() - since)) / 1e3);
+        static_cast<double>(std::max<std::int64_t>(0, deps_.now_ms() - since)) / 1e3);
 }
 
 asio::awaitable<void> Worker::Impl::pause_after(Stage stage, const Error& why,

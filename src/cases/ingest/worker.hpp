@@ -9,6 +9,7 @@
 #include "pure/crypto/keyring.hpp"
 #include "pure/crypto/token.hpp"
 #include "pure/text/chunker.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -38,6 +39,7 @@ struct WorkerDeps {
   IngestMetrics& metrics;
   /// Verifies `authtoken` headers; null: tokens are not looked at.
   const crypto::TokenVerifier* tokens = nullptr;
+  runtime::WallClock now_ms = runtime::unix_ms;  ///< judges tokens and the times of events
 };
 
 struct Options {

@@ -2,6 +2,7 @@
 
 #include "pure/policy/breaker.hpp"
 #include "runtime/log.hpp"
+#include "runtime/observe.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -26,14 +27,12 @@ struct StageClock {
   Clock::time_point start = Clock::now();
   Clock::duration took{};
 
-  void stop(runtime::Histogram& histogram) {
-    took = Clock::now() - start;
-    histogram.Observe(std::chrono::duration<double>(took).count());
-  }
+  void stop(runtime::Histogram& histogram) { took = runtime::observe_since(histogram, start); }
 };
 
 /// Opens candidates in their order. Caches the keys, because all passages of a tenant share a few
-/// generations.
+/// generations. A row that does not open is left out and counted, because one damaged row must not
+/// hide the others.
 class Opener {
  public:
   Opener(QueryDeps& deps, const runtime::RequestContext& context, const crypto::Tenant& who)
@@ -57,6 +56,8 @@ class Opener {
       }
       auto passage = crypto::Sealer::open(who_, *key, std::move(candidate));
       if (!passage) {
+        // Row-level security returns a tenant's own rows only. A row that another key sealed means
+        // that isolation in the database has failed, so it has a counter to raise an alarm on.
         deps_.metrics.cross_tenant_decrypt_attempts.Increment();
         refuse(deps_.metrics.open_not_authentic, "not_authentic", id);
         continue;
@@ -152,10 +153,6 @@ asio::awaitable<Ranking> rank_or_keep(rerank::RerankDeps& reranking,
 
 float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 asio::awaitable<std::size_t> send_best(QueryDeps& deps, const Ranking& ranking,
                                        const std::vector<crypto::Passage>& passages,
                                        std::size_t top_k, Clock::time_point start,
@@ -170,7 +167,7 @@ asio::awaitable<std::size_t> send_best(QueryDeps& deps, const Ranking& ranking,
       hit.score = sigmoid(ranking.logits[index]);
     }
     co_await out.result(hit);
-    if (i == 0) deps.metrics.ttfv.Observe(seconds_since(start));
+    if (i == 0) runtime::observe_since(deps.metrics.ttfv, start);
     deps.metrics.results.Increment();
   }
   co_return count;
@@ -240,12 +237,13 @@ asio::awaitable<Summary> answer(QueryDeps& deps, runtime::RequestContext context
   try {
     const auto summary =
         co_await run(deps, std::move(context), who, std::move(question), out);
-    deps.metrics.duration.Observe(std::chrono::duration<double>(summary.timings.total).count());
+    runtime::observe(deps.metrics.duration, summary.timings.total);
     deps.metrics.answered.Increment();
     co_return summary;
   } catch (...) {
     failure = std::current_exception();
   }
+  // Outside the handler, because a handler cannot co_await.
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = state.cancelled() != asio::cancellation_type::none;
   (cancelled ? deps.metrics.cancelled : deps.metrics.failed).Increment();

@@ -4,6 +4,7 @@
 #include "base/result.hpp"
 #include "pure/policy/breaker.hpp"
 #include "runtime/log.hpp"
+#include "runtime/observe.hpp"
 
 #include <boost/asio/cancel_after.hpp>
 #include <boost/asio/cancellation_state.hpp>
@@ -69,14 +70,14 @@ asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext c
   } catch (...) {
     scored.failure = std::current_exception();
   }
+  // Outside the handler, because a handler cannot co_await.
   const auto state = co_await asio::this_coro::cancellation_state;
   if (scored.failure && state.cancelled() != asio::cancellation_type::none) {
     // The client disconnected, which says nothing about the reranker.
     deps.breaker.forget();
     std::rethrow_exception(scored.failure);
   }
-  scored.took = Clock::now() - started;
-  metrics.duration.Observe(std::chrono::duration<double>(scored.took).count());
+  scored.took = runtime::observe_since(metrics.duration, started);
   if (scored.failure)
     scored.fallback = fallback_of(scored.failure);
   else if (!is_prefix(scored.logits, count))

@@ -2,7 +2,6 @@
 
 #include "http/routes/answer_json.hpp"
 #include "runtime/log.hpp"
-#include "runtime/wall_clock.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -32,7 +31,7 @@ bool authenticate(Call& call) {
   const char* why = "no bearer token";
   const auto token = bearer_of(call.head);
   if (!token.empty()) {
-    auto claims = api.tokens.verify(token, runtime::unix_ms() / 1'000, &why);
+    auto claims = api.tokens.verify(token, api.now_ms() / 1'000, &why);
     if (claims) {
       const auto tenant = api.tenants.tenant_of(claims->subject);
       call.who = Principal{std::move(claims->subject), tenant};

@@ -10,6 +10,7 @@
 #include "pure/crypto/tenant.hpp"
 #include "pure/crypto/token.hpp"
 #include "runtime/metrics.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -42,6 +43,7 @@ struct ApiDeps {
   const crypto::TokenVerifier& tokens;
   const crypto::TenantKeyer& tenants;
   const crypto::IdDeriver& ids;
+  runtime::WallClock now_ms = runtime::unix_ms;  ///< judges tokens, dates documents
 };
 
 /// What all routes work with. The callbacks are called on the Server's thread, do no I/O and do not

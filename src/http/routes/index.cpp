@@ -3,7 +3,6 @@
 #include "cases/index/submit.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/wire/request.hpp"
-#include "runtime/wall_clock.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -49,7 +48,8 @@ Result<std::string> idempotency_key_of(const RequestHead& head) {
   return std::string(key);
 }
 
-index::Submission submission_of(wire::IndexRequest request, std::string idempotency_key) {
+index::Submission submission_of(wire::IndexRequest request, std::string idempotency_key,
+                                std::int64_t now_ms) {
   return {.idempotency_key = std::move(idempotency_key),
           .doc_id = std::move(request.doc_id),
           .name = std::move(request.name),
@@ -57,7 +57,7 @@ index::Submission submission_of(wire::IndexRequest request, std::string idempote
           .text = std::move(request.text),
           .tags = std::move(request.tags),
           .attributes_json = std::move(request.attributes_json),
-          .at_ms = runtime::unix_ms()};
+          .at_ms = now_ms};
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   if (!key) co_return problem(key.error(), call.context.id);
   const index::IndexDeps deps{api.operations, api.events, api.ids};
   index::Owner owner{who.user, who.tenant};
-  auto submission = submission_of(std::move(*request), std::move(*key));
+  auto submission = submission_of(std::move(*request), std::move(*key), api.now_ms());
   const auto operation =
       co_await index::submit(deps, call.context, std::move(owner), std::move(submission));
   if (!operation) co_return problem(operation.error(), call.context.id);

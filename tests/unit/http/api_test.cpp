@@ -100,6 +100,17 @@ TEST_F(ApiTest, RefusesEveryBadTokenAlike) {
   EXPECT_EQ(on_loop([&] { return limiter.asked; }), 0);
 }
 
+TEST_F(ApiTest, ATokenExpiresByTheClockOfTheService) {
+  std::atomic<std::int64_t> ahead_ms{0};
+  api.now_ms = [&ahead_ms] { return runtime::unix_ms() + ahead_ms; };
+  start();
+  const auto request = post(query_path, question);  // with a token of an hour
+  EXPECT_EQ(ask(request).status, 200);
+  ahead_ms = 2 * 3'600'000;
+  expect_problem(ask(request), 401, "unauthenticated");
+  stop();  // before the clock goes
+}
+
 TEST_F(ApiTest, TakesTheSchemeInAnyCase) {
   start();
   auto request = post(query_path, question);

@@ -11,7 +11,8 @@ struct RefuseTest : Rig {
   }
   Result<ports::Record> open_for(const std::string& user, const ports::OutRecord& letter) const {
     const auto owner = tenant(user);
-    return open_dead_letter(owner, *fakes::TenantKeys::key_of(owner), event_of(letter), letter.value);
+    const auto key = fakes::TenantKeys::key_of(owner);
+    return open_dead_letter(owner, *key, event_of(letter), letter.value);
   }
   Result<ports::Record> open_for_nobody(const ports::OutRecord& letter) const {
     return open_dead_letter(nobody(keyer), dead_letter_key, event_of(letter), letter.value);
@@ -214,6 +215,32 @@ TEST_F(TokenTest, RefusesAnExpiredOrForgedToken) {
   EXPECT_TRUE(stored("alice").empty());
   EXPECT_EQ(letters().size(), 2u);
   EXPECT_EQ(header(letters()[1], "memseal-error-code"), "unauthenticated");
+}
+
+TEST_F(TokenTest, JudgesARecordWithoutATimeByTheClock) {
+  for (const std::int64_t later_s : {3'000, 7'200}) {
+    now_ms = [later_s] { return (published_s + later_s) * 1'000; };
+    auto timeless = with_token("alice", std::to_string(later_s), token("alice", published_s));
+    timeless.timestamp_ms = 0;
+    push({std::move(timeless)});
+    run();
+  }
+  EXPECT_EQ(stored("alice"), std::vector<Uuid>{id_of("alice", "3000")});
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "unauthenticated");
+}
+
+TEST_F(RefuseTest, TakesAnEventUpToADayAheadOfTheClock) {
+  constexpr std::int64_t event_ms = 1'700'000'000'000, day_ms = 86'400'000;
+  now_ms = [] { return event_ms - day_ms; };
+  push({good("alice", "1")});
+  run();
+  now_ms = [] { return event_ms - day_ms - 1; };
+  push({good("alice", "2")});
+  run();
+  EXPECT_EQ(stored("alice"), std::vector<Uuid>{id_of("alice", "1")});
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "bad_event");
 }
 
 TEST_F(TokenTest, DemandsATokenOnlyWhereThePolicySaysSo) {

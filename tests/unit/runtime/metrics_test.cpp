@@ -1,5 +1,8 @@
 #include "runtime/metrics.hpp"
 
+#include "runtime/histogram_summary.hpp"
+#include "runtime/observe.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -43,6 +46,18 @@ TEST(Metrics, BucketsContainTheObjectives) {
   EXPECT_NE(std::find(fast.begin(), fast.end(), 0.001), fast.end());
   EXPECT_TRUE(std::is_sorted(latency.begin(), latency.end()));
   EXPECT_TRUE(std::is_sorted(fast.begin(), fast.end()));
+}
+
+TEST(Observe, CountsTimeInSeconds) {
+  Metrics metrics;
+  auto& histogram = metrics.histogram("memseal_a_seconds", "A.", latency_buckets_s());
+  observe(histogram, std::chrono::milliseconds(250));
+  EXPECT_DOUBLE_EQ(observed(histogram).mean, 0.25);
+  auto& since = metrics.histogram("memseal_b_seconds", "B.", latency_buckets_s());
+  const auto took = observe_since(since, Clock::now() - std::chrono::seconds(2));
+  EXPECT_GE(took, std::chrono::seconds(2));
+  EXPECT_EQ(observed(since).count, 1u);
+  EXPECT_DOUBLE_EQ(observed(since).mean, std::chrono::duration<double>(took).count());
 }
 
 TEST(Metrics, CountsFromManyThreads) {

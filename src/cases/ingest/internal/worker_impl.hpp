@@ -2,6 +2,7 @@
 #include "cases/ingest/internal/prepare.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/policy/backoff.hpp"
+#include "runtime/observe.hpp"
 
 #include <algorithm>
 #include <map>
@@ -110,8 +111,7 @@ asio::awaitable<void> Worker::Impl::retry_while_unavailable(Stage stage, Step st
     }
     if (!unavailable) {
       faulty_since_.erase(stage);
-      deps_.metrics.stage(stage).Observe(
-          std::chrono::duration<double>(Clock::now() - start).count());
+      runtime::observe_since(deps_.metrics.stage(stage), start);
       recovered(stage, backoff);
       co_return;
     }
