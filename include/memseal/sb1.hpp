@@ -66,7 +66,7 @@ enum class Status {
   invalid_key,    ///< a key has the wrong length, or its id is 0
   invalid_plain,  ///< the plaintext is empty or longer than plain_bytes_max
   does_not_open,  ///< damaged, or sealed for another key, user, field, object or position
-  unavailable,    ///< OpenSSL lacks an algorithm or has no entropy
+  unavailable,    ///< OpenSSL lacks or cannot compute an algorithm, or has no entropy
 };
 
 /// The sentence for people that belongs to a status. Static lifetime.
@@ -81,7 +81,7 @@ struct Outcome {
 
 /// Names a user as memseal does: HMAC-SHA256(key, bytes of the id).
 /// Returns nothing if `key` is shorter than hmac_key_bytes_min, or if `user_id` is not 1 to 256
-/// bytes of UTF-8, or if OpenSSL lacks HMAC-SHA256.
+/// bytes of UTF-8, or if OpenSSL cannot compute HMAC-SHA256.
 std::optional<UserHash> hmac_user(ByteView key, std::string_view user_id);
 
 /// Seals `plain`. Two seals of one plaintext differ, because each draws a nonce.

@@ -1,10 +1,11 @@
 #include "pure/crypto/hash.hpp"
 
-#include "base/assert.hpp"
 #include "base/result.hpp"
 #include "pure/crypto/internal/ossl.hpp"
 
 #include <openssl/crypto.h>
+
+#include <string>
 
 namespace memseal::crypto {
 
@@ -51,12 +52,24 @@ bool hkdf_sha256(ByteView key, ByteView salt, ByteView info, std::span<std::uint
 
 }  // namespace ossl
 
+namespace {
+
+// Thrown and not asserted, because other programs link this code, and their OpenSSL decides: a
+// provider may be unloaded, or end in an error state, after its algorithms were fetched.
+void require(bool computed, const char* algorithm) {
+  if (!computed)
+    throw Refused({Errc::bad_config, std::string("OpenSSL could not compute ") + algorithm +
+                                         ": check its configuration and providers"});
+}
+
+}  // namespace
+
 Digest sha256(ByteView data) {
   Digest digest{};
   unsigned size = 0;
   const bool done = EVP_Digest(data.data(), data.size(), digest.data(), &size,
                                ossl::algorithms().sha256.get(), nullptr) == 1;
-  MEMSEAL_ASSERT(done && size == digest.size());
+  require(done && size == digest.size(), "SHA-256");
   return digest;
 }
 
@@ -72,7 +85,7 @@ Digest hmac_sha256(ByteView key, std::initializer_list<ByteView> parts) {
   Digest digest{};
   std::size_t size = 0;
   done = done && EVP_MAC_final(context.get(), digest.data(), &size, digest.size()) == 1;
-  MEMSEAL_ASSERT(done && size == digest.size());
+  require(done && size == digest.size(), "HMAC-SHA256");
   return digest;
 }
 
@@ -80,7 +93,7 @@ SecretBytes derive_key(ByteView root, std::string_view info) {
   Digest key{};
   const bool done = ossl::hkdf_sha256(
       root, {}, {reinterpret_cast<const std::uint8_t*>(info.data()), info.size()}, key);
-  MEMSEAL_ASSERT(done);
+  require(done, "HKDF-SHA256");
   SecretBytes derived{ByteView(key)};
   wipe(key.data(), key.size());
   return derived;

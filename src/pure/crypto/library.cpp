@@ -54,7 +54,7 @@ std::string_view describe(Status status) noexcept {
     case Status::does_not_open:
       return "the sealed value does not open";
     case Status::unavailable:
-      return "OpenSSL lacks an algorithm or has no entropy";
+      return "OpenSSL cannot compute an algorithm or has no entropy";
   }
   return "unknown status";
 }

@@ -1,7 +1,14 @@
 // The library for other programs speaks the same format as Sealer.
 #include "support.hpp"
 
+#include "pure/crypto/hash.hpp"
+
 #include <memseal/sb1.hpp>
+
+#include <openssl/evp.h>
+#include <openssl/provider.h>
+
+#include <cstdlib>
 
 namespace memseal::crypto {
 namespace {
@@ -90,6 +97,47 @@ TEST(Library, TellsBadArgumentsByTheirStatus) {
   for (const auto status : {sb1::Status::ok, sb1::Status::invalid_key, sb1::Status::invalid_plain,
                             sb1::Status::does_not_open, sb1::Status::unavailable})
     EXPECT_FALSE(sb1::describe(status).empty());
+}
+
+/// OpenSSL finds no implementation of what it looks up by name meanwhile. HMAC and HKDF look their
+/// digest up with each call.
+struct NoImplementations {
+  NoImplementations() { EVP_set_default_properties(nullptr, "provider=memseal-none"); }
+  ~NoImplementations() { EVP_set_default_properties(nullptr, ""); }
+};
+
+TEST(Library, ReportsThatOpenSslCannotComputeAndDoesNotEndTheProgram) {
+  const auto key = key_of(1);
+  ASSERT_TRUE(sb1::hmac_user(key.view(), "alice"));
+  {
+    const NoImplementations none;
+    EXPECT_FALSE(sb1::hmac_user(key.view(), "alice"));
+    EXPECT_THROW((void)hmac_sha256(key.view(), {bytes("alice")}), Refused);
+    EXPECT_THROW((void)derive_key(key.view(), "purpose"), Refused);
+  }
+  EXPECT_TRUE(sb1::hmac_user(key.view(), "alice"));
+}
+
+/// What the library answers in a process whose OpenSSL has no algorithm at all.
+[[noreturn]] void answer_without_algorithms() {
+  OSSL_PROVIDER_load(nullptr, "null");  // keeps the default provider from being loaded
+  const auto bytes = key_of(2);
+  const sb1::Key key{3, bytes.view()};
+  const sb1::Binding binding{.doc_id = "notes.md"};
+  Bytes sealed(99, 7);
+  sealed[0] = 1;  // the format, then the key's id
+  sealed[1] = sealed[2] = sealed[3] = 0;
+  sealed[4] = 3;
+  const auto seal = sb1::seal(key, sb1::Field::text, binding, sealed).status;
+  const auto open = sb1::open_sealed(key, sb1::Field::text, binding, sealed).status;
+  const bool reported = seal == sb1::Status::unavailable && open == sb1::Status::unavailable &&
+                        !sb1::hmac_user(key.bytes, "alice");
+  std::_Exit(reported ? 0 : 1);
+}
+
+TEST(LibraryDeathTest, ReportsThatOpenSslLacksTheAlgorithms) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process that has fetched nothing yet
+  EXPECT_EXIT(answer_without_algorithms(), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
