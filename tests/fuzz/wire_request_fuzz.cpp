@@ -32,7 +32,9 @@ void check_rerank(const Result<RerankRequest>& request) {
   check_texts(request->texts, 0);
   MEMSEAL_ASSERT(request->top_n >= 1 && request->top_n <= request->texts.size());
   const std::vector<float> logits(request->texts.size(), 0.5f);
-  MEMSEAL_ASSERT(cohere_rerank_json(*request, logits, "id", request->model).ends_with("}"));
+  const auto cohere =
+      cohere_rerank_json(*request, logits, "id", request->model, logits.size());
+  MEMSEAL_ASSERT(cohere.ends_with("}"));
   MEMSEAL_ASSERT(tei_rerank_json(*request, logits).ends_with("]"));
 }
 

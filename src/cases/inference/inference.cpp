@@ -149,9 +149,8 @@ void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> sli
 
 }  // namespace
 
-asio::awaitable<std::vector<float>> rank_texts(InferenceDeps& deps,
-                                               runtime::RequestContext context, std::string query,
-                                               std::vector<std::string> texts) {
+asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext context,
+                                   std::string query, std::vector<std::string> texts) {
   auto& reranking = deps.reranking;
   refuse_without_reranker(reranking);
   std::vector<float> logits;
@@ -162,6 +161,7 @@ asio::awaitable<std::vector<float>> rank_texts(InferenceDeps& deps,
     const auto budget =
         std::min<Clock::duration>(context.deadline.left(), limits::request_deadline);
     const auto scored = co_await ask_reranker(reranking, context, budget, query, std::move(slice));
+    // A later call that times out is no failure, because the client gets what is ranked so far.
     const bool late = scored.fallback == Fallback::timeout && !logits.empty();
     if (scored.logits.empty() && !late) {
       record_verdict(reranking, scored.took, false);
@@ -172,7 +172,14 @@ asio::awaitable<std::vector<float>> rank_texts(InferenceDeps& deps,
   }
   record_success(reranking);
   if (!in_time) reranking.metrics.partial.Increment();
-  co_return logits;
+  Ranked result{std::move(logits), 0};
+  result.ranked = result.logits.size();
+  if (!in_time) {
+    // The sort by score is stable, so equal scores leave these texts behind the ranked ones.
+    const float lowest = *std::min_element(result.logits.begin(), result.logits.end());
+    result.logits.resize(texts.size(), lowest);
+  }
+  co_return result;
 }
 
 asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestContext context,

@@ -28,17 +28,23 @@ struct InferenceDeps {
   EmbedPace pace = {};
 };
 
-/// Raw logits of the first `texts`, in their order: all of them, or, when the deadline comes first,
-/// as many as were ranked in time and at least one.
+struct Ranked {
+  std::vector<float> logits;  ///< one per text, in the order of the texts, finite
+  std::size_t ranked = 0;     ///< the reranker gave the logits of so many first texts
+};
+
+/// Ranks `texts`. When the deadline comes first, only the first texts are ranked, at least one.
+/// Every other text then has the lowest logit among those, so that it keeps a place: behind the
+/// ranked texts, in the order given. A client that asks for all documents counts on one result for
+/// each.
 /// The reranker gets limits::candidates_max texts at a time, so that queries get their turn in
 /// between. The breaker may refuse the call. It records failures and an answered probe, but not how
 /// long a call took, because the client chose the number of texts.
 /// Throws Refused{no_model} when there is no reranker or it is switched off, Outage{overloaded}
 /// while the breaker is open, Outage{timeout} when nothing was ranked by the deadline, and what the
 /// reranker throws.
-asio::awaitable<std::vector<float>> rank_texts(InferenceDeps& deps,
-                                               runtime::RequestContext context, std::string query,
-                                               std::vector<std::string> texts);
+asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext context,
+                                   std::string query, std::vector<std::string> texts);
 
 struct Embedded {
   std::vector<ports::Embedding> vectors;  ///< one per text, L2 norm 1, finite

@@ -77,12 +77,13 @@ asio::awaitable<std::optional<Response>> rerank_as_cohere(Call& call, int api_ve
   request->api_version = api_version;
   if (auto refused = check_reranker(call, request->model)) co_return refused;
   auto& deps = deps_of(call);
-  const auto logits =
+  const auto ranked =
       co_await inference::rank_texts(deps, call.context, request->query, request->texts);
   const auto id = crypto::random_uuid().to_string();
   co_return ranked_response(
-      wire::cohere_rerank_json(*request, logits, id, deps.reranking.reranker->model_name()),
-      logits.size());
+      wire::cohere_rerank_json(*request, ranked.logits, id,
+                               deps.reranking.reranker->model_name(), ranked.ranked),
+      ranked.ranked);
 }
 
 }  // namespace
@@ -99,9 +100,9 @@ asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {
   const auto request = wire::parse_tei_rerank(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
   if (auto refused = check_reranker(call, request->model)) co_return refused;
-  const auto logits = co_await inference::rank_texts(deps_of(call), call.context,
-                                                 request->query, request->texts);
-  co_return ranked_response(wire::tei_rerank_json(*request, logits), logits.size());
+  const auto ranked = co_await inference::rank_texts(deps_of(call), call.context,
+                                                     request->query, request->texts);
+  co_return ranked_response(wire::tei_rerank_json(*request, ranked.logits), ranked.ranked);
 }
 
 asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {

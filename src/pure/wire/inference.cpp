@@ -202,7 +202,7 @@ std::string meta_json(const RerankRequest& request, std::size_t ranked, std::str
               std::to_string(ranked);
   if (ranked < request.texts.size())
     text += R"(,"warnings":["the time allowed for the first )" + std::to_string(ranked) +
-            R"( documents; the others are left out"])";
+            R"( documents; the others follow, with the lowest score of those"])";
   return text + "}";
 }
 
@@ -271,7 +271,7 @@ bool names_model(std::string_view wanted, std::string_view served) noexcept {
 }
 
 std::string cohere_rerank_json(const RerankRequest& request, std::span<const float> logits,
-                               std::string_view id, std::string_view model) {
+                               std::string_view id, std::string_view model, std::size_t ranked) {
   auto text = R"({"id":)" + codec::json_quoted(id) + R"(,"results":[)";
   for (bool first = true; const auto index : best_of(logits, request.top_n)) {
     if (!std::exchange(first, false)) text += ',';
@@ -281,7 +281,7 @@ std::string cohere_rerank_json(const RerankRequest& request, std::span<const flo
       text += R"(,"document":{"text":)" + codec::json_quoted(request.texts[index]) + '}';
     text += '}';
   }
-  return text + R"(],"meta":)" + meta_json(request, logits.size(), model) + '}';
+  return text + R"(],"meta":)" + meta_json(request, ranked, model) + '}';
 }
 
 std::string tei_rerank_json(const RerankRequest& request, std::span<const float> logits) {

@@ -51,11 +51,12 @@ Result<EmbeddingsRequest> parse_embeddings_request(std::string_view body);
 bool names_model(std::string_view wanted, std::string_view served) noexcept;
 
 /// `logits` are those of the first texts; what has none is left out. Best first, equal ones in the
-/// order of the request.
+/// order of the request. `ranked`: the model gave the logits of so many first texts; the others
+/// only hold a place.
 /// {"id", "results": [{"index", "relevance_score", "document"?: {"text"}}], "meta": {"api_version",
 /// "model", "documents", "reranked_count", "warnings"?}}
 std::string cohere_rerank_json(const RerankRequest& request, std::span<const float> logits,
-                               std::string_view id, std::string_view model);
+                               std::string_view id, std::string_view model, std::size_t ranked);
 /// [{"index", "score", "text"?}]
 std::string tei_rerank_json(const RerankRequest& request, std::span<const float> logits);
 

@@ -29,16 +29,17 @@ struct InferenceTest : ::testing::Test {
   World world;
   runtime::RequestContext context{"req-1", runtime::Deadline::after(10s)};
 
-  std::vector<float> rank(std::size_t count) {
+  std::vector<float> rank(std::size_t count) { return rank_all(count).logits; }
+  Ranked rank_all(std::size_t count) {
     std::vector<std::string> texts;
     for (std::size_t i = 0; i < count; ++i) texts.push_back("text " + std::to_string(i % 10));
-    std::vector<float> logits;
+    Ranked ranked;
     asio::io_context loop{1};
-    test::run_to_end(loop, keep_logits(std::move(texts), logits));
-    return logits;
+    test::run_to_end(loop, keep_ranked(std::move(texts), ranked));
+    return ranked;
   }
-  asio::awaitable<void> keep_logits(std::vector<std::string> texts, std::vector<float>& logits) {
-    logits = co_await rank_texts(world.inference, context, "which?", std::move(texts));
+  asio::awaitable<void> keep_ranked(std::vector<std::string> texts, Ranked& ranked) {
+    ranked = co_await rank_texts(world.inference, context, "which?", std::move(texts));
   }
 
   Embedded embed(std::vector<std::string> texts) {
@@ -80,9 +81,9 @@ TEST_F(InferenceTest, RanksEveryTextInItsPlaceAFewAtATime) {
 TEST_F(InferenceTest, GivesWhatWasRankedWhenTheDeadlineComes) {
   context.deadline = runtime::Deadline::after(400ms);
   world.reranker.each = 10ms;
-  const auto logits = rank(1'000);
-  EXPECT_GE(logits.size(), 1u);
-  EXPECT_LT(logits.size(), 100u);
+  const auto all = rank_all(1'000);
+  EXPECT_GE(all.ranked, 1u);
+  EXPECT_LT(all.ranked, 100u);
   EXPECT_EQ(world.rerank_metrics.partial.Value(), 1);
   EXPECT_EQ(breaker(), policy::BreakerState::closed);
 }
@@ -92,8 +93,24 @@ TEST_F(InferenceTest, KeepsWhatItHasWhenALaterCallIsLate) {
     if (world.reranker.asked.size() > 1) throw Outage({Errc::timeout, "late"});
     return std::vector<float>(passages.size(), 1.0f);
   };
-  EXPECT_EQ(rank(50).size(), 24u);
+  EXPECT_EQ(rank_all(50).ranked, 24u);
   EXPECT_EQ(world.rerank_metrics.partial.Value(), 1);
+}
+
+TEST_F(InferenceTest, GivesEveryTextAPlaceBehindWhatWasRanked) {
+  world.reranker.answers = [this](const auto& passages) {
+    if (world.reranker.asked.size() > 1) throw Outage({Errc::timeout, "late"});
+    std::vector<float> logits(passages.size(), 1.0f);
+    logits[3] = -2.0f;
+    return logits;
+  };
+  const auto all = rank_all(50);
+  EXPECT_EQ(all.ranked, 24u);
+  ASSERT_EQ(all.logits.size(), 50u);
+  EXPECT_EQ(all.logits[23], 1.0f);
+  for (std::size_t i = 24; i < 50; ++i) EXPECT_EQ(all.logits[i], -2.0f) << i;
+  world.reranker.answers = nullptr;
+  EXPECT_EQ(rank_all(3).ranked, 3u);
 }
 
 TEST_F(InferenceTest, SaysWhyNothingCouldBeRanked) {
@@ -121,7 +138,7 @@ TEST_F(InferenceTest, StopsWaitingAtTheDeadlineForARerankerThatDoesNot) {
   EXPECT_EQ(world.reranker.faults.cancelled, 1);
 }
 
-TEST_F(InferenceTest, NamesTheMendWhereThereIsNoReranker) {
+TEST_F(InferenceTest, NamesTheFixWhereThereIsNoReranker) {
   world.flags.rerank_enabled = false;
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::no_model);
   world.reranking.reranker = nullptr;
@@ -140,7 +157,7 @@ TEST_F(InferenceTest, ABulkCallThatTakesLongIsNoFaultOfTheReranker) {
   EXPECT_EQ(breaker(), policy::BreakerState::closed);
 }
 
-TEST_F(InferenceTest, AProbeThatIsAnsweredClosesTheBreaker) {
+TEST_F(InferenceTest, AHalfOpenCallThatIsAnsweredClosesTheBreaker) {
   world.breaker = policy::Breaker({.cool_down = 1ms});
   trip();
   while (breaker() != policy::BreakerState::half_open) {
@@ -149,7 +166,7 @@ TEST_F(InferenceTest, AProbeThatIsAnsweredClosesTheBreaker) {
   EXPECT_EQ(breaker(), policy::BreakerState::closed);
 }
 
-TEST_F(InferenceTest, AClientThatGoesAwayBlamesNobodyAndFreesTheProbe) {
+TEST_F(InferenceTest, AClientThatDisconnectsCountsForNeitherSideAndFreesTheTrial) {
   world.breaker = policy::Breaker({.cool_down = 1ms});
   trip();
   while (breaker() != policy::BreakerState::half_open) {
@@ -161,7 +178,7 @@ TEST_F(InferenceTest, AClientThatGoesAwayBlamesNobodyAndFreesTheProbe) {
   const std::vector<std::string> texts(30, "text 1");
   asio::co_spawn(loop, rank_texts(world.inference, context, "which?", texts),
                  asio::bind_cancellation_slot(
-                     signal.slot(), [&](std::exception_ptr thrown, const std::vector<float>&) {
+                     signal.slot(), [&](std::exception_ptr thrown, const Ranked&) {
                        failed = thrown != nullptr;
                      }));
   asio::steady_timer timer(loop, 20ms);
