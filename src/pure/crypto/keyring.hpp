@@ -1,5 +1,6 @@
 #pragma once
-// Keys at rest: root (a file of mode 0600) → KEK epoch → random per-tenant DEK, wrapped.
+// Keys at rest. A keyring file (mode 0600) holds the root keys and one key-encryption key (KEK) an
+// epoch. A KEK wraps each tenant's random content key (DEK).
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "pure/crypto/sealer.hpp"
@@ -13,9 +14,9 @@
 
 namespace memseal::crypto {
 
-/// A DEK as table app.tenant_keys holds it. Wrapped by Sealer under TenantKey{kek_epoch, kek} at
-/// SealBinding{object: zero, doc_id: empty, chunk_index: key_id}, so it opens as no other tenant's
-/// or generation's.
+/// A DEK as table app.tenant_keys holds it. Sealer wraps it under TenantKey{kek_epoch, kek} at
+/// SealBinding{object: zero, doc_id: empty, chunk_index: key_id}. The wrapped key therefore opens
+/// for its own tenant and generation only.
 struct WrappedKey {
   std::uint32_t key_id = 0;
   std::uint32_t kek_epoch = 0;
@@ -25,42 +26,48 @@ struct WrappedKey {
 
 inline constexpr std::size_t keks_max = 64;  ///< epochs that one keyring may hold
 
-/// The root secrets of a deployment, each for one purpose. Immutable; any thread.
+/// The root secrets of a deployment, each for one purpose. Immutable.
+/// Thread: any.
 class Keyring {
  public:
-  /// Writes a new keyring with random keys to `file` (created with mode 0600; refuses to
-  /// overwrite: key_invalid).
+  /// Writes a new keyring with random keys to `file`, with mode 0600.
+  /// Error: key_invalid when the file exists, because overwriting it would lose every tenant's key.
   static Result<void> create(const std::filesystem::path& file);
-  /// Adds a random KEK of the next epoch to the keyring in `file`, all or nothing; returns the
-  /// epoch. What is wrapped stays valid; rewrap() moves it over.
+  /// Adds a random KEK of the next epoch to the keyring in `file`, all or nothing, and returns the
+  /// epoch. Keys that older epochs wrapped stay valid; rewrap() moves them to the new epoch.
   static Result<std::uint32_t> add_kek(const std::filesystem::path& file);
-  /// Reads a keyring file. Refuses one that others may read, a malformed line, a short key
-  /// (key_invalid), a missing file (key_missing); each message names the mend.
+  /// Reads a keyring file. Each message names the fix.
+  /// Errors: key_missing for a missing file; key_invalid for a file that others may read, a
+  /// malformed line or a short key.
   static Result<Keyring> load(const std::filesystem::path& file);
-  /// From keys given one by one (MEMORY_TENANT_HMAC_KEY, MEMORY_ENCRYPTION_KEY and a token key,
-  /// each base64 or hex of 32 to 128 bytes, all different; the token key may be empty where a JWK
-  /// Set verifies tokens). Ids are derived by HKDF from the tenant key, the KEK of epoch 1 and the
-  /// dead letters' key from the encryption key. An even number of hex digits is read as hex.
+  /// Makes a keyring of keys given one by one: MEMORY_TENANT_HMAC_KEY, MEMORY_ENCRYPTION_KEY and a
+  /// token key.
+  /// REQUIRES: each is base64 or hex of 32 to 128 bytes, and all differ. The token key may be empty
+  /// where a JWK Set verifies tokens.
+  /// HKDF derives the key of ids from the tenant key, and the KEK of epoch 1 and the dead letters'
+  /// key from the encryption key.
+  /// NOTE: an even number of hex digits is read as hex, also where it could be base64.
   static Result<Keyring> from_keys(std::string_view tenant_hmac_key,
                                    std::string_view encryption_key, std::string_view token_key);
 
   TenantKeyer tenant_keyer() const;
   IdDeriver id_deriver() const;
-  /// The HS256 key, >= 32 bytes; empty where from_keys was given none.
+  /// The HS256 key, at least 32 bytes; empty when from_keys() got none.
   ByteView token_key() const noexcept { return token_key_.view(); }
 
   /// A new random DEK of generation `key_id` for `owner`, wrapped by the current KEK epoch.
   Result<WrappedKey> make_tenant_key(const Tenant& owner, std::uint32_t key_id) const;
-  /// key_missing: unknown epoch; open_failed: not this tenant's, or damaged.
+  /// Errors: key_missing for an unknown epoch; open_failed for another tenant's key or a damaged
+  /// one.
   Result<TenantKey> unwrap(const Tenant& owner, const WrappedKey& wrapped) const;
-  /// The same DEK, wrapped by the current KEK epoch: what a KEK rotation does to each row.
+  /// Wraps the same DEK by the current KEK epoch. A KEK rotation does this to each row.
   Result<WrappedKey> rewrap(const Tenant& owner, const WrappedKey& wrapped) const;
   std::uint32_t kek_epoch() const noexcept { return keks_.rbegin()->first; }
 
   /// The key for dead letters whose tenant is unknown.
   TenantKey dead_letter_key() const;
-  /// HMAC of a fixed text under the tenant key: stored once per database, so that a start with
-  /// the wrong key is refused instead of hiding every row.
+  /// HMAC of a fixed text under the tenant key. Each database stores it once, so that a start with
+  /// the wrong key is refused. Without the check that start would find no tenant's rows.
   std::array<std::uint8_t, 16> tenant_key_check() const;
 
  private:

@@ -6,7 +6,8 @@
 
 namespace memseal::crypto {
 
-/// Fills `out` from OpenSSL's DRBG. Throws Outage when it has no entropy: never weak bytes.
+/// Fills `out` from OpenSSL's DRBG. Throws Outage when the DRBG has no entropy, because weak bytes
+/// would be worse than none.
 void fill_random(std::span<std::uint8_t> out);
 
 /// Random UUID, version 4.

@@ -5,8 +5,8 @@
 //   AAD = "MEMSEAL1" (8) ‖ format (1) ‖ key_id (4) ‖ field (1) ‖ 0 (2) ‖ user_hash (32)
 //         ‖ object id (16) ‖ first 16 bytes of SHA-256(doc_id) ‖ chunk_index u32 (4)   = 84 bytes
 //
-// AES-256-GCM, random 96-bit nonces, at most 2^28 seals a key. A blob moved to another tenant,
-// row, column, document or position does not open.
+// AES-256-GCM with random 96-bit nonces, at most 2^28 seals a key. A blob that was moved to another
+// tenant, row, column, document or position does not open.
 #include "base/ids.hpp"
 #include "base/secret.hpp"
 #include "pure/crypto/tenant.hpp"
@@ -20,7 +20,7 @@
 
 namespace memseal::crypto {
 
-/// What a blob holds; part of its AAD, so a meta never opens as a text.
+/// What a blob holds. Part of the AAD, so that a meta never opens as a text.
 enum class Field : std::uint8_t {
   text = 1,
   meta = 2,
@@ -31,8 +31,8 @@ enum class Field : std::uint8_t {
   dead_letter = 7,
 };
 
-/// What a blob is bound to besides its tenant, key and field: the row and position that it was
-/// sealed for. It opens for no other.
+/// What a blob is bound to besides its tenant, key and field: the one row and position that the
+/// blob opens for.
 struct SealBinding {
   Uuid object;                   ///< chunk id, document id or event id
   std::string_view doc_id = {};  ///< empty where the object belongs to no document
@@ -47,15 +47,16 @@ struct TenantKey {
 
 inline constexpr std::size_t seal_overhead = 33;
 
-/// What is sealed of a chunk: plaintext views, alive for the call only.
+/// What is sealed of a chunk.
+/// Lifetime: the views need to live for the call only.
 struct ChunkPlain {
   std::string_view text;
-  std::string_view meta_json;        ///< may be empty: then meta_cipher stays empty
+  std::string_view meta_json;        ///< empty: meta_cipher stays empty
   std::span<const float> embedding;  ///< L2-normalised, D floats
   bool seal_embedding = false;       ///< also fill embedding_cipher (float32, little-endian)
 };
 
-/// What is stored of a chunk in the clear: its names, its position, its labels.
+/// What is stored of a chunk in the clear: names, position and labels.
 struct ChunkHeader {
   Uuid id;
   DocId doc_id;
@@ -67,7 +68,7 @@ struct ChunkHeader {
   std::optional<std::int64_t> expires_at_ms = {};  ///< Unix milliseconds
 };
 
-/// A row of app.memory_chunks as it is stored. Only Sealer::seal makes one, so plaintext
+/// A row of app.memory_chunks as it is stored. Only Sealer::seal makes one, so that plaintext
 /// cannot reach the database.
 class SealedChunk {
  public:
@@ -98,8 +99,8 @@ struct SealedCandidate {
   Bytes text_cipher, meta_cipher;
 };
 
-/// An opened hit. Only Sealer::open makes one, so everything reranked or streamed passed the
-/// tenant's own authentication tag.
+/// An opened hit. Only Sealer::open makes one, so that every text that is reranked or streamed has
+/// passed the authentication tag of its tenant's key.
 class Passage {
  public:
   const SealedCandidate& from() const noexcept { return from_; }  ///< ciphers emptied
@@ -114,15 +115,19 @@ class Passage {
   std::string text_, meta_json_;
 };
 
-/// Seals and opens. Stateless but for per-thread cipher contexts and nonce batches: any thread.
-/// A thread keeps the contexts of the 8 keys it used last, so that keying is paid once.
-/// Throws Outage when the random generator has no entropy.
+/// Seals and opens.
+/// Thread: any. Each thread has its own batch of nonces, and keeps the cipher contexts of the 8
+/// keys that it used last, so that a key is expanded once.
+/// Throws Outage when the random generator has no entropy, Refused{bad_config} when OpenSSL cannot
+/// compute.
 class Sealer {
  public:
-  /// Seals up to limits::seal_bytes_max bytes (>= 1; Error seal_failed otherwise).
+  /// Seals 1 to limits::seal_bytes_max bytes.
+  /// Error: seal_failed for any other number of bytes.
   static Result<Bytes> seal(const Tenant& owner, const TenantKey& key, Field field,
                             const SealBinding& binding, ByteView plain);
-  /// Error open_failed for every cause alike; no plaintext leaves before its tag is verified.
+  /// Error: open_failed, one for every cause, so that an answer does not tell causes apart.
+  /// No plaintext leaves before its tag is verified.
   static Result<SecretBytes> open(const Tenant& owner, const TenantKey& key, Field field,
                                   const SealBinding& binding, ByteView sealed);
 
@@ -130,16 +135,17 @@ class Sealer {
                                   const ChunkPlain& plain);
   static Result<Passage> open(const Tenant& owner, const TenantKey& key, SealedCandidate candidate);
 
-  /// Opens an embedding_cipher straight into `out`, which must have the sealed vector's length
-  /// and stays as it was on open_failed.
+  /// Opens an embedding_cipher straight into `out`, which stays as it was on open_failed.
+  /// REQUIRES: `out` has the length of the sealed vector.
   static Result<void> open_embedding(const Tenant& owner, const TenantKey& key,
                                      const SealBinding& binding, ByteView sealed,
                                      std::span<float> out);
 
-  /// Key generation a blob names; key_invalid if it is no SB1 blob. Reads no secret.
+  /// The key generation that a blob names. Reads no secret.
+  /// Error: key_invalid for bytes that are no SB1 blob.
   static Result<std::uint32_t> key_id_of(ByteView sealed);
 
-  /// After an erasure or a rotation: each thread wipes all its cached contexts before it next
+  /// Call after an erasure or a rotation: each thread wipes all its cached contexts before it next
   /// seals or opens.
   static void forget_cached_keys() noexcept;
 };

@@ -4,8 +4,9 @@
 
 namespace memseal::crypto {
 
-/// Proof that a user id went through the keyed hash. Every statement, seal and open needs one, and
-/// only a TenantKeyer can make one: grep TenantKeyer to audit tenancy.
+/// Proof that a user id went through the keyed hash. Every statement, seal and open needs one.
+/// NOTE: only a TenantKeyer makes one, so `grep TenantKeyer` finds every place that decides about
+///       tenancy.
 class Tenant {
  public:
   const UserHash& hash() const noexcept { return hash_; }
@@ -18,11 +19,11 @@ class Tenant {
   UserHash hash_;
 };
 
-/// The only mint of Tenant: user_hash = HMAC-SHA256(K_uid, user id bytes as received).
-/// Immutable; any thread.
+/// The only maker of Tenant: user_hash = HMAC-SHA256(K_uid, user id bytes as received). Immutable.
+/// Thread: any.
 class TenantKeyer {
  public:
-  /// `key`: 32 bytes or more (MEMORY_TENANT_HMAC_KEY).
+  /// REQUIRES: `key` (MEMORY_TENANT_HMAC_KEY) has 32 bytes or more.
   explicit TenantKeyer(SecretBytes key);
   Tenant tenant_of(const UserId& user) const;
 
@@ -30,10 +31,12 @@ class TenantKeyer {
   SecretBytes key_;
 };
 
-/// Derives the names that make replays harmless: the same input always gives the same id.
-/// Immutable; any thread.
+/// Derives the ids of chunks and events. The same input always gives the same id, so that a replay
+/// changes nothing. Immutable.
+/// Thread: any.
 class IdDeriver {
  public:
+  /// REQUIRES: `key` has 32 bytes or more.
   explicit IdDeriver(SecretBytes key);
   /// HMAC(K_ev, "chunk" ‖ user_hash ‖ SHA-256(doc_id) ‖ revision ‖ chunk_index), as a UUID v8.
   Uuid chunk_id(const Tenant& owner, const DocId& doc, std::int64_t revision,

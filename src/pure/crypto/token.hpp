@@ -11,13 +11,13 @@
 
 namespace memseal::crypto {
 
-/// Who a verified token speaks for.
+/// What a verified token says.
 struct Claims {
   UserId subject;
   std::int64_t expires_s = 0;  ///< Unix seconds
 };
 
-/// What a token must say besides being genuine. Empty strings are not checked.
+/// What a genuine token must say to be accepted. Empty strings are not checked.
 struct TokenRules {
   std::string issuer = {};
   std::string audience = {};
@@ -25,19 +25,23 @@ struct TokenRules {
   std::int64_t leeway_s = 30;
 };
 
-/// Verifies tokens. Immutable; any thread. Every refusal is `unauthenticated` with one and the
-/// same message; `why` (for the log only) tells causes apart.
+/// Verifies tokens. Immutable.
+/// Thread: any.
+/// Every refusal is `unauthenticated` with the same message, because the cause would help a forger.
+/// `why` tells causes apart, for the log only.
 class TokenVerifier {
  public:
-  /// HS256 with a key of at least 32 bytes (key_invalid otherwise).
+  /// Verifies HS256.
+  /// Error: key_invalid for a key of fewer than 32 bytes.
   static Result<TokenVerifier> hs256(ByteView key, TokenRules rules);
-  /// RS256 / ES256 keys of a JWK Set (RFC 7517) given as JSON text; the header's `kid` picks one.
+  /// Verifies RS256 and ES256 by the keys of a JWK Set (RFC 7517), given as JSON text. The token's
+  /// header picks one by `kid`.
   static Result<TokenVerifier> jwks(std::string_view json, TokenRules rules);
   ~TokenVerifier();
   TokenVerifier(TokenVerifier&&) noexcept;
   TokenVerifier& operator=(TokenVerifier&&) noexcept;
 
-  /// `now_s`: Unix seconds. `why`, if given, receives a static reason on refusal.
+  /// `now_s`: Unix seconds. `why`, if given, receives the cause of a refusal, with static lifetime.
   Result<Claims> verify(std::string_view token, std::int64_t now_s,
                         const char** why = nullptr) const;
 
@@ -47,7 +51,8 @@ class TokenVerifier {
   std::unique_ptr<const Keys> keys_;
 };
 
-/// A token as `memseal token mint` prints it: HS256, claims sub, iat, exp and, where set, iss, aud.
+/// Makes the token that `memseal token mint` prints: HS256, claims sub, iat, exp and, where set,
+/// iss and aud.
 std::string mint_hs256(ByteView key, const UserId& subject, std::int64_t now_s,
                        std::int64_t lifetime_s, const TokenRules& rules = {});
 

@@ -60,7 +60,7 @@ TEST(Keyring, MakesEveryKeyOfItsOwn) {
   EXPECT_EQ(different.size(), 5u);
 }
 
-TEST(Keyring, RefusesAMissingFileAndNamesTheMend) {
+TEST(Keyring, RefusesAMissingFileAndNamesTheFix) {
   const auto loaded = Keyring::load("/nonexistent/keys");
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code, Errc::key_missing);

@@ -146,7 +146,7 @@ void slow(World& world, Question&) { world.reranker.faults.delay = 10s; }
 void late(World& world, Question&) {
   world.reranker.faults.error = Error{Errc::timeout, "late"};
 }
-void away(World& world, Question&) {
+void unavailable(World& world, Question&) {
   world.reranker.faults.error = Error{Errc::unavailable, "away"};
 }
 void broken(World& world, Question&) { world.reranker.faults.throws_unexpected = true; }
@@ -175,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(
                       FallbackCase{"NoModel", no_model, Fallback::no_model},
                       FallbackCase{"NeverAnswers", slow, Fallback::timeout},
                       FallbackCase{"SaysItIsLate", late, Fallback::timeout},
-                      FallbackCase{"IsAway", away, Fallback::error},
+                      FallbackCase{"IsUnavailable", unavailable, Fallback::error},
                       FallbackCase{"Throws", broken, Fallback::error},
                       FallbackCase{"ScoresNone", none, Fallback::error},
                       FallbackCase{"ScoresTooMany", too_many, Fallback::error},
@@ -256,7 +256,7 @@ TEST_F(AnswerTest, PassesAnOutageOfEachStageOn) {
   EXPECT_EQ(world.query_metrics.failed.Value(), 3);
 }
 
-TEST_F(AnswerTest, CancelledWhileItReranksItEndsAtOnceAndBlamesNobody) {
+TEST_F(AnswerTest, CancelledWhileItReranksItEndsAtOnceAndLeavesTheBreakerClosed) {
   world.fill("ada", 3);
   world.reranker.faults.delay = 10s;
   world.reranking.budget = 10s;
