@@ -97,27 +97,44 @@ TEST(Form, NoFileHasTabsOrTrailingSpace) {
 }
 
 struct Banned {
+  std::vector<const char*> hints;  ///< a line without one of these is not searched: that is slow
   const char* pattern;
   const char* why;
   std::set<std::string> allowed_in;  ///< rooms
 };
 
+bool holds_one_of(const std::string& line, const std::vector<const char*>& words) {
+  return std::any_of(words.begin(), words.end(), [&](const char* word) {
+    return line.find(word) != std::string::npos;
+  });
+}
+
 TEST(Form, BannedWordsStayOut) {
   const std::vector<Banned> banned{
-      {R"(\bdetached\b)", "a task has a parent: use runtime::TaskGroup", {}},
-      {R"(\bgetenv\b)", "the environment is read in app/config only", {}},
-      {R"(\bstd::j?thread\b)", "threads belong to runtime", {"runtime", "kernels"}},
-      {R"(\bsleep_for\b|\bsleep_until\b|\busleep\b)", "never block a thread to wait", {}},
-      {R"(\b(io|io_|context|context_|loop)\.stop\(\))", "a context ends when its work ends", {}},
-      {R"(\bTODO\b|\bFIXME\b|\bXXX\b)", "no unfinished work in the sources", {}},
-      {R"(\brand\(\)|\bsrand\()", "randomness comes from crypto", {}},
-      {R"(/home/|/work/|/root/)", "no paths of one machine", {}}};
+      {{"detached"}, R"(\bdetached\b)", "a task has a parent: use runtime::TaskGroup", {}},
+      {{"getenv"}, R"(\bgetenv\b)", "the environment is read in app/config only", {}},
+      {{"thread"}, R"(\bstd::j?thread\b)", "threads belong to runtime", {"runtime", "kernels"}},
+      {{"sleep"},
+       R"(\bsleep_for\b|\bsleep_until\b|\busleep\b)",
+       "never block a thread to wait",
+       {}},
+      {{".stop()"},
+       R"(\b(io|io_|context|context_|loop)\.stop\(\))",
+       "a context ends when its work ends",
+       {}},
+      {{"TODO", "FIXME", "XXX"},
+       R"(\bTODO\b|\bFIXME\b|\bXXX\b)",
+       "no unfinished work in the sources",
+       {}},
+      {{"rand("}, R"(\brand\(\)|\bsrand\()", "randomness comes from crypto", {}},
+      {{"/home/", "/work/", "/root/"}, R"(/home/|/work/|/root/)", "no paths of one machine", {}}};
   for (const auto& rule : banned) {
     const std::regex pattern(rule.pattern);
     for (const auto& source : product_sources()) {
       if (source.is_generated() || rule.allowed_in.contains(source.room())) continue;
       for (std::size_t i = 0; i < source.lines.size(); ++i)
-        EXPECT_FALSE(!source.lines[i].starts_with("//") &&
+        EXPECT_FALSE(holds_one_of(source.lines[i], rule.hints) &&
+                     !source.lines[i].starts_with("//") &&
                      std::regex_search(source.lines[i], pattern))
             << source.path << ":" << i + 1 << ": " << rule.why;
     }
@@ -133,6 +150,7 @@ TEST(Form, NoConditionAwaits) {
     for (std::size_t i = 0; i < source.lines.size(); ++i) {
       const auto& line = source.lines[i];
       std::smatch found;
+      if (line.find("co_await") == std::string::npos) continue;
       if (!std::regex_search(line, found, condition)) continue;
       // The condition ends where its parenthesis closes.
       std::size_t depth = 1, end = static_cast<std::size_t>(found.position() + found.length());
@@ -152,7 +170,9 @@ TEST(Form, SpawningStaysInTheRuntime) {
     // One awaited race against a time budget, in the reranking of a query.
     if (source.path == "src/cases/rerank/rerank.cpp") continue;
     for (std::size_t i = 0; i < source.lines.size(); ++i)
-      EXPECT_FALSE(std::regex_search(source.lines[i], spawn)) << source.path << ":" << i + 1;
+      EXPECT_FALSE(holds_one_of(source.lines[i], {"co_spawn"}) &&
+                   std::regex_search(source.lines[i], spawn))
+          << source.path << ":" << i + 1;
   }
 }
 
@@ -160,7 +180,7 @@ TEST(Form, ATenantIsMintedInOnePlace) {
   const std::regex mint(R"(\bTenant\(\s*(UserHash|hash))");
   for (const auto& source : product_sources())
     for (std::size_t i = 0; i < source.lines.size(); ++i)
-      if (std::regex_search(source.lines[i], mint)) {
+      if (holds_one_of(source.lines[i], {"Tenant("}) && std::regex_search(source.lines[i], mint)) {
         EXPECT_EQ(source.room(), "pure/crypto") << source.path << ":" << i + 1;
       }
 }

@@ -181,26 +181,30 @@ asio::awaitable<Summary> run(QueryDeps& deps, runtime::RequestContext context, c
   StageClock embed;
   auto vector = co_await deps.embedder.embed_query(context, question.text);
   embed.stop(deps.metrics.embed);
-  co_await out.stage({Stage::embed, StageStatus::ok, embed.took, 1});
+  const StageReport embedded{Stage::embed, StageStatus::ok, embed.took, 1};
+  co_await out.stage(embedded);
 
   StageClock search;
   auto found = co_await deps.search.nearest(context, who, std::move(vector), question.candidates,
                                             question.filter);
   search.stop(deps.metrics.search);
   summary.candidates = found.size();
-  co_await out.stage({Stage::search, StageStatus::ok, search.took, found.size()});
+  const StageReport searched{Stage::search, StageStatus::ok, search.took, found.size()};
+  co_await out.stage(searched);
 
   StageClock open;
   const auto passages = co_await Opener(deps, context, who).open_all(std::move(found));
   open.stop(deps.metrics.open);
   summary.opened = passages.size();
-  co_await out.stage({Stage::open, StageStatus::ok, open.took, passages.size()});
+  const StageReport opened{Stage::open, StageStatus::ok, open.took, passages.size()};
+  co_await out.stage(opened);
 
   StageClock rerank;
   const auto ranking = co_await rank_or_keep(deps.reranking, context, question, passages);
   if (ranking.status != StageStatus::skipped) rerank.stop(deps.metrics.rerank);
   deps.reranking.metrics.fallbacks(ranking.fallback).Increment();
-  co_await out.stage({Stage::rerank, ranking.status, rerank.took, ranking.logits.size()});
+  const StageReport reranked{Stage::rerank, ranking.status, rerank.took, ranking.logits.size()};
+  co_await out.stage(reranked);
 
   summary.count = co_await send_best(deps, ranking, passages, question.top_k, start, out);
   summary.reranked = !ranking.logits.empty();

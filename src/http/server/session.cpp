@@ -90,8 +90,10 @@ asio::awaitable<bool> Session::read_head() {
     }
     const auto received = co_await read_some(read_bytes);
     if (received == 0) {
-      if (read_timed_out_ && !in_.empty())
-        co_await refuse({408, "the header took longer than this server waits"});
+      if (read_timed_out_ && !in_.empty()) {
+        const Refusal late{408, "the header took longer than this server waits"};
+        co_await refuse(late);
+      }
       co_return false;
     }
   }

@@ -109,7 +109,10 @@ TEST_F(TenantKeys, AskingForAKeyThatWasNeverMadeMakesNone) {
 
 TEST_F(TenantKeys, AnErasedTenantHasNoKeyInTheCacheEither) {
   (void)sealing();
-  const auto erase = [&]() -> asio::awaitable<void> { co_await keys_.erase({"test"}, owner_); };
+  const auto erase = [&]() -> asio::awaitable<void> {
+    const runtime::RequestContext context{"test"};
+    co_await keys_.erase(context, owner_);
+  };
   test::run_to_end(loop_, erase());
   EXPECT_EQ(opening(1), nullptr);
   EXPECT_THROW((void)sealing(), Refused);
