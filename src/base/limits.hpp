@@ -16,7 +16,6 @@ inline constexpr std::size_t inflight_bytes_max = 32u << 20;
 inline constexpr std::size_t batch_records_max = 256;  // records handled together
 inline constexpr std::size_t batch_bytes_max = 4u << 20;
 inline constexpr std::size_t insert_rows_max = 1'000;  // rows of one statement
-inline constexpr std::size_t offset_commit_records = 500;
 inline constexpr auto offset_commit_every = 1s;
 inline constexpr int event_attempts_max = 5;  // while dependencies are well
 inline constexpr auto backoff_first = 100ms;

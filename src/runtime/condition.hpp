@@ -14,7 +14,7 @@ namespace memseal::runtime {
 
 namespace asio = boost::asio;
 
-/// Use on one executor only. Wake-ups may be spurious: wait in a loop around the condition.
+/// Thread: one executor. NOTE: wake-ups may be spurious, so wait in a loop around the condition.
 class Condition {
  public:
   explicit Condition(const asio::any_io_executor& executor)

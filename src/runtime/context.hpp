@@ -7,10 +7,10 @@ namespace memseal::runtime {
 
 using Clock = std::chrono::steady_clock;
 
-/// A point in time by which work must be done. A value; it only ever shrinks.
+/// A point in time by which work must be done. A value; a deadline derived from it is never later.
 class Deadline {
  public:
-  /// `budget` from now; a budget beyond what the clock can say is never.
+  /// `budget` from now; never() when the clock cannot represent that time.
   static Deadline after(Clock::duration budget) {
     const auto now = Clock::now();
     if (budget > Clock::time_point::max() - now) return never();
@@ -38,7 +38,7 @@ class Deadline {
   Clock::time_point at_;
 };
 
-/// What travels with one request or one batch, first in every parameter list.
+/// Identity and deadline of one request or one batch. Always the first parameter.
 struct RequestContext {
   std::string id;  ///< request id or batch id, as logs show it
   Deadline deadline = Deadline::never();

@@ -12,7 +12,7 @@ std::optional<double> quantile(const Histogram& histogram, double q) {
   double edge = 0, below = 0;  // of the buckets before
   for (const auto& bucket : seen.bucket) {
     const auto here = static_cast<double>(bucket.cumulative_count);
-    if (std::isinf(bucket.upper_bound)) break;
+    if (std::isinf(bucket.upper_bound)) break;  // The open bucket has no edge to interpolate to.
     if (here >= rank && here > below)
       return edge + (bucket.upper_bound - edge) * std::max(rank - below, 0.0) / (here - below);
     edge = bucket.upper_bound;

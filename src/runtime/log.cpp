@@ -75,6 +75,7 @@ std::string text_line(std::string_view event, std::initializer_list<LogField> fi
   return line;
 }
 
+// Without the braces: the pattern of log_setup() adds them, with time and level.
 std::string json_line(std::string_view event, std::initializer_list<LogField> fields) {
   std::string line = "\"event\":";
   append_escaped(line, event);
@@ -102,7 +103,7 @@ void log_setup(LogLevel least, LogFormat format) {
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!logger().should_log(level_of(level))) return;
-  // "{}": the line is data, never a format string.
+  // Pass the line as data, because a `{` in a value must not act as a format string.
   logger().log(level_of(level), "{}",
                as_json ? json_line(event, fields) : text_line(event, fields));
 }

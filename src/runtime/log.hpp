@@ -1,5 +1,6 @@
 #pragma once
-// Structured logs: one event name, a few fields. Never content, tokens, keys or whole user hashes.
+// Structured logs: one event name and a few fields.
+// NOTE: never log content, tokens, keys or whole user hashes.
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
@@ -12,8 +13,8 @@ namespace memseal::runtime {
 enum class LogLevel { debug, info, warn, error, off };
 enum class LogFormat { text, json };
 
-/// One `name=value` of a log line. The value is rendered when the line is made: in ASCII, bytes
-/// beyond it and control characters as `\u00xx`, so that no value can forge a line or a field.
+/// One `name=value` of a log line. The line is ASCII: control characters and other bytes are
+/// written as `\u00xx`, so that no value can forge a line or a field.
 struct LogField {
   std::string_view name;
   std::string value;
@@ -37,12 +38,14 @@ struct LogField {
   }
 };
 
-/// Sets where and how lines go: stderr always, so that stdout stays data. Call once, at start.
+/// Sets the least level and the format. Lines go to stderr, because stdout carries data.
+/// REQUIRES: called once, at start.
 void log_setup(LogLevel least, LogFormat format);
 
-/// Writes one line; any thread.
+/// Writes one line. Thread: any.
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
+/// False for an unknown name; `level` then keeps its value.
 bool parse_log_level(std::string_view name, LogLevel& level);
 
 }  // namespace memseal::runtime

@@ -16,8 +16,8 @@ inline std::size_t core_count() noexcept {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-/// N single-threaded io_contexts. Loop 0 runs on the caller's thread, the others on threads of
-/// their own; coroutine code of one loop needs no mutex.
+/// N single-threaded io_contexts. Loop 0 runs on the caller's thread, each other loop on its own
+/// thread. Coroutines of one loop need no mutex, because they never run at the same time.
 class Loops {
  public:
   explicit Loops(std::size_t count) {
@@ -33,8 +33,7 @@ class Loops {
   std::size_t size() const noexcept { return contexts_.size(); }
   asio::io_context& operator[](std::size_t index) { return *contexts_[index]; }
 
-  /// Runs every loop; returns when loop 0 has no work left and finish() was called or the others
-  /// have none left either.
+  /// Runs every loop until loop 0 has no work left, then calls finish().
   void run() {
     for (std::size_t i = 1; i < contexts_.size(); ++i)
       threads_.emplace_back([context = contexts_[i].get()] { context->run(); });
@@ -42,8 +41,8 @@ class Loops {
     finish();
   }
 
-  /// Lets the other loops end when their work has ended; waits for their threads. Called on the
-  /// thread of loop 0.
+  /// Lets the other loops end as soon as their work has ended, and waits for their threads.
+  /// Thread: that of loop 0.
   void finish() {
     guards_.clear();
     threads_.clear();  // joins

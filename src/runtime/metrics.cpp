@@ -15,15 +15,11 @@ const std::vector<double>& latency_buckets_s() {
   return edges;
 }
 
-const std::vector<double>& fast_buckets_s() {
-  static const std::vector<double> edges{1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 1e-3, 1e-2};
-  return edges;
-}
-
 Metrics::Metrics() : registry_(std::make_unique<Registry>()) {}
 Metrics::~Metrics() = default;
 
-// Registry::Add hands back the existing family or metric when name and labels are known already.
+// Register() and Add() return the existing family and metric when name and labels are known, so two
+// modules may ask for the same metric.
 Counter& Metrics::counter(std::string_view name, std::string_view help, const Labels& labels) {
   return prometheus::BuildCounter()
       .Name(std::string(name))

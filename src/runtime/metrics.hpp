@@ -20,12 +20,11 @@ using Labels = std::map<std::string, std::string>;
 
 /// Bucket edges in seconds that contain every latency objective (0.15, 0.2, 0.25, 0.4, 1.5 s).
 const std::vector<double>& latency_buckets_s();
-/// Edges for sealing and other microsecond work; contain 0.001 s.
-const std::vector<double>& fast_buckets_s();
 
-/// Owns every metric of the process. Each module keeps a struct of references to its own, made at
-/// start ("probe"), so a misspelt name does not compile. References live as long as the Metrics.
-/// Any thread. No label ever names a tenant.
+/// Owns every metric of the process. Each module makes a struct of references to its own metrics at
+/// start (SourceMetrics, HttpMetrics), so that a misspelt name does not compile.
+/// Lifetime: the references live as long as this object. Thread: any.
+/// NOTE: no label ever names a tenant.
 class Metrics {
  public:
   Metrics();

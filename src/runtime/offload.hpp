@@ -33,7 +33,8 @@ struct OffloadState {
                                asio::execution::outstanding_work.tracked)) {}
 
   Handler handler;
-  asio::any_io_executor resume_on;  // Holds outstanding work until the caller is resumed.
+  // Counts as outstanding work, so that the caller's loop does not end before the caller resumes.
+  asio::any_io_executor resume_on;
   std::stop_source stop;
   std::atomic<bool> settled{false};  // Exactly one of {worker, canceller} resumes the caller.
 };
@@ -53,11 +54,13 @@ void settle(const std::shared_ptr<State>& state, Outcome... outcome) {
 
 }  // namespace detail
 
-/// Awaits an R that comes by a callback. `start(std::stop_token, finish)` is called at once, on the
-/// caller's thread, and must not throw; whoever it left `finish(std::exception_ptr, R)` with calls
-/// it from any thread, without ever blocking there: the caller resumes on its own executor
-/// (`fallback` where it has none). Copies of `finish` share the wait and the first call counts. On
-/// cancellation the caller resumes at once and the token asks to stop. `token` says how to wait.
+/// Awaits an R that a callback delivers.
+/// Calls `start(std::stop_token, finish)` at once, on the caller's thread. `start` must not throw.
+/// It must arrange that `finish(std::exception_ptr, R)` is called, from any thread. `finish` never
+/// blocks. Copies of `finish` share the wait; only the first call counts.
+/// The caller resumes on its own executor, or on `fallback` if it has none.
+/// On cancellation the caller resumes at once, and the stop token asks the work to stop.
+/// `token` is the completion token of the wait.
 template <class R, class Start, class Token = asio::use_awaitable_t<>>
 auto await_callback(asio::any_io_executor fallback, Start start, Token token = {}) {
   return asio::async_initiate<Token, void(std::exception_ptr, R)>(
@@ -83,9 +86,9 @@ auto await_callback(asio::any_io_executor fallback, Start start, Token token = {
       token, std::move(start));
 }
 
-/// As offload() below, but `submit(task)` decides when and by which thread of `pool` the move-only
-/// `task()` runs, for queues of one's own; it must run it or destroy it with the pool. `token` says
-/// how to wait, e.g. `cancel_after(time, use_awaitable)`.
+/// As offload() below, but `submit(task)` decides when and on which thread of `pool` the move-only
+/// `task()` runs. Use it for a queue of your own. `submit` must run the task, or destroy it with
+/// the pool. `token` is the completion token of the wait, e.g. `cancel_after(time, use_awaitable)`.
 template <class Submit, class Work, class Token = asio::use_awaitable_t<>>
 auto offload_by(asio::thread_pool& pool, Submit submit, Work work, Token token = {}) {
   using R = std::invoke_result_t<Work&, std::stop_token>;
@@ -105,10 +108,9 @@ auto offload_by(asio::thread_pool& pool, Submit submit, Work work, Token token =
   return await_callback<R>(pool.get_executor(), std::move(start), std::move(token));
 }
 
-/// Awaits `work(std::stop_token)`, which returns a default-constructible value, on `pool`.
-/// The wait, not the call, is cancellable: on cancellation the caller resumes at once and the
-/// result is dropped, so `work` must own everything it touches. Exceptions of `work` reach the
-/// caller.
+/// Awaits `work(std::stop_token)` on `pool`. Exceptions of `work` reach the caller.
+/// REQUIRES: the result is default-constructible; `work` owns everything it touches, because
+/// cancellation ends the wait but not the call. The late result is dropped.
 template <class Work>
 auto offload(asio::thread_pool& pool, Work work) {
   return offload_by(

@@ -1,5 +1,5 @@
 #pragma once
-// Structured concurrency: a task has a parent, nothing is detached.
+// Structured concurrency: every task has a parent that waits for it.
 #include "base/assert.hpp"
 #include "runtime/condition.hpp"
 
@@ -15,8 +15,9 @@
 
 namespace memseal::runtime {
 
-/// A nursery: children run on the group's executor, the first failure cancels the others, and
-/// join() returns only when all have ended. Join a group before it is destroyed (asserted).
+/// Runs child coroutines on its executor. The first failure cancels the other children, and join()
+/// returns only when all have ended.
+/// REQUIRES: join() has returned before the group is destroyed (asserted).
 class TaskGroup {
  public:
   explicit TaskGroup(asio::any_io_executor executor)
@@ -42,7 +43,7 @@ class TaskGroup {
     if (cancelled_) signal->emit(asio::cancellation_type::terminal);
   }
 
-  /// Asks every child to end. Safe to call more than once, and from a child.
+  /// Asks every child to end. May be called more than once, and by a child.
   void cancel() {
     if (std::exchange(cancelled_, true)) return;
     // Posted, so that no child is resumed inside its own call to cancel().
@@ -55,7 +56,7 @@ class TaskGroup {
 
   /// Waits for all children; cancels them when the parent is cancelled; rethrows the first failure.
   asio::awaitable<void> join() {
-    // Joining must not be cut short: the children refer to their parent's frame.
+    // Wait even when cancelled, because the children refer to the parent's frame.
     co_await asio::this_coro::throw_if_cancelled(false);
     while (!children_->empty()) {
       const auto state = co_await asio::this_coro::cancellation_state;
@@ -66,8 +67,8 @@ class TaskGroup {
   }
 
  private:
-  // One hop first: a child that is cancelled before it ever suspends would otherwise throw out of
-  // io_context::run().
+  // Post once before the child starts. A child that is cancelled before it first suspends would
+  // otherwise throw out of io_context::run().
   static asio::awaitable<void> started(asio::awaitable<void> child) {
     co_await asio::post(asio::use_awaitable);
     co_await std::move(child);
@@ -76,7 +77,7 @@ class TaskGroup {
   using Children = std::list<asio::cancellation_signal>;
 
   asio::any_io_executor executor_;
-  std::shared_ptr<Children> children_;  // Outlives the group inside a posted cancel().
+  std::shared_ptr<Children> children_;  // A posted cancel() may run after the group is destroyed.
   std::exception_ptr first_failure_;
   bool cancelled_ = false;
   Condition ended_;

@@ -23,8 +23,8 @@ std::size_t piece_end(std::string_view text, std::size_t at) {
   return end;
 }
 
-// The document's tokens, none of which comes from more bytes than a chunk may have: a longer word
-// is cut into pieces, each read for itself.
+// The document's tokens. No token comes from more bytes than a chunk may have, because a longer
+// word is cut into pieces that are tokenised one by one.
 std::vector<Token> tokenise(const WordPiece& words, std::string_view document) {
   std::vector<Token> tokens, out;
   words.encode(document, tokens);
@@ -61,7 +61,7 @@ class Cutter {
   std::vector<Chunk> run() {
     for (std::size_t first = 0, done = 0; done < tokens_.size();) {
       std::size_t limit = last_that_fits(first);
-      if (limit <= done) {  // what is repeated leaves no room for anything new
+      if (limit <= done) {  // The overlap fills the chunk, so begin without it.
         first = done;
         limit = last_that_fits(first);
       }
@@ -80,8 +80,9 @@ class Cutter {
     return end;
   }
 
-  // The last of the best places in the second half of the new tokens (done, limit]; where no word
-  // ends there, the last word's end before it; within a word only when there is none at all.
+  // Where to cut the new tokens (done, limit]. First choice: the last of the best boundaries in the
+  // second half. Second choice: the last end of a word in the first half. Only when no word ends
+  // at all, cut inside one.
   std::size_t best_cut(std::size_t done, std::size_t limit) const {
     const std::size_t half = done + (limit - done + 1) / 2;
     std::size_t best = limit;
@@ -94,7 +95,8 @@ class Cutter {
     return best;
   }
 
-  // Where the chunk after [first, end) begins: as far back as the overlap allows, at a word.
+  // Where the chunk after [first, end) begins: as far back as the overlap allows, at a word, and at
+  // a space rather than between words that touch.
   std::size_t repeat_from(std::size_t first, std::size_t end) const {
     const std::size_t earliest = std::max(first + 1, end - std::min(overlap_, end));
     for (const Break wanted : {Break::space, Break::word}) {
@@ -105,7 +107,8 @@ class Cutter {
     return end;
   }
 
-  // Accents and joiners make no token, but the text without them would not be the author's.
+  // Accents and joiners make no token. Include those that follow the last token, because the text
+  // of a chunk must be the author's.
   std::size_t with_marks(std::size_t begin, std::size_t last) const {
     std::size_t end = tokens_[last].end;
     const std::size_t stop = last + 1 < tokens_.size() ? tokens_[last + 1].begin : document_.size();

@@ -16,7 +16,7 @@
 namespace memseal::text {
 namespace {
 
-// What the encoder does on meeting an ASCII byte, or any other.
+// What the encoder does at a byte.
 enum class Act : std::uint8_t { word, mark, skip, read, ideograph };
 
 // The commonest ideographs, U+4E00 to U+9FFF: three bytes that begin with E4 to E9.
@@ -39,12 +39,12 @@ std::array<Act, 256> make_acts() {
 
 }  // namespace
 
-// Everything that was made of the vocabulary, and the walk over a text that uses it.
+// The tables made from the vocabulary, and the walk over a text that uses them.
 struct WordPiece::Tables {
   explicit Tables(const Vocabulary& words)
       : starts(words.starts()), continuations(words.continuations()),
         short_words(words.short_words()), continues(words.continues()), cls(words.id_of("[CLS]")),
-        sep(words.id_of("[SEP]")), pad(words.id_of("[PAD]")), unk(words.id_of("[UNK]")) {
+        sep(words.id_of("[SEP]")), unk(words.id_of("[UNK]")) {
     for (std::uint32_t byte = 0; byte < marks.size(); ++byte) {
       const char text = static_cast<char>(byte);
       marks[byte] = words.id_of({&text, 1}, unk);
@@ -60,8 +60,8 @@ struct WordPiece::Tables {
   }
 
   Act act_of(char byte) const noexcept { return acts[static_cast<unsigned char>(byte)]; }
-  // Whether an ASCII word may go on at `at`, which is neither letter nor digit: after what is
-  // dropped, ill-formed bytes too, or with a letter of another script.
+  // Whether an ASCII word may continue at `at`, which is neither a letter nor a digit. It does when
+  // the character is dropped, is ill-formed, or is a letter of another script.
   bool goes_on(std::string_view text, std::size_t at) const noexcept {
     const Act act = act_of(text[at]);
     return act == Act::read || (act == Act::ideograph && find_ideograph(text, at) < 0);
@@ -69,7 +69,7 @@ struct WordPiece::Tables {
   Token find_short(std::string_view text, std::size_t at) const;
   std::int32_t find_ideograph(std::string_view text, std::size_t at) const noexcept;
 
-  // Appends until `out` holds `limit` tokens or a few more (a word is never cut).
+  // Appends until `out` holds `limit` tokens or a few more, because a word is never cut.
   void encode(std::string_view text, std::size_t limit, std::vector<Token>& out) const;
   std::size_t encode_ascii(std::string_view text, std::size_t at, std::vector<Token>& out) const;
   std::size_t encode_any(std::string_view text, std::size_t at, std::vector<Token>& out) const;
@@ -80,14 +80,14 @@ struct WordPiece::Tables {
   ByteTrie starts;
   ByteTrie continuations;
   AsciiWords short_words;
-  std::vector<bool> continues;  // by id: only ever follows another token of its word
-  std::int32_t cls, sep, pad, unk;
-  std::array<std::int32_t, 128> marks;  // by ASCII byte: the token of that character alone
+  std::vector<bool> continues;  // by id: the token only continues a word
+  std::int32_t cls, sep, unk;
+  std::array<std::int32_t, 128> marks;  // by ASCII byte: the token of that one character
   std::array<std::int32_t, ideographs_count> ideographs;
   std::array<Act, 256> acts = make_acts();
 };
 
-// Greedy: the longest token each time; no token at some place makes the whole word unknown.
+// Greedy: takes the longest token each time. If no token fits somewhere, the whole word is unknown.
 // `place(from, to)` gives the source bytes of a part of the word.
 template <class Place>
 void WordPiece::Tables::encode_word(const char* bytes, std::size_t size, const Place& place,
@@ -107,7 +107,7 @@ void WordPiece::Tables::encode_word(const char* bytes, std::size_t size, const P
   }
 }
 
-// A word that begins with the ASCII letter or digit at `at`; returns where to read on.
+// Encodes the word that begins with the ASCII letter or digit at `at`. Returns where it ends.
 std::size_t WordPiece::Tables::encode_ascii(std::string_view text, std::size_t at,
                                             std::vector<Token>& out) const {
   const std::string_view rest = text.substr(at);
@@ -130,7 +130,7 @@ std::size_t WordPiece::Tables::encode_ascii(std::string_view text, std::size_t a
   return at + size;
 }
 
-// The next word at or after `at`, whatever its script; returns where to read on.
+// Encodes the next word at or after `at`, of any script. Returns where it ends.
 std::size_t WordPiece::Tables::encode_any(std::string_view text, std::size_t at,
                                           std::vector<Token>& out) const {
   Word word;
@@ -147,7 +147,8 @@ std::size_t WordPiece::Tables::encode_any(std::string_view text, std::size_t at,
   return at;
 }
 
-// The word at `at` when it is short, ASCII, whole, and a token; else AsciiWords::none.
+// The token of the word at `at` if the word is short, ASCII, complete and has one token; else
+// AsciiWords::none.
 inline Token WordPiece::Tables::find_short(std::string_view text, std::size_t at) const {
   const auto begin = static_cast<std::uint32_t>(at);
   if (text.size() - at <= AsciiRun::window) return {AsciiWords::none, begin, begin};
@@ -159,7 +160,7 @@ inline Token WordPiece::Tables::find_short(std::string_view text, std::size_t at
   return {short_words.find(run), begin, end};
 }
 
-// The token of the ideograph at `at`, or -1 when it is not one of the commonest.
+// The token of the ideograph at `at`; -1 when it is none of the commonest.
 inline std::int32_t WordPiece::Tables::find_ideograph(std::string_view text,
                                                       std::size_t at) const noexcept {
   const auto [point, size] = codec::decode_code_point(text, at);
@@ -240,7 +241,7 @@ TokenPair WordPiece::encode_pair(std::string_view a, std::string_view b,
   std::vector<Token> tokens;
   tables_->encode(a, no_limit, tokens);
   const std::size_t size_a = tokens.size();
-  // The rule asks whether b is longer than a and than the room, not by how much.
+  // Encode no more of b than the rule needs: it compares b with a and with the room.
   tables_->encode(b, size_a + std::max(size_a, room) + 1, tokens);
   const PairSizes kept = longest_first(size_a, tokens.size() - size_a, room);
   TokenPair pair;
@@ -260,8 +261,6 @@ bool WordPiece::continues_word(std::int32_t id) const noexcept {
 }
 std::int32_t WordPiece::cls_id() const noexcept { return tables_->cls; }
 std::int32_t WordPiece::sep_id() const noexcept { return tables_->sep; }
-std::int32_t WordPiece::pad_id() const noexcept { return tables_->pad; }
-std::int32_t WordPiece::unk_id() const noexcept { return tables_->unk; }
 std::size_t WordPiece::vocabulary_size() const noexcept { return tables_->continues.size(); }
 
 }  // namespace memseal::text

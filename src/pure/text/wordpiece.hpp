@@ -10,9 +10,9 @@
 
 namespace memseal::text {
 
-/// One token and the bytes of the source text it came from: [begin, end). Characters that left
-/// nothing (accents, controls) belong to a token only when they lie inside it; the parts of one
-/// Hangul syllable all come from that syllable.
+/// One token and the bytes of the source text that it comes from: [begin, end).
+/// Characters that the normaliser removes (accents, controls) belong to a token only when they lie
+/// inside it. All parts of one Hangul syllable have the bytes of that syllable.
 struct Token {
   std::int32_t id = 0;
   std::uint32_t begin = 0;
@@ -27,14 +27,15 @@ struct TokenPair {
   std::size_t segment_b = 0;
 };
 
-/// Immutable once made: any number of threads may use one at once.
-/// Known difference, without effect on BERT's vocabularies: marks that the library moves into
-/// canonical order without removing them (U+1B44, U+302E, U+1D165…; category tables older than
-/// they are, or spacing marks) stay in the order of the text.
-/// Literal "[CLS]", "[SEP]"… in a text stay text: they never become special tokens.
+/// Immutable. Thread: any, at the same time.
+/// NOTE: literal "[CLS]", "[SEP]"… in a text stay text and never become special tokens.
+/// NOTE: one difference from the library, without effect on BERT's vocabularies. The library moves
+/// some marks into canonical order without removing them (U+1B44, U+302E, U+1D165…), because its
+/// category tables do not know them or they are spacing marks. Here they keep the order of the
+/// text.
 class WordPiece {
  public:
-  /// `vocabulary`: the content of vocab.txt, one token a line, the line number being its id.
+  /// `vocabulary`: the content of vocab.txt, one token a line. The id is the line number, from 0.
   /// Errors: model_invalid when a special token is missing or a line is not UTF-8.
   static Result<WordPiece> from_vocabulary(std::string_view vocabulary);
   ~WordPiece();
@@ -45,19 +46,18 @@ class WordPiece {
   /// U+FFFD, which BERT's cleaning drops. Linear in the length of the text.
   void encode(std::string_view utf8, std::vector<Token>& out) const;
 
-  /// `[CLS] text [SEP]`, cut on the right to `tokens_max` ids in all (>= 2).
+  /// `[CLS] text [SEP]`, truncated on the right to `tokens_max` ids in all. REQUIRES: >= 2.
   std::vector<std::int32_t> encode_single(std::string_view utf8, std::size_t tokens_max) const;
 
-  /// `[CLS] a [SEP] b [SEP]`, cut by the library's rule "longest_first" to `tokens_max` (>= 3).
+  /// `[CLS] a [SEP] b [SEP]`, truncated to `tokens_max` ids by the library's rule "longest_first".
+  /// REQUIRES: tokens_max >= 3.
   TokenPair encode_pair(std::string_view a, std::string_view b, std::size_t tokens_max) const;
 
-  /// Whether the token only ever continues a word ("##…"): a text must not be cut before it.
+  /// Whether the token only continues a word ("##…"). A text must not be cut before such a token.
   bool continues_word(std::int32_t id) const noexcept;
 
   std::int32_t cls_id() const noexcept;
   std::int32_t sep_id() const noexcept;
-  std::int32_t pad_id() const noexcept;
-  std::int32_t unk_id() const noexcept;
   std::size_t vocabulary_size() const noexcept;
 
  private:

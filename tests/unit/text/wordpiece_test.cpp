@@ -167,8 +167,7 @@ TEST(WordPiece, KnowsWhichOfTwoLongTextsIsLonger) {
 
 TEST(WordPiece, KnowsItsSpecialTokens) {
   const WordPiece words = small();
-  EXPECT_EQ(words.pad_id(), 0);
-  EXPECT_EQ(words.unk_id(), 1);
+  EXPECT_EQ(ids(words, std::string(101, 'z')), Ids{1}) << "[UNK]";
   EXPECT_EQ(words.cls_id(), 2);
   EXPECT_EQ(words.sep_id(), 3);
   EXPECT_EQ(words.vocabulary_size(), 33u);
@@ -205,8 +204,7 @@ TEST(WordPiece, GivesBertsKnownIds) {
   EXPECT_EQ(words->vocabulary_size(), 30'522u);
   EXPECT_EQ(ids(*words, "Hello, World!"), (Ids{7592, 1010, 2088, 999}));
   EXPECT_EQ(words->encode_single("unaffordable", 512), (Ids{101, 14477, 4246, 8551, 3085, 102}));
-  EXPECT_EQ(words->pad_id(), 0);
-  EXPECT_EQ(words->unk_id(), 100);
+  EXPECT_EQ(ids(*words, std::string(101, 'z')), Ids{100}) << "[UNK]";
 }
 
 }  // namespace

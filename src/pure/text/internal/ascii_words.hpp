@@ -1,5 +1,5 @@
 #pragma once
-// The fast way for the commonest input: short words of ASCII letters and digits, compared whole.
+// The fast path for the commonest input: short words of ASCII letters and digits, compared whole.
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -19,10 +19,10 @@ static_assert(std::endian::native == std::endian::little, "the first byte must b
 struct AsciiRun {
   static constexpr std::size_t window = 16;
 
-  std::size_t size;             ///< 16: the run may go on
+  std::size_t size;             ///< 16: the run may be longer
   std::uint64_t first, second;  ///< its bytes, then zeros
 
-  /// `text` must not be empty; bytes past its end are not read.
+  /// REQUIRES: `text` is not empty. Reads no byte past its end.
   static AsciiRun read(std::string_view text) noexcept {
     char bytes[window] = {};
     std::memcpy(bytes, text.data(), text.size() < window ? text.size() : window);
@@ -38,7 +38,7 @@ struct AsciiRun {
 #endif
   }
 
-  /// `of` by 64-bit arithmetic, for machines without SSE2.
+  /// The same as `of` by 64-bit arithmetic, for machines without SSE2.
   static AsciiRun of_words(const char* bytes) noexcept {
     std::uint64_t first, second;
     std::memcpy(&first, bytes, 8);
@@ -103,13 +103,13 @@ struct AsciiRun {
   }
 };
 
-/// Which whole words of up to 12 bytes have a token of their own.
+/// The whole words of up to 12 bytes that have a token of their own.
 class AsciiWords {
  public:
   static constexpr std::size_t bytes_max = 12;
   static constexpr std::int32_t none = -1;
 
-  /// `words`: runs no longer than bytes_max, each once.
+  /// REQUIRES: `words` are runs of at most bytes_max bytes, each once.
   struct Entry {
     AsciiRun run;
     std::int32_t id;
@@ -124,7 +124,7 @@ class AsciiWords {
     }
   }
 
-  /// The token of a run no longer than bytes_max, or none.
+  /// The token of a run of at most bytes_max bytes, or `none`.
   std::int32_t find(const AsciiRun& run) const noexcept {
     for (std::size_t at = home(run);; at = (at + 1) & (slots_.size() - 1)) {
       const Slot& slot = slots_[at];

@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// Full stops that end a sentence when white space follows, and those that need none.
+// Marks that end a sentence only before white space, and marks that end it anywhere.
 constexpr std::array stops{"."sv, "!"sv, "?"sv, "…"sv, "‼"sv, "⁇"sv, "⁈"sv, "⁉"sv,
                            "।"sv, "॥"sv, "؟"sv, "۔"sv, "։"sv, "።"sv, "။"sv};
 constexpr std::array wide_stops{"。"sv, "！"sv, "？"sv, "｡"sv};
@@ -44,7 +44,7 @@ Gap read_gap(std::string_view gap) {
   return found;
 }
 
-// A quick no for nearly every token: letters, digits and ideographs are neither stop nor closer.
+// Rules out nearly every token cheaply: letters, digits and ideographs are neither stop nor closer.
 bool may_end_sentence(char first) {
   const auto byte = static_cast<unsigned char>(first);
   return !(((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z') || (byte >= '0' && byte <= '9') ||
@@ -58,7 +58,7 @@ bool ends_sentence(std::string_view document, std::span<const Token> tokens, std
     return document.substr(tokens[token].begin, tokens[token].end - tokens[token].begin);
   };
   if (!may_end_sentence(document[tokens[at - 1].begin])) return false;
-  if (!has_space && is_one_of(closers, text_of(at))) return false;  // it belongs to the sentence
+  if (!has_space && is_one_of(closers, text_of(at))) return false;  // `at` belongs to it
   std::size_t last = at - 1;
   for (std::size_t count = 0; last > 0 && count < closers_max; ++count) {
     if (!is_one_of(closers, text_of(last))) break;
@@ -68,7 +68,7 @@ bool ends_sentence(std::string_view document, std::span<const Token> tokens, std
   if (is_one_of(wide_stops, stop)) return true;
   if (!has_space || !is_one_of(stops, stop)) return false;
   const char next = document[tokens[at].begin];
-  return stop != "." || next < 'a' || next > 'z';  // "e.g. this" goes on
+  return stop != "." || next < 'a' || next > 'z';  // "e.g. this" does not end
 }
 
 }  // namespace

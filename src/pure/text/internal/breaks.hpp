@@ -8,17 +8,17 @@
 
 namespace memseal::text {
 
-/// How good a place between two tokens is to cut a document; a greater one is better.
+/// How good the place between two tokens is for a cut. A greater value is better.
 enum class Break : std::uint8_t {
-  inside,     ///< within a word: the rest would be tokenised otherwise
+  inside,     ///< within a word: the rest alone would get other tokens
   word,       ///< between words that touch: around punctuation, between ideographs
   space,
-  sentence,   ///< after . ! ? and their kin, closing quotes included
+  sentence,   ///< after . ! ? and the like, including closing quotes
   line,
   paragraph,  ///< an empty line
 };
 
-/// By token: how good a cut before it is. The first is `paragraph`.
+/// For each token, how good a cut before it is. The first is `paragraph`.
 std::vector<Break> breaks(const WordPiece& words, std::string_view document,
                           std::span<const Token> tokens);
 

@@ -8,8 +8,9 @@
 
 namespace memseal::text {
 
-// Places nodes depth first. The children of one base all lie in one block of 256 cells, so a
-// place is searched block by block, and only among the newest blocks: older ones are nearly full.
+// Places nodes depth first. The children of one base all lie in one block of 256 cells, so the
+// search for a base goes block by block. It tries the newest blocks only, because older blocks are
+// nearly full.
 class ByteTrie::Builder {
  public:
   using Entry = std::pair<std::string, std::int32_t>;
@@ -60,8 +61,8 @@ class ByteTrie::Builder {
     }
   }
 
-  // An only child goes into its parent's cache line where there is room: most of a long word's
-  // path is a chain of these.
+  // Put an only child into the cache line of its parent if there is room, because most of the path
+  // of a long word is a chain of only children.
   std::uint32_t near_base(const std::string& labels, std::uint32_t parent) {
     for (std::uint32_t step = 1; step < line_cells; ++step) {
       const std::uint32_t target = parent ^ step;

@@ -40,7 +40,8 @@ Result<Vocabulary> Vocabulary::parse(std::string_view content) {
     std::string_view line = content.substr(0, size);
     content.remove_prefix(std::min(size + 1, content.size()));
     while (const std::size_t spaces = trailing_space(line)) line.remove_suffix(spaces);
-    words.ids_[line] = static_cast<std::int32_t>(words.lines_++);  // of twins the later one counts
+    // Assign, not insert, because the later of two equal lines counts.
+    words.ids_[line] = static_cast<std::int32_t>(words.lines_++);
   }
   for (const std::string_view special : {"[PAD]", "[UNK]", "[CLS]", "[SEP]"}) {
     if (words.id_of(special) < 0) {
@@ -83,7 +84,7 @@ std::vector<AsciiWords::Entry> Vocabulary::short_words() const {
     const AsciiRun run = AsciiRun::read(token);
     if (run.size == token.size() && !has_upper) out.push_back({run, id});
   }
-  // Frequent words come first in the file; inserted first, they need one step to be found.
+  // Frequent words come first in the file. Inserted first, each is found at its first slot.
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   return out;
 }

@@ -12,7 +12,8 @@
 
 namespace memseal::text {
 
-/// The lines of a vocab.txt, sorted by how a word may use them. Views into the file's content.
+/// The lines of a vocab.txt, grouped by how a word may use them.
+/// Lifetime: holds views into the content of the file.
 class Vocabulary {
  public:
   static constexpr std::size_t bytes_max = 4u << 20;
@@ -22,8 +23,8 @@ class Vocabulary {
   static Result<Vocabulary> parse(std::string_view content);
 
   std::int32_t id_of(std::string_view token, std::int32_t otherwise = -1) const;
-  Entries starts() const;                            ///< what a word may begin with
-  Entries continuations() const;                     ///< what it may go on with, without "##"
+  Entries starts() const;                            ///< tokens that may begin a word
+  Entries continuations() const;                     ///< tokens that may continue one, without "##"
   std::vector<AsciiWords::Entry> short_words() const;
   std::vector<bool> continues() const;               ///< by id: begins with "##"
 
@@ -32,14 +33,14 @@ class Vocabulary {
   std::unordered_map<std::string_view, std::int32_t> ids_;
 };
 
-/// How many tokens of each text of a pair are kept.
+/// How many tokens of each text of a pair remain.
 struct PairSizes {
   std::size_t a, b;
 };
 
-/// The library's truncation rule "longest_first" (tokenizers, utils/truncation.rs): the shorter
-/// text keeps all its tokens while it can; two long ones share the room, and the longer one
-/// (b when they are alike) gets the odd token.
+/// The library's truncation rule "longest_first" (tokenizers, utils/truncation.rs). The shorter
+/// text keeps all its tokens if they fit into half. Two long texts share the room equally; the
+/// longer one (b when both are equal) gets the odd token.
 PairSizes longest_first(std::size_t a, std::size_t b, std::size_t room) noexcept;
 
 }  // namespace memseal::text

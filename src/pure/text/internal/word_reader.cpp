@@ -16,7 +16,7 @@ void append(Word& word, const char* bytes, std::size_t size, std::size_t chars, 
   if (word.chars == 0) word.begin = from.begin;
   word.end = from.end;
   word.chars += chars;
-  if (word.chars > word_chars_max) return;  // never looked up
+  if (word.chars > word_chars_max) return;  // the word becomes unknown anyway
   for (std::size_t at = 0; at < size; ++at) {
     word.bytes[word.size] = bytes[at];
     word.begin_of[word.size] = from.begin;
@@ -25,7 +25,7 @@ void append(Word& word, const char* bytes, std::size_t size, std::size_t chars, 
   }
 }
 
-// A syllable as its conjoining letters (Unicode standard, section 3.12).
+// Decomposes a Hangul syllable into its conjoining letters (Unicode standard, section 3.12).
 void append_hangul(Word& word, std::uint32_t point, Source from) {
   const std::uint32_t index = point - 0xAC00;
   const std::uint32_t letters[] = {0x1100 + index / 588, 0x1161 + index % 588 / 28,
