@@ -35,7 +35,7 @@ class EventSink {
   /// Returns when the broker has confirmed the record (acks=all, idempotent producer).
   /// Throws Outage{unavailable} when it did not within the deadline: the record may or may not be
   /// there. Throws Refused{payload_too_large} when it never will, Refused{bad_config} when the
-  /// channel has no topic.
+  /// channel has no topic or the broker denies access to it.
   virtual asio::awaitable<void> publish(runtime::RequestContext context, OutRecord record) = 0;
 };
 

@@ -3,9 +3,9 @@
 
 namespace memseal::policy {
 
-/// Exponential backoff with full jitter: the n-th wait (from 0) is drawn evenly from
-/// [0, min(most, first · 2^n)), so that many waiters do not come back together.
-/// Pure: the random number comes from the caller.
+/// Exponential backoff with full jitter: the n-th wait (from 0) is uniform in
+/// [0, min(most, first · 2^n)), so that many waiters do not retry at the same moment.
+/// Pure: the caller supplies the random number.
 class Backoff {
  public:
   using Duration = std::chrono::milliseconds;
@@ -14,7 +14,7 @@ class Backoff {
 
   /// The next wait; `unit` in [0, 1).
   Duration next(double unit);
-  /// After a success: the next wait is short again.
+  /// Call after a success: the next wait is short again.
   void reset() noexcept {
     ceiling_ = first_;
     failures_ = 0;

@@ -36,7 +36,7 @@ bool Breaker::allows(TimePoint now) {
 
 void Breaker::record(TimePoint now, Duration took, bool succeeded) {
   const bool good = succeeded && took <= rules_.slow;
-  // Calls that began before it opened may end while it is open: they are no probes.
+  // Ignore calls that began before the breaker opened, because they are not probes.
   if (state(now) == BreakerState::open) return;
   if (good) {
     bad_in_a_row_ = 0;

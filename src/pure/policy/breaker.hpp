@@ -1,28 +1,28 @@
 #pragma once
-// Keeps calls away from something that is slow or failing.
+// A circuit breaker: stops calls to a dependency that is slow or fails.
 #include <chrono>
 #include <string_view>
 
 namespace memseal::policy {
 
 struct BreakerRules {
-  int failures_max = 3;                         ///< bad calls in a row that open it
-  std::chrono::milliseconds slow{250};          ///< a call that took longer is a bad one
-  std::chrono::milliseconds cool_down{30'000};  ///< open for so long before a probe
+  int failures_max = 3;                         ///< bad calls in a row that open the breaker
+  std::chrono::milliseconds slow{250};          ///< a call that takes longer counts as bad
+  std::chrono::milliseconds cool_down{30'000};  ///< how long the breaker stays open before a probe
 };
 
 enum class BreakerState {
-  closed,     ///< calls go through
-  open,       ///< none does: the last ones in a row were bad, and the cool-down is not over
-  half_open,  ///< one does, the probe; what becomes of it decides
+  closed,     ///< every call may go
+  open,       ///< no call may go, until the cool-down is over
+  half_open,  ///< one call may go, the probe; its outcome closes or opens the breaker
 };
 
 /// "closed", "open" or "half_open".
 std::string_view breaker_state_name(BreakerState state) noexcept;
 
 /// closed -> open after failures_max bad calls in a row; open -> half-open after the cool-down;
-/// half-open -> closed after one good call, -> open after a bad one. Pure: time is an argument,
-/// of one steady clock. Not synchronised: one executor.
+/// half-open -> closed after one good call, -> open after a bad one.
+/// Pure: time is an argument, of one steady clock. Thread: one executor.
 class Breaker {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -30,13 +30,14 @@ class Breaker {
 
   explicit Breaker(BreakerRules rules = {}) : rules_(rules) {}
 
-  /// Whether a call may go now. While half-open only the first asker may; whoever is told yes
-  /// calls record() or forget() afterwards. A probe that does neither within a cool-down is taken
-  /// for lost, and the next asker is the probe.
+  /// Whether a call may go now. While half-open, only the first caller gets true.
+  /// REQUIRES: after true, the caller calls record() or forget(). A probe that does neither within
+  /// a cool-down counts as lost, and the next caller becomes the probe.
   bool allows(TimePoint now);
-  /// What became of a call: good when it succeeded within `rules.slow`.
+  /// Records the outcome of a call. The call is good when it succeeded within `rules.slow`.
   void record(TimePoint now, Duration took, bool succeeded = true);
-  /// The call ended without a verdict (its caller went away): a probe's place is free again.
+  /// The call says nothing about the dependency, because its caller was cancelled. Another probe
+  /// may go.
   void forget() noexcept { probing_ = false; }
 
   BreakerState state(TimePoint now) const noexcept;

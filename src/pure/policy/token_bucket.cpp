@@ -21,8 +21,8 @@ std::int64_t BucketRules::token_us() const noexcept {
 }
 
 std::int64_t TokenBucket::debt_us(const BucketRules& rules, std::int64_t now_us) const noexcept {
-  // The upper bound matters when the clock went back or the rules became tighter: a bucket is
-  // never emptier than empty.
+  // Cap at an empty bucket. The stored time may lie further ahead when the clock went back or the
+  // rules became tighter.
   if (full_at_us_ <= now_us) return 0;
   return std::min(full_at_us_ - now_us, rules.full_us());
 }

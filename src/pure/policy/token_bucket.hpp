@@ -16,27 +16,27 @@ struct BucketRules {
   bool valid() const noexcept;
 };
 
-/// What one request is told. Seconds are rounded up.
+/// The decision on one request. Seconds are rounded up.
 struct BucketAnswer {
   bool allowed = false;
   std::int64_t remaining = 0;      ///< tokens left after this request
   std::int64_t reset_s = 0;        ///< until the bucket is full
-  std::int64_t retry_after_s = 0;  ///< until one token is there; 0 when allowed
+  std::int64_t retry_after_s = 0;  ///< until one token is available; 0 when allowed
 
   friend bool operator==(const BucketAnswer&, const BucketAnswer&) = default;
 };
 
 /// The state of a bucket is one point in time: when it will be full ("theoretical arrival time").
-/// Time is the caller's, in microseconds of any steady clock. A value; not synchronised.
-/// redis::gcra_script() is this same algorithm, tested against this one.
+/// Time is an argument, in microseconds of any steady clock. A value; not synchronised.
+/// NOTE: redis::gcra_script() is the same algorithm in Lua; a test compares the two.
 class TokenBucket {
  public:
   /// Takes one token if there is one. A refused request takes none.
   BucketAnswer take(const BucketRules& rules, std::int64_t now_us) noexcept;
 
-  /// Microseconds until the bucket is full, 0 … full_us: how much is owed.
+  /// The debt: microseconds until the bucket is full, 0 … full_us.
   std::int64_t debt_us(const BucketRules& rules, std::int64_t now_us) const noexcept;
-  /// Raises what is owed to `debt_us`: what another keeper of the same bucket has given away.
+  /// Raises the debt to `debt_us`, because another copy of this bucket gave tokens away.
   void owe(const BucketRules& rules, std::int64_t now_us, std::int64_t debt_us) noexcept;
 
  private:

@@ -34,6 +34,8 @@ Partitions Assignment::all() const {
 
 Assignment::Owned* Assignment::current(const ports::Record& record, std::uint64_t generation) {
   const auto found = owned_.find({record.topic, record.partition});
+  // A batch from before a partition left and came back must not move its offset, because another
+  // member may have committed further meanwhile.
   if (found == owned_.end() || generation < found->second.since) return nullptr;
   return &found->second;
 }

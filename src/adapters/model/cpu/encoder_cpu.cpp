@@ -173,6 +173,8 @@ CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors, con
          (precision == Precision::bf16 ? " bf16" : "");
 }
 
+// Arenas are reused, because making one allocates megabytes and builds oneDNN's arguments again.
+// There are never more of them than threads that compute at once.
 std::unique_ptr<Arena> CpuEncoder::take_arena() const {
   // For each thread, because oneDNN would otherwise start a team of spinning threads here.
   omp_set_num_threads(1);
@@ -192,6 +194,7 @@ void CpuEncoder::give_back(std::unique_ptr<Arena> arena) const {
   idle_.push_back(std::move(arena));
 }
 
+// A sequence longer than group_tokens is a group by itself; an arena has room for the longest one.
 CpuEncoder::Group CpuEncoder::next_group(const PackedBatch& batch, std::size_t first) const {
   std::size_t last = first + 1;
   while (last < batch.size() && batch.starts[last + 1] - batch.starts[first] <= group_tokens)
@@ -201,7 +204,7 @@ CpuEncoder::Group CpuEncoder::next_group(const PackedBatch& batch, std::size_t f
 
 void CpuEncoder::fetch_word(std::int32_t token) const {
   const auto id = static_cast<std::size_t>(token);
-  if (id >= config_.vocabulary) return;
+  if (id >= config_.vocabulary) return;  // look_up() asserts on the id when it reads the row.
   const auto row = words_.bytes.size() / config_.vocabulary;
   for (std::size_t at = 0; at < row; at += 64)
     __builtin_prefetch(words_.bytes.data() + id * row + at);
@@ -225,6 +228,7 @@ void CpuEncoder::look_up(const PackedBatch& batch, Group group, Arena& arena) co
     }
   }
   const auto rows = batch.starts[group.last] - batch.starts[group.first];
+  // Norm over the whole group at once; there is no residual to add yet.
   add_norm(arena.states.get(), nullptr, norm_, rows);
 }
 
@@ -243,6 +247,8 @@ void CpuEncoder::run_layer(const Layer& layer, const PackedBatch& batch, Group g
   const auto hidden = config_.hidden;
   const auto origin = batch.starts[group.first], rows = batch.starts[group.last] - origin;
   layer.fused.apply(arena.linear, arena.states.get(), rows, arena.fused.get());
+  // The dense layers take all tokens of the group together. Attention goes sequence by sequence,
+  // because no token may see another sequence.
   for (auto i = group.first; i < group.last; ++i) {
     const auto at = batch.starts[i] - origin;
     const float* const query = arena.fused.get() + at * 3 * hidden;
@@ -296,6 +302,8 @@ bool CpuEncoder::embed(const PackedBatch& batch, const ShouldContinue& should_co
       std::fill(sum.begin(), sum.end(), 0.0f);
       for (std::size_t t = 0; t < batch.length(i); ++t, state += hidden)
         for (std::size_t k = 0; k < hidden; ++k) sum[k] += state[k];
+      // The sum has the direction of the mean, and the norm below removes the length, so there is
+      // no division by the number of tokens.
       double square = 0;
       for (const float value : sum) square += static_cast<double>(value) * value;
       const auto scale = static_cast<float>(1 / std::sqrt(std::max(square, 1e-24)));
@@ -317,6 +325,8 @@ void CpuEncoder::attend_first(const PackedBatch& batch, Group group, Arena& aren
     std::copy_n(arena.states.get() + (batch.starts[i] - origin) * hidden, hidden,
                 states + i * hidden);
   const auto count = group.last - group.first;
+  // The product reads rows up to the next multiple of rows_step, which may lie beyond the end of
+  // `states`. The arena has room for them.
   std::copy_n(states + group.first * hidden, count * hidden, arena.states.get());
   last_->query.apply(arena.linear, arena.states.get(), count, arena.context.get());
   for (auto i = group.first; i < group.last; ++i) {
@@ -350,6 +360,7 @@ bool CpuEncoder::score(const PackedBatch& batch, const ShouldContinue& should_co
     if (done) attend_first(batch, group, *arena, states.get(), context.get());
     i = group.last;
   }
+  // Once for the whole batch, because doing this for each group would read all weights again.
   if (done) finish(states.get(), context.get(), batch.size(), *arena, out);
   give_back(std::move(arena));
   return done;

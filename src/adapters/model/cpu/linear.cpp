@@ -86,6 +86,7 @@ Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<D
   const auto in = shape_->in(), out = shape_->out();
   std::vector<float> rows(in * out);  // As Hugging Face stores them: [out, in].
   auto* const bias = static_cast<float*>(bias_.get_data_handle());
+  // Parts lie one after the other, so that one product computes query, key and value.
   std::size_t done = 0;
   for (const auto& part : parts) {
     const auto width = part.bias->count();
@@ -109,6 +110,7 @@ void Linear::apply(LinearScratch& scratch, const float* from, std::size_t rows, 
     if (shape_->factors_ == bf16) {
       scratch.halves.resize(std::max(scratch.halves.size(), here * shape_->in()));
       const auto used = std::min(here, rows - first) * shape_->in();
+      // Only the rows in use: those of the padding may hold anything, also what is not finite.
       narrow(from + first * shape_->in(), used, scratch.halves.data());
       source = scratch.halves.data();
     }

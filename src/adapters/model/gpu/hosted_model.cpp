@@ -45,6 +45,8 @@ HostedModel::HostedModel(std::shared_ptr<const Checkpoint> model, runtime::Metri
                                  "Requests answered by the CPU because the GPU was off or failed.",
                                  label_of(*model_))) {}
 
+// Counts users instead of holding the lock during `act`, because a driver call may hang and
+// turn_off() must never wait for it. free_engine() waits for the count, with a time limit.
 template <class Act>
 bool HostedModel::with_engine(Act act) {
   kernels::Engine* engine = nullptr;
@@ -90,6 +92,8 @@ void HostedModel::build(const std::shared_ptr<kernels::Device>& device,
                                                   reader_of(model_->tensors, shape_), options);
   // The upload read the whole file; only the CPU encoder's word table is read again.
   model_->weights.drop_pages();
+  // Answer one small batch before any request may, because a model can upload well and still
+  // overflow.
   const auto values = engine->run(probe_of(*model_));
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); }))
     throw kernels::DeviceError(kernels::Fault::unsupported,
@@ -100,7 +104,7 @@ void HostedModel::build(const std::shared_ptr<kernels::Device>& device,
     isa_ = isa_of(engine->device());
     engine_ = std::move(engine);
     const std::lock_guard publishing(publishing_);
-    published_ = {};
+    published_ = {};  // A new engine counts from zero.
     open_ = true;
   }
   show(GpuState::on);

@@ -36,12 +36,14 @@ GpuSupervisor::GpuSupervisor(DeviceOpener open, GpuSupervisorOptions options,
       own_metrics_(metrics == nullptr ? std::make_unique<runtime::Metrics>() : nullptr),
       metrics_(metrics == nullptr ? *own_metrics_ : *metrics),
       backoff_(options.probe_first, options.probe_most) {
+  // Make every series at start, because an alert on a rate misses the first event of a new series.
   for (auto fault = Fault::not_built; fault <= Fault::internal;
        fault = static_cast<Fault>(static_cast<int>(fault) + 1))
     metrics_.counter(faults_name, faults_help, {{"fault", kernels::fault_name(fault)}});
 }
 
 GpuSupervisor::~GpuSupervisor() {
+  // The thread first, because it may be building an engine of one of these models.
   keeper_.stop();
   keeper_.join();
   for (const auto& hosted : models_) hosted->turn_off();
@@ -81,6 +83,8 @@ std::string GpuSupervisor::description() const {
 GpuSupervisor::Added GpuSupervisor::add_model(std::shared_ptr<const Checkpoint> model,
                                               bool required) {
   models_.push_back(std::make_unique<HostedModel>(std::move(model), metrics_, [this] {
+    // One check for any number of failed requests, and not here: this thread may be the engine's
+    // own.
     if (!suspected_.exchange(true)) asio::post(keeper_, [this] { check_engines(); });
   }));
   auto& hosted = *models_.back();
@@ -129,6 +133,8 @@ void GpuSupervisor::check_engines() {
 
 void GpuSupervisor::turn_off(HostedModel& hosted, const DeviceError& cause) {
   count(cause.fault());
+  // Only a GPU that worked for a while starts with short waits again. One that fails at once after
+  // each retry would otherwise be retried without pause.
   if (runtime::Clock::now() - came_up_ > options_.probe_most) backoff_.reset();
   if (breaks_device(cause.fault())) {
     log_off(release_device(), cause);
@@ -147,6 +153,7 @@ GpuSupervisor::Models GpuSupervisor::release_device() {
     hosted->turn_off();
     down.push_back(hosted.get());
   }
+  // Free in a second pass, because free_engine() may wait and the other models must stop first.
   for (auto* const hosted : down) hosted->free_engine();
   device_.reset();
   return down;

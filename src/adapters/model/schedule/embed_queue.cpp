@@ -49,6 +49,7 @@ std::vector<EmbedQueue::Waiting> EmbedQueue::next_batch() {
       next.call->failure = too_late();
     } else {
       tokens += next.call->tokens;
+      // The first call always goes, however long it is.
       if (tokens > joined_tokens && tokens != next.call->tokens) break;
     }
     batch.push_back(std::move(next));
@@ -95,6 +96,7 @@ void EmbedQueue::compute(const std::vector<Waiting>& waiting) const {
   const float* from = out.data();
   for (auto* call : calls) {
     for (std::size_t i = 0; i < call->sequences.size(); ++i, from += width) {
+      // One number is enough, because the last layer norm mixes all numbers of a state.
       if (!std::isfinite(*from))
         call->failure =
             Error{Errc::internal, model_->info.name + " gave a vector that is not finite"};

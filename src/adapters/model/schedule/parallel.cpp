@@ -49,6 +49,7 @@ bool run_in_parallel(PriorityPool& pool, Urgency urgency, std::size_t count,
   share->count = count;
   for (std::size_t helper = 1; helper < std::min(count, pool.threads()); ++helper)
     pool.post(urgency, [share] { share->run_worker(); });
+  // This thread works too, so the call ends even when no pool thread is ever free.
   share->run_worker();
   std::unique_lock lock(share->guard);
   share->idle.wait(lock, [&] { return share->running == 0; });

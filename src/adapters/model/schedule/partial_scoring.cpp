@@ -32,6 +32,8 @@ struct PartialScoring::Pace {
     if (until.at() == runtime::Clock::time_point::max()) return no_limit;
     if (done == 0) return small_block;
     const std::chrono::duration<double> took = runtime::Clock::now() - started;
+    // Half, because the measured speed may fall; a block that is too large would end after the
+    // deadline and count for nothing.
     const std::chrono::duration<double> half = until.left() / 2;
     const auto weight = static_cast<double>(done) * half.count() / std::max(took.count(), 1e-6);
     return static_cast<std::size_t>(std::min(weight, 1e9));
@@ -88,6 +90,7 @@ std::optional<PartialScoring::Range> PartialScoring::next_block(Pace& pace) {
   Range block{next_, next_ + 1};
   for (auto sum = weight(next_); block.last < passages_.size(); ++block.last) {
     sum += weight(block.last);
+    // Up to its share a block may use the allowed time. Beyond that it only fills a small block.
     if (sum > (block.last - block.first < share ? allowed : std::min(allowed, small_block))) break;
   }
   next_ = block.last;
@@ -124,6 +127,7 @@ void PartialScoring::store_block(Range block, const std::vector<float>& logits,
   const std::lock_guard lock(guard_);
   std::copy(logits.begin(), logits.end(),
             scores_.begin() + static_cast<std::ptrdiff_t>(block.first));
+  // A block without scores ends the prefix, so later blocks would be of no use.
   if (logits.empty()) ended_ = true;
   if (failure && !failure_) failure_ = failure;
   if (--running_ == 0) idle_.notify_all();

@@ -67,7 +67,7 @@ void LinkCore::attempt() {
 }
 
 void LinkCore::connect_to(const std::string& ip) {
-  const auto number = ++attempt_;
+  const auto number = ++attempt_;  // From here on events of the previous connection are ignored.
   unanswered_ = 0;
   std::string cause;
   Connection::Events events{
@@ -93,6 +93,7 @@ void LinkCore::shake_hands() {
     handshake_step(std::move(words), false);
   }
   if (address_.db != 0) handshake_step({"SELECT", std::to_string(address_.db)}, false);
+  // Redis answers in order, so the link is ready once PING is answered.
   handshake_step({"PING"}, true);
 }
 
@@ -177,6 +178,7 @@ std::uintptr_t LinkCore::send(const std::vector<std::string>& words,
 }
 
 void LinkCore::fail(std::uintptr_t id, Error error) {
+  // Take the waiter out first, because done() may call back into this link.
   if (auto node = waiters_.extract(id)) node.mapped().done(std::move(error));
 }
 
