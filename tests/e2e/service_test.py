@@ -61,6 +61,21 @@ class RunningService(EndToEnd):
                     if name.startswith("memseal_ingest_events_total"))
         self.assertEqual(again, 0)
 
+    def test_a_process_fenced_by_its_twin_ends_with_a_sentence(self):
+        self.at.stop()
+        before = self.at.env
+        self.addCleanup(setattr, self.at, "env", before)
+        self.at.env = dict(before, MEMSEAL__KAFKA__INSTANCE_ID="one")
+        self.at.start()
+        fenced = self.at.server
+        self.addCleanup(fenced.kill)
+        self.at.wait_for(lambda: self.at.metrics().get("memseal_kafka_partitions", 0) > 0,
+                         what="partitions of the first process")
+        self.at.start()
+        self.assertEqual(fenced.wait(40), 1, self.at.server_log()[-2000:])
+        self.assertIn("another process uses the same kafka.instance_id", self.at.server_log())
+        self.assertIsNone(self.at.server.poll(), "the newer process lives")
+
 
 class AFencedProcess(EndToEnd):
     settings = {"kafka__instance_id": "the-only-one"}
