@@ -3,6 +3,7 @@
 #include "base/limits.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/codec/utf8.hpp"
+#include "pure/wire/event_names.hpp"
 
 #include <algorithm>
 
@@ -80,12 +81,14 @@ Error bad_event(std::string_view pointer, std::string_view message) {
 
 Result<Origin> origin_of_type(const Attributes& attributes, std::string_view topic) {
   if (!attributes.type) return bad_event("/type", "is missing");
-  const bool upload = ends_in(*attributes.type, "memory.upload.v1");
-  const bool chat = ends_in(*attributes.type, "memory.chat.v1");
+  const bool upload = ends_in(*attributes.type, upload_event_name);
+  const bool chat = ends_in(*attributes.type, chat_event_name);
   if (!upload && !chat)
-    return Error{Errc::event_type_unknown, "must end in memory.upload.v1 or memory.chat.v1",
+    return Error{Errc::event_type_unknown,
+                 "must end in " + std::string(upload_event_name) + " or " +
+                     std::string(chat_event_name),
                  "/type"};
-  if ((topic == "memory.upload.v1" && !upload) || (topic == "memory.chat.v1" && !chat))
+  if ((topic == upload_event_name && !upload) || (topic == chat_event_name && !chat))
     return bad_event("/type", "does not fit the topic");
   return upload ? Origin::upload : Origin::chat;
 }
