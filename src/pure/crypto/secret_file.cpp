@@ -63,8 +63,9 @@ int write_new(const std::filesystem::path& file, ByteView bytes) {
 Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
   const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (handle < 0 && errno == ENOENT)
-    return Error{Errc::key_missing,
-                 "keyring file " + file.string() + " does not exist; run `memseal keys init`"};
+    return Error{Errc::key_missing, "keyring file " + file.string() +
+                                        " does not exist; `memseal keys init` makes the first "
+                                        "one, and a deployment with data needs its own back"};
   if (handle < 0) return refuse(file, reason(errno));
   const OnExit close_it([&] { ::close(handle); });
   struct stat status {};

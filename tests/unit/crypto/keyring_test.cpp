@@ -85,6 +85,12 @@ TEST(Keyring, RefusesAFileThatOthersMayTouchOrThatIsNone) {
   EXPECT_EQ(Keyring::load(folder / "pipe").error().code, Errc::key_invalid) << "a pipe";
   write(folder / "long", good + std::string(keyring_file_bytes_max, '\n'));
   EXPECT_EQ(Keyring::load(folder / "long").error().code, Errc::key_invalid);
+  write(folder / "empty", "");
+  EXPECT_EQ(Keyring::load(folder / "empty").error().code, Errc::key_invalid);
+  std::filesystem::create_symlink("loop", folder / "loop");
+  const auto unreadable = Keyring::load(folder / "loop");
+  EXPECT_EQ(unreadable.error().code, Errc::key_invalid);
+  EXPECT_NE(unreadable.error().message.find(std::strerror(ELOOP)), std::string::npos);
 }
 
 TEST(Keyring, RefusesAMalformedFileByLine) {
