@@ -2,6 +2,7 @@
 
 #include "adapters/http_client/client.hpp"
 #include "adapters/http_client/retry_after.hpp"
+#include "adapters/openai/internal/endpoint.hpp"
 #include "adapters/openai/internal/response.hpp"
 #include "pure/codec/url.hpp"
 #include "pure/crypto/random.hpp"
@@ -45,15 +46,6 @@ bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-Result<codec::Url> parse_endpoint(const std::string& text) {
-  constexpr const char* key = "embedding.url";
-  auto url = codec::Url::parse(text);
-  if (url) return url;
-  auto sentence = std::string(key) + " " + url.error().message;
-  if (text.find_first_of("@?") != text.npos) sentence += "; a key goes into embedding.api_key";
-  return Error{Errc::bad_config, std::move(sentence), key};
-}
-
 Result<void> check_options(const EmbedderOptions& options, const codec::Url& url) {
   if (options.model.empty() || options.model.size() > model_bytes_max ||
       !is_visible(options.model))
@@ -70,6 +62,16 @@ Result<void> check_options(const EmbedderOptions& options, const codec::Url& url
                  "embedding.url is plain http, which would send the key in clear text; use https",
                  "embedding.url"};
   return {};
+}
+
+/// Everything that can be wrong with the options, but the endpoint's own opinion.
+Result<std::unique_ptr<http_client::Client>> make_client(const EmbedderOptions& options) {
+  auto url = parse_endpoint(options.url);
+  if (!url)
+    return Error{Errc::bad_config, "embedding.url " + url.error().message, url.error().field};
+  if (const auto sound = check_options(options, *url); !sound) return sound.error();
+  http_client::ClientOptions trust{options.ca_file, "embedding.ca_file"};
+  return http_client::Client::make(std::move(*url), std::move(trust));
 }
 
 /// Why a request gave no vectors, and whether asking again may help.
@@ -219,14 +221,15 @@ asio::awaitable<void> OpenAiEmbedder::Impl::learn_dimension(std::optional<Error>
 OpenAiEmbedder::OpenAiEmbedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 OpenAiEmbedder::~OpenAiEmbedder() = default;
 
+Result<void> OpenAiEmbedder::check(const EmbedderOptions& options) {
+  if (auto client = make_client(options); !client) return client.error();
+  return {};
+}
+
 Result<std::unique_ptr<OpenAiEmbedder>> OpenAiEmbedder::open(EmbedderOptions options,
                                                              const text::WordPiece& words,
                                                              asio::thread_pool& cpu) {
-  auto url = parse_endpoint(options.url);
-  if (!url) return url.error();
-  if (const auto sound = check_options(options, *url); !sound) return sound.error();
-  http_client::ClientOptions trust{options.ca_file, "embedding.ca_file"};
-  auto client = http_client::Client::make(std::move(*url), std::move(trust));
+  auto client = make_client(options);
   if (!client) return client.error();
   auto impl = std::make_unique<Impl>(std::move(options), std::move(*client), words, cpu);
   std::optional<Error> failure;

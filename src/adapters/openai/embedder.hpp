@@ -46,6 +46,8 @@ struct EmbedderOptions {
 /// No message quotes a text, the key or the endpoint's answer.
 class OpenAiEmbedder final : public ports::Embedder {
  public:
+  /// What open() refuses without asking the endpoint. Reads the CA file. Errors: bad_config.
+  static Result<void> check(const EmbedderOptions& options);
   /// Checks the settings and asks for one vector, to learn the dimension.
   /// Blocks for at most start_timeout and the resolution of a name.
   /// Errors: bad_config (a setting; the endpoint refused key or model), unavailable, timeout.
