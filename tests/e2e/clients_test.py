@@ -95,9 +95,8 @@ class Clients(EndToEnd):
         other = Deployment(http__body_bytes_max=8_388_608)
         try:
             other.start()
-            texts = ["tea"] * 990 + ["x " * 30_000] * 20
-            status, answer = self.post("/v1/embeddings", {"input": texts}, other.token("alice"),
-                                       other)
+            status, answer = self.post("/v1/embeddings", {"input": ["tea"] * 990 + ["x " * 30_000] * 20},
+                                       other.token("alice"), other)
             self.assertEqual(status, 422, answer)
             self.assertEqual(answer["field"], "/input", "read, and refused for its number of texts")
         finally:

@@ -1,5 +1,6 @@
 #pragma once
 #include "adapters/postgres/metrics.hpp"
+#include "adapters/postgres/settings.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "runtime/context.hpp"
 
@@ -21,8 +22,8 @@ class SystemTx;
 
 struct PoolOptions {
   std::string dsn;                ///< libpq: "host=… user=app_user …" or postgresql://…
-  std::size_t connections = 4;    ///< each has a thread of its own
-  std::size_t waiting_max = 256;  ///< calls that may wait for a thread; more fail
+  std::size_t connections = connections_default;  ///< each has a thread of its own
+  std::size_t waiting_max = waiting_max_default;  ///< calls that may wait for a thread; more fail
   std::chrono::milliseconds call_max{30'000};  ///< limit of a call without a deadline
 };
 

@@ -198,7 +198,10 @@ asio::awaitable<ports::Admission> MemoryLimiter::admit(runtime::RequestContext,
 Result<std::shared_ptr<LocalBuckets>> make_local_buckets(const LimiterOptions& options) {
   const policy::BucketRules rules{options.requests, options.window_s};
   if (!rules.valid())
-    return Error{Errc::bad_config, "a limit has 1 to 1000000000 requests in 1 to 31536000 seconds",
+    return Error{Errc::bad_config,
+                 "a limit has 1 to " + std::to_string(policy::BucketRules::tokens_max) +
+                     " requests in 1 to " + std::to_string(policy::BucketRules::window_s_max) +
+                     " seconds",
                  "ratelimit.requests"};
   return std::make_shared<LocalBuckets>(rules);
 }

@@ -2,6 +2,7 @@
 // The rate limit of users: in Redis for all processes together, or in this one.
 #include "adapters/redis/link.hpp"
 #include "adapters/redis/local_buckets.hpp"
+#include "adapters/redis/settings.hpp"
 #include "ports/limiter.hpp"
 #include "pure/policy/breaker.hpp"
 #include "runtime/metrics.hpp"
@@ -15,10 +16,10 @@
 namespace memseal::redis {
 
 struct LimiterOptions {
-  std::string url;                        ///< redis://…; empty: no Redis
-  std::int64_t requests = 100;            ///< tokens of a full bucket
-  std::int64_t window_s = 3'600;          ///< seconds in which an empty one fills
-  std::chrono::milliseconds timeout{50};  ///< for one decision in Redis
+  std::string url;  ///< redis://…; empty: no Redis
+  std::int64_t requests = policy::BucketRules{}.tokens;     ///< tokens of a full bucket
+  std::int64_t window_s = policy::BucketRules{}.window_s;   ///< seconds in which an empty one fills
+  std::chrono::milliseconds timeout = timeout_default;      ///< for one decision in Redis
   /// Shared by all limiters of the process. Null: this limiter makes one for itself.
   std::shared_ptr<LocalBuckets> local = nullptr;
 };

@@ -1,5 +1,6 @@
 #pragma once
 // One connection to a Redis server that reconnects by itself.
+#include "adapters/redis/settings.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 
@@ -43,7 +44,7 @@ struct Reply {
 };
 
 struct LinkOptions {
-  std::chrono::milliseconds reply_timeout{50};     ///< of one command
+  std::chrono::milliseconds reply_timeout = timeout_default;  ///< of one command
   std::chrono::milliseconds connect_timeout{500};  ///< until the server has answered a PING
   std::chrono::milliseconds silence_max{1'000};    ///< reconnect after so long without a reply
   std::chrono::milliseconds retry_first{20};       ///< first wait between attempts

@@ -182,10 +182,12 @@ void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
 void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* config = app.add_subcommand("config", "Look at and check the configuration");
   config->require_subcommand(1);
-  config->add_subcommand("check", "Read every layer of settings and print each problem")
+  config->add_subcommand("check", "Print what `serve` would refuse, and what is probably a mistake")
       ->callback([&] { action = [&global] { return cmd_config_check(global); }; });
   config->add_subcommand("show", "Print every key, its value and where it came from")
       ->callback([&] { action = [&global] { return cmd_config_show(global); }; });
+  config->add_subcommand("table", "Print every key as Markdown: docs/settings.md")
+      ->callback([&] { action = [&global] { return cmd_config_table(global); }; });
   auto* init = config->add_subcommand("init", "Write a commented configuration file");
   auto file = std::make_shared<std::string>("-");
   init->add_option("file", *file, "File to create, - for standard output")->capture_default_str();

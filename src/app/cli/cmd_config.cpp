@@ -1,11 +1,12 @@
 #include "app/cli/commands.hpp"
+#include "app/cli/config_check.hpp"
+#include "app/config/text_file.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 
 namespace memseal::app {
 
@@ -32,24 +33,41 @@ LoadedConfig read_config_layers(const GlobalOptions& global) {
   return loaded;
 }
 
+namespace {
+
+void print_problems(const GlobalOptions& global, const LoadedConfig& loaded) {
+  for (const auto& problem : loaded.problems) complain(problem);
+  if (global.quiet) return;
+  for (const auto& warning : loaded.warnings)
+    std::fprintf(stderr, "memseal: warning: %s\n", warning.message.c_str());
+}
+
+json::array to_json(const std::vector<Error>& findings) {
+  json::array list;
+  for (const auto& finding : findings)
+    list.push_back(json::object{{"key", finding.field}, {"message", finding.message}});
+  return list;
+}
+
+}  // namespace
+
 std::optional<Config> read_config(const GlobalOptions& global) {
   auto loaded = read_config_layers(global);
-  for (const auto& problem : loaded.problems) complain(problem);
+  print_problems(global, loaded);
   if (!loaded.problems.empty()) return std::nullopt;
   return std::move(loaded.values);
 }
 
 int cmd_config_check(const GlobalOptions& global) {
-  const auto loaded = read_config_layers(global);
+  auto loaded = read_config_layers(global);
+  if (loaded.problems.empty()) check_for_serve(loaded);
   if (global.json) {
-    json::array problems;
-    for (const auto& problem : loaded.problems)
-      problems.push_back(json::object{{"key", problem.field}, {"message", problem.message}});
     std::printf("%s\n", json::serialize(json::object{{"ok", loaded.problems.empty()},
-                                                     {"problems", std::move(problems)}})
+                                                     {"problems", to_json(loaded.problems)},
+                                                     {"warnings", to_json(loaded.warnings)}})
                             .c_str());
   } else {
-    for (const auto& problem : loaded.problems) complain(problem);
+    print_problems(global, loaded);
     if (loaded.problems.empty()) std::printf("the configuration is sound\n");
   }
   return loaded.problems.empty() ? exit_ok : exit_usage;
@@ -74,8 +92,13 @@ int cmd_config_show(const GlobalOptions& global) {
                   value.empty() ? "\"\"" : value.c_str(), origin.c_str());
   }
   if (global.json) std::printf("%s\n", json::serialize(all).c_str());
-  for (const auto& problem : loaded.problems) complain(problem);
+  print_problems(global, loaded);
   return loaded.problems.empty() ? exit_ok : exit_usage;
+}
+
+int cmd_config_table(const GlobalOptions&) {
+  std::fputs(settings_table().c_str(), stdout);
+  return exit_ok;
 }
 
 int cmd_config_init(const GlobalOptions& global, const std::string& file) {
@@ -84,19 +107,8 @@ int cmd_config_init(const GlobalOptions& global, const std::string& file) {
     std::fputs(text.c_str(), stdout);
     return exit_ok;
   }
-  if (std::filesystem::exists(file)) {
-    complain({Errc::bad_config, file + " exists already; memseal does not overwrite it"});
-    return exit_failed;
-  }
-  std::ofstream out(file);
-  // It is to hold addresses with passwords.
-  std::error_code ignored;
-  std::filesystem::permissions(file, std::filesystem::perms::owner_read |
-                                         std::filesystem::perms::owner_write, ignored);
-  out << text;
-  out.close();
-  if (!out) {
-    complain({Errc::bad_config, "cannot write " + file});
+  if (auto written = write_new_file(file, text); !written) {
+    complain(written.error());
     return exit_failed;
   }
   if (!global.quiet) std::fprintf(stderr, "wrote %s\n", file.c_str());

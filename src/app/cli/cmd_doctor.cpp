@@ -185,7 +185,7 @@ int cmd_doctor(const GlobalOptions& global) {
   check_kafka(*config, findings);
   check_redis(*config, findings);
   findings.push_back(check_listen("http.listen", config->http.listen));
-  if (config->http.admin_listen != "off")
+  if (config->http.admin_listen != http::admin_listen_off)
     findings.push_back(check_listen("http.admin_listen", config->http.admin_listen));
 
   bool sound = true;

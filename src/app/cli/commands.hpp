@@ -3,6 +3,7 @@
 // stdout, messages go to stderr.
 #include "app/config/config.hpp"
 #include "app/service/exit_code.hpp"
+#include "base/limits.hpp"
 #include "base/result.hpp"
 
 #include <cstdint>
@@ -83,7 +84,7 @@ struct ServiceOptions {
 struct QueryOptions {
   std::string text;
   ServiceOptions service;
-  std::int64_t top_k = 8;
+  std::int64_t top_k = limits::answers_max;
   bool no_rerank = false;
   bool trace = false;
   std::string source;
@@ -116,6 +117,8 @@ int cmd_health(const GlobalOptions& global, const ServiceOptions& options);
 int cmd_doctor(const GlobalOptions& global);
 int cmd_config_check(const GlobalOptions& global);
 int cmd_config_show(const GlobalOptions& global);
+/// Prints docs/settings.md.
+int cmd_config_table(const GlobalOptions& global);
 int cmd_config_init(const GlobalOptions& global, const std::string& file);
 int cmd_version(const GlobalOptions& global);
 

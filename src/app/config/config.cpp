@@ -1,20 +1,21 @@
 #include "app/config/config.hpp"
 
+#include "app/config/listen_address.hpp"
+#include "app/config/text_file.hpp"
 #include "pure/codec/did_you_mean.hpp"
 
+#include <boost/asio/ip/address.hpp>
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <set>
 
 namespace memseal::app {
 
 namespace {
 
-const Setting* find_setting(std::string_view key) {
+const Setting<Config>* find_setting(std::string_view key) {
   for (const auto& setting : settings())
     if (setting.key == key) return &setting;
   return nullptr;
@@ -36,12 +37,12 @@ Error unknown_key(const std::string& key, const std::string& origin) {
   return {Errc::bad_config, std::move(sentence), key};
 }
 
-void apply(LoadedConfig& loaded, const std::string& key, const std::string& value,
-           const std::string& origin) {
-  static const std::string properties = "kafka.properties.";
+void apply(LoadedConfig& loaded, const std::string& key, std::string value,
+           const std::string& origin, const std::filesystem::path& folder = {}) {
+  static const auto properties = std::string(kafka::properties_key) + ".";
   if (key.starts_with(properties) && key.size() > properties.size()) {
     loaded.values.kafka.properties[key.substr(properties.size())] = value;
-    loaded.origin["kafka.properties"] = origin;
+    loaded.origin[std::string(kafka::properties_key)] = origin;
     return;
   }
   const auto* setting = find_setting(key);
@@ -49,6 +50,7 @@ void apply(LoadedConfig& loaded, const std::string& key, const std::string& valu
     loaded.problems.push_back(unknown_key(key, origin));
     return;
   }
+  if (setting->is_path(value)) value = folder / value;  // An absolute path stays as it is.
   if (auto outcome = setting->set(loaded.values, value); !outcome) {
     auto problem = outcome.error();
     problem.message += " (" + origin + ")";
@@ -59,10 +61,10 @@ void apply(LoadedConfig& loaded, const std::string& key, const std::string& valu
 }
 
 void walk_yaml(LoadedConfig& loaded, const YAML::Node& node, const std::string& prefix,
-               const std::string& file) {
+               const std::filesystem::path& file) {
   std::set<std::string> seen;
   for (const auto& entry : node) {
-    const auto origin = "file " + file + ":" + std::to_string(entry.first.Mark().line + 1);
+    const auto origin = "file " + file.string() + ":" + std::to_string(entry.first.Mark().line + 1);
     if (!entry.first.IsScalar()) {
       loaded.problems.push_back(
           {Errc::bad_config, "a key must be a word (" + origin + ")", prefix});
@@ -75,7 +77,7 @@ void walk_yaml(LoadedConfig& loaded, const YAML::Node& node, const std::string& 
     else if (entry.second.IsMap())
       walk_yaml(loaded, entry.second, key + ".", file);
     else if (entry.second.IsScalar())
-      apply(loaded, key, entry.second.Scalar(), origin);
+      apply(loaded, key, entry.second.Scalar(), origin, file.parent_path());
     else if (entry.second.IsSequence())
       loaded.problems.push_back(
           {Errc::bad_config, key + " takes one value, not a list (" + origin + ")", key});
@@ -83,18 +85,22 @@ void walk_yaml(LoadedConfig& loaded, const YAML::Node& node, const std::string& 
 }
 
 void read_file(LoadedConfig& loaded, const std::filesystem::path& path) {
+  const auto text = read_text_file(path, config_file_bytes_max);
+  if (!text) {
+    std::error_code ignored;
+    const bool missing = !std::filesystem::exists(path, ignored) && !ignored;
+    loaded.problems.push_back(
+        {Errc::bad_config,
+         text.error().message + (missing ? "; `memseal config init` writes one" : ""), ""});
+    return;
+  }
   try {
-    const auto root = YAML::LoadFile(path.string());
+    const auto root = YAML::Load(*text);
     if (root.IsMap())
-      walk_yaml(loaded, root, "", path.string());
+      walk_yaml(loaded, root, "", path);
     else if (!root.IsNull())
       loaded.problems.push_back(
           {Errc::bad_config, path.string() + " must be a YAML map of sections", ""});
-  } catch (const YAML::BadFile&) {
-    loaded.problems.push_back(
-        {Errc::bad_config,
-         "cannot read the config file " + path.string() + "; `memseal config init` writes one",
-         ""});
   } catch (const YAML::Exception& failure) {
     loaded.problems.push_back(
         {Errc::bad_config,
@@ -103,11 +109,11 @@ void read_file(LoadedConfig& loaded, const std::filesystem::path& path) {
   }
 }
 
-std::optional<std::string> read_secret_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::string value{std::istreambuf_iterator<char>(file), {}};
-  while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
+/// The text of a file, without the line ends that editors add.
+Result<std::string> read_value(const std::string& path) {
+  auto value = read_text_file(path, secret_file_bytes_max);
+  while (value && !value->empty() && (value->back() == '\n' || value->back() == '\r'))
+    value->pop_back();
   return value;
 }
 
@@ -137,15 +143,62 @@ void read_environment(LoadedConfig& loaded,
     const auto origin = "env " + name;
     if (find_setting(key) == nullptr && key.ends_with("_file") &&
         find_setting(key.substr(0, key.size() - 5)) != nullptr) {
-      if (auto content = read_secret_file(value))
+      if (auto content = read_value(value))
         apply(loaded, key.substr(0, key.size() - 5), *content, origin);
       else
         loaded.problems.push_back(
-            {Errc::bad_config, "cannot read " + value + " (" + origin + ")", key});
+            {Errc::bad_config, content.error().message + " (" + origin + ")", key});
       continue;
     }
     apply(loaded, key, value, origin);
   }
+}
+
+/// MEMSEAL_LOG_LEVEL and MEMSEAL__LOG__LEVEL alike, so that a lost underscore is found.
+std::string without_doubles(std::string name) {
+  for (auto at = name.find("__"); at != std::string::npos; at = name.find("__", at))
+    name.erase(at, 1);
+  return name;
+}
+
+void warn_of_lost_underscores(LoadedConfig& loaded,
+                              const std::vector<std::pair<std::string, std::string>>& environment) {
+  std::map<std::string, const Setting<Config>*> meant;
+  for (const auto& setting : settings()) meant[without_doubles(env_name(setting.key))] = &setting;
+  for (const auto& [name, value] : environment) {
+    if (!name.starts_with("MEMSEAL_") || name.starts_with("MEMSEAL__")) continue;
+    const bool from_file = !meant.contains(without_doubles(name)) && name.ends_with("_FILE");
+    const auto plain = from_file ? name.substr(0, name.size() - 5) : name;
+    const auto found = meant.find(without_doubles(plain));
+    if (found == meant.end()) continue;
+    const auto& key = found->second->key;
+    loaded.warnings.push_back({Errc::bad_config,
+                               name + " is not read; did you mean " + env_name(key) +
+                                   (from_file ? "_FILE" : "") + ", with two underscores?",
+                               key});
+  }
+}
+
+void check_listener(LoadedConfig& loaded, const std::string& key, const std::string& value) {
+  const auto& origin = loaded.origin.at(key);
+  const auto parsed = ListenAddress::parse(value, key);
+  boost::system::error_code malformed;
+  if (parsed) boost::asio::ip::make_address(parsed->host, malformed);
+  if (!parsed)
+    loaded.problems.push_back(
+        {Errc::bad_config, parsed.error().message + " (" + origin + ")", key});
+  else if (malformed)  // A name may stand for several addresses.
+    loaded.problems.push_back(
+        {Errc::bad_config,
+         key + " must have an IP address, not the name \"" + parsed->host + "\" (" + origin + ")",
+         key});
+}
+
+void check_listeners(LoadedConfig& loaded) {
+  const auto& http = loaded.values.http;
+  check_listener(loaded, "http.listen", http.listen);
+  if (http.admin_listen != http::admin_listen_off)
+    check_listener(loaded, "http.admin_listen", http.admin_listen);
 }
 
 void check_relations(LoadedConfig& loaded) {
@@ -155,9 +208,20 @@ void check_relations(LoadedConfig& loaded) {
   };
   if (config.chunk.overlap * 2 > config.chunk.tokens)
     problem("chunk.overlap", "chunk.overlap may be at most half of chunk.tokens");
-  if (!config.seal.keyring_file.empty() && !config.seal.encryption_key.empty())
-    problem("seal.keyring_file", "give either seal.keyring_file or the single keys, not both");
-  if (config.seal.encryption_key.empty() != config.seal.tenant_hmac_key.empty())
+  const auto& seal = config.seal;
+  if (!seal.keyring_file.empty()) {
+    for (const auto& [key, value] : {std::pair{"seal.tenant_hmac_key", seal.tenant_hmac_key},
+                                     {"seal.encryption_key", seal.encryption_key},
+                                     {"seal.token_key", seal.token_key}})
+      if (!value.empty())
+        problem(key, "give either seal.keyring_file (" + loaded.origin.at("seal.keyring_file") +
+                         ") or the single keys, not both: " + key + " (" +
+                         loaded.origin.at(key) + ")");
+  } else if (!seal.token_key.empty() && seal.encryption_key.empty()) {
+    problem("seal.token_key",
+            "seal.token_key is used only with seal.tenant_hmac_key and seal.encryption_key");
+  }
+  if (seal.keyring_file.empty() && seal.encryption_key.empty() != seal.tenant_hmac_key.empty())
     problem("seal.encryption_key",
             "seal.tenant_hmac_key and seal.encryption_key are given together or not at all");
   if (config.embedding.url.empty() != config.embedding.remote_model.empty())
@@ -186,7 +250,11 @@ LoadedConfig load_config(const ConfigSources& sources) {
   if (sources.file) read_file(loaded, *sources.file);
   read_environment(loaded, sources.environment);
   for (const auto& [key, value] : sources.flags) apply(loaded, key, value, "flag");
-  if (loaded.problems.empty()) check_relations(loaded);
+  if (loaded.problems.empty()) {
+    check_listeners(loaded);
+    check_relations(loaded);
+  }
+  warn_of_lost_underscores(loaded, sources.environment);
   return loaded;
 }
 
@@ -198,27 +266,6 @@ std::vector<std::pair<std::string, std::string>> process_environment() {
       all.emplace_back(line.substr(0, equals), line.substr(equals + 1));
   }
   return all;
-}
-
-std::string config_template() {
-  std::string yaml =
-      "# memseal configuration. Every key may also be set by the environment variable named in\n"
-      "# brackets or by `--set key=value`; flags win over the environment, which wins over this "
-      "file.\n";
-  const Config defaults;
-  std::string section;
-  for (const auto& setting : settings()) {
-    const auto dot = setting.key.find('.');
-    const auto own_section = dot == std::string::npos ? "" : setting.key.substr(0, dot);
-    if (own_section != section) yaml += "\n" + own_section + ":\n";
-    section = own_section;
-    const std::string indent = section.empty() ? "" : "  ";
-    const auto name = dot == std::string::npos ? setting.key : setting.key.substr(dot + 1);
-    const auto value = setting.get(defaults);
-    yaml += indent + "# " + setting.help + "  [" + env_name(setting.key) + "]\n";
-    yaml += indent + (value.empty() ? "# " + name + ": \"\"" : name + ": " + value) + "\n";
-  }
-  return yaml;
 }
 
 }  // namespace memseal::app

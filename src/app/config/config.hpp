@@ -1,13 +1,25 @@
 #pragma once
 // Configuration: flags > environment > YAML file > defaults. Read once at start, then immutable.
+#include "adapters/kafka/settings.hpp"
+#include "adapters/model/settings.hpp"
+#include "adapters/openai/settings.hpp"
+#include "adapters/postgres/settings.hpp"
+#include "adapters/redis/settings.hpp"
 #include "base/limits.hpp"
 #include "base/result.hpp"
+#include "base/setting.hpp"
+#include "cases/ingest/settings.hpp"
+#include "cases/rerank/settings.hpp"
+#include "http/server/settings.hpp"
+#include "pure/crypto/settings.hpp"
+#include "pure/text/settings.hpp"
+#include "runtime/settings.hpp"
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,93 +27,40 @@
 
 namespace memseal::app {
 
-/// Everything an operator may set. Key names are `section.name`; the environment spells them
-/// MEMSEAL__SECTION__NAME. `memseal config show` lists all with their origin.
+/// Everything an operator may set: the settings of all modules, by section. Key names are
+/// `section.name`; the environment spells them MEMSEAL__SECTION__NAME. `memseal config show` lists
+/// all with their origin. Defaults and meanings stand beside each module's options.
 struct Config {
-  struct Http {
-    std::string listen = "127.0.0.1:7400";
-    std::string admin_listen = "127.0.0.1:7401";  ///< /metrics; "off" closes it
-    std::int64_t connections_max = limits::http_connections_max;
-    std::int64_t body_bytes_max = limits::http_body_bytes_max;
-  } http;
-  struct Auth {
-    std::string jwks_file;  ///< RS256/ES256 keys; empty: HS256 by the keyring
-    std::string issuer, audience;
-    std::int64_t lifetime_s_max = limits::token_lifetime_s_max;
-    std::int64_t leeway_s = limits::token_leeway_s;
-  } auth;
-  struct Postgres {
-    std::string dsn;          ///< as app_user
-    std::string migrate_dsn;  ///< as the owner; for `memseal migrate` and `dev`
-    std::int64_t connections = 4;
-    std::int64_t waiting_max = 256;
-  } postgres;
-  struct Kafka {
-    bool enabled = true;
-    std::string brokers;
-    std::string group = "memseal";
-    std::string instance_id;  ///< static membership: unique per process, stable over restarts
-    std::string upload_topic = "memory.upload.v1";
-    std::string chat_topic = "memory.chat.v1";
-    std::string status_topic = "memory.status.v1";
-    bool status_events = true;
-    bool create_topics = true;
-    bool require_authtoken = false;  ///< refuse events without a producer's signed token
-    std::map<std::string, std::string> properties;  ///< passed to librdkafka as they are
-  } kafka;
-  struct Redis {
-    std::string url;  ///< empty: buckets live in this process
-    std::int64_t timeout_ms = 50;
-  } redis;
-  struct RateLimit {
-    std::int64_t requests = 100;
-    std::int64_t window_s = 3'600;
-  } ratelimit;
-  struct Model {
-    std::string device = "auto";  ///< "auto", "cpu", "cuda": what computes the models
-  } model;
-  struct Embedding {
-    std::string model = "all-MiniLM-L6-v2";  ///< directory, or a name in the model path
-    std::string url;           ///< of an OpenAI-compatible endpoint; empty: `model` embeds here
-    std::string remote_model;  ///< what that endpoint calls its model
-    std::string api_key, ca_file;
-  } embedding;
-  struct Rerank {
-    bool enabled = true;
-    std::string model;  ///< directory or name; empty: search order is kept
-    std::string precision = "fp32";
-    std::int64_t budget_ms = 250;
-  } rerank;
-  struct Seal {
-    std::string keyring_file;
-    std::string tenant_hmac_key, encryption_key, token_key;  ///< instead of a keyring file
-  } seal;
-  struct ChunkSizes {
-    std::int64_t tokens = limits::chunk_tokens_default;
-    std::int64_t overlap = 0;
-  } chunk;
-  struct Runtime {
-    std::int64_t loops = 0;        ///< I/O threads; 0: half the cores, at least one
-    std::int64_t cpu_threads = 0;  ///< model threads; 0: as many as cores
-    std::int64_t drain_timeout_ms = 20'000;
-  } runtime;
-  struct Log {
-    std::string level = "info";
-    std::string format = "auto";  ///< "text", "json", "auto": text on a terminal
-  } log;
+  struct Kafka : ingest::Settings, kafka::Settings {};
+  struct Embedding : model::EmbedderSettings, openai::Settings {};
+  struct Rerank : rerank::Settings, model::RerankerSettings {};
+  struct Runtime : runtime::LoopSettings, model::PoolSettings, http::DrainSettings {};
+
+  http::Settings http;
+  crypto::AuthSettings auth;
+  postgres::DatabaseSettings postgres;
+  Kafka kafka;
+  redis::Settings redis;
+  redis::RateLimitSettings ratelimit;
+  model::DeviceSettings model;
+  Embedding embedding;
+  Rerank rerank;
+  crypto::SealSettings seal;
+  text::ChunkSettings chunk;
+  Runtime runtime;
+  runtime::LogSettings log;
 };
 
-/// One key of the table that makes parsing, `config show`, help and the template agree.
-struct Setting {
-  std::string key;  ///< "http.listen"
-  std::string help;
-  bool secret = false;  ///< redacted; also readable as <KEY>_FILE
-  std::function<Result<void>(Config&, const std::string&)> set;
-  std::function<std::string(const Config&)> get;
-  std::string env_alias = {};  ///< an older name that stays valid
+/// A section of the table, in the order of the template, and what it is about.
+struct Section {
+  std::string_view name, title;
 };
 
-const std::vector<Setting>& settings();
+std::span<const Section> sections();
+
+/// The rows of all modules, section by section. Parsing, `config show`, the template and
+/// docs/settings.md are made from them.
+const SettingRows<Config>& settings();
 /// "http.listen" → "MEMSEAL__HTTP__LISTEN".
 std::string env_name(std::string_view key);
 
@@ -117,8 +76,10 @@ struct LoadedConfig {
   Config values;
   std::map<std::string, std::string> origin;  ///< key → "default", "file x.yaml:3", "env X", "flag"
   std::vector<Error> problems;                ///< every problem, not only the first
+  std::vector<Error> warnings;                ///< what is probably a mistake
 };
 
+/// A relative path in the YAML file starts at the file's folder, another at the working directory.
 LoadedConfig load_config(const ConfigSources& sources);
 
 /// This process's environment, copied.
@@ -126,5 +87,8 @@ std::vector<std::pair<std::string, std::string>> process_environment();
 
 /// A commented YAML file with every key at its default.
 std::string config_template();
+
+/// The Markdown page docs/settings.md.
+std::string settings_table();
 
 }  // namespace memseal::app

@@ -41,7 +41,7 @@ Listeners::Listeners(Process& process, const Keys& keys, const Models& models, S
       metrics_(process.metrics) {
   const auto& http = process_.config.http;
   listen(keys, ListenAddress::parse(http.listen, "http.listen").value());
-  if (http.admin_listen == "off") return;
+  if (http.admin_listen == http::admin_listen_off) return;
   const auto address = ListenAddress::parse(http.admin_listen, "http.admin_listen").value();
   auto deps = route_deps();
   deps.admin = true;

@@ -129,6 +129,15 @@ ChosenEmbedder::ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> remote,
   embedder_ = std::move(remote);
 }
 
+openai::EmbedderOptions endpoint_options(const Config& config) {
+  openai::EmbedderOptions options;
+  options.url = config.embedding.url;
+  options.model = config.embedding.remote_model;
+  options.api_key = config.embedding.api_key;
+  options.ca_file = config.embedding.ca_file;
+  return options;
+}
+
 Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& models,
                                      std::shared_ptr<model::GpuSupervisor> gpu) {
   const auto directory = find_model(config.embedding.model);
@@ -141,12 +150,8 @@ Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& mod
   auto loaded = model::load_words(*directory);
   if (!loaded) return loaded.error();
   auto tokenizer = std::make_unique<const text::WordPiece>(std::move(*loaded));
-  openai::EmbedderOptions options;
-  options.url = config.embedding.url;
-  options.model = config.embedding.remote_model;
-  options.api_key = config.embedding.api_key;
-  options.ca_file = config.embedding.ca_file;
-  auto remote = openai::OpenAiEmbedder::open(std::move(options), *tokenizer, models.threads());
+  auto remote =
+      openai::OpenAiEmbedder::open(endpoint_options(config), *tokenizer, models.threads());
   if (!remote) return remote.error();
   return ChosenEmbedder(std::move(*remote), std::move(tokenizer));
 }

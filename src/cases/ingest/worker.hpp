@@ -1,6 +1,7 @@
 #pragma once
 #include "base/limits.hpp"
 #include "cases/ingest/metrics.hpp"
+#include "cases/ingest/settings.hpp"
 #include "ports/chunk_store.hpp"
 #include "ports/embedder.hpp"
 #include "ports/event_sink.hpp"
@@ -44,8 +45,9 @@ struct WorkerDeps {
 
 struct Options {
   text::ChunkRules rules = {};
-  bool authtoken_required = false;        ///< with `tokens`: an event without one is refused
-  bool status_events = false;             ///< publish what became of each event
+  /// With `tokens`: an event without a token is refused.
+  bool authtoken_required = Settings{}.require_authtoken;
+  bool status_events = Settings{}.status_events;  ///< publish what became of each event
   std::size_t chunks_per_event_max = 8'192;
   bool seal_vectors = false;              ///< also keep each embedding sealed beside its text
   std::size_t embed_chunks_max = 256;     ///< chunks of one embedder call

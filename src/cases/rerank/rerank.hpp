@@ -3,6 +3,7 @@
 // endpoints share this code.
 #include "base/limits.hpp"
 #include "cases/rerank/metrics.hpp"
+#include "cases/rerank/settings.hpp"
 #include "ports/reranker.hpp"
 #include "runtime/context.hpp"
 
@@ -24,7 +25,7 @@ namespace asio = boost::asio;
 /// What an operator or a guardrail may switch while the process runs.
 /// Thread: any.
 struct Flags {
-  std::atomic<bool> rerank_enabled{true};
+  std::atomic<bool> rerank_enabled{Settings{}.enabled};
 };
 
 /// What a call of the reranker needs. Everything that it refers to must outlive it.

@@ -27,7 +27,7 @@ using Handler = std::function<asio::awaitable<Outcome>(Exchange&)>;
 /// Settings of one listener. Durations and bounds default to the outer walls of base/limits.
 struct Options {
   std::string address = "127.0.0.1";      ///< IPv4 or IPv6 address, no name
-  std::uint16_t port = 7400;              ///< 0: any free port, see Server::port()
+  std::uint16_t port = 0;                 ///< 0: any free port, see Server::port()
   bool reuse_port = false;                ///< several Servers listen on one address
   std::size_t connections_max = limits::http_connections_max;
   int requests_per_connection_max = limits::http_requests_per_connection_max;

@@ -1,6 +1,7 @@
 #pragma once
 // Bearer tokens: JWS compact form (RFC 7515, 7519, 8725), one algorithm per key.
 #include "base/ids.hpp"
+#include "base/limits.hpp"
 #include "base/secret.hpp"
 
 #include <cstdint>
@@ -21,8 +22,8 @@ struct Claims {
 struct TokenRules {
   std::string issuer = {};
   std::string audience = {};
-  std::int64_t lifetime_s_max = 7 * 24 * 3'600;
-  std::int64_t leeway_s = 30;
+  std::int64_t lifetime_s_max = limits::token_lifetime_s_max;
+  std::int64_t leeway_s = limits::token_leeway_s;
 };
 
 /// Verifies tokens. Immutable.

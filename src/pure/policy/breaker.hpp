@@ -1,13 +1,15 @@
 #pragma once
 // A circuit breaker: stops calls to a dependency that is slow or fails.
+#include "base/limits.hpp"
+
 #include <chrono>
 #include <string_view>
 
 namespace memseal::policy {
 
 struct BreakerRules {
-  int failures_max = 3;                         ///< bad calls in a row that open the breaker
-  std::chrono::milliseconds slow{250};          ///< a call that takes longer counts as bad
+  int failures_max = 3;  ///< bad calls in a row that open the breaker
+  std::chrono::milliseconds slow = limits::rerank_budget;  ///< a longer call counts as bad
   std::chrono::milliseconds cool_down{30'000};  ///< how long the breaker stays open before a probe
 };
 

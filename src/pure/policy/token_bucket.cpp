@@ -13,7 +13,7 @@ std::int64_t seconds_up(std::int64_t us) { return (us + second_us - 1) / second_
 }  // namespace
 
 bool BucketRules::valid() const noexcept {
-  return tokens >= 1 && tokens <= 1'000'000'000 && window_s >= 1 && window_s <= 31'536'000;
+  return tokens >= 1 && tokens <= tokens_max && window_s >= 1 && window_s <= window_s_max;
 }
 
 std::int64_t BucketRules::token_us() const noexcept {

@@ -6,8 +6,10 @@ namespace memseal::policy {
 
 /// A bucket of `tokens`, filled evenly so that an empty one is full after `window_s` seconds.
 struct BucketRules {
-  std::int64_t tokens = 100;      ///< 1 … 1,000,000,000
-  std::int64_t window_s = 3'600;  ///< 1 … 31,536,000
+  static constexpr std::int64_t tokens_max = 1'000'000'000, window_s_max = 31'536'000;
+
+  std::int64_t tokens = 100;      ///< 1 … tokens_max
+  std::int64_t window_s = 3'600;  ///< 1 … window_s_max
 
   /// Microseconds in which one token comes back, rounded down, at least 1.
   std::int64_t token_us() const noexcept;

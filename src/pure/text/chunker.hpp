@@ -1,5 +1,6 @@
 #pragma once
 #include "base/limits.hpp"
+#include "pure/text/settings.hpp"
 #include "pure/text/wordpiece.hpp"
 
 #include <cstdint>
@@ -12,8 +13,8 @@ namespace memseal::text {
 /// How a document is cut. Sizes are tokens of the embedder's own vocabulary, specials excluded.
 struct ChunkRules {
   std::size_t tokens = limits::chunk_tokens_default;  ///< most tokens of one chunk, >= 1
-  std::size_t overlap = 0;  ///< most tokens repeated from the previous chunk; at most half of
-                            ///< `tokens` takes effect
+  /// Most tokens repeated from the previous chunk; at most half of `tokens` takes effect.
+  std::size_t overlap = chunk_overlap_default;
 };
 
 /// A piece of one document, ready to embed.

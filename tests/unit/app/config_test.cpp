@@ -3,10 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fstream>
-#include <set>
+#include <thread>
 
 namespace memseal::app {
 namespace {
@@ -80,13 +81,14 @@ TEST_F(ConfigLayers, AnOldNameYieldsToTheNewOne) {
 }
 
 TEST_F(ConfigLayers, ASecretIsReadFromTheFileThatTheEnvironmentNames) {
-  const auto file = write("dsn", "postgresql://app_user@db/memseal\r\n");
+  const auto file = write("dsn", "postgresql://app_user@db/memseal\r\n\n");
   const auto loaded = load("", {{"MEMSEAL__POSTGRES__DSN_FILE", file.string()}});
   EXPECT_TRUE(loaded.problems.empty());
   EXPECT_EQ(loaded.values.postgres.dsn, "postgresql://app_user@db/memseal");
   const auto missing = (place / "missing").string();
   EXPECT_EQ(problem_of(load("", {{"MEMSEAL__POSTGRES__DSN_FILE", missing}})),
-            "cannot read " + missing + " (env MEMSEAL__POSTGRES__DSN_FILE)");
+            "cannot read " + missing +
+                ": No such file or directory (env MEMSEAL__POSTGRES__DSN_FILE)");
 }
 
 TEST_F(ConfigLayers, ASettingWhoseOwnNameEndsInFileIsNotReadFromOne) {
@@ -149,6 +151,11 @@ TEST_F(ConfigLayers, SettingsThatContradictEachOtherAreRefused) {
       {{{"chunk.tokens", "64"}, {"chunk.overlap", "33"}}, "chunk.overlap"},
       {{{"embedding.url", "https://h/v1"}}, "embedding.url"},
       {{{"seal.encryption_key", "k"}}, "seal.encryption_key"},
+      {{{"seal.tenant_hmac_key", "k"}}, "seal.encryption_key"},
+      {{{"seal.token_key", "k"}}, "seal.token_key"},
+      {{{"seal.keyring_file", "f"}, {"seal.token_key", "k"}}, "seal.token_key"},
+      {{{"seal.keyring_file", "f"}, {"seal.tenant_hmac_key", "k"}}, "seal.tenant_hmac_key"},
+      {{{"embedding.remote_model", "m"}}, "embedding.url"},
       {{{"auth.lifetime_s_max", "60"}, {"auth.leeway_s", "60"}}, "auth.leeway_s"},
   };
   for (const auto& [flags, field] : rows) {
@@ -174,27 +181,91 @@ TEST_F(ConfigLayers, TheTemplateReadsBackAsTheDefaults) {
   }
 }
 
-TEST_F(ConfigLayers, EveryNumberAndChoiceSetsTheFieldThatItShows) {
-  for (const auto& setting : settings()) {
-    Config config;
-    const auto shown = setting.get(config);
-    if (shown.empty()) continue;
-    EXPECT_TRUE(setting.set(config, shown).has_value()) << setting.key << " refuses its default";
-    EXPECT_EQ(setting.get(config), shown) << setting.key;
+// Which file of a secret is taken. Containers mount secrets with mode 0444, so others may read it.
+TEST_F(ConfigLayers, AFileOfASecretIsReadWhateverItsModeButOnlyIfItIsAFileOrAPipe) {
+  const auto read = [&](const fs::path& file) {
+    return load("", {{"MEMSEAL__REDIS__URL_FILE", file.string()}});
+  };
+  const std::string value = "redis://db";
+  for (const mode_t mode : {0400u, 0444u, 0600u, 0644u}) {
+    const auto file = write("secret", value);
+    ASSERT_EQ(::chmod(file.c_str(), mode), 0);
+    EXPECT_EQ(read(file).values.redis.url, value) << std::oct << mode;
+    fs::remove(file);
   }
+  EXPECT_EQ(read(write("empty", "")).values.redis.url, "");
+  EXPECT_EQ(read(write("lines", "\r\n\n")).values.redis.url, "");
+  fs::create_directory(place / "folder");
+  fs::create_symlink("loop", place / "loop");
+  const std::pair<fs::path, std::string> rows[] = {
+      {place / "missing", "No such file or directory"},
+      {place / "folder", "it is a directory, not a file"},
+      {place / "loop", "Too many levels of symbolic links"},
+      {place / "empty" / "below", "Not a directory"},
+      {write("large", std::string((64u << 10) + 1, 'x')), "longer than 65536 bytes"}};
+  for (const auto& [file, cause] : rows)
+    EXPECT_EQ(problem_of(read(file)),
+              "cannot read " + file.string() + ": " + cause + " (env MEMSEAL__REDIS__URL_FILE)");
 }
 
-TEST(Settings, EachKeyAndEachEnvironmentNameStandsOnce) {
-  std::set<std::string> names;
-  for (const auto& setting : settings()) {
-    EXPECT_TRUE(names.insert(setting.key).second) << setting.key;
-    EXPECT_TRUE(names.insert(env_name(setting.key)).second) << setting.key;
-    if (!setting.env_alias.empty()) {
-      EXPECT_TRUE(names.insert(setting.env_alias).second) << setting.env_alias;
-    }
-    EXPECT_FALSE(setting.help.empty()) << setting.key;
-  }
-  EXPECT_EQ(env_name("http.listen"), "MEMSEAL__HTTP__LISTEN");
+TEST_F(ConfigLayers, ASecretMayComeThroughAPipe) {
+  const auto pipe = place / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  std::thread writer([&] { std::ofstream(pipe) << "redis://db\n"; });
+  const auto loaded = load("", {{"MEMSEAL__REDIS__URL_FILE", pipe.string()}});
+  writer.join();
+  EXPECT_TRUE(loaded.problems.empty());
+  EXPECT_EQ(loaded.values.redis.url, "redis://db");
+}
+
+TEST_F(ConfigLayers, AConfigurationThatIsNoFileIsRefusedInPlainWords) {
+  const auto file = [](const fs::path& path) {
+    ConfigSources sources;
+    sources.file = path;
+    return problem_of(load_config(sources));
+  };
+  EXPECT_EQ(file(place), "cannot read " + place.string() + ": it is a directory, not a file");
+  EXPECT_EQ(file(place / "missing.yaml"),
+            "cannot read " + (place / "missing.yaml").string() +
+                ": No such file or directory; `memseal config init` writes one");
+}
+
+TEST_F(ConfigLayers, ARelativePathInTheFileStartsAtTheFolderOfTheFile) {
+  const auto loaded = load(
+      "seal:\n  keyring_file: keys/keyring\n"
+      "auth:\n  jwks_file: /etc/jwks.json\n"
+      "embedding:\n  model: ./models/small\n"
+      "rerank:\n  model: a-name\n");
+  ASSERT_TRUE(loaded.problems.empty());
+  EXPECT_EQ(loaded.values.seal.keyring_file, (place / "keys/keyring").string());
+  EXPECT_EQ(loaded.values.auth.jwks_file, "/etc/jwks.json");
+  EXPECT_EQ(loaded.values.embedding.model, (place / "./models/small").string());
+  EXPECT_EQ(loaded.values.rerank.model, "a-name");
+  EXPECT_EQ(loaded.values.embedding.ca_file, "");
+}
+
+TEST_F(ConfigLayers, ARelativePathElsewhereStartsAtTheWorkingDirectory) {
+  const auto loaded = load("log:\n  level: warn\n", {{"MEMSEAL__SEAL__KEYRING_FILE", "keyring"}},
+                           {{"auth.jwks_file", "jwks.json"}});
+  EXPECT_EQ(loaded.values.seal.keyring_file, "keyring");
+  EXPECT_EQ(loaded.values.auth.jwks_file, "jwks.json");
+}
+
+TEST_F(ConfigLayers, ANameWithALostUnderscoreIsWarnedOf) {
+  const auto loaded = load("", {{"MEMSEAL_LOG_LEVEL", "debug"},
+                                {"MEMSEAL__LOG__FORMAT", "json"},
+                                {"MEMSEAL_POSTGRES__DSN_FILE", "/run/dsn"},
+                                {"MEMSEAL_CONFIG", "x"},
+                                {"MEMSEAL_TOKEN", "x"},
+                                {"MEMSEAL_MODELS", "x"}});
+  EXPECT_TRUE(loaded.problems.empty());
+  ASSERT_EQ(loaded.warnings.size(), 2u);
+  EXPECT_EQ(loaded.warnings[0].message,
+            "MEMSEAL_LOG_LEVEL is not read; did you mean MEMSEAL__LOG__LEVEL, with two "
+            "underscores?");
+  EXPECT_EQ(loaded.warnings[0].field, "log.level");
+  EXPECT_TRUE(contains(loaded.warnings[1].message, "mean MEMSEAL__POSTGRES__DSN_FILE,"));
+  EXPECT_EQ(loaded.values.log.level, Config().log.level);
 }
 
 }  // namespace

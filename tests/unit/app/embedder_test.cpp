@@ -94,7 +94,7 @@ TEST_F(Embedding, ReadsItsKeyFromAFileAndNeverShowsIt) {
   ASSERT_TRUE(loaded.problems.empty());
   EXPECT_EQ(loaded.values.embedding.api_key, "sk-from-a-file");
   const auto& all = settings();
-  const auto key = std::find_if(all.begin(), all.end(), [](const Setting& setting) {
+  const auto key = std::find_if(all.begin(), all.end(), [](const auto& setting) {
     return setting.key == "embedding.api_key";
   });
   ASSERT_NE(key, all.end());

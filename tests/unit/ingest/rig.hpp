@@ -120,7 +120,7 @@ struct Rig : testing::Test {
   crypto::TenantKey dead_letter_key{7, test::test_key(3)};
   const crypto::TokenVerifier* tokens = nullptr;
   runtime::WallClock now_ms = runtime::unix_ms;
-  Options options;
+  Options options{.status_events = false};  // Status events are the subject of few tests.
   std::int64_t next_offset = 0;
 };
 

@@ -1,0 +1,63 @@
+#include "adapters/kafka/settings.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace memseal::kafka {
+
+namespace {
+
+Result<void> add_properties(Settings& settings, const std::string& value) {
+  std::size_t begin = 0;
+  while (begin < value.size()) {
+    const auto end = std::min(value.find(',', begin), value.size());
+    const auto pair = value.substr(begin, end - begin);
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return setting::refused(std::string(properties_key), "is a list name=value,name=value");
+    settings.properties[pair.substr(0, equals)] = pair.substr(equals + 1);
+    begin = end + 1;
+  }
+  return {};
+}
+
+bool is_secret_property(const std::string& name) {
+  constexpr std::array words{"password", "secret", "jaas", "pem", "key", "token", "oauth"};
+  return std::ranges::any_of(words, [&](const char* word) { return name.find(word) != name.npos; });
+}
+
+std::string show_properties(const Settings& settings) {
+  std::string list;
+  for (const auto& [name, value] : settings.properties)
+    list += (list.empty() ? "" : ",") + name + "=" +
+            (is_secret_property(name) ? std::string("(set)") : value);
+  return list;
+}
+
+Setting<Settings> properties() {
+  Setting<Settings> row{{std::string(properties_key),
+                         "librdkafka properties, name=value,… (a map in YAML)",
+                         SettingFacts::Kind::list}};
+  row.set = add_properties;
+  row.get = show_properties;
+  return row;
+}
+
+}  // namespace
+
+SettingRows<Settings> Settings::rows() {
+  using namespace setting;
+  return {text("kafka.brokers", "bootstrap servers, host:port,host:port", &Settings::brokers),
+          text("kafka.group", "consumer group", &Settings::group),
+          text("kafka.instance_id",
+               "name of this member, stable over restarts: a restart then keeps its partitions",
+               &Settings::instance_id),
+          text("kafka.upload_topic", "topic of uploads", &Settings::upload_topic),
+          text("kafka.chat_topic", "topic of chats", &Settings::chat_topic),
+          text("kafka.status_topic", "topic that tells what became of each event",
+               &Settings::status_topic),
+          flag("kafka.create_topics", "create missing topics at start", &Settings::create_topics),
+          kafka::properties()};
+}
+
+}  // namespace memseal::kafka

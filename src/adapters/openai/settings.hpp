@@ -1,0 +1,16 @@
+#pragma once
+// What an operator may set of an embedding endpoint elsewhere.
+#include "base/setting.hpp"
+
+namespace memseal::openai {
+
+/// Of section `embedding`.
+struct Settings {
+  std::string url;           ///< of an OpenAI-compatible endpoint; empty: the model embeds here
+  std::string remote_model;  ///< what that endpoint calls its model
+  std::string api_key, ca_file;
+
+  static SettingRows<Settings> rows();
+};
+
+}  // namespace memseal::openai

@@ -1,0 +1,23 @@
+#pragma once
+// Reading a small text file that an operator names.
+#include "base/result.hpp"
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace memseal::app {
+
+inline constexpr std::size_t config_file_bytes_max = 1u << 20, secret_file_bytes_max = 64u << 10;
+
+/// The whole content of a file. A pipe is read too, because a shell's `<(command)` is one, but only
+/// if its writer writes within a few seconds.
+/// Errors: bad_config; the message names the file and the cause.
+Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max);
+
+/// Creates a file of mode 0600, because it is to hold addresses with passwords. Nothing is
+/// overwritten. Errors: bad_config; the message names the file and the cause.
+Result<void> write_new_file(const std::filesystem::path& file, std::string_view text);
+
+}  // namespace memseal::app

@@ -1,0 +1,28 @@
+#pragma once
+// What an operator may set of the listeners.
+#include "base/limits.hpp"
+#include "base/setting.hpp"
+
+namespace memseal::http {
+
+/// Value of admin_listen that opens no port.
+inline constexpr std::string_view admin_listen_off = "off";
+
+/// Section `http`.
+struct Settings {
+  std::string listen = "127.0.0.1:7400";
+  std::string admin_listen = "127.0.0.1:7401";  ///< /metrics; admin_listen_off closes it
+  std::int64_t connections_max = limits::http_connections_max;
+  std::int64_t body_bytes_max = limits::http_body_bytes_max;
+
+  static SettingRows<Settings> rows();
+};
+
+/// Of section `runtime`.
+struct DrainSettings {
+  std::int64_t drain_timeout_ms = std::chrono::milliseconds(limits::drain_timeout).count();
+
+  static SettingRows<DrainSettings> rows();
+};
+
+}  // namespace memseal::http

@@ -1,0 +1,22 @@
+#pragma once
+// What an operator may set of threads and of the log.
+#include "base/setting.hpp"
+
+namespace memseal::runtime {
+
+/// Of section `runtime`.
+struct LoopSettings {
+  std::int64_t loops = 0;  ///< I/O threads; 0: half the cores, at least one
+
+  static SettingRows<LoopSettings> rows();
+};
+
+/// Section `log`.
+struct LogSettings {
+  std::string level = "info";   ///< see parse_log_level()
+  std::string format = "auto";  ///< "text", "json", "auto": text on a terminal
+
+  static SettingRows<LogSettings> rows();
+};
+
+}  // namespace memseal::runtime

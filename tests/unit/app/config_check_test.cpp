@@ -1,0 +1,186 @@
+// `memseal config check` and `memseal config init`, as a person calls them.
+#include "app/cli/config_check.hpp"
+#include "app/cli/cli.hpp"
+#include "pure/crypto/keyring.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+
+namespace memseal::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Ran {
+  int code = 0;
+  std::string out, err;
+};
+
+Ran run(std::vector<std::string> words) {
+  words.insert(words.begin(), "memseal");
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  Ran ran;
+  ran.code = run_cli(static_cast<int>(words.size()), argv.data());
+  ran.out = testing::internal::GetCapturedStdout();
+  ran.err = testing::internal::GetCapturedStderr();
+  return ran;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+class ConfigCommand : public testing::Test {
+ protected:
+  ConfigCommand() {
+    std::string pattern = (fs::temp_directory_path() / "memseal-check-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) != nullptr) place = pattern;
+  }
+  ~ConfigCommand() override { fs::remove_all(place); }
+
+  Ran check(const std::vector<std::string>& assignments) const {
+    std::vector<std::string> words{"config", "check"};
+    for (const auto& assignment : assignments) {
+      words.push_back("--set");
+      words.push_back(assignment);
+    }
+    return run(words);
+  }
+
+  /// What `serve` would refuse of these values.
+  LoadedConfig checked(const std::vector<std::pair<std::string, std::string>>& flags) const {
+    ConfigSources sources;
+    sources.flags = flags;
+    auto loaded = load_config(sources);
+    EXPECT_TRUE(loaded.problems.empty());
+    check_for_serve(loaded);
+    return loaded;
+  }
+
+  fs::path place;
+};
+
+TEST_F(ConfigCommand, CheckFindsWhatServeRefuses) {
+  const auto keyring = (place / "keyring").string();
+  ASSERT_TRUE(crypto::Keyring::create(keyring));
+  const struct {
+    std::vector<std::string> assignments;
+    std::string part;
+  } rows[] = {
+      {{"http.listen=foo"}, "http.listen must be address:port"},
+      {{"http.listen=127.0.0.1:99999"}, "http.listen must be address:port"},
+      {{"redis.url=rediss://default:hush@127.0.0.1:6380/0"}, "needs TLS, which is not built in"},
+      {{"redis.url=redsi://127.0.0.1/0"}, "must begin with redis://"},
+      {{"postgres.dsn=nonsense"}, "is neither a postgresql:// address"},
+      {{"seal.keyring_file=" + keyring, "seal.token_key=00112233"}, "not both: seal.token_key"},
+      {{"seal.keyring_file=" + keyring + "-missing"}, "does not exist"},
+      {{"auth.jwks_file=" + keyring, "seal.keyring_file=" + keyring}, "auth.jwks_file: flag"},
+      {{"auth.jwks_file=/no/such", "seal.keyring_file=" + keyring}, "cannot read auth.jwks_file"},
+      {{"embedding.model=/no/such/model"}, "/no/such/model does not exist"},
+      {{"rerank.model=/no/such/model"}, "/no/such/model does not exist"},
+      {{"embedding.url=https://h/v1", "embedding.remote_model=m", "embedding.ca_file=/no/such"},
+       "/no/such"},
+      {{"embedding.url=http://h/v1", "embedding.remote_model=m", "embedding.api_key=hush"},
+       "embedding.url is plain http"},
+      {{"embedding.url=https://h/v1", "embedding.remote_model=a model"}, "visible characters"},
+      {{"kafka.brokers=127.0.0.1:1", "kafka.properties=no.such=1"}, "property no.such"},
+      {{"kafka.brokers=127.0.0.1:1", "kafka.properties=acks=1"}, "acks is set by memseal itself"},
+      {{"kafka.brokers=127.0.0.1:1", "kafka.properties=group.id=1"}, "set by memseal itself"},
+      {{"kafka.brokers=127.0.0.1:1", "kafka.group="}, "no consumer group is named"},
+  };
+  for (const auto& [assignments, part] : rows) {
+    const auto ran = check(assignments);
+    EXPECT_EQ(ran.code, 2) << assignments.front();
+    EXPECT_EQ(ran.out, "") << assignments.front();
+    EXPECT_TRUE(contains(ran.err, part)) << assignments.front() << ": " << ran.err;
+    EXPECT_FALSE(contains(ran.err, "hush")) << ran.err;
+  }
+}
+
+TEST_F(ConfigCommand, CheckTakesWhatServeTakes) {
+  const auto keyring = (place / "keyring").string();
+  ASSERT_TRUE(crypto::Keyring::create(keyring));
+  const auto loaded = checked({{"seal.keyring_file", keyring},
+                               {"kafka.brokers", "127.0.0.1:1"},
+                               {"kafka.properties", "client.id=me"},
+                               {"postgres.dsn", "postgresql://app_user@db/memseal"}});
+  for (const auto& problem : loaded.problems) ADD_FAILURE() << problem.message;
+  for (const auto& warning : loaded.warnings)
+    EXPECT_EQ(warning.field, "embedding.model") << warning.message;  // No models on this machine.
+}
+
+TEST_F(ConfigCommand, WhatServeNeedsAndDevBringsIsAWarning) {
+  std::vector<std::string> keys;
+  for (const auto& warning : checked({}).warnings)
+    if (contains(warning.message, "`memseal serve` needs it")) keys.push_back(warning.field);
+  const std::vector<std::string> expected{"seal.keyring_file", "kafka.brokers", "postgres.dsn"};
+  EXPECT_EQ(keys, expected);
+  const auto ran = check({});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "the configuration is sound\n");
+  EXPECT_TRUE(contains(ran.err, "memseal: warning: postgres.dsn is not set")) << ran.err;
+}
+
+TEST_F(ConfigCommand, AFolderWithoutAModelIsFound) {
+  for (const std::string key : {"embedding.model", "rerank.model"}) {
+    const auto loaded = checked({{key, place.string()}});
+    ASSERT_EQ(loaded.problems.size(), 1u) << key;
+    EXPECT_EQ(loaded.problems.front().field, key);
+  }
+}
+
+TEST_F(ConfigCommand, AFolderAsConfigurationIsRefusedInPlainWords) {
+  for (const auto* command : {"check", "show"}) {
+    const auto ran = run({"-c", place.string(), "config", command});
+    EXPECT_EQ(ran.code, 2);
+    EXPECT_EQ(ran.err,
+              "memseal: cannot read " + place.string() + ": it is a directory, not a file\n");
+  }
+}
+
+TEST_F(ConfigCommand, InitWritesTheTemplateForItsOwnerAlone) {
+  const auto file = place / "memseal.yaml";
+  EXPECT_EQ(run({"config", "init", file.string()}).code, 0);
+  struct stat status {};
+  ASSERT_EQ(::stat(file.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  std::ifstream in(file);
+  EXPECT_EQ((std::string{std::istreambuf_iterator<char>(in), {}}), config_template());
+}
+
+TEST_F(ConfigCommand, InitSaysPlainlyWhyItDidNotWrite) {
+  const auto file = place / "there";
+  std::ofstream(file) << "mine";
+  const std::pair<fs::path, std::string> rows[] = {
+      {file, file.string() + " exists already; memseal does not overwrite it"},
+      {place, place.string() + " exists already; memseal does not overwrite it"},
+      {file / "below", "cannot write " + (file / "below").string() + ": Not a directory"},
+      {"/proc/memseal.yaml", "cannot write /proc/memseal.yaml: No such file or directory"},
+      {place / "no/such",
+       "cannot write " + (place / "no/such").string() + ": No such file or directory"}};
+  for (const auto& [path, sentence] : rows) {
+    const auto ran = run({"config", "init", path.string()});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.err, "memseal: " + sentence + "\n");
+  }
+  std::ifstream in(file);
+  EXPECT_EQ((std::string{std::istreambuf_iterator<char>(in), {}}), "mine");
+}
+
+TEST_F(ConfigCommand, TablePrintsThePageOfSettings) {
+  const auto ran = run({"config", "table"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.out, settings_table());
+}
+
+}  // namespace
+}  // namespace memseal::app
