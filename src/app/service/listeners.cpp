@@ -1,5 +1,7 @@
 #include "app/service/listeners.hpp"
 
+#include "http/server/cors.hpp"
+
 #include <chrono>
 
 namespace memseal::app {
@@ -12,6 +14,7 @@ http::Options listener_options(const Config& config, std::string address, std::u
   options.port = port;
   options.connections_max = static_cast<std::size_t>(config.http.connections_max);
   options.body_bytes_max = static_cast<std::size_t>(config.http.body_bytes_max);
+  options.idle_timeout = std::chrono::milliseconds(config.http.idle_timeout_ms);
   options.drain_timeout = std::chrono::milliseconds(config.runtime.drain_timeout_ms);
   return options;
 }
@@ -54,6 +57,8 @@ void Listeners::listen(const Keys& keys, const ListenAddress& address) {
   auto& loops = process_.loops;
   auto limits = limiter_options(process_.config);
   limits.local = redis::make_local_buckets(limits).value();
+  auto deps = route_deps();
+  deps.cors_origins = http::parse_origins(process_.config.http.cors_origins).value();
   auto port = address.port;
   for (std::size_t loop = 0; loop < loops.size(); ++loop) {
     const auto executor = loops[loop].get_executor();
@@ -61,7 +66,7 @@ void Listeners::listen(const Keys& keys, const ListenAddress& address) {
     options.reuse_port = loops.size() > 1;
     api_.emplace_back(executor, std::move(options),
                       redis::make_limiter(executor, limits, process_.metrics).value(), keys,
-                      stores_, cases_.answering[loop], metrics_, route_deps());
+                      stores_, cases_.answering[loop], metrics_, deps);
     port = this->port();  // Port 0 was asked for: the others share the first one's.
   }
 }

@@ -1,9 +1,9 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/answer_json.hpp"
-#include "http/routes/cors.hpp"
 #include "http/routes/foreign_request.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/router.hpp"
+#include "http/server/cors.hpp"
 
 #include "base/assert.hpp"
 #include "runtime/log.hpp"

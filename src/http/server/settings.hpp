@@ -14,6 +14,9 @@ struct Settings {
   std::string admin_listen = "127.0.0.1:7401";  ///< /metrics; admin_listen_off closes it
   std::int64_t connections_max = limits::http_connections_max;
   std::int64_t body_bytes_max = limits::http_body_bytes_max;
+  /// Longer than the 60 s of common load balancers, so that these close idle connections first.
+  std::int64_t idle_timeout_ms = 75'000;
+  std::string cors_origins;  ///< comma-separated; empty: pages of other origins read no answers
 
   static SettingRows<Settings> rows();
 };

@@ -1,4 +1,4 @@
-#include "http/routes/cors.hpp"
+#include "http/server/cors.hpp"
 
 #include <gtest/gtest.h>
 

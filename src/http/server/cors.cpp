@@ -1,4 +1,4 @@
-#include "http/routes/cors.hpp"
+#include "http/server/cors.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -50,9 +50,8 @@ Result<std::vector<std::string>> parse_origins(std::string_view list) {
     const auto origin = trimmed(list.substr(0, comma));
     if (!is_origin(origin))
       return Error{Errc::bad_config,
-                   "http.cors_origins holds what is no origin: write each one as browsers send it, "
-                   "such as https://app.example or http://localhost:3000",
-                   "http.cors_origins"};
+                   "must list origins as browsers send them, such as https://app.example or "
+                   "http://localhost:3000"};
     origins.emplace_back(origin);
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
