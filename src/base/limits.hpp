@@ -17,12 +17,22 @@ inline constexpr std::size_t batch_records_max = 256;  // records handled togeth
 inline constexpr std::size_t batch_bytes_max = 4u << 20;
 inline constexpr std::size_t insert_rows_max = 1'000;  // rows of one statement
 inline constexpr auto offset_commit_every = 1s;
-inline constexpr int event_attempts_max = 5;  // while dependencies are well
+inline constexpr int event_attempts_max = 5;  // of one event, while its dependency works
+/// Short, so that ingest goes on within seconds after a dependency is back.
 inline constexpr auto backoff_first = 100ms;
-inline constexpr auto backoff_max = 30s;
+inline constexpr auto backoff_max = 3s;
 /// How long ingest waits for a fault of the set-up (a grant is missing, a table is not there). Then
 /// the process ends, because nothing but an operator helps.
 inline constexpr std::chrono::minutes ingest_setup_patience{5};
+/// Dead letters in one window that stop ingest for a while: so many, or this share of the window's
+/// events if there are at least `brake_share_letters_min`. Events that cannot be read do not count.
+inline constexpr std::size_t brake_letters_max = 20;
+inline constexpr std::size_t brake_share_percent = 50, brake_share_letters_min = 5;
+inline constexpr std::chrono::minutes brake_window{1};
+/// How long the brake holds; doubled each time in a row.
+inline constexpr std::chrono::minutes brake_hold_first{1}, brake_hold_max{30};
+static_assert(brake_share_letters_min <= brake_letters_max && brake_share_percent <= 100);
+static_assert(brake_hold_first <= brake_hold_max);
 static_assert(event_bytes_max <= batch_bytes_max && batch_bytes_max <= inflight_bytes_max);
 static_assert(batch_records_max <= inflight_records_max);
 

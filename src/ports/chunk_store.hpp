@@ -41,6 +41,10 @@ class ChunkStore {
   virtual asio::awaitable<std::vector<Stored>> store(runtime::RequestContext context,
                                                      crypto::Tenant owner,
                                                      std::vector<EventWrite> writes) = 0;
+  /// Does what store() does, then rolls back. Throws what store() would throw. A success shows that
+  /// rows can be written, so that an event whose store() fails may be at fault.
+  virtual asio::awaitable<void> rehearse(runtime::RequestContext context, crypto::Tenant owner,
+                                         std::vector<EventWrite> writes) = 0;
   /// Records that an event was refused for good, so that its operation says so. Idempotent; never
   /// overwrites a success. `doc_id` is empty where the event could not be read that far.
   virtual asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,

@@ -47,6 +47,14 @@ class ChunkStore final : public ports::ChunkStore {
     }
     co_return answers;
   }
+  asio::awaitable<void> rehearse(runtime::RequestContext, crypto::Tenant,
+                                 std::vector<ports::EventWrite> writes) override {
+    ++rehearsals;
+    rehearsed = std::move(writes);
+    faults.play_check();
+    if (check) check();
+    co_return;
+  }
   asio::awaitable<void> store_failure(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
                                       Origin origin, std::optional<DocId> doc_id,
                                       Errc code) override {
@@ -62,6 +70,9 @@ class ChunkStore final : public ports::ChunkStore {
   std::set<std::pair<crypto::Tenant, Uuid>> ledger;
   std::map<crypto::Tenant, std::vector<ports::EventWrite>> writes_of;
   std::vector<Failure> failures;
+  int rehearsals = 0;
+  std::function<void()> check;               ///< what a rehearsal does; may throw
+  std::vector<ports::EventWrite> rehearsed;  ///< writes of the last rehearsal
 };
 
 }  // namespace memseal::fakes

@@ -20,14 +20,23 @@ class Embedder final : public ports::Embedder {
   std::size_t dimension() const override { return dimension_; }
   const std::string& model_name() const override { return name_; }
   asio::awaitable<std::vector<ports::Embedding>> embed(
-      runtime::RequestContext, std::vector<ports::EmbedInput> inputs) override {
-    co_await faults.play();
+      runtime::RequestContext context, std::vector<ports::EmbedInput> inputs) override {
+    const bool is_check = context.id == "health-check";
+    if (is_check) {
+      ++checks;
+      faults.play_check();
+    } else {
+      co_await faults.play();
+      if (check) check(inputs);
+    }
     std::vector<ports::Embedding> vectors;
     for (const auto& input : inputs) {
       ports::Embedding vector{static_cast<float>(input.token_ids.size()), 0.5f, 0.25f};
       vector.resize(dimension_);
+      if (spoil) spoil(input.text, vector);
       vectors.push_back(std::move(vector));
     }
+    if (is_check) co_return vectors;
     batches.push_back(std::move(inputs));
     if (answers) co_return answers(std::move(vectors));
     co_return vectors;
@@ -54,6 +63,10 @@ class Embedder final : public ports::Embedder {
   }
 
   FaultScript faults;
+  int checks = 0;  ///< health checks of ingest; they are not in `batches`
+  std::function<void(const std::vector<ports::EmbedInput>&)> check;  ///< of a call; may throw
+  /// Changes the vector of a text.
+  std::function<void(const std::string& text, ports::Embedding& vector)> spoil;
   std::vector<std::string> asked;                       ///< what embed_query() was given
   std::vector<std::vector<ports::EmbedInput>> batches;  ///< what embed() answered
   /// Replaces the vectors that embed() would give.

@@ -25,12 +25,23 @@ asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
   if (writes.empty()) co_return std::vector<ports::Stored>();
   const auto start = runtime::Clock::now();
   auto work = [writes = std::move(writes)](TenantTx& tx) { return store_events(tx, writes); };
-  auto result = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
+  auto result =
+      co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
   auto& metrics = pool_.metrics();
   runtime::observe_since(metrics.store_s, start);
   metrics.rows_stored.Increment(static_cast<double>(result.rows_stored));
   metrics.rows_colliding.Increment(static_cast<double>(result.rows_colliding));
   co_return std::move(result.answers);
+}
+
+asio::awaitable<void> PgChunkStore::rehearse(runtime::RequestContext context, crypto::Tenant owner,
+                                             std::vector<ports::EventWrite> writes) {
+  auto work = [writes = std::move(writes)](TenantTx& tx) {
+    store_events(tx, writes);
+    tx.end_by_rollback();
+    return Done{};
+  };
+  co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
 
 asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext context,
@@ -45,7 +56,7 @@ asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext contex
     }
     return Done{};
   };
-  co_await in_tenant(pool_, std::move(context), owner, std::move(work));
+  co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
 
 }  // namespace memseal::postgres

@@ -17,6 +17,8 @@ class PgChunkStore final : public ports::ChunkStore {
   asio::awaitable<std::vector<ports::Stored>> store(runtime::RequestContext context,
                                                     crypto::Tenant owner,
                                                     std::vector<ports::EventWrite> writes) override;
+  asio::awaitable<void> rehearse(runtime::RequestContext context, crypto::Tenant owner,
+                                 std::vector<ports::EventWrite> writes) override;
   asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
                                       Uuid event_id, Origin origin, std::optional<DocId> doc_id,
                                       Errc code) override;

@@ -106,7 +106,7 @@ asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context
     work(rows);
     return Done{};
   };
-  co_await in_tenant(pool_, std::move(context), owner, std::move(job));
+  co_await in_tenant(pool_, std::move(context), owner, std::move(job), Access::write);
   runtime::observe_since(pool_.metrics().keys_s, start);
 }
 

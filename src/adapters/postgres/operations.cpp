@@ -39,7 +39,7 @@ asio::awaitable<void> PgOperations::announce(runtime::RequestContext context, cr
                                       doc_id.value()});
     return Done{};
   };
-  co_await in_tenant(pool_, std::move(context), owner, std::move(work));
+  co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
 
 asio::awaitable<std::optional<ports::Operation>> PgOperations::find(

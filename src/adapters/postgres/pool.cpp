@@ -41,9 +41,28 @@ struct Pool::State {
   std::list<Running> running;
   std::size_t in_flight = 0;
   bool closing = false;
-  Clock::time_point retry_at{};
-  std::chrono::milliseconds backoff = backoff_first;
+  /// Attempts to connect wait for a back-off. No read-write session is no reason for readers to
+  /// wait.
+  struct Pace {
+    Clock::time_point retry_at{};
+    std::chrono::milliseconds backoff = backoff_first;
+  };
+  Pace pace, read_write_pace;
   std::minstd_rand jitter{std::random_device{}()};
+
+  /// The idle connection that serves `access`; null where there is none. The last one returned is
+  /// the first one taken, but a reader leaves those that can write to the writers.
+  std::unique_ptr<Connection> take_idle(Access access) {
+    const auto serves = [&](const auto& one) {
+      return one->read_only() == (access == Access::read);
+    };
+    auto found = std::find_if(idle.rbegin(), idle.rend(), serves);
+    if (found == idle.rend() && access == Access::read) found = idle.rbegin();
+    if (found == idle.rend()) return nullptr;
+    auto connection = std::move(*found);
+    idle.erase(std::next(found).base());
+    return connection;
+  }
 
   // Ends a blocked read at once; the thread then finds its connection broken.
   void shut_down_sockets(Clock::time_point overdue_before) {
@@ -56,8 +75,11 @@ struct Pool::State {
 /// A connection on loan to the calling thread. The destructor closes it unless keep() was called.
 class Pool::Lease {
  public:
-  Lease(Pool& pool, const runtime::Deadline& deadline)
-      : pool_(pool), state_(*pool.state_), limit_(deadline.within(pool.options_.call_max)) {
+  Lease(Pool& pool, Access access, const runtime::Deadline& deadline)
+      : pool_(pool),
+        state_(*pool.state_),
+        access_(access),
+        limit_(deadline.within(pool.options_.call_max)) {
     take_idle();
     if (!connection_) connect();
     register_socket();
@@ -85,33 +107,42 @@ class Pool::Lease {
   void take_idle() {
     std::lock_guard lock(state_.mutex);
     if (state_.closing) fail(Errc::shutting_down, "database: shutting down");
-    if (!state_.idle.empty()) {
-      connection_ = std::move(state_.idle.back());
-      state_.idle.pop_back();
-      reused_ = true;
-    } else if (Clock::now() < state_.retry_at) {
+    connection_ = state_.take_idle(access_);
+    reused_ = connection_ != nullptr;
+    if (reused_) return;
+    const auto due =
+        std::max(state_.pace.retry_at,
+                 access_ == Access::write ? state_.read_write_pace.retry_at : Clock::time_point{});
+    if (Clock::now() < due)
       fail(Errc::unavailable, "database: unavailable; the next attempt to connect is not due yet");
-    }
   }
 
   void connect() {
     try {
-      connection_ = std::make_unique<Connection>(pool_.options_.dsn);
+      connection_ = std::make_unique<Connection>(pool_.options_.dsn, access_);
     } catch (const memseal::Failure&) {
       throw;
     } catch (const std::exception& thrown) {
       std::lock_guard lock(state_.mutex);
+      auto& pace = found_read_only(thrown.what()) ? state_.read_write_pace : state_.pace;
       const double spread = std::uniform_real_distribution(0.5, 1.0)(state_.jitter);
-      state_.retry_at =
-          Clock::now() + std::chrono::duration_cast<Clock::duration>(state_.backoff * spread);
-      state_.backoff = std::min<std::chrono::milliseconds>(state_.backoff * 2, backoff_max);
-      fail(Errc::unavailable, "database: cannot connect: " + first_line(thrown.what()));
+      pace.retry_at =
+          Clock::now() + std::chrono::duration_cast<Clock::duration>(pace.backoff * spread);
+      pace.backoff = std::min<std::chrono::milliseconds>(pace.backoff * 2, backoff_max);
+      throw_failure(connect_failure(thrown.what()));
     }
     pool_.metrics_.connects.Increment();
     pool_.metrics_.connections.Increment();
+    std::unique_ptr<Connection> replaced;  // declared before the lock: it closes after the unlock
     std::lock_guard lock(state_.mutex);
-    state_.backoff = backoff_first;
-    state_.retry_at = {};
+    state_.pace = {};
+    if (access_ == Access::read) return;
+    state_.read_write_pace = {};
+    // A writer connects only when every idle connection is read-only.
+    if (state_.idle.empty()) return;
+    replaced = std::move(state_.idle.front());
+    state_.idle.erase(state_.idle.begin());
+    pool_.metrics_.connections.Decrement();
   }
 
   void register_socket() {
@@ -122,6 +153,7 @@ class Pool::Lease {
 
   Pool& pool_;
   State& state_;
+  Access access_;
   runtime::Deadline limit_;
   std::unique_ptr<Connection> connection_;
   std::list<State::Running>::iterator job_;
@@ -166,7 +198,7 @@ void Pool::leave() noexcept {
 // `open` begins the transaction. A connection that a server restart killed fails there, before any
 // work was done, so the call is tried once more on a new connection.
 template <class Tx, class Open>
-void Pool::run(const std::stop_token& stop, const runtime::RequestContext& context,
+void Pool::run(const std::stop_token& stop, const runtime::RequestContext& context, Access access,
                const Open& open, const std::function<void(Tx&)>& work) {
   const auto report = [&](const DatabaseFailure& failure) {
     if (failure.rls) metrics_.rls_errors.Increment();
@@ -182,7 +214,7 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
     }
     std::optional<Lease> lease;
     try {
-      lease.emplace(*this, context.deadline);
+      lease.emplace(*this, access, context.deadline);
     } catch (const memseal::Failure& failed) {
       report(DatabaseFailure{failed.error()});
     }
@@ -214,11 +246,12 @@ void Pool::drop_idle() {
 }
 
 void Pool::run_tenant(const std::stop_token& stop, const runtime::RequestContext& context,
-                      const crypto::Tenant& owner, const std::function<void(TenantTx&)>& work) {
+                      const crypto::Tenant& owner, Access access,
+                      const std::function<void(TenantTx&)>& work) {
   const auto open = [&](std::optional<TenantTx>& tx, Connection& connection) {
     tx.emplace(connection, owner, context, options_.call_max);
   };
-  run<TenantTx>(stop, context, open, work);
+  run<TenantTx>(stop, context, access, open, work);
 }
 
 void Pool::run_system(const std::stop_token& stop, const runtime::RequestContext& context,
@@ -226,7 +259,7 @@ void Pool::run_system(const std::stop_token& stop, const runtime::RequestContext
   const auto open = [&](std::optional<SystemTx>& tx, Connection& connection) {
     tx.emplace(connection, context, options_.call_max);
   };
-  run<SystemTx>(stop, context, open, work);
+  run<SystemTx>(stop, context, Access::read, open, work);
 }
 
 }  // namespace memseal::postgres

@@ -20,6 +20,12 @@ namespace asio = boost::asio;
 class TenantTx;
 class SystemTx;
 
+/// What a call does with the rows.
+enum class Access {
+  read,   ///< any session will do, also one of a standby
+  write,  ///< writes or locks rows: needs a read-write session
+};
+
 struct PoolOptions {
   std::string dsn;                ///< libpq: "host=… user=app_user …" or postgresql://…
   std::size_t connections = connections_default;  ///< each has a thread of its own
@@ -30,6 +36,9 @@ struct PoolOptions {
 /// Database threads, each with at most one connection as app_user. Connects on first use.
 /// While the database is unavailable, calls fail at once, and the next attempt to connect waits for
 /// a back-off (100 ms doubling to 5 s). A connection whose state is in doubt is closed, not reused.
+/// Calls that write get sessions that can write (target_session_attrs=read-write, unless the DSN
+/// says otherwise), so a DSN may name a primary and its standbys. Reading goes on while nothing is
+/// writable.
 ///
 /// Thread: any.
 /// Lifetime: the destructor breaks running calls and joins the threads. Destroy the pool after the
@@ -57,7 +66,8 @@ class Pool {
   /// NOTE: if the connection dies during the commit, the outcome is unknown. A retry is safe,
   /// because the ledger in the database decides whether an event was applied.
   void run_tenant(const std::stop_token& stop, const runtime::RequestContext& context,
-                  const crypto::Tenant& owner, const std::function<void(TenantTx&)>& work);
+                  const crypto::Tenant& owner, Access access,
+                  const std::function<void(TenantTx&)>& work);
   /// The same without a tenant: only app.settings and the catalog are readable.
   void run_system(const std::stop_token& stop, const runtime::RequestContext& context,
                   const std::function<void(SystemTx&)>& work);
@@ -67,8 +77,8 @@ class Pool {
   struct State;
 
   template <class Tx, class Open>
-  void run(const std::stop_token& stop, const runtime::RequestContext& context, const Open& open,
-           const std::function<void(Tx&)>& work);
+  void run(const std::stop_token& stop, const runtime::RequestContext& context, Access access,
+           const Open& open, const std::function<void(Tx&)>& work);
   void drop_idle();
 
   PoolOptions options_;

@@ -11,8 +11,8 @@ namespace memseal::ingest {
 
 namespace {
 
-ports::OutRecord letter_for(const ports::Record& record, const Prepared& event, const Error& why,
-                            std::string_view stage, int attempts) {
+ports::OutRecord letter_for(const ports::Record& record, const Prepared& event,
+                            const Refusal& refusal) {
   ports::OutRecord letter{.channel = ports::Channel::dead_letter,
                           .key = {},
                           .value = {},
@@ -22,10 +22,10 @@ ports::OutRecord letter_for(const ports::Record& record, const Prepared& event, 
   const auto add = [&](const char* name, std::string value) {
     letter.headers.emplace_back(name, std::move(value));
   };
-  add("memseal-error-code", std::string(errc_name(why.code)));
-  add("memseal-error-message", why.message);
-  add("memseal-error-stage", std::string(stage));
-  add("memseal-error-attempts", std::to_string(attempts));
+  add("memseal-error-code", std::string(errc_name(refusal.why.code)));
+  add("memseal-error-message", refusal.why.message);
+  add("memseal-error-stage", std::string(refusal.stage));
+  add("memseal-error-attempts", std::to_string(refusal.attempts));
   add("memseal-original-topic", record.topic);
   add("memseal-original-partition", std::to_string(record.partition));
   add("memseal-original-offset", std::to_string(record.offset));
@@ -36,8 +36,8 @@ ports::OutRecord letter_for(const ports::Record& record, const Prepared& event, 
 
 }  // namespace
 
-asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string_view stage,
-                                                int attempts) {
+asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Refusal refusal) {
+  const auto& why = refusal.why;
   if (!job.prepared) {
     // Not even reading it went well: all that is known is where it lies.
     auto unread = std::make_shared<Prepared>();
@@ -47,7 +47,7 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string
             std::to_string(job.record->offset));
     job.prepared = std::move(unread);
   }
-  auto letter = letter_for(*job.record, *job.prepared, why, stage, attempts);
+  auto letter = letter_for(*job.record, *job.prepared, refusal);
   job.error = why.code;
   const bool owned = co_await seal_letter(job, letter);
   if (!owned) {
@@ -59,8 +59,8 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Error why, std::string
   deps_.metrics.dead_letters(why.code).Increment();
   runtime::log(runtime::LogLevel::warn, "ingest.dead_lettered",
                {{"code", errc_name(why.code)},
-                {"stage", stage},
-                {"attempts", attempts},
+                {"stage", refusal.stage},
+                {"attempts", refusal.attempts},
                 {"topic", job.record->topic},
                 {"partition", job.record->partition},
                 {"offset", job.record->offset}});
@@ -77,7 +77,7 @@ asio::awaitable<bool> Worker::Impl::seal_letter(const Job& job, ports::OutRecord
   ports::TenantKeyPtr key;
   if (event.tenant) {
     try {
-      co_await retry_while_unavailable(Stage::seal, [&] { return fetch_key(*event.tenant, key); });
+      co_await steps_.until_done(Stage::seal, [&] { return fetch_key(*event.tenant, key); });
     } catch (const Refused& refused) {
       if (refused.error().code == Errc::tenant_erased) co_return false;
       if (errc_row(refused.error().code).setup()) throw;
@@ -99,7 +99,7 @@ asio::awaitable<bool> Worker::Impl::seal_letter(const Job& job, ports::OutRecord
 asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord letter) {
   bool too_large = false;
   try {
-    co_await retry_while_unavailable(Stage::dead_letter, [&] { return publish_once(letter); });
+    co_await steps_.until_done(Stage::dead_letter, [&] { return publish_once(letter); });
   } catch (const Refused& refused) {
     if (refused.error().code != Errc::payload_too_large) throw;
     too_large = true;
@@ -108,7 +108,7 @@ asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord let
   // The original stays where its coordinates say, for as long as that topic keeps it.
   letter.value.clear();
   letter.headers.emplace_back("memseal-value-omitted", errc_name(Errc::payload_too_large));
-  co_await retry_while_unavailable(Stage::dead_letter, [&] { return publish_once(letter); });
+  co_await steps_.until_done(Stage::dead_letter, [&] { return publish_once(letter); });
 }
 
 asio::awaitable<void> Worker::Impl::publish_once(ports::OutRecord record) {
@@ -127,7 +127,7 @@ asio::awaitable<void> Worker::Impl::record_failure_once(const Job& job) {
 
 asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {
   try {
-    co_await retry_while_unavailable(Stage::store, [&] { return record_failure_once(job); });
+    co_await steps_.until_done(Stage::store, [&] { return record_failure_once(job); });
   } catch (const Refused& refused) {
     // Also for a fault of the set-up: the letter is safe, and ending here would publish the letter
     // again after each restart. Only the operation's state is not recorded.

@@ -17,19 +17,27 @@ const std::vector<double>& end_to_end_buckets_s() {
 
 }  // namespace
 
+std::string_view stage_name(Stage stage) noexcept {
+  return stage_names[static_cast<std::size_t>(stage)];
+}
+
 IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
     : end_to_end_s(metrics.histogram("memseal_ingest_end_to_end_seconds",
                                      "From a record's time to its rows being committed.",
                                      end_to_end_buckets_s())),
       chunks(metrics.counter("memseal_ingest_chunks_total", "Chunks stored.")),
       retries(metrics.counter("memseal_ingest_retries_total",
-                              "Attempts repeated because a dependency was away.")),
+                              "Steps repeated after a failure.")),
       isolations(metrics.counter("memseal_ingest_isolations_total",
-                                 "Batches taken apart to find the event that fails.")),
+                                 "Batches halved to find the event that fails.")),
       status_lost(metrics.counter("memseal_ingest_status_lost_total",
                                   "Status events that Kafka did not confirm.")),
       stalled(metrics.gauge("memseal_ingest_stalled",
-                            "1 while ingest waits for a dependency to come back.")),
+                            "1 while ingest waits for a dependency.")),
+      brake(metrics.gauge("memseal_ingest_brake",
+                          "1 while ingest waits because it gave up too many events.")),
+      brakes(metrics.counter("memseal_ingest_brakes_total",
+                             "Times that ingest stopped because it gave up too many events.")),
       metrics_(metrics) {
   for (std::size_t row = 0; row < events_.size(); ++row) {
     const auto type = row < origins.size() ? origin_name(origins[row]) : "unknown";
@@ -48,6 +56,13 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
 runtime::Counter& IngestMetrics::dead_letters(Errc reason) {
   return metrics_.counter("memseal_dlq_records_total", "Dead letters, by reason.",
                           {{"reason", std::string(errc_name(reason))}});
+}
+
+runtime::Gauge& IngestMetrics::stalled_steps(Stage stage, Errc cause) {
+  return metrics_.gauge("memseal_ingest_stalled_steps",
+                        "Steps that wait now, by stage and by the code of the cause.",
+                        {{"stage", std::string(stage_name(stage))},
+                         {"cause", std::string(errc_name(cause))}});
 }
 
 }  // namespace memseal::ingest

@@ -7,11 +7,14 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace memseal::ingest {
 
 enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered };
 enum class Stage { prepare, embed, seal, store, dead_letter };
+
+std::string_view stage_name(Stage stage) noexcept;
 
 /// The metrics of ingest, made once at start.
 class IngestMetrics {
@@ -26,13 +29,17 @@ class IngestMetrics {
   runtime::Histogram& stage(Stage stage) { return *stages_[static_cast<std::size_t>(stage)]; }
   /// Dead letters by reason: one counter per error code.
   runtime::Counter& dead_letters(Errc reason);
+  /// Steps of `stage` that wait now, by the code of what they wait for.
+  runtime::Gauge& stalled_steps(Stage stage, Errc cause);
 
-  runtime::Histogram& end_to_end_s;       ///< from the record's time to its commit in the database
+  runtime::Histogram& end_to_end_s;  ///< from the record's time to its commit in the database
   runtime::Counter& chunks;
-  runtime::Counter& retries;              ///< attempts repeated because a dependency was away
-  runtime::Counter& isolations;           ///< batches taken apart to find a poison event
-  runtime::Counter& status_lost;          ///< status events the broker did not confirm
-  runtime::Gauge& stalled;                ///< 1 while waiting for a dependency to come back
+  runtime::Counter& retries;      ///< attempts that were repeated
+  runtime::Counter& isolations;   ///< batches halved to find the event that fails
+  runtime::Counter& status_lost;  ///< status events the broker did not confirm
+  runtime::Gauge& stalled;        ///< 1 while a step waits for a dependency
+  runtime::Gauge& brake;          ///< 1 while the brake holds
+  runtime::Counter& brakes;       ///< times that the brake engaged
 
  private:
   runtime::Metrics& metrics_;

@@ -9,6 +9,7 @@
 #include "ports/tenant_keys.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "pure/crypto/token.hpp"
+#include "pure/policy/brake.hpp"
 #include "pure/text/chunker.hpp"
 #include "runtime/wall_clock.hpp"
 
@@ -55,26 +56,33 @@ struct Options {
   std::chrono::milliseconds embed_timeout{120'000};
   std::chrono::milliseconds store_timeout{30'000};
   std::chrono::milliseconds publish_timeout{10'000};
+  std::chrono::milliseconds check_timeout{15'000};  ///< of the check whether a dependency works
   /// How long one step is repeated for a fault of the set-up (a missing grant, a table that is not
   /// there) before the worker ends.
   std::chrono::milliseconds setup_patience = limits::ingest_setup_patience;
   std::chrono::milliseconds backoff_first = limits::backoff_first;
   std::chrono::milliseconds backoff_max = limits::backoff_max;
+  policy::BrakeRules brake = {};
 };
 
 /// The ingest loop: records in, sealed rows out, one batch at a time.
 ///
-/// Each record takes effect exactly once: it is stored, skipped (stored before, superseded, tenant
-/// erased) or dead-lettered on `<topic>.dlq`, and only when that is confirmed for all records of a
-/// batch is the batch done. Order holds per user. A dependency that is away stops the loop until
-/// it is back; a record that cannot be processed never stops its neighbours.
+/// Each record takes effect once: it is stored, skipped (stored before, superseded, tenant erased)
+/// or dead-lettered on `<topic>.dlq`. A batch is done when that is confirmed for all its records.
+/// Order holds per user.
+///
+/// A failed step is repeated. Events are to blame for it only where the kind of the failure allows
+/// that and a check shows that the dependency works; then the work is halved until the failing
+/// event is alone, and that event is dead-lettered after limits::event_attempts_max tries. For all
+/// other failures the worker waits, and drops nothing.
 class Worker {
  public:
   Worker(WorkerDeps deps, Options options);
   ~Worker();
 
-  /// Runs on the source's executor until the source answers with an empty batch. When cancelled
-  /// it throws operation_aborted and leaves the batch in hand undone.
+  /// Runs on the source's executor until the source answers with an empty batch.
+  /// Throws operation_aborted when cancelled, and Refused for a fault of the set-up that outlasts
+  /// Options::setup_patience. The batch in hand is then not done.
   asio::awaitable<void> run();
 
  private:

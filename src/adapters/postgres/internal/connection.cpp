@@ -29,11 +29,12 @@ void refuse_unbound_role(pqxx::transaction_base& tx) {
                       "postgres.dsn"});
 }
 
-pqxx::connection open_connection(const std::string& dsn) {
+pqxx::connection open_connection(const std::string& dsn, Access access) {
   std::map<std::string, std::string> settings{
       {"application_name", "memseal"}, {"connect_timeout", "3"},  {"keepalives_idle", "15"},
       {"keepalives_interval", "5"},    {"keepalives_count", "3"}, {"tcp_user_timeout", "15000"},
       {"client_encoding", "UTF8"}};
+  if (access == Access::write) settings["target_session_attrs"] = "read-write";
   char* message = nullptr;
   const Options given(PQconninfoParse(dsn.c_str(), &message), &PQconninfoFree);
   const std::unique_ptr<char, decltype(&PQfreemem)> freed(message, &PQfreemem);
@@ -45,14 +46,16 @@ pqxx::connection open_connection(const std::string& dsn) {
   return pqxx::connection(settings);
 }
 
-Connection::Connection(const std::string& dsn) : session_(open_connection(dsn)) {
+Connection::Connection(const std::string& dsn, Access access)
+    : session_(open_connection(dsn, access)) {
   // Drop the server's notices, because they may quote values. Errors come as exceptions.
   session_.set_verbosity(pqxx::error_verbosity::terse);
   session_.set_notice_handler([](pqxx::zview) noexcept {});
   pqxx::nontransaction work(session_);
   refuse_unbound_role(work);
   const auto found = work.exec(
-      "SELECT pg_catalog.quote_ident(n.nspname), t.oid FROM pg_catalog.pg_type t "
+      "SELECT pg_catalog.quote_ident(n.nspname), t.oid, "
+      "pg_catalog.current_setting('transaction_read_only') FROM pg_catalog.pg_type t "
       "JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace "
       "JOIN pg_catalog.pg_extension e ON e.extnamespace = n.oid "
       "WHERE t.typname = 'halfvec' AND e.extname = 'vector'");
@@ -63,6 +66,7 @@ Connection::Connection(const std::string& dsn) : session_(open_connection(dsn)) 
   }
   vector_schema_ = found[0][0].c_str();
   halfvec_oid_ = found[0][1].as<Oid>();
+  read_only_ = found[0][2].view() == "on";
 }
 
 pqxx::prepped Connection::prepared(const Statement& statement) {

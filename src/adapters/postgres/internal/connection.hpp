@@ -1,5 +1,6 @@
 #pragma once
 #include "adapters/postgres/internal/binary.hpp"
+#include "adapters/postgres/pool.hpp"
 
 #include <pqxx/pqxx>
 
@@ -21,17 +22,20 @@ struct Statement {
 void refuse_unbound_role(pqxx::transaction_base& tx);
 
 /// Opens `dsn`. memseal's defaults (timeouts, keep-alives, name) fill in what `dsn` does not set.
-pqxx::connection open_connection(const std::string& dsn);
+/// Access::write: also target_session_attrs=read-write.
+pqxx::connection open_connection(const std::string& dsn, Access access = Access::read);
 
 /// One database session and its prepared statements. Thread: one at a time.
 class Connection {
  public:
   /// Blocks. Throws what libpqxx throws, or Refused{not_migrated} without pgvector.
-  explicit Connection(const std::string& dsn);
+  Connection(const std::string& dsn, Access access);
 
   pqxx::connection& session() noexcept { return session_; }
   /// Element type of a halfvec[] parameter.
   Oid halfvec_oid() const noexcept { return halfvec_oid_; }
+  /// Whether the session refused writes when it began: a standby, or a read-only default.
+  bool read_only() const noexcept { return read_only_; }
 
   /// The name of `statement` on this connection; prepares it first where needed.
   pqxx::prepped prepared(const Statement& statement);
@@ -40,6 +44,7 @@ class Connection {
   pqxx::connection session_;
   std::string vector_schema_;
   Oid halfvec_oid_ = 0;
+  bool read_only_ = false;
   std::unordered_set<std::string_view> prepared_;
 };
 

@@ -23,7 +23,17 @@ std::string sqlstate_of(const pqxx::sql_error& thrown);
 /// First line of a server's or libpq's message.
 std::string first_line(std::string_view text);
 
-/// Meaning of a five-character SQLSTATE; empty stands for a lost connection.
+/// Why no connection could be made, by libpq's message, which carries no SQLSTATE. bad_config: an
+/// operator must act, because the server refused the user, the password or the name of the
+/// database. Otherwise unavailable. NOTE: a server whose messages are translated is always
+/// unavailable.
+Error connect_failure(std::string_view message);
+
+/// Whether libpq found a server but no read-write session (target_session_attrs).
+bool found_read_only(std::string_view message) noexcept;
+
+/// Meaning of a five-character SQLSTATE; empty stands for a lost connection. Only classes 22 and 23
+/// (but 22000 and 23505) are Errc::internal, because no other one is an event's fault.
 DatabaseFailure failure_of(std::string_view sqlstate);
 
 /// Meaning of an exception of libpqxx. The message names the SQLSTATE and never repeats the

@@ -51,7 +51,7 @@ void refuse_findings(const std::string& name, const std::vector<LintFinding>& fi
 Migrator::Migrator(const MigrateOptions& options)
     : options_(options),
       files_(value_or_refuse(read_migrations(options.directory))),
-      session_(open_connection(options.dsn)) {
+      session_(open_connection(options.dsn, Access::write)) {
   session_.set_verbosity(pqxx::error_verbosity::terse);
   session_.set_notice_handler([](pqxx::zview) noexcept {});
   pqxx::nontransaction setup(session_);

@@ -86,18 +86,21 @@ asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) 
 
 }  // namespace detail
 
-/// Awaits `work(TenantTx&)` in one committed transaction of `owner`.
+/// Awaits `work(TenantTx&)` in one committed transaction of `owner`. Access::write where `work`
+/// writes or locks rows.
 /// REQUIRES: `work` owns what it touches, or refers to what outlives the Pool, because the caller
 /// may stop waiting before `work` ends.
 /// Throws Outage or Refused.
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work&, TenantTx&>> in_tenant(Pool& pool,
                                                                   runtime::RequestContext context,
-                                                                  crypto::Tenant owner, Work work) {
+                                                                  crypto::Tenant owner, Work work,
+                                                                  Access access = Access::read) {
   using R = std::invoke_result_t<Work&, TenantTx&>;
-  auto run = [&pool, context, owner, work = std::move(work)](const std::stop_token& stop) mutable {
+  auto run = [&pool, context, owner, access,
+              work = std::move(work)](const std::stop_token& stop) mutable {
     std::optional<R> value;
-    pool.run_tenant(stop, context, owner, [&](TenantTx& tx) { value.emplace(work(tx)); });
+    pool.run_tenant(stop, context, owner, access, [&](TenantTx& tx) { value.emplace(work(tx)); });
     return std::move(*value);
   };
   auto job = detail::job_of<R>(QueueSlot(pool), std::move(run));

@@ -72,7 +72,7 @@ std::optional<pqxx::result> TenantTx::exec_unless_duplicate(const Statement& sta
 // PostgreSQL answers a COMMIT after a failed statement with success, but rolls back.
 void TenantTx::commit() {
   MEMSEAL_ASSERT(!broken_);
-  work_.exec("COMMIT");
+  work_.exec(rolls_back_ ? "ROLLBACK" : "COMMIT");
 }
 
 bool TenantTx::try_roll_back() noexcept { return roll_back(work_); }

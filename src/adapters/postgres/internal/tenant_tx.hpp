@@ -28,6 +28,8 @@ class TenantTx {
   /// As exec(). When a row's key exists already, only this statement is undone: nullopt.
   std::optional<pqxx::result> exec_unless_duplicate(const Statement& statement,
                                                     const pqxx::params& parameters);
+  /// From here on commit() rolls back instead.
+  void end_by_rollback() noexcept { rolls_back_ = true; }
   /// Element type of a halfvec[] parameter.
   Oid halfvec_oid() const noexcept { return connection_.halfvec_oid(); }
   /// The tenant's 64 hex digits, as rows carry them.
@@ -43,6 +45,7 @@ class TenantTx {
   std::string user_hash_;
   pqxx::nontransaction work_;
   bool broken_ = false;  // a statement failed
+  bool rolls_back_ = false;
 };
 
 /// A transaction without a tenant. Every access to a tenant table fails with 42501.

@@ -1,0 +1,41 @@
+#pragma once
+#include "cases/ingest/internal/prepare.hpp"
+#include "ports/chunk_store.hpp"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace memseal::ingest {
+
+// Who refused an event, as the headers of its dead letter say.
+inline constexpr std::string_view refused_by_reading = "read", refused_by_processing = "process";
+
+/// Why an event is given up.
+struct Refusal {
+  Error why;
+  std::string_view stage;  ///< one of the two above
+  int attempts = 1;
+};
+
+/// One record on its way through the stages. Shared pointers: a stage on the pool owns what it
+/// reads, because the wait for it may be cut short.
+struct Job {
+  const ports::Record* record = nullptr;
+  std::shared_ptr<const Prepared> prepared;
+  /// One vector a chunk, empty where the chunk is not embedded yet.
+  std::shared_ptr<std::vector<ports::Embedding>> embeddings;
+  std::shared_ptr<const ports::EventWrite> sealed;
+  std::optional<Refusal> refusal;  ///< to be dead-lettered, unless another try helps
+  std::optional<Outcome> outcome;  ///< set once, when the record has taken effect
+  Errc error = Errc::internal;     ///< why, when dead-lettered
+  std::chrono::steady_clock::time_point taken;
+
+  bool goes_on() const noexcept { return !refusal && !outcome; }
+};
+
+using Jobs = std::vector<Job*>;
+
+}  // namespace memseal::ingest

@@ -1,0 +1,17 @@
+#pragma once
+#include "cases/ingest/internal/prepare.hpp"
+#include "ports/chunk_store.hpp"
+
+#include <string>
+#include <vector>
+
+namespace memseal::ingest {
+
+/// The sealed rows of one event. REQUIRES: `event` has a document, and `embeddings` one vector a
+/// chunk. Throws Failure. Thread: any.
+ports::EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
+                             const crypto::TenantKey& key, const std::string& model,
+                             const Prepared& event,
+                             const std::vector<ports::Embedding>& embeddings);
+
+}  // namespace memseal::ingest
