@@ -233,7 +233,7 @@ TEST_F(Search, RefusesAVectorOfAnotherDimension) {
   const auto owner = new_tenant();
   store(owner, document("doc", 1, 1));
   ports::QueryVector wrong{unit_vector(1, dimension + 1)};
-  EXPECT_EQ(outage_of(search_->nearest(context_, owner, wrong, 24, {})), Errc::internal);
+  EXPECT_EQ(outage_of(search_->nearest(context_, owner, wrong, 24, {})), Errc::dimension_mismatch);
   EXPECT_EQ(nearest(owner, 1, 24).size(), 1u);
   EXPECT_EQ(counts_.connects.Value(), 1) << "an answered error costs no connection";
 }
