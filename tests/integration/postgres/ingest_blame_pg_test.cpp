@@ -121,10 +121,11 @@ class IngestBlame : public MigratedPgTest {
   void alter_database(const std::string& what) {
     admin("ALTER DATABASE " + database_->name() + " " + what);
   }
+  /// Keys too, because each test has a keyring of its own.
   void empty_tables() {
-    admin("DELETE FROM app.memory_chunks");
-    admin("DELETE FROM app.documents");
-    admin("DELETE FROM app.ingest_events");
+    for (const char* table :
+         {"memory_chunks", "documents", "ingest_events", "tenant_keys", "tenants"})
+      admin("DELETE FROM app." + std::string(table));
   }
   /// Runs SQL as the superuser, also while the database is read-only by default.
   void admin(const std::string& sql) {
