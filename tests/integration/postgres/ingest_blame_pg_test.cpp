@@ -4,10 +4,12 @@
 #include "adapters/postgres/chunk_store.hpp"
 #include "base/on_exit.hpp"
 #include "cases/ingest/worker.hpp"
+#include "fakes/embedder.hpp"
+#include "fakes/event_sink.hpp"
+#include "fakes/event_source.hpp"
 #include "pure/wire/event.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/task_group.hpp"
-#include "support/fakes.hpp"
 #include "support/pg.hpp"
 #include "support/pg_keys.hpp"
 
@@ -44,7 +46,6 @@ class IngestBlame : public MigratedPgTest {
     keyring_.emplace(std::move(*keyring));
     keys_.emplace(*pool_, *keyring_);
     store_.emplace(*pool_);
-    embedder_.length = dimension;
     source_.stop_when_empty = false;
     empty_tables();
   }
@@ -66,7 +67,7 @@ class IngestBlame : public MigratedPgTest {
         .revision = 1,
         .tags = {},
         .attributes_json = {},
-        .source_kind = "upload"};
+        .origin = Origin::upload};
     return {.topic = "memory.upload.v1",
             .partition = 0,
             .offset = number,
@@ -113,7 +114,7 @@ class IngestBlame : public MigratedPgTest {
     tasks.spawn(worker.run());
     tasks.spawn(through_outage(std::move(begin), std::move(end)));
     await(tasks.join());
-    EXPECT_EQ(sink_.published.size(), 0u) << "no event is to blame";
+    EXPECT_EQ(sink_.records.size(), 0u) << "no event is to blame";
     EXPECT_EQ(rows(), "60");
     EXPECT_EQ(stalled(), 0);
   }
@@ -145,9 +146,9 @@ class IngestBlame : public MigratedPgTest {
 
   runtime::Metrics ingest_registry_;
   ingest::IngestMetrics ingest_metrics_{ingest_registry_};
-  FakeSource source_{loop_.get_executor()};
-  FakeSink sink_;
-  FakeEmbedder embedder_;
+  fakes::EventSource source_{loop_.get_executor()};
+  fakes::EventSink sink_;
+  fakes::Embedder embedder_{dimension};
   text::WordPiece words_ = tiny_words();
   crypto::TenantKeyer keyer_{test::test_key(1)};
   crypto::IdDeriver ids_{test::test_key(2)};
@@ -206,8 +207,8 @@ TEST_F(IngestBlame, ReadingGoesOnWhileNothingIsWritable) {
   const OnExit restore([&] { alter_database("RESET default_transaction_read_only"); });
   postgres::PgChunkSearch search(*pool_);
   ports::QueryVector query{unit_vector(1, dimension)};
-  EXPECT_EQ(outage_of(store_->store_failure(context_, new_tenant(), Uuid{}, "upload", "",
-                                            Errc::bad_event)),
+  EXPECT_EQ(outage_of(store_->store_failure(context_, new_tenant(), Uuid{}, Origin::upload,
+                                            std::nullopt, Errc::bad_event)),
             Errc::unavailable);
   ports::SearchFilter all;
   EXPECT_TRUE(await(search.nearest(context_, new_tenant(), query, 3, all)).empty());
@@ -228,7 +229,7 @@ TEST_F(IngestBlame, FindsTheEventThatTheDatabaseRefuses) {
   source_.stop_when_empty = true;
   await(worker.run());
   EXPECT_EQ(rows(), "19");
-  ASSERT_EQ(sink_.published.size(), 1u);
+  ASSERT_EQ(sink_.records.size(), 1u);
   EXPECT_EQ(
       database_->super("SELECT state || error_code FROM app.ingest_events WHERE event_id = '" +
                        poison.to_string() + "'"),
@@ -237,7 +238,8 @@ TEST_F(IngestBlame, FindsTheEventThatTheDatabaseRefuses) {
 
 TEST_F(IngestBlame, ARehearsalLeavesNothingBehind) {
   std::vector<ports::EventWrite> writes(1);
-  writes[0] = {.event_id = Uuid{}, .kind = "upload", .doc_id = "doc", .revision = 1};
+  writes[0] = {.event_id = Uuid{}, .origin = Origin::upload,
+               .doc_id = DocId::parse("doc").value(), .revision = 1};
   ChunkSpec spec;
   const auto owner = new_tenant();
   writes[0].chunks.push_back(sealed_chunk(owner, spec, dimension));

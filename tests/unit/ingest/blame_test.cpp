@@ -94,7 +94,7 @@ TEST_F(Blame, FindsTheTextThatTheEndpointAnswersWithAFaultOfItsOwn) {
   for (const auto code : {Errc::unavailable, Errc::timeout, Errc::bad_config, Errc::internal}) {
     store.writes_of.clear();
     store.ledger.clear();
-    sink.published.clear();
+    sink.records.clear();
     fail_text(code);
     push_with_poison_text(7, 3);
     run();
@@ -155,7 +155,7 @@ TEST_F(Blame, EndsWhenTheEmbedderAnswersTheFixedTextWronglyToo) {
     ended = refused.error().code;
   }
   EXPECT_EQ(ended, Errc::dimension_mismatch);
-  EXPECT_TRUE(sink.published.empty());
+  EXPECT_TRUE(sink.records.empty());
   EXPECT_TRUE(source.offsets_done.empty());
 }
 
@@ -252,7 +252,7 @@ TEST_F(BrakeRig, HoldsBackTheLettersAndTriesTheEventsAgain) {
   bool broken = true;
   store.poison = [&](const ports::EventWrite&) { return broken; };
   sink.check = [&](const ports::OutRecord&) {
-    if (sink.published.size() == 3) broken = false;  // fixed while the brake holds
+    if (sink.records.size() == 3) broken = false;  // fixed while the brake holds
   };
   push_of_alice(12);
   const auto start = std::chrono::steady_clock::now();
