@@ -14,7 +14,7 @@ Result<void> check_url(const std::string& value) {
 }  // namespace
 
 SettingRows<Settings> Settings::rows() {
-  using namespace setting;
+  using setting::path, setting::secret, setting::text;
   return {
       text("embedding.url",
            "base of an OpenAI-compatible endpoint that embeds instead and reads all texts, "

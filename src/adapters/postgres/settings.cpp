@@ -21,7 +21,7 @@ Result<void> check_dsn(const std::string& value) {
 }  // namespace
 
 SettingRows<DatabaseSettings> DatabaseSettings::rows() {
-  using namespace setting;
+  using memseal::setting::number, memseal::setting::secret;
   return {secret("postgres.dsn", "postgresql:// address as role app_user", &DatabaseSettings::dsn,
                  check_dsn),
           secret("postgres.migrate_dsn", "postgresql:// address of the owner, for migrate and dev",

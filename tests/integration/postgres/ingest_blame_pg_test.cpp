@@ -12,6 +12,7 @@
 #include "runtime/task_group.hpp"
 #include "support/pg.hpp"
 #include "support/pg_keys.hpp"
+#include "support/test_key.hpp"
 
 #include <boost/asio/thread_pool.hpp>
 
@@ -237,9 +238,13 @@ TEST_F(IngestBlame, FindsTheEventThatTheDatabaseRefuses) {
 }
 
 TEST_F(IngestBlame, ARehearsalLeavesNothingBehind) {
-  std::vector<ports::EventWrite> writes(1);
-  writes[0] = {.event_id = Uuid{}, .origin = Origin::upload,
-               .doc_id = DocId::parse("doc").value(), .revision = 1};
+  std::vector<ports::EventWrite> writes;
+  writes.push_back({.event_id = Uuid{},
+                    .origin = Origin::upload,
+                    .doc_id = DocId::parse("doc").value(),
+                    .revision = 1,
+                    .document_name_cipher = {},
+                    .chunks = {}});
   ChunkSpec spec;
   const auto owner = new_tenant();
   writes[0].chunks.push_back(sealed_chunk(owner, spec, dimension));
