@@ -45,7 +45,9 @@ struct FaultScript {
   /// What a check of the dependency meets: the outage that the next call meets too, but nothing
   /// that is refused for good.
   void play_check() const {
-    const auto lasts = [](const Error& fault) { return errc_row(fault.code).remedy == Remedy::none; };
+    const auto lasts = [](const Error& fault) {
+      return errc_row(fault.code).remedy == Remedy::none;
+    };
     if (error && !lasts(*error)) throw_failure(*error);
     if (next.empty()) return;
     Error fault{next.front(), "a fault of the test"};
