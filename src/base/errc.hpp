@@ -73,7 +73,7 @@ struct ErrcRow {
 
   /// Transient errors are thrown as `Outage`, all others as `Refused` (result.hpp).
   constexpr bool transient() const noexcept { return remedy == Remedy::time; }
-  /// Ingest ends the process instead of blaming an event.
+  /// Ingest waits for an operator, limits::ingest_setup_patience at most, then ends the process.
   constexpr bool setup() const noexcept { return remedy == Remedy::setup; }
 };
 

@@ -60,7 +60,9 @@ static_assert(http_body_bytes_max <= http_body_bytes_wall);
 inline constexpr std::size_t http_connections_max = 1'024;
 inline constexpr int http_requests_per_connection_max = 1'000;
 inline constexpr auto http_header_timeout = 10s, http_body_timeout = 30s;
-inline constexpr auto http_idle_timeout = 60s, http_write_timeout = 15s;
+/// Longer than the 60 s of common load balancers, so that these close idle connections first.
+inline constexpr auto http_idle_timeout = 75s;
+inline constexpr auto http_write_timeout = 15s;
 inline constexpr auto sse_keepalive = 15s;
 inline constexpr auto drain_timeout = 20s;
 

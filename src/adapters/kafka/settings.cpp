@@ -54,7 +54,7 @@ SettingRows<Settings> Settings::rows() {
                &Settings::instance_id),
           text("kafka.upload_topic", "topic of uploads", &Settings::upload_topic),
           text("kafka.chat_topic", "topic of chats", &Settings::chat_topic),
-          text("kafka.status_topic", "topic that tells what became of each event",
+          text("kafka.status_topic", "topic of the outcome of each event",
                &Settings::status_topic),
           flag("kafka.create_topics", "create missing topics at start", &Settings::create_topics),
           kafka::properties()};

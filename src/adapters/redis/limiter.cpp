@@ -67,7 +67,7 @@ RedisLimiter::RedisLimiter(asio::any_io_executor executor, Address address, Limi
     : options_(std::move(options)),
       degraded_gauge_(metrics.gauge("memseal_ratelimit_degraded",
                                     "Redis links whose last decision was made without Redis.")),
-      commands_{&command_counter(metrics, "ok"),        &command_counter(metrics, "away"),
+      commands_{&command_counter(metrics, "ok"),        &command_counter(metrics, "unavailable"),
                 &command_counter(metrics, "timeout"),   &command_counter(metrics, "overloaded"),
                 &command_counter(metrics, "cancelled"), &command_counter(metrics, "error")},
       breaker_(

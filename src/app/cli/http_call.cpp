@@ -113,7 +113,7 @@ std::optional<std::int64_t> expiry_of(std::string_view token) {
   return expiry->get_int64();
 }
 
-/// Why a token was not accepted, as far as the token and the service's response tell.
+/// Why a token was not accepted, as far as the token and the service's response show.
 std::string why_denied(const std::string& token) {
   if (token.empty())
     return "no token was given: use --token-file FILE or $MEMSEAL_TOKEN; `memseal token mint "

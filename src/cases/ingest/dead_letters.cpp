@@ -1,4 +1,4 @@
-// What happens to an event that cannot be ingested, and who is told what became of the others.
+// What happens to an event that cannot be ingested, and the status events of all events.
 #include "cases/ingest/dead_letter.hpp"
 #include "cases/ingest/internal/status.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"

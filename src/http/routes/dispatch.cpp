@@ -203,7 +203,7 @@ asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
   const OutField allow{"Allow", std::move(match.methods)};
   if (call.head.method == "OPTIONS") co_return respond({.status = 204, .fields = {allow}});
   if (match.route == nullptr) {
-    const Error error{Errc::method_not_allowed, "this resource does not know that method"};
+    const Error error{Errc::method_not_allowed, "this resource does not support this method"};
     auto response = problem(error, call.context.id);
     response.fields.push_back(allow);
     co_return respond(std::move(response));

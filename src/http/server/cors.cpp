@@ -20,7 +20,7 @@ std::optional<std::string_view> allowed_origin(const std::vector<std::string>& o
   return origin;
 }
 
-/// Whether a list of field names holds nothing that needs a second thought when it is repeated.
+/// Whether a list of field names holds only characters that are safe to repeat in an answer.
 bool is_name_list(std::string_view names) {
   return std::all_of(names.begin(), names.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||

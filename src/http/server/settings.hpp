@@ -3,6 +3,11 @@
 #include "base/limits.hpp"
 #include "base/setting.hpp"
 
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
 namespace memseal::http {
 
 /// Value of admin_listen that opens no port.
@@ -14,8 +19,8 @@ struct Settings {
   std::string admin_listen = "127.0.0.1:7401";  ///< /metrics; admin_listen_off closes it
   std::int64_t connections_max = limits::http_connections_max;
   std::int64_t body_bytes_max = limits::http_body_bytes_max;
-  /// Longer than the 60 s of common load balancers, so that these close idle connections first.
-  std::int64_t idle_timeout_ms = 75'000;
+  std::int64_t idle_timeout_ms =
+      std::chrono::milliseconds(limits::http_idle_timeout).count();
   std::string cors_origins;  ///< comma-separated; empty: pages of other origins read no answers
 
   static SettingRows<Settings> rows();

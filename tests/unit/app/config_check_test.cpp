@@ -1,7 +1,7 @@
 // `memseal config check` and `memseal config init`, as a person calls them.
 #include "app/cli/config_check.hpp"
-#include "app/cli/cli.hpp"
 #include "pure/crypto/keyring.hpp"
+#include "support/run_program.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,26 +14,9 @@
 namespace memseal::app {
 namespace {
 
+using test::Ran, test::run_program;
+
 namespace fs = std::filesystem;
-
-struct Ran {
-  int code = 0;
-  std::string out, err;
-};
-
-Ran run(std::vector<std::string> words) {
-  words.insert(words.begin(), "memseal");
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Ran ran;
-  ran.code = run_cli(static_cast<int>(words.size()), argv.data());
-  ran.out = testing::internal::GetCapturedStdout();
-  ran.err = testing::internal::GetCapturedStderr();
-  return ran;
-}
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
@@ -53,7 +36,7 @@ class ConfigCommand : public testing::Test {
       words.push_back("--set");
       words.push_back(assignment);
     }
-    return run(words);
+    return run_program(words);
   }
 
   /// What `serve` would refuse of these values.
@@ -140,7 +123,7 @@ TEST_F(ConfigCommand, AFolderWithoutAModelIsFound) {
 
 TEST_F(ConfigCommand, AFolderAsConfigurationIsRefusedInPlainWords) {
   for (const auto* command : {"check", "show"}) {
-    const auto ran = run({"-c", place.string(), "config", command});
+    const auto ran = run_program({"-c", place.string(), "config", command});
     EXPECT_EQ(ran.code, 2);
     EXPECT_EQ(ran.err,
               "memseal: cannot read " + place.string() + ": it is a directory, not a file\n");
@@ -149,7 +132,7 @@ TEST_F(ConfigCommand, AFolderAsConfigurationIsRefusedInPlainWords) {
 
 TEST_F(ConfigCommand, InitWritesTheTemplateForItsOwnerAlone) {
   const auto file = place / "memseal.yaml";
-  EXPECT_EQ(run({"config", "init", file.string()}).code, 0);
+  EXPECT_EQ(run_program({"config", "init", file.string()}).code, 0);
   struct stat status {};
   ASSERT_EQ(::stat(file.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
@@ -168,7 +151,7 @@ TEST_F(ConfigCommand, InitSaysPlainlyWhyItDidNotWrite) {
       {place / "no/such",
        "cannot write " + (place / "no/such").string() + ": No such file or directory"}};
   for (const auto& [path, sentence] : rows) {
-    const auto ran = run({"config", "init", path.string()});
+    const auto ran = run_program({"config", "init", path.string()});
     EXPECT_EQ(ran.code, 1);
     EXPECT_EQ(ran.err, "memseal: " + sentence + "\n");
   }
@@ -177,7 +160,7 @@ TEST_F(ConfigCommand, InitSaysPlainlyWhyItDidNotWrite) {
 }
 
 TEST_F(ConfigCommand, TablePrintsThePageOfSettings) {
-  const auto ran = run({"config", "table"});
+  const auto ran = run_program({"config", "table"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_EQ(ran.out, settings_table());
 }

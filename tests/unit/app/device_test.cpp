@@ -1,7 +1,7 @@
 // model.device: what a configuration asks for, and what is said where there is no GPU.
 #include "support/model_files.hpp"
+#include "support/run_program.hpp"
 #include "adapters/model/gpu/device.hpp"
-#include "app/cli/cli.hpp"
 #include "app/service/wiring.hpp"
 
 #include <boost/json/array.hpp>
@@ -12,27 +12,10 @@
 namespace memseal::app {
 namespace {
 
+using test::run_program;
+
 namespace json = boost::json;
 using model::Architecture;
-
-struct Ran {
-  int code = 0;
-  std::string out, err;
-};
-
-Ran run(std::vector<std::string> words) {
-  words.insert(words.begin(), "memseal");
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Ran ran;
-  ran.code = run_cli(static_cast<int>(words.size()), argv.data());
-  ran.out = testing::internal::GetCapturedStdout();
-  ran.err = testing::internal::GetCapturedStderr();
-  return ran;
-}
 
 class Gpu : public testing::Test {
  protected:
@@ -57,7 +40,7 @@ class Gpu : public testing::Test {
 
   /// The doctor's line of that name.
   json::object line_of(const std::string& device) const {
-    const auto ran = run({"doctor", "--json", "--set", "model.device=" + device, "--set",
+    const auto ran = run_program({"doctor", "--json", "--set", "model.device=" + device, "--set",
                           "embedding.model=" + embedder().string(), "--set",
                           "rerank.model=" + reranker().string()});
     const auto report = json::parse(ran.out);
@@ -123,10 +106,11 @@ TEST_F(Gpu, HasALineInTheDoctorsReport) {
 }
 
 TEST_F(Gpu, IsMeasuredAndVerifiedOnlyWhereItIs) {
-  const auto bench = run({"bench", "rerank", "--model", reranker().string(), "--device", "cuda",
-                          "--rounds", "2", "--json"});
-  const auto verify = run({"models", "verify", embedder().string(), "--device", "cuda", "-q"});
-  EXPECT_EQ(run({"bench", "rerank", "--device", "tpu"}).code, 2);
+  const auto bench = run_program({"bench", "rerank", "--model", reranker().string(), "--device",
+                                  "cuda", "--rounds", "2", "--json"});
+  const auto verify =
+      run_program({"models", "verify", embedder().string(), "--device", "cuda", "-q"});
+  EXPECT_EQ(run_program({"bench", "rerank", "--device", "tpu"}).code, 2);
   if (here.found) {
     EXPECT_EQ(json::parse(bench.out).at("backend"), "cuda");
     EXPECT_EQ(verify.code, 0) << verify.err;

@@ -1,7 +1,7 @@
 // The commands that call a running service, against a server that says what a test wants.
-#include "app/cli/cli.hpp"
 #include "app/service/exit_code.hpp"
 #include "pure/codec/base64.hpp"
+#include "support/run_program.hpp"
 #include "support/scripted_server.hpp"
 
 #include <gtest/gtest.h>
@@ -16,13 +16,9 @@ namespace {
 using test::Identity;
 using test::Peer;
 using test::response_of;
+using test::run_program;
 using test::ScriptedServer;
 using test::TemporaryFile;
-
-struct Outcome {
-  int code = -1;
-  std::string out, err;
-};
 
 std::string stream_of(const std::string& events) {
   return response_of("200 OK", events, "Content-Type: text/event-stream\r\n");
@@ -52,19 +48,6 @@ class HttpCommands : public testing::Test {
   ~HttpCommands() override {
     ::unsetenv("MEMSEAL_TOKEN");
     ::unsetenv("MEMSEAL_CA_FILE");
-  }
-
-  static Outcome run(std::vector<std::string> words) {
-    words.insert(words.begin(), "memseal");
-    std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    Outcome outcome;
-    outcome.code = run_cli(static_cast<int>(argv.size()), argv.data());
-    outcome.out = testing::internal::GetCapturedStdout();
-    outcome.err = testing::internal::GetCapturedStderr();
-    return outcome;
   }
 
   /// A script that keeps each request and answers it.
@@ -101,7 +84,7 @@ TEST_F(HttpCommands, TakeABaseAddressWithOrWithoutASlashAtItsEnd) {
       {"/", "/api/v1/memory/query"},
       {"/memory//", "/memory/api/v1/memory/query"}};
   for (const auto& [path, target] : cases) {
-    const auto outcome = run({"query", "x", "--url", server.url() + path, "--token", "t"});
+    const auto outcome = run_program({"query", "x", "--url", server.url() + path, "--token", "t"});
     EXPECT_EQ(outcome.code, exit_ok) << outcome.err;
     const auto requests = seen();
     ASSERT_EQ(requests.size(), 1u);
@@ -116,7 +99,7 @@ TEST_F(HttpCommands, AskHealthBelowTheSameBaseAddress) {
       {"", "/ready"},       {"/", "/ready"},       {"/memory", "/memory/ready"},
       {"/ready", "/ready"}, {"/ready/", "/ready"}, {"/health", "/health"}};
   for (const auto& [path, target] : cases) {
-    const auto outcome = run({"health", "--url", server.url() + path});
+    const auto outcome = run_program({"health", "--url", server.url() + path});
     EXPECT_EQ(outcome.code, exit_ok) << outcome.err;
     EXPECT_EQ(outcome.out, "{\"status\":\"ready\"}\n");
     const auto requests = seen();
@@ -128,7 +111,7 @@ TEST_F(HttpCommands, AskHealthBelowTheSameBaseAddress) {
 
 TEST_F(HttpCommands, TellAServiceThatIsNotReady) {
   ScriptedServer server(answer(response_of("503 Service Unavailable", "{\"kafka\":\"\x1b[2J\"}")));
-  const auto outcome = run({"health", "--url", server.url()});
+  const auto outcome = run_program({"health", "--url", server.url()});
   EXPECT_EQ(outcome.code, exit_not_ready);
   EXPECT_EQ(outcome.out, "{\"kafka\":\"\\u001b[2J\"}\n");
 }
@@ -151,7 +134,7 @@ TEST_F(HttpCommands, CheckTheAddressBeforeAnythingIsSent) {
          {std::vector<std::string>{"query", "x"}, {"rerank-metrics"}, {"health"}}) {
       auto words = command;
       words.insert(words.end(), {"--url", url});
-      const auto outcome = run(words);
+      const auto outcome = run_program(words);
       EXPECT_EQ(outcome.code, exit_usage) << url;
       EXPECT_EQ(outcome.out, "");
       EXPECT_TRUE(outcome.err.starts_with("memseal: --url ")) << outcome.err;
@@ -165,14 +148,14 @@ TEST_F(HttpCommands, SpeakTlsWithTheAuthorityThatIsNamed) {
   const TemporaryFile authority(identity.certificate);
   ScriptedServer server(answer(stream_of(completed(0))), &identity);
   for (const std::string host : {"localhost", "127.0.0.1"}) {
-    const auto flag = run(
+    const auto flag = run_program(
         {"query", "x", "--url", server.url(host), "--token", "t", "--ca-file", authority.path()});
     EXPECT_EQ(flag.code, exit_ok) << flag.err;
     EXPECT_EQ(seen().size(), 1u);
   }
   ::setenv("MEMSEAL_CA_FILE", authority.path().c_str(), 1);
-  EXPECT_EQ(run({"query", "x", "--url", server.url(), "--token", "t"}).code, exit_ok);
-  EXPECT_EQ(run({"health", "--url", server.url()}).code, exit_ok);
+  EXPECT_EQ(run_program({"query", "x", "--url", server.url(), "--token", "t"}).code, exit_ok);
+  EXPECT_EQ(run_program({"health", "--url", server.url()}).code, exit_ok);
   EXPECT_EQ(seen().size(), 2u);
 }
 
@@ -185,7 +168,7 @@ TEST_F(HttpCommands, SendNoTokenToAServiceThatIsNotTrusted) {
   for (const auto& [more, says] : cases) {
     std::vector<std::string> words{"query", "x", "--url", server.url("localhost"), "--token", "t"};
     words.insert(words.end(), more.begin(), more.end());
-    const auto outcome = run(words);
+    const auto outcome = run_program(words);
     EXPECT_EQ(outcome.code, exit_usage);
     EXPECT_TRUE(has(outcome.err, says)) << outcome.err;
     EXPECT_TRUE(seen().empty());
@@ -194,10 +177,11 @@ TEST_F(HttpCommands, SendNoTokenToAServiceThatIsNotTrusted) {
 
 TEST_F(HttpCommands, RefuseACaFileThatCannotBeUsed) {
   ScriptedServer server(answer(stream_of(completed(0))));
-  const auto plain = run({"query", "x", "--url", server.url(), "--ca-file", "/nonexistent/ca"});
+  const auto plain =
+      run_program({"query", "x", "--url", server.url(), "--ca-file", "/nonexistent/ca"});
   EXPECT_EQ(plain.code, exit_usage);
   EXPECT_TRUE(has(plain.err, "--ca-file is for an https:// address")) << plain.err;
-  const auto missing = run(
+  const auto missing = run_program(
       {"health", "--url", "https://127.0.0.1:" + server.port(), "--ca-file", "/nonexistent/ca"});
   EXPECT_EQ(missing.code, exit_usage);
   EXPECT_TRUE(has(missing.err, "/nonexistent/ca")) << missing.err;
@@ -216,7 +200,7 @@ TEST_F(HttpCommands, NameATokenFileThatHoldsNoToken) {
          {std::vector<std::string>{"query", "x"}, {"rerank-metrics"}}) {
       auto words = command;
       words.insert(words.end(), {"--url", server.url(), "--token-file", path});
-      const auto outcome = run(words);
+      const auto outcome = run_program(words);
       EXPECT_EQ(outcome.code, exit_usage) << path;
       EXPECT_TRUE(has(outcome.err, path)) << outcome.err;
       EXPECT_FALSE(has(outcome.err, "abc")) << outcome.err;
@@ -236,7 +220,7 @@ TEST_F(HttpCommands, TakeTheTokenFromOptionFileOrEnvironmentInThisOrder) {
   for (const auto& [more, token] : cases) {
     std::vector<std::string> words{"query", "x", "--url", server.url()};
     words.insert(words.end(), more.begin(), more.end());
-    EXPECT_EQ(run(words).code, exit_ok);
+    EXPECT_EQ(run_program(words).code, exit_ok);
     const auto requests = seen();
     ASSERT_EQ(requests.size(), 1u);
     EXPECT_TRUE(has(requests[0], "\r\nAuthorization: Bearer " + token + "\r\n")) << requests[0];
@@ -245,7 +229,8 @@ TEST_F(HttpCommands, TakeTheTokenFromOptionFileOrEnvironmentInThisOrder) {
 
 TEST_F(HttpCommands, SendATokenInClearTextToThisMachineOnly) {
   for (const std::string host : {"192.0.2.1", "127.0.0.1.memseal.invalid", "[2001:db8::1]"}) {
-    const auto outcome = run({"query", "x", "--url", "http://" + host + ":7400", "--token", "t"});
+    const auto outcome =
+        run_program({"query", "x", "--url", "http://" + host + ":7400", "--token", "t"});
     EXPECT_EQ(outcome.code, exit_usage);
     EXPECT_TRUE(has(outcome.err, "clear text")) << outcome.err;
     EXPECT_TRUE(has(outcome.err, "--insecure")) << outcome.err;
@@ -253,11 +238,11 @@ TEST_F(HttpCommands, SendATokenInClearTextToThisMachineOnly) {
   // The address of all of a machine's networks reaches this machine, but is none of its loopback.
   ScriptedServer server(answer(stream_of(completed(0))));
   const auto url = server.url("0.0.0.0");
-  EXPECT_EQ(run({"query", "x", "--url", url, "--token", "t"}).code, exit_usage);
-  EXPECT_EQ(run({"rerank-metrics", "--url", url, "--token", "t"}).code, exit_usage);
+  EXPECT_EQ(run_program({"query", "x", "--url", url, "--token", "t"}).code, exit_usage);
+  EXPECT_EQ(run_program({"rerank-metrics", "--url", url, "--token", "t"}).code, exit_usage);
   EXPECT_TRUE(seen().empty());
-  EXPECT_EQ(run({"query", "x", "--url", url, "--token", "t", "--insecure"}).code, exit_ok);
-  EXPECT_EQ(run({"query", "x", "--url", url}).code, exit_ok) << "there is no token to lose";
+  EXPECT_EQ(run_program({"query", "x", "--url", url, "--token", "t", "--insecure"}).code, exit_ok);
+  EXPECT_EQ(run_program({"query", "x", "--url", url}).code, exit_ok) << "there is no token to lose";
   EXPECT_EQ(seen().size(), 2u);
 }
 
@@ -276,14 +261,14 @@ TEST_F(HttpCommands, SayWhyATokenIsNotAccepted) {
   for (const auto& [token, says] : cases) {
     std::vector<std::string> words{"query", "x", "--url", server.url()};
     if (!token.empty()) words.insert(words.end(), {"--token", token});
-    const auto outcome = run(words);
+    const auto outcome = run_program(words);
     EXPECT_EQ(outcome.code, exit_denied);
     EXPECT_TRUE(has(outcome.err, "memseal: HTTP 401: a valid token is required\n")) << outcome.err;
     EXPECT_TRUE(has(outcome.err, says)) << outcome.err;
     if (!token.empty()) {
       EXPECT_FALSE(has(outcome.err, token)) << "a token must not be printed";
     }
-    EXPECT_EQ(run({"rerank-metrics", "--url", server.url()}).code, exit_denied);
+    EXPECT_EQ(run_program({"rerank-metrics", "--url", server.url()}).code, exit_denied);
   }
 }
 
@@ -294,7 +279,7 @@ TEST_F(HttpCommands, SayWhenToTryAgain) {
   for (const auto& [status, seconds, code] : cases) {
     ScriptedServer server(answer(response_of(status, R"({"detail":"the limit is used up"})",
                                              "Retry-After: " + seconds + "\r\n")));
-    const auto outcome = run({"query", "x", "--url", server.url(), "--token", "t"});
+    const auto outcome = run_program({"query", "x", "--url", server.url(), "--token", "t"});
     EXPECT_EQ(outcome.code, code);
     EXPECT_EQ(outcome.err, "memseal: HTTP " + status.substr(0, 3) +
                                ": the limit is used up\nmemseal: try again in " + seconds + " s\n");
@@ -303,17 +288,17 @@ TEST_F(HttpCommands, SayWhenToTryAgain) {
 
 TEST_F(HttpCommands, ExplainAnAddressThatIsNotMemseals) {
   ScriptedServer page(answer(response_of("404 Not Found", "<html>\x1b[31m")));
-  const auto lost = run({"query", "x", "--url", page.url(), "--token", "t"});
+  const auto lost = run_program({"query", "x", "--url", page.url(), "--token", "t"});
   EXPECT_EQ(lost.code, exit_not_found);
   EXPECT_TRUE(has(lost.err, "is this the address of memseal?")) << lost.err;
   EXPECT_FALSE(has(lost.err, "\x1b"));
   ScriptedServer moved(
       answer(response_of("308 Permanent Redirect", "", "Location: https://memory.example/\r\n")));
-  const auto redirected = run({"query", "x", "--url", moved.url(), "--token", "t"});
+  const auto redirected = run_program({"query", "x", "--url", moved.url(), "--token", "t"});
   EXPECT_EQ(redirected.code, exit_failed);
   EXPECT_TRUE(has(redirected.err, "the service is at https://memory.example/")) << redirected.err;
   ScriptedServer other(answer("SSH-2.0-OpenSSH_9.2\r\n"));
-  const auto strange = run({"query", "x", "--url", other.url(), "--token", "t"});
+  const auto strange = run_program({"query", "x", "--url", other.url(), "--token", "t"});
   EXPECT_EQ(strange.code, exit_not_ready);
   EXPECT_TRUE(has(strange.err, "does not answer in HTTP")) << strange.err;
 }
@@ -328,7 +313,7 @@ TEST_F(HttpCommands, SayThatNothingListens) {
        {std::vector<std::string>{"query", "x", "--token", "t"}, {"rerank-metrics"}, {"health"}}) {
     auto words = command;
     words.insert(words.end(), {"--url", url});
-    const auto outcome = run(words);
+    const auto outcome = run_program(words);
     EXPECT_EQ(outcome.code, exit_not_ready);
     EXPECT_TRUE(has(outcome.err, "Connection refused; is `memseal serve` running there?"))
         << outcome.err;
@@ -338,10 +323,10 @@ TEST_F(HttpCommands, SayThatNothingListens) {
 TEST_F(HttpCommands, FindTheServiceByItsOwnSetting) {
   ScriptedServer server(answer(response_of("200 OK", "{}")));
   for (const std::string address : {"127.0.0.1:", "0.0.0.0:"}) {
-    const auto outcome = run({"health", "--set", "http.listen=" + address + server.port()});
+    const auto outcome = run_program({"health", "--set", "http.listen=" + address + server.port()});
     EXPECT_EQ(outcome.code, exit_ok) << outcome.err;
   }
-  const auto any_port = run({"health", "--set", "http.listen=127.0.0.1:0"});
+  const auto any_port = run_program({"health", "--set", "http.listen=127.0.0.1:0"});
   EXPECT_EQ(any_port.code, exit_usage);
   EXPECT_TRUE(has(any_port.err, "http.listen has no fixed port; give --url")) << any_port.err;
 }
@@ -351,7 +336,7 @@ TEST_F(HttpCommands, CountResultsAsPeopleDo) {
                                     {1, "1 result, in search order"},
                                     {2, "2 results, in search order"}}) {
     ScriptedServer server(answer(stream_of(completed(count))));
-    const auto outcome = run({"query", "x", "--url", server.url(), "--token", "t"});
+    const auto outcome = run_program({"query", "x", "--url", server.url(), "--token", "t"});
     EXPECT_EQ(outcome.code, exit_ok);
     EXPECT_EQ(outcome.out, std::string(says) + "; total 1.5 ms\n");
   }
@@ -364,8 +349,8 @@ TEST_F(HttpCommands, ShowNothingThatCommandsTheTerminal) {
       "event: query.result\ndata: {\"rank\":1,\"score\":0.5,\"doc_id\":\"" + hostile +
       "\",\"text\":\"" + hostile + "\"}\n\nevent: query.stage\ndata: {\"stage\":\"" + hostile +
       "\"}\n\nevent: query.failed\ndata: {\"detail\":\"" + hostile + "\"}\n\n")));
-  const auto text = run({"query", "x", "--trace", "--url", server.url(), "--token", "t"});
-  const auto json = run({"--json", "query", "x", "--url", server.url(), "--token", "t"});
+  const auto text = run_program({"query", "x", "--trace", "--url", server.url(), "--token", "t"});
+  const auto json = run_program({"--json", "query", "x", "--url", server.url(), "--token", "t"});
   EXPECT_EQ(text.code, exit_failed);
   for (const auto& shown : {text.out, text.err, json.out, json.err})
     for (const std::string bad : {"\x1b", "\u009b", "\u202e", "\u2066", "\u200f", "\u061c", "\a"})
@@ -386,7 +371,7 @@ TEST_F(HttpCommands, ShowWhatArrivedBeforeTheStreamWasCut) {
       peer.read_request();
       peer.send(whole ? begun + "0\r\n\r\n" : begun);
     });
-    const auto outcome = run({"query", "x", "--url", server.url(), "--token", "t"});
+    const auto outcome = run_program({"query", "x", "--url", server.url(), "--token", "t"});
     EXPECT_EQ(outcome.code, whole ? exit_failed : exit_not_ready);
     EXPECT_TRUE(has(outcome.out, "tea")) << outcome.out;
     EXPECT_TRUE(has(outcome.err, "ask again")) << outcome.err;
@@ -395,11 +380,12 @@ TEST_F(HttpCommands, ShowWhatArrivedBeforeTheStreamWasCut) {
 
 TEST_F(HttpCommands, ShowRerankMetricsAsLinesOrAsJson) {
   ScriptedServer server(answer(response_of("200 OK", R"({"calls":3,"latency_ms":{"p50":1.5}})")));
-  const auto lines = run({"rerank-metrics", "--url", server.url() + "/", "--token", "t"});
+  const auto lines = run_program({"rerank-metrics", "--url", server.url() + "/", "--token", "t"});
   EXPECT_EQ(lines.code, exit_ok) << lines.err;
   EXPECT_TRUE(has(lines.out, "calls                        3\n")) << lines.out;
   EXPECT_TRUE(has(lines.out, "latency_ms.p50               1.500\n")) << lines.out;
-  const auto json = run({"--json", "rerank-metrics", "--url", server.url(), "--token", "t"});
+  const auto json =
+      run_program({"--json", "rerank-metrics", "--url", server.url(), "--token", "t"});
   EXPECT_EQ(json.out, "{\"calls\":3,\"latency_ms\":{\"p50\":1.5}}\n");
   EXPECT_TRUE(seen()[0].starts_with("GET /api/v1/rerank/metrics HTTP/1.1\r\n"));
 }

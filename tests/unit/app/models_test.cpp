@@ -1,6 +1,6 @@
 // `memseal models` and `memseal bench` as a user calls them.
 #include "support/model_files.hpp"
-#include "app/cli/cli.hpp"
+#include "support/run_program.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -13,28 +13,11 @@
 namespace memseal::app {
 namespace {
 
+using test::run_program;
+
 namespace json = boost::json;
 using model::Architecture;
 using model::testing::ModelSpec;
-
-struct Ran {
-  int code = 0;
-  std::string out, err;
-};
-
-Ran run(std::vector<std::string> words) {
-  words.insert(words.begin(), "memseal");
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  Ran ran;
-  ran.code = run_cli(static_cast<int>(words.size()), argv.data());
-  ran.out = testing::internal::GetCapturedStdout();
-  ran.err = testing::internal::GetCapturedStderr();
-  return ran;
-}
 
 ModelSpec spec_of(Architecture architecture) {
   return {.architecture = architecture, .hidden = 32, .layers = 1, .heads = 2,
@@ -62,13 +45,13 @@ class Models : public testing::Test {
 };
 
 TEST_F(Models, ListNamesKindShapeAndPlaceOfEach) {
-  const auto plain = run({"models", "list"});
+  const auto plain = run_program({"models", "list"});
   EXPECT_EQ(plain.code, 0);
   EXPECT_NE(plain.out.find("ours-embedder"), std::string::npos);
   EXPECT_NE(plain.out.find("cross-encoder"), std::string::npos);
   EXPECT_NE(plain.out.find("1 x 32"), std::string::npos);
 
-  const auto data = json::parse(run({"models", "list", "--json"}).out).as_array();
+  const auto data = json::parse(run_program({"models", "list", "--json"}).out).as_array();
   std::size_t ours = 0;
   for (const auto& entry : data) {
     const auto& object = entry.as_object();
@@ -87,35 +70,35 @@ TEST_F(Models, ListNamesKindShapeAndPlaceOfEach) {
 
 TEST_F(Models, ListSaysWhatIsWrongWithADamagedOneAndGoesOn) {
   damage("ours-embedder");
-  const auto ran = run({"models", "list"});
+  const auto ran = run_program({"models", "list"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_NE(ran.err.find("embeddings.LayerNorm.bias"), std::string::npos) << ran.err;
   EXPECT_NE(ran.out.find("ours-reranker"), std::string::npos);
 }
 
 TEST_F(Models, ShowTellsWhatComputesIt) {
-  const auto by_path = run({"models", "show", (place_.path() / "ours-embedder").string()});
+  const auto by_path = run_program({"models", "show", (place_.path() / "ours-embedder").string()});
   EXPECT_EQ(by_path.code, 0);
   EXPECT_NE(by_path.out.find("computed by   cpu/"), std::string::npos) << by_path.out;
-  const auto data = json::parse(run({"--json", "models", "show", "ours-reranker"}).out);
+  const auto data = json::parse(run_program({"--json", "models", "show", "ours-reranker"}).out);
   EXPECT_EQ(data.at("backend"), "cpu");
   EXPECT_FALSE(data.at("isa").as_string().empty());
   EXPECT_EQ(data.at("architecture"), "BertForSequenceClassification");
 }
 
 TEST_F(Models, VerifyHasAnExitCodeForEachVerdict) {
-  const auto sound = run({"models", "verify", "ours-reranker"});
+  const auto sound = run_program({"models", "verify", "ours-reranker"});
   EXPECT_EQ(sound.code, 0) << sound.err;
   EXPECT_NE(sound.out.find("sound:"), std::string::npos) << sound.out;
   EXPECT_NE(sound.err.find("double precision"), std::string::npos) << sound.err;
-  EXPECT_TRUE(run({"-q", "models", "verify", "ours-reranker"}).err.empty());
+  EXPECT_TRUE(run_program({"-q", "models", "verify", "ours-reranker"}).err.empty());
 
   damage("ours-embedder");
-  const auto damaged = run({"models", "verify", "ours-embedder"});
+  const auto damaged = run_program({"models", "verify", "ours-embedder"});
   EXPECT_EQ(damaged.code, 1);
   EXPECT_NE(damaged.err.find("fetch the model again"), std::string::npos) << damaged.err;
 
-  const auto absent = run({"models", "verify", "no-such-model"});
+  const auto absent = run_program({"models", "verify", "no-such-model"});
   EXPECT_EQ(absent.code, 2);
   EXPECT_NE(absent.err.find("memseal models list"), std::string::npos) << absent.err;
 }
@@ -127,7 +110,7 @@ TEST_F(Models, VerifyFailsWhereTheNumbersAreNotFinite) {
   weight.bytes = model::testing::to_bytes(std::vector<float>(32 * 48, 3e38f), "F32");
   model::testing::write_file(place_.path() / "ours-embedder" / "model.safetensors",
                              model::testing::safetensors_of(tensors));
-  const auto ran = run({"--json", "-q", "models", "verify", "ours-embedder"});
+  const auto ran = run_program({"--json", "-q", "models", "verify", "ours-embedder"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_EQ(json::parse(ran.out).at("ok"), false);
 }
@@ -135,7 +118,7 @@ TEST_F(Models, VerifyFailsWhereTheNumbersAreNotFinite) {
 TEST_F(Models, BenchMeasuresEitherKindAndNamesTheMachine) {
   for (const std::string kind : {"rerank", "embed"}) {
     const auto name = kind == "rerank" ? "ours-reranker" : "ours-embedder";
-    const auto ran = run({"bench", kind, "--model", name, "--tokens", "16", "--count", "3",
+    const auto ran = run_program({"bench", kind, "--model", name, "--tokens", "16", "--count", "3",
                           "--rounds", "5", "--threads", "2", "--json"});
     ASSERT_EQ(ran.code, 0) << ran.err;
     const auto data = json::parse(ran.out);
@@ -151,14 +134,14 @@ TEST_F(Models, BenchMeasuresEitherKindAndNamesTheMachine) {
 }
 
 TEST_F(Models, BenchRefusesTheOtherKindAndNamesTheRightCommand) {
-  const auto ran = run({"bench", "rerank", "--model", "ours-embedder"});
+  const auto ran = run_program({"bench", "rerank", "--model", "ours-embedder"});
   EXPECT_EQ(ran.code, 1);
   EXPECT_NE(ran.err.find("memseal bench embed"), std::string::npos) << ran.err;
-  const auto none = run({"bench", "rerank"});
+  const auto none = run_program({"bench", "rerank"});
   EXPECT_EQ(none.code, 2);
   EXPECT_NE(none.err.find("--model"), std::string::npos) << none.err;
-  EXPECT_EQ(run({"bench", "embed", "--rounds", "0"}).code, 2);
-  EXPECT_EQ(run({"bench"}).code, 2);
+  EXPECT_EQ(run_program({"bench", "embed", "--rounds", "0"}).code, 2);
+  EXPECT_EQ(run_program({"bench"}).code, 2);
 }
 
 }  // namespace

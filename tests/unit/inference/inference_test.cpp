@@ -2,6 +2,7 @@
 
 #include "support/world.hpp"
 
+#include "support/code_of.hpp"
 #include "support/run_loop.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -52,16 +53,6 @@ struct InferenceTest : ::testing::Test {
     embedded = co_await embed_texts(world.inference, context, std::move(texts));
   }
 
-  template <class Act>
-  static Errc code_of(Act act) {
-    try {
-      act();
-    } catch (const Failure& failed) {
-      return failed.error().code;
-    }
-    ADD_FAILURE() << "did not throw";
-    return Errc::internal;
-  }
   policy::BreakerState breaker() { return world.breaker.state(runtime::Clock::now()); }
   void trip() {
     for (int call = 0; call < 3; ++call) world.breaker.record(runtime::Clock::now(), 1s, false);

@@ -68,15 +68,7 @@ struct Models {
   }
 };
 
-inline Errc code_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Failure& failed) {
-    return failed.error().code;
-  }
-  ADD_FAILURE() << "did not throw";
-  return Errc::internal;
-}
+using test::code_of;
 
 /// Holds one thread of a pool until it is let go.
 struct Occupied {

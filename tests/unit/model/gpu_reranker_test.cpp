@@ -3,6 +3,7 @@
 
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
+#include "support/code_of.hpp"
 
 #include <atomic>
 #include <future>
@@ -17,15 +18,7 @@ using testing::Gate;
 using testing::GpuRig;
 using testing::question;
 
-Errc code_of(const std::function<void()>& act) {
-  try {
-    act();
-  } catch (const Failure& failed) {
-    return failed.error().code;
-  }
-  ADD_FAILURE() << "did not throw";
-  return Errc::internal;
-}
+using test::code_of;
 
 TEST(GpuReranker, ScoresEachPassageInItsPlaceAndSaysWhatComputesIt) {
   GpuRig rig;

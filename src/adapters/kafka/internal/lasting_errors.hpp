@@ -1,5 +1,5 @@
 #pragma once
-// Errors of a Kafka client that no waiting heals.
+// Errors of a Kafka client that are permanent, so waiting does not help.
 #include "adapters/kafka/internal/handles.hpp"
 #include "base/result.hpp"
 

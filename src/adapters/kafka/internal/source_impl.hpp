@@ -102,7 +102,7 @@ class KafkaSource::Impl {
   std::size_t buffered_bytes_ = 0;
   std::optional<Revocation> revocation_;
   bool commit_under_way_ = false;
-  std::optional<Error> denied_;  // The broker denies what this source lives on.
+  std::optional<Error> denied_;  // Set when the broker denies access that this source needs.
   Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
   bool paused_ = false, stopping_ = false, closing_ = false, running_ = false;
 };

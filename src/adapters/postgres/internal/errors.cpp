@@ -55,7 +55,7 @@ struct SqlstateRow {
 constexpr std::string_view not_what_is_expected =
     "tables are missing or outdated: run `memseal migrate up`";
 
-// Only the two classes at the end are Errc::internal, so only they may blame an event.
+// Of the SQLSTATEs, only the two classes at the end are Errc::internal and may blame an event.
 constexpr SqlstateRow sqlstates[]{
     {"57014", Errc::timeout, "the statement passed its time limit"},
     // The session is at fault.

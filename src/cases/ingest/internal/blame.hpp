@@ -21,8 +21,9 @@ Error error_of(const std::exception_ptr& failure);
 /// Whom a failure with `code` in `stage` may blame.
 ///   event:      what the database, the embedder, the sealer or this program refuse for good
 ///               (Remedy::none), and a step that was late
-///   unclear:    any other failure of the embedder, because endpoints answer 4xx and 5xx for one
-///   text dependency: all else (connections, locks, resources, grants, tables)
+///   unclear:    any other failure of the embedder, because some endpoints answer 4xx or 5xx to
+///               a single text
+///   dependency: all else (connections, locks, resources, grants, tables)
 Suspect suspect_of(Stage stage, Errc code) noexcept;
 
 /// Failures in a row, while the dependency works, after which `pieces` pieces of work are to blame.
