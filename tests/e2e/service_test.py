@@ -7,7 +7,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import STRUCTURED, EndToEnd, structured
+from harness import STRUCTURED, EndToEnd, psql, structured
 
 
 class RunningService(EndToEnd):
@@ -31,6 +31,25 @@ class RunningService(EndToEnd):
         self.assertLess(idle, 0.01, "idle CPU below 1 %")
         _, data = self.at.request("GET", "/metrics/memory", admin=True)
         self.assertLess(json.loads(data)["rss_bytes"], 400 << 20)
+
+    def test_a_term_signal_is_heeded_while_ingest_waits(self):
+        insert = "INSERT ON app.memory_chunks"
+        psql(self.at.owner, f"REVOKE {insert} FROM app_user")
+        try:
+            self.put("carol", "Patience is a virtue.", "patience")
+            self.at.wait_for(lambda: self.at.metrics().get("memseal_ingest_stalled") == 1,
+                             what="ingest waits")
+            begun = time.time()
+            status = self.at.stop()
+            took = time.time() - begun
+        finally:
+            psql(self.at.owner, f"GRANT {insert} TO app_user")
+        self.assertEqual(status, 0, self.at.server_log()[-2000:])
+        self.assertLess(took, 20)
+        self.at.start()
+        token = self.at.token("carol")
+        self.at.wait_for(lambda: self.at.results(token, "what is a virtue?"),
+                         what="the event that was in hand is delivered again")
 
     def test_a_term_signal_drains(self):
         self.put("bob", "Draining takes its time.")

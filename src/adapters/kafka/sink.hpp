@@ -31,7 +31,7 @@ struct SinkOptions {
   std::size_t outstanding_max = 10'000;               ///< records not yet confirmed
   std::chrono::milliseconds publish_timeout{30'000};  ///< of a record whose context has no deadline
   std::chrono::milliseconds linger{2};
-  std::chrono::milliseconds stop_wait{5'000};         ///< for unconfirmed records at the end
+  std::chrono::milliseconds stop_wait{2'000};         ///< for unconfirmed records at the end
 };
 
 /// An idempotent producer, acks=all, as an EventSink.

@@ -18,7 +18,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto close_wait = 10s;
+// With stop_wait and revoke_wait of the source and stop_wait of the sink less than 20 s, which is
+// what a supervisor commonly grants between SIGTERM and SIGKILL.
+constexpr auto close_wait = 4s;
 constexpr std::size_t takes_max = 16;  // Then other coroutines of this loop run.
 constexpr std::size_t take_records_max = 512;
 

@@ -29,7 +29,7 @@ struct SourceOptions {
   std::size_t records_max = limits::inflight_records_max;
   std::size_t bytes_max = limits::inflight_bytes_max;
   std::chrono::milliseconds revoke_wait{5'000};  ///< for the batch in flight, and its commit
-  std::chrono::milliseconds stop_wait{15'000};   ///< likewise, after request_stop()
+  std::chrono::milliseconds stop_wait{7'000};    ///< likewise, after request_stop()
 };
 
 /// A consumer group member as an EventSource: at-least-once, in order per partition.

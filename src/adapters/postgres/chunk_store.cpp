@@ -37,7 +37,11 @@ asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
 asio::awaitable<void> PgChunkStore::rehearse(runtime::RequestContext context, crypto::Tenant owner,
                                              std::vector<ports::EventWrite> writes) {
   auto work = [writes = std::move(writes)](TenantTx& tx) {
-    store_events(tx, writes);
+    const auto result = store_events(tx, writes);
+    const bool applied = std::all_of(result.answers.begin(), result.answers.end(),
+                                     [](auto answer) { return answer == ports::Stored::applied; });
+    // Otherwise no row was written, and the rehearsal has shown nothing.
+    if (!applied) throw Outage({Errc::unavailable, "database: the rehearsal was not applied"});
     tx.end_by_rollback();
     return Done{};
   };

@@ -147,6 +147,10 @@ class Pool::Lease {
 
   void register_socket() {
     std::lock_guard lock(state_.mutex);
+    if (state_.closing) {  // It began to close while this thread connected.
+      pool_.metrics_.connections.Decrement();
+      fail(Errc::shutting_down, "database: shutting down");
+    }
     job_ = state_.running.insert(state_.running.end(),
                                  {connection_->session().sock(), limit_.at() + overdue_after});
   }

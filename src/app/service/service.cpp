@@ -81,10 +81,28 @@ asio::awaitable<void> Service::drain_listeners() {
   while (serving_ > 0) co_await runtime::pause_for(std::chrono::milliseconds(50));
 }
 
+asio::awaitable<void> Service::run_worker(bool& working) {
+  const OnExit ended{[&working] { working = false; }};
+  co_await cases_.ingest->worker.run();
+}
+
+// The source ends when it was asked to stop and has waited for the batch in hand. A worker that
+// still holds one waits for a dependency or for the brake, which may take for ever: it is
+// cancelled, and Kafka delivers the batch again.
+asio::awaitable<void> Service::run_source(runtime::TaskGroup& group, const bool& working) {
+  co_await cases_.ingest->source->run();
+  const auto deadline = runtime::Clock::now() + std::chrono::seconds(1);
+  while (working && runtime::Clock::now() < deadline)
+    co_await runtime::pause_for(std::chrono::milliseconds(20));
+  if (working) log(LogLevel::warn, "service.ingest_cancelled");
+  group.cancel();
+}
+
 asio::awaitable<void> Service::run_ingest() {
+  bool working = true;
   runtime::TaskGroup group(co_await asio::this_coro::executor);
-  group.spawn(cases_.ingest->source->run());
-  group.spawn(cases_.ingest->worker.run());
+  group.spawn(run_worker(working));
+  group.spawn(run_source(group, working));
   std::exception_ptr failure;
   try {
     co_await group.join();

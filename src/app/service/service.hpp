@@ -39,6 +39,8 @@ class Service {
   asio::awaitable<void> stop_on_signal();
   asio::awaitable<void> serve_on(std::size_t loop);
   asio::awaitable<void> drain_listeners();
+  asio::awaitable<void> run_worker(bool& working);
+  asio::awaitable<void> run_source(runtime::TaskGroup& group, const bool& working);
   asio::awaitable<void> run_ingest();
   asio::awaitable<void> run_sink(runtime::TaskGroup& foreground);
   asio::awaitable<void> run_all(std::function<void()> on_ready);

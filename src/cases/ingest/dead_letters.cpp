@@ -99,7 +99,7 @@ asio::awaitable<bool> Worker::Impl::seal_letter(const Job& job, ports::OutRecord
 asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord letter) {
   bool too_large = false;
   try {
-    co_await steps_.until_done(Stage::dead_letter, [&] { return publish_once(letter); });
+    co_await steps_.until_done(Stage::dead_letter, [&] { return publish_letter(letter); });
   } catch (const Refused& refused) {
     if (refused.error().code != Errc::payload_too_large) throw;
     too_large = true;
@@ -108,11 +108,11 @@ asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord let
   // The original stays where its coordinates say, for as long as that topic keeps it.
   letter.value.clear();
   letter.headers.emplace_back("memseal-value-omitted", errc_name(Errc::payload_too_large));
-  co_await steps_.until_done(Stage::dead_letter, [&] { return publish_once(letter); });
+  co_await steps_.until_done(Stage::dead_letter, [&] { return publish_letter(letter); });
 }
 
-asio::awaitable<void> Worker::Impl::publish_once(ports::OutRecord record) {
-  co_await deps_.sink.publish(context(options_->publish_timeout), std::move(record));
+asio::awaitable<void> Worker::Impl::publish_letter(ports::OutRecord letter) {
+  co_await deps_.sink.publish(context(options_->letter_timeout), std::move(letter));
 }
 
 asio::awaitable<void> Worker::Impl::record_failure_once(const Job& job) {
@@ -153,7 +153,7 @@ asio::awaitable<void> Worker::Impl::publish_statuses(const std::vector<Job>& job
 
 asio::awaitable<void> Worker::Impl::publish_status(ports::OutRecord status) {
   try {
-    co_await publish_once(std::move(status));
+    co_await deps_.sink.publish(context(options_->publish_timeout), std::move(status));
   } catch (const Failure&) {
     deps_.metrics.status_lost.Increment();  // Best effort: the rows are stored either way.
   }

@@ -169,15 +169,18 @@ asio::awaitable<void> Worker::Impl::seal_group(const Group& group) {
 
 asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
   ports::TenantKeyPtr key;
+  bool erased = false;
   try {
     key = co_await deps_.keys.sealing_key(context(options_->store_timeout), owner);
   } catch (const Refused& refused) {
     if (refused.error().code != Errc::tenant_erased) throw;
+    erased = true;
   }
-  if (!key) {  // The tenant is erased, and may have no rows: its events are done with.
+  if (erased) {  // The tenant may have no rows: its events are done with.
     for (auto* job : jobs) settled(*job, Outcome::erased);
     co_return;
   }
+  if (!key) throw Refused({Errc::key_missing, "the tenant has no key to seal with"});
   std::vector<Plain> plains;
   for (const auto* job : jobs) plains.push_back({job->prepared, job->embeddings});
   auto work = [deps = prepare_deps(), owner, key, plains = std::move(plains),

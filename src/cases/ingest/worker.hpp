@@ -55,7 +55,10 @@ struct Options {
   std::size_t tenants_parallel_max = 4;   ///< tenants of one batch written at the same time
   std::chrono::milliseconds embed_timeout{120'000};
   std::chrono::milliseconds store_timeout{30'000};
-  std::chrono::milliseconds publish_timeout{10'000};
+  std::chrono::milliseconds publish_timeout{10'000};  ///< of a status event
+  /// Of a dead letter. Longer than the producer keeps a record (kafka::SinkOptions), because a
+  /// letter that is tried again before that may be written twice.
+  std::chrono::milliseconds letter_timeout{35'000};
   std::chrono::milliseconds check_timeout{15'000};  ///< of the check whether a dependency works
   /// How long one step is repeated for a fault of the set-up (a missing grant, a table that is not
   /// there) before the worker ends.

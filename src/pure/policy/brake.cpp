@@ -6,8 +6,9 @@ namespace memseal::policy {
 
 void Brake::turn_window(TimePoint now) {
   if (now < window_ends_) return;
-  // A window without a refusal ends the row of holds, and so does one without any event.
-  if (refused_ == 0 || now >= window_ends_ + rules_.window) holds_in_a_row_ = 0;
+  // Only events that took effect end the row of holds: where each try takes long, a window without
+  // a refusal shows nothing.
+  if (refused_ == 0 && stored_ > 0) holds_in_a_row_ = 0;
   refused_ = stored_ = 0;
   window_ends_ = now + rules_.window;
 }

@@ -76,5 +76,13 @@ TEST_F(BrakeTest, HoldsForAShortTimeAgainAfterAQuietWindow) {
   EXPECT_EQ(brake.holds(now), 60s);
 }
 
+// Five tries that take 30 s each outlast a window: a window without an event shows nothing.
+TEST_F(BrakeTest, HoldsLongerAfterAWindowInWhichNothingHappened) {
+  EXPECT_TRUE(refuse(5));
+  now += 60s + 150s;
+  EXPECT_TRUE(refuse(5));
+  EXPECT_EQ(brake.holds(now), 120s);
+}
+
 }  // namespace
 }  // namespace memseal::policy

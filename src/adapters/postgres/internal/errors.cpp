@@ -133,6 +133,8 @@ DatabaseFailure failure_of(const std::exception& thrown) {
     failure.connection_in_doubt = false;
     return failure;
   }
+  if (dynamic_cast<const std::bad_alloc*>(&thrown))
+    return DatabaseFailure{database_error(Errc::overloaded, "not enough memory", {})};
   return DatabaseFailure{database_error(Errc::internal, "the client library failed", {})};
 }
 

@@ -2,6 +2,8 @@
 
 #include "base/limits.hpp"
 
+#include <new>
+
 namespace memseal::ingest {
 
 Error error_of(const std::exception_ptr& failure) {
@@ -9,6 +11,8 @@ Error error_of(const std::exception_ptr& failure) {
     std::rethrow_exception(failure);
   } catch (const Failure& failed) {
     return failed.error();
+  } catch (const std::bad_alloc&) {  // This process lacks memory, which says nothing of the event.
+    return {Errc::overloaded, "not enough memory"};
   } catch (...) {
     return {Errc::internal, "the event cannot be processed"};
   }

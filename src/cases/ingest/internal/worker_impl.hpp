@@ -59,7 +59,7 @@ class Worker::Impl {
   asio::awaitable<void> fetch_key(crypto::Tenant owner, ports::TenantKeyPtr& key);
   asio::awaitable<bool> seal_letter(const Job& job, ports::OutRecord& letter);
   asio::awaitable<void> publish_until_confirmed(ports::OutRecord letter);
-  asio::awaitable<void> publish_once(ports::OutRecord record);
+  asio::awaitable<void> publish_letter(ports::OutRecord letter);
   asio::awaitable<void> record_failure(const Job& job);
   asio::awaitable<void> record_failure_once(const Job& job);
   asio::awaitable<void> publish_statuses(const std::vector<Job>& jobs);
