@@ -22,6 +22,7 @@ std::string SettingFacts::allowed() const {
 }
 
 bool SettingFacts::is_path(std::string_view value) const {
+  if (value.empty()) return false;  // not set
   return kind == Kind::path ||
          (kind == Kind::name_or_path && value.find('/') != std::string_view::npos);
 }

@@ -117,8 +117,11 @@ asio::awaitable<Batch> batch_of(const text::WordPiece& tokenizer, std::vector<st
 /// machine was busy.
 void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t tokens_left,
                        runtime::Clock::duration left) {
-  const auto needed = pace.time_for(tokens_left), whole = pace.time_for(batch.tokens);
+  const auto now = Clock::now();
+  const auto needed = pace.time_for(tokens_left, now), whole = pace.time_for(batch.tokens, now);
   if (!needed || *needed <= left + left / 4) return;
+  if (*whole <= limits::request_deadline)  // It would fit, had others not taken the time.
+    throw Outage({Errc::overloaded, "too busy to embed the batch in time"});
   const auto seconds = [](runtime::Clock::duration time) {
     return std::chrono::duration<double>(time).count();
   };
@@ -164,7 +167,7 @@ asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext 
     // A later call that times out is no failure, because the client gets what is ranked so far.
     const bool late = scored.fallback == Fallback::timeout && !logits.empty();
     if (scored.logits.empty() && !late) {
-      record_verdict(reranking, scored.took, false);
+      record_outcome(reranking, scored);
       throw_failure_of(scored);
     }
     logits.insert(logits.end(), scored.logits.begin(), scored.logits.end());
@@ -195,7 +198,8 @@ asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestConte
     for (const auto& input : slice) tokens += tokens_of(input);
     const auto started = Clock::now();
     auto vectors = co_await deps.embedder.embed(context, std::move(slice));
-    deps.pace.record(tokens, Clock::now() - started);
+    const auto ended = Clock::now();
+    deps.pace.record(tokens, ended - started, ended);
     append(done.vectors, std::move(vectors), asked);
     done.tokens += tokens;
   }

@@ -118,7 +118,7 @@ asio::awaitable<Ranking> score(rerank::RerankDeps& reranking,
   auto scored =
       co_await ask_reranker(reranking, context, budget, question.text, texts_of(passages));
   // Scores of some passages only are a success, which the breaker judges by its time.
-  record_verdict(reranking, scored.took, scored.fallback == Fallback::none);
+  record_outcome(reranking, scored);
   Ranking ranking;
   ranking.fallback = scored.fallback;
   ranking.logits = std::move(scored.logits);

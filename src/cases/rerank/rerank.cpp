@@ -59,6 +59,7 @@ asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext c
   metrics.queue.Increment();
   OnExit left{[&metrics] { metrics.queue.Decrement(); }};
   Scored scored;
+  scored.budget = budget;
   const auto started = Clock::now();
   try {
     // A reranker ends before the deadline of its context. cancel_after covers one that does not,
@@ -87,6 +88,13 @@ asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext c
     log_failure(context, scored);
   }
   co_return scored;
+}
+
+void record_outcome(RerankDeps& deps, const Scored& scored) {
+  if (scored.fallback == Fallback::timeout && scored.budget < deps.budget)
+    deps.breaker.forget();
+  else
+    record_verdict(deps, scored.took, scored.fallback == Fallback::none);
 }
 
 void record_verdict(RerankDeps& deps, Clock::duration took, bool succeeded) {

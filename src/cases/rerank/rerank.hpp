@@ -42,7 +42,7 @@ struct Scored {
   std::vector<float> logits;           ///< of the first texts, finite; empty: the call failed
   Fallback fallback = Fallback::none;  ///< why `logits` is empty
   std::exception_ptr failure;          ///< what the reranker threw, if that is why
-  runtime::Clock::duration took{};
+  runtime::Clock::duration took{}, budget{};
 };
 
 /// Calls the reranker and waits at most `budget`.
@@ -51,6 +51,10 @@ struct Scored {
 asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext context,
                                      runtime::Clock::duration budget, std::string query,
                                      std::vector<std::string> texts);
+
+/// Records the outcome of a call in the breaker. A call that ended in time out of less than
+/// `deps.budget` is not recorded, because the caller, not the reranker, left that little time.
+void record_outcome(RerankDeps& deps, const Scored& scored);
 
 /// Records the outcome of a call in the breaker, and the breaker's state in the metrics.
 void record_verdict(RerankDeps& deps, runtime::Clock::duration took, bool succeeded);

@@ -26,7 +26,7 @@ std::string_view bearer_of(const RequestHead& head) {
   return trimmed(field->substr(scheme.size()));
 }
 
-bool authenticate(Call& call) {
+bool verify_token(Call& call) {
   const auto& api = *call.deps.api;
   const char* why = "no bearer token";
   const auto token = bearer_of(call.head);
@@ -87,8 +87,12 @@ asio::awaitable<bool> take_token(Call& call) {
 
 }  // namespace
 
+std::optional<Response> authenticate(Call& call) {
+  if (verify_token(call)) return std::nullopt;
+  return unauthenticated(call);
+}
+
 asio::awaitable<std::optional<Response>> admit(Call& call) {
-  if (!authenticate(call)) co_return unauthenticated(call);
   const bool admitted = co_await take_token(call);
   if (!admitted) co_return limited(call);
   co_return std::nullopt;

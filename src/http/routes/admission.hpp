@@ -6,9 +6,12 @@
 
 namespace memseal::http {
 
-/// Verifies the token and sets Call::who, then takes a token from the caller's bucket and keeps the
-/// bucket's figures for whatever answer follows. Returns the answer of a request that is refused:
-/// 401 or 429. REQUIRES: RouteDeps::api.
+/// Verifies the bearer token and sets Call::who. Returns the answer of a request that is refused:
+/// 401. REQUIRES: RouteDeps::api.
+std::optional<Response> authenticate(Call& call);
+
+/// Takes a token from the caller's bucket and keeps the bucket's figures for whatever answer
+/// follows. Returns the answer of a request that is refused: 429. REQUIRES: authenticate().
 asio::awaitable<std::optional<Response>> admit(Call& call);
 
 }  // namespace memseal::http

@@ -30,6 +30,13 @@ bool changes_admin_state(const Route& route) {
   return route.scope == Scope::admin && route.method != "GET";
 }
 
+/// Whether the page is for this machine alone. A foreign page must not read it by a name that it
+/// has resolved to a loopback address (DNS rebinding).
+bool is_private_page(const Call& call, const Route& route) {
+  const auto& address = call.exchange.server.options.address;
+  return route.scope == Scope::admin && (address == "127.0.0.1" || address == "::1");
+}
+
 std::optional<Response> check_media_type(const Call& call) {
   const auto type = call.head.field("content-type");
   const auto encoding = call.head.field("content-encoding");
@@ -158,26 +165,33 @@ asio::awaitable<std::optional<Response>> prepare_body(Call& call, const Route& r
 /// Whether an event-stream client reconnects after the end of its query. 204 tells it to stop
 /// (WHATWG HTML, "server-sent events"); anything else would answer the same question every few
 /// seconds.
-bool reconnects_in_vain(const Call& call) {
+bool reconnects_in_vain(const Call& call, const Route& route) {
   const auto last = call.head.field("last-event-id");
-  return last && call.deps.ended->contains(*last);
+  return last && route.work == post_query && call.deps.ended->contains(*last);
 }
 
 asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
-  if (reconnects_in_vain(call)) co_return respond({.status = 204});
-  auto refused = co_await admit(call);
+  auto refused = authenticate(call);
+  if (refused) co_return respond(std::move(*refused));
+  if (reconnects_in_vain(call, route)) co_return respond({.status = 204});
+  refused = co_await admit(call);
   if (refused) co_return respond(std::move(*refused));
   if (route.time_max.count() > 0)
     call.context.deadline = runtime::Deadline::after(route.time_max);
   refused = co_await prepare_body(call, route);
   if (refused) co_return respond(std::move(*refused));
+  // The work has its whole time, because otherwise a client that sends its body slowly makes
+  // dependencies look late.
+  if (route.body == BodyKind::json && route.time_max.count() == 0)
+    call.context.deadline = runtime::Deadline::after(call.exchange.server.options.request_deadline);
   co_return co_await run_work(call, route);
 }
 
 /// Answers a route that does no I/O. Reads the body first, although the route needs none, because a
 /// request that never arrived whole must change nothing (RFC 9112 §8).
 asio::awaitable<Outcome> handle_at_once(Call& call, const Route& route) {
-  if (const auto why = foreign_request(call.head); why && changes_admin_state(route))
+  if (const auto why = foreign_request(call.head);
+      why && (changes_admin_state(route) || is_private_page(call, route)))
     co_return respond(protocol_problem(403, *why, call.context.id));
   const auto bytes_max = body_bytes_max(route, call.exchange.server);
   std::optional<Refusal> refusal;

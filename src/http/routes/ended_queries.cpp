@@ -2,19 +2,19 @@
 
 namespace memseal::http {
 
-void EndedQueries::add(const std::string& query_id) {
+void EndedQueries::add(const std::string& event_id) {
   const std::lock_guard lock(mutex_);
-  if (!ids_.insert(query_id).second) return;
-  order_.push_back(query_id);
+  if (!ids_.insert(event_id).second) return;
+  order_.push_back(event_id);
   if (order_.size() <= kept_max) return;
   ids_.erase(order_.front());
   order_.pop_front();
 }
 
 bool EndedQueries::contains(std::string_view last_event_id) const {
-  const std::string query_id(last_event_id.substr(0, last_event_id.rfind(':')));
+  const std::string event_id(last_event_id);
   const std::lock_guard lock(mutex_);
-  return ids_.contains(query_id);
+  return ids_.contains(event_id);
 }
 
 }  // namespace memseal::http

@@ -16,8 +16,10 @@ class EndedQueries {
  public:
   static constexpr std::size_t kept_max = 8'192;
 
-  void add(const std::string& query_id);
-  /// Whether `last_event_id`, `<query_id>:<n>`, is of a query that ended.
+  /// `event_id`, `<query_id>:<n>`, is of the query's last event.
+  void add(const std::string& event_id);
+  /// Whether `last_event_id` is of the last event of a query. A client that has not received that
+  /// event asks again.
   bool contains(std::string_view last_event_id) const;
 
  private:

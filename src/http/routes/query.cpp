@@ -100,8 +100,8 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),
                                               sink);
-  call.deps.ended->add(stream.query_id());
   stream.add("query.completed", summary_json(stream.query_id(), summary));
+  call.deps.ended->add(stream.last_event_id());
   co_await stream.end();
   call.exchange.server.metrics.streams(StreamEnd::completed).Increment();
 }
@@ -125,8 +125,8 @@ asio::awaitable<std::optional<Response>> post_query(Call& call) {
 
 asio::awaitable<void> fail_stream(Call& call, const Error& error) {
   auto& stream = *call.exchange.stream;
-  call.deps.ended->add(stream.query_id());
   stream.add("query.failed", problem_object(error, call.context.id));
+  call.deps.ended->add(stream.last_event_id());
   co_await stream.end();
 }
 

@@ -82,6 +82,7 @@ bool needs_no_encoding(unsigned char c) {
 }  // namespace
 
 std::string normal_path(std::string_view path) {
+  if (path.find('%') == path.npos || !codec::percent_decode(path)) return std::string(path);
   std::string normal;
   while (!path.empty()) {
     const auto encoded = path.substr(0, 3);

@@ -54,7 +54,8 @@ struct Match {
 };
 
 /// `path` with the characters that need no percent-encoding decoded: `/%68ealth` is `/health`
-/// (RFC 9110 §4.2.3).
+/// (RFC 9110 §4.2.3). A path with a malformed percent-encoding stays as it is, because a second
+/// decoding would read it otherwise than a proxy in front.
 std::string normal_path(std::string_view path);
 
 /// Finds the route for a path. Where several patterns match, a literal segment wins over "{id}" at

@@ -62,6 +62,10 @@ void SseStream::add(std::string_view type, const boost::json::object& data) {
   ++sequence_;
 }
 
+std::string SseStream::last_event_id() const {
+  return query_id_ + ":" + std::to_string(sequence_ - 1);
+}
+
 asio::awaitable<void> SseStream::flush() { co_await send(false); }
 
 asio::awaitable<void> SseStream::end() { co_await send(true); }

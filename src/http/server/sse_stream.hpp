@@ -37,6 +37,8 @@ class SseStream {
   void begin(Exchange& exchange);
   /// Queues one event; flush() sends what is queued.
   void add(std::string_view type, const boost::json::object& data);
+  /// `<query>:<n>` of the event that was added last.
+  std::string last_event_id() const;
   asio::awaitable<void> flush();
   /// Sends what is queued and the end of the answer. After the terminal event.
   asio::awaitable<void> end();

@@ -1,6 +1,8 @@
 // Where a setting's value comes from, and what is refused with which sentence.
 #include "app/config/config.hpp"
 
+#include "support/contains.hpp"
+
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
@@ -11,6 +13,8 @@
 
 namespace memseal::app {
 namespace {
+
+using test::contains;
 
 namespace fs = std::filesystem;
 using Pairs = std::vector<std::pair<std::string, std::string>>;
@@ -44,10 +48,6 @@ class ConfigLayers : public testing::Test {
 
   fs::path place;
 };
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 TEST_F(ConfigLayers, AFlagWinsOverTheEnvironmentOverTheFileOverTheDefault) {
   const std::string yaml = "rerank:\n  budget_ms: 11\n";
@@ -234,7 +234,7 @@ TEST_F(ConfigLayers, ARelativePathInTheFileStartsAtTheFolderOfTheFile) {
   const auto loaded = load(
       "seal:\n  keyring_file: keys/keyring\n"
       "auth:\n  jwks_file: /etc/jwks.json\n"
-      "embedding:\n  model: ./models/small\n"
+      "embedding:\n  model: ./models/small\n  ca_file: \"\"\n"
       "rerank:\n  model: a-name\n");
   ASSERT_TRUE(loaded.problems.empty());
   EXPECT_EQ(loaded.values.seal.keyring_file, (place / "keys/keyring").string());

@@ -453,6 +453,29 @@ TEST_F(ApiTest, AnAdminRequestFromAForeignPageIsRefused) {
   EXPECT_EQ(switched, 4);
 }
 
+// A page may resolve its own name to this machine (DNS rebinding). Then only the Host shows it.
+TEST_F(ApiTest, APageOfAForeignNameReadsNoMetrics) {
+  start();
+  const auto read = [&](const std::string& path) {
+    return ask("GET " + path + " HTTP/1.1\r\nHost: evil.example:7401\r\n\r\n").status;
+  };
+  EXPECT_EQ(read("/metrics"), 403);
+  EXPECT_EQ(read("/metrics/memory"), 403);
+  EXPECT_EQ(read("/health"), 200);
+}
+
+TEST_F(ApiTest, ABodyThatArrivesSlowlyTakesNoTimeFromTheWork) {
+  world.fill("ada", 1);
+  options.request_deadline = 500ms;
+  start();
+  const auto request = post(query_path, R"({"query":"which?"})");
+  Client client(server->port());
+  client.say(request.substr(0, request.size() - 1));
+  std::this_thread::sleep_for(700ms);
+  client.say(request.substr(request.size() - 1));
+  EXPECT_EQ(client.answer().status, 200);
+}
+
 TEST_F(ApiTest, AnswersTheFormsOfATargetThatHttpKnows) {
   start();
   EXPECT_EQ(ask(get("/%68ealth")).status, 200);

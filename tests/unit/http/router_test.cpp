@@ -82,7 +82,8 @@ TEST_F(RouterTest, DecodesWhatNeedsNoEncodingBeforeItMatches) {
   EXPECT_EQ(normal_path("/%68ealth"), "/health");
   EXPECT_EQ(normal_path("/%7Ea%2Db%5fc%2e%30"), "/~a-b_c.0");
   for (const char* path :
-       {"/a%2Fb", "/a%20b", "/%2541", "/%", "/%6", "/%zz", "/%c3%a9", "/%00", ""})
+       {"/a%2Fb", "/a%20b", "/%2541", "/%", "/%6", "/%zz", "/%c3%a9", "/%00", "/%%34%31",
+        "/%2%35", ""})
     EXPECT_EQ(normal_path(path), path);
 }
 

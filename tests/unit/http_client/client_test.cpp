@@ -287,6 +287,19 @@ TEST_F(HttpClient, RefusesALargerBodyThanItMayBe) {
   }
 }
 
+TEST_F(HttpClient, RefusesAChunkSizeLineWithoutEnd) {
+  ScriptedServer server([](Peer& peer) {
+    peer.read_request();
+    peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+    while (peer.send(std::string(4'096, 'a'))) {
+    }
+  });
+  open(server.url());
+  const auto start = Clock::now();
+  EXPECT_EQ(error_of({}).code, Errc::unavailable);
+  EXPECT_LT(Clock::now() - start, 5s) << "not by its deadline";
+}
+
 TEST_F(HttpClient, TakesABodyOfExactlyTheLimit) {
   ScriptedServer server(answering(response_of("200 OK", std::string(16, 'x'))));
   open(server.url());

@@ -129,6 +129,15 @@ TEST_F(InferenceTest, StopsWaitingAtTheDeadlineForARerankerThatDoesNot) {
   EXPECT_EQ(world.reranker.faults.cancelled, 1);
 }
 
+// A client can leave as little time as it likes, for example by a body that arrives slowly.
+TEST_F(InferenceTest, ACallerWithoutTimeDoesNotOpenTheBreaker) {
+  world.breaker = policy::Breaker({.failures_max = 1});
+  context.deadline = runtime::Deadline::after(10ms);
+  world.reranker.faults.delay = 10s;
+  EXPECT_EQ(code_of([&] { rank(2); }), Errc::timeout);
+  EXPECT_EQ(breaker(), policy::BreakerState::closed);
+}
+
 TEST_F(InferenceTest, NamesTheFixWhereThereIsNoReranker) {
   world.flags.rerank_enabled = false;
   EXPECT_EQ(code_of([&] { rank(2); }), Errc::no_model);
@@ -228,8 +237,8 @@ TEST_F(InferenceTest, PassesOnWhyNothingCouldBeEmbedded) {
 }
 
 TEST_F(InferenceTest, RefusesABatchThatCannotBeEmbeddedInTimeAsSoonAsThatIsClear) {
-  world.embedder.faults.delay = 100ms;
-  context.deadline = runtime::Deadline::after(500ms);
+  world.embedder.faults.delay = 450ms;
+  context.deadline = runtime::Deadline::after(2s);
   const auto refusal_of = [&](std::size_t count) {
     try {
       embed(long_texts(count));
@@ -244,24 +253,37 @@ TEST_F(InferenceTest, RefusesABatchThatCannotBeEmbeddedInTimeAsSoonAsThatIsClear
   EXPECT_NE(first.message.find("430 texts of 110080 tokens"), std::string::npos) << first.message;
   EXPECT_NE(first.message.find("send at most "), std::string::npos) << first.message;
   EXPECT_EQ(world.embedder.faults.calls, 1) << "the first call shows the pace";
-  context.deadline = runtime::Deadline::after(500ms);
+  context.deadline = runtime::Deadline::after(2s);
   EXPECT_EQ(refusal_of(430).code, Errc::payload_too_large);
   EXPECT_EQ(world.embedder.faults.calls, 1) << "the pace is known";
   context.deadline = runtime::Deadline::after(10s);
   EXPECT_EQ(embed(long_texts(86)).vectors.size(), 86u);
+  context.deadline = runtime::Deadline::after(500ms);
+  EXPECT_EQ(refusal_of(86).code, Errc::overloaded) << "it fits, but not into what is left";
 }
 
 TEST(EmbedPace, FollowsTheLastCallsAndIgnoresSmallOnes) {
   EmbedPace pace;
-  EXPECT_FALSE(pace.time_for(1'000));
-  pace.record(10, 1s);
-  EXPECT_FALSE(pace.time_for(1'000)) << "a small call says little";
-  pace.record(10'000, 1s);
-  EXPECT_EQ(pace.time_for(20'000), runtime::Clock::duration(2s));
-  pace.record(10'000, 2s);
-  const auto slower = pace.time_for(10'000).value();
+  const runtime::Clock::time_point now{1h};
+  EXPECT_FALSE(pace.time_for(1'000, now));
+  pace.record(10, 1s, now);
+  EXPECT_FALSE(pace.time_for(1'000, now)) << "a small call says little";
+  pace.record(10'000, 1s, now);
+  EXPECT_EQ(pace.time_for(20'000, now), runtime::Clock::duration(2s));
+  pace.record(10'000, 2s, now);
+  const auto slower = pace.time_for(10'000, now).value();
   EXPECT_GT(slower, 1s);
   EXPECT_LT(slower, 2s);
+}
+
+TEST(EmbedPace, ForgetsABusyMinuteInWhichAllElseWasRefused) {
+  EmbedPace pace;
+  const runtime::Clock::time_point now{1h};
+  pace.record(1'000, 60s, now);
+  EXPECT_TRUE(pace.time_for(1'000, now + EmbedPace::kept));
+  EXPECT_FALSE(pace.time_for(1'000, now + EmbedPace::kept + 1ms));
+  pace.record(1'000, 1s, now + 31s);
+  EXPECT_EQ(pace.time_for(1'000, now + 31s), runtime::Clock::duration(1s));
 }
 
 }  // namespace

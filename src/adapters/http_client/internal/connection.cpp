@@ -194,7 +194,8 @@ class Link final : public Connection {
 
   Destination& to_;
   Stream stream_;
-  beast::flat_buffer buffer_;
+  // Bounded, because Beast keeps an endless chunk-size line here.
+  beast::flat_buffer buffer_{header_bytes_max + 65'536};
 };
 
 }  // namespace
