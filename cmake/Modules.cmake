@@ -26,6 +26,7 @@ endfunction()
 # src/http takes a third of the processor time. CMake's own UNITY_BUILD puts such files below the
 # build directory of one preset, and ccache takes files of two directories for different ones: the
 # cuda build would compile again what the release build has compiled.
+# An include names a source by its path below src/ or tests/.
 # A source with options or dependencies of its own (COMPILE_OPTIONS, OBJECT_DEPENDS) stays apart.
 function(memseal_joined variable name)
   set(joined "")
@@ -39,7 +40,8 @@ function(memseal_joined variable name)
       list(APPEND alone "${source}")
       continue()
     endif()
-    file(RELATIVE_PATH path "${CMAKE_SOURCE_DIR}/src" "${source}")
+    file(RELATIVE_PATH path "${CMAKE_SOURCE_DIR}" "${source}")
+    string(REGEX REPLACE "^(src|tests)/" "" path "${path}")
     string(APPEND text "#include \"${path}\"\n")
     math(EXPR count "${count} + 1")
     math(EXPR full "${count} % 8")

@@ -31,4 +31,10 @@ inline void run_to_end(asio::io_context& loop, asio::awaitable<void> work,
   if (failure) std::rethrow_exception(failure);
 }
 
+/// Runs `work` to its end on a loop of its own.
+inline void run(asio::awaitable<void> work) {
+  asio::io_context loop(1);
+  run_to_end(loop, std::move(work));
+}
+
 }  // namespace memseal::test

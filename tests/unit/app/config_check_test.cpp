@@ -1,6 +1,7 @@
 // `memseal config check` and `memseal config init`, as a person calls them.
 #include "app/cli/config_check.hpp"
 #include "pure/crypto/keyring.hpp"
+#include "support/contains.hpp"
 #include "support/run_program.hpp"
 
 #include <gtest/gtest.h>
@@ -14,13 +15,11 @@
 namespace memseal::app {
 namespace {
 
+using test::contains;
+
 using test::Ran, test::run_program;
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 class ConfigCommand : public testing::Test {
  protected:

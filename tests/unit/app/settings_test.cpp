@@ -1,6 +1,8 @@
 // The table of settings: what each row promises, checked for all rows alike.
 #include "app/config/config.hpp"
 
+#include "support/contains.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -10,9 +12,7 @@
 namespace memseal::app {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using test::contains;
 
 LoadedConfig load_flag(const std::string& key, const std::string& value) {
   ConfigSources sources;

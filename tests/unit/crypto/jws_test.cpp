@@ -189,14 +189,14 @@ std::string set_of(std::initializer_list<json::object> keys) {
 }
 
 constexpr std::string_view payload = R"({"sub":"ann","exp":1800003600})";
-constexpr std::int64_t now_s = 1'800'000'000;
+constexpr std::int64_t checked_s = 1'800'000'000;
 
 TEST(TokenVerifier, VerifiesRs256AndEs256ByTheKeyThatTheHeaderNames) {
   const auto rsa = Signer::rsa("r1"), ec = Signer::p256("e1");
   const auto by = TokenVerifier::jwks(set_of({rsa.jwk, ec.jwk}), {});
   ASSERT_TRUE(by);
-  EXPECT_TRUE(by->verify(rsa.token(R"({"alg":"RS256","kid":"r1"})", payload), now_s));
-  EXPECT_TRUE(by->verify(ec.token(R"({"alg":"ES256","kid":"e1"})", payload), now_s));
+  EXPECT_TRUE(by->verify(rsa.token(R"({"alg":"RS256","kid":"r1"})", payload), checked_s));
+  EXPECT_TRUE(by->verify(ec.token(R"({"alg":"ES256","kid":"e1"})", payload), checked_s));
   for (const auto& bad : {rsa.token(R"({"alg":"RS256","kid":"e1"})", payload),
                           rsa.token(R"({"alg":"RS256","kid":"r2"})", payload),
                           rsa.token(R"({"alg":"RS256"})", payload),
@@ -204,7 +204,7 @@ TEST(TokenVerifier, VerifiesRs256AndEs256ByTheKeyThatTheHeaderNames) {
                           ec.token(R"({"alg":"RS256","kid":"e1"})", payload),
                           ec.token(R"({"alg":"ES256","kid":"r1"})", payload),
                           ec.token(R"({"alg":"none","kid":"e1"})", payload)})
-    EXPECT_FALSE(by->verify(bad, now_s)) << bad;
+    EXPECT_FALSE(by->verify(bad, checked_s)) << bad;
 }
 
 TEST(TokenVerifier, IsNotFooledByAPublicKeyUsedAsAnHs256Secret) {
@@ -214,18 +214,18 @@ TEST(TokenVerifier, IsNotFooledByAPublicKeyUsedAsAnHs256Secret) {
       codec::decode_base64(std::string_view(rsa.jwk.at("n").as_string()), codec::Base64::url);
   const auto forged = sign_hs256(*modulus, R"({"alg":"HS256","kid":"r1"})", payload);
   const char* why = nullptr;
-  EXPECT_FALSE(by.verify(forged, now_s, &why));
+  EXPECT_FALSE(by.verify(forged, checked_s, &why));
   EXPECT_STREQ(why, "the key is not for this alg");
 }
 
 TEST(TokenVerifier, NeedsNoKidWhereASetHasOneKey) {
   const auto ec = Signer::p256("e1");
   const auto by = TokenVerifier::jwks(set_of({ec.jwk}), {}).value();
-  EXPECT_TRUE(by.verify(ec.token(R"({"alg":"ES256"})", payload), now_s));
-  EXPECT_FALSE(by.verify(ec.token(R"({"alg":"ES256","kid":"other"})", payload), now_s));
+  EXPECT_TRUE(by.verify(ec.token(R"({"alg":"ES256"})", payload), checked_s));
+  EXPECT_FALSE(by.verify(ec.token(R"({"alg":"ES256","kid":"other"})", payload), checked_s));
   auto signature_cut = ec.token(R"({"alg":"ES256"})", payload);
   signature_cut.resize(signature_cut.size() - 2);
-  EXPECT_FALSE(by.verify(signature_cut, now_s));
+  EXPECT_FALSE(by.verify(signature_cut, checked_s));
 }
 
 TEST(TokenVerifier, LeavesForeignKeysOutAndRefusesSetsThatAreNotSafe) {

@@ -4,6 +4,7 @@
 #include "adapters/model/cpu_reranker.hpp"
 #include "adapters/model/load_model.hpp"
 #include "adapters/model/schedule/model_pool.hpp"
+#include "support/code_of.hpp"
 #include "support/model_files.hpp"
 #include "support/run_loop.hpp"
 

@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::World;
 
-struct Heard final : ResultSink {
+struct HeardReranked final : ResultSink {
   asio::awaitable<void> stage(const StageReport& report) override {
     if (report.stage == Stage::rerank) rerank = report;
     co_return;
@@ -30,7 +30,7 @@ struct Heard final : ResultSink {
 
 struct PartialTest : ::testing::Test {
   World world;
-  Heard heard;
+  HeardReranked heard;
 
   PartialTest() { world.fill("ada", 8); }
 

@@ -14,11 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
 using Clock = std::chrono::steady_clock;
-
-void run(asio::awaitable<void> test) {
-  asio::io_context loop(1);
-  test::run_to_end(loop, std::move(test));
-}
+using test::run;
 
 asio::awaitable<void> wait_for(Condition& condition, const bool& open, int& through) {
   while (!open) co_await condition.wait();

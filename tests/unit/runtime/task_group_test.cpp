@@ -12,13 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace asio::experimental::awaitable_operators;
-using test::run_to_end;
 using Clock = std::chrono::steady_clock;
-
-void run(asio::awaitable<void> test) {
-  asio::io_context loop(1);
-  run_to_end(loop, std::move(test));
-}
+using test::run;
 
 asio::awaitable<void> count_after(std::chrono::milliseconds time, int& ended) {
   co_await pause_for(time);

@@ -8,7 +8,7 @@ namespace {
 
 using namespace testing;
 
-struct Bad {
+struct BadEvent {
   std::string what;
   Record record;
   Errc code;
@@ -27,7 +27,7 @@ Record keyed(Record record, const std::string& key) {
   return record;
 }
 
-std::vector<Bad> bad_envelopes() {
+std::vector<BadEvent> bad_envelopes() {
   const auto E = Errc::bad_event;
   const std::string head =
       R"({"specversion":"1.0","id":"e","source":"s","type":"memory.upload.v1")";
@@ -136,7 +136,7 @@ std::string upload_with(const std::string& file, const std::string& content,
   return R"({"file":)" + file + R"(,"content":)" + content + more + "}";
 }
 
-std::vector<Bad> bad_data() {
+std::vector<BadEvent> bad_data() {
   const auto E = Errc::bad_event;
   const std::string file = R"({"name":"a","mime_type":"text/plain"})";
   const std::string content = R"({"encoding":"utf8","data":"hi"})";
@@ -230,7 +230,7 @@ std::vector<Bad> bad_data() {
   };
 }
 
-void expect_refused(const Bad& bad) {
+void expect_refused(const BadEvent& bad) {
   const auto event = parse_event(bad.record.raw());
   ASSERT_FALSE(event) << bad.what;
   EXPECT_EQ(errc_name(event.error().code), errc_name(bad.code)) << bad.what;

@@ -12,14 +12,14 @@
 namespace memseal::wire {
 namespace {
 
-struct Bad {
+struct BadBody {
   std::string body;
   std::string field;
   Errc code = Errc::invalid_field;
 };
 
 template <class Parse>
-void expect_refused(Parse parse, const std::vector<Bad>& table) {
+void expect_all_refused(Parse parse, const std::vector<BadBody>& table) {
   for (const auto& bad : table) {
     const auto shown = bad.body.substr(0, 80);
     const auto request = parse(bad.body);
@@ -38,7 +38,7 @@ std::string list_of(std::size_t count, const std::string& item) {
 
 const std::string long_text = "\"" + std::string(65'537, 't') + "\"";
 
-std::vector<Bad> bad_everywhere() {
+std::vector<BadBody> bad_everywhere() {
   const auto J = Errc::bad_json;
   return {{"", "", J},
           {"[]", "", J},
@@ -78,8 +78,8 @@ TEST(CohereRerank, RefusesBadBodies) {
   const auto q = [](const std::string& documents) {
     return R"({"query":"q","documents":)" + documents + "}";
   };
-  expect_refused(parse_cohere_rerank, bad_everywhere());
-  expect_refused(
+  expect_all_refused(parse_cohere_rerank, bad_everywhere());
+  expect_all_refused(
       parse_cohere_rerank,
       {{"{}", "/query"},
        {R"({"documents":["a"]})", "/query"},
@@ -168,8 +168,8 @@ TEST(TeiRerank, RefusesBadBodies) {
   const auto t = [](const std::string& more) {
     return R"({"query":"q","texts":["a"],)" + more + "}";
   };
-  expect_refused(parse_tei_rerank, bad_everywhere());
-  expect_refused(parse_tei_rerank,
+  expect_all_refused(parse_tei_rerank, bad_everywhere());
+  expect_all_refused(parse_tei_rerank,
                  {{"{}", "/query"},
                   {R"({"query":"q"})", "/texts"},
                   {R"({"query":"q","texts":[]})", "/texts"},
@@ -228,8 +228,8 @@ TEST(EmbeddingsRequest, TakesOneTextOrSeveral) {
 
 TEST(EmbeddingsRequest, RefusesBadBodies) {
   const auto i = [](const std::string& more) { return R"({"input":"a",)" + more + "}"; };
-  expect_refused(parse_embeddings_request, bad_everywhere());
-  expect_refused(parse_embeddings_request,
+  expect_all_refused(parse_embeddings_request, bad_everywhere());
+  expect_all_refused(parse_embeddings_request,
                  {{"{}", "/input"},
                   {R"({"input":""})", "/input"},
                   {R"({"input":null})", "/input"},
