@@ -37,7 +37,7 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
       brake(metrics.gauge("memseal_ingest_brake",
                           "1 while ingest waits because it gave up too many events.")),
       brakes(metrics.counter("memseal_ingest_brakes_total",
-                             "Times that the brake engaged because ingest gave up too many events.")),
+                             "Times that the brake engaged: ingest gave up too many events.")),
       metrics_(metrics) {
   for (std::size_t row = 0; row < events_.size(); ++row) {
     const auto type = row < origins.size() ? origin_name(origins[row]) : "unknown";

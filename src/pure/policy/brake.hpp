@@ -21,8 +21,8 @@ struct BrakeRules {
 };
 
 /// Counts events in windows of fixed length and engages when too many of them were given up.
-/// After a hold a new window begins. A window in which events were stored and none was given up makes the next hold
-/// short again.
+/// After a hold a new window begins. A window in which events were stored and none was given up
+/// makes the next hold short again.
 /// Pure: time is an argument, of one steady clock. Thread: one executor.
 class Brake {
  public:

@@ -40,7 +40,8 @@ std::optional<Error> check_token(const PrepareDeps& deps, const wire::EventHead&
 std::optional<Error> check_time(const wire::EventHead& head, std::int64_t now_ms) {
   constexpr std::int64_t day_ms = 86'400'000;
   if (head.time_ms <= now_ms + day_ms) return std::nullopt;
-  return Error{Errc::bad_event, "is more than a day in the future: correct the producer's clock", "/time"};
+  return Error{Errc::bad_event, "is more than a day in the future: correct the producer's clock",
+               "/time"};
 }
 
 std::optional<Error> check_content(const wire::UploadEvent& event) {
