@@ -207,8 +207,6 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
   const auto report = [&](const DatabaseFailure& failure) {
     if (failure.rls) metrics_.rls_errors.Increment();
     if (failure.error.code == Errc::unavailable) metrics_.outages.Increment();
-    if (failure.error.code == Errc::timeout && !stop.stop_requested())
-      metrics_.timeouts.Increment();
     throw_failure(failure.error);
   };
   for (bool may_retry = true;; may_retry = false) {

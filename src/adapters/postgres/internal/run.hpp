@@ -59,7 +59,18 @@ auto job_of(QueueSlot slot, Run run) {
   };
 }
 
-// Waits until the job ends or the deadline passes. A job that is late runs on, and its result is
+inline bool is_timeout(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Failure& failed) {
+    return failed.error().code == Errc::timeout;
+  } catch (...) {
+    return false;
+  }
+}
+
+// Waits until the job ends or the deadline passes. Counts timeouts here, because the thread and the
+// caller may both see the deadline pass. A job that is late runs on, and its result is
 // dropped.
 template <class R, class Job>
 asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) {
@@ -80,7 +91,10 @@ asio::awaitable<R> finish(Pool& pool, runtime::RequestContext context, Job job) 
     }
     outcome = std::get<0>(std::move(first));
   }
-  if (outcome.failure) std::rethrow_exception(outcome.failure);
+  if (outcome.failure) {
+    if (is_timeout(outcome.failure)) pool.metrics().timeouts.Increment();
+    std::rethrow_exception(outcome.failure);
+  }
   co_return std::move(*outcome.value);
 }
 
