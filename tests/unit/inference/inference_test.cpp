@@ -17,6 +17,7 @@ namespace memseal::inference {
 namespace {
 
 using namespace std::chrono_literals;
+using test::code_of;
 using test::World;
 
 /// Texts that the model reads up to its last token; about 43 of them make one call of the embedder.
