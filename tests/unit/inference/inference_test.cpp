@@ -238,7 +238,7 @@ TEST_F(InferenceTest, PassesOnWhyNothingCouldBeEmbedded) {
 }
 
 TEST_F(InferenceTest, RefusesABatchThatCannotBeEmbeddedInTimeAsSoonAsThatIsClear) {
-  world.embedder.faults.delay = 450ms;
+  world.embedder.faults.delay = 1100ms;
   context.deadline = runtime::Deadline::after(2s);
   const auto refusal_of = [&](std::size_t count) {
     try {
