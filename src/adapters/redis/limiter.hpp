@@ -46,7 +46,7 @@ class ManagedLimiter : public ports::Limiter {
 ///
 /// Key: `rl:{<first 16 hex digits of user_hash>}`; it expires when the bucket is full.
 /// Metrics: memseal_ratelimit_degraded (links whose last decision was local),
-/// memseal_redis_commands_total{outcome="ok|away|timeout|overloaded|cancelled|error"}.
+/// memseal_redis_commands_total{outcome="ok|unavailable|timeout|overloaded|cancelled|error"}.
 class RedisLimiter final : public ManagedLimiter {
  public:
   /// `options.local` is set, its rules are `requests` and `window_s`.
