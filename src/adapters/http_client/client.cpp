@@ -45,6 +45,7 @@ struct Client::Impl {
 
   Destination to;
 
+  // The connections refer to `to`, so they stand below it and end first.
   struct Idle {
     asio::any_io_executor executor;  ///< a connection stays with the loop that made it
     std::unique_ptr<Connection> connection;
@@ -64,6 +65,7 @@ asio::awaitable<Response> Client::Impl::request(const Request& request, runtime:
       response = co_await connection->exchange(request, deadline, sink);
     } catch (const Failure& failed) {
       // The service closed the connection while it was idle: a fresh one follows.
+      // Once a response has begun, the service has acted on the request, so it is not sent again.
       if (failed.error().code != Errc::unavailable || connection->response_began()) throw;
     }
   }
@@ -72,6 +74,7 @@ asio::awaitable<Response> Client::Impl::request(const Request& request, runtime:
     co_await connection->open(deadline.within(request.connect_timeout));
     response = co_await connection->exchange(request, deadline, sink);
   }
+  // An exception skips this, so a connection in an unknown state is closed.
   if (connection->reusable()) keep_idle(executor, std::move(connection));
   co_return std::move(*response);
 }

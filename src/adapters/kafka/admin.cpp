@@ -28,6 +28,7 @@ Result<Client> make_observer(const ClientOptions& client) {
 
 Result<Metadata> ask(rd_kafka_t* client, const std::string& brokers,
                      std::chrono::milliseconds timeout) {
+  // All topics in one request, because a request that names a missing topic may create it.
   const rd_kafka_metadata_t* metadata = nullptr;
   const auto code = rd_kafka_metadata(client, /*all_topics=*/1, nullptr, &metadata,
                                       static_cast<int>(timeout.count()));
@@ -42,6 +43,8 @@ Result<Metadata> ask(rd_kafka_t* client, const std::string& brokers,
 Result<void> check_created(rd_kafka_event_t* event) {
   const auto code = rd_kafka_event_error(event);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+    // Only a broker that does not answer is transient. Any other answer, such as a missing right,
+    // is for an operator.
     return Error{code == RD_KAFKA_RESP_ERR__TIMED_OUT ? Errc::unavailable : Errc::bad_config,
                  "topics cannot be created: " + describe(code), "kafka.topics"};
   std::size_t count = 0;
@@ -49,6 +52,7 @@ Result<void> check_created(rd_kafka_event_t* event) {
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto refused = rd_kafka_topic_result_error(results[i]);
+    // Another process may have created the topic after this one looked.
     if (refused == RD_KAFKA_RESP_ERR_NO_ERROR ||
         refused == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
       continue;
@@ -63,6 +67,7 @@ Result<void> check_created(rd_kafka_event_t* event) {
 
 Result<void> create(rd_kafka_t* client, const std::vector<TopicSpec>& topics,
                     std::chrono::milliseconds timeout) {
+  // `wanted` is the array that the C API reads; `owned` frees its elements.
   std::vector<NewTopic> owned;
   std::vector<rd_kafka_NewTopic_t*> wanted;
   for (const auto& topic : topics) {
@@ -81,12 +86,16 @@ Result<void> create(rd_kafka_t* client, const std::vector<TopicSpec>& topics,
   rd_kafka_AdminOptions_set_operation_timeout(options.get(), timeout_ms, why, sizeof why);
   const Queue answers(rd_kafka_queue_new(client));
   rd_kafka_CreateTopics(client, wanted.data(), wanted.size(), options.get(), answers.get());
+  // A second more than the request has, so that its own timeout arrives as an error with a text.
   const Event event(rd_kafka_queue_poll(answers.get(), timeout_ms + 1'000));
   if (!event)
     return Error{Errc::unavailable, "no Kafka broker answered in time", "kafka.brokers"};
   return check_created(event.get());
 }
 
+// A client that reaches the bootstrap server then connects to the addresses that the brokers
+// advertise (advertised.listeners). Those often resolve only inside the brokers' own network, so
+// the doctor tries each of them.
 void try_to_reach(BrokerView& broker, std::chrono::milliseconds timeout) {
   asio::io_context loop(1);
   asio::ip::tcp::resolver resolver(loop);

@@ -7,6 +7,8 @@ namespace memseal::kafka {
 
 namespace {
 
+// A value that holds a comma has no place in this list. Such a property is set under a key of its
+// own, kafka.properties.<name>.
 Result<void> add_properties(Settings& settings, const std::string& value) {
   std::size_t begin = 0;
   while (begin < value.size()) {
@@ -21,6 +23,8 @@ Result<void> add_properties(Settings& settings, const std::string& value) {
   return {};
 }
 
+// `config show` prints the properties. Any name that looks like a secret's hides its value, because
+// librdkafka has many of them and adds more.
 bool is_secret_property(const std::string& name) {
   constexpr std::array words{"password", "secret", "jaas", "pem", "key", "token", "oauth"};
   return std::ranges::any_of(words, [&](const char* word) { return name.find(word) != name.npos; });

@@ -26,11 +26,16 @@ namespace {
 using namespace std::chrono_literals;
 
 
+// The client refuses a record above message.max.bytes with MSG_SIZE_TOO_LARGE, and so does a broker
+// above its own limit. Waiting cannot help, because no retry makes the record smaller.
 bool is_too_large(rd_kafka_resp_err_t code) {
   return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
          code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE;
 }
 
+// A queue that is full asks the caller to slow down. Every other code counts as transient, because
+// librdkafka has retried until message.timeout.ms by itself, and what is left is a broker that is
+// unavailable.
 [[noreturn]] void fail(rd_kafka_resp_err_t code, const std::string& topic) {
   if (is_denied(code)) throw Refused(denied_error(code, topic));
   const auto errc = is_too_large(code)                      ? Errc::payload_too_large
@@ -62,6 +67,9 @@ std::vector<Property> defaults(const SinkOptions& options) {
           {"client.id", "memseal"}};
 }
 
+// enable.idempotence: a retry inside librdkafka neither duplicates nor reorders records. acks=all:
+// a record is confirmed once every in-sync replica has it. The statistics are the only report of a
+// broker that is connected, see on_statistics().
 std::vector<Property> guarantees(const SinkOptions& options) {
   return {{"enable.idempotence", "true"},
           {"acks", "all"},
@@ -86,6 +94,8 @@ class KafkaSink::Impl {
         pending_(options_.outstanding_max) {}
   ~Impl() {
     MEMSEAL_ASSERT(!running_);
+    // `wake_` closes the eventfd. A thread of librdkafka that still wrote to the descriptor then
+    // would write into whatever file has the same number.
     if (main_queue_) Wake::ignore(main_queue_.get());
   }
 
@@ -113,6 +123,8 @@ class KafkaSink::Impl {
   runtime::Counter& confirmed_;
   runtime::Counter& failed_;
   runtime::Gauge& connected_gauge_;
+  // The order of destruction matters: topics and queue go before the client that they belong to,
+  // and the client goes before the eventfd that its threads write to.
   Wake wake_;
   Client client_;
   Queue main_queue_;
@@ -148,6 +160,8 @@ asio::awaitable<void> KafkaSink::Impl::run() {
   } catch (...) {
     failure = std::current_exception();
   }
+  // A cancelled run() flushes too, because publish() accepted these records. The flush waits, so it
+  // must not be cancelled itself.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await flush();
   running_ = false;
@@ -171,6 +185,8 @@ asio::awaitable<void> KafkaSink::Impl::flush() {
     rd_kafka_poll(client_.get(), 0);
     co_await wake_.wait_for(closing_tick);
   }
+  // The purge fails what is left. Reports of records in flight come from broker threads and may be
+  // late, so settle_all() resumes the callers at once. Their records may still have arrived.
   rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   rd_kafka_poll(client_.get(), 0);
   pending_.settle_all(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT);
@@ -190,7 +206,10 @@ asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
   auto waiter = std::make_shared<PendingPublish>(co_await asio::this_coro::executor);
   waiter->timer.expires_at(context.deadline.within(options_.publish_timeout).at());
   const auto ticket = pending_.add(waiter);
+  // A caller that stops waiting removes its ticket. Its report comes later and finds no waiter.
   const OnExit leave([&] { pending_.remove(ticket); });
+  // No report is missed between this call and the wait, because settle() posts to the executor that
+  // runs this coroutine now.
   produce(topic, record, ticket);
   while (!waiter->report) {
     // The timer ends for one of three reasons: the report came, the caller was cancelled, or the
@@ -203,6 +222,7 @@ asio::awaitable<void> KafkaSink::Impl::publish(runtime::RequestContext context,
     if (!woken && !waiter->report) fail(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, topic);
   }
   if (*waiter->report == RD_KAFKA_RESP_ERR_NO_ERROR) co_return;
+  // A fatal error is why this report failed. It names what to fix, and the report does not.
   throw_if_fatal();
   fail(*waiter->report, topic);
 }
@@ -218,6 +238,7 @@ void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& 
                         value.data(), static_cast<ssize_t>(value.size()));
   void* const opaque = reinterpret_cast<void*>(ticket);  // NOLINT: a number in disguise
   const void* const key = record.key.empty() ? nullptr : record.key.data();
+  // MSG_F_COPY, because the record ends with the caller's frame and librdkafka sends it later.
   const auto code = rd_kafka_producev(
       client_.get(), RD_KAFKA_V_RKT(handle),
       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, record.key.size()),
@@ -253,9 +274,12 @@ void KafkaSink::Impl::on_error(rd_kafka_t*, int code, const char* reason, void* 
 
 int KafkaSink::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, void* self) {
   auto& sink = *static_cast<Impl*>(self);
+  // The text is searched and not parsed, because one fact is needed: whether the state of any
+  // broker is UP.
   const bool up = std::string_view(json, size).find(R"("state":"UP")") != std::string_view::npos;
   sink.connected = up;
   sink.connected_gauge_.Set(up ? 1 : 0);
+  // 0: librdkafka frees `json`.
   return 0;
 }
 

@@ -35,6 +35,7 @@ constexpr std::size_t model_bytes_max = 128;
 
 /// Evenly in [0, 1).
 double random_unit() {
+  // The secure generator needs neither a seed nor a lock, and several loops draw at once.
   std::array<std::uint8_t, 4> bytes;
   crypto::fill_random(bytes);
   std::uint32_t number = 0;
@@ -89,6 +90,8 @@ std::optional<Refusal> refusal_of(int code, const std::string& origin) {
     case 401:
     case 403:
       return Refusal{{Errc::bad_config, status + ": see embedding.api_key", "embedding.api_key"}};
+    // Ingest may blame the event for Errc::internal, so only statuses that speak of the texts
+    // become it.
     case 400:
     case 413:
     case 422:
@@ -100,6 +103,8 @@ std::optional<Refusal> refusal_of(int code, const std::string& origin) {
       break;
   }
   if (code >= 500) return Refusal{{Errc::unavailable, status}, true};
+  // Every other status, 404 and redirects among them, means that the address or the model's name is
+  // wrong.
   return Refusal{{Errc::bad_config, status + ": see embedding.url and embedding.remote_model",
                   "embedding.url"}};
 }
@@ -151,8 +156,10 @@ http_client::Request OpenAiEmbedder::Impl::request_of(const std::vector<std::str
   request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
   if (!options.api_key.empty())
     request.headers.emplace_back("Authorization", "Bearer " + options.api_key);
+  // The format is named, because a server chooses its default itself.
   request.body = json::serialize(json::object{
       {"model", options.model}, {"input", std::move(input)}, {"encoding_format", "float"}});
+  // Bounded by what the vectors need, so that an endpoint cannot fill the memory.
   request.body_bytes_max = answer_bytes_max(texts.size(), dimension);
   request.connect_timeout = options.attempt_timeout;
   return request;
@@ -161,6 +168,7 @@ http_client::Request OpenAiEmbedder::Impl::request_of(const std::vector<std::str
 asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::read(std::string body,
                                                                    std::size_t count) {
   const bool here = body.size() <= read_here_bytes_max;
+  // The work owns what it reads, because a cancelled caller leaves it behind on the pool.
   auto work = [body = std::move(body), count, wanted = dimension,
                where = origin()](std::stop_token) {
     auto vectors = parse_embeddings(body, count, wanted);
@@ -186,6 +194,8 @@ asio::awaitable<OpenAiEmbedder::Impl::Tried> OpenAiEmbedder::Impl::attempt(
   tried.refusal = refusal_of(response->status, origin());
   if (const auto wait = http_client::parse_retry_after(response->header("retry-after")))
     tried.not_before = *wait;
+  // An answer that cannot be read throws and is not asked for again, because the same request would
+  // get the same answer.
   if (!tried.refusal) tried.vectors = co_await read(std::move(response->body), count);
   co_return tried;
 }
@@ -199,6 +209,7 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::request(
     auto tried = co_await attempt(request, texts.size(), deadline);
     if (!tried.refusal) co_return std::move(tried.vectors);
     const auto wait = std::max(backoff.next(random_unit()), tried.not_before);
+    // A wait that ends after the deadline is not begun: the caller learns the cause now.
     if (!tried.refusal->again || number >= options.attempts_max || wait >= context.deadline.left())
       throw_failure(tried.refusal->error);
     co_await runtime::pause_for(wait);
@@ -234,6 +245,7 @@ Result<std::unique_ptr<OpenAiEmbedder>> OpenAiEmbedder::open(EmbedderOptions opt
   auto impl = std::make_unique<Impl>(std::move(options), std::move(*client), words, cpu);
   std::optional<Error> failure;
   {
+    // A loop of its own, because the service's loops do not run yet when the dimension is needed.
     asio::io_context loop(1);
     {
       runtime::TaskGroup group(loop.get_executor());
@@ -275,6 +287,7 @@ asio::awaitable<ports::QueryVector> OpenAiEmbedder::embed_query(runtime::Request
   std::vector<text::Token> tokens;
   impl_->words.encode(text, tokens);
   if (const auto most = impl_->options.query_tokens_max; tokens.size() > most)
+    // At the end of a token, so that no character is cut in two.
     text.resize(tokens[most - 1].end);
   std::vector<std::string> texts(1, std::move(text));
   auto vectors = co_await impl_->request(std::move(context), std::move(texts));

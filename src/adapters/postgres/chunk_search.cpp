@@ -10,6 +10,8 @@ namespace memseal::postgres {
 
 namespace {
 
+// Row-level security adds the tenant to both scans. A ctid names the same row in both, because one
+// statement reads one snapshot.
 // The sort key is an expression over the distance, so that PostgreSQL can never answer it from a
 // vector index. The inner select sorts only row addresses and distances, and the outer one fetches
 // the rows, because carrying the other columns through the sort doubles the time.
@@ -23,6 +25,8 @@ namespace {
   " ORDER BY distance LIMIT $2::bigint) n "                                                     \
   "JOIN app.memory_chunks c ON c.ctid = n.place ORDER BY n.distance"
 
+// Two statements, because app_user's plans are generic (plan_cache_mode): one text would test the
+// filters on every row, also where none is set.
 constexpr Statement nearest_all{"nearest", MEMSEAL_NEAREST("")};
 constexpr Statement nearest_filtered{
     "nearest_filtered",
@@ -33,6 +37,7 @@ constexpr Statement nearest_filtered{
 
 crypto::SealedCandidate candidate_of(const pqxx::row& row) {
   crypto::SealedCandidate found;
+  // In the order of the select list above.
   found.id = Uuid::parse(row[0].view()).value();
   found.doc_id = row[1].c_str();
   found.origin = origin_in_row(row[2].view());

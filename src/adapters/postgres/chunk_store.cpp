@@ -11,6 +11,7 @@ namespace memseal::postgres {
 
 namespace {
 
+// A failure never hides a success: a repetition of the event may fail after the event was stored.
 constexpr Statement fail_event{
     "event_fail",
     "INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, error_code) "
@@ -27,6 +28,7 @@ asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
   auto work = [writes = std::move(writes)](TenantTx& tx) { return store_events(tx, writes); };
   auto result =
       co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
+  // Counted after the commit, because a transaction that was rolled back stored nothing.
   auto& metrics = pool_.metrics();
   runtime::observe_since(metrics.store_s, start);
   metrics.rows_stored.Increment(static_cast<double>(result.rows_stored));
@@ -53,6 +55,7 @@ asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext contex
                                                   Origin origin, std::optional<DocId> doc_id,
                                                   Errc code) {
   auto work = [event_id, origin, doc_id = std::move(doc_id), code](TenantTx& tx) {
+    // An erased tenant gets no new rows, not even of a failure.
     if (lock_tenant_row(tx)) {
       tx.exec(fail_event, pqxx::params{tx.user_hash(), event_id.to_string(), origin_name(origin),
                                        doc_id ? doc_id->value() : std::string(),

@@ -18,6 +18,8 @@ constexpr Statement load_keys{"keys_load",
                               "SELECT key_id, kek_epoch, wrapped, kcv, state "
                               "FROM app.tenant_keys "
                               "WHERE user_hash = (SELECT app.tenant()) AND state <> 'retired'"};
+// FOR NO KEY UPDATE lets one rotation at a time run, and does not stop ingest, which holds FOR KEY
+// SHARE on the same row.
 constexpr Statement count_seals{
     "keys_seals",
     "SELECT seals FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR NO KEY UPDATE"};
@@ -29,11 +31,14 @@ constexpr Statement restart_count{
 constexpr Statement last_key{"keys_last",
                              "SELECT coalesce(max(key_id), 0) FROM app.tenant_keys "
                              "WHERE user_hash = (SELECT app.tenant())"};
+// Of two processes that make a key at once, the first committed row wins. The other one reads that
+// row.
 constexpr Statement add_key{
     "keys_add",
     "INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) "
     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"};
 
+// A user without a row gets a tombstone too, because an event of that user may still lie in Kafka.
 constexpr Statement tombstone_make{
     "tombstone_make",
     "INSERT INTO app.tenants (user_hash, state, erased_at) VALUES ($1, 'erased', now()) "
@@ -58,6 +63,8 @@ crypto::WrappedKey wrapped_of(const pqxx::row& row) {
   wrapped.kek_epoch = row[1].as<std::uint32_t>();
   wrapped.wrapped = parse_bytea(row[2].view());
   const Bytes check = parse_bytea(row[3].view());
+  // The table's CHECK demands 16 bytes. Fewer would fail the comparison later, and must not be read
+  // beyond their end here.
   std::copy_n(check.begin(), std::min(check.size(), wrapped.check.size()), wrapped.check.begin());
   return wrapped;
 }
@@ -86,6 +93,8 @@ class PgKeyRows final : public ports::KeyRows {
   void end_active() override { tx_.exec(end_key); }
   void erase_tenant() override {
     tx_.exec(tombstone_make, pqxx::params{tx_.user_hash()});
+    // The lock waits for every transaction that holds lock_tenant_row(). After it no row of this
+    // tenant can appear behind the deletes.
     tx_.exec(tombstone_lock);
     tx_.exec(tombstone_set);
     for (const auto& statement : erase_rows) tx_.exec(statement);

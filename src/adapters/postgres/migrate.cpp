@@ -30,6 +30,8 @@ auto run_command(const Command& command) -> Result<decltype(command())> {
 
 }  // namespace
 
+// The order: arguments before the lock, the lock before any look at what is applied, and every
+// check before the first change. load() comes again, because the database dates the migrations.
 Result<MigrateReport> migrate_up(const MigrateOptions& options) {
   return run_command([&] {
     Migrator migrator(options);
@@ -77,6 +79,7 @@ Result<MigrateReport> migrate_down(const MigrateOptions& options) {
   });
 }
 
+// Takes no lock and creates nothing, because it only reads.
 Result<MigrateReport> migrate_plan(const MigrateOptions& options) {
   return run_command([&] {
     Migrator migrator(options);
@@ -103,6 +106,8 @@ Result<std::vector<LintFinding>> lint(const std::string& dsn) {
   return run_command([&] {
     auto session = open_connection(dsn);
     pqxx::read_transaction tx(session);
+    // The rules compare the server's own spelling of names and expressions, which depends on the
+    // search path.
     tx.exec("SET LOCAL search_path = ''");
     return lint_catalog(tx);
   });

@@ -11,6 +11,8 @@ namespace memseal::postgres {
 
 namespace {
 
+// A row that is there already belongs to an earlier request with the same idempotency key, or to
+// the event itself, and says more than `queued`.
 constexpr Statement queue_event{
     "event_queue",
     "INSERT INTO app.ingest_events (user_hash, event_id, kind, doc_id, state) "

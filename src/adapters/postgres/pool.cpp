@@ -88,6 +88,8 @@ class Pool::Lease {
   ~Lease() {
     std::unique_ptr<Connection> dropped;  // declared before the lock: it closes after the unlock
     std::lock_guard lock(state_.mutex);
+    // Before the connection closes, because the kernel gives its descriptor to another file, which
+    // shut_down_sockets() would then shut down.
     state_.running.erase(job_);
     if (keep_ && !state_.closing) {
       state_.idle.push_back(std::move(connection_));
@@ -117,6 +119,7 @@ class Pool::Lease {
       fail(Errc::unavailable, "database: unavailable; the next attempt to connect is not due yet");
   }
 
+  // The lock is not held while libpq connects, because that may take seconds.
   void connect() {
     try {
       connection_ = std::make_unique<Connection>(pool_.options_.dsn, access_);
@@ -125,6 +128,7 @@ class Pool::Lease {
     } catch (const std::exception& thrown) {
       std::lock_guard lock(state_.mutex);
       auto& pace = found_read_only(thrown.what()) ? state_.read_write_pace : state_.pace;
+      // Jitter, so that the processes of a fleet do not return to a restarted server all at once.
       const double spread = std::uniform_real_distribution(0.5, 1.0)(state_.jitter);
       pace.retry_at =
           Clock::now() + std::chrono::duration_cast<Clock::duration>(pace.backoff * spread);
@@ -174,9 +178,11 @@ Pool::~Pool() {
   {
     std::lock_guard lock(state_->mutex);
     state_->closing = true;
+    // Otherwise join() would wait for every statement that the server still runs.
     state_->shut_down_sockets(Clock::time_point::max());
   }
   threads_.join();
+  // Idle connections end with `state_`, without a lease that would count them.
   metrics_.connections.Decrement(static_cast<double>(state_->idle.size()));
 }
 
@@ -210,6 +216,7 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
     throw_failure(failure.error);
   };
   for (bool may_retry = true;; may_retry = false) {
+    // The caller may have left while this call waited for a thread.
     if (stop.stop_requested()) fail(Errc::cancelled, "database: the caller stopped waiting");
     if (context.deadline.passed()) {
       report(DatabaseFailure{Error{Errc::timeout, "database: no thread was free in time"}});
@@ -230,6 +237,8 @@ void Pool::run(const std::stop_token& stop, const runtime::RequestContext& conte
     } catch (const std::exception& thrown) {
       const DatabaseFailure failure = failure_of(thrown);
       if (!tx && may_retry && lease->reused() && failure.connection_lost) {
+        // A dead connection mostly means that the server restarted. The idle ones are then dead
+        // too, and each would use up the one retry of another call.
         drop_idle();
         continue;
       }

@@ -52,6 +52,8 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
   };
   auto work = [](SystemTx& tx) {
     Read read;
+    // Asks for the privilege first, because a statement that fails with 42501 would count as one
+    // that row-level security refused (memseal_rls_errors_total).
     const auto readable = tx.exec(
         "SELECT coalesce(has_table_privilege(to_regclass('app.settings'), 'SELECT'), false)");
     read.missing = !readable.one_field().as<bool>();
@@ -84,6 +86,7 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
     auto session = open_connection(dsn);
     pqxx::read_transaction tx(session);
     auto judged = check_settings(settings_of(tx.exec(read_settings)), ours);
+    // A missing schema comes first, because the command that makes it also makes the role.
     if (judged) refuse_unbound_role(tx);
     return judged;
   } catch (const memseal::Failure& unbound) {

@@ -31,6 +31,7 @@ ports::Admission admission(const BucketAnswer& answer, const policy::BucketRules
           .degraded = degraded};
 }
 
+// Another server, or another program under the same key, may answer: nothing is used unchecked.
 bool is_answer(const Reply& reply) {
   return reply.kind == Reply::Kind::list && reply.items.size() == answer_size &&
          std::all_of(reply.items.begin(), reply.items.end(), [](const Reply& item) {
@@ -44,6 +45,7 @@ bool is_error(const Result<Reply>& reply, std::string_view code) {
 }
 
 std::chrono::milliseconds left_until(Clock::time_point until) {
+  // Rounded up, because 0 ms would time out a command that has some time left.
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
   return std::max(left, std::chrono::milliseconds(0));
 }
@@ -77,6 +79,7 @@ RedisLimiter::RedisLimiter(asio::any_io_executor executor, Address address, Limi
   MEMSEAL_ASSERT(options_.local != nullptr);
 }
 
+// The gauge counts the links of the whole process, so a link takes itself out at its end.
 RedisLimiter::~RedisLimiter() { set_degraded(false); }
 
 void RedisLimiter::link_changed(bool connected) {
@@ -84,6 +87,7 @@ void RedisLimiter::link_changed(bool connected) {
     // The new connection may lead to another server, or to one that restarted without its data.
     script_hash_.clear();
     options_.local->mark_all_unsynced();
+    // The failures that the breaker counted belong to the old connection.
     breaker_ = policy::Breaker(
         {.failures_max = 3, .slow = options_.timeout * 2, .cool_down = std::chrono::seconds(1)});
   }
@@ -127,6 +131,7 @@ std::vector<std::string> RedisLimiter::script_call(const UserHash& user, std::in
   const auto& rules = options_.local->rules();
   std::vector<std::string> words{by_hash ? "EVALSHA" : "EVAL",
                                  by_hash ? script_hash_ : std::string(gcra_script()), "1"};
+  // 64 bits of a keyed hash tell users apart, and Redis never learns who they are.
   words.push_back("rl:{" + to_hex(user.bytes.data(), 8) + '}');
   words.push_back(std::to_string(rules.tokens));
   words.push_back(std::to_string(rules.token_us()));
@@ -136,6 +141,7 @@ std::vector<std::string> RedisLimiter::script_call(const UserHash& user, std::in
 
 asio::awaitable<Result<Reply>> RedisLimiter::run_script(const UserHash& user, std::int64_t debt_us,
                                                         Clock::time_point until) {
+  // Up to three commands share one deadline, because a request of a user waits for all of them.
   if (script_hash_.empty()) {
     std::vector<std::string> load{"SCRIPT", "LOAD", std::string(gcra_script())};
     auto loaded = co_await link_.command(std::move(load), left_until(until));
@@ -158,6 +164,8 @@ asio::awaitable<std::optional<BucketAnswer>> RedisLimiter::ask_redis(
   const auto started = Clock::now();
   if (!link_.connected() || !breaker_.allows(started)) co_return std::nullopt;
   const auto budget = std::min<Clock::duration>(options_.timeout, context.deadline.left());
+  // Read the debt before the request leaves. A decision that the local bucket makes meanwhile has a
+  // later version and stays unsynced.
   const auto unsynced = options_.local->unsynced(user, micros(started));
   const auto reply = co_await run_script(user, unsynced.debt_us, started + budget);
   if (!reply && (reply.error().code == Errc::cancelled || budget < options_.timeout)) {
@@ -166,6 +174,8 @@ asio::awaitable<std::optional<BucketAnswer>> RedisLimiter::ask_redis(
   }
   const auto took = Clock::now() - started;
   const bool good = reply && is_answer(*reply);
+  // An error reply is a failure too: a Redis that is loading its data or out of memory decides
+  // nothing.
   breaker_.record(Clock::now(), took, good);
   if (!good) co_return std::nullopt;
   const auto& items = reply->items;

@@ -19,11 +19,14 @@ template <class Handler>
 void initiate(Handler handler, const std::shared_ptr<LinkCore>& core,
               const std::vector<std::string>& words, std::chrono::milliseconds timeout) {
   auto slot = asio::get_associated_cancellation_slot(handler);
+  // A std::function can be copied and a completion handler cannot, so the two share it.
   auto held = std::make_shared<Handler>(std::move(handler));
   // Post, because the caller must not resume inside hiredis, nor inside its own call.
   auto done = [held, executor = core->executor()](Result<Reply> reply) {
     auto resume_on = asio::get_associated_executor(*held, executor);
     asio::post(resume_on, [held, reply = std::move(reply)]() mutable {
+      // Free the slot before the handler runs, because the handler may start an operation that uses
+      // the same slot.
       auto used = asio::get_associated_cancellation_slot(*held);
       if (used.is_connected()) used.clear();
       auto last = std::move(*held);
@@ -31,7 +34,9 @@ void initiate(Handler handler, const std::shared_ptr<LinkCore>& core,
     });
   };
   const auto id = core->send(words, timeout, std::move(done));
+  // 0: `done` was called already, so there is nothing to cancel.
   if (id == 0 || !slot.is_connected()) return;
+  // Weak, because the slot may outlive the link.
   slot.assign([weak = std::weak_ptr(core), id](asio::cancellation_type) {
     if (const auto self = weak.lock())
       self->fail(id, {Errc::cancelled, "the caller was cancelled"});
@@ -63,6 +68,7 @@ asio::awaitable<Result<Reply>> RedisLink::command(std::vector<std::string> words
 }
 
 asio::awaitable<bool> RedisLink::ready_within(std::chrono::milliseconds time) {
+  // The link may be destroyed while this coroutine waits.
   const auto core = core_;
   const auto until = LinkCore::Clock::now() + time;
   while (!core->connected() && !core->stopped()) {
@@ -78,6 +84,7 @@ asio::awaitable<bool> RedisLink::ready_within(std::chrono::milliseconds time) {
 bool RedisLink::connected() const noexcept { return core_->connected(); }
 
 void RedisLink::close() {
+  // Any thread may call, and the core belongs to its executor.
   asio::post(core_->executor(), [core = core_] { core->stop(); });
 }
 

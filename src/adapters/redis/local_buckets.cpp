@@ -23,6 +23,8 @@ LocalBuckets::Entry& LocalBuckets::entry_of(const UserHash& user) {
     entries_.splice(entries_.begin(), entries_, known->second);
     return entries_.front();
   }
+  // The bound keeps a flood of users from filling the memory. A user who was dropped starts with a
+  // full bucket.
   if (entries_.size() >= users_max_) {
     by_user_.erase(entries_.back().user);
     entries_.pop_back();
@@ -43,6 +45,8 @@ policy::BucketAnswer LocalBuckets::take(const UserHash& user, std::int64_t now_u
 LocalBuckets::Unsynced LocalBuckets::unsynced(const UserHash& user, std::int64_t now_us) {
   const std::lock_guard lock(mutex_);
   auto& entry = entry_of(user);
+  // mark_all_unsynced() only counts a round, because a walk over all users would hold the lock too
+  // long. Each entry catches up here, on its next use.
   if (entry.round != rounds_) {
     entry.round = rounds_;
     ++entry.version;

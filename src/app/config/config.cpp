@@ -29,6 +29,7 @@ std::vector<std::string_view> known_keys() {
 
 Error unknown_key(const std::string& key, const std::string& origin) {
   std::string sentence = "unknown config key \"" + key + "\" (" + origin + ")";
+  // A longer key may be further from what was meant. A guess that is too far misleads.
   const auto edits_max = std::max<std::size_t>(2, key.size() / 4);
   if (const auto near = codec::did_you_mean(key, known_keys(), edits_max))
     sentence.append("; did you mean \"").append(*near).append("\"?");
@@ -39,6 +40,7 @@ Error unknown_key(const std::string& key, const std::string& origin) {
 
 void apply(LoadedConfig& loaded, const std::string& key, std::string value,
            const std::string& origin, const std::filesystem::path& folder = {}) {
+  // librdkafka's properties have no rows of their own: librdkafka knows their names.
   static const auto properties = std::string(kafka::properties_key) + ".";
   if (key.starts_with(properties) && key.size() > properties.size()) {
     loaded.values.kafka.properties[key.substr(properties.size())] = value;
@@ -62,6 +64,7 @@ void apply(LoadedConfig& loaded, const std::string& key, std::string value,
 
 void walk_yaml(LoadedConfig& loaded, const YAML::Node& node, const std::string& prefix,
                const std::filesystem::path& file) {
+  // yaml-cpp accepts a key twice, and only one of the two values would count.
   std::set<std::string> seen;
   for (const auto& entry : node) {
     const auto origin = "file " + file.string() + ":" + std::to_string(entry.first.Mark().line + 1);
@@ -88,6 +91,7 @@ void read_file(LoadedConfig& loaded, const std::filesystem::path& path) {
   const auto text = read_text_file(path, config_file_bytes_max);
   if (!text) {
     std::error_code ignored;
+    // A file that exists and cannot be read must not be said to be missing.
     const bool missing = !std::filesystem::exists(path, ignored) && !ignored;
     loaded.problems.push_back(
         {Errc::bad_config,
@@ -109,7 +113,7 @@ void read_file(LoadedConfig& loaded, const std::filesystem::path& path) {
   }
 }
 
-/// The text of a file, without the line ends that editors add.
+/// The text of a file, without the line ends that editors add: they would make a password wrong.
 Result<std::string> read_value(const std::string& path) {
   auto value = read_text_file(path, secret_file_bytes_max);
   while (value && !value->empty() && (value->back() == '\n' || value->back() == '\r'))
@@ -133,6 +137,7 @@ std::string key_of_env(std::string_view name) {
 void read_environment(LoadedConfig& loaded,
                       const std::vector<std::pair<std::string, std::string>>& environment) {
   static constexpr std::string_view prefix = "MEMSEAL__";
+  // Aliases first, so that the full name wins where both are set.
   for (const auto& [name, value] : environment)
     for (const auto& setting : settings())
       if (!setting.env_alias.empty() && setting.env_alias == name)
@@ -141,6 +146,7 @@ void read_environment(LoadedConfig& loaded,
     if (!name.starts_with(prefix)) continue;
     const auto key = key_of_env(std::string_view(name).substr(prefix.size()));
     const auto origin = "env " + name;
+    // Some settings end in _file themselves, such as seal.keyring_file: those hold the path.
     if (find_setting(key) == nullptr && key.ends_with("_file") &&
         find_setting(key.substr(0, key.size() - 5)) != nullptr) {
       if (auto content = read_value(value))
@@ -167,6 +173,7 @@ void warn_of_lost_underscores(LoadedConfig& loaded,
   for (const auto& setting : settings()) meant[without_doubles(env_name(setting.key))] = &setting;
   for (const auto& [name, value] : environment) {
     if (!name.starts_with("MEMSEAL_") || name.starts_with("MEMSEAL__")) continue;
+    // MEMSEAL_SEAL_KEYRING_FILE means a setting, MEMSEAL_POSTGRES_DSN_FILE a file.
     const bool from_file = !meant.contains(without_doubles(name)) && name.ends_with("_FILE");
     const auto plain = from_file ? name.substr(0, name.size() - 5) : name;
     const auto found = meant.find(without_doubles(plain));
@@ -206,6 +213,7 @@ void check_relations(LoadedConfig& loaded) {
   auto problem = [&](std::string key, std::string sentence) {
     loaded.problems.push_back({Errc::bad_config, std::move(sentence), std::move(key)});
   };
+  // A greater overlap would store most of a document more than twice.
   if (config.chunk.overlap * 2 > config.chunk.tokens)
     problem("chunk.overlap", "chunk.overlap may be at most half of chunk.tokens");
   const auto& seal = config.seal;
@@ -227,6 +235,7 @@ void check_relations(LoadedConfig& loaded) {
   if (config.embedding.url.empty() != config.embedding.remote_model.empty())
     problem("embedding.url",
             "embedding.url and embedding.remote_model are given together or not at all");
+  // The leeway would otherwise outlast the tokens themselves.
   if (config.auth.leeway_s >= config.auth.lifetime_s_max)
     problem("auth.leeway_s", "auth.leeway_s must be less than auth.lifetime_s_max");
 }
@@ -250,6 +259,7 @@ LoadedConfig load_config(const ConfigSources& sources) {
   if (sources.file) read_file(loaded, *sources.file);
   read_environment(loaded, sources.environment);
   for (const auto& [key, value] : sources.flags) apply(loaded, key, value, "flag");
+  // Values that were not read keep their defaults, and checks against those would mislead.
   if (loaded.problems.empty()) {
     check_listeners(loaded);
     check_relations(loaded);

@@ -6,6 +6,7 @@ namespace memseal::app {
 
 Result<ListenAddress> ListenAddress::parse(const std::string& text, const std::string& key) {
   const Error malformed{Errc::bad_config, key + " must be address:port, not \"" + text + "\"", key};
+  // The last colon, because an IPv6 address has its own.
   const auto colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) return malformed;
   ListenAddress listen;
@@ -21,6 +22,7 @@ Result<ListenAddress> ListenAddress::parse(const std::string& text, const std::s
 
 std::string ListenAddress::url() const {
   auto reached = host;
+  // A wildcard is an address to listen on, not one to connect to.
   if (host == "0.0.0.0") reached = "127.0.0.1";
   if (host == "::") reached = "::1";
   if (reached.find(':') != std::string::npos) reached = "[" + reached + "]";

@@ -23,6 +23,8 @@ std::vector<std::filesystem::path> model_places() {
 Result<std::filesystem::path> find_model(const std::string& name_or_path) {
   namespace fs = std::filesystem;
   std::error_code ignored;
+  // A slash makes it a path. A bare name is looked up in the places below only, so that a folder of
+  // the working directory with the same name does not take the model's place.
   if (name_or_path.find('/') != std::string::npos) {
     if (fs::is_directory(name_or_path, ignored)) return fs::path(name_or_path);
     return Error{Errc::bad_config, "the model directory " + name_or_path + " does not exist"};

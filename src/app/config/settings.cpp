@@ -53,6 +53,7 @@ SettingRows<Config> join_all() {
   join<model::PoolSettings>(all, [](Config& config) -> auto& { return config.runtime; });
   join<http::DrainSettings>(all, [](Config& config) -> auto& { return config.runtime; });
   join<runtime::LogSettings>(all, [](Config& config) -> auto& { return config.log; });
+  // Stable, because the rows of a module stand in an order that reads well.
   std::ranges::stable_sort(all, {}, [](const auto& row) { return place_of(row.key); });
   return all;
 }

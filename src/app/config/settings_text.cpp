@@ -57,6 +57,7 @@ std::string config_template() {
     const auto name = dot == std::string::npos ? setting.key : setting.key.substr(dot + 1);
     const auto value = setting.get(defaults);
     yaml += indent + "# " + setting.help + "  [" + env_name(setting.key) + "]\n";
+    // An empty value stays a comment, so that the template as it is changes nothing.
     yaml += indent + (value.empty() ? "# " + name + ": \"\"" : name + ": " + value) + "\n";
   }
   return yaml;

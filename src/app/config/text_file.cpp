@@ -41,6 +41,7 @@ Result<std::string> read_all(const std::filesystem::path& file, int handle, std:
     if (got < 0) return unreadable(file, std::strerror(errno));
     if (got == 0) return text;
     text.append(block, static_cast<std::size_t>(got));
+    // A device such as /dev/zero never ends.
     if (text.size() > bytes_max)
       return unreadable(file, "longer than " + std::to_string(bytes_max) + " bytes");
   }
@@ -49,6 +50,8 @@ Result<std::string> read_all(const std::filesystem::path& file, int handle, std:
 }  // namespace
 
 Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max) {
+  // O_NONBLOCK, because open() of a pipe waits for a writer otherwise. The checks look at the open
+  // descriptor, so the file cannot be exchanged in between.
   const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (handle < 0) return unreadable(file, std::strerror(errno));
   const OnExit close_it([&] { ::close(handle); });
@@ -59,6 +62,7 @@ Result<std::string> read_text_file(const std::filesystem::path& file, std::size_
 }
 
 Result<void> write_new_file(const std::filesystem::path& file, std::string_view text) {
+  // O_EXCL neither overwrites a file nor follows a link to one.
   const int handle = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (handle < 0 && errno == EEXIST)
     return Error{Errc::bad_config,
@@ -70,6 +74,7 @@ Result<void> write_new_file(const std::filesystem::path& file, std::string_view 
     if (written < 0) {
       auto failure = refused("write", file, std::strerror(errno));
       ::close(handle);
+      // Half a file would be taken for a whole one, and would stand in the way of the next try.
       ::unlink(file.c_str());
       return failure;
     }

@@ -46,6 +46,7 @@ Listeners::Listeners(Process& process, const Keys& keys, const Models& models, S
   listen(keys, ListenAddress::parse(http.listen, "http.listen").value());
   if (http.admin_listen == http::admin_listen_off) return;
   const auto address = ListenAddress::parse(http.admin_listen, "http.admin_listen").value();
+  // The admin listener asks for no token, so it has no ApiDeps and cannot reach a user's data.
   auto deps = route_deps();
   deps.admin = true;
   admin_.emplace(process_.loops[0].get_executor(),
@@ -56,6 +57,7 @@ Listeners::Listeners(Process& process, const Keys& keys, const Models& models, S
 void Listeners::listen(const Keys& keys, const ListenAddress& address) {
   auto& loops = process_.loops;
   auto limits = limiter_options(process_.config);
+  // Shared: each loop has its own link to Redis, and one user's requests may reach every loop.
   limits.local = redis::make_local_buckets(limits).value();
   auto deps = route_deps();
   deps.cors_origins = http::parse_origins(process_.config.http.cors_origins).value();
@@ -85,6 +87,8 @@ http::RouteDeps Listeners::route_deps() {
 
 std::vector<http::Check> Listeners::readiness() const {
   std::vector<http::Check> checks;
+  // Only what a request cannot do without is required. A load balancer would otherwise take every
+  // process out when Redis or Kafka fails.
   const bool database = stores_.database_seen;
   checks.push_back({"database", database, true,
                     database ? "reachable, migrated" : "unavailable or not migrated"});

@@ -12,6 +12,7 @@ Result<std::filesystem::path> find_migrations(const std::string& given) {
   }
   std::error_code ignored;
   const auto program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  // A build tree, an installed tree, the working directory, the package.
   const fs::path places[] = {program / "../../config/migrations",
                              program / "../share/memseal/migrations", "config/migrations",
                              "/usr/share/memseal/migrations"};
@@ -30,6 +31,7 @@ Result<postgres::MigrateOptions> migrate_options_of(const Config& config, const 
   const auto keyring = load_keyring(config);
   if (!keyring) return keyring.error();
   options.key_check = keyring->tenant_key_check();
+  // The columns have the length of the embedder's vectors, so the embedder must be opened.
   model::ModelPool cpu(1);
   const auto embedder = make_embedder(config, cpu);
   if (!embedder) return embedder.error();

@@ -46,6 +46,7 @@ asio::awaitable<void> Service::watch_database() {
       sound = (co_await postgres::check_schema(stores_.pool, context, stores_.fingerprint))
                   .has_value();
     } catch (const Failure&) {
+      // A failure is an answer too: the database is not sound now.
     }
     if (sound != stores_.database_seen.exchange(sound))
       log(sound ? LogLevel::info : LogLevel::error,
@@ -65,6 +66,7 @@ asio::awaitable<void> Service::stop_on_signal() {
 
 // Runs a listener on its own loop and waits for it on this one.
 asio::awaitable<void> Service::serve_on(std::size_t loop) {
+  // Counted on loop 0, on which this coroutine runs whatever loop serves.
   ++serving_;
   OnExit ended{[this] { --serving_; }};
   auto& server = listeners_.api()[loop].server;
@@ -109,6 +111,8 @@ asio::awaitable<void> Service::run_ingest() {
   } catch (...) {
     failure = std::current_exception();
   }
+  // The worker gave up, or the Kafka client can never consume again. Requests in flight end first.
+  // Then the failure ends the process, and the exit code tells whoever supervises it.
   if (!failure) co_return;
   co_await drain_listeners();
   std::rethrow_exception(failure);
@@ -125,15 +129,19 @@ asio::awaitable<void> Service::run_sink(runtime::TaskGroup& foreground) {
   }
   if (!failure) co_return;
   co_await drain_listeners();
+  // Cancelled, because ingest would wait for ever for a producer that confirms nothing.
   foreground.cancel();
   std::rethrow_exception(failure);
 }
 
 asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   const auto executor = co_await asio::this_coro::executor;
+  // The foreground decides when the process ends: it does when all listeners, ingest and the wait
+  // for a signal have ended. The background serves the foreground and is stopped after it.
   runtime::TaskGroup foreground(executor), background(executor);
   background.spawn(run_sink(foreground));
   background.spawn(watch_database());
+  // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
 
   for (std::size_t loop = 0; loop < process_.loops.size(); ++loop) foreground.spawn(serve_on(loop));
@@ -163,6 +171,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
 int Service::run(const std::function<void()>& on_ready) {
   std::exception_ptr failure;
   asio::co_spawn(process_.loops[0], run_all(on_ready),
+                 // run_all() ends inside loops.run() below, so the reference holds.
                  [&failure](std::exception_ptr thrown) { failure = thrown; });
   const auto* reranker = models_.reranker.get();
   log(LogLevel::info, "service.started",

@@ -13,6 +13,7 @@ Error not_set(const std::string& key, const std::string& hint) {
 }
 
 void check_chunk_tokens(const Config& config, const ChosenEmbedder& embedder) {
+  // + 2: the embedder adds [CLS] and [SEP] to each chunk.
   if (static_cast<std::size_t>(config.chunk.tokens) + 2 <= embedder.tokens_max()) return;
   throw_failure({Errc::bad_config,
                  "chunk.tokens is more than the embedder reads: at most " +
@@ -37,6 +38,7 @@ std::unique_ptr<kafka::KafkaSink> open_sink(Process& process) {
     // A broker that is unavailable now may come back: it is reported, not fatal.
     const auto made =
         kafka::ensure_topics(kafka_client(config), topic_specs(config), std::chrono::seconds(5));
+    // A topic that cannot be created never comes by itself, so the start fails.
     if (!made && made.error().code == Errc::bad_config) throw_failure(made.error());
     if (!made)
       runtime::log(runtime::LogLevel::warn, "service.kafka_unavailable",
@@ -66,6 +68,7 @@ Keys::Keys(const Process& process)
 Models::Models(Process& process)
     : pool(cpu_thread_count(process.config)),
       gpu(make_gpu_supervisor(process.config, &process.metrics)),
+      // value() throws the Error of a model that cannot be opened, and ends the start.
       embedder(make_embedder(process.config, pool, gpu).value()),
       reranker(make_reranker(process.config, pool, gpu).value()) {
   check_chunk_tokens(process.config, embedder);
@@ -73,6 +76,7 @@ Models::Models(Process& process)
 
 Stores::Stores(Process& process, const Keys& keyring, const Models& models)
     : metrics(process.metrics),
+      // Before the pool: a database of other vectors or another key must not be written to.
       fingerprint(checked_fingerprint(process.config, keyring, models)),
       pool(pool_options(process.config), metrics),
       keys(pool),
@@ -112,6 +116,7 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
       ingest_metrics(process.metrics),
       key_metrics(process.metrics),
       tenant_keys(stores.keys, keys.keyring, key_metrics) {
+  // Ingest refers to members of this object, which are all built by now.
   if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
   for (std::size_t loop = 0; loop < process.loops.size(); ++loop)
     answering.emplace_back(process, models, stores, *this);

@@ -46,6 +46,7 @@ std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
   std::vector<kafka::TopicSpec> topics;
   for (const auto& name : {config.kafka.upload_topic, config.kafka.chat_topic}) {
     topics.push_back({name});
+    // One partition, because dead letters are few and are read by people.
     topics.push_back({name + kafka::dead_letter_suffix.data(), 1});
   }
   if (config.kafka.status_events) topics.push_back({config.kafka.status_topic});
@@ -93,6 +94,8 @@ ingest::Options ingest_options(const Config& config) {
 Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring) {
   const crypto::TokenRules rules{config.auth.issuer, config.auth.audience,
                                  config.auth.lifetime_s_max, config.auth.leeway_s};
+  // One kind of key for one verifier. A process that took both could be made to read a public key
+  // as an HMAC secret (RFC 8725 §2.1).
   if (config.auth.jwks_file.empty())
     return crypto::TokenVerifier::hs256(keyring.token_key(), rules);
   std::ifstream file(config.auth.jwks_file, std::ios::binary);
@@ -124,6 +127,7 @@ ChosenEmbedder::ChosenEmbedder(std::unique_ptr<openai::OpenAiEmbedder> remote,
                                std::unique_ptr<const text::WordPiece> tokenizer)
     : own_tokenizer_(std::move(tokenizer)),
       tokenizer_(own_tokenizer_.get()),
+      // What the endpoint's model reads is not known here, so only memseal's own limit holds.
       tokens_max_(limits::chunk_tokens_max + 2),
       description_(remote->describe()) {
   embedder_ = std::move(remote);
@@ -147,6 +151,7 @@ Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& mod
     if (!local) return local.error();
     return ChosenEmbedder(std::move(*local));
   }
+  // Chunks are cut by a local tokenizer also where an endpoint embeds them.
   auto loaded = model::load_words(*directory);
   if (!loaded) return loaded.error();
   auto tokenizer = std::make_unique<const text::WordPiece>(std::move(*loaded));

@@ -33,11 +33,13 @@ bool verify_token(Call& call) {
   if (!token.empty()) {
     auto claims = api.tokens.verify(token, api.now_ms() / 1'000, &why);
     if (claims) {
+      // The tenant comes from the verified token and from nowhere else.
       const auto tenant = api.tenants.tenant_of(claims->subject);
       call.who = Principal{std::move(claims->subject), tenant};
       return true;
     }
   }
+  // Only the log names the cause, because the answer must not help to forge a token.
   call.exchange.server.metrics.unauthenticated.Increment();
   runtime::log(runtime::LogLevel::info, "http.unauthenticated",
                {{"request_id", call.context.id}, {"cause", why}});

@@ -27,6 +27,7 @@ json::value number(float value) {
   return std::round(static_cast<double>(value) * 1e6) / 1e6;
 }
 
+// What this service sealed is JSON. Malformed text costs the answer its meta, not the result.
 json::value meta_json(const std::string& text) {
   if (text.empty()) return nullptr;
   boost::system::error_code malformed;
@@ -35,6 +36,7 @@ json::value meta_json(const std::string& text) {
 }
 
 void append_timing(std::string& text, const char* name, runtime::Clock::duration took) {
+  // This stage did not run.
   if (took == runtime::Clock::duration::zero()) return;
   char entry[64];
   std::snprintf(entry, sizeof entry, "%s%s;dur=%.3f", text.empty() ? "" : ", ", name,

@@ -93,6 +93,7 @@ asio::awaitable<void> work_on(Call& call, Work work, std::optional<Response>& re
 }
 
 Outcome client_gone(Exchange& exchange) {
+  // The answer had its status before the client left, so only the end of the stream is counted.
   if (exchange.stream) {
     const auto end = exchange.session.write_timed_out() ? StreamEnd::write_failed
                                                         : StreamEnd::client_closed;
@@ -109,6 +110,7 @@ asio::awaitable<Outcome> fail(Call& call, Error error, AbortReason aborted) {
                 {"code", errc_name(error.code)}, {"cause", error.message}});
   if (!exchange.stream) {
     auto response = problem(error, exchange.context.id);
+    // A second is enough for another process, or for a queue that is full.
     if (row.http_status == 503 && row.retryable) response.fields.push_back({"Retry-After", "1"});
     co_return respond(std::move(response));
   }
@@ -122,6 +124,7 @@ asio::awaitable<Outcome> fail(Call& call, Error error, AbortReason aborted) {
 asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
   auto& exchange = call.exchange;
   std::optional<Response> response;
+  // A handler of exceptions cannot co_await, so the failure is kept and answered below.
   std::exception_ptr failure;
   AbortReason aborted = AbortReason::none;
   try {
@@ -131,6 +134,7 @@ asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
   } catch (const ConnectionLost&) {
     aborted = AbortReason::client_gone;
   } catch (const BodyRefused& refused) {
+    // A stream has sent its status already, so the refusal becomes its last event.
     if (exchange.stream)
       failure = std::make_exception_ptr(
           Refused({Errc::bad_request, std::string(refused.refusal().detail)}));
@@ -171,6 +175,8 @@ bool reconnects_in_vain(const Call& call, const Route& route) {
 }
 
 asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
+  // Before the body, because a stranger must not make this process hold one. The 204 comes before
+  // the limiter, because a client that must stop asking need not pay for the answer.
   auto refused = authenticate(call);
   if (refused) co_return respond(std::move(*refused));
   if (reconnects_in_vain(call, route)) co_return respond({.status = 204});
@@ -205,6 +211,7 @@ asio::awaitable<Outcome> handle_at_once(Call& call, const Route& route) {
 }
 
 asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
+  // OPTIONS * asks about the server as a whole (RFC 9110 §9.3.7).
   if (call.head.target == "*")
     co_return respond({.status = 204, .fields = {{"Allow", "GET, HEAD, POST, OPTIONS"}}});
   const auto path = normal_path(call.head.path());
@@ -214,6 +221,7 @@ asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
   call.exchange.route = match.pattern;
   if (call.head.method == "OPTIONS")
     add_preflight_fields(call.deps.cors_origins, call.head, match.methods, call.exchange.fields);
+  // A 405 must name the methods (RFC 9110 §15.5.6).
   const OutField allow{"Allow", std::move(match.methods)};
   if (call.head.method == "OPTIONS") co_return respond({.status = 204, .fields = {allow}});
   if (match.route == nullptr) {

@@ -7,6 +7,7 @@ void EndedQueries::add(const std::string& event_id) {
   if (!ids_.insert(event_id).second) return;
   order_.push_back(event_id);
   if (order_.size() <= kept_max) return;
+  // The set finds an id, and the queue knows which one is the oldest.
   ids_.erase(order_.front());
   order_.pop_front();
 }

@@ -67,6 +67,8 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   const auto& who = *call.who;
   auto request = wire::parse_index_request(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
+  // The token decides whose memory this is. A body that names another user is refused and not
+  // ignored, because its sender expects the other user's memory to change.
   if (request->user_id && *request->user_id != who.user.value())
     co_return user_mismatch(call);
   auto key = idempotency_key_of(call.head);
@@ -77,6 +79,7 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   const auto operation =
       co_await index::submit(deps, call.context, std::move(owner), std::move(submission));
   if (!operation) co_return problem(operation.error(), call.context.id);
+  // 202: Kafka has the event, and the client asks at Location what became of it.
   auto response = operation_response(202, *operation);
   response.fields.push_back({"Location", std::string(operations_path) + operation->id.to_string()});
   co_return response;
@@ -86,6 +89,7 @@ asio::awaitable<std::optional<Response>> get_operation(Call& call) {
   const auto id = Uuid::parse(call.id);
   if (!id) co_return not_found(call);
   const auto& api = *call.deps.api;
+  // An operation of another user is not found either, because the database hides its row.
   const auto operation = co_await api.operations.find(call.context, call.who->tenant, *id);
   if (!operation) co_return not_found(call);
   co_return operation_response(200, *operation);

@@ -77,6 +77,7 @@ asio::awaitable<std::optional<Response>> rerank_as_cohere(Call& call, int api_ve
   request->api_version = api_version;
   if (auto refused = check_reranker(call, request->model)) co_return refused;
   auto& deps = deps_of(call);
+  // The reranker is null where none is configured; rank_texts() throws then.
   const auto ranked =
       co_await inference::rank_texts(deps, call.context, request->query, request->texts);
   const auto id = crypto::random_uuid().to_string();
@@ -112,6 +113,7 @@ asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
   const auto& model = deps.embedder.model_name();
   if (auto refused = check_model(call, request->model, model)) co_return refused;
   const auto dimension = deps.embedder.dimension();
+  // Before the model computes anything, because no vector could be used.
   if (request->dimensions != 0 && request->dimensions != dimension)
     co_return problem({Errc::invalid_field,
                        "the model here has " + std::to_string(dimension) + " dimensions",
@@ -131,6 +133,7 @@ asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
 asio::awaitable<std::optional<Response>> get_rerank_metrics(Call& call) {
   const auto& deps = deps_of(call).reranking;
   auto& metrics = deps.metrics;
+  // The breaker of the loop that answers: each loop has its own.
   const auto breaker = deps.breaker.state(runtime::Clock::now());
   json::value model = nullptr;
   if (deps.reranker != nullptr) model = json::string(deps.reranker->model_name());

@@ -26,6 +26,7 @@ std::string_view document() noexcept { return {memseal_openapi_begin, memseal_op
 
 void replace(std::string& text, std::string_view what, std::string_view with) {
   const auto at = text.find(what);
+  // People edit the document. An edit that these patches no longer fit must fail a test.
   MEMSEAL_ASSERT(at != std::string::npos);
   text.replace(at, what.size(), with);
 }

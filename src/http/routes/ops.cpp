@@ -49,6 +49,7 @@ Response get_ready(Call& call) {
   const auto& server = call.exchange.server;
   bool ready = true;
   json::array checks;
+  // A check that is not required is shown only: without Kafka or Redis this process still answers.
   if (call.deps.readiness) {
     for (const auto& check : call.deps.readiness()) {
       ready = ready && (check.ok || !check.required);
@@ -58,6 +59,7 @@ Response get_ready(Call& call) {
                                     {"detail", check.detail}});
     }
   }
+  // A load balancer stops sending here as soon as the drain begins.
   const char* status = server.draining ? "draining" : ready ? "ready" : "not_ready";
   const json::object body{{"status", status}, {"checks", std::move(checks)}};
   return json_response(ready && !server.draining ? 200 : 503, json::serialize(body));
@@ -107,6 +109,7 @@ Response get_memory_metrics(Call& call) {
   const std::chrono::duration<double> up = runtime::Clock::now() - server.started;
   json::object body{{"rss_bytes", resident},
                     {"rss_peak_bytes", peak},
+                    // Large blocks are mapped one by one and counted apart from the heap's arenas.
                     {"heap_used_bytes", heap.uordblks + heap.hblkhd},
                     {"heap_free_bytes", heap.fordblks},
                     {"uptime_s", up.count()},

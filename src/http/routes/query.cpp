@@ -46,6 +46,7 @@ class StreamedAnswer final : public query::ResultSink {
     auto data = hit_json(hit);
     data["final"] = true;
     stream_.add("query.result", data);
+    // The first result leaves at once, because the user waits for it. The others share one write.
     if (hit.rank == 1) co_await stream_.flush();
   }
 
@@ -86,12 +87,14 @@ asio::awaitable<Response> answer_whole(Call& call, wire::QueryRequest request) {
 
 asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
   auto& stream = call.exchange.stream.emplace(call.exchange, crypto::random_uuid().to_string());
+  // The stream lives in the exchange, which outlives the work and its keep-alive comments.
   stream.begin(call.exchange);
   call.exchange.session.free_read_buffer();
   const json::object limits{{"top_k", request.top_k}, {"candidates", request.candidates}};
   stream.add("query.started", {{"query_id", stream.query_id()},
                                {"request_id", call.context.id},
                                {"limits", limits}});
+  // Before the search, so that the client knows at once that its query runs.
   co_await stream.flush();
   call.exchange.session.spawn_beside_work(
       stream.keep_alive(call.exchange.server.options.keepalive));
@@ -101,6 +104,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
                                               call.who->tenant, question_of(std::move(request)),
                                               sink);
   stream.add("query.completed", summary_json(stream.query_id(), summary));
+  // Before the last write, because the client may reconnect as soon as it has read it.
   call.deps.ended->add(stream.last_event_id());
   co_await stream.end();
   call.exchange.server.metrics.streams(StreamEnd::completed).Increment();
@@ -109,6 +113,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
 }  // namespace
 
 asio::awaitable<std::optional<Response>> post_query(Call& call) {
+  // A client that can read neither form learns it before anything is computed.
   const auto media = negotiate(call.head.list("accept"));
   if (media == Media::neither)
     co_return problem({Errc::not_acceptable,
@@ -116,6 +121,7 @@ asio::awaitable<std::optional<Response>> post_query(Call& call) {
                       call.context.id);
   auto request = wire::parse_query_request(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
+  // The token decides whose memory is searched, and a body that names another user is refused.
   if (request->user_id && *request->user_id != call.who->user.value())
     co_return user_mismatch(call);
   if (media == Media::json) co_return co_await answer_whole(call, std::move(*request));

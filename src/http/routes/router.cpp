@@ -26,6 +26,7 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
   while (!pattern.empty() && !path.empty()) {
     if (path.front() != '/') return false;
     const auto wanted = take_segment(pattern), given = take_segment(path);
+    // An id stays encoded until it is split off, so that an escape in it cannot change the path.
     if (wanted == id_segment)
       raw_id = given;
     else if (wanted != given)
@@ -47,6 +48,7 @@ std::optional<std::string> id_of(std::string_view raw) {
   auto id = codec::percent_decode(raw);
   if (!id || id->empty() || id->size() > id_bytes_max || !codec::is_utf8(*id)) return {};
   const bool forbidden = std::any_of(id->begin(), id->end(), [](char c) {
+    // An encoded slash would be another path to a proxy that decodes it.
     return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   if (forbidden) return {};
@@ -85,6 +87,7 @@ std::string normal_path(std::string_view path) {
   if (path.find('%') == path.npos || !codec::percent_decode(path)) return std::string(path);
   std::string normal;
   while (!path.empty()) {
+    // Every escape is well-formed here, so a percent sign has two digits behind it.
     const auto encoded = path.substr(0, 3);
     const auto decoded = encoded.front() == '%' ? codec::percent_decode(encoded) : std::nullopt;
     const bool plain = decoded && decoded->size() == 1 &&
@@ -97,6 +100,8 @@ std::string normal_path(std::string_view path) {
 
 Match find_route(std::span<const Route> routes, const RouteDeps& deps, std::string_view method,
                  std::string_view path) {
+  // First the pattern, by the path alone. Then its methods, because a 405 names them, and a method
+  // must not lead to a less literal pattern.
   Match match;
   std::string_view raw_id;
   for (const auto& route : routes) {

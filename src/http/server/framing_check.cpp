@@ -17,6 +17,7 @@ bool all_visible(std::string_view text) {
 }
 
 bool is_length(std::string_view text) {
+  // Ten digits are more than any limit here and fit in 64 bits.
   return !text.empty() && text.size() <= 10 &&
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -55,6 +56,8 @@ bool names_unknown_coding(std::string_view list) {
   }
 }
 
+// RFC 9110 gives a body of these methods no meaning (§9.3). A server that ignored one would read it
+// as the next request.
 bool takes_no_body(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "DELETE" || method == "OPTIONS" ||
          method == "TRACE" || method == "CONNECT";
@@ -64,6 +67,8 @@ std::optional<Refusal> check_framing(const RequestHead& head) {
   const auto encodings = head.count("transfer-encoding"), lengths = head.count("content-length");
   if (encodings + lengths == 0) return {};
   if (encodings != 0) {
+    // A proxy may follow one field and this server the other, which is how requests are smuggled
+    // (RFC 9112 §6.3).
     if (lengths != 0) return Refusal{400, "Transfer-Encoding and Content-Length together"};
     if (head.minor_version == 0) return Refusal{400, "HTTP/1.0 has no transfer encodings"};
     const auto codings = head.field("transfer-encoding").value_or("");
@@ -89,6 +94,8 @@ std::optional<Refusal> check_raw_head(std::string_view raw, std::size_t seen) no
   for (std::size_t i = seen - std::min<std::size_t>(seen, 1); i < raw.size(); ++i) {
     const auto byte = static_cast<unsigned char>(raw[i]);
     if (!is_control(byte) || byte == '\t') continue;
+    // Some parsers end a line at a bare CR or LF (RFC 9112 §2.2) or join folded lines (§5.2), and
+    // so see other fields than this server.
     if (byte == '\r') {
       if (i + 1 < raw.size() && raw[i + 1] != '\n') return Refusal{400, "a bare CR in the header"};
     } else if (byte == '\n') {
@@ -107,6 +114,7 @@ std::optional<Refusal> check_host(const RequestHead& head) noexcept {
   if (hosts == 0 && head.minor_version == 0) return {};
   if (hosts != 1) return Refusal{400, "exactly one Host field is required"};
   const auto host = *head.field("host");
+  // A name of 255 bytes, a colon and a port. The delimiters would make others see another host.
   if (host.empty() || host.size() > 261 || !all_visible(host) ||
       host.find_first_of("/?#@,\\\"<>") != std::string_view::npos)
     return Refusal{400, "the Host field is malformed"};

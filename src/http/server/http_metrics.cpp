@@ -61,6 +61,8 @@ void HttpMetrics::request(std::string_view route, std::string_view method, int c
   duration_.Observe(seconds);
   const auto label = method_label(method);
   const std::lock_guard lock(mutex_);
+  // A key of views finds a known combination without an allocation. Routes are patterns, not paths,
+  // so a client cannot make new ones.
   const auto key = std::tuple<std::string_view, std::string_view, int>(route, label, code);
   auto known = requests_.find(key);
   if (known == requests_.end()) {

@@ -36,6 +36,7 @@ int quality_of(std::string_view parameters) {
     if (parameter.size() < 3 || lower(parameter[0]) != 'q' || parameter[1] != '=') return true;
     const auto value = parameter.substr(2);
     quality = value[0] == '1' ? 1000 : 0;
+    // At most three digits follow the point (RFC 9110 §12.4.2).
     int weight = 100;
     for (std::size_t i = 2; value[0] == '0' && i < value.size() && weight > 0; ++i, weight /= 10) {
       if (value[i] < '0' || value[i] > '9') break;
@@ -61,6 +62,7 @@ std::optional<std::string_view> RequestHead::field(std::string_view name) const 
   std::optional<std::string_view> found;
   for (const auto& field : fields) {
     if (field.name != name) continue;
+    // Which of two lines counts is a guess, and a proxy may guess otherwise.
     if (found) return {};
     found = field.value;
   }
@@ -120,6 +122,7 @@ std::string head_text(int status, const std::vector<OutField>& fields) {
 }
 
 std::string http_date(std::int64_t unix_s) {
+  // Not strftime(), whose names of days follow the locale.
   static constexpr std::array days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr std::array months{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
@@ -167,7 +170,9 @@ Media negotiate(std::optional<std::string_view> accept) noexcept {
     if (equal_ignoring_case(type, "text/event-stream")) stream = quality;
     return true;
   });
+  // The more specific range decides (RFC 9110 §12.5.1).
   if (json < 0) json = any_application >= 0 ? any_application : any;
+  // With equal preference the stream wins, because a client that names it can read it.
   if (stream > 0 && stream >= json) return Media::event_stream;
   return json > 0 ? Media::json : Media::neither;
 }
@@ -177,6 +182,7 @@ bool is_json(std::string_view content_type) noexcept {
   if (!equal_ignoring_case(trimmed(content_type.substr(0, semicolon)), "application/json"))
     return false;
   if (semicolon == std::string_view::npos) return true;
+  // JSON between systems is UTF-8 (RFC 8259 §8.1); old clients still say so.
   bool utf8 = true;
   split(content_type.substr(semicolon + 1), ';', [&](std::string_view parameter) {
     const auto equals = parameter.find('=');
@@ -203,6 +209,7 @@ std::string_view trimmed(std::string_view text) noexcept {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+// No character that could end a header line or a field of a log.
 bool is_request_id(std::string_view text) noexcept {
   return !text.empty() && text.size() <= 64 &&
          std::all_of(text.begin(), text.end(), [](char c) {

@@ -149,6 +149,7 @@ Progress RequestReader::read_head(std::string& buffer) {
   }
   if (buffer.empty()) return Progress::more;
 
+  // The end may straddle two reads, so look at the last three bytes again.
   const auto end = buffer.find("\r\n\r\n", seen_ - std::min<std::size_t>(seen_, 3));
   const auto raw = std::string_view(buffer).substr(0, end == std::string::npos ? end : end + 4);
   if (const auto refusal = check_raw_head(raw, seen_)) return refuse(*refusal);
@@ -162,6 +163,7 @@ Progress RequestReader::read_head(std::string& buffer) {
   if (version != std::string_view::npos && raw[version + 7] > '1') buffer[version + 7] = '1';
 
   auto& parser = parser_->beast.emplace();
+  // The head alone: read_body() feeds the body once the route has said how much it takes.
   parser.eager(false);
   parser.header_limit(limits::http_header_bytes_max);
   parser.body_limit(boost::none);  // read_body() knows the limit
@@ -170,6 +172,7 @@ Progress RequestReader::read_head(std::string& buffer) {
   if (failed || !parser.is_header_done() || taken != raw.size())
     return refuse({400, "the request is not well-formed HTTP"});
   head_ = head_of(parser);
+  // Before resolve_target(), which replaces the Host of an absolute-form request.
   if (const auto refusal = check_host(head_)) return refuse(*refusal);
   resolve_target(head_);
   if (const auto refusal = check_head(head_)) return refuse(*refusal);

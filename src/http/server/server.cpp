@@ -38,6 +38,7 @@ tcp::acceptor listen(const asio::any_io_executor& executor, const Options& optio
     tcp::acceptor acceptor(executor);
     acceptor.open(endpoint.protocol());
     acceptor.set_option(tcp::acceptor::reuse_address(true));
+    // One socket a loop: the kernel spreads new connections among those that share a port.
     const int on = options.reuse_port ? 1 : 0;
     ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     acceptor.bind(endpoint);
@@ -79,6 +80,8 @@ asio::awaitable<void> Server::Impl::run() {
   co_await tasks.join();
 }
 
+// Only a failure of this process is logged: a peer aborts a connection that waits in the queue, and
+// start_drain() aborts the accept() itself.
 asio::awaitable<void> Server::Impl::accept(runtime::TaskGroup& tasks) {
   while (!context.draining) {
     tcp::socket socket(context.executor);
@@ -102,6 +105,8 @@ void Server::Impl::take(tcp::socket socket, runtime::TaskGroup& tasks) {
     tasks.spawn(serve(std::move(socket), context));
     return;
   }
+  // The answer goes into the empty send buffer without waiting, because a client over the limit
+  // gets no coroutine and no timer.
   context.metrics.connections_refused.Increment();
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
@@ -115,6 +120,7 @@ void Server::Impl::take(tcp::socket socket, runtime::TaskGroup& tasks) {
 void Server::Impl::take_backlog(runtime::TaskGroup& tasks) {
   // Connections the kernel accepted before we stopped listening still get their answer.
   boost::system::error_code failed;
+  // Non-blocking, so that the loop ends when the queue is empty.
   acceptor.non_blocking(true, failed);
   while (!failed) {
     tcp::socket socket(context.executor);
@@ -125,16 +131,19 @@ void Server::Impl::take_backlog(runtime::TaskGroup& tasks) {
 
 asio::awaitable<void> Server::Impl::serve(tcp::socket socket, ServerContext& context) {
   Session session(std::move(socket), context);
+  // This coroutine may begin after start_drain() has called the other sessions.
   if (context.draining) session.drain();
   co_await session.run();
 }
 
 /// Ticks the sessions. Once the server drains, aborts and then closes those that do not end.
 asio::awaitable<void> Server::Impl::keep_time() {
+  // Also when cancelled, because run() waits for every session.
   OnExit kill_all{[this] {
     for (auto* session : context.sessions) session->kill();
   }};
   bool stopped = false;
+  // Until no session is left and none can come.
   while (!context.draining || acceptor.is_open() || !context.sessions.empty()) {
     co_await runtime::pause_for(context.options.tick);
     const auto now = runtime::Clock::now();
@@ -151,6 +160,7 @@ asio::awaitable<void> Server::Impl::keep_time() {
 void Server::Impl::start_drain() {
   stop_at = runtime::Clock::now() + context.options.drain_timeout;
   boost::system::error_code ignored;
+  // Wakes accept(), which sees `draining`.
   acceptor.cancel(ignored);
   for (auto* session : context.sessions) session->drain();
   runtime::log(runtime::LogLevel::info, "http.drain_started",

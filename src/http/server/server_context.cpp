@@ -11,6 +11,7 @@ namespace memseal::http {
 
 namespace {
 
+// 64 random bits, so that ids of two processes, or of one before and after a restart, differ.
 std::string random_start() {
   std::array<std::uint8_t, 8> bytes{};
   crypto::fill_random(bytes);

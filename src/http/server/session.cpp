@@ -34,6 +34,7 @@ Session::Session(asio::ip::tcp::socket socket, ServerContext& server)
       place_(server.sessions.insert(server.sessions.end(), this)) {
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  // watch() reads without waiting; a read that blocked would stop the whole loop.
   socket_.non_blocking(true, ignored);
   server_.metrics.connections.Increment();
   server_.metrics.connections_active.Increment();
@@ -71,6 +72,8 @@ asio::awaitable<bool> Session::read_head() {
   reader_.next();
   invited_ = false;
   abort_reason_ = AbortReason::none;
+  // One deadline for the whole head, because a client that sends a byte now and then (slowloris)
+  // must gain no time by it.
   bool begun = served_ == 0;  // the first head has its time from the accept on
   if (begun) read_deadline_ = Clock::now() + server_.options.header_timeout;
   while (true) {
@@ -90,6 +93,7 @@ asio::awaitable<bool> Session::read_head() {
     }
     const auto received = co_await read_some(read_bytes);
     if (received == 0) {
+      // A client that sent half a head gets an answer. A silent connection closes without one.
       if (read_timed_out_ && !in_.empty()) {
         const Refusal late{408, "the header took longer than this server waits"};
         co_await refuse(late);
@@ -104,6 +108,7 @@ asio::awaitable<bool> Session::read_head() {
 
 asio::awaitable<void> Session::answer() {
   const auto& head = reader_.head();
+  // A client's own id is taken only where it is harmless, because logs and a field repeat it.
   const auto given_id = head.field("x-request-id");
   Exchange exchange{
       server_,
@@ -114,10 +119,12 @@ asio::awaitable<void> Session::answer() {
   const auto started = Clock::now();
   auto outcome = co_await server_.handler(exchange);
   if (outcome.response) {
+    // Before the head is written, because the head says whether the connection closes.
     skip_body();
     try {
       co_await send(exchange, std::move(*outcome.response));
     } catch (const ConnectionLost&) {
+      // The request is counted and logged below, although its answer is lost.
       gone_ = true;
     }
   } else if (!reader_.finished()) {
@@ -137,6 +144,7 @@ void Session::add_common_fields(const Exchange& exchange, std::vector<OutField>&
              served_ + 1 >= server_.options.requests_per_connection_max;
   fields.push_back({"Date", server_.date()});
   fields.push_back({"X-Request-ID", exchange.context.id});
+  // Answers hold what users stored: no cache may keep them, and no browser may run them.
   fields.push_back({"X-Content-Type-Options", "nosniff"});
   fields.push_back({"Cache-Control", "no-store"});
   if (closing_) fields.push_back({"Connection", "close"});
@@ -146,12 +154,14 @@ asio::awaitable<void> Session::send(const Exchange& exchange, Response response)
   auto fields = std::move(response.fields);
   fields.reserve(fields.size() + exchange.fields.size() + 8);
   fields.insert(fields.end(), exchange.fields.begin(), exchange.fields.end());
+  // A 204 carries no Content-Length (RFC 9110 §8.6).
   if (!response.content_type.empty()) {
     fields.push_back({"Content-Type", std::move(response.content_type)});
     fields.push_back({"Content-Length", std::to_string(response.body.size())});
   }
   add_common_fields(exchange, fields);
   auto bytes = head_text(response.status, fields) + "\r\n";
+  // HEAD has the fields of GET, its length among them, and no body (RFC 9110 §9.3.2).
   if (exchange.head.method != "HEAD") bytes += response.body;
   co_await write(bytes);
 }
@@ -159,6 +169,7 @@ asio::awaitable<void> Session::send(const Exchange& exchange, Response response)
 asio::awaitable<void> Session::refuse(const Refusal& refusal) {
   closing_ = true;
   server_.metrics.framing_refusals.Increment();
+  // Nothing that was read can be trusted, so this answers an empty head.
   const RequestHead unread{};
   Exchange exchange{server_, *this, unread, {server_.make_request_id()}};
   runtime::log(runtime::LogLevel::info, "http.request_refused",
@@ -175,6 +186,7 @@ asio::awaitable<void> Session::linger() {
   read_deadline_ = Clock::now() + linger_time;
   read_timed_out_ = false;
   std::size_t dropped = 0;
+  // Bounded, because a client may send for ever.
   while (!read_timed_out_ && dropped < linger_bytes_max) {
     in_.clear();
     const auto bytes = co_await read_some(linger_read_bytes);
@@ -225,10 +237,13 @@ asio::awaitable<AbortReason> Session::run_abortable(asio::awaitable<void> work,
   group.spawn(work_then_end(std::move(work)));
   if (cancel_on_disconnect) group.spawn(watch());
   co_await group.join();
+  // From here on tick() and stop() find no work to abort.
   work_ = nullptr;
   work_deadline_ = Clock::time_point::max();
   if (work_done_ && !work_failure_) co_return AbortReason::none;
+  // Work that was aborted mostly fails for that, so the reason of the abort counts.
   if (abort_reason_ == AbortReason::none && work_failure_) std::rethrow_exception(work_failure_);
+  // Cancelled without abort(): the task of the connection itself was.
   co_return abort_reason_ == AbortReason::none ? AbortReason::shutting_down : abort_reason_;
 }
 
@@ -236,9 +251,11 @@ asio::awaitable<void> Session::work_then_end(asio::awaitable<void> work) {
   try {
     co_await std::move(work);
   } catch (...) {
+    // Kept from the group, whose join() would rethrow it also where the work was aborted.
     work_failure_ = std::current_exception();
   }
   work_done_ = true;
+  // Ends the watch and the keep-alive comments, which would otherwise run on.
   work_->cancel();
 }
 
@@ -257,6 +274,8 @@ asio::awaitable<void> Session::help(asio::awaitable<void> helper) {
 }
 
 asio::awaitable<void> Session::watch() {
+  // Only a read sees that the client closed, so this takes in what the client sends ahead. At the
+  // bound the watch ends, and the next write notices a client that left.
   while (in_.size() < pipelined_bytes_max) {
     boost::system::error_code failed;
     co_await socket_.async_wait(asio::ip::tcp::socket::wait_read,
@@ -276,6 +295,7 @@ asio::awaitable<void> Session::watch() {
 void Session::abort(AbortReason reason) {
   if (work_ == nullptr || work_done_ || abort_reason_ != AbortReason::none) return;
   abort_reason_ = reason;
+  // Ends a write that is under way too.
   if (reason == AbortReason::client_gone) close();
   work_->cancel();
 }
@@ -294,6 +314,7 @@ void Session::tick(Clock::time_point now) {
     close();
   }
   if (now >= read_deadline_) {
+    // Cancelled and not closed, because the client may still get an answer.
     read_timed_out_ = true;
     read_deadline_ = Clock::time_point::max();
     boost::system::error_code ignored;
@@ -310,6 +331,7 @@ void Session::drain() {
 
 void Session::stop() {
   abort(AbortReason::shutting_down);
+  // Without work there is a read, which the next tick ends.
   if (work_ == nullptr && read_deadline_ != Clock::time_point::max())
     read_deadline_ = Clock::time_point::min();
 }

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int retry_ms = 3'000;
 
+// RFC 9112 §7.1: the size in hex, the bytes, each followed by CRLF.
 std::string as_chunk(std::string_view bytes) {
   char size[16];
   const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
@@ -47,6 +48,7 @@ SseStream::~SseStream() {
 void SseStream::begin(Exchange& exchange) {
   auto fields = exchange.fields;
   fields.push_back({"Content-Type", "text/event-stream; charset=utf-8"});
+  // nginx would otherwise hold events back until its buffer is full.
   fields.push_back({"X-Accel-Buffering", "no"});
   if (chunked_) fields.push_back({"Transfer-Encoding", "chunked"});
   session_.add_common_fields(exchange, fields);
@@ -55,6 +57,7 @@ void SseStream::begin(Exchange& exchange) {
 }
 
 void SseStream::add(std::string_view type, const boost::json::object& data) {
+  // Clients that see only the data of a frame can still tell the events apart and order them.
   boost::json::object event{{"type", type}, {"sequence_number", sequence_}};
   for (const auto& member : data) event.emplace(member.key(), member.value());
   const auto json = wire::line_safe(boost::json::serialize(event));
@@ -76,6 +79,7 @@ asio::awaitable<void> SseStream::keep_alive(std::chrono::milliseconds every) {
     if (sending_) {
       last_sent_ = runtime::Clock::now();  // a slow write is no silence: look again later
     } else if (!ended_ && runtime::Clock::now() - last_sent_ >= every) {
+      // In front, because what is queued may be half of what the work flushes together.
       queued_.insert(0, wire::sse_keepalive);
       co_await send(false);
     }
@@ -83,11 +87,13 @@ asio::awaitable<void> SseStream::keep_alive(std::chrono::milliseconds every) {
 }
 
 asio::awaitable<void> SseStream::send(bool last) {
+  // keep_alive() and the work both send, and two writes at once would mix their bytes.
   while (sending_) co_await sent_.wait_uncancelled();
   // Takes the events after the wait, so that a cancelled caller leaves them queued.
   std::string out = std::exchange(head_, {});
   if (!queued_.empty()) out += chunked_ ? as_chunk(queued_) : queued_;
   queued_.clear();
+  // The last chunk tells the client that the answer is whole. A stream that breaks has none.
   if (last && chunked_) out += "0\r\n\r\n";
   ended_ = ended_ || last;
   if (out.empty()) co_return;

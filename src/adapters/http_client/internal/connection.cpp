@@ -38,6 +38,7 @@ constexpr int interim_responses_max = 8;
 constexpr std::uint32_t header_bytes_max = 32'768;
 
 bool is_end(error_code failure) {
+  // stream_truncated: the peer closed TCP without TLS's close_notify, as many servers do.
   return failure == asio::error::eof || failure == http::error::end_of_stream ||
          failure == http::error::partial_message || failure == asio::ssl::error::stream_truncated;
 }
@@ -110,12 +111,15 @@ class Link final : public Connection {
     co_await socket.async_connect(places, asio::redirect_error(asio::use_awaitable, failure));
     co_await check(failure, "connecting", to_.url);
     error_code ignored;
+    // Without Nagle's algorithm the end of a request need not wait for an acknowledgement.
     socket.socket().set_option(tcp::no_delay(true), ignored);
     if constexpr (std::is_same_v<Stream, SecureStream>) co_await shake_hands();
   }
 
   asio::awaitable<Response> exchange(const Request& request, runtime::Deadline deadline,
                                      const BodySink* sink) override {
+    // Only a response that was read to its end sets `reusable_`, so a failure below leaves it
+    // false.
     response_began_ = reusable_ = false;
     co_await write(request, deadline);
     std::optional<Parser> parser;
@@ -131,10 +135,13 @@ class Link final : public Connection {
       // What arrived before the connection broke is the caller's as well.
       if (streamed && !body.empty()) {
         const auto piece = std::exchange(body, std::string());
+        // The rest of the body stays unread, so this connection is not used again.
         if (!(*sink)(piece)) co_return response;
       }
       co_await check(failure, "sending its response", to_.url);
     }
+    // Bytes after the response were sent unasked. The next request would take them for its own
+    // response.
     reusable_ = parser->keep_alive() && buffer_.size() == 0;
     response.body = std::move(body);
     co_return response;
@@ -169,6 +176,8 @@ class Link final : public Connection {
   /// Reads up to the body of the final response.
   asio::awaitable<void> read_head(std::optional<Parser>& parser, const Request& request,
                                   runtime::Deadline deadline) {
+    // A service may send any number of interim responses (RFC 9110 §15.2). They are bounded here,
+    // because a hostile one would never stop. A parser reads one message.
     for (int interim = 0;; ++interim) {
       error_code failure;
       parser.emplace();

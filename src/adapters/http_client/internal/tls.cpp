@@ -24,10 +24,13 @@ Result<asio::ssl::context> make_tls_context(const ClientOptions& options, bool u
 }
 
 bool expect_host(SSL* connection, const std::string& host) {
+  // A certificate holds addresses in entries of their own. SNI carries names only (RFC 6066 §3), so
+  // an address is not sent.
   boost::system::error_code not_an_address;
   asio::ip::make_address(host, not_an_address);
   if (!not_an_address)
     return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), host.c_str()) == 1;
+  // A wildcard stands for a whole label: `*.example.com`, not `a*.example.com`.
   SSL_set_hostflags(connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   return SSL_set1_host(connection, host.c_str()) == 1 &&
          SSL_set_tlsext_host_name(connection, host.c_str()) == 1;

@@ -8,9 +8,12 @@ namespace memseal::kafka {
 
 void Assignment::add(const Partitions& partitions) {
   ++generation_;
+  // A partition that comes back starts afresh. Another member may have committed further meanwhile,
+  // so the offsets known here are worth nothing.
   for (const auto& partition : partitions) owned_[partition] = Owned{.since = generation_};
 }
 
+// A closed partition is still owned: what is in flight is finished and committed before remove().
 void Assignment::close(const Partitions& partitions) {
   for (const auto& partition : partitions)
     if (const auto found = owned_.find(partition); found != owned_.end())
@@ -42,6 +45,7 @@ Assignment::Owned* Assignment::current(const ports::Record& record, std::uint64_
 
 void Assignment::taken(const ports::Batch& batch) {
   for (const auto& record : batch.records) {
+    // The totals count records of lost partitions too, because those are still in memory.
     ++records_in_flight_;
     bytes_in_flight_ += record.bytes();
     if (auto* owned = current(record, batch.generation)) ++owned->in_flight;
@@ -58,6 +62,7 @@ std::vector<Offset> Assignment::done(const ports::Batch& batch) {
     if (!owned) continue;
     MEMSEAL_ASSERT(owned->in_flight > 0);
     --owned->in_flight;
+    // Kafka commits the offset of the next record to read, hence + 1.
     owned->next = std::max(owned->next, record.offset + 1);
     moved[{record.topic, record.partition}] = owned->next;
   }

@@ -5,6 +5,8 @@
 namespace memseal::kafka {
 
 bool is_denied(rd_kafka_resp_err_t code) noexcept {
+  // Brokers check rights for the topic, for the consumer group and, when a producer is idempotent,
+  // for the cluster.
   return code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
          code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
          code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
@@ -22,6 +24,8 @@ std::optional<Error> fatal_error(rd_kafka_t* client) {
   const auto code = rd_kafka_fatal_error(client, cause, sizeof cause);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
   if (is_denied(code)) return denied_error(code, "");
+  // A group with static membership keeps the latest process of an instance id and fences the
+  // earlier one, which could otherwise consume the same partitions.
   if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
     return Error{Errc::bad_config,
                  "another process uses the same kafka.instance_id; give each process its own",

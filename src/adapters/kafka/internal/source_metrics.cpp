@@ -29,6 +29,8 @@ SourceMetrics::SourceMetrics(runtime::Metrics& metrics, const std::vector<std::s
       held_records(metrics.gauge("memseal_kafka_held_records", "Records buffered or in flight.")),
       held_bytes(metrics.gauge("memseal_kafka_held_bytes", "Bytes buffered or in flight.")),
       metrics_(metrics) {
+  // Counters exist from the start, so that the first scrape shows 0 and a rate sees the first
+  // record.
   for (const auto& topic : topics) records(topic);
 }
 
@@ -41,6 +43,8 @@ runtime::Counter& SourceMetrics::records(const std::string& topic) {
 }
 
 void SourceMetrics::lag(const Partition& partition, std::int64_t records) {
+  // A gauge begins with its partition, because only the group's assignment tells which partitions
+  // this member reads.
   auto& gauge = lag_[partition];
   if (!gauge)
     gauge = &metrics_.gauge(

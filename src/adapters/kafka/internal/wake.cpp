@@ -51,6 +51,8 @@ asio::awaitable<void> Wake::wait_for(std::chrono::steady_clock::duration time) {
   const auto state = co_await asio::this_coro::cancellation_state;
   if (state.cancelled() != asio::cancellation_type::none)
     throw boost::system::system_error(asio::error::operation_aborted);
+  // The read clears every notification so far. The read does not block (EFD_NONBLOCK) when the time
+  // ran out first.
   std::uint64_t count = 0;
   [[maybe_unused]] const auto taken = ::read(fd_.native_handle(), &count, sizeof count);
 }

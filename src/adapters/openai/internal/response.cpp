@@ -13,6 +13,8 @@ namespace {
 
 namespace json = boost::json;
 
+// Unavailable and not internal: an endpoint that answers nonsense says nothing about the texts, so
+// no event may be blamed.
 Error wrong(std::string clause) { return {Errc::unavailable, std::move(clause)}; }
 
 /// Scales `values` to length 1. Returns false if their length is too near 0 to divide by.
@@ -48,6 +50,8 @@ Result<ports::Embedding> read_vector(const json::value& given, std::size_t dimen
 }
 
 Result<std::size_t> read_index(const json::object& entry, std::size_t count) {
+  // The vectors may come in any order, and the index says which text each belongs to. A wrong one
+  // would store a vector beside another user's text.
   const auto* index = entry.if_contains("index");
   boost::system::error_code code;
   if (index == nullptr || !(index->is_int64() || index->is_uint64()))
@@ -63,6 +67,7 @@ Result<std::vector<ports::Embedding>> parse_embeddings(std::string_view body, st
                                                        std::size_t dimension) {
   boost::system::error_code code;
   json::parse_options options;
+  // The answer nests four levels deep. The limit bounds the stack that a hostile answer can use.
   options.max_depth = 16;
   const auto document = json::parse(body, code, {}, options);
   if (code) return wrong("is not JSON");
@@ -83,6 +88,7 @@ Result<std::vector<ports::Embedding>> parse_embeddings(std::string_view body, st
     if (!vectors[*place].empty()) return wrong("has one index twice");
     auto values = read_vector(*embedding, dimension);
     if (!values) return values.error();
+    // The first vector sets the length of all others where none is known yet.
     dimension = values->size();
     vectors[*place] = std::move(*values);
   }

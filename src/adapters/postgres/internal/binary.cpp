@@ -67,6 +67,7 @@ void put_half_vector(std::string& out, std::span<const float> values) {
   }
 }
 
+// Results come in the server's text format: \x and hex digits for a bytea, {…} for an array.
 int hex_digit(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -116,6 +117,7 @@ void ArrayBuilder::begin_element(std::size_t length) {
 }
 
 void ArrayBuilder::add_null() {
+  // Length -1 stands for NULL.
   put32(buffer_, 0xffffffffu);
   ++count_;
   has_null_ = true;
@@ -153,6 +155,8 @@ void ArrayBuilder::add_halfvec(std::span<const float> values) {
 }
 
 std::span<const std::byte> ArrayBuilder::bytes() {
+  // The builder learns the length and the nulls last, so it writes them over the zeros of the
+  // constructor.
   std::string patch;
   put32(patch, has_null_ ? 1 : 0);
   std::memcpy(buffer_.data() + 4, patch.data(), 4);
@@ -192,6 +196,7 @@ std::vector<std::string> parse_text_array(std::string_view text) {
     std::string value;
     if (text.front() == '"') {
       text.remove_prefix(1);
+      // A backslash quotes the next byte.
       while (!text.empty() && text.front() != '"') {
         if (text.front() == '\\' && text.size() > 1) text.remove_prefix(1);
         value += text.front();

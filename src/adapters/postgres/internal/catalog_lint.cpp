@@ -5,6 +5,17 @@ namespace memseal::postgres {
 namespace {
 
 // Each branch finds one mistake that would let rows pass between tenants, and returns where it is.
+// Why the less obvious rules exist:
+// - role_member_of, role_owns: app_user could become another role, or drop what guards its tables.
+// - policy_expression: one exact text, because any other one would need a proof of its own.
+// - view_without_security_invoker, secdef_function: both run with the rights of their owner.
+// - partition_granted: a query that names a partition obeys the policies of the partition alone.
+// - unique_index_without_tenant, exclusion_constraint, foreign_key: PostgreSQL checks constraints
+//   without row-level security, so an error would tell one tenant what another tenant has.
+// - shared_vector_index: a search in a shared graph finds fewer rows where other tenants lie near.
+// - user_trigger, rewrite_rule: they see every row, and may copy it elsewhere.
+// - leakproof_function: the planner may run such a function before it applies a policy.
+//
 // `rel` is schema app with all partitions of its tables, because a partition may lie in any schema.
 constexpr const char* rules = R"sql(
 WITH RECURSIVE

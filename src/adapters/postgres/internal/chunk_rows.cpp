@@ -102,12 +102,14 @@ struct Columns {
                                   binary(tags.bytes()),
                                   binary(model.bytes())};
     std::optional<pqxx::result> inserted;
+    // An id is a keyed hash of tenant, document, revision and position, so one that exists is rare.
     if (id.size() > few_rows) inserted = tx.exec_unless_duplicate(insert_new, parameters);
     if (!inserted) inserted = tx.exec(insert_if_absent, parameters);
     return static_cast<std::size_t>(inserted->affected_rows());
   }
 };
 
+// At least one row, also where that row alone is over the limit.
 std::size_t rows_of_one_statement(std::span<const crypto::SealedChunk* const> rest) {
   std::size_t rows = 1, bytes = rest[0]->bytes();
   while (rows < std::min(rest.size(), limits::insert_rows_max) && bytes < statement_bytes) {

@@ -57,19 +57,25 @@ constexpr std::string_view not_what_is_expected =
 
 // Of the SQLSTATEs, only the two classes at the end are Errc::internal and may blame an event.
 constexpr SqlstateRow sqlstates[]{
+    // query_canceled. The server's statement_timeout, which follows the deadline of the call.
     {"57014", Errc::timeout, "the statement passed its time limit"},
     // The session is at fault.
     {"08", Errc::unavailable, "the server is shutting down or unavailable", After::lost},
     {"57", Errc::unavailable, "the server is shutting down or unavailable", After::lost},
+    // The server ends sessions that stay idle in a transaction, or in one for too long.
     {"25P03", Errc::unavailable, "the server is shutting down or unavailable", After::lost},
     {"25P04", Errc::unavailable, "the server is shutting down or unavailable", After::lost},
+    // read_only_sql_transaction: after a failover another server takes the writes.
     {"25006", Errc::unavailable, "the server is read-only: a standby, or a read-only default",
      After::close},
     {"25", Errc::unavailable, "the session is in a wrong state", After::close},
+    // A connection pooler that shares sessions mixes up their prepared statements.
     {"26000", Errc::unavailable, "the session lost its prepared statements", After::close},
     {"42P05", Errc::unavailable, "the session has another's prepared statements", After::close},
+    // "cached plan must not change result type": a migration changed a table meanwhile.
     {"0A000", Errc::unavailable, "the session's plans are out of date", After::close},
     // Other transactions, and what they use up.
+    // Serialization failures and deadlocks; lock_timeout (55P03).
     {"40", Errc::overloaded, "another transaction blocked this one"},
     {"55", Errc::overloaded, "another transaction blocked this one"},
     {"23505", Errc::overloaded, "another transaction wrote the same row"},
@@ -124,6 +130,8 @@ DatabaseFailure failure_of(std::string_view state) {
 
 DatabaseFailure failure_of(const std::exception& thrown) {
   if (dynamic_cast<const pqxx::broken_connection*>(&thrown)) return connection_lost();
+  // The connection broke during COMMIT. The transaction may have taken effect, and the ledger makes
+  // a repetition harmless.
   if (dynamic_cast<const pqxx::in_doubt_error*>(&thrown)) return connection_lost();
   if (const auto* sql = dynamic_cast<const pqxx::sql_error*>(&thrown)) {
     return failure_of(sqlstate_of(*sql));

@@ -20,6 +20,9 @@ using ports::Stored;
 // Every statement names its tenant, so that row-level security is the second barrier, not the only
 // one. Rows are locked in the order of their keys, so that two transactions of one tenant wait for
 // each other and do not deadlock.
+// An event that succeeded before matches no row of the update and is not returned, so it is a
+// duplicate. Of two transactions with the same event the second waits for the first, and then sees
+// its outcome.
 constexpr Statement ledger{
     "ledger_enter",
     "INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks) "
@@ -31,11 +34,13 @@ constexpr Statement ledger{
     "chunks = excluded.chunks, updated_at = now() WHERE l.state IN ('queued', 'failed') "
     "RETURNING l.event_id"};
 
+// A superseded event stays succeeded, without chunks, so that its repetition is a duplicate.
 constexpr Statement ledger_superseded{
     "ledger_superseded",
     "UPDATE app.ingest_events SET chunks = 0 "
     "WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY ($1::uuid[])"};
 
+// ON CONFLICT locks the row that it updates, so its xmax is set; a row that was inserted has 0.
 // Only a newer revision replaces a tombstone.
 constexpr Statement documents{
     "documents_enter",
@@ -55,6 +60,7 @@ constexpr Statement documents{
     "OR excluded.kind = 'chat')) "
     "RETURNING d.doc_id, (d.xmax <> 0) AS existed"};
 
+// A document that replaces leaves the messages of a conversation with the same id.
 constexpr Statement chunks_replace{
     "chunks_replace",
     "DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) "
@@ -167,6 +173,7 @@ class WriteRun {
       }
       answers_[at] = Stored::applied;
       applied.push_back(at);
+      // A new document has no chunks to delete, which saves a statement in the common case.
       if (found->second && !appends(write)) replaced.add(std::string_view(write.doc_id.value()));
     }
     if (superseded.size() > 0) {
@@ -184,6 +191,8 @@ class WriteRun {
     std::vector<const crypto::SealedChunk*> chunks;
     for (const auto at : applied) {
       for (const auto& chunk : writes_[at].chunks) {
+        // The sealed text is bound to its document, so a row under another id could never be
+        // opened.
         MEMSEAL_ASSERT(chunk.header().doc_id == writes_[at].doc_id);
         chunks.push_back(&chunk);
       }
@@ -224,6 +233,8 @@ std::vector<Indices> write_runs_of(std::span<const EventWrite> writes) {
 
 StoreResult store_events(TenantTx& tx, const std::vector<EventWrite>& writes) {
   StoreResult result;
+  // The lock stands before the first write: an erasure either waits for this transaction or makes
+  // it find the tombstone.
   if (!lock_tenant_row(tx)) {
     result.answers.assign(writes.size(), Stored::erased);
     return result;

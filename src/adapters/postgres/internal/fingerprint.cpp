@@ -15,8 +15,11 @@ Settings fingerprint_of(std::size_t dimension, const std::string& model,
 
 Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours) {
   for (const auto& [key, value] : ours) {
+    // What the database has not recorded yet cannot differ; `migrate up` records it.
     const auto found = recorded.find(key);
     if (found == recorded.end() || found->second == value) continue;
+    // Another tenant key hashes users differently. Every row would seem to be missing, as if the
+    // database were empty.
     if (key == setting::key_check) {
       return Error{Errc::key_invalid,
                    "the tenant key is not the one this database was written with: give memseal "

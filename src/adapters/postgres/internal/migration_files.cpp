@@ -61,6 +61,7 @@ std::string checksum_of(const std::string& text) {
 Result<std::vector<MigrationFile>> checked(const std::map<int, MigrationFile>& by_version) {
   std::vector<MigrationFile> files;
   for (const auto& [version, file] : by_version) {
+    // A gap is a file that was lost. The migrator finds files by number, too.
     if (version != static_cast<int>(files.size()) + 1) {
       return bad("the numbers leave a gap before " + file.name);
     }

@@ -31,6 +31,7 @@ Settings settings(pqxx::transaction_base& tx) {
   return recorded;
 }
 
+// The first migration makes app.settings, and its `down` drops the table again.
 void record_version(pqxx::transaction_base& tx, int version) {
   if (!has(tx, "app.settings")) return;
   tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) "
@@ -54,12 +55,16 @@ Migrator::Migrator(const MigrateOptions& options)
       session_(open_connection(options.dsn, Access::write)) {
   session_.set_verbosity(pqxx::error_verbosity::terse);
   session_.set_notice_handler([](pqxx::zview) noexcept {});
+  // No search path, so that no name finds an object that another role planted. Two seconds for a
+  // lock, because every query on a table waits behind a migration that waits for it. No limit for a
+  // statement, because an index may take long to build.
   pqxx::nontransaction setup(session_);
   setup.exec("SET search_path = ''; SET lock_timeout = '2s'; SET statement_timeout = 0; "
              "SET client_min_messages = warning");
 }
 
 template <class Work>
+// PostgreSQL's DDL is transactional, so a migration that fails leaves nothing behind.
 void Migrator::in_transaction(const std::string& what, const Work& work) {
   try {
     pqxx::work tx(session_);
@@ -71,6 +76,8 @@ void Migrator::in_transaction(const std::string& what, const Work& work) {
   }
 }
 
+// A lock of the session, because it spans several transactions. lock_timeout bounds the wait. The
+// number only has to be the same in every memseal.
 void Migrator::lock() {
   try {
     pqxx::nontransaction tx(session_);
@@ -96,6 +103,7 @@ void Migrator::prepare() {
 void Migrator::load() {
   pqxx::work tx(session_);
   applied_.clear();
+  // The table is missing before the first `up`.
   if (!has(tx, "memseal.app_migrations")) return;
   for (const auto& row : tx.exec(
            "SELECT version, name, checksum, to_char(applied_at AT TIME ZONE 'UTC', "
@@ -126,6 +134,7 @@ void Migrator::check_target() const {
   }
 }
 
+// Vectors of another length fit no column, and those of another model cannot be compared.
 void Migrator::check_fingerprint() {
   pqxx::work tx(session_);
   value_or_refuse(compare_fingerprints(settings(tx), fingerprint()));
@@ -156,6 +165,7 @@ void Migrator::apply(const MigrationFile& file) {
     tx.exec("INSERT INTO memseal.app_migrations (version, name, checksum) VALUES ($1, $2, $3)",
             pqxx::params{file.version, file.name, file.checksum});
     record(tx, file.version);
+    // Inside the transaction, so that a migration which opens a hole between tenants is undone.
     refuse_findings(file.name, lint_catalog(tx));
   });
 }
@@ -203,6 +213,7 @@ std::vector<MigrationLine> Migrator::lines() const {
 }
 
 const MigrationFile* Migrator::find(int version) const {
+  // read_migrations() refuses gaps, so a version is its index plus one.
   const auto at = static_cast<std::size_t>(version - 1);
   return version >= 1 && at < files_.size() ? &files_[at] : nullptr;
 }
@@ -223,6 +234,7 @@ void Migrator::prepare_vector() {
   auto found = tx.exec(find_extension);
   if (found.empty()) {
     try {
+      // An extension that is there already may lie in any schema; ${vector} names it.
       tx.exec("CREATE EXTENSION vector WITH SCHEMA public");
     } catch (const pqxx::sql_error& failed) {
       refuse(Errc::not_migrated,
@@ -248,6 +260,7 @@ void Migrator::record(pqxx::transaction_base& tx, int version) const {
   if (!has(tx, "app.settings")) return;
   record_version(tx, version);
   for (const auto& [key, value] : fingerprint()) {
+    // What is recorded stays: check_fingerprint() has compared it.
     tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             pqxx::params{key, value});
   }

@@ -40,12 +40,14 @@ TenantTx::TenantTx(Connection& connection, const crypto::Tenant& owner,
       deadline_(context.deadline),
       user_hash_(owner.hash().to_hex()),
       work_(connection.session()) {
+  // SET takes no parameters. The hash is safe in the text, because it is 64 hex digits of our own.
   work_.exec("BEGIN; SET LOCAL app.user_hash = '" + user_hash_ + "'; " +
              time_limit(deadline_, call_max));
 }
 
 pqxx::result TenantTx::exec(const Statement& statement, const pqxx::params& parameters) {
   if (deadline_.passed()) fail_timeout();
+  // Cleared only after success: whatever throws leaves a transaction that commit() refuses.
   broken_ = true;
   auto result = work_.exec(connection_.prepared(statement), parameters);
   broken_ = false;

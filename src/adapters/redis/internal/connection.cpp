@@ -71,6 +71,8 @@ bool Connection::send(const std::vector<std::string>& words, std::uintptr_t id) 
     texts.push_back(word.data());
     sizes.push_back(word.size());
   }
+  // hiredis copies the words. The id travels as a pointer that is never dereferenced, so a reply
+  // that comes after its waiter left touches no memory of that waiter.
   const auto on_reply = [](redisAsyncContext* context, void* reply, void* privdata) {
     const auto& self = from(context->data);
     self.events_.replied(reinterpret_cast<std::uintptr_t>(privdata),
@@ -84,9 +86,13 @@ bool Connection::send(const std::vector<std::string>& words, std::uintptr_t id) 
 void Connection::drop(const char* cause) {
   if (context_ == nullptr) return;
   cause_ = cause;
+  // Inside one of its callbacks hiredis only marks the context here, and frees it after the
+  // callback.
   redisAsyncFree(context_);
 }
 
+// At most one wait is armed for each direction. The wait owns this object, and on_context_freed()
+// cancels the wait.
 void Connection::arm_read() {
   if (!want_read_ || read_armed_ || context_ == nullptr) return;
   read_armed_ = true;

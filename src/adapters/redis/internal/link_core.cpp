@@ -46,6 +46,7 @@ void LinkCore::stop() {
   connect_timer_.cancel();
   resolver_.cancel();
   set_connected(false);
+  // Before the drop, whose null replies would end the same waiters as unavailable.
   while (!waiters_.empty()) fail(waiters_.begin()->first, {Errc::cancelled, "the link was closed"});
   if (auto open = std::move(connection_)) open->drop("closed");
   changed_.cancel();
@@ -70,6 +71,8 @@ void LinkCore::connect_to(const std::string& ip) {
   const auto number = ++attempt_;  // From here on events of the previous connection are ignored.
   unanswered_ = 0;
   std::string cause;
+  // The connection owns these functions, they own this core, and the core owns the connection.
+  // on_end() and stop() break the circle.
   Connection::Events events{
       [self = shared_from_this(), number](std::uintptr_t id, const redisReply* reply) {
         if (self->attempt_ == number) self->on_reply(id, reply);
@@ -77,6 +80,7 @@ void LinkCore::connect_to(const std::string& ip) {
       [self = shared_from_this(), number](const std::string& why) { self->on_end(number, why); }};
   connection_ = Connection::open(executor_, ip, address_.port, std::move(events), cause);
   if (!connection_) return retry(cause);
+  // The time covers the handshake, because a server that accepts and then hangs is not connected.
   connect_timer_.expires_after(options_.connect_timeout);
   connect_timer_.async_wait([self = shared_from_this(), number](error_code ec) {
     if (ec || self->stopped_ || self->attempt_ != number || self->connected()) return;
@@ -109,7 +113,10 @@ void LinkCore::handshake_step(std::vector<std::string> words, bool last) {
           self->on_ready();
         }
       },
+      // Longer than connect_timer_, which drops the connection first and so gives the cause.
       options_.connect_timeout * 2);
+  // Not send(), which refuses until the handshake is done. hiredis has copied the words when
+  // transmit() returns, so wipe ours: one may be the password.
   if (!transmit(words, id)) fail(id, unavailable());
   for (auto& word : words) wipe(word.data(), word.size());
 }
@@ -136,6 +143,7 @@ void LinkCore::on_end(std::uint64_t attempt, const std::string& cause) {
 
 void LinkCore::retry(const std::string& cause) {
   if (stopped_) return;
+  // One line for each outage, not for each attempt.
   if (!std::exchange(logged_disconnect_, true))
     runtime::log(LogLevel::warn, "redis.disconnected", {{"cause", cause}});
   set_connected(false);
@@ -151,6 +159,7 @@ void LinkCore::retry(const std::string& cause) {
 std::uintptr_t LinkCore::wait_for(Done done, std::chrono::milliseconds timeout) {
   const auto id = ++last_id_;
   auto timer = std::make_unique<asio::steady_timer>(executor_, timeout);
+  // Weak, because this core owns the timer.
   timer->async_wait([weak = weak_from_this(), id](error_code ec) {
     if (ec) return;
     if (const auto self = weak.lock()) self->on_timeout(id);
@@ -161,6 +170,7 @@ std::uintptr_t LinkCore::wait_for(Done done, std::chrono::milliseconds timeout) 
 
 bool LinkCore::transmit(const std::vector<std::string>& words, std::uintptr_t id) {
   if (!connection_ || !connection_->send(words, id)) return false;
+  // A server without open commands has nothing to answer, so its silence begins with the first one.
   if (unanswered_++ == 0) last_reply_at_ = Clock::now();
   return true;
 }
@@ -169,6 +179,8 @@ std::uintptr_t LinkCore::send(const std::vector<std::string>& words,
                               std::chrono::milliseconds timeout, Done done) {
   if (stopped_) return done(Error{Errc::cancelled, "the link was closed"}), 0;
   if (!connected()) return done(unavailable()), 0;
+  // Commands that timed out count until their replies come, because the server still has to run
+  // them.
   if (unanswered_ >= options_.commands_max)
     return done(Error{Errc::overloaded, "too many commands wait for Redis"}), 0;
   const auto id = wait_for(std::move(done), timeout);
