@@ -13,6 +13,8 @@ std::string to_hex(const std::uint8_t* data, std::size_t size) {
   return hex;
 }
 
+// Any bytes are allowed, control characters too, because a user id is never stored or logged. Only
+// its keyed hash is.
 Result<UserId> UserId::parse(std::string_view text) {
   if (text.empty() || text.size() > 256)
     return Error{Errc::event_without_user, "a user id has 1 to 256 bytes"};
@@ -58,6 +60,8 @@ bool is_uuid_dash(std::size_t position) {
 
 }  // namespace
 
+// Takes only the form of RFC 9562, section 4: no braces and no `urn:uuid:`. Hex digits of either
+// case are read; to_string() writes lower case.
 Result<Uuid> Uuid::parse(std::string_view text) {
   const Error malformed{Errc::invalid_field, "not a UUID (8-4-4-4-12 hex digits)"};
   if (text.size() != 36) return malformed;
@@ -85,6 +89,8 @@ std::string Uuid::to_string() const {
 
 std::string UserHash::to_hex() const { return memseal::to_hex(bytes.data(), bytes.size()); }
 
+// Four bytes are enough to follow one user through a log. A log never shows the whole hash, because
+// the hash names the user's rows.
 std::string UserHash::prefix() const { return memseal::to_hex(bytes.data(), 4); }
 
 }  // namespace memseal

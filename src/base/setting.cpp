@@ -29,10 +29,13 @@ bool SettingFacts::is_path(std::string_view value) const {
 
 namespace setting {
 
+// The message names the setting and never repeats its value, because the value may be a secret.
 Error refused(const std::string& key, std::string_view clause) {
   return {Errc::bad_config, key + " " + std::string(clause), key};
 }
 
+// from_chars() takes no space, no plus sign and no digits of the locale. It reports a number that
+// does not fit into 64 bits, where a conversion would wrap.
 Result<std::int64_t> parse_number(const SettingFacts& facts, const std::string& value) {
   std::int64_t parsed = 0;
   const auto* end = value.data() + value.size();
@@ -54,6 +57,7 @@ Result<void> check_choice(const SettingFacts& facts, const std::string& value) {
 }
 
 Result<void> check_text(const SettingFacts& facts, Check check, const std::string& value) {
+  // An empty text means that the setting is not set.
   if (check == nullptr || value.empty()) return {};
   const auto fits = check(value);
   if (!fits) return Error{Errc::bad_config, facts.key + ": " + fits.error().message, facts.key};

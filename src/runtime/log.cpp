@@ -9,6 +9,7 @@ namespace memseal::runtime {
 
 namespace {
 
+// Atomic, because any thread logs.
 std::atomic<bool> as_json{false};
 
 spdlog::logger& logger() {
@@ -37,6 +38,8 @@ spdlog::level::level_enum level_of(LogLevel level) {
   return spdlog::level::info;
 }
 
+// Escapes every byte outside printable ASCII. A value with a line feed could otherwise forge a log
+// line, and one with an escape character could control the terminal that shows it.
 void append_escaped(std::string& line, std::string_view value) {
   line += '"';
   for (const char c : value) {
@@ -56,6 +59,7 @@ void append_escaped(std::string& line, std::string_view value) {
   line += '"';
 }
 
+// Bytes above 0x7f need quotes too: `char` may be signed, and then they are below the space.
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
   for (const char c : value)
@@ -98,6 +102,8 @@ void log_setup(LogLevel least, LogFormat format) {
   logger().set_pattern(as_json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l",%v})"
                                : "%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
   logger().set_level(level_of(least));
+  // A crash loses what the stream still buffers, so every level that operators rely on is flushed
+  // at once.
   logger().flush_on(spdlog::level::info);
 }
 

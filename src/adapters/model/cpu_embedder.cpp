@@ -22,6 +22,8 @@ Refused not_finite(const LoadedModel& model) {
 }
 
 /// The data of one call, shared by the threads that work on it.
+// Threads write `vectors` without a lock, because each batch has indexes of its own. The size of
+// `vectors` is set before they start.
 struct Chunks {
   std::shared_ptr<const LoadedModel> model;
   std::vector<ports::EmbedInput> inputs;
@@ -40,6 +42,7 @@ bool embed_batch(Chunks& chunks, std::size_t number, const ShouldContinue& shoul
   if (!chunks.model->encoder->embed(batch, should_continue, out)) return false;
   for (std::size_t i = 0; i < indexes.size(); ++i) {
     const auto first = out.begin() + static_cast<std::ptrdiff_t>(i * width);
+    // One number is enough: the last layer norm mixes all numbers of a state.
     if (!std::isfinite(*first)) throw not_finite(*chunks.model);
     chunks.vectors[indexes[i]].assign(first, first + static_cast<std::ptrdiff_t>(width));
   }
@@ -49,6 +52,8 @@ bool embed_batch(Chunks& chunks, std::size_t number, const ShouldContinue& shoul
 asio::awaitable<std::vector<ports::Embedding>> embed_chunks(PriorityPool& pool,
                                                             std::shared_ptr<Chunks> chunks,
                                                             runtime::Deadline deadline) {
+  // Runs on a thread of the pool, perhaps after the caller has left. It shares `chunks`; the pool
+  // outlives its threads.
   auto work = [&pool, chunks, deadline](std::stop_token stop) {
     const ShouldContinue should_continue = [&pool, deadline, stop] {
       pool.yield_to_more_urgent_than(Urgency::chunks);
@@ -59,6 +64,7 @@ asio::awaitable<std::vector<ports::Embedding>> embed_chunks(PriorityPool& pool,
                                         return embed_batch(*chunks, number, should_continue);
                                       });
     if (!done) throw Outage({Errc::timeout, "embedding did not end within the deadline"});
+    // No thread writes any more once run_in_parallel() has returned.
     return std::move(chunks->vectors);
   };
   co_return co_await pool.offload(Urgency::chunks, deadline, std::move(work));
@@ -87,6 +93,8 @@ asio::awaitable<std::vector<ports::Embedding>> CpuEmbedder::embed(
     lengths.push_back(std::min(input.token_ids.size() + 2, model_->info.tokens_max));
     tokens += lengths.back();
   }
+  // A small call joins others in one batch, because a batch reads the weights once. A large one
+  // fills batches by itself.
   if (tokens <= joined_tokens) {
     auto call = std::make_shared<EmbedCall>();
     for (const auto& input : inputs)
@@ -106,6 +114,7 @@ asio::awaitable<std::vector<ports::Embedding>> CpuEmbedder::embed(
 asio::awaitable<ports::QueryVector> CpuEmbedder::embed_query(runtime::RequestContext context,
                                                              std::string text) {
   auto call = std::make_shared<EmbedCall>();
+  // An estimate is enough: it only decides how many questions share a batch.
   call->tokens = std::min(2 + text.size() / question_bytes_a_token, model_->info.tokens_max);
   call->question = std::move(text);
   call->deadline = context.deadline;

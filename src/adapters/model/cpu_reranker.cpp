@@ -23,11 +23,15 @@ asio::awaitable<std::vector<float>> offload_score(PriorityPool& pool,
                                                   std::shared_ptr<PartialScoring> scoring,
                                                   runtime::Deadline until,
                                                   runtime::Deadline deadline) {
+  // `until` ends the work, `deadline` the wait. Between them lies the time to hand out what was
+  // scored.
   auto work = [&pool, scoring, until](std::stop_token stop) {
     const ShouldContinue should_continue = [&pool, until, stop] {
       pool.yield_to_more_urgent_than(Urgency::rerank);
       return !stop.stop_requested() && !until.passed();
     };
+    // Other threads may start late or never. Each task owns `scoring`, so a task that starts after the
+    // answer was given finds nothing to do.
     for (std::size_t helper = 1; helper < scoring->threads_wanted(); ++helper)
       pool.post(Urgency::rerank,
                 [scoring, should_continue] { scoring->run_worker(should_continue); });

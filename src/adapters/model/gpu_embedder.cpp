@@ -46,6 +46,8 @@ asio::awaitable<std::vector<ports::Embedding>> GpuEmbedder::embed(
     runtime::RequestContext context, std::vector<ports::EmbedInput> inputs) {
   if (inputs.empty()) co_return std::vector<ports::Embedding>();
   if (!hosted_) co_return co_await cpu_.embed(context, std::move(inputs));
+  // Shared by the pool's task, which may run after the caller has left, and by the CPU, should it
+  // have to answer.
   const auto shared = std::make_shared<const Inputs>(std::move(inputs));
   MakeBatch make = [model = model_, shared](const std::stop_token&) {
     return pack(*model, *shared);
@@ -59,6 +61,7 @@ asio::awaitable<std::vector<ports::Embedding>> GpuEmbedder::embed(
 asio::awaitable<ports::QueryVector> GpuEmbedder::embed_query(runtime::RequestContext context,
                                                              std::string text) {
   if (!hosted_) co_return co_await cpu_.embed_query(context, std::move(text));
+  // A copy: the CPU may still need the text.
   MakeBatch make = [model = model_, text](const std::stop_token&) {
     PackedBatch batch;
     batch.add(model->words.encode_single(text, model->info.tokens_max));

@@ -21,6 +21,7 @@ PackedBatch pack(const Pairs& pairs, PriorityPool& pool, const std::stop_token& 
   const auto& model = *pairs.model;
   PackedBatch batch;
   for (const auto& passage : pairs.passages) {
+    // Tokenising many passages takes milliseconds, in which a question must not wait.
     pool.yield_to_more_urgent_than(Urgency::rerank);
     if (stop.stop_requested()) throw Outage({Errc::timeout, "reranking was abandoned"});
     const auto pair = model.words.encode_pair(pairs.query, passage, model.info.tokens_max);

@@ -73,10 +73,13 @@ void Workload::draw(std::size_t count, std::size_t tokens) {
   const auto& model = *loaded_->model;
   const auto length = std::clamp<std::size_t>(tokens, 4, model.info.tokens_max);
   const auto middle = loaded_->scores() ? std::max<std::size_t>(length / 4, 2) : length;
+  // A fixed seed, so that two runs measure the same work. This is no secret.
   std::mt19937 random(7);
   loaded_->batch = {};
   std::vector<std::int32_t> ids(length);
   for (std::size_t i = 0; i < count; ++i) {
+    // Random ids cost as much as text, because no step of an encoder depends on which tokens it
+    // reads.
     for (auto& id : ids) id = static_cast<std::int32_t>(random() % model.words.vocabulary_size());
     ids.front() = model.words.cls_id();
     ids.back() = model.words.sep_id();
@@ -119,12 +122,14 @@ Result<Agreement> verify(const std::filesystem::path& directory,
   };
   const auto text = long_text();
   tell("loading, with every tensor's shape and finiteness");
+  // The reference is slow, so its inputs are short.
   options.tokens_max = probe_tokens_max;
   auto fast = Workload::load(directory, options);
   if (!fast) return fast.error();
   fast->take(question, probe_texts(text));
   Agreement found{.info = fast->info(), .sequences = fast->sequences(), .tokens = fast->tokens()};
   const auto full = inspect(directory);
+  // The report shows what the model reads, not the probe's limit.
   if (full) found.info.tokens_max = full->tokens_max;
   tell("the probe on " + found.info.backend + "/" + found.info.isa);
   const auto answer = fast->run();
@@ -137,10 +142,13 @@ Result<Agreement> verify(const std::filesystem::path& directory,
   slow->take(question, probe_texts(text));
   tell("the same in double precision, loop by loop");
   const auto truth = slow->run();
+  // fp16 rounds relatively, so a logit's tolerance grows with the greatest logit. Vectors have the
+  // norm 1.
   double greatest = 1;
   for (std::size_t i = 0; i < truth.size(); ++i) {
     const double wanted = truth[i];
     greatest = std::max(greatest, std::abs(wanted));
+    // std::max() ignores a NaN here; `finite` has seen it.
     found.delta_max = std::max(found.delta_max, std::abs(answer[i] - wanted));
   }
   const auto& allowed = found.info.backend == "cuda" ? in_fp16 : in_fp32;

@@ -38,6 +38,7 @@ Result<std::unique_ptr<Encoder>> gpu_encoder(const Checkpoint& checkpoint,
   } catch (const kernels::DeviceError& error) {
     if (options.device == DeviceChoice::cuda) return refusal_of(error, checkpoint.info.name);
   }
+  // "auto": every fault leads to the CPU, which has all that it needs.
   return std::unique_ptr<Encoder>();
 }
 
@@ -64,6 +65,8 @@ Result<std::shared_ptr<const LoadedModel>> load_model(const fs::path& directory,
   if (options.tokens_max != 0)
     info.tokens_max = std::clamp<std::size_t>(options.tokens_max, 8, info.tokens_max);
   auto encoder = make_encoder(*checkpoint, directory, options);
+  // The encoder has copied the weights in its own layout. Of the file it reads word rows only, so
+  // the other pages would double the memory in use. Also after a failure.
   checkpoint->weights.drop_pages();
   if (!encoder) return encoder.error();
   info.backend = (*encoder)->backend();

@@ -15,6 +15,7 @@ constexpr double newest = 0.3;
 void EmbedPace::record(std::size_t tokens, runtime::Clock::duration took,
                        runtime::Clock::time_point now) noexcept {
   if (tokens < sample_tokens_min) return;
+  // A pace from long ago must not weigh on the first sample after a pause.
   if (now - recorded_ > kept) ns_per_token_ = 0;
   recorded_ = now;
   const std::chrono::duration<double, std::nano> ns = took;

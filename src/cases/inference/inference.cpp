@@ -41,6 +41,8 @@ void refuse_without_reranker(const RerankDeps& reranking) {
                    "directory of a cross-encoder and start the service again"});
   if (!reranking.flags.rerank_enabled.load(std::memory_order_relaxed))
     throw Refused({Errc::no_model, "reranking is switched off: set rerank.enabled to true"});
+  // Asked last: from true on, this call may be the probe of the breaker, and every path must end in
+  // record_success(), record_outcome() or forget().
   if (!reranking.breaker.allows(Clock::now()))
     throw Outage({Errc::overloaded,
                   "the reranker was slow or failed a short while ago and gets no requests; try "
@@ -75,6 +77,8 @@ void record_success(RerankDeps& reranking) {
 ports::EmbedInput input_of(const text::WordPiece& tokenizer, std::string given) {
   std::vector<text::Token> tokens;
   tokenizer.encode(given, tokens);
+  // Both are cut at the same token, because a remote embedder reads the text and a local one the
+  // ids.
   if (tokens.size() > limits::chunk_tokens_max) {
     tokens.resize(limits::chunk_tokens_max);
     given.resize(tokens.back().end);
@@ -89,12 +93,14 @@ ports::EmbedInput input_of(const text::WordPiece& tokenizer, std::string given) 
 std::size_t slice_size(const std::vector<std::string>& texts, std::size_t first) {
   std::size_t count = 0, bytes = 0;
   for (auto i = first; i < texts.size() && count < slice_texts_max; ++i, ++count) {
+    // The first text always goes, however long it is, so the loop of the caller ends.
     bytes += texts[i].size();
     if (count > 0 && bytes > slice_bytes_max) break;
   }
   return count;
 }
 
+// With [CLS] and [SEP], as the model computes them.
 std::size_t tokens_of(const ports::EmbedInput& input) { return input.token_ids.size() + 2; }
 
 /// Tokenizes all texts first, because their number of tokens says how long they take.
@@ -125,6 +131,8 @@ void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t to
   const auto seconds = [](runtime::Clock::duration time) {
     return std::chrono::duration<double>(time).count();
   };
+  // Half of what the deadline allows at this pace, so that the batch which the message suggests
+  // passes also when the service becomes busier.
   const auto fit =
       static_cast<double>(batch.texts) * seconds(limits::request_deadline) / 2 / seconds(*whole);
   const auto tenths = [&](runtime::Clock::duration time) {
@@ -142,6 +150,7 @@ void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t to
 
 void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> slice,
             std::size_t expected) {
+  // A NaN in a vector would make every distance to that vector NaN, wherever the client stores it.
   const bool sound =
       slice.size() == expected && std::all_of(slice.begin(), slice.end(), [](const auto& vector) {
         return std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
@@ -158,6 +167,8 @@ asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext 
   refuse_without_reranker(reranking);
   std::vector<float> logits;
   bool in_time = true;
+  // Slices of the size that queries use, one after the other: a long list must not keep the threads
+  // from queries for longer than one slice.
   while (logits.size() < texts.size() && in_time) {
     auto slice = take(texts, logits.size(), limits::candidates_max);
     const auto asked = slice.size();
@@ -171,6 +182,7 @@ asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext 
       throw_failure_of(scored);
     }
     logits.insert(logits.end(), scored.logits.begin(), scored.logits.end());
+    // A shorter answer means that the deadline stopped the reranker.
     in_time = scored.logits.size() == asked;
   }
   record_success(reranking);
@@ -192,10 +204,12 @@ asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestConte
   auto batch = co_await batch_of(*deps.tokenizer, std::move(texts));
   Embedded done;
   for (auto& slice : batch.slices) {
+    // Before each slice and not once: the pace of the first slices shows whether the rest fits.
     refuse_late_batch(deps.pace, batch, batch.tokens - done.tokens, context.deadline.left());
     const auto asked = slice.size();
     std::size_t tokens = 0;
     for (const auto& input : slice) tokens += tokens_of(input);
+    // Includes the wait for a thread, because a client waits for that too.
     const auto started = Clock::now();
     auto vectors = co_await deps.embedder.embed(context, std::move(slice));
     const auto ended = Clock::now();

@@ -32,8 +32,11 @@ KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
                  const crypto::Tenant& owner) {
   KeySet set;
   for (const auto& row : rows.read()) {
+    // value() throws: a row that does not unwrap means a wrong keyring or a changed row, and then
+    // nothing is sealed or opened for this tenant.
     auto key = keyring.unwrap(owner, row.key).value();
     const auto id = key.id;
+    // One row is active. The newest wins should there be more.
     if (row.active) set.sealing_id = std::max(set.sealing_id, id);
     set.keys.emplace(id, std::make_shared<const crypto::TenantKey>(std::move(key)));
   }
@@ -42,6 +45,7 @@ KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
 
 KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
                    const crypto::Tenant& owner) {
+  // Before anything else, because an erased tenant must not get a new key.
   if (!rows.lock_tenant())
     throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
   // Lock before reading: a process that waited for the lock then reads the key the other one made.
@@ -53,6 +57,8 @@ KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
     rows.end_active();
     rows.restart_seal_count();
   }
+  // newest_id() counts keys that are no longer readable too. A generation that came twice would
+  // bind new blobs to the id of an old key.
   rows.insert_if_absent(keyring.make_tenant_key(owner, rows.newest_id() + 1).value());
   return read_keys(rows, keyring, owner);
 }
@@ -79,8 +85,11 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::sealing_key(runtime::Requ
     co_return cached->find(cached->sealing_id);
   }
   metrics_.cache_misses.Increment();
+  // Before the database is asked: an erasure from here on makes put() drop the set.
   const auto epoch = cache_->epoch();
   const auto keys = std::make_shared<KeySet>();
+  // The store may still run `work` when the caller has stopped waiting, so `work` shares `keys` and
+  // owns `owner`. The keyring outlives the store's threads.
   std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner,
                                                keys](ports::KeyRows& rows) {
     *keys = ensure_keys(rows, keyring, owner);

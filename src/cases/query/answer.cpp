@@ -70,6 +70,8 @@ class Opener {
  private:
   asio::awaitable<ports::TenantKeyPtr> key_of(std::uint32_t key_id) {
     if (const auto known = keys_.find(key_id); known != keys_.end()) co_return known->second;
+    // A key that the tenant does not have is remembered too, as null. Many damaged rows then cost
+    // one look-up and not one each.
     auto key = co_await deps_.keys.opening_key(context_, who_, key_id);
     keys_.emplace(key_id, key);
     co_return key;
@@ -107,6 +109,8 @@ Fallback reason_to_skip(const rerank::RerankDeps& reranking, const Question& que
   if (!question.rerank) return Fallback::not_requested;
   if (!reranking.flags.rerank_enabled.load(std::memory_order_relaxed)) return Fallback::disabled;
   if (reranking.reranker == nullptr) return Fallback::no_model;
+  // The last question, because allows() may make this query the probe of a half-open breaker. A
+  // query that skipped the model afterwards would never report.
   return reranking.breaker.allows(Clock::now()) ? Fallback::none : Fallback::breaker_open;
 }
 
@@ -114,6 +118,8 @@ Fallback reason_to_skip(const rerank::RerankDeps& reranking, const Question& que
 asio::awaitable<Ranking> score(rerank::RerankDeps& reranking,
                                const runtime::RequestContext& context, const Question& question,
                                const std::vector<crypto::Passage>& passages) {
+  // What the earlier stages used up is gone, so the budget may be shorter than configured.
+  // record_outcome() then blames no reranker for a timeout.
   const auto budget = std::min(reranking.budget, context.deadline.left());
   auto scored =
       co_await ask_reranker(reranking, context, budget, question.text, texts_of(passages));
@@ -146,11 +152,13 @@ asio::awaitable<Ranking> rank_or_keep(rerank::RerankDeps& reranking,
   std::iota(ranking.order.begin(), ranking.order.end(), std::size_t{0});
   // Passages that were not ranked follow in search order.
   const auto ranked = ranking.order.begin() + static_cast<std::ptrdiff_t>(ranking.logits.size());
+  // Stable, so that equal scores keep the order of the search.
   std::stable_sort(ranking.order.begin(), ranked,
                    [&](auto a, auto b) { return ranking.logits[a] > ranking.logits[b]; });
   co_return ranking;
 }
 
+// Monotonic, so that the order by score is the order by logit.
 float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
 
 asio::awaitable<std::size_t> send_best(QueryDeps& deps, const Ranking& ranking,
@@ -161,12 +169,14 @@ asio::awaitable<std::size_t> send_best(QueryDeps& deps, const Ranking& ranking,
   for (std::size_t i = 0; i < count; ++i) {
     const auto index = ranking.order[i];
     const auto& passage = passages[index];
+    // The distance is the cosine distance, 0 to 2, so this is the cosine.
     Hit hit{.rank = i + 1, .score = 1 - passage.distance(), .rerank_score = {}, .passage = passage};
     if (index < ranking.logits.size()) {
       hit.rerank_score = ranking.logits[index];
       hit.score = sigmoid(ranking.logits[index]);
     }
     co_await out.result(hit);
+    // After the sink has written the result, because the metric promises what a client sees.
     if (i == 0) runtime::observe_since(deps.metrics.ttfv, start);
     deps.metrics.results.Increment();
   }
@@ -178,6 +188,8 @@ asio::awaitable<Summary> run(QueryDeps& deps, runtime::RequestContext context, c
   const auto start = Clock::now();
   Summary summary;
 
+  // The reports below have names because of gcc 12: it destroys a temporary of a co_await
+  // expression twice.
   StageClock embed;
   auto vector = co_await deps.embedder.embed_query(context, question.text);
   embed.stop(deps.metrics.embed);
@@ -202,6 +214,8 @@ asio::awaitable<Summary> run(QueryDeps& deps, runtime::RequestContext context, c
   StageClock rerank;
   const auto ranking = co_await rank_or_keep(deps.reranking, context, question, passages);
   if (ranking.status != StageStatus::skipped) rerank.stop(deps.metrics.rerank);
+  // Every query counts under one reason, a skipped or reranked one too, so that the share of each
+  // reason can be computed.
   deps.reranking.metrics.fallbacks(ranking.fallback).Increment();
   const StageReport reranked{Stage::rerank, ranking.status, rerank.took, ranking.logits.size()};
   co_await out.stage(reranked);
@@ -248,6 +262,7 @@ asio::awaitable<Summary> answer(QueryDeps& deps, runtime::RequestContext context
     failure = std::current_exception();
   }
   // Outside the handler, because a handler cannot co_await.
+  // A client that disconnects is no failure of the service and must not raise an alarm.
   const auto state = co_await asio::this_coro::cancellation_state;
   const bool cancelled = state.cancelled() != asio::cancellation_type::none;
   (cancelled ? deps.metrics.cancelled : deps.metrics.failed).Increment();

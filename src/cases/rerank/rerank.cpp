@@ -30,6 +30,8 @@ Fallback fallback_of(const std::exception_ptr& failure) {
   } catch (const Failure& failed) {
     return failed.error().code == Errc::timeout ? Fallback::timeout : Fallback::error;
   } catch (const boost::system::system_error& error) {
+    // cancel_after() reports its timeout this way. The caller's own cancellation never gets here:
+    // ask_reranker() has rethrown it.
     return error.code() == asio::error::operation_aborted ? Fallback::timeout : Fallback::error;
   } catch (const std::exception&) {
     return Fallback::error;
@@ -66,6 +68,8 @@ asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext c
     // because a query must not take longer than its budget.
     auto work = deps.reranker->score(context.within(budget), std::move(query), std::move(texts));
     scored.logits =
+        // Awaited as an operation of its own, so that the timer cancels this call and not the query
+        // around it. The query then continues in search order.
         co_await asio::co_spawn(co_await asio::this_coro::executor, std::move(work),
                                 asio::cancel_after(budget, asio::use_awaitable));
   } catch (...) {
@@ -84,6 +88,7 @@ asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext c
   else if (!is_prefix(scored.logits, count))
     scored.fallback = Fallback::error;
   if (scored.fallback != Fallback::none) {
+    // A partly wrong answer is not used in part. Empty is what callers look at.
     scored.logits.clear();
     log_failure(context, scored);
   }
@@ -91,6 +96,8 @@ asio::awaitable<Scored> ask_reranker(RerankDeps& deps, runtime::RequestContext c
 }
 
 void record_outcome(RerankDeps& deps, const Scored& scored) {
+  // Too little time says nothing about the reranker. If it counted, slow searches would open the
+  // breaker.
   if (scored.fallback == Fallback::timeout && scored.budget < deps.budget)
     deps.breaker.forget();
   else
@@ -99,6 +106,7 @@ void record_outcome(RerankDeps& deps, const Scored& scored) {
 
 void record_verdict(RerankDeps& deps, Clock::duration took, bool succeeded) {
   deps.breaker.record(Clock::now(), took, succeeded);
+  // Half-open shows as 0: the next call may go.
   const bool open = deps.breaker.state(Clock::now()) == policy::BreakerState::open;
   deps.metrics.circuit_open.Set(open ? 1 : 0);
 }

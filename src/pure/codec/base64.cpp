@@ -43,9 +43,12 @@ void append(std::string& out, ByteView bytes, Base64 kind) {
 template <class Container>
 std::optional<Container> decode(std::string_view text, Base64 kind) {
   if (kind == Base64::standard) {
+    // RFC 4648, section 4: the padded form has whole groups of four, with at most two signs of
+    // padding. A third `=` stays in the text and is refused as a foreign digit.
     if (text.size() % 4 != 0) return std::nullopt;
     for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
   }
+  // A last group of one digit holds 6 bits, which is no byte.
   if (text.size() % 4 == 1) return std::nullopt;
   const auto& values = kind == Base64::standard ? standard_values : url_values;
   Container bytes;
@@ -54,7 +57,10 @@ std::optional<Container> decode(std::string_view text, Base64 kind) {
   int held = 0;
   for (const char digit : text) {
     const auto value = values[static_cast<unsigned char>(digit)];
+    // A foreign digit ends the loop. The bytes of the digits behind it are then missing, so the
+    // comparison of sizes below refuses the text.
     if (value == not_a_digit) break;
+    // At most 12 bits are in use. The mask drops bits that are bytes already.
     bits = (bits << 6 | value) & 0xffff;
     held += 6;
     if (held >= 8) {
@@ -62,8 +68,11 @@ std::optional<Container> decode(std::string_view text, Base64 kind) {
       bytes.push_back(static_cast<typename Container::value_type>(bits >> held & 0xff));
     }
   }
+  // Bits that no byte uses must be zero (RFC 4648, section 3.5). Otherwise one value has several
+  // texts, and a changed signature could still verify.
   const bool canonical = (bits & ((1u << held) - 1)) == 0;
   if (canonical && bytes.size() == text.size() * 6 / 8) return bytes;
+  // The refused text may be a key with one wrong character.
   wipe(bytes.data(), bytes.size());
   return std::nullopt;
 }

@@ -7,6 +7,9 @@
 namespace memseal::codec {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
+  // Levenshtein distance by one row of its table. Before step i, row[j] is the distance between the
+  // first i - 1 bytes of `a` and the first j bytes of `b`. `diagonal` keeps row[j - 1] from before
+  // this step overwrote it.
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -31,6 +34,7 @@ std::optional<std::string_view> did_you_mean(std::string_view word,
     const auto [shorter, longer] = std::minmax<std::size_t>({word.size(), candidate.size()});
     if (longer - shorter >= best_distance) continue;
     const auto distance = edit_distance(word, candidate);
+    // A distance of the candidate's whole length means that the two share nothing.
     if (distance < best_distance && distance < candidate.size()) {
       best = candidate;
       best_distance = distance;

@@ -16,6 +16,10 @@ namespace {
 using boost::system::error_code;
 
 /// Builds a value, and holds it to rules that Boost.JSON does not have.
+// Boost.JSON calls these members for each event of the text. A member that returns false ends the
+// parse.
+// Limits are checked before a part is stored, so a refused text costs no more memory than the
+// limits allow.
 class Builder {
  public:
   static constexpr std::size_t max_object_size = json::object::max_size();
@@ -37,6 +41,9 @@ class Builder {
   }
   bool on_object_end(std::size_t size, error_code& ec) {
     const auto mine = keys_.begin() + static_cast<std::ptrdiff_t>(first_key_.back());
+    // Software differs in which of two equal keys it takes (RFC 8259, section 4). A text with both
+    // could pass a check here and mean something else to the next reader. Sorting costs n log n;
+    // comparing each key with all others would let one text cost quadratic time.
     if (depth_of_repeats() >= first_key_.size()) {
       std::sort(mine, keys_.end());
       const auto repeated = std::adjacent_find(mine, keys_.end());
@@ -48,6 +55,7 @@ class Builder {
     values_.push_object(size);
     return true;
   }
+  // An array is a level without keys. Pushing it keeps first_key_ as long as the depth.
   bool on_array_begin(error_code&) {
     first_key_.push_back(keys_.size());
     return true;
@@ -59,6 +67,8 @@ class Builder {
     return true;
   }
 
+  // `bytes` counts the whole key so far, not this part. A key arrives in parts where it has
+  // escapes.
   bool on_key_part(std::string_view part, std::size_t bytes, error_code& ec) {
     if (bytes > rules_.key_bytes_max) return too_large(ec);
     key_.append(part);
@@ -95,6 +105,7 @@ class Builder {
     return true;
   }
   bool on_double(double number, std::string_view, error_code& ec) {
+    // Boost.JSON reads a number like 1e999 as an infinity and reports no error.
     if (!std::isfinite(number) && !rules_.infinities) return refuse({}, ec);
     values_.push_double(number);
     return true;
@@ -146,6 +157,8 @@ std::string sentence_of(const JsonFault& fault) {
   return "not valid JSON";
 }
 
+// Boost.JSON writes 1.5 as 1.5E0: valid, but not the shortest form. REQUIRES: a finite number,
+// because JSON has no infinity.
 void append_double(std::string& out, double number) {
   char digits[32];
   const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
@@ -188,9 +201,12 @@ std::optional<JsonFault> read_json(std::string_view text, const JsonRules& rules
                                    json::value& value) {
   json::parse_options options;
   options.max_depth = rules.depth_max;
+  // The default is faster and may miss the nearest double by one unit in the last place.
   options.numbers = json::number_precision::precise;
   json::basic_parser<Builder> parser(options, rules);
   error_code ec;
+  // False: no more text follows, so a text that ends too early is an error. The parser stops behind
+  // the first value, so unread bytes are an error too.
   const auto used = parser.write_some(false, text.data(), text.size(), ec);
   if (!ec && used < text.size()) ec = json::error::extra_data;
   if (!ec) {

@@ -54,6 +54,8 @@ class Cursor {
   bool ok_ = true;
 };
 
+// The unit is 0 from the fourth digit on. Such digits are read, because the format allows any
+// number of them, and add nothing.
 std::int64_t read_fraction_ms(Cursor& in) {
   if (!in.skip('.')) return 0;
   std::int64_t fraction_ms = in.digits(1) * 100;
@@ -69,6 +71,8 @@ std::optional<int> read_offset(Cursor& in) {
   const int hours = in.digits(2);
   in.expect(':');
   const int minutes = in.digits(2);
+  // `-00:00` is allowed. It means that the local offset is unknown (RFC 3339, section 4.3), and the
+  // time is UTC all the same.
   if (!in.ok() || hours > 23 || minutes > 59) return std::nullopt;
   const int total = hours * 60 + minutes;
   return sign == '-' ? -total : total;
@@ -96,13 +100,18 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) noexcept {
 
   const year_month_day date{year{y}, month{static_cast<unsigned>(m)},
                             day{static_cast<unsigned>(d)}};
+  // date.ok() knows the lengths of months and leap years, so 30 February is refused.
   if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
   const auto minutes_of_day = hour * 60 + minute;
   const bool leap = second == 60;
+  // A leap second exists at 23:59:60 UTC only, which is another minute at any other offset. The
+  // second `% 1440` makes a negative remainder positive.
   const auto utc_minute = ((minutes_of_day - *offset) % 1440 + 1440) % 1440;
   if (leap && utc_minute != 1439) return std::nullopt;
   const std::int64_t days = sys_days(date).time_since_epoch().count();
   const std::int64_t seconds = days * 86'400 + (minutes_of_day - *offset) * 60 + second;
+  // A leap second counts as the second after it. Its fraction is dropped: with it, 23:59:60.9 would
+  // come after the 00:00:00.5 that follows.
   const auto time_ms = seconds * 1'000 + (leap ? 0 : fraction_ms);
   if (time_ms < rfc3339_ms_min || time_ms > rfc3339_ms_max) return std::nullopt;
   return time_ms;

@@ -15,6 +15,7 @@ bool all_of(std::string_view text, auto allowed) {
   return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
 }
 
+// Letters of host names and IPv4 addresses. The underscore is there for the names of containers.
 bool is_host(std::string_view text) {
   return all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -22,6 +23,7 @@ bool is_host(std::string_view text) {
   });
 }
 
+// Only the characters. The resolver refuses an address that cannot be.
 bool is_ipv6(std::string_view text) {
   return all_of(text, [](char c) { return hex_value(c) >= 0 || c == ':' || c == '.'; });
 }
@@ -68,6 +70,7 @@ std::optional<std::string> percent_decode(std::string_view text) {
       out += text[i];
       continue;
     }
+    // A `%` needs two digits behind it, so it may not be one of the last two bytes.
     const int high = i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
     const int low = high < 0 ? -1 : hex_value(text[i + 2]);
     if (low < 0) return std::nullopt;
@@ -83,11 +86,14 @@ Result<Url> Url::parse(std::string_view text) {
   if (!url.tls && !text.starts_with("http://"))
     return refused("must begin with https:// or http://");
   text.remove_prefix(text.find("//") + 2);
+  // `@` would bring a password into a setting. `@` and the backslash also make parsers disagree
+  // about which part is the host: this check and the connection could mean different servers.
   if (!all_of(text, [](char c) { return c > ' ' && c < 0x7f; }) ||
       text.find_first_of("@?#\\\"<>{}|^`") != text.npos)
     return refused("must be scheme, host, port and path, and nothing else");
   const auto slash = std::min(text.find('/'), text.size());
   url.path = text.substr(slash);
+  // Callers append "/…" to the path.
   while (url.path.ends_with('/')) url.path.pop_back();
   const auto place = split_host_port(text.substr(0, slash));
   if (!place) return refused("has a malformed host or port");
@@ -95,6 +101,8 @@ Result<Url> Url::parse(std::string_view text) {
   if (!place->bracketed && !is_host(place->host)) return refused("lacks a host");
   url.host = place->host;
   url.port = place->port.value_or(url.tls ? "443" : "80");
+  // Length first: parse_port() takes leading zeros, and the text goes into the Host field as it
+  // stands.
   if (url.port.size() > 5 || !parse_port(url.port)) return refused("has an invalid port");
   return url;
 }

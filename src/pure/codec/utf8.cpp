@@ -22,6 +22,7 @@ std::uint64_t load8(const char* bytes) noexcept {
 bool is_utf8(std::string_view bytes) noexcept {
   std::size_t at = 0;
   while (at < bytes.size()) {
+    // Most text is ASCII: eight bytes without a high bit are eight code points.
     if (at + 8 <= bytes.size() && (load8(bytes.data() + at) & high_bits) == 0) {
       at += 8;
       continue;
@@ -39,7 +40,11 @@ std::size_t count_code_points(std::string_view utf8) noexcept {
   std::size_t count = utf8.size(), at = 0;
   for (; at + 8 <= utf8.size(); at += 8) {
     const std::uint64_t word = load8(utf8.data() + at);
+    // Bit 7 of each byte: set there, and bit 6, moved up into its place, clear. That is the pattern
+    // 10xxxxxx. The shift leaves 0 or 1 in each byte.
     const std::uint64_t continuations = (word & (~word << 1) & high_bits) >> 7;
+    // The product adds all eight bytes up in the highest one, without carry, because 8 fits into a
+    // byte.
     count -= (continuations * 0x0101010101010101) >> 56;  // the sum of its bytes
   }
   for (; at < utf8.size(); ++at) {

@@ -12,6 +12,7 @@ namespace memseal::crypto {
 namespace ossl {
 
 const Algorithms& algorithms() {
+  // Fetched once, because each implicit fetch searches the providers again.
   static const Algorithms all = [] {
     Algorithms found{Cipher(EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr)),
                      Md(EVP_MD_fetch(nullptr, "SHA2-256", nullptr)),
@@ -35,6 +36,7 @@ OSSL_PARAM octets(const char* name, ByteView bytes) {
   return OSSL_PARAM_construct_octet_string(name, data, bytes.size());
 }
 
+// A parameter takes no const text, so the name lies in an array. OpenSSL does not write to it.
 OSSL_PARAM digest_name() {
   static char name[] = "SHA2-256";
   return OSSL_PARAM_construct_utf8_string(OSSL_ALG_PARAM_DIGEST, name, 0);
@@ -91,6 +93,8 @@ Digest hmac_sha256(ByteView key, std::initializer_list<ByteView> parts) {
 
 SecretBytes derive_key(ByteView root, std::string_view info) {
   Digest key{};
+  // No salt (RFC 5869, section 3.1): the roots are keys and not passwords, and `info` keeps the
+  // purposes apart.
   const bool done = ossl::hkdf_sha256(
       root, {}, {reinterpret_cast<const std::uint8_t*>(info.data()), info.size()}, key);
   require(done, "HKDF-SHA256");
@@ -100,6 +104,7 @@ SecretBytes derive_key(ByteView root, std::string_view info) {
 }
 
 bool equal_constant_time(ByteView a, ByteView b) noexcept {
+  // The size of a key or of a tag is no secret, its bytes are.
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 

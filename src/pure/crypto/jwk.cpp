@@ -15,11 +15,14 @@ namespace {
 
 namespace json = boost::json;
 
+// The upper bound is there because the time of a verification grows with the modulus.
 constexpr int rsa_bits_min = 2'048, rsa_bits_max = 8'192;
 constexpr std::size_t set_bytes_max = 262'144, keys_max = 64;
 
 Error refuse(const std::string& why) { return {Errc::key_invalid, "JWK Set: " + why}; }
 
+// Empty for a member that is no text. Each caller refuses an empty text or takes it for another
+// value.
 std::string_view text_member(const json::object& jwk, std::string_view name) {
   const auto* value = jwk.if_contains(name);
   if (value == nullptr || !value->is_string()) return {};
@@ -61,6 +64,7 @@ bool has_roca_fingerprint(const BIGNUM* modulus) {
   return true;
 }
 
+// Nothing secret is read: EVP_PKEY_PUBLIC_KEY takes the public half only.
 ossl::Pkey make_public(const char* type, OSSL_PARAM_BLD* build) {
   const ossl::Params params(OSSL_PARAM_BLD_to_param(build));
   const ossl::PkeyCtx context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
@@ -87,6 +91,7 @@ Result<ossl::Pkey> rsa_key(const json::object& jwk) {
       BN_bin2bn(exponent_bytes->data(), static_cast<int>(exponent_bytes->size()), nullptr));
   if (!n || !e || BN_num_bits(n.get()) < rsa_bits_min || !BN_is_odd(n.get()))
     return refuse("an RSA key has fewer than 2,048 bits");
+  // With e = 1 every message is its own signature. With an even e no private exponent exists.
   if (!BN_is_odd(e.get()) || BN_is_one(e.get()))
     return refuse("an RSA key's exponent is 1 or even");
   if (has_roca_fingerprint(n.get()))
@@ -105,6 +110,7 @@ Result<ossl::Pkey> p256_key(const json::object& jwk) {
   const auto y = codec::decode_base64(text_member(jwk, "y"), codec::Base64::url);
   if (!x || !y || x->size() != es256_half_bytes || y->size() != es256_half_bytes)
     return refuse("a P-256 key's x or y has not 32 bytes");
+  // 04 ‖ x ‖ y is an uncompressed point (SEC 1, section 2.3.3).
   Bytes point{4};
   point.insert(point.end(), x->begin(), x->end());
   point.insert(point.end(), y->begin(), y->end());
@@ -115,6 +121,7 @@ Result<ossl::Pkey> p256_key(const json::object& jwk) {
                                        point.size()) != 1)
     return refuse("a P-256 key cannot be read");
   auto key = make_public("EC", build.get());
+  // RFC 8725, section 3.4: a point that comes from outside is checked before it is used.
   const ossl::PkeyCtx check(key ? EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr)
                                 : nullptr);
   if (!check || EVP_PKEY_public_check(check.get()) != 1) {
@@ -131,6 +138,8 @@ bool is_one_of(std::string_view alg, bool stated, std::string_view wanted) {
 // Nothing (and no error) for a key that is not ours to use.
 Result<std::optional<JwsKey>> read_key(const json::object& jwk) {
   const auto kty = text_member(jwk, "kty");
+  // A set is public. A secret in it is known to all, so refusing the whole set shows the leak at
+  // the first start.
   if (kty == "oct") return refuse("symmetric keys do not belong into a JWK Set");
   if (has(jwk, "d")) return refuse("a key is private; publish its public half only");
   const bool stated = has(jwk, "alg");
@@ -138,6 +147,7 @@ Result<std::optional<JwsKey>> read_key(const json::object& jwk) {
   const bool rsa = kty == "RSA" && is_one_of(alg, stated, "RS256");
   const bool p256 =
       kty == "EC" && text_member(jwk, "crv") == "P-256" && is_one_of(alg, stated, "ES256");
+  // A set may hold keys of other kinds for other readers (RFC 7517, section 5).
   if (!is_for_verifying(jwk) || (!rsa && !p256)) return std::optional<JwsKey>();
   auto pkey = rsa ? rsa_key(jwk) : p256_key(jwk);
   if (!pkey) return pkey.error();
@@ -163,6 +173,7 @@ Result<std::vector<JwsKey>> parse_jwk_set(std::string_view text) {
     auto key = read_key(entry.get_object());
     if (!key) return key.error();
     if (!*key) continue;
+    // Two keys of one kid would make the choice depend on their order.
     for (const auto& other : keys)
       if (other.kid == (*key)->kid) return refuse("two keys have the same kid, or none");
     keys.push_back(std::move(**key));

@@ -30,12 +30,17 @@ std::array<std::uint8_t, 16> first_16(ByteView bytes) {
   return part;
 }
 
+// Derived from the key, so it names the key and shows nothing of it.
 std::array<std::uint8_t, 16> check_value(const SecretBytes& dek) {
   return first_16(derive_key(dek.view(), "memseal/kcv/v1").view());
 }
 
+// The generation stands in the place of the chunk's index. A row that gets another generation's
+// wrapped key then does not open.
 SealBinding wrapping_binding(std::uint32_t key_id) { return {.object = {}, .chunk_index = key_id}; }
 
+// Hex first, because 64 hex digits are valid base64 too. Padding is optional in the url alphabet,
+// because tools differ in it.
 std::optional<Bytes> decode_any(std::string_view text) {
   if (auto hex = codec::decode_hex(text)) return hex;
   if (auto standard = codec::decode_base64(text, codec::Base64::standard)) return standard;
@@ -80,6 +85,7 @@ Result<void> Keyring::create(const std::filesystem::path& file) {
 Result<std::uint32_t> Keyring::add_kek(const std::filesystem::path& file) {
   auto keys = read_keyring(file);
   if (!keys) return keys.error();
+  // parse_keyring() refuses a file without a kek.
   const auto last = keys->keks.rbegin()->first;
   if (last == std::numeric_limits<std::uint32_t>::max() || keys->keks.size() >= keks_max)
     return Error{Errc::key_invalid, "the keyring holds too many keks; remove the retired ones"};
@@ -99,6 +105,7 @@ Result<Keyring> Keyring::load(const std::filesystem::path& file) {
   ring.token_key_ = std::move(keys->token);
   ring.dead_letter_key_ = std::move(keys->dead_letters);
   ring.keks_ = std::move(keys->keks);
+  // AES-256 takes 32 bytes, and the file allows up to 128. A key of 32 bytes is used as it is.
   if (ring.dead_letter_key_.size() != root_key_bytes_min)
     ring.dead_letter_key_ = derive_key(ring.dead_letter_key_.view(), "memseal/dead-letters/v1");
   return ring;
@@ -116,11 +123,14 @@ Result<Keyring> Keyring::from_keys(std::string_view tenant_hmac_key,
     if (!decoded) return decoded.error();
     token = std::move(*decoded);
   }
+  // Two purposes with one key would leak together. An absent token key is empty and equals none.
   if (equal_constant_time(tenant->view(), encryption->view()) ||
       equal_constant_time(tenant->view(), token.view()) ||
       equal_constant_time(encryption->view(), token.view()))
     return Error{Errc::key_invalid, "two of the keys are the same; each purpose needs its own"};
   Keyring ring;
+  // Ids and dead letters have no setting of their own. HKDF gives each purpose its own key, so that
+  // what one of them shows says nothing about the others.
   ring.id_key_ = derive_key(tenant->view(), "memseal/ids/v1");
   ring.dead_letter_key_ = derive_key(encryption->view(), "memseal/dead-letters/v1");
   ring.keks_.emplace(1, derive_key(encryption->view(), "memseal/kek/v1"));
@@ -134,6 +144,7 @@ TenantKeyer Keyring::tenant_keyer() const { return TenantKeyer(tenant_key_.clone
 IdDeriver Keyring::id_deriver() const { return IdDeriver(id_key_.clone()); }
 
 Result<WrappedKey> Keyring::wrap(const Tenant& owner, const TenantKey& key) const {
+  // The newest epoch wraps; older ones only unwrap.
   const auto& [epoch, kek] = *keks_.rbegin();
   auto blob = Sealer::seal(owner, TenantKey{epoch, kek.clone()}, Field::wrapped_key,
                            wrapping_binding(key.id), key.key.view());
@@ -148,6 +159,8 @@ Result<WrappedKey> Keyring::make_tenant_key(const Tenant& owner, std::uint32_t k
 
 Result<TenantKey> Keyring::unwrap(const Tenant& owner, const WrappedKey& wrapped) const {
   const auto kek = keks_.find(wrapped.kek_epoch);
+  // A kek that was removed too early can be restored, so it has an error of its own. Every other
+  // failure looks the same from outside.
   if (kek == keks_.end())
     return Error{Errc::key_missing, "the keyring has no kek of epoch " +
                                         std::to_string(wrapped.kek_epoch) +
@@ -155,12 +168,14 @@ Result<TenantKey> Keyring::unwrap(const Tenant& owner, const WrappedKey& wrapped
   auto opened = Sealer::open(owner, TenantKey{wrapped.kek_epoch, kek->second.clone()},
                              Field::wrapped_key, wrapping_binding(wrapped.key_id), wrapped.wrapped);
   if (!opened) return opened.error();
+  // The tag is right here. The check value also refuses a row whose halves come from two keys.
   if (wrapped.key_id == 0 || opened->size() != root_key_bytes_min ||
       !equal_constant_time(check_value(*opened), wrapped.check))
     return Error{Errc::open_failed, "the sealed value does not open"};
   return TenantKey{wrapped.key_id, std::move(*opened)};
 }
 
+// The tenant's key stays the same, so no sealed row has to change.
 Result<WrappedKey> Keyring::rewrap(const Tenant& owner, const WrappedKey& wrapped) const {
   const auto key = unwrap(owner, wrapped);
   if (!key) return key.error();

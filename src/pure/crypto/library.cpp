@@ -13,6 +13,8 @@
 
 namespace memseal::sb1 {
 
+// The public names are a promise to other programs. A field's number is part of the additional
+// data, so a different number would make sealed bytes unreadable.
 static_assert(key_bytes == crypto::gcm_key_bytes && overhead_bytes == crypto::seal_overhead);
 static_assert(plain_bytes_max == limits::seal_bytes_max);
 static_assert(
@@ -36,6 +38,7 @@ Outcome with_internals(const Key& key, const Binding& binding, Work work) {
                                              binding.chunk_index};
   try {
     return work(memseal::UserHash{binding.user}, internal_key, internal_binding);
+  // Outage and Refused: no entropy, or an OpenSSL that cannot compute.
   } catch (const std::runtime_error&) {
     return {Status::unavailable};
   }
@@ -61,6 +64,7 @@ std::string_view describe(Status status) noexcept {
 
 std::optional<UserHash> hmac_user(ByteView key, std::string_view user_id) {
   const auto user = UserId::parse(user_id);
+  // The service takes user ids as UTF-8 only, so a hash of other bytes would name no user of it.
   if (key.size() < hmac_key_bytes_min || !user || !codec::is_utf8(user_id)) return std::nullopt;
   try {
     return crypto::hmac_sha256(key, {crypto::bytes_of(user->value())});

@@ -21,6 +21,7 @@ void fill_random(std::span<std::uint8_t> out) {
 Uuid random_uuid() {
   Uuid uuid;
   fill_random(uuid.bytes);
+  // Version 4 and the variant of RFC 9562, section 5.4.
   uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0f) | 0x40);
   uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3f) | 0x80);
   return uuid;

@@ -30,8 +30,10 @@ Error cannot_open() { return {Errc::open_failed, "the sealed value does not open
 const DocPart& doc_part(std::string_view doc_id) {
   thread_local std::string last_id;
   thread_local DocPart last_part{};
+  // A flag, because an empty name is a valid one: objects without a document have it.
   thread_local bool known = false;
   if (!known || last_id != doc_id) {
+    // sha256() may throw. The old part must not stay under the new name.
     known = false;
     const auto digest = sha256(bytes_of(doc_id));
     std::copy_n(digest.begin(), last_part.size(), last_part.begin());
@@ -41,6 +43,8 @@ const DocPart& doc_part(std::string_view doc_id) {
   return last_part;
 }
 
+// Every part has a fixed width, so no two bindings give the same bytes. Moving a blob to another
+// row, column, tenant or document changes these bytes, and its tag is then wrong.
 Aad aad_of(const UserHash& user, std::uint32_t key_id, Field field, const SealBinding& binding) {
   Aad aad;
   auto* to = aad.data();
@@ -77,6 +81,8 @@ Result<void> open_to(const UserHash& user, const TenantKey& key, Field field,
 
   thread_local Bytes scratch;
   if (scratch.size() < cipher.size()) scratch.resize(cipher.size());
+  // GCM decrypts before it knows whether the tag is right, so unverified plaintext lies here even
+  // when the call fails.
   const OnExit clean([&] { wipe(scratch.data(), cipher.size()); });
   if (!gcm.open(nonce, aad, cipher, tag, scratch.data())) return cannot_open();
   return take(ByteView(scratch).first(cipher.size()));
@@ -103,6 +109,7 @@ std::size_t SealedChunk::bytes() const noexcept {
 
 Result<Bytes> seal_sb1(const UserHash& user, const TenantKey& key, Field field,
                        const SealBinding& binding, ByteView plain) {
+  // An empty text has no reason to be stored, and open_to() refuses it for being too short.
   if (plain.empty() || plain.size() > limits::seal_bytes_max)
     return cannot_seal("only 1 to 65,536 bytes can be sealed");
   if (!usable(key)) return cannot_seal("a sealing key has 32 bytes and an id from 1");
@@ -146,12 +153,15 @@ Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key,
                                     std::span<float> out) {
   return open_to(owner.hash(), key, Field::embedding, binding, sealed,
                  [out](ByteView plain) -> Result<void> {
+                   // A genuine vector of another model's dimension must not leave `out` half
+                   // filled.
                    if (plain.size() != out.size_bytes()) return cannot_open();
                    std::memcpy(out.data(), plain.data(), plain.size());
                    return {};
                  });
 }
 
+// All fields share the binding to the row. Field keeps them apart.
 Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, ChunkHeader header,
                                  const ChunkPlain& plain) {
   SealedChunk chunk(std::move(header));
@@ -183,15 +193,19 @@ Result<Passage> Sealer::open(const Tenant& owner, const TenantKey& key, SealedCa
   auto done = open_text(owner, key, Field::text, row, candidate.text_cipher, passage.text_);
   if (done && !candidate.meta_cipher.empty()) {
     done = open_text(owner, key, Field::meta, row, candidate.meta_cipher, passage.meta_json_);
+    // Neither leaves unless both are genuine.
     if (!done) wipe(passage.text_.data(), passage.text_.size());
   }
   if (!done) return done.error();
+  // The caller holds the passage for the whole answer; the ciphers are of no more use.
   candidate.text_cipher.clear();
   candidate.meta_cipher.clear();
   passage.from_ = std::move(candidate);
   return passage;
 }
 
+// The id is not authenticated here. A forged id only makes the caller fetch a key under which the
+// blob does not open.
 Result<std::uint32_t> Sealer::key_id_of(ByteView sealed) {
   if (sealed.size() <= seal_overhead || sealed.size() > limits::seal_bytes_max + seal_overhead ||
       sealed[0] != format_1 || read_u32(sealed.data() + 1) == 0)

@@ -24,6 +24,7 @@ std::string reason(int error) { return std::strerror(error); }
 std::string unfit(const struct stat& status) {
   if (!S_ISREG(status.st_mode)) return "not a plain file";
   if ((status.st_mode & 077) != 0) return "others may read or write it; run chmod 600 on it";
+  // The owner could change the mode back and read the file. Root may do so anyway.
   if (status.st_uid != geteuid() && status.st_uid != 0)
     return "belongs to another user; run chown on it";
   if (status.st_size > static_cast<off_t>(keyring_file_bytes_max))
@@ -41,6 +42,8 @@ bool write_all(int handle, ByteView bytes) {
   return true;
 }
 
+// Makes the new name last through a power failure. A failure here is ignored, because the bytes
+// themselves are on the disk.
 void sync_folder(const std::filesystem::path& folder) {
   const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handle < 0) return;
@@ -49,10 +52,13 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 int write_new(const std::filesystem::path& file, ByteView bytes) {
+  // O_EXCL follows no link and opens nothing that somebody put there before. fchmod() follows,
+  // because a umask may have taken away the owner's rights.
   const int handle = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (handle < 0) return errno;
   const bool written =
       ::fchmod(handle, 0600) == 0 && write_all(handle, bytes) && ::fsync(handle) == 0;
+  // Read before close(), which may change errno.
   const int error = written ? 0 : errno;
   ::close(handle);
   return error;
@@ -61,6 +67,7 @@ int write_new(const std::filesystem::path& file, ByteView bytes) {
 }  // namespace
 
 Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
+  // O_NONBLOCK: opening a pipe would otherwise wait for a writer. unfit() refuses the pipe next.
   const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (handle < 0 && errno == ENOENT)
     return Error{Errc::key_missing, "keyring file " + file.string() +
@@ -72,6 +79,8 @@ Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
   if (::fstat(handle, &status) != 0) return refuse(file, reason(errno));
   if (const auto why = unfit(status); !why.empty()) return refuse(file, why);
 
+  // One byte more than allowed shows a file that grew after fstat(). The buffer has its full size
+  // at once, because growing would leave copies of keys in freed memory.
   Bytes text(keyring_file_bytes_max + 1);
   std::size_t size = 0;
   const OnExit clean([&] { wipe(text.data(), size); });
@@ -91,9 +100,12 @@ Result<void> write_secret_file(const std::filesystem::path& file, ByteView bytes
   if (folder.empty()) folder = ".";
   const auto draft =
       folder / ("." + file.filename().string() + "." + random_uuid().to_string() + ".new");
+  // Removes what a failure left. After a rename the name is gone, and the error does not matter.
   const OnExit remove_draft([&] { ::unlink(draft.c_str()); });
   if (const int error = write_new(draft, bytes); error != 0)
     return refuse(file, "cannot be written: " + reason(error));
+  // The draft is complete and synced before it gets its name, so a crash leaves the old file or the
+  // new one. link() fails where the name exists; rename() would overwrite a keyring.
   const int named =
       replace ? ::rename(draft.c_str(), file.c_str()) : ::link(draft.c_str(), file.c_str());
   if (named != 0 && errno == EEXIST)

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t key_bytes_min = 32;
 
+// Version 8 is for ids that an application derives as it likes (RFC 9562, section 5.8).
 Uuid uuid_v8(const Digest& digest) {
   Uuid uuid;
   std::copy_n(digest.begin(), uuid.bytes.size(), uuid.bytes.begin());
@@ -37,6 +38,8 @@ IdDeriver::IdDeriver(SecretBytes key) : key_(std::move(key)) {
 
 Uuid IdDeriver::chunk_id(const Tenant& owner, const DocId& doc, std::int64_t revision,
                          std::int32_t chunk_index) const {
+  // The digest gives the name a fixed width, so that no other document, revision and index join to
+  // the same bytes.
   const auto doc_digest = sha256(bytes_of(doc.value()));
   const auto revision_bytes = big_endian(static_cast<std::uint64_t>(revision));
   const auto index_bytes = big_endian(static_cast<std::uint32_t>(chunk_index));
@@ -45,6 +48,7 @@ Uuid IdDeriver::chunk_id(const Tenant& owner, const DocId& doc, std::int64_t rev
 }
 
 Uuid IdDeriver::event_id(const Tenant& owner, std::string_view source, std::string_view id) const {
+  // The length keeps the source "ab" with the id "c" apart from "a" with "bc".
   const auto source_size = big_endian(static_cast<std::uint32_t>(source.size()));
   return uuid_v8(hmac_sha256(key_.view(), {bytes_of("event"), owner.hash().bytes, source_size,
                                            bytes_of(source), bytes_of(id)}));

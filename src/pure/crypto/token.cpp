@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t hs256_key_bytes_min = 32;
 
+// One message for every cause. A forger must not learn which check failed.
 Error refusal() { return {Errc::unauthenticated, "the bearer token is not valid"}; }
 
 struct Times {
@@ -37,6 +38,9 @@ bool read_times(const boost::json::object& claims, Times& times) {
   return read("exp", times.exp) && read("iat", times.iat) && read("nbf", times.nbf);
 }
 
+// REQUIRES: exp is there. read_times() keeps every number below 2^53, so no sum here overflows.
+// The limit on the lifetime bounds what a stolen token is worth, because tokens cannot be revoked.
+// A token without iat is measured from now.
 const char* check_times(const Times& times, std::int64_t now_s, const TokenRules& rules) {
   const auto& [exp, iat, nbf] = times;
   if (*exp + rules.leeway_s <= now_s) return "expired";
@@ -50,6 +54,8 @@ const char* check_times(const Times& times, std::int64_t now_s, const TokenRules
 }
 
 const char* check_parties(const boost::json::object& claims, const TokenRules& rules) {
+  // A claim of a wrong type is refused even where no issuer is required, because its writer meant
+  // something that is not understood here.
   const auto issuer = text_member(claims, "iss");
   if (!issuer && claims.contains("iss")) return "iss is no text";
   if (!rules.issuer.empty() && issuer != rules.issuer) return "another issuer";
@@ -91,6 +97,7 @@ Result<Claims> TokenVerifier::verify(std::string_view token, std::int64_t now_s,
     if (why != nullptr) *why = reason;
     return refusal();
   };
+  // Claims are parsed only after the signature is genuine.
   const auto payload = verify_jws(keys_->keys, token, reason);
   if (!payload) return refuse();
   reason = "the claims are no JSON object";

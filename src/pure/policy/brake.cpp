@@ -15,6 +15,8 @@ void Brake::turn_window(TimePoint now) {
 
 bool Brake::too_many() const noexcept {
   if (refused_ >= rules_.refused_max) return true;
+  // A share of few events says little, so it counts only from share_refused_min refusals on.
+  // Multiplied out, because an integer division would round the share down.
   return refused_ >= rules_.share_refused_min &&
          refused_ * 100 >= rules_.share_percent * (refused_ + stored_);
 }

@@ -14,6 +14,7 @@ std::string_view breaker_state_name(BreakerState state) noexcept {
   return "closed";
 }
 
+// Half-open is not stored. It follows from the time, so the breaker needs no timer.
 BreakerState Breaker::state(TimePoint now) const noexcept {
   if (!tripped_) return BreakerState::closed;
   return now < open_until_ ? BreakerState::open : BreakerState::half_open;
@@ -28,6 +29,8 @@ bool Breaker::allows(TimePoint now) {
     case BreakerState::half_open:
       break;
   }
+  // A caller that dies without record() or forget() must not keep the breaker half-open for ever.
+  // After a cool-down its probe counts as lost.
   if (probing_ && now - probing_since_ < rules_.cool_down) return false;
   probing_ = true;
   probing_since_ = now;
@@ -43,6 +46,7 @@ void Breaker::record(TimePoint now, Duration took, bool succeeded) {
     tripped_ = probing_ = false;
     return;
   }
+  // While half-open, one bad call is enough to open the breaker again.
   if (!tripped_ && ++bad_in_a_row_ < rules_.failures_max) return;
   tripped_ = true;
   probing_ = false;

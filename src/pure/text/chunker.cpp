@@ -19,6 +19,7 @@ std::size_t piece_end(std::string_view text, std::size_t at) {
   if (text.size() - at <= bytes_max) return text.size();
   std::size_t end = at + bytes_max;
   const auto splits = [&] { return (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80; };
+  // A code point has at most three continuation bytes. The bound ends the loop on ill-formed text.
   for (int steps = 0; steps < 3 && splits(); ++steps) --end;
   return end;
 }
@@ -29,6 +30,8 @@ std::vector<Token> tokenise(const WordPiece& words, std::string_view document) {
   std::vector<Token> tokens, out;
   words.encode(document, tokens);
   const auto is_long = [](const Token& token) { return token.end - token.begin > bytes_max; };
+  // Such a token is a word of very many characters, or one with very many accents, which make no
+  // token but belong to the word.
   if (std::none_of(tokens.begin(), tokens.end(), is_long)) return tokens;
   for (const Token& token : tokens) {
     if (!is_long(token)) {
@@ -40,6 +43,7 @@ std::vector<Token> tokenise(const WordPiece& words, std::string_view document) {
       const std::size_t end = piece_end(word, at), first = out.size();
       words.encode(word.substr(at, end - at), out);
       for (std::size_t piece = first; piece < out.size(); ++piece) {
+        // The piece was tokenised by itself, so its offsets count from its own start.
         out[piece].begin += static_cast<std::uint32_t>(at);
         out[piece].end += static_cast<std::uint32_t>(at);
       }
@@ -59,6 +63,8 @@ class Cutter {
         breaks_(breaks(words, document, tokens_)) {}
 
   std::vector<Chunk> run() {
+    // Chunk by chunk: [first, end) are its tokens, of which [first, done) repeat the chunk before.
+    // Every round moves `done`, because a chunk holds at least one new token.
     for (std::size_t first = 0, done = 0; done < tokens_.size();) {
       std::size_t limit = last_that_fits(first);
       if (limit <= done) {  // The overlap fills the chunk, so begin without it.
@@ -76,6 +82,7 @@ class Cutter {
  private:
   std::size_t last_that_fits(std::size_t first) const {
     std::size_t end = std::min(first + tokens_max_, tokens_.size());
+    // Ends at one token at the latest, because tokenise() made none with more bytes.
     while (tokens_[end - 1].end - tokens_[first].begin > bytes_max) --end;
     return end;
   }
@@ -98,6 +105,7 @@ class Cutter {
   // Where the chunk after [first, end) begins: as far back as the overlap allows, at a word, and at
   // a space rather than between words that touch.
   std::size_t repeat_from(std::size_t first, std::size_t end) const {
+    // Behind `first`, so that two chunks never begin at the same token.
     const std::size_t earliest = std::max(first + 1, end - std::min(overlap_, end));
     for (const Break wanted : {Break::space, Break::word}) {
       for (std::size_t at = earliest; at < end; ++at) {
@@ -126,6 +134,8 @@ class Cutter {
     Chunk chunk;
     chunk.index = static_cast<std::int32_t>(chunks_.size());
     chunk.text = document_.substr(begin, with_marks(begin, end - 1) - begin);
+    // Counts on from the chunk before. Counting from the start of the document each time would be
+    // quadratic.
     chars_ += codec::count_code_points(document_.substr(bytes_, begin - bytes_));
     bytes_ = begin;
     chunk.char_start = static_cast<std::int32_t>(chars_);

@@ -31,6 +31,7 @@ std::array<Act, 256> make_acts() {
     const std::uint16_t code = unicode::code_of(byte);
     if (code == unicode::space) acts[byte] = Act::skip;
     if (code == unicode::punctuation) acts[byte] = Act::mark;
+    // Of ASCII, only the capitals are mapped: to lower case.
     if (code == unicode::letter || code >= unicode::mapped) acts[byte] = Act::word;
   }
   for (std::uint32_t byte = 0xE4; byte <= 0xE9; ++byte) acts[byte] = Act::ideograph;
@@ -51,6 +52,7 @@ struct WordPiece::Tables {
     }
     for (std::uint32_t at = 0; at < ideographs.size(); ++at) {
       const std::uint32_t point = ideograph_first + at;
+      // The fast path skips the table of code points, so the two must agree on every one of these.
       MEMSEAL_ASSERT(unicode::code_of(point) == unicode::ideograph);
       const char text[] = {static_cast<char>(0xE0 | point >> 12),
                            static_cast<char>(0x80 | (point >> 6 & 0x3F)),
@@ -97,6 +99,8 @@ void WordPiece::Tables::encode_word(const char* bytes, std::size_t size, const P
   for (std::size_t at = 0; at < size;) {
     const ByteTrie::Match match = trie->longest(bytes + at, size - at);
     if (match.value == ByteTrie::none) {
+      // As the library does: one failure makes the whole word [UNK], and the parts found so far are
+      // dropped.
       out.resize(first);
       out.push_back(place(unk, std::size_t{0}, size));
       return;
@@ -113,6 +117,7 @@ std::size_t WordPiece::Tables::encode_ascii(std::string_view text, std::size_t a
   const std::string_view rest = text.substr(at);
   std::size_t size = 1;
   while (size < rest.size() && act_of(rest[size]) == Act::word) ++size;
+  // The word goes on in another script, or an accent follows that the general reader removes.
   if (size < rest.size() && goes_on(rest, size)) return encode_any(text, at, out);
   const auto begin = static_cast<std::uint32_t>(at);
   const auto place = [begin](std::int32_t id, std::size_t from, std::size_t to) {
@@ -151,6 +156,7 @@ std::size_t WordPiece::Tables::encode_any(std::string_view text, std::size_t at,
 // AsciiWords::none.
 inline Token WordPiece::Tables::find_short(std::string_view text, std::size_t at) const {
   const auto begin = static_cast<std::uint32_t>(at);
+  // AsciiRun::of() reads 16 bytes. Near the end of the text some of them would lie outside.
   if (text.size() - at <= AsciiRun::window) return {AsciiWords::none, begin, begin};
   const AsciiRun run = AsciiRun::of(text.data() + at);
   const auto end = static_cast<std::uint32_t>(at + run.size);
@@ -170,6 +176,7 @@ inline std::int32_t WordPiece::Tables::find_ideograph(std::string_view text,
 
 void WordPiece::Tables::encode(std::string_view text, std::size_t limit,
                                std::vector<Token>& out) const {
+  // A token stores 32-bit offsets.
   MEMSEAL_ASSERT(text.size() <= std::numeric_limits<std::uint32_t>::max());
   for (std::size_t at = 0; at < text.size() && out.size() < limit;) {
     const auto byte = static_cast<unsigned char>(text[at]);
@@ -178,6 +185,7 @@ void WordPiece::Tables::encode(std::string_view text, std::size_t limit,
         if (const auto word = find_short(text, at); word.id != AsciiWords::none) {
           out.push_back(word);
           at = word.end;
+          // Nearly every word is followed by a space, which is saved a round of the loop.
           if (at < text.size() && text[at] == ' ') ++at;
         } else {
           at = encode_ascii(text, at, out);
@@ -208,6 +216,7 @@ void WordPiece::Tables::encode(std::string_view text, std::size_t limit,
 Result<WordPiece> WordPiece::from_vocabulary(std::string_view vocabulary) {
   auto words = Vocabulary::parse(vocabulary);
   if (!words) return words.error();
+  // The tables copy what they need. `vocabulary`, which `words` points into, may go afterwards.
   return WordPiece(std::make_unique<const Tables>(*words));
 }
 
@@ -240,6 +249,7 @@ TokenPair WordPiece::encode_pair(std::string_view a, std::string_view b,
   const std::size_t room = tokens_max - 3;
   std::vector<Token> tokens;
   tables_->encode(a, no_limit, tokens);
+  // The rule needs the whole length of `a`. Callers bound the text of a question.
   const std::size_t size_a = tokens.size();
   // Encode no more of b than the rule needs: it compares b with a and with the room.
   tables_->encode(b, size_a + std::max(size_a, room) + 1, tokens);

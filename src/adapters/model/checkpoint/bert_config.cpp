@@ -13,6 +13,8 @@ namespace {
 
 namespace json = boost::json;
 
+// Above every published BERT. A product of two of these sizes fits into 64 bits, so a damaged
+// config.json cannot make the size of a table wrap.
 constexpr std::size_t width_max = 8'192, intermediate_max = 65'536, layers_max = 96;
 constexpr std::size_t positions_max = 8'192, types_max = 16, vocabulary_max = 1u << 20;
 
@@ -20,6 +22,8 @@ std::string quoted(std::string_view key, std::string_view value) {
   return "has " + std::string(key) + " \"" + std::string(value) + "\"";
 }
 
+// The class name that Hugging Face saved the model with. It decides which tensors the file must
+// have.
 Result<Architecture> read_architecture(const JsonFields& fields) {
   const auto* list = fields.find("architectures");
   if (list == nullptr || !list->is_array() || list->get_array().size() != 1 ||
@@ -32,6 +36,8 @@ Result<Architecture> read_architecture(const JsonFields& fields) {
                                         "; choose a BertModel or a BertForSequenceClassification");
 }
 
+// A missing key means `only`, which is what Hugging Face takes as its default. Any other value
+// changes the numbers: "gelu" is the exact form with erf, "gelu_new" an approximation by tanh.
 Result<void> check_choice(const JsonFields& fields, std::string_view key, std::string_view only) {
   const auto value = fields.text_or(key, only);
   if (!value) return value.error();
@@ -45,6 +51,8 @@ Result<void> check_labels(const JsonFields& fields) {
   const auto count = fields.size_or("num_labels", 1'000'000, 1);
   if (!count) return count.error();
   std::size_t labels = *count;
+  // id2label wins, as in Hugging Face, which derives num_labels from it. If both are missing, the
+  // shape of the classifier's tensor still shows how many labels there are.
   if (const auto* names = fields.find("id2label"); names != nullptr && names->is_object())
     labels = names->get_object().size();
   if (labels != 1)
@@ -111,6 +119,7 @@ Result<BertConfig> BertConfig::parse(std::string_view text, std::string_view fil
     return invalid(file, "has a \"layer_norm_eps\" outside 0 to 0.01; fetch the model again");
   if (config.hidden % config.heads != 0)
     return invalid(file, "has a \"hidden_size\" that is no multiple of \"num_attention_heads\"");
+  // An input holds [CLS], [SEP] twice and something of two texts.
   if (config.positions < 8) return unsupported(file, "reads fewer than 8 tokens");
   if (config.architecture == Architecture::cross_encoder) {
     if (const auto one = check_labels(*fields); !one) return one.error();
@@ -125,6 +134,7 @@ Result<void> check_pooling(std::string_view text, std::string_view file) {
   if (!fields) return fields.error();
   const auto mean = fields->flag_or("pooling_mode_mean_tokens", false);
   if (!mean) return mean.error();
+  // With several modes on, sentence-transformers joins their outputs into one longer vector.
   if (!*mean) return unsupported(file, "pools otherwise than by the mean; choose another model");
   for (const std::string_view key :
        {"pooling_mode_cls_token", "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
@@ -138,6 +148,8 @@ Result<void> check_pooling(std::string_view text, std::string_view file) {
   return {};
 }
 
+// Only the last part of the name is compared, because sentence-transformers has moved these classes
+// between packages. A further module, a Dense for example, would change the vector.
 Result<void> check_modules(std::string_view text, std::string_view file) {
   const auto value = parse_strict(text);
   if (!value) return invalid(file, value.error().message + "; fetch the model again");
@@ -167,6 +179,7 @@ Result<std::size_t> parse_max_seq_length(std::string_view text, std::string_view
 Result<void> check_tokenizer_config(std::string_view text, std::string_view file) {
   const auto fields = JsonFields::parse(text, file);
   if (!fields) return fields.error();
+  // A null counts as missing: strip_accents is null in most files and then follows do_lower_case.
   for (const std::string_view key : {"do_lower_case", "tokenize_chinese_chars", "strip_accents"}) {
     const auto flag = fields->flag_or(key, true);
     if (!flag) return flag.error();

@@ -22,6 +22,8 @@ class Finder {
  public:
   Finder(const Safetensors& file, std::string_view file_name)
       : file_(file), file_name_(file_name),
+        // Hugging Face names the tensors of a BertModel without a prefix, and those of a model that
+        // contains one with "bert.".
         prefix_(file.find("bert.embeddings.word_embeddings.weight") != nullptr ? "bert." : "") {}
 
   const Tensor* need(const std::string& name, const Shape& shape) {
@@ -34,6 +36,8 @@ class Finder {
       return fail(invalid(file_name_, "has a tensor \"" + name + "\" of shape " +
                                           to_text(tensor->shape) + " where config.json says " +
                                           to_text(shape)));
+    // One infinite or undefined weight makes every answer useless, and at load the file and the
+    // tensor can still be named.
     if (!tensor->all_finite())
       return fail(invalid(file_name_, "has a tensor \"" + name + "\" with infinite numbers"));
     parameters_ += tensor->count();
@@ -44,11 +48,13 @@ class Finder {
     return need(prefix_ + name, shape);
   }
 
+  // PyTorch stores a dense layer's weight as [out, in].
   DenseTensors dense(const std::string& name, std::size_t out, std::size_t in) {
     return {body(name + ".weight", {out, in}), body(name + ".bias", {out})};
   }
 
   NormTensors norm(const std::string& name, std::size_t width) {
+    // Files converted from TensorFlow call gain and bias gamma and beta.
     const bool old = file_.find(prefix_ + name + ".gamma") != nullptr;
     return {body(name + (old ? ".gamma" : ".weight"), {width}),
             body(name + (old ? ".beta" : ".bias"), {width})};
@@ -59,6 +65,7 @@ class Finder {
 
  private:
   const Tensor* fail(Error error) {
+    // Only the first: a file of another model lacks nearly every tensor.
     if (!error_) {
       error.message += "; fetch the model again or choose another";
       error_ = std::move(error);
@@ -105,10 +112,12 @@ Result<BertTensors> BertTensors::find(const Safetensors& file, const BertConfig&
     found.layers.push_back(find_layer(finder, i, config));
   if (config.architecture == Architecture::cross_encoder && !finder.error()) {
     found.pooler = finder.dense("pooler.dense", hidden, hidden);
+    // The classifier lies outside the BERT and never has the prefix.
     found.classifier = {finder.need("classifier.weight", {1, hidden}),
                         finder.need("classifier.bias", {1})};
   }
   if (finder.error()) return *finder.error();
+  // A config.json with too few layers would load, run, and give other numbers than the model does.
   if (file.find((file.find("bert.embeddings.word_embeddings.weight") ? "bert." : "") +
                 std::string("encoder.layer.") + std::to_string(config.layers) +
                 ".output.dense.weight") != nullptr)

@@ -36,6 +36,8 @@ Result<text::WordPiece> read_words(const fs::path& directory) {
     return known.error();
   fs::path used = lines;
   Result<std::string> vocabulary = std::string();
+  // vocab.txt wins where both exist, because its lines are exactly what the tokenizer reads.
+  // tokenizer.json is checked all the same: only it may say that the model keeps case or accents.
   if (fs::exists(lines, code)) {
     if (const auto known = check_if_present(whole, vocabulary_bytes_max, check_tokenizer); !known)
       return known.error();
@@ -71,6 +73,7 @@ Result<BertConfig> read_config(const fs::path& directory, Architecture wanted) {
 
 /// The tokens that the model reads at once; checks what else shapes a sentence embedding.
 Result<std::size_t> read_length(const fs::path& directory, const BertConfig& config) {
+  // The head of a cross-encoder reads the first state, so no pooling is configured.
   if (config.architecture == Architecture::cross_encoder)
     return std::min(config.positions, cross_encoder_tokens_max);
   for (const auto& known :
@@ -86,6 +89,7 @@ Result<std::size_t> read_length(const fs::path& directory, const BertConfig& con
                                         return Result<void>();
                                       });
   if (!known) return known.error();
+  // sentence-transformers may limit inputs to less than the table of positions holds.
   return length == 0 ? config.positions : std::min(length, config.positions);
 }
 
@@ -124,6 +128,7 @@ std::string ModelInfo::describe() const {
          " tokens, " + backend + "/" + isa;
 }
 
+// Small files first, so that a wrong directory fails before the weights are read.
 Result<Checkpoint> Checkpoint::read(const fs::path& directory, Architecture wanted) {
   if (const auto there = check_directory(directory); !there) return there.error();
   auto config = read_config(directory, wanted);
@@ -132,6 +137,8 @@ Result<Checkpoint> Checkpoint::read(const fs::path& directory, Architecture want
   if (!length) return length.error();
   auto words = read_words(directory);
   if (!words) return words.error();
+  // An id is a row of the word table. A greater vocabulary would make the encoders read beyond its
+  // end.
   if (words->vocabulary_size() > config->vocabulary)
     return invalid((directory / "config.json").string(),
                    "has a \"vocab_size\" below the vocabulary's; fetch the model again");
@@ -144,11 +151,14 @@ Result<Checkpoint> Checkpoint::read(const fs::path& directory, Architecture want
   if (!tensors) return tensors.error();
   auto info = info_of(directory, *config, *words, *tensors);
   info.tokens_max = *length;
+  // The moves keep all pointers valid: the mapping keeps its address and the map of tensors its
+  // nodes.
   return Checkpoint{*config,          std::move(*words),   std::move(*weights),
                     std::move(*file), std::move(*tensors), std::move(info)};
 }
 
 std::vector<std::int32_t> Checkpoint::sequence_of(std::span<const std::int32_t> token_ids) const {
+  // Two places are for [CLS] and [SEP].
   const auto kept = token_ids.first(std::min(token_ids.size(), info.tokens_max - 2));
   std::vector<std::int32_t> ids{words.cls_id()};
   ids.reserve(kept.size() + 2);
@@ -177,6 +187,7 @@ Result<ModelInfo> describe_model(const fs::path& directory) {
   if (!architecture) return architecture.error();
   const auto checkpoint = Checkpoint::read(directory, *architecture);
   if (!checkpoint) return checkpoint.error();
+  // The check of every tensor has read the whole file.
   checkpoint->weights.drop_pages();
   return checkpoint->info;
 }

@@ -39,6 +39,7 @@ Result<JsonFields> JsonFields::parse(std::string_view text, std::string_view fil
 }
 
 const boost::json::value* JsonFields::find(std::string_view key) const {
+  // Hugging Face writes null for a setting that has its default.
   const auto* value = object_.if_contains(key);
   return value == nullptr || value->is_null() ? nullptr : value;
 }
@@ -54,6 +55,7 @@ Result<std::size_t> JsonFields::size_or(std::string_view key, std::size_t greate
   const auto* value = find(key);
   if (value == nullptr) return fallback;
   boost::system::error_code code;
+  // 384.0 is no size. A negative number fails in to_number().
   const auto number =
       value->is_number() && !value->is_double() ? value->to_number<std::uint64_t>(code) : 0;
   if (code || number < 1 || number > greatest)

@@ -23,6 +23,9 @@ Error unreadable(const std::filesystem::path& path, int code) {
 
 }  // namespace
 
+// The mapping stays when the descriptor is closed.
+// NOTE: reading a page behind the end of a file that was cut short meanwhile ends the process by
+// SIGBUS. Replace a model by another directory, never by writing into its files.
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return unreadable(path, errno);
@@ -54,6 +57,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+// The pages belong to the file, so nothing is lost: the next access reads them again.
 void MappedFile::drop_pages() const noexcept {
   if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
 }
@@ -62,6 +66,7 @@ Result<std::string> read_text(const std::filesystem::path& path, std::size_t byt
   std::error_code code;
   const auto size = std::filesystem::file_size(path, code);
   if (code) return unreadable(path, code.value());
+  // Before the text is read: the path comes from a setting and may name any file.
   if (size > bytes_max)
     return Error{Errc::model_invalid, path.string() + " has " + std::to_string(size) +
                                           " bytes, more than the " + std::to_string(bytes_max) +

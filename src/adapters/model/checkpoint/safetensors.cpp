@@ -32,6 +32,8 @@ struct Kind {
   std::size_t bytes;
 };
 
+// Types that no encoder here reads are known too, because a file may hold such a tensor beside the
+// weights, position_ids for example.
 constexpr Kind kinds[] = {
     {"F32", DType::f32, 4},   {"F16", DType::f16, 2},  {"BF16", DType::bf16, 2},
     {"F64", DType::other, 8}, {"I64", DType::other, 8}, {"U64", DType::other, 8},
@@ -40,6 +42,7 @@ constexpr Kind kinds[] = {
     {"BOOL", DType::other, 1}, {"F8_E4M3", DType::other, 1}, {"F8_E5M2", DType::other, 1},
 };
 
+// Offsets and extents are whole numbers. A double would be rounded above 2^53.
 std::optional<std::uint64_t> as_u64(const json::value& value) {
   if (!value.is_number() || value.is_double()) return std::nullopt;
   boost::system::error_code code;
@@ -68,6 +71,7 @@ Result<Placed> read_entry(std::string_view name, const json::value& value) {
   if (!value.is_object()) return flaw("is not described by an object");
   const auto& fields = value.get_object();
   const auto* dtype = fields.if_contains("dtype");
+  // parse_strict() refuses repeated keys, so three members with these names are exactly these.
   if (fields.size() != 3 || dtype == nullptr || !dtype->is_string())
     return flaw("lacks exactly dtype, shape and data_offsets");
   const auto* kind = std::find_if(std::begin(kinds), std::end(kinds), [&](const Kind& known) {
@@ -80,6 +84,8 @@ Result<Placed> read_entry(std::string_view name, const json::value& value) {
 
   std::uint64_t bytes = kind->bytes;
   for (const auto extent : *shape)
+    // Without the check, a shape whose product wraps could agree with a short range of bytes, and
+    // readers that trust the shape would read beyond it.
     if (__builtin_mul_overflow(bytes, extent, &bytes)) return flaw("has an impossible shape");
   Placed placed;
   placed.begin = (*offsets)[0];
@@ -102,6 +108,7 @@ bool is_string_map(const json::value& value) {
 Result<std::vector<Placed>> read_header(std::string_view header, std::string_view file) {
   const auto value = parse_strict(header);
   if (!value) return invalid(file, "has a header that " + value.error().message);
+  // The format requires the first byte to be `{`; spaces may only follow the object.
   if (!value->is_object() || header.front() != '{')
     return invalid(file, "has a header that is no JSON object");
   std::vector<Placed> entries;
@@ -116,6 +123,7 @@ Result<std::vector<Placed>> read_header(std::string_view header, std::string_vie
                                placed.error().message + "; fetch the model again");
     entries.push_back(std::move(*placed));
   }
+  // By `end` too, so that an empty tensor comes before the one that begins at the same byte.
   std::sort(entries.begin(), entries.end(), [](const Placed& a, const Placed& b) {
     return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
   });
@@ -130,6 +138,7 @@ Result<Safetensors> Safetensors::parse(std::span<const std::byte> file, std::str
     return invalid(name, "is too short for a header; fetch the model again");
   std::memcpy(&length, file.data(), sizeof length);
   const auto rest = file.subspan(sizeof length);
+  // `length` is untrusted: compared before it becomes the size of a view.
   if (length < 2 || length > header_bytes_max || length > rest.size())
     return invalid(name, "has a header length that cannot be; fetch the model again");
   const std::string_view header(reinterpret_cast<const char*>(rest.data()), length);
@@ -140,6 +149,8 @@ Result<Safetensors> Safetensors::parse(std::span<const std::byte> file, std::str
   Safetensors parsed;
   std::uint64_t expected = 0;
   for (auto& [begin, end, tensor] : *entries) {
+    // The format allows no hole and no overlap, so that a file cannot be valid in a second format
+    // too.
     if (begin != expected)
       return invalid(name, "is damaged: a hole or an overlap before tensor \"" + tensor.name +
                                "\"; fetch the model again");

@@ -24,6 +24,8 @@ bool is_off(const json::object& object, std::string_view key) {
   return flag != nullptr && flag->is_bool() && !flag->get_bool();
 }
 
+// The tokenizer of pure/text computes this one kind. Another normaliser gives other ids, and the
+// model would read wrong words without any error.
 Result<void> check_parts(const JsonFields& fields) {
   const auto* normalizer = fields.find("normalizer");
   if (!is_kind(fields.find("model"), "WordPiece") || !is_kind(normalizer, "BertNormalizer") ||
@@ -55,6 +57,8 @@ Result<std::string> vocabulary_of_tokenizer(std::string_view text, std::string_v
       vocabulary->get_object().size() > tokens_max)
     return invalid(file, "has no vocabulary; fetch the model again");
 
+  // Sorted by id. As many lines as tokens, each id within them and none twice: so every line is
+  // filled, and an empty line means "not yet".
   std::vector<std::string_view> lines(vocabulary->get_object().size());
   for (const auto& [token, id] : vocabulary->get_object()) {
     boost::system::error_code code;

@@ -64,6 +64,8 @@ struct Layer {
 };
 
 /// A cross-encoder's last layer and head.
+// The logit depends on the first state only. The last layer therefore needs keys and values of all
+// tokens, and everything else of one token a sequence.
 struct Last {
   Linear key_value, query, attention_out, intermediate, out, pooler;
   Norm attention_norm, out_norm;
@@ -83,6 +85,7 @@ struct Last {
 
 /// One thread's working memory.
 struct Arena {
+  // [tokens, hidden] each, but fused [tokens, 3 hidden], inner [rows_block, intermediate].
   LinearScratch linear;
   Buffer states, fused, context, inner, scratch;
   Arena(const dnnl::engine& engine, std::size_t tokens, const BertConfig& config)
@@ -164,6 +167,7 @@ CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors, con
                       shape(hidden, config.intermediate), shape(config.intermediate, hidden),
                       pages_};
   const bool cross = config.architecture == Architecture::cross_encoder;
+  // The last layer of a cross-encoder is `last_`, in another form.
   for (std::size_t i = 0; i + (cross ? 1 : 0) < config.layers; ++i)
     layers_.emplace_back(tensors.layers[i], shapes);
   if (cross)
@@ -239,6 +243,7 @@ bool CpuEncoder::run_layers(const PackedBatch& batch, Group group,
     if (!should_continue()) return false;
     run_layer(layer, batch, group, arena);
   }
+  // Asked after the last layer too, because the caller may have left meanwhile.
   return should_continue();
 }
 
@@ -251,6 +256,7 @@ void CpuEncoder::run_layer(const Layer& layer, const PackedBatch& batch, Group g
   // because no token may see another sequence.
   for (auto i = group.first; i < group.last; ++i) {
     const auto at = batch.starts[i] - origin;
+    // A row of `fused` holds query, key and value side by side, each `hidden` wide.
     const float* const query = arena.fused.get() + at * 3 * hidden;
     ops_.attend({.query = query,
                  .key = query + hidden,
@@ -306,6 +312,7 @@ bool CpuEncoder::embed(const PackedBatch& batch, const ShouldContinue& should_co
       // no division by the number of tokens.
       double square = 0;
       for (const float value : sum) square += static_cast<double>(value) * value;
+      // The bound keeps a zero vector from becoming NaN.
       const auto scale = static_cast<float>(1 / std::sqrt(std::max(square, 1e-24)));
       for (auto& value : sum) value *= scale;
     }
@@ -372,6 +379,7 @@ void CpuEncoder::finish(float* states, float* context, std::size_t rows, Arena& 
   feed_forward(*last_, states, context, rows, arena);
   last_->pooler.apply(arena.linear, states, rows, context);
   for (std::size_t i = 0; i < rows; ++i) {
+    // In double: the sum runs over all of the width, and ranks depend on small differences.
     double logit = last_->classifier_bias;
     for (std::size_t k = 0; k < hidden; ++k)
       logit += static_cast<double>(std::tanh(context[i * hidden + k])) * last_->classifier[k];

@@ -10,6 +10,7 @@ namespace memseal::model {
 
 namespace {
 
+// 2 MiB is the size of a large page on x86-64.
 constexpr std::size_t page = 2u << 20, block_least = 4 * page, line = 64;
 
 std::size_t padded(std::size_t size, std::size_t step) { return (size + step - 1) / step * step; }
@@ -32,6 +33,7 @@ void* HugePages::take(std::size_t bytes) {
     const auto start = padded(reinterpret_cast<std::uintptr_t>(data), page);
     next_ = reinterpret_cast<std::byte*>(start);
     left_ = wanted;
+    // Only a wish. Where the system has no large pages, small ones work too.
     ::madvise(next_, wanted, MADV_HUGEPAGE);
   }
   void* const piece = next_;

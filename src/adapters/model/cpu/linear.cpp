@@ -27,6 +27,8 @@ dnnl::primitive_attr attributes() {
 void narrow(const float* from, std::size_t count, std::uint16_t* to) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto bits = std::bit_cast<std::uint32_t>(from[i]);
+    // Adds half of the last place that stays, less one unit when that place is even. A NaN could
+    // become a number here.
     to[i] = static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
   }
 }
@@ -51,6 +53,8 @@ LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t
   const dnnl::matmul::primitive_desc best({from, any, bias_desc_, to}, attributes(), engine);
   weights_desc_ = best.weights_desc();
   implementation_ = best.impl_info_str();
+  // oneDNN makes code for one number of rows. Eight of them serve every call; the last block is
+  // padded up to the next one.
   for (std::size_t rows = rows_step; rows <= rows_block; rows += rows_step)
     products_.push_back(make(rows));
 }
@@ -95,10 +99,12 @@ Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<D
     done += width;
   }
   MEMSEAL_ASSERT(done == out);
+  // [out, in] by rows is [in, out] by columns, which is what `ba` says. The reorder packs it.
   const dnnl::memory::desc as_stored({dim(in), dim(out)}, f32, Tag::ba);
   dnnl::memory source(as_stored, shape_->engine(), rows.data());
   dnnl::stream stream(shape_->engine());
   dnnl::reorder(source, weights_).execute(stream, source, weights_);
+  // `rows` is freed when this returns.
   stream.wait();
 }
 
@@ -107,6 +113,7 @@ void Linear::apply(LinearScratch& scratch, const float* from, std::size_t rows, 
     const auto here = std::min(rows_padded(rows - first), rows_block);
     const auto& product = shape_->products_[here / rows_step - 1];
     void* source = const_cast<float*>(from + first * shape_->in());
+    // Rows of layer inputs are fp32 everywhere else, so they are narrowed block by block.
     if (shape_->factors_ == bf16) {
       scratch.halves.resize(std::max(scratch.halves.size(), here * shape_->in()));
       const auto used = std::min(here, rows - first) * shape_->in();

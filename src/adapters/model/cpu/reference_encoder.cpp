@@ -12,6 +12,8 @@ namespace {
 
 using Floats = std::vector<float>;
 
+// fp32 as stored. Widening the weights would change no result, because each product is computed in
+// double.
 struct Dense {
   Floats weight, bias;
   explicit Dense(const DenseTensors& from)
@@ -42,6 +44,7 @@ struct Matrix {
   const double* row(std::size_t i) const { return values.data() + i * width; }
 };
 
+// y = x W' + b, with W as PyTorch stores it: [out, in].
 Matrix apply(const Dense& dense, const Matrix& x) {
   Matrix y(x.rows, dense.bias.size());
   for (std::size_t i = 0; i < x.rows; ++i)
@@ -58,6 +61,7 @@ void add(Matrix& x, const Matrix& y) {
   for (std::size_t i = 0; i < x.values.size(); ++i) x.values[i] += y.values[i];
 }
 
+// LayerNorm by the biased variance, as PyTorch computes it.
 void normalise(Matrix& x, const Norm& norm, double eps) {
   for (std::size_t i = 0; i < x.rows; ++i) {
     double* row = x.row(i);
@@ -77,6 +81,8 @@ Matrix attend(const Matrix& query, const Matrix& key, const Matrix& value, std::
   std::vector<double> weights(length);
   for (std::size_t head = 0; head < heads; ++head)
     for (std::size_t i = 0; i < length; ++i) {
+      // softmax(QK' / sqrt(head size)). Subtracting the greatest keeps exp() from overflowing and
+      // cancels out.
       double greatest = -INFINITY, sum = 0;
       for (std::size_t j = 0; j < length; ++j) {
         double dot = 0;
@@ -93,6 +99,8 @@ Matrix attend(const Matrix& query, const Matrix& key, const Matrix& value, std::
   return context;
 }
 
+// The oracle of the other backends: each formula as it stands in a book, in double, without blocks,
+// packing or tricks that could share a fault with them.
 class ReferenceEncoder final : public Encoder {
  public:
   ReferenceEncoder(const BertConfig& config, const BertTensors& tensors)
@@ -112,6 +120,7 @@ class ReferenceEncoder final : public Encoder {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (!should_continue()) return false;
       const auto states = forward(batch.tokens(i), batch.segment_b[i]);
+      // The mean and the sum have one direction, and the norm removes the length.
       std::vector<double> sum(config_.hidden);
       for (std::size_t t = 0; t < states.rows; ++t)
         for (std::size_t k = 0; k < sum.size(); ++k) sum[k] += states.row(t)[k];
@@ -129,6 +138,7 @@ class ReferenceEncoder final : public Encoder {
     for (std::size_t i = 0; i < batch.size(); ++i) {
       if (!should_continue()) return false;
       auto first = forward(batch.tokens(i), batch.segment_b[i]);
+      // The head reads the state of [CLS] only.
       first.rows = 1;
       first.values.resize(first.width);
       auto pooled = apply(head_[0], first);
@@ -144,6 +154,7 @@ class ReferenceEncoder final : public Encoder {
     const auto width = config_.hidden;
     Matrix x(ids.size(), width);
     for (std::size_t t = 0; t < ids.size(); ++t) {
+      // The state of a token begins as the sum of three rows: word, position and segment.
       const auto id = static_cast<std::size_t>(ids[t]), type = std::size_t(t >= segment_b);
       MEMSEAL_ASSERT(id < config_.vocabulary && type < config_.token_types);
       for (std::size_t k = 0; k < width; ++k)
@@ -151,6 +162,7 @@ class ReferenceEncoder final : public Encoder {
                       types_[type * width + k];
     }
     normalise(x, norm_, config_.layer_norm_eps);
+    // BERT adds the residual before it normalises (post-norm).
     for (const auto& layer : layers_) {
       add(x, apply(layer.attention_out,
                    attend(apply(layer.query, x), apply(layer.key, x), apply(layer.value, x),
@@ -158,6 +170,7 @@ class ReferenceEncoder final : public Encoder {
       normalise(x, layer.attention_norm, config_.layer_norm_eps);
       auto inner = apply(layer.intermediate, x);
       for (auto& value : inner.values)
+        // GELU in its exact form. The approximation by tanh would differ by more than fp32 does.
         value = 0.5 * value * (1 + std::erf(value / std::numbers::sqrt2));
       add(x, apply(layer.out, inner));
       normalise(x, layer.out_norm, config_.layer_norm_eps);

@@ -4,6 +4,7 @@ namespace memseal::model {
 
 namespace {
 
+// Of the widest set, so that scratch memory fits whichever set runs.
 constexpr std::size_t lanes_max = 16, block_rows_max = 12;
 
 std::size_t padded(std::size_t count, std::size_t step) { return (count + step - 1) / step * step; }
@@ -19,6 +20,7 @@ std::size_t attention_scratch(std::size_t keys, std::size_t head_size) {
 std::vector<const VectorOps*> runnable_vector_ops() {
   std::vector<const VectorOps*> sets;
 #if defined(__x86_64__)
+  // The compiler's run-time check also asks whether the system saves the wide registers.
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))

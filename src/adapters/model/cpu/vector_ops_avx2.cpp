@@ -1,5 +1,7 @@
 #include "adapters/model/cpu/vector_ops.hpp"
 
+// The program is built for the least machine, and only the functions below get more instructions.
+// The include above stays outside: its inline functions are shared with files for every machine.
 #if defined(__clang__)
 #pragma clang attribute push(                                                   \
     __attribute__((target("avx2,fma"))), apply_to = function)

@@ -1,5 +1,6 @@
 #include "adapters/model/cpu/vector_ops.hpp"
 
+// As in vector_ops_avx2.cpp: the include above stays outside.
 #if defined(__clang__)
 #pragma clang attribute push(                                                   \
     __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma"))), apply_to = function)

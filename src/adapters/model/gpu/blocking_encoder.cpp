@@ -42,6 +42,7 @@ class BlockingEncoder final : public Encoder {
       const auto values = engine_->run(to_kernels(batch));
       MEMSEAL_ASSERT(values.size() == out.size());
       std::copy(values.begin(), values.end(), out.begin());
+    // Tools have no supervisor that would turn to the CPU, so they get the cause as it is.
     } catch (const kernels::DeviceError& error) {
       throw Outage({Errc::unavailable, std::string("the GPU failed: ") + error.what()});
     }

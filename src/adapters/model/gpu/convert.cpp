@@ -44,6 +44,7 @@ const Tensor* part_of(const BertTensors& tensors, Part part, std::size_t layer) 
     case Part::pooler_bias: return tensors.pooler.bias;
     case Part::classifier: return tensors.classifier.weight;
     case Part::classifier_bias: return tensors.classifier.bias;
+    // All other parts belong to a layer. at() throws for a layer that the model does not have.
     default: return part_of_layer(tensors.layers.at(layer), part);
   }
 }
@@ -61,6 +62,7 @@ kernels::Shape shape_of(const BertConfig& config, std::size_t tokens_max) {
   shape.layers = config.layers;
   shape.intermediate = config.intermediate;
   shape.vocabulary = config.vocabulary;
+  // Rows of positions that no input reaches would only use memory of the GPU.
   shape.positions = std::min(config.positions, tokens_max);
   shape.token_types = config.token_types;
   shape.layer_norm_eps = static_cast<float>(config.layer_norm_eps);
@@ -68,6 +70,8 @@ kernels::Shape shape_of(const BertConfig& config, std::size_t tokens_max) {
   return shape;
 }
 
+// A callback, so that the upload widens one part at a time and the host never holds a second copy
+// of the model.
 kernels::ReadPart reader_of(const BertTensors& tensors, const kernels::Shape& shape) {
   return [&tensors, positions = shape.positions * shape.hidden](Part part, std::size_t layer) {
     const auto* const tensor = part_of(tensors, part, layer);

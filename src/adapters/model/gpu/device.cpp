@@ -27,6 +27,7 @@ DeviceReport look_for_device() {
   try {
     const auto device = open_first();
     return {true, describe(kernels::info_of(*device)), ""};
+  // The report is what an operator reads when nothing works, so it must come in every case.
   } catch (...) {
     const auto why = device_error_of(std::current_exception());
     return {false, why.what(), fix_of(why.fault())};

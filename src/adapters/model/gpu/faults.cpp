@@ -4,6 +4,8 @@ namespace memseal::model {
 
 using kernels::Fault;
 
+// No `default` in these switches: the compiler then names the place that a new fault must be added
+// to.
 bool is_final(Fault fault) noexcept {
   switch (fault) {
     case Fault::not_built:
@@ -19,6 +21,8 @@ bool is_final(Fault fault) noexcept {
 }
 
 bool breaks_device(Fault fault) noexcept {
+  // CUDA reports some faults again at every later call of the context. Whether an unknown fault is
+  // such a one cannot be seen, so the device is opened anew.
   return fault == Fault::lost || fault == Fault::internal;
 }
 

@@ -87,6 +87,8 @@ void HostedModel::publish() {
 
 void HostedModel::build(const std::shared_ptr<kernels::Device>& device,
                         const kernels::EngineOptions& options) {
+  // A request takes one patience at most before the engine calls it hung. Twice that is enough for
+  // a thread to come out.
   patience_ = std::chrono::milliseconds(2 * options.patience_ms);
   auto engine = std::make_unique<kernels::Engine>(device, shape_,
                                                   reader_of(model_->tensors, shape_), options);
@@ -100,6 +102,7 @@ void HostedModel::build(const std::shared_ptr<kernels::Device>& device,
                                "in fp16 the model gives numbers that are not finite");
   {
     const std::lock_guard lock(guard_);
+    // build() follows free_engine() or is the first.
     MEMSEAL_ASSERT(engine_ == nullptr);
     isa_ = isa_of(engine->device());
     engine_ = std::move(engine);
@@ -115,6 +118,8 @@ std::string HostedModel::isa() const {
   return isa_;
 }
 
+// With the lock, and not as a user: only the supervisor's thread calls it, and only that thread
+// frees the engine.
 std::exception_ptr HostedModel::failure() {
   const std::lock_guard lock(guard_);
   return open_ ? engine_->failure() : nullptr;
@@ -133,6 +138,8 @@ void HostedModel::free_engine() {
   std::unique_lock lock(guard_);
   MEMSEAL_ASSERT(!open_);
   const bool unused = unused_.wait_for(lock, patience_, [this] { return users_ == 0; });
+  // Freed without the lock, because freeing may take long and requests must see meanwhile that the
+  // model is off.
   engine = std::move(engine_);
   lock.unlock();
   // A thread is stuck in the driver: freeing the engine would wait for it without end.
@@ -142,6 +149,7 @@ void HostedModel::free_engine() {
 void HostedModel::show(GpuState state) {
   state_ = state;
   up_.Set(state == GpuState::on ? 1 : 0);
+  // publish() does nothing while the model is off, so the last number would stay.
   if (state != GpuState::on) waiting_.Set(0);
 }
 

@@ -46,6 +46,7 @@ GpuSupervisor::~GpuSupervisor() {
   // The thread first, because it may be building an engine of one of these models.
   keeper_.stop();
   keeper_.join();
+  // All off before the first is freed: freeing may wait for a hung driver.
   for (const auto& hosted : models_) hosted->turn_off();
   for (const auto& hosted : models_) hosted->free_engine();
 }
@@ -71,6 +72,7 @@ GpuSupervisor::Added GpuSupervisor::add(const std::shared_ptr<GpuSupervisor>& su
     return {nullptr, late};
   }
   auto added = future.get();
+  // Shares the supervisor's count, so the supervisor lives as long as the last of its models.
   if (added.hosted) added.hosted = std::shared_ptr<HostedModel>(supervisor, added.hosted.get());
   return added;
 }
@@ -99,16 +101,20 @@ GpuSupervisor::Added GpuSupervisor::add_model(std::shared_ptr<const Checkpoint> 
     const auto cause = device_error_of(std::current_exception());
     count(cause.fault());
     Models down;
+    // The models that were already on lose the device too, and are retried with it.
     if (breaks_device(cause.fault())) down = release_device();
+    // A model that a retry may bring up stays in the list, off; the CPU answers for it meanwhile.
     const bool stays = !required && !is_final(cause.fault());
     if (stays) down.push_back(&hosted);
     if (!down.empty()) log_off(down, cause);
+    // Logged once for a machine without a GPU, but for each model that a GPU cannot compute.
     if (!stays && !required && (cause.fault() == Fault::unsupported || !logged_no_gpu_)) {
       logged_no_gpu_ = logged_no_gpu_ || cause.fault() != Fault::unsupported;
       runtime::log(LogLevel::info, "gpu.none",
                    {{"models", names_of({&hosted})}, {"cause", cause.what()}});
     }
     if (!stays) models_.pop_back();
+    // A process without models on the GPU holds none of its memory.
     if (models_.empty()) device_.reset();
     if (!down.empty()) schedule_probe();
     return {stays ? borrowed : nullptr, cause};
@@ -126,6 +132,7 @@ void GpuSupervisor::build(HostedModel& hosted) {
 }
 
 void GpuSupervisor::check_engines() {
+  // Before the look: a failure from now on posts another check.
   suspected_ = false;
   for (const auto& hosted : models_)
     if (const auto failure = hosted->failure()) turn_off(*hosted, device_error_of(failure));
@@ -168,8 +175,12 @@ void GpuSupervisor::log_off(const Models& models, const DeviceError& cause) cons
 }
 
 void GpuSupervisor::schedule_probe() {
+  // With jitter, because several services may share the GPU that failed. At least half of
+  // probe_first passes in any case: the full jitter alone may be zero.
   const double unit = std::uniform_real_distribution<double>(0.0, 1.0)(random_);
   timer_.expires_after(options_.probe_first / 2 + backoff_.next(std::min(unit, 0.999)));
+  // `this` is safe, because the destructor joins the only thread that runs this. Setting the timer
+  // anew cancels a wait that has not ended.
   timer_.async_wait([this](const boost::system::error_code& failed) {
     if (!failed) probe();
   });
@@ -221,6 +232,8 @@ Result<Placement> place_model(DeviceChoice device, std::shared_ptr<GpuSupervisor
   const auto added = GpuSupervisor::add(supervisor, std::move(model), device == DeviceChoice::cuda);
   if (added.hosted) return Placement{added.hosted, {}};
   if (device == DeviceChoice::cuda) return refusal_of(*added.failure, name);
+  // "No GPU" is the ordinary state of many machines and no news. A GPU that is there and refuses
+  // the model is.
   const bool of_the_model = added.failure->fault() == Fault::unsupported;
   return Placement{nullptr, of_the_model ? added.failure->what() : ""};
 }

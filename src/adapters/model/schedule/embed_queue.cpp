@@ -18,11 +18,14 @@ Error too_late() { return {Errc::timeout, "embedding did not end within the dead
 }  // namespace
 
 asio::awaitable<std::vector<ports::Embedding>> EmbedQueue::embed(std::shared_ptr<EmbedCall> call) {
+  // Lives in the coroutine's frame, so destroying the frame also marks the call.
   const Leaving leaving{call};
   auto submit = [this, call](auto task) {
+    // std::function needs a copyable callable, and the task is move-only.
     auto shared = std::make_shared<decltype(task)>(std::move(task));
     enter({call, [shared] { (*shared)(); }});
   };
+  // Runs after the batch, on the thread that computed it, so it needs no lock.
   auto outcome = [call](std::stop_token) {
     if (call->failure) throw_failure(*call->failure);
     return std::move(call->vectors);
@@ -46,6 +49,7 @@ std::vector<EmbedQueue::Waiting> EmbedQueue::next_batch() {
   while (!waiting_.empty()) {
     auto& next = waiting_.front();
     if (!next.call->wanted()) {
+      // Settled with the batch, because a caller that has not left waits for an answer.
       next.call->failure = too_late();
     } else {
       tokens += next.call->tokens;
@@ -70,6 +74,8 @@ void EmbedQueue::run() {
   }
   for (const auto& one : batch)
     if (failure && !one.call->failure) one.call->failure = failure;
+  // After all failures are set and without the lock: settle() resumes callers, whose data must be
+  // complete.
   for (const auto& one : batch) one.settle();
 }
 
@@ -88,6 +94,7 @@ void EmbedQueue::compute(const std::vector<Waiting>& waiting) const {
   if (calls.empty()) return;
   const ShouldContinue should_continue = [&] {
     pool_.yield_to_more_urgent_than(urgency_);
+    // One caller that still waits is enough to go on.
     return std::any_of(calls.begin(), calls.end(), [](const auto* call) { return call->wanted(); });
   };
   const auto width = model_->config.hidden;

@@ -23,6 +23,7 @@ struct Share {
     while (!ended && next < count) {
       const auto number = next++;
       ++running;
+      // The work runs without the lock; `running` says that this thread is inside it.
       lock.unlock();
       bool should_continue = false;
       std::exception_ptr thrown;
@@ -36,6 +37,8 @@ struct Share {
       if (!should_continue) ended = true;
       if (thrown && !failure) failure = thrown;
     }
+    // Also from a thread that found nothing to do, which wakes the caller once too often and harms
+    // nothing.
     if (running == 0) idle.notify_all();
   }
 };
@@ -52,6 +55,8 @@ bool run_in_parallel(PriorityPool& pool, Urgency urgency, std::size_t count,
   // This thread works too, so the call ends even when no pool thread is ever free.
   share->run_worker();
   std::unique_lock lock(share->guard);
+  // For calls that have begun, not for helpers that have not: those own `share` and do nothing when
+  // they start.
   share->idle.wait(lock, [&] { return share->running == 0; });
   if (share->failure) std::rethrow_exception(share->failure);
   return !share->ended;

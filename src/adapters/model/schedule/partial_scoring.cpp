@@ -50,6 +50,7 @@ PartialScoring::PartialScoring(std::shared_ptr<const LoadedModel> model, std::st
       threads_(std::max<std::size_t>(threads, 1)),
       scores_(passages_.size(), std::numeric_limits<float>::quiet_NaN()) {}
 
+// Counts the blocks that next_block() would make if each were small.
 std::size_t PartialScoring::threads_wanted() const noexcept {
   std::size_t blocks = 0, last = small_block;
   for (std::size_t i = 0; i < passages_.size() && blocks < threads_; ++i) {
@@ -139,6 +140,8 @@ std::vector<float> PartialScoring::finish() {
   if (until_.at() == runtime::Clock::time_point::max())
     idle_.wait(lock, is_idle);
   else
+    // A block that does not end in time is given up. Its thread still writes into scores_ later,
+    // which this object's shared owners keep alive.
     idle_.wait_until(lock, until_.at(), is_idle);
   ended_ = true;
   if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));

@@ -16,6 +16,8 @@ void PriorityPool::post(Urgency urgency, Task task) {
   });
 }
 
+// Runs on the caller's stack. The depth is bounded, because a task yields to more urgent ones only.
+// The lock is not held meanwhile, so a task may post others.
 void PriorityPool::yield_to_more_urgent_than(Urgency urgency) {
   while (auto task = take(static_cast<std::size_t>(urgency))) task();
 }

@@ -6,6 +6,8 @@ std::optional<KeySet> KeyCache::find(const crypto::Tenant& owner, Time now) {
   std::lock_guard lock(mutex_);
   const auto found = by_owner_.find(owner);
   if (found == by_owner_.end()) return std::nullopt;
+  // Removed at the look-up, because no timer runs here. Callers that still hold a key of the set
+  // keep it through their shared pointer.
   if (found->second->expires <= now) {
     entries_.erase(found->second);
     by_owner_.erase(found);
@@ -22,6 +24,8 @@ std::uint64_t KeyCache::epoch() const {
 
 void KeyCache::put(const crypto::Tenant& owner, KeySet keys, Time now, std::uint64_t epoch) {
   std::lock_guard lock(mutex_);
+  // One counter serves all tenants. An erasure thus drops other tenants' sets that are on their
+  // way, which costs each of them one more look-up.
   if (epoch != epoch_ || tenants_max_ == 0) return;
   if (const auto found = by_owner_.find(owner); found != by_owner_.end()) {
     entries_.erase(found->second);
@@ -37,6 +41,8 @@ void KeyCache::put(const crypto::Tenant& owner, KeySet keys, Time now, std::uint
 
 void KeyCache::forget(const crypto::Tenant& owner) {
   std::lock_guard lock(mutex_);
+  // Also for a tenant that is not cached: a look-up that has read its keys may be about to call
+  // put().
   ++epoch_;
   if (const auto found = by_owner_.find(owner); found != by_owner_.end()) {
     entries_.erase(found->second);

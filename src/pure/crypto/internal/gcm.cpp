@@ -14,6 +14,7 @@ namespace memseal::crypto {
 
 namespace {
 
+// Keyed without a nonce. Each message sets its own before any byte is processed.
 ossl::CipherCtx evp_context(ByteView key, bool sealing) {
   ossl::CipherCtx context(EVP_CIPHER_CTX_new());
   if (!context || EVP_CipherInit_ex2(context.get(), ossl::algorithms().aes_256_gcm.get(),
@@ -24,6 +25,8 @@ ossl::CipherCtx evp_context(ByteView key, bool sealing) {
 
 bool evp_run(EVP_CIPHER_CTX* context, ByteView aad, ByteView in, std::uint8_t* out) {
   int size = 0;
+  // A null output marks the additional data, which must come before the text. Final writes no byte
+  // in GCM; when opening, it compares the tag.
   return EVP_CipherUpdate(context, nullptr, &size, aad.data(), static_cast<int>(aad.size())) == 1 &&
          EVP_CipherUpdate(context, out, &size, in.data(), static_cast<int>(in.size())) == 1 &&
          EVP_CipherFinal_ex(context, out + in.size(), &size) == 1;
@@ -57,6 +60,8 @@ Gcm::Gcm(ByteView key, GcmWay way)
 Gcm::~Gcm() { wipe(key_.data(), key_.size()); }
 
 bool Gcm::has_key(ByteView key) const noexcept {
+  // Reads all of both keys. A comparison that ends at the first difference would tell by its time
+  // how much of a key is right.
   std::uint64_t different = 0;
   for (std::size_t i = 0; i < key_.size(); i += sizeof(std::uint64_t)) {
     std::uint64_t mine, theirs;
@@ -85,6 +90,8 @@ bool Gcm::seal(const Nonce& nonce, ByteView aad, ByteView plain, std::uint8_t* c
       ready(true) &&
       (provider_ != nullptr ? provider_->seal(sealing_.get(), nonce, aad, plain, cipher, tag)
                             : evp_seal(evp_sealing_.get(), nonce, aad, plain, cipher, tag));
+  // OpenSSL's queue of errors belongs to the thread. An error that stays there is taken for the
+  // error of a later, unrelated call.
   if (!sealed) ERR_clear_error();
   return sealed;
 }
@@ -95,10 +102,14 @@ bool Gcm::open(const Nonce& nonce, ByteView aad, ByteView cipher, const std::uin
       ready(false) &&
       (provider_ != nullptr ? provider_->open(opening_.get(), nonce, aad, cipher, tag, plain)
                             : evp_open(evp_opening_.get(), nonce, aad, cipher, tag, plain));
+  // A wrong tag leaves an error in the queue too.
   if (!opened) ERR_clear_error();
   return opened;
 }
 
+// The provider's functions are no public promise of OpenSSL as EVP is. They are used only after
+// they gave the same bytes as EVP and refused a wrong tag.
+// Three messages by one context show whether state of one message leaks into the next.
 GcmWay gcm_way() {
   static const GcmWay way = [] {
     if (ProviderGcm::find() == nullptr) return GcmWay::evp;
@@ -115,6 +126,7 @@ GcmWay gcm_way() {
           one != other || !fast.open(nonce, text, cipher, tag, opened.data()) ||
           !std::equal(text.begin(), text.end(), opened.begin()))
         return GcmWay::evp;
+      // A provider that verified no tag would open forged rows.
       tag[0] ^= 1;
       if (fast.open(nonce, text, cipher, tag, opened.data())) return GcmWay::evp;
     }
@@ -126,16 +138,20 @@ GcmWay gcm_way() {
 Gcm& keyed(ByteView key) {
   thread_local std::vector<std::unique_ptr<Gcm>> cache;  // last used first
   thread_local std::uint64_t forgotten = 0;
+  // Relaxed is enough, because the counter guards no other data. A thread that sees an older value
+  // drops its keys at its next call.
   const auto asked = forget_calls.load(std::memory_order_relaxed);
   if (forgotten != asked) {
     cache.clear();
     forgotten = asked;
   }
+  // Most calls of a thread in a row use one key.
   if (!cache.empty() && cache.front()->has_key(key)) return *cache.front();
   auto found = std::find_if(cache.begin(), cache.end(),
                             [key](const auto& entry) { return entry->has_key(key); });
   if (found == cache.end()) {
     auto fresh = std::make_unique<Gcm>(key, gcm_way());
+    // The destructor wipes the key that was used least recently.
     if (cache.size() >= keyed_max) cache.pop_back();
     found = cache.insert(cache.end(), std::move(fresh));
   }

@@ -16,6 +16,7 @@ namespace memseal::crypto {
 
 namespace {
 
+// A kid comes from a stranger and is read before the signature is verified.
 constexpr std::size_t kid_bytes_max = 128;
 
 // Header members that bring a key along, change what is signed, or mean encryption.
@@ -27,6 +28,7 @@ struct JwsSegments {
   std::string_view header, payload, signature, signed_text;
 };
 
+// Exactly two dots: a token with four is a JWE (RFC 7516), which is encrypted and not signed.
 std::optional<JwsSegments> split_segments(std::string_view token) {
   const auto first = token.find('.');
   if (first == std::string_view::npos) return std::nullopt;
@@ -71,6 +73,8 @@ bool is_plain_kid(std::string_view kid) {
 
 // Returns why the header is refused, or null.
 const char* check_header(const boost::json::object& header) {
+  // jku, jwk, x5u and x5c bring a key: whoever accepts them verifies the forger's signature by the
+  // forger's key. `crit` and b64 change what is signed, zip and cty what the payload means.
   for (const auto name : refused_members)
     if (header.contains(name)) return "the header has a refused member";
   if (!text_member(header, "alg")) return "the header has no alg";
@@ -97,6 +101,8 @@ const JwsKey* pick(const std::vector<JwsKey>& keys, std::optional<std::string_vi
 
 // The DER form that OpenSSL takes, of the fixed-width r ‖ s that a JWS carries.
 Bytes der_of(ByteView signature) {
+  // Both halves are big-endian numbers of 32 bytes (RFC 7518, section 3.4). OpenSSL refuses a half
+  // that is zero or not below the order of the curve.
   const ossl::EcdsaSig pair(ECDSA_SIG_new());
   ossl::Bignum r(BN_bin2bn(signature.data(), es256_half_bytes, nullptr));
   ossl::Bignum s(BN_bin2bn(signature.data() + es256_half_bytes, es256_half_bytes, nullptr));
@@ -118,9 +124,12 @@ bool verify_public(const JwsKey& key, std::string_view text, ByteView signature)
     der = der_of(signature);
     signature = der;
   } else if (signature.size() != static_cast<std::size_t>(EVP_PKEY_get_size(key.pkey.get()))) {
+    // RS256 has as many bytes as the modulus. One length leaves one spelling of a signature.
     return false;
   }
   if (signature.empty()) return false;
+  // For an RSA key the default padding is PKCS #1 v1.5, which is what RS256 means (RFC 7518,
+  // section 3.3).
   const ossl::MdCtx context(EVP_MD_CTX_new());
   const bool genuine = context &&
                        EVP_DigestVerifyInit_ex(context.get(), nullptr, "SHA2-256", nullptr, nullptr,
@@ -133,11 +142,16 @@ bool verify_public(const JwsKey& key, std::string_view text, ByteView signature)
 
 bool is_genuine(const JwsKey& key, std::string_view text, ByteView signature) {
   if (key.algorithm != JwsAlgorithm::hs256) return verify_public(key, text, signature);
+  // In constant time. A comparison that ends early would let a forger find the right signature byte
+  // by byte.
   return equal_constant_time(hmac_sha256(key.secret.view(), {bytes_of(text)}), signature);
 }
 
 }  // namespace
 
+// `why` is set before each step, so that every return leaves the cause of its own step.
+// The costly step, the signature, is the last one, because each step before it refuses garbage for
+// less.
 std::optional<Bytes> verify_jws(const std::vector<JwsKey>& keys, std::string_view token,
                                 const char*& why) {
   why = "not three parts of at most 4 KiB";
@@ -157,6 +171,8 @@ std::optional<Bytes> verify_jws(const std::vector<JwsKey>& keys, std::string_vie
   const auto* key = pick(keys, text_member(*header, "kid"));
   if (key == nullptr) return std::nullopt;
   why = "the key is not for this alg";
+  // The key decides about the algorithm and the header must agree. If the header decided, a forger
+  // could send "none", or HS256 with the public RSA key as its secret (RFC 8725, section 2.1).
   if (text_member(*header, "alg") != name_of(key->algorithm)) return std::nullopt;
   why = "the signature is not genuine";
   if (!is_genuine(*key, segments->signed_text, *signature)) return std::nullopt;

@@ -21,6 +21,8 @@ struct Line {
   std::string_view name, value;
 };
 
+// The value is all that follows. A space or a carriage return at its end is then no base64, and the
+// line is refused.
 std::optional<Line> split_line(std::string_view line) {
   const auto colon = line.find(": ");
   if (colon == std::string_view::npos || colon == 0) return std::nullopt;
@@ -34,6 +36,7 @@ std::optional<std::uint32_t> kek_epoch_of(std::string_view name) {
   std::uint32_t epoch = 0;
   const auto end = std::from_chars(name.data(), name.data() + name.size(), epoch);
   if (end.ec != std::errc() || end.ptr != name.data() + name.size()) return std::nullopt;
+  // With a leading zero, one epoch would have two names and its key could stand in the file twice.
   if (epoch == 0 || name.front() == '0') return std::nullopt;
   return epoch;
 }
@@ -49,6 +52,7 @@ SecretBytes* root_key_named(RootKeys& keys, std::string_view name) {
 // Null when fine, else why not.
 const char* take_key(RootKeys& keys, const Line& line, Bytes& decoded) {
   const auto epoch = kek_epoch_of(line.name);
+  // The look-up adds an empty key for a new epoch, so the count of keks below includes this line.
   SecretBytes* const to = epoch ? &keys.keks[*epoch] : root_key_named(keys, line.name);
   if (to == nullptr) return "unknown name";
   if (!to->empty()) return "this key stands twice";
@@ -65,6 +69,7 @@ const char* read_line(RootKeys& keys, std::string_view text, bool& versioned) {
   if (text.empty() || text.starts_with('#')) return nullptr;
   const auto line = split_line(text);
   if (!line) return "not of the form 'name: value'";
+  // The version comes first, so that a later format may change all that follows.
   if (!versioned) {
     if (line->name != "version") return "the first entry must be 'version: 1'";
     if (line->value != "1") return "unknown version; this program reads version 1";
@@ -82,11 +87,13 @@ void append_key(Bytes& text, std::string_view name, const SecretBytes& key) {
   for (const auto part :
        {name, std::string_view(": "), std::string_view(encoded), std::string_view("\n")})
     text.insert(text.end(), part.begin(), part.end());
+  // The encoding holds the whole key.
   wipe(encoded.data(), encoded.size());
 }
 
 }  // namespace
 
+// Catches placeholders such as 32 zeros or a row of the letter A. NOTE: true for an empty key.
 bool is_weak_key(ByteView key) noexcept {
   return std::all_of(key.begin(), key.end(), [&](std::uint8_t byte) { return byte == key[0]; });
 }
@@ -97,6 +104,7 @@ Result<RootKeys> parse_keyring(std::string_view text) {
   std::size_t number = 0;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
+    // Causes are fixed texts, because a message that quotes the line would show a key.
     const char* const why = read_line(keys, text.substr(0, end), versioned);
     ++number;
     if (why != nullptr) return refuse(number, why);

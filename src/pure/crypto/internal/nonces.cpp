@@ -12,6 +12,8 @@ namespace memseal::crypto {
 
 namespace {
 
+// Counts the forks that led to this process. A process id would not do, because the system uses ids
+// again.
 std::atomic<std::uint64_t> forks{1};
 
 void count_fork() { forks.fetch_add(1, std::memory_order_relaxed); }
@@ -25,6 +27,8 @@ std::uint64_t forks_seen() {
   return hooked ? forks.load(std::memory_order_relaxed) : 0;
 }
 
+// Random bytes of one thread that no message has used yet. A nonce is public once it is used, so
+// the block is not wiped.
 struct Block {
   std::array<std::uint8_t, 4096> bytes{};
   std::size_t used = bytes.size();
@@ -33,6 +37,9 @@ struct Block {
 
 }  // namespace
 
+// Two messages under one key with one nonce reveal the difference of their texts and let an
+// attacker forge tags (NIST SP 800-38D, appendix A). After a fork, parent and child hold the same
+// block.
 Nonce next_nonce() {
   thread_local Block block;
   const auto fork = forks_seen();

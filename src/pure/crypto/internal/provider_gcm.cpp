@@ -33,6 +33,8 @@ const ProviderGcm* ProviderGcm::find() {
     if (provider == nullptr) return nullptr;
     int may_change = 0;
     const auto* algorithm = OSSL_PROVIDER_query_operation(provider, OSSL_OP_CIPHER, &may_change);
+    // The functions are kept until the process ends, so a provider that may change them later is of
+    // no use.
     if (algorithm == nullptr || may_change != 0) return nullptr;
     while (algorithm->algorithm_names != nullptr && !implements(*algorithm, cipher)) ++algorithm;
     if (algorithm->algorithm_names == nullptr) return nullptr;
@@ -79,6 +81,7 @@ bool ProviderGcm::complete() const noexcept {
          get_params_ != nullptr;
 }
 
+// The zero nonce only completes the call. seal() and open() set the nonce of each message.
 ProviderGcm::Context ProviderGcm::key_context(ByteView key, bool sealing) const {
   const Nonce zero{};
   Context context(new_context_(provider_), Free{free_context_});
@@ -90,12 +93,15 @@ ProviderGcm::Context ProviderGcm::key_context(ByteView key, bool sealing) const 
 }
 
 bool ProviderGcm::run(void* context, ByteView aad, ByteView in, std::uint8_t* out) const noexcept {
+  // The order is fixed: additional data, which have no output, then the text, then the end. finish_
+  // writes no byte in GCM. When opening, it verifies the tag.
   std::size_t done = 0;
   return update_(context, nullptr, &done, aad.size(), aad.data(), aad.size()) == 1 &&
          (in.empty() || update_(context, out, &done, in.size(), in.data(), in.size()) == 1) &&
          finish_(context, out + in.size(), &done, gcm_tag_bytes) == 1;
 }
 
+// A null key keeps the expanded key of key_context(). That is what this class saves.
 bool ProviderGcm::seal(void* context, const Nonce& nonce, ByteView aad, ByteView plain,
                        std::uint8_t* cipher, std::uint8_t* tag) const noexcept {
   OSSL_PARAM get[] = {tag_param(tag), end};
@@ -105,6 +111,7 @@ bool ProviderGcm::seal(void* context, const Nonce& nonce, ByteView aad, ByteView
 
 bool ProviderGcm::open(void* context, const Nonce& nonce, ByteView aad, ByteView cipher,
                        const std::uint8_t* tag, std::uint8_t* plain) const noexcept {
+  // The tag goes in before the first byte, because finish_ compares it.
   const OSSL_PARAM set[] = {tag_param(tag), end};
   return start_opening_(context, nullptr, 0, nonce.data(), nonce.size(), set) == 1 &&
          run(context, aad, cipher, plain);

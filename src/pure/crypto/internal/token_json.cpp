@@ -12,6 +12,8 @@ namespace {
 namespace json = boost::json;
 
 // Keys may repeat inside a claim, because no reader here looks inside one.
+// The header of a token is read before its signature is verified, so its size and depth are bounded
+// for a stranger.
 constexpr codec::JsonRules token_rules{.depth_max = 8,
                                        .members_max = 64,
                                        .elements_max = 1'024,
@@ -20,6 +22,8 @@ constexpr codec::JsonRules token_rules{.depth_max = 8,
                                        .repeats_below_top = true,
                                        .infinities = true};
 constexpr std::ptrdiff_t texts_max = 64;
+// Above this, a double does not hold every whole number, and far above it the conversion to 64 bits
+// is undefined.
 constexpr double exact_max = 9'007'199'254'740'992.0;  // 2^53
 
 bool is_text(const json::value& value) { return value.is_string(); }
@@ -50,6 +54,8 @@ std::optional<std::string_view> text_member(const json::object& object, std::str
   return value->get_string();
 }
 
+// A NumericDate may have a fraction (RFC 7519, section 2). Rounded down, so that exp is never later
+// than the token says.
 std::optional<std::int64_t> whole_number(const json::value& value) {
   if (!value.is_number()) return std::nullopt;
   const double whole = std::floor(value.to_number<double>());
@@ -57,6 +63,7 @@ std::optional<std::int64_t> whole_number(const json::value& value) {
   return static_cast<std::int64_t>(whole);
 }
 
+// An audience is one text or an array of texts (RFC 7519, section 4.1.3).
 bool holds_text(const json::value& value, std::string_view wanted) {
   if (value.is_string()) return value.get_string() == wanted;
   if (!value.is_array()) return false;

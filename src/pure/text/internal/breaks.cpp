@@ -30,6 +30,7 @@ struct Gap {
 };
 
 Gap read_gap(std::string_view gap) {
+  // One space is by far the commonest gap, so it takes no walk over code points.
   Gap found{.has_space = gap == " "};
   if (gap.empty() || found.has_space) return found;
   for (std::size_t at = 0; at < gap.size();) {
@@ -37,6 +38,7 @@ Gap read_gap(std::string_view gap) {
     at += size;
     if (unicode::code_of(point) != unicode::space) continue;
     found.has_space = true;
+    // The line feed of a CRLF is counted when it comes.
     const bool is_crlf = point == '\r' && at < gap.size() && gap[at] == '\n';
     if (point == '\n' || point == 0x2028 || (point == '\r' && !is_crlf)) ++found.lines;
     if (point == 0x2029) found.lines += 2;
@@ -60,6 +62,7 @@ bool ends_sentence(std::string_view document, std::span<const Token> tokens, std
   if (!may_end_sentence(document[tokens[at - 1].begin])) return false;
   if (!has_space && is_one_of(closers, text_of(at))) return false;  // `at` belongs to it
   std::size_t last = at - 1;
+  // Closing quotes and brackets belong to the sentence: the stop stands before them.
   for (std::size_t count = 0; last > 0 && count < closers_max; ++count) {
     if (!is_one_of(closers, text_of(last))) break;
     --last;

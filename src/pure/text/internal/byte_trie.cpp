@@ -43,6 +43,7 @@ class ByteTrie::Builder {
       cells_[cell].value = range.front().second;
       range = range.subspan(1);
     }
+    // A leaf keeps base 0, where no child has a matching label.
     if (range.empty()) return;
     std::string labels;
     for (const auto& entry : range) {
@@ -50,6 +51,8 @@ class ByteTrie::Builder {
     }
     const std::uint32_t base = labels.size() == 1 ? near_base(labels, cell) : find_base(labels);
     cells_[cell].base_and_label |= base << 8;
+    // take() has reserved the cells of all children, so the subtrees that are placed below cannot
+    // use them.
     for (const char label : labels) cells_[child(base, label)].base_and_label = byte(label);
     for (const char label : labels) {
       const auto last = std::find_if(range.begin(), range.end(), [&](const Entry& entry) {

@@ -18,11 +18,14 @@ std::size_t trailing_space(std::string_view text) {
   while (at > 0 && (static_cast<unsigned char>(text[at - 1]) & 0xC0) == 0x80) --at;
   if (at == 0) return 0;
   const std::uint32_t point = codec::decode_code_point(text, --at).point;
+  // The table codes U+000B, U+000C and U+0085 as dropped, because BERT's cleaning removes them. The
+  // library trims lines by White_Space, which includes them.
   const bool is_space = unicode::code_of(point) == unicode::space || point == 0x0B ||
                         point == 0x0C || point == 0x85;
   return is_space ? text.size() - at : 0;
 }
 
+// No word after cleaning is longer or holds a zero byte, and ByteTrie takes no such key.
 bool can_match(std::string_view part) {
   return !part.empty() && part.size() <= Word::bytes_max && part.find('\0') == part.npos;
 }
@@ -57,6 +60,8 @@ std::int32_t Vocabulary::id_of(std::string_view token, std::int32_t otherwise) c
   return found == ids_.end() ? otherwise : found->second;
 }
 
+// Special tokens stay in, as "[CLS]" in the file does. A word never equals one, because brackets
+// are words of their own.
 Vocabulary::Entries Vocabulary::starts() const {
   Entries out;
   for (const auto& [token, id] : ids_) {
@@ -97,6 +102,8 @@ std::vector<bool> Vocabulary::continues() const {
   return out;
 }
 
+// With n the room and n1 the shorter length: the longer text gets n - n1 tokens, but at least n1.
+// If both are then still too long, each gets half. n1 > n comes first, because n - n1 would wrap.
 PairSizes longest_first(std::size_t a, std::size_t b, std::size_t room) noexcept {
   if (a + b <= room) return {a, b};
   std::size_t shorter = std::min(a, b);

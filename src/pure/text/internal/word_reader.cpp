@@ -17,6 +17,8 @@ void append(Word& word, const char* bytes, std::size_t size, std::size_t chars, 
   word.end = from.end;
   word.chars += chars;
   if (word.chars > word_chars_max) return;  // the word becomes unknown anyway
+  // Each byte remembers its source character. A token may begin in the middle of a mapped
+  // character, and its place in the text is then the whole character.
   for (std::size_t at = 0; at < size; ++at) {
     word.bytes[word.size] = bytes[at];
     word.begin_of[word.size] = from.begin;
@@ -28,6 +30,7 @@ void append(Word& word, const char* bytes, std::size_t size, std::size_t chars, 
 // Decomposes a Hangul syllable into its conjoining letters (Unicode standard, section 3.12).
 void append_hangul(Word& word, std::uint32_t point, Source from) {
   const std::uint32_t index = point - 0xAC00;
+  // 588 = 21 vowels x 28 finals. The third letter 0x11A7 stands for no final.
   const std::uint32_t letters[] = {0x1100 + index / 588, 0x1161 + index % 588 / 28,
                                    0x11A7 + index % 28};
   char bytes[9];
@@ -58,6 +61,8 @@ std::size_t read_word(std::string_view text, std::size_t at, Word& word) noexcep
     } else if (code != unicode::drop) {
       const bool is_mapped = code >= unicode::mapped;
       const auto* mapping = is_mapped ? &unicode::mappings[code - unicode::mapped] : nullptr;
+      // Punctuation and ideographs end the word before them and are words themselves. They are not
+      // consumed while a word is pending: the next call begins with them.
       const bool is_alone = (is_mapped ? mapping->code : code) != unicode::letter;
       if (is_alone && word.chars > 0) return at;
       if (is_mapped) {
