@@ -30,8 +30,8 @@ asio::awaitable<std::vector<float>> offload_score(PriorityPool& pool,
       pool.yield_to_more_urgent_than(Urgency::rerank);
       return !stop.stop_requested() && !until.passed();
     };
-    // Other threads may start late or never. Each task owns `scoring`, so a task that starts after the
-    // answer was given finds nothing to do.
+    // Other threads may start late or never. Each task owns `scoring`, so a task that starts after
+    // the answer was given finds nothing to do.
     for (std::size_t helper = 1; helper < scoring->threads_wanted(); ++helper)
       pool.post(Urgency::rerank,
                 [scoring, should_continue] { scoring->run_worker(should_continue); });
