@@ -12,7 +12,9 @@ using namespace std::chrono_literals;
 // Ingest.
 inline constexpr std::size_t event_bytes_max = 1u << 20;  // one Kafka record
 inline constexpr std::size_t inflight_records_max = 1'000;
-inline constexpr std::size_t inflight_bytes_max = 32u << 20;
+/// Of records as they came. What they become takes up to about twenty times as much: token ids,
+/// vectors and short chunks.
+inline constexpr std::size_t inflight_bytes_max = 8u << 20;
 inline constexpr std::size_t batch_records_max = 256;  // records handled together
 inline constexpr std::size_t batch_bytes_max = 4u << 20;
 inline constexpr std::size_t insert_rows_max = 1'000;  // rows of one statement

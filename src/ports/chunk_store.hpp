@@ -14,6 +14,14 @@ namespace memseal::ports {
 
 namespace asio = boost::asio;
 
+/// What decides whether an event still changes anything.
+struct EventKey {
+  Uuid event_id;
+  Origin origin;
+  DocId doc_id;
+  std::int64_t revision = 0;
+};
+
 /// All that one event changes, sealed and ready: written in one transaction with its ledger row.
 struct EventWrite {
   Uuid event_id;  ///< key of the exactly-once ledger
@@ -22,6 +30,9 @@ struct EventWrite {
   std::int64_t revision = 0;   ///< newer replaces older; older arriving late is skipped
   Bytes document_name_cipher;  ///< SB1, field document_name; may be empty
   std::vector<crypto::SealedChunk> chunks;
+  /// The event is expected to be superseded and therefore has no chunks. It is written only if that
+  /// is so when the transaction runs; the answer is otherwise `duplicate`, `erased` or `current`.
+  bool expect_superseded = false;
 };
 
 /// What became of one EventWrite.
@@ -30,14 +41,22 @@ enum class Stored {
   duplicate,   ///< the ledger had it already: nothing changed
   superseded,  ///< a newer revision of the document is stored: nothing changed
   erased,      ///< the tenant is erased: nothing may be written
+  current,     ///< not superseded, against EventWrite::expect_superseded: nothing changed
 };
 
 /// The write side of the database. Throws Outage{unavailable} when the database is unavailable.
 class ChunkStore {
  public:
   virtual ~ChunkStore() = default;
+  /// What store() would answer now for events that it would not apply; nothing for the others.
+  /// One answer per event. Reads only.
+  /// NOTE: store() decides, because an answer may be out of date when it arrives. An event that is
+  /// a duplicate stays one.
+  virtual asio::awaitable<std::vector<std::optional<Stored>>> look(
+      runtime::RequestContext context, crypto::Tenant owner, std::vector<EventKey> events) = 0;
   /// One transaction for all `writes` of one tenant: ledger, documents, chunks; in their order.
   /// Each event takes effect exactly once however often it is given. One answer per write.
+  /// Writes with `expect_superseded` come after all others.
   virtual asio::awaitable<std::vector<Stored>> store(runtime::RequestContext context,
                                                      crypto::Tenant owner,
                                                      std::vector<EventWrite> writes) = 0;

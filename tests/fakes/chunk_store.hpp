@@ -3,8 +3,10 @@
 #include "ports/chunk_store.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -24,23 +26,26 @@ class ChunkStore final : public ports::ChunkStore {
     Errc code;
   };
 
+  asio::awaitable<std::vector<std::optional<ports::Stored>>> look(
+      runtime::RequestContext, crypto::Tenant owner, std::vector<ports::EventKey> events) override {
+    ++looks;
+    co_await look_faults.play();
+    std::vector<std::optional<ports::Stored>> answers;
+    for (const auto& event : events) answers.push_back(known(owner, event));
+    if (after_look) after_look();
+    co_return answers;
+  }
   asio::awaitable<std::vector<ports::Stored>> store(
       runtime::RequestContext, crypto::Tenant owner,
       std::vector<ports::EventWrite> writes) override {
     co_await faults.play();
     for (const auto& write : writes)
       if (poison && poison(write)) throw std::runtime_error("poison");
-    std::vector<ports::Stored> answers;
-    for (auto& write : writes) {
-      if (erased.contains(owner)) {
-        answers.push_back(ports::Stored::erased);
-      } else if (!ledger.insert({owner, write.event_id}).second) {
-        answers.push_back(ports::Stored::duplicate);
-      } else {
-        answers.push_back(ports::Stored::applied);
-        writes_of[owner].push_back(std::move(write));
-      }
-    }
+    std::vector<ports::Stored> answers(writes.size());
+    for (const bool expect_superseded : {false, true})
+      for (std::size_t at = 0; at < writes.size(); ++at)
+        if (writes[at].expect_superseded == expect_superseded)
+          answers[at] = apply(owner, writes[at]);
     if (replies_lost > 0) {
       --replies_lost;
       throw Outage({Errc::unavailable, "the connection broke in COMMIT"});
@@ -63,16 +68,40 @@ class ChunkStore final : public ports::ChunkStore {
   }
   std::size_t events() const { return ledger.size(); }
 
-  FaultScript faults;
+  FaultScript faults, look_faults;
+  int looks = 0;
+  std::function<void()> after_look;  ///< what another process does before the rows are written
   int replies_lost = 0;  ///< so many calls are applied, and then their connection breaks
   std::function<bool(const ports::EventWrite&)> poison;  ///< true: the write makes store() throw
   std::set<crypto::Tenant> erased;
   std::set<std::pair<crypto::Tenant, Uuid>> ledger;
   std::map<crypto::Tenant, std::vector<ports::EventWrite>> writes_of;
+  std::map<std::pair<crypto::Tenant, std::string>, std::int64_t> revisions;  ///< of uploads
   std::vector<Failure> failures;
   int rehearsals = 0;
   std::function<void()> check;               ///< what a rehearsal does; may throw
   std::vector<ports::EventWrite> rehearsed;  ///< writes of the last rehearsal
+
+ private:
+  std::optional<ports::Stored> known(const crypto::Tenant& owner,
+                                     const ports::EventKey& event) const {
+    if (erased.contains(owner)) return ports::Stored::erased;
+    if (ledger.contains({owner, event.event_id})) return ports::Stored::duplicate;
+    const auto found = revisions.find({owner, event.doc_id.value()});
+    if (event.origin == Origin::chat || found == revisions.end()) return std::nullopt;
+    if (found->second > event.revision) return ports::Stored::superseded;
+    return std::nullopt;
+  }
+  ports::Stored apply(const crypto::Tenant& owner, ports::EventWrite& write) {
+    const ports::EventKey key{write.event_id, write.origin, write.doc_id, write.revision};
+    const auto found = known(owner, key);
+    if (!found && write.expect_superseded) return ports::Stored::current;
+    if (!found || found == ports::Stored::superseded) ledger.insert({owner, write.event_id});
+    if (found) return *found;
+    if (write.origin != Origin::chat) revisions[{owner, write.doc_id.value()}] = write.revision;
+    writes_of[owner].push_back(std::move(write));
+    return ports::Stored::applied;
+  }
 };
 
 }  // namespace memseal::fakes

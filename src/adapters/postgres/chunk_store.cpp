@@ -1,5 +1,6 @@
 #include "adapters/postgres/chunk_store.hpp"
 
+#include "adapters/postgres/internal/event_look.hpp"
 #include "adapters/postgres/internal/event_rows.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
@@ -20,6 +21,15 @@ constexpr Statement fail_event{
     "WHERE l.state <> 'succeeded'"};
 
 }  // namespace
+
+// A session that could write: what a standby, or a primary that lost its place, holds as stored may
+// be unknown to the database that store() would write to.
+asio::awaitable<std::vector<std::optional<ports::Stored>>> PgChunkStore::look(
+    runtime::RequestContext context, crypto::Tenant owner, std::vector<ports::EventKey> events) {
+  if (events.empty()) co_return std::vector<std::optional<ports::Stored>>();
+  auto work = [events = std::move(events)](TenantTx& tx) { return look_at_events(tx, events); };
+  co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
+}
 
 asio::awaitable<std::vector<ports::Stored>> PgChunkStore::store(
     runtime::RequestContext context, crypto::Tenant owner, std::vector<ports::EventWrite> writes) {

@@ -14,6 +14,9 @@ class PgChunkStore final : public ports::ChunkStore {
  public:
   explicit PgChunkStore(Pool& pool) : pool_(pool) {}
 
+  asio::awaitable<std::vector<std::optional<ports::Stored>>> look(
+      runtime::RequestContext context, crypto::Tenant owner,
+      std::vector<ports::EventKey> events) override;
   asio::awaitable<std::vector<ports::Stored>> store(runtime::RequestContext context,
                                                     crypto::Tenant owner,
                                                     std::vector<ports::EventWrite> writes) override;

@@ -6,8 +6,8 @@ namespace {
 
 constexpr std::array<const char*, 5> outcome_names{"ingested", "duplicate", "superseded",
                                                    "erased", "dead_lettered"};
-constexpr std::array<const char*, 5> stage_names{"prepare", "embed", "seal", "store",
-                                                 "dead_letter"};
+constexpr std::array<const char*, 6> stage_names{"prepare", "look",  "embed",
+                                                 "seal",    "store", "dead_letter"};
 
 const std::vector<double>& end_to_end_buckets_s() {
   static const std::vector<double> edges{0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.4, 0.75, 1.5,

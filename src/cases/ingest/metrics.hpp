@@ -12,7 +12,7 @@
 namespace memseal::ingest {
 
 enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered };
-enum class Stage { prepare, embed, seal, store, dead_letter };
+enum class Stage { prepare, look, embed, seal, store, dead_letter };
 
 std::string_view stage_name(Stage stage) noexcept;
 
@@ -44,7 +44,7 @@ class IngestMetrics {
  private:
   runtime::Metrics& metrics_;
   std::array<std::array<runtime::Counter*, 5>, origins.size() + 1> events_{};
-  std::array<runtime::Histogram*, 5> stages_{};
+  std::array<runtime::Histogram*, 6> stages_{};
 };
 
 }  // namespace memseal::ingest

@@ -4,10 +4,8 @@
 #include "cases/ingest/internal/seal.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/offload.hpp"
-#include "runtime/task_group.hpp"
 
 #include <algorithm>
-#include <map>
 
 namespace memseal::ingest {
 
@@ -15,7 +13,6 @@ namespace {
 
 using ports::Embedding;
 using ports::EventWrite;
-using ports::Stored;
 
 /// What sealing one event needs.
 struct Plain {
@@ -39,7 +36,7 @@ void refuse(Job& job, const Error& why) {
 std::vector<Piece> pieces_of(const Jobs& jobs) {
   std::vector<Piece> pieces;
   for (auto* job : jobs) {
-    if (!job->goes_on()) continue;
+    if (!job->goes_on() || job->seems_superseded) continue;
     const auto count = job->prepared->document->chunks.size();
     if (!job->embeddings) job->embeddings = std::make_shared<std::vector<Embedding>>(count);
     for (std::size_t i = 0; i < count; ++i)
@@ -48,32 +45,16 @@ std::vector<Piece> pieces_of(const Jobs& jobs) {
   return pieces;
 }
 
-/// The jobs of each tenant, tenants in the order of their first job.
-std::vector<Group> groups_of(const Jobs& jobs) {
-  std::map<crypto::Tenant, std::size_t> places;
-  std::vector<Group> groups;
-  for (auto* job : jobs) {
-    if (!job->goes_on()) continue;
-    const auto& owner = *job->prepared->tenant;
-    const auto [place, is_new] = places.try_emplace(owner, groups.size());
-    if (is_new) groups.push_back({owner, {}});
-    groups[place->second].jobs.push_back(job);
-  }
-  return groups;
-}
-
-Outcome outcome_of(Stored answer) {
-  switch (answer) {
-    case Stored::applied:
-      return Outcome::ingested;
-    case Stored::duplicate:
-      return Outcome::duplicate;
-    case Stored::superseded:
-      return Outcome::superseded;
-    case Stored::erased:
-      return Outcome::erased;
-  }
-  MEMSEAL_ASSERT(false);
+/// The row that only the ledger gets.
+std::shared_ptr<const EventWrite> superseded_write(const Prepared& event) {
+  const auto& document = *event.document;
+  return std::make_shared<const EventWrite>(EventWrite{.event_id = event.event_id,
+                                                       .origin = document.origin,
+                                                       .doc_id = document.doc_id,
+                                                       .revision = document.revision,
+                                                       .document_name_cipher = {},
+                                                       .chunks = {},
+                                                       .expect_superseded = true});
 }
 
 }  // namespace
@@ -132,30 +113,17 @@ asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces) {
 }
 
 asio::awaitable<void> Worker::Impl::seal_and_store_all(Jobs jobs) {
+  // What may supersede another event is stored before it.
+  std::stable_partition(jobs.begin(), jobs.end(),
+                        [](const Job* job) { return !job->seems_superseded; });
   auto groups = groups_of(jobs);
-  runtime::TaskGroup workers(co_await asio::this_coro::executor);
-  std::size_t next = 0;
-  const auto count = std::min(groups.size(), options_->tenants_parallel_max);
-  for (std::size_t i = 0; i < count; ++i) workers.spawn(group_worker(groups, next));
-  co_await workers.join();
-  co_await throw_if_cancelled();
-  for (const auto& group : groups)
-    if (group.failure) std::rethrow_exception(group.failure);
+  const auto work = [this](Group& group) { return seal_and_store(group); };
+  co_await for_each_group(groups, work);
 }
 
-asio::awaitable<void> Worker::Impl::group_worker(std::vector<Group>& groups, std::size_t& next) {
-  while (next < groups.size()) {
-    auto& group = groups[next++];
-    std::exception_ptr failure;
-    try {
-      co_await seal_group(group);
-      co_await store_group(group);
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    co_await throw_if_cancelled();
-    group.failure = failure;  // The other tenants' groups go on.
-  }
+asio::awaitable<void> Worker::Impl::seal_and_store(Group& group) {
+  co_await seal_group(group);
+  co_await store_group(group);
 }
 
 asio::awaitable<void> Worker::Impl::seal_group(const Group& group) {
@@ -168,6 +136,10 @@ asio::awaitable<void> Worker::Impl::seal_group(const Group& group) {
 }
 
 asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
+  for (auto* job : jobs)
+    if (job->seems_superseded) job->sealed = superseded_write(*job->prepared);
+  std::erase_if(jobs, [](const Job* job) { return job->seems_superseded; });
+  if (jobs.empty()) co_return;
   ports::TenantKeyPtr key;
   bool erased = false;
   try {
@@ -214,8 +186,11 @@ asio::awaitable<void> Worker::Impl::store_once(crypto::Tenant owner, Jobs jobs) 
       co_await deps_.store.store(context(options_->store_timeout), owner, std::move(writes));
   if (answers.size() != jobs.size()) throw std::runtime_error("the store lost an answer");
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    settled(*jobs[i], outcome_of(answers[i]));
     jobs[i]->sealed = nullptr;
+    if (const auto outcome = outcome_of(answers[i]))
+      settled(*jobs[i], *outcome);
+    else
+      jobs[i]->seems_superseded = false;  // It is to be embedded after all.
   }
 }
 

@@ -59,6 +59,12 @@ asio::awaitable<void> Worker::Impl::process_batch(BatchPtr batch) {
 // Each stage leaves out the jobs that a stage before refused or settled.
 asio::awaitable<void> Worker::Impl::process(BatchPtr batch, Jobs jobs) {
   co_await prepare_all(batch, jobs);
+  co_await look_all(jobs);
+  co_await embed_all(jobs);
+  co_await seal_and_store_all(jobs);
+  // What was not superseded after all.
+  std::erase_if(jobs, [](const Job* job) { return !job->goes_on(); });
+  if (jobs.empty()) co_return;
   co_await embed_all(jobs);
   co_await seal_and_store_all(jobs);
 }

@@ -238,6 +238,26 @@ TEST_F(IngestBlame, FindsTheEventThatTheDatabaseRefuses) {
       "failedinternal");
 }
 
+TEST_F(IngestBlame, EmbedsNothingWhenAStoredTopicComesAgain) {
+  const auto replay = [&] {
+    push(0, 20);
+    push(20, 20);
+    ingest::WorkerDeps deps{source_, sink_, *store_,     keys_->keys, embedder_,      words_,
+                            keyer_,  ids_,  letter_key_, cpu_,        ingest_metrics_};
+    ingest::Worker worker(deps, {});
+    source_.stop_when_empty = true;
+    await(worker.run());
+  };
+  replay();
+  EXPECT_EQ(rows(), "40");
+  EXPECT_EQ(embedder_.texts().size(), 40u);
+  const auto calls = embedder_.faults.calls;
+  replay();
+  EXPECT_EQ(embedder_.faults.calls, calls);
+  EXPECT_EQ(rows(), "40");
+  EXPECT_EQ(source_.offsets_done.size(), 80u);
+}
+
 TEST_F(IngestBlame, ARehearsalLeavesNothingBehind) {
   std::vector<ports::EventWrite> writes;
   writes.push_back({.event_id = Uuid{},

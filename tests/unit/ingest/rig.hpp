@@ -46,8 +46,13 @@ struct Rig : testing::Test {
   }
   std::string upload(const std::string& user, const std::string& id,
                      const std::string& text = "hello world", std::int64_t revision = 1) const {
+    return upload_of("doc-" + id, user, id, text, revision);
+  }
+  std::string upload_of(const std::string& document, const std::string& user,
+                        const std::string& id, const std::string& text,
+                        std::int64_t revision) const {
     return wire::make_upload_event({.head = head(user, id),
-                                    .doc_id = DocId::parse("doc-" + id).value(),
+                                    .doc_id = DocId::parse(document).value(),
                                     .name = "notes.txt",
                                     .mime_type = "text/plain",
                                     .text = text,

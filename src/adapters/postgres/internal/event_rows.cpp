@@ -1,6 +1,7 @@
 #include "adapters/postgres/internal/event_rows.hpp"
 
 #include "adapters/postgres/internal/chunk_rows.hpp"
+#include "adapters/postgres/internal/event_look.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 #include "base/assert.hpp"
 
@@ -209,15 +210,38 @@ class WriteRun {
   StoreResult& result_;
 };
 
+/// Answers for the writes that are expected to be superseded. Those that are enter the ledger.
+void enter_superseded(TenantTx& tx, std::span<const EventWrite> writes, std::span<Stored> answers) {
+  std::vector<ports::EventKey> keys;
+  Indices places;
+  std::set<Uuid> seen;
+  for (std::size_t at = 0; at < writes.size(); ++at) {
+    const auto& write = writes[at];
+    if (!write.expect_superseded || !seen.insert(write.event_id).second) continue;
+    MEMSEAL_ASSERT(write.chunks.empty());
+    keys.push_back({write.event_id, write.origin, write.doc_id, write.revision});
+    places.push_back(at);
+  }
+  if (keys.empty()) return;
+  // No lock is needed between the two statements, because a superseded event stays superseded.
+  const auto found = look_at_events(tx, keys);
+  Indices superseded;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    answers[places[i]] = found[i].value_or(Stored::current);
+    if (found[i] == Stored::superseded) superseded.push_back(places[i]);
+  }
+  if (!superseded.empty()) enter_ledger(tx, writes, superseded);
+}
+
 /// Splits `writes` where one statement would write a document twice, unless both writes append.
-/// Drops the second mention of an event.
+/// Drops the second mention of an event, and what is expected to be superseded.
 std::vector<Indices> write_runs_of(std::span<const EventWrite> writes) {
   std::vector<Indices> runs;
   std::set<Uuid> seen;
   std::map<std::string_view, bool> documents_here;  // whether its writes append
   for (std::size_t at = 0; at < writes.size(); ++at) {
     const auto& write = writes[at];
-    if (!seen.insert(write.event_id).second) continue;
+    if (write.expect_superseded || !seen.insert(write.event_id).second) continue;
     const auto [entry, is_new] = documents_here.try_emplace(write.doc_id.value(), appends(write));
     if (runs.empty() || (!is_new && !(entry->second && appends(write)))) {
       runs.emplace_back();
@@ -243,6 +267,7 @@ StoreResult store_events(TenantTx& tx, const std::vector<EventWrite>& writes) {
   WriteRun run(tx, writes, result.answers, result);
   std::int64_t change = 0;
   for (const auto& candidates : write_runs_of(writes)) change += run.store(candidates);
+  enter_superseded(tx, writes, result.answers);
   const auto seals = seals_in(writes);
   if (change != 0 || seals != 0) tx.exec(count_chunks, pqxx::params{change, seals});
   return result;

@@ -24,7 +24,8 @@ Suspect suspect_of(Stage stage, Errc code) noexcept {
     return Suspect::dependency;
   if (errc_row(code).remedy == Remedy::none) return Suspect::event;
   if (stage == Stage::embed) return code == Errc::timeout ? Suspect::event : Suspect::unclear;
-  if (stage == Stage::store && code == Errc::timeout) return Suspect::event;
+  if ((stage == Stage::look || stage == Stage::store) && code == Errc::timeout)
+    return Suspect::event;
   return Suspect::dependency;
 }
 

@@ -69,7 +69,7 @@ asio::awaitable<std::optional<Error>> HealthCheck::failure_of(Stage stage) {
 
 asio::awaitable<void> HealthCheck::ask(Stage stage) {
   if (stage == Stage::embed) co_await embed_fixed_text();
-  if (stage == Stage::store) co_await write_fixed_rows();
+  if (stage == Stage::look || stage == Stage::store) co_await write_fixed_rows();
 }
 
 asio::awaitable<void> HealthCheck::embed_fixed_text() {

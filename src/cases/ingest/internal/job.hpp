@@ -28,6 +28,8 @@ struct Job {
   /// One vector a chunk, empty where the chunk is not embedded yet.
   std::shared_ptr<std::vector<ports::Embedding>> embeddings;
   std::shared_ptr<const ports::EventWrite> sealed;
+  /// Not embedded, because the database or a newer upload in the batch seems to supersede it.
+  bool seems_superseded = false;
   std::optional<Refusal> refusal;  ///< to be dead-lettered, unless another try helps
   std::optional<Outcome> outcome;  ///< set once, when the record has taken effect
   Errc error = Errc::internal;     ///< why, when dead-lettered

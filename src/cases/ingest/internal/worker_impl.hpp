@@ -3,7 +3,9 @@
 #include "cases/ingest/internal/steps.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/policy/brake.hpp"
+#include "runtime/task_group.hpp"
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -15,6 +17,12 @@ struct Group {
   Jobs jobs;
   std::exception_ptr failure = {};
 };
+
+/// The jobs of each tenant that no stage has refused or settled, tenants in the order of their
+/// first job.
+std::vector<Group> groups_of(const Jobs& jobs);
+/// What the database's answer means; nothing for ports::Stored::current.
+std::optional<Outcome> outcome_of(ports::Stored answer);
 
 /// One chunk of a batch, whose vector goes to its job.
 struct Piece {
@@ -42,13 +50,20 @@ class Worker::Impl {
   asio::awaitable<void> wait_for_brake();
   void settled(Job& job, Outcome outcome);
 
-  // stages.cpp: what happens to a batch.
+  // look.cpp: what needs no embedding. stages.cpp: what happens to a batch.
   asio::awaitable<void> prepare_all(BatchPtr batch, Jobs jobs);
   asio::awaitable<void> prepare_once(BatchPtr batch, Jobs jobs);
+  asio::awaitable<void> look_all(Jobs jobs);
+  asio::awaitable<void> look_at(Group& group);
+  asio::awaitable<void> look_once(crypto::Tenant owner, Jobs jobs);
   asio::awaitable<void> embed_all(Jobs jobs);
   asio::awaitable<void> embed_once(std::span<const Piece> pieces);
   asio::awaitable<void> seal_and_store_all(Jobs jobs);
-  asio::awaitable<void> group_worker(std::vector<Group>& groups, std::size_t& next);
+  asio::awaitable<void> seal_and_store(Group& group);
+  template <class Work>
+  asio::awaitable<void> for_each_group(std::vector<Group>& groups, Work work);
+  template <class Work>
+  asio::awaitable<void> group_worker(std::vector<Group>& groups, std::size_t& next, Work& work);
   asio::awaitable<void> seal_group(const Group& group);
   asio::awaitable<void> seal_once(crypto::Tenant owner, Jobs jobs);
   asio::awaitable<void> store_group(const Group& group);
@@ -74,5 +89,35 @@ class Worker::Impl {
   policy::Brake brake_;
   std::uint64_t batches_ = 0;
 };
+
+/// Runs `work(group)` for each group, some groups at a time. A failure of one stops no other; then
+/// the first is thrown.
+template <class Work>
+asio::awaitable<void> Worker::Impl::for_each_group(std::vector<Group>& groups, Work work) {
+  runtime::TaskGroup workers(co_await asio::this_coro::executor);
+  std::size_t next = 0;
+  const auto count = std::min(groups.size(), options_->tenants_parallel_max);
+  for (std::size_t i = 0; i < count; ++i) workers.spawn(group_worker(groups, next, work));
+  co_await workers.join();
+  co_await throw_if_cancelled();
+  for (const auto& group : groups)
+    if (group.failure) std::rethrow_exception(group.failure);
+}
+
+template <class Work>
+asio::awaitable<void> Worker::Impl::group_worker(std::vector<Group>& groups, std::size_t& next,
+                                                 Work& work) {
+  while (next < groups.size()) {
+    auto& group = groups[next++];
+    std::exception_ptr failure;
+    try {
+      co_await work(group);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    co_await throw_if_cancelled();
+    group.failure = failure;
+  }
+}
 
 }  // namespace memseal::ingest

@@ -1,0 +1,55 @@
+#include "adapters/postgres/internal/event_look.hpp"
+
+#include "adapters/postgres/internal/binary.hpp"
+#include "base/assert.hpp"
+
+#include <string_view>
+
+namespace memseal::postgres {
+
+namespace {
+
+using ports::Stored;
+
+// The condition on documents is the reverse of that in statement documents_enter (event_rows.cpp).
+constexpr Statement look{
+    "events_look",
+    "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, d.doc_id IS NOT NULL "
+    "FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[]) WITH ORDINALITY "
+    "AS u(event_id, doc_id, revision, kind, place) "
+    "LEFT JOIN app.tenants t ON t.user_hash = $1 "
+    "LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id "
+    "AND l.state = 'succeeded' "
+    "LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE \"C\" "
+    "AND ((d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') "
+    "OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL)) "
+    "ORDER BY u.place"};
+
+std::optional<Stored> answer_of(const pqxx::row& row) {
+  if (row[0].as<bool>()) return Stored::erased;
+  if (row[1].as<bool>()) return Stored::duplicate;
+  if (row[2].as<bool>()) return Stored::superseded;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
+                                                  const std::vector<ports::EventKey>& events) {
+  ArrayBuilder event_id(oid::uuid), doc_id(oid::text), revision(oid::int8), kind(oid::text);
+  for (const auto& event : events) {
+    event_id.add(event.event_id);
+    doc_id.add(std::string_view(event.doc_id.value()));
+    revision.add(event.revision);
+    kind.add(origin_name(event.origin));
+  }
+  const auto rows =
+      tx.exec(look, pqxx::params{tx.user_hash(), binary(event_id.bytes()), binary(doc_id.bytes()),
+                                 binary(revision.bytes()), binary(kind.bytes())});
+  std::vector<std::optional<Stored>> answers;
+  for (const auto& row : rows) answers.push_back(answer_of(row));
+  MEMSEAL_ASSERT(answers.size() == events.size());
+  return answers;
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,143 @@
+// What PgChunkStore::look() says of an event is what store() then answers.
+#include "adapters/postgres/chunk_store.hpp"
+#include "support/pg.hpp"
+
+namespace memseal::test {
+namespace {
+
+using ports::EventKey;
+using ports::EventWrite;
+using ports::Stored;
+
+Uuid event_number(unsigned number) {
+  Uuid id;
+  id.bytes[14] = static_cast<std::uint8_t>(number >> 8);
+  id.bytes[15] = static_cast<std::uint8_t>(number);
+  return id;
+}
+
+class LookTest : public MigratedPgTest {
+ protected:
+  void SetUp() override {
+    MigratedPgTest::SetUp();
+    if (IsSkipped()) return;
+    store_.emplace(*pool_);
+    owner_ = new_tenant();
+  }
+  static EventKey key(unsigned event, const std::string& doc, std::int64_t revision,
+                      Origin origin = Origin::upload) {
+    return {event_number(event), origin, DocId::parse(doc).value(), revision};
+  }
+  EventWrite write(const EventKey& key, bool expect_superseded = false) const {
+    EventWrite made{.event_id = key.event_id,
+                    .origin = key.origin,
+                    .doc_id = key.doc_id,
+                    .revision = key.revision,
+                    .document_name_cipher = {},
+                    .chunks = {},
+                    .expect_superseded = expect_superseded};
+    ChunkSpec spec;
+    spec.doc_id = key.doc_id.value();
+    spec.origin = key.origin;
+    spec.revision = key.revision;
+    if (!expect_superseded) made.chunks.push_back(sealed_chunk(*owner_, spec, dimension));
+    return made;
+  }
+  Stored store(EventWrite one) {
+    std::vector<EventWrite> writes;
+    writes.push_back(std::move(one));
+    return await(store_->store(context_, *owner_, std::move(writes))).at(0);
+  }
+  std::optional<Stored> look(const EventKey& key) {
+    std::vector<EventKey> keys(1, key);
+    return await(store_->look(context_, *owner_, std::move(keys))).at(0);
+  }
+  std::string count(const std::string& from) {
+    return database_->super("SELECT count(*) FROM app." + from + " WHERE user_hash = '" +
+                            owner_->hash().to_hex() + "'");
+  }
+  void delete_document() {
+    database_->super("UPDATE app.documents SET state = 'deleted', deleted_at = now() "
+                     "WHERE user_hash = '" + owner_->hash().to_hex() + "'");
+  }
+
+  std::optional<postgres::PgChunkStore> store_;
+  std::optional<crypto::Tenant> owner_;
+};
+
+TEST_F(LookTest, SaysWhatTheStoreThenAnswers) {
+  for (const Origin first : {Origin::chat, Origin::upload, Origin::api})
+    for (const Origin second : {Origin::chat, Origin::upload, Origin::api})
+      for (const std::int64_t revision : {4, 5, 6})
+        for (const bool deleted : {false, true}) {
+          SCOPED_TRACE(std::string(origin_name(first)) + " then " +
+                       std::string(origin_name(second)) + " " + std::to_string(revision) +
+                       (deleted ? " deleted" : ""));
+          owner_ = new_tenant();
+          EXPECT_EQ(look(key(1, "doc", 5, first)), std::nullopt);
+          ASSERT_EQ(store(write(key(1, "doc", 5, first))), Stored::applied);
+          EXPECT_EQ(look(key(1, "doc", 5, first)), Stored::duplicate);
+          if (deleted) delete_document();
+          const auto said = look(key(2, "doc", revision, second));
+          EXPECT_EQ(store(write(key(2, "doc", revision, second), true)),
+                    said.value_or(Stored::current));
+          EXPECT_EQ(store(write(key(3, "doc", revision, second))),
+                    said.value_or(Stored::applied));
+        }
+}
+
+TEST_F(LookTest, AnswersInTheOrderOfTheEvents) {
+  store(write(key(1, "a", 5)));
+  std::vector<EventKey> keys{key(9, "b", 1), key(8, "a", 1), key(1, "a", 5), key(7, "a", 6),
+                             key(9, "b", 1)};
+  EXPECT_EQ(await(store_->look(context_, *owner_, std::move(keys))),
+            (std::vector<std::optional<Stored>>{std::nullopt, Stored::superseded,
+                                                Stored::duplicate, std::nullopt, std::nullopt}));
+}
+
+TEST_F(LookTest, WritesNothing) {
+  EXPECT_EQ(look(key(1, "doc", 1)), std::nullopt);
+  for (const char* table : {"tenants", "documents", "ingest_events"}) EXPECT_EQ(count(table), "0");
+}
+
+TEST_F(LookTest, SeesNoRowOfAnotherTenant) {
+  store(write(key(1, "doc", 5)));
+  owner_ = new_tenant();
+  EXPECT_EQ(look(key(1, "doc", 1)), std::nullopt);
+}
+
+TEST_F(LookTest, AFailedEventIsNoDuplicate) {
+  const auto failed = key(1, "doc", 1);
+  await(store_->store_failure(context_, *owner_, failed.event_id, Origin::upload, failed.doc_id,
+                              Errc::internal));
+  EXPECT_EQ(look(failed), std::nullopt);
+}
+
+TEST_F(LookTest, ASupersededEventEntersTheLedgerOnly) {
+  store(write(key(1, "doc", 5)));
+  const auto old = key(2, "doc", 4);
+  EXPECT_EQ(store(write(old, true)), Stored::superseded);
+  EXPECT_EQ(look(old), Stored::duplicate);
+  EXPECT_EQ(store(write(old, true)), Stored::duplicate);
+  EXPECT_EQ(count("memory_chunks"), "1");
+  EXPECT_EQ(count("ingest_events"), "2");
+}
+
+TEST_F(LookTest, AnEventThatIsNotSupersededIsNotWrittenWithoutItsChunks) {
+  EXPECT_EQ(store(write(key(1, "doc", 5), true)), Stored::current);
+  EXPECT_EQ(count("documents"), "0");
+  EXPECT_EQ(count("ingest_events"), "0");
+  EXPECT_EQ(store(write(key(1, "doc", 5))), Stored::applied);
+}
+
+TEST_F(LookTest, TheNewerUploadOfOneCallSupersedesTheOlder) {
+  std::vector<EventWrite> writes;
+  writes.push_back(write(key(1, "doc", 4), true));
+  writes.push_back(write(key(1, "doc", 4), true));
+  writes.push_back(write(key(2, "doc", 5)));
+  EXPECT_EQ(await(store_->store(context_, *owner_, std::move(writes))),
+            (std::vector{Stored::superseded, Stored::duplicate, Stored::applied}));
+}
+
+}  // namespace
+}  // namespace memseal::test
