@@ -3,11 +3,14 @@
 # the modules.
 #   cmake --build build/release --target memseal_sb1
 #   cmake --install build/release --component library --prefix PREFIX
-file(GLOB sources CONFIGURE_DEPENDS src/base/*.cpp)
-list(APPEND sources src/pure/codec/utf8.cpp src/pure/crypto/library.cpp
-  src/pure/crypto/sealer.cpp src/pure/crypto/hash.cpp
-  src/pure/crypto/random.cpp src/pure/crypto/internal/gcm.cpp src/pure/crypto/internal/nonces.cpp
-  src/pure/crypto/internal/provider_gcm.cpp)
+file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/base/*.cpp")
+foreach(name codec/utf8 crypto/library crypto/sealer crypto/hash crypto/random crypto/internal/gcm
+    crypto/internal/nonces crypto/internal/provider_gcm)
+  list(APPEND sources "${CMAKE_SOURCE_DIR}/src/pure/${name}.cpp")
+endforeach()
+if(MEMSEAL_UNITY)
+  memseal_joined(sources memseal_sb1)
+endif()
 add_library(memseal_sb1 STATIC ${sources})
 set_target_properties(memseal_sb1 PROPERTIES OUTPUT_NAME memseal EXPORT_NAME memseal)
 target_compile_features(memseal_sb1 PUBLIC cxx_std_20)

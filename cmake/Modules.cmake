@@ -1,16 +1,22 @@
 # memseal_module(folder LINK public… PRIVATE private…): the static library memseal_<name> of all
 # sources below src/<folder>, where <name> is the folder's last part: adapters/kafka makes
 # memseal_kafka. An include names a file by its path below src/, so the path shows the layer.
-# SEPARATE: each source is compiled by itself in every build, because its speed must not depend on
-# its neighbours, or because it has instruction sets of its own.
+# SEPARATE regex: each source whose path matches is compiled by itself in every build, because its
+# speed must not depend on its neighbours, or because it has instruction sets of its own.
 function(memseal_module folder)
   get_filename_component(name "${folder}" NAME)
-  cmake_parse_arguments(M "SEPARATE" "" "LINK;PRIVATE" ${ARGN})
+  cmake_parse_arguments(M "" "SEPARATE" "LINK;PRIVATE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.cpp")
-  if(MEMSEAL_UNITY AND NOT M_SEPARATE)
+  set(separate "")
+  if(M_SEPARATE)
+    set(separate ${sources})
+    list(FILTER separate INCLUDE REGEX "${M_SEPARATE}")
+    list(FILTER sources EXCLUDE REGEX "${M_SEPARATE}")
+  endif()
+  if(MEMSEAL_UNITY)
     memseal_joined(sources memseal_${name})
   endif()
-  add_library(memseal_${name} STATIC ${sources})
+  add_library(memseal_${name} STATIC ${sources} ${separate})
   target_include_directories(memseal_${name} PUBLIC "${CMAKE_SOURCE_DIR}/src")
   target_link_libraries(memseal_${name} PUBLIC ${M_LINK} PRIVATE ${M_PRIVATE} memseal_warnings)
   target_compile_definitions(memseal_${name} PRIVATE MEMSEAL_VERSION="${PROJECT_VERSION}")

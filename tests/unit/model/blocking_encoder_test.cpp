@@ -3,6 +3,7 @@
 #include "adapters/model/gpu/blocking_encoder.hpp"
 #include "adapters/model/gpu/convert.hpp"
 #include "gpu_rig.hpp"
+#include "random_bert.hpp"
 
 #include "adapters/model/inspect.hpp"
 
@@ -12,20 +13,11 @@
 namespace memseal::model {
 namespace {
 
+using testing::batch_of;
 using testing::ModelSpec;
 
-struct Bert {
-  ModelSpec spec;
-  std::string file;
-  BertConfig config;
-  Safetensors parsed;
-  BertTensors tensors;
-
-  explicit Bert(const ModelSpec& wanted)
-      : spec(wanted), file(testing::safetensors_of(testing::random_tensors(wanted))),
-        config(BertConfig::parse(testing::config_json(wanted)).value()),
-        parsed(Safetensors::parse(std::as_bytes(std::span(file))).value()),
-        tensors(BertTensors::find(parsed, config).value()) {}
+struct DeviceBert : testing::RandomBert {
+  using RandomBert::RandomBert;
 
   std::unique_ptr<Encoder> on_device() const {
     kernels::EngineOptions options;
@@ -36,27 +28,7 @@ struct Bert {
     return make_blocking_encoder(config, tensors, config.positions,
                                  std::make_shared<kernels::HostDevice>(), options);
   }
-  std::unique_ptr<Encoder> reference() const { return make_reference_encoder(config, tensors); }
-
-  std::vector<float> run(const Encoder& encoder, const PackedBatch& batch) const {
-    const bool scores = spec.architecture == Architecture::cross_encoder;
-    std::vector<float> out(batch.size() * (scores ? 1 : config.hidden), -99.0f);
-    const ShouldContinue always = [] { return true; };
-    EXPECT_TRUE(scores ? encoder.score(batch, always, out) : encoder.embed(batch, always, out));
-    return out;
-  }
 };
-
-PackedBatch batch_of(const std::vector<std::size_t>& lengths, std::size_t rows) {
-  PackedBatch batch;
-  for (std::size_t i = 0; i < lengths.size(); ++i) {
-    std::mt19937 random(static_cast<unsigned>(100 + lengths[i] + i));
-    std::vector<std::int32_t> ids(lengths[i]);
-    for (auto& id : ids) id = static_cast<std::int32_t>(random() % rows);
-    batch.add(ids, lengths[i] / 3 + 1);
-  }
-  return batch;
-}
 
 ModelSpec small(Architecture architecture, std::size_t head) {
   return {.architecture = architecture, .hidden = 64, .layers = 2, .heads = 64 / head,
@@ -66,7 +38,7 @@ ModelSpec small(Architecture architecture, std::size_t head) {
 TEST(BlockingEncoder, ScoresAsTheReferenceAtOddLengths) {
   const std::vector<std::size_t> few{2, 3, 63, 64, 65, 129}, many{2, 31, 127, 128, 255, 512};
   for (const std::size_t head : {32u, 64u}) {
-    const Bert bert(small(Architecture::cross_encoder, head));
+    const DeviceBert bert(small(Architecture::cross_encoder, head));
     const auto batch = batch_of(head == 32 ? few : many, bert.spec.rows);
     EXPECT_LE(testing::worst(bert.run(*bert.on_device(), batch),
                              bert.run(*bert.reference(), batch)),
@@ -76,7 +48,7 @@ TEST(BlockingEncoder, ScoresAsTheReferenceAtOddLengths) {
 }
 
 TEST(BlockingEncoder, ScoresAsTheReferenceInBatchesOfAnySize) {
-  const Bert bert(small(Architecture::cross_encoder, 32));
+  const DeviceBert bert(small(Architecture::cross_encoder, 32));
   const auto device = bert.on_device(), reference = bert.reference();
   for (const std::size_t count : {1u, 2u, 24u, 32u}) {
     std::vector<std::size_t> lengths;
@@ -89,7 +61,7 @@ TEST(BlockingEncoder, ScoresAsTheReferenceInBatchesOfAnySize) {
 }
 
 TEST(BlockingEncoder, EmbedsAsTheReference) {
-  const Bert bert(small(Architecture::encoder, 32));
+  const DeviceBert bert(small(Architecture::encoder, 32));
   const auto batch = batch_of({2, 3, 64, 65, 130}, bert.spec.rows);
   const auto got = bert.run(*bert.on_device(), batch);
   EXPECT_LE(testing::worst(got, bert.run(*bert.reference(), batch)), 2e-3);
@@ -99,7 +71,7 @@ TEST(BlockingEncoder, EmbedsAsTheReference) {
 }
 
 TEST(BlockingEncoder, GivesASequenceTheSameNumberInAnyOrder) {
-  const Bert bert(small(Architecture::cross_encoder, 64));
+  const DeviceBert bert(small(Architecture::cross_encoder, 64));
   const auto device = bert.on_device();
   const auto batch = batch_of({5, 77, 2, 130, 64, 9, 31, 200}, bert.spec.rows);
   const auto straight = bert.run(*device, batch);
@@ -113,14 +85,14 @@ TEST(BlockingEncoder, GivesASequenceTheSameNumberInAnyOrder) {
 }
 
 TEST(BlockingEncoder, ReadsOnlyThePositionsThatInputsReach) {
-  const Bert bert(small(Architecture::encoder, 32));
+  const DeviceBert bert(small(Architecture::encoder, 32));
   const auto shape = shape_of(bert.config, 40);
   EXPECT_EQ(shape.positions, 40u);
   EXPECT_EQ(reader_of(bert.tensors, shape)(kernels::Part::positions, 0).size(), 40u * 64u);
 }
 
 TEST(BlockingEncoder, RefusesAShapeThatTheKernelsDoNotCompute) {
-  const Bert bert({.hidden = 36, .layers = 1, .heads = 3, .intermediate = 50});
+  const DeviceBert bert({.hidden = 36, .layers = 1, .heads = 3, .intermediate = 50});
   try {
     bert.on_device();
     FAIL() << "was made";
@@ -130,7 +102,7 @@ TEST(BlockingEncoder, RefusesAShapeThatTheKernelsDoNotCompute) {
 }
 
 TEST(BlockingEncoder, NamesItsBackendAndItsDevice) {
-  const Bert bert(small(Architecture::encoder, 32));
+  const DeviceBert bert(small(Architecture::encoder, 32));
   const auto device = bert.on_device();
   EXPECT_EQ(device->backend(), "cuda");
   EXPECT_EQ(device->isa(), "host (plain twins) sm_80");

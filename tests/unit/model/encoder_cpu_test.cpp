@@ -1,7 +1,7 @@
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/cpu/encoder_cpu.hpp"
 #include "adapters/model/cpu/reference_encoder.hpp"
-#include "support/model_files.hpp"
+#include "random_bert.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,47 +12,18 @@
 namespace memseal::model {
 namespace {
 
+using testing::always;
+using testing::batch_of;
 using testing::ModelSpec;
+using testing::random_ids;
 
-bool always() { return true; }
-
-/// A random model in memory, and both ways to compute it.
-struct Bert {
-  ModelSpec spec;
-  std::string file;
-  BertConfig config;
-  Safetensors parsed;
-  BertTensors tensors;
-
-  explicit Bert(const ModelSpec& wanted)
-      : spec(wanted), file(testing::safetensors_of(testing::random_tensors(wanted))),
-        config(BertConfig::parse(testing::config_json(wanted)).value()),
-        parsed(Safetensors::parse(std::as_bytes(std::span(file))).value()),
-        tensors(BertTensors::find(parsed, config).value()) {}
-
+struct CpuBert : testing::RandomBert {
+  using RandomBert::RandomBert;
   std::unique_ptr<Encoder> cpu() const { return make_cpu_encoder(config, tensors); }
-  std::unique_ptr<Encoder> reference() const { return make_reference_encoder(config, tensors); }
 };
 
-std::vector<std::int32_t> random_ids(std::size_t length, std::size_t rows, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<std::int32_t> ids(length);
-  for (auto& id : ids) id = static_cast<std::int32_t>(random() % rows);
-  return ids;
-}
-
-PackedBatch batch_of(const std::vector<std::size_t>& lengths, std::size_t rows) {
-  PackedBatch batch;
-  for (std::size_t i = 0; i < lengths.size(); ++i)
-    batch.add(random_ids(lengths[i], rows, static_cast<unsigned>(100 + i)), lengths[i] / 3 + 1);
-  return batch;
-}
-
-std::vector<float> run(const Encoder& encoder, const Bert& bert, const PackedBatch& batch) {
-  const bool scores = bert.spec.architecture == Architecture::cross_encoder;
-  std::vector<float> out(batch.size() * (scores ? 1 : bert.config.hidden), -99.0f);
-  EXPECT_TRUE(scores ? encoder.score(batch, always, out) : encoder.embed(batch, always, out));
-  return out;
+std::vector<float> run(const Encoder& encoder, const CpuBert& bert, const PackedBatch& batch) {
+  return bert.run(encoder, batch);
 }
 
 void expect_close(const std::vector<float>& got, const std::vector<float>& wanted, double tolerance,
@@ -77,7 +48,7 @@ const std::vector<std::size_t> odd_lengths{2, 3, 7, 63, 64, 65, 127, 128, 129, 2
                                            512};
 
 void expect_reference(const ModelSpec& spec, const std::vector<std::size_t>& lengths) {
-  const Bert bert(spec);
+  const CpuBert bert(spec);
   const auto cpu = bert.cpu(), reference = bert.reference();
   for (const auto length : lengths) {
     const auto batch = batch_of({length}, spec.rows);
@@ -95,7 +66,7 @@ TEST(CpuEncoder, MatchesTheReferenceAtOddLengths) {
 
 TEST(CpuEncoder, MatchesTheReferenceInBatches) {
   for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
-    const Bert bert(odd(architecture));
+    const CpuBert bert(odd(architecture));
     const auto cpu = bert.cpu(), reference = bert.reference();
     for (const std::size_t count : {1u, 2u, 24u, 32u}) {
       std::vector<std::size_t> lengths(count);
@@ -111,7 +82,7 @@ TEST(CpuEncoder, MatchesTheReferenceInBatches) {
 
 TEST(CpuEncoder, EveryInstructionSetMatchesTheReference) {
   for (const auto* kernels : runnable_vector_ops()) {
-    const Bert bert(tiny(Architecture::cross_encoder));
+    const CpuBert bert(tiny(Architecture::cross_encoder));
     const auto cpu = make_cpu_encoder(bert.config, bert.tensors, *kernels);
     EXPECT_NE(cpu->isa().find(kernels->isa), std::string_view::npos) << cpu->isa();
     const auto batch = batch_of({2, 33, 100}, bert.spec.rows);
@@ -122,7 +93,7 @@ TEST(CpuEncoder, EveryInstructionSetMatchesTheReference) {
 TEST(CpuEncoder, OneLayerOfACrossEncoderIsItsLast) {
   auto spec = odd(Architecture::cross_encoder);
   spec.layers = 1;
-  const Bert bert(spec);
+  const CpuBert bert(spec);
   const auto batch = batch_of({5, 70, 2}, spec.rows);
   expect_close(run(*bert.cpu(), bert, batch), run(*bert.reference(), bert, batch), 1e-4, "1 layer");
 }
@@ -130,7 +101,7 @@ TEST(CpuEncoder, OneLayerOfACrossEncoderIsItsLast) {
 // Rounding factors to 8 bits moves a sum of n products by about 2^-9 sqrt(n) of one of them.
 TEST(CpuEncoder, InBf16ItStaysNearTheReferenceOrSaysThatTheMachineCannot) {
   for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
-    const Bert bert(tiny(architecture));
+    const CpuBert bert(tiny(architecture));
     const auto make = [&] {
       return make_cpu_encoder(bert.config, bert.tensors, best_vector_ops(), Precision::bf16);
     };
@@ -152,7 +123,7 @@ TEST(CpuEncoder, InBf16ItStaysNearTheReferenceOrSaysThatTheMachineCannot) {
 
 TEST(CpuEncoder, ASequenceDoesNotFeelItsNeighbours) {
   for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
-    const Bert bert(tiny(architecture));
+    const CpuBert bert(tiny(architecture));
     const auto cpu = bert.cpu();
     const std::vector<std::size_t> lengths{9, 200, 2, 64, 31, 500, 17, 17};
     const auto together = batch_of(lengths, bert.spec.rows);
@@ -178,7 +149,7 @@ TEST(CpuEncoder, ASequenceDoesNotFeelItsNeighbours) {
 }
 
 TEST(CpuEncoder, SegmentsAndThePoolerMatter) {
-  const Bert bert(tiny(Architecture::cross_encoder));
+  const CpuBert bert(tiny(Architecture::cross_encoder));
   const auto cpu = bert.cpu();
   const auto ids = random_ids(20, bert.spec.rows, 5);
   PackedBatch one, two;
@@ -188,14 +159,14 @@ TEST(CpuEncoder, SegmentsAndThePoolerMatter) {
 }
 
 TEST(CpuEncoder, AllTokensTheSame) {
-  const Bert bert(tiny(Architecture::encoder));
+  const CpuBert bert(tiny(Architecture::encoder));
   PackedBatch batch;
   batch.add(std::vector<std::int32_t>(200, 7));
   expect_close(run(*bert.cpu(), bert, batch), run(*bert.reference(), bert, batch), 1e-4, "same");
 }
 
 TEST(CpuEncoder, EmbeddingsHaveNormOne) {
-  const Bert bert(odd(Architecture::encoder));
+  const CpuBert bert(odd(Architecture::encoder));
   const auto out = run(*bert.cpu(), bert, batch_of({4, 90, 300}, bert.spec.rows));
   for (std::size_t i = 0; i < 3; ++i) {
     double square = 0;
@@ -206,7 +177,7 @@ TEST(CpuEncoder, EmbeddingsHaveNormOne) {
 }
 
 TEST(CpuEncoder, EndsWhenItIsTold) {
-  const Bert bert(tiny(Architecture::cross_encoder));
+  const CpuBert bert(tiny(Architecture::cross_encoder));
   const auto cpu = bert.cpu();
   const auto batch = batch_of({200, 200, 200, 200}, bert.spec.rows);
   std::vector<float> out(4);
@@ -217,7 +188,7 @@ TEST(CpuEncoder, EndsWhenItIsTold) {
 }
 
 TEST(CpuEncoder, ManyThreadsAtOnceGetTheSameAnswer) {
-  const Bert bert(tiny(Architecture::cross_encoder));
+  const CpuBert bert(tiny(Architecture::cross_encoder));
   const auto cpu = bert.cpu();
   const auto batch = batch_of({12, 130, 256, 40}, bert.spec.rows);
   const auto wanted = run(*cpu, bert, batch);
@@ -235,18 +206,18 @@ TEST(CpuEncoder, ReadsHalfPrecisionWeights) {
   for (const std::string dtype : {"F16", "BF16"}) {
     auto spec = tiny(Architecture::encoder);
     spec.dtype = dtype;
-    const Bert bert(spec);
+    const CpuBert bert(spec);
     const auto batch = batch_of({3, 50}, spec.rows);
     expect_close(run(*bert.cpu(), bert, batch), run(*bert.reference(), bert, batch), 1e-4, dtype);
     spec.dtype = "F32";
-    const Bert full(spec);
+    const CpuBert full(spec);
     expect_close(run(*bert.cpu(), bert, batch), run(*full.cpu(), full, batch),
                  dtype == "F16" ? 0.01 : 0.06, dtype + " against F32");
   }
 }
 
 TEST(CpuEncoderDeath, RefusesIdsOutsideTheVocabulary) {
-  const Bert bert(odd(Architecture::encoder));
+  const CpuBert bert(odd(Architecture::encoder));
   const auto cpu = bert.cpu();
   PackedBatch batch;
   batch.add(std::vector<std::int32_t>{1, static_cast<std::int32_t>(bert.spec.rows)});

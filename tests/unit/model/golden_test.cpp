@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Question, passages and logits of sentence-transformers' tests/cross_encoder/test_pretrained.py.
-const std::string question = "Which planet is known as the Red Planet?";
+const std::string asked = "Which planet is known as the Red Planet?";
 const std::vector<std::string> passages{
     "Venus is often called Earth's twin because of its similar size and proximity.",
     "Mars, known for its reddish appearance, is often referred to as the Red Planet.",
@@ -68,7 +68,7 @@ TEST_P(GoldenModel, GivesThePublishedLogits) {
   ASSERT_TRUE(model) << model.error().message;
   PackedBatch batch;
   for (const auto& passage : passages) {
-    const auto pair = (*model)->words.encode_pair(question, passage, (*model)->info.tokens_max);
+    const auto pair = (*model)->words.encode_pair(asked, passage, (*model)->info.tokens_max);
     batch.add(pair.ids, pair.segment_b);
   }
   std::vector<float> logits(passages.size());

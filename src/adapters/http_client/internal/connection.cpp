@@ -1,27 +1,27 @@
 #include "adapters/http_client/internal/connection.hpp"
 
-#include "adapters/http_client/internal/tls.hpp"
+#include "adapters/http_client/internal/byte_stream.hpp"
 
 #include <boost/asio/cancel_at.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/read_size.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
 #include <optional>
-#include <type_traits>
 
 namespace memseal::http_client {
 
@@ -31,11 +31,11 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
-using SecureStream = asio::ssl::stream<beast::tcp_stream>;
 using Parser = http::response_parser<http::string_body>;
 
 constexpr int interim_responses_max = 8;
 constexpr std::uint32_t header_bytes_max = 32'768;
+constexpr std::size_t read_bytes_max = 65'536;
 
 bool is_end(error_code failure) {
   // stream_truncated: the peer closed TCP without TLS's close_notify, as many servers do.
@@ -93,15 +93,29 @@ Response head_of(const Parser& parser) {
   return response;
 }
 
-template <class Stream>
-class Link final : public Connection {
+/// The request's bytes as they go out.
+std::string to_bytes(const Request& request, const Url& url) {
+  const auto message = to_beast(request, url);
+  http::request_serializer<http::string_body> serializer(message);
+  std::string bytes;
+  error_code failure;
+  while (!failure && !serializer.is_done())
+    serializer.next(failure, [&](error_code&, const auto& buffers) {
+      for (const auto part : beast::buffers_range_ref(buffers))
+        bytes.append(static_cast<const char*>(part.data()), part.size());
+      serializer.consume(beast::buffer_bytes(buffers));
+    });
+  return bytes;
+}
+
+class Http1Connection final : public Connection {
  public:
-  template <class... Args>
-  explicit Link(Destination& to, Args&&... args) : to_(to), stream_(std::forward<Args>(args)...) {}
+  Http1Connection(const asio::any_io_executor& executor, Destination& to)
+      : to_(to), stream_(make_stream(executor, to)) {}
 
   asio::awaitable<void> open(runtime::Deadline deadline) override {
     error_code failure;
-    auto& socket = beast::get_lowest_layer(stream_);
+    auto& socket = stream_->tcp();
     tcp::resolver resolver(socket.get_executor());
     const auto places = co_await resolver.async_resolve(
         to_.url.host, to_.url.port, tcp::resolver::numeric_service,
@@ -113,7 +127,10 @@ class Link final : public Connection {
     error_code ignored;
     // Without Nagle's algorithm the end of a request need not wait for an acknowledgement.
     socket.socket().set_option(tcp::no_delay(true), ignored);
-    if constexpr (std::is_same_v<Stream, SecureStream>) co_await shake_hands();
+    co_await stream_->shake_hands(to_, failure);
+    // Failures other than a certificate's, for example an alert from a proxy that restarts, are
+    // transient.
+    co_await check(failure, "TLS", to_.url);
   }
 
   asio::awaitable<Response> exchange(const Request& request, runtime::Deadline deadline,
@@ -130,8 +147,7 @@ class Link final : public Connection {
     while (!parser->is_done()) {
       error_code failure;
       expire(request, deadline);
-      co_await http::async_read_some(stream_, buffer_, *parser,
-                                     asio::redirect_error(asio::use_awaitable, failure));
+      co_await read_some(*parser, failure);
       // What arrived before the connection broke is the caller's as well.
       if (streamed && !body.empty()) {
         const auto piece = std::exchange(body, std::string());
@@ -148,28 +164,11 @@ class Link final : public Connection {
   }
 
  private:
-  asio::awaitable<void> shake_hands() {
-    if (!expect_host(stream_.native_handle(), to_.url.host))
-      throw Refused({Errc::bad_config, to_.url.origin() + ": no certificate can be for this host"});
-    error_code failure;
-    co_await stream_.async_handshake(asio::ssl::stream_base::client,
-                                     asio::redirect_error(asio::use_awaitable, failure));
-    if (is_certificate_failure(failure))
-      throw Refused({Errc::bad_config,
-                     to_.url.origin() + ": the certificate is not trusted: " +
-                         why_untrusted(stream_.native_handle()) +
-                         "; name the file of its authority by " + to_.ca_setting,
-                     to_.ca_setting});
-    // Other TLS errors, for example an alert from a proxy that restarts, are transient.
-    co_await check(failure, "TLS", to_.url);
-  }
-
   asio::awaitable<void> write(const Request& request, runtime::Deadline deadline) {
     error_code failure;
-    const auto message = to_beast(request, to_.url);
+    const auto bytes = to_bytes(request, to_.url);
     expire(request, deadline);
-    co_await http::async_write(stream_, message,
-                               asio::redirect_error(asio::use_awaitable, failure));
+    co_await stream_->write(asio::buffer(bytes), failure);
     co_await check(failure, "sending the request", to_.url);
   }
 
@@ -184,8 +183,7 @@ class Link final : public Connection {
       parser->header_limit(header_bytes_max);
       parser->body_limit(request.body_bytes_max);
       expire(request, deadline);
-      co_await http::async_read_header(stream_, buffer_, *parser,
-                                       asio::redirect_error(asio::use_awaitable, failure));
+      while (!failure && !parser->is_header_done()) co_await read_some(*parser, failure);
       response_began_ = response_began_ || parser->got_some();
       const int status = failure ? 0 : parser->get().result_int();
       // 101 changes the protocol, which no request asked for.
@@ -196,23 +194,48 @@ class Link final : public Connection {
     }
   }
 
+  /// Reads until the parser has made progress: the head, a piece of the body, or the end.
+  asio::awaitable<void> read_some(Parser& parser, error_code& failure) {
+    for (;;) {
+      if (buffer_.size() > 0) {
+        buffer_.consume(parser.put(buffer_.data(), failure));
+        if (failure != http::error::need_more) co_return;
+        failure = {};
+      }
+      const auto room = beast::read_size(buffer_, read_bytes_max);
+      if (room == 0) {
+        failure = http::error::buffer_overflow;
+        co_return;
+      }
+      const auto got = co_await stream_->read_some(buffer_.prepare(room), failure);
+      buffer_.commit(got);
+      if (failure == asio::error::eof) {
+        failure = {};
+        // The end of the connection ends a body without a length (RFC 9112 §6.3).
+        if (parser.got_some()) parser.put_eof(failure);
+        else failure = http::error::end_of_stream;
+        co_return;
+      }
+      if (failure) co_return;
+    }
+  }
+
   /// Gives the next operation until the deadline, or until the service was silent for too long.
   void expire(const Request& request, runtime::Deadline deadline) {
-    beast::get_lowest_layer(stream_).expires_at(deadline.within(request.idle_timeout).at());
+    stream_->tcp().expires_at(deadline.within(request.idle_timeout).at());
   }
 
   Destination& to_;
-  Stream stream_;
+  std::unique_ptr<ByteStream> stream_;
   // Bounded, because Beast keeps an endless chunk-size line here.
-  beast::flat_buffer buffer_{header_bytes_max + 65'536};
+  beast::flat_buffer buffer_{header_bytes_max + read_bytes_max};
 };
 
 }  // namespace
 
 std::unique_ptr<Connection> make_connection(const asio::any_io_executor& executor,
                                             Destination& to) {
-  if (!to.url.tls) return std::make_unique<Link<beast::tcp_stream>>(to, executor);
-  return std::make_unique<Link<SecureStream>>(to, executor, to.tls);
+  return std::make_unique<Http1Connection>(executor, to);
 }
 
 }  // namespace memseal::http_client
