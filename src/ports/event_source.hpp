@@ -2,6 +2,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,9 +39,19 @@ class EventSource {
   /// records and limits::batch_bytes_max bytes (one record always fits). An empty batch means that
   /// the source was told to stop. Cancellable.
   virtual asio::awaitable<Batch> next() = 0;
-  /// Says that every record of `batch` has taken effect (stored or dead-lettered): only now may
-  /// their offsets be committed. Never throws; offsets of lost partitions are dropped.
+  /// Says that every record of `batch` has taken effect (stored or dead-lettered). `batch` holds
+  /// any of the records taken in its generation; each is returned once, in any order. The offset of
+  /// a partition is committed up to its first record that was not returned.
+  /// Never throws; offsets of lost partitions are dropped.
   virtual void done(const Batch& batch) = 0;
+  /// Returns records that took no effect and are no longer worked on, so that their partitions can
+  /// leave at once. REQUIRES: keeps() is false for each. Never throws.
+  virtual void dropped(const Batch& batch) = 0;
+  /// Whether a record taken in `generation` is still for this process to finish. False once its
+  /// partition leaves, because another process then reads the record.
+  virtual bool keeps(const Record& record, std::uint64_t generation) const = 0;
+  /// `left()` is called whenever partitions leave; empty: no call. It may call dropped().
+  virtual void on_departure(std::function<void()> left) = 0;
 };
 
 }  // namespace memseal::ports

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace memseal::kafka {
 
@@ -21,8 +22,9 @@ using namespace std::chrono_literals;
 // With stop_wait and revoke_wait of the source and stop_wait of the sink less than 20 s, which is
 // what a supervisor commonly grants between SIGTERM and SIGKILL.
 constexpr auto close_wait = 4s;
-constexpr std::size_t takes_max = 16;  // Then other coroutines of this loop run.
-constexpr std::size_t take_records_max = 512;
+constexpr std::size_t takes_max = 64;  // Then other coroutines of this loop run.
+constexpr std::size_t take_records_max = 32;  // of one partition, before the next has its turn
+constexpr std::size_t small_record_bytes = 8'192;  // Larger ones are taken one by one.
 
 std::string commit_interval_ms() {
   return std::to_string(std::chrono::milliseconds(limits::offset_commit_every).count());
@@ -32,8 +34,9 @@ std::vector<Property> defaults() {
   return {{"session.timeout.ms", "10000"},
           {"max.poll.interval.ms", "300000"},
           {"partition.assignment.strategy", "cooperative-sticky"},
-          {"queued.max.messages.kbytes", "16384"},
-          {"queued.min.messages", "20000"},
+          // Both are limits of one partition.
+          {"queued.max.messages.kbytes", "2048"},
+          {"queued.min.messages", "2000"},
           {"fetch.queue.backoff.ms", "20"},
           {"fetch.message.max.bytes", std::to_string(limits::event_bytes_max)},
           {"fetch.wait.max.ms", "100"},
@@ -52,12 +55,13 @@ KafkaSource::Impl::Impl(const asio::any_io_executor& executor, SourceOptions opt
     : options_(std::move(options)),
       metrics_(metrics, options_.topics),
       wake_(executor),
-      arrived_(executor) {}
+      arrived_(executor),
+      assignment_({options_.records_max, options_.bytes_max}) {}
 
 KafkaSource::Impl::~Impl() {
   MEMSEAL_ASSERT(!running_);
   if (events_) Wake::ignore(events_.get());
-  if (records_) Wake::ignore(records_.get());
+  for (const auto& [partition, queue] : queues_) Wake::ignore(queue.queue.get());
 }
 
 Result<void> KafkaSource::Impl::open() {
@@ -88,9 +92,7 @@ Result<void> KafkaSource::Impl::open() {
   client_ = std::move(*client);
   rd_kafka_poll_set_consumer(client_.get());
   events_.reset(rd_kafka_queue_get_consumer(client_.get()));
-  records_.reset(rd_kafka_queue_new(client_.get()));
   wake_.listen(events_.get());
-  wake_.listen(records_.get());
   return {};
 }
 
@@ -139,8 +141,8 @@ asio::awaitable<void> KafkaSource::Impl::poll_until_stopped() {
 // The loop keeps running, so the close is polled: a blocking rd_kafka_consumer_close() would call
 // on_rebalance() from inside and stop every other coroutine for up to close_wait.
 asio::awaitable<void> KafkaSource::Impl::close() {
+  for (const auto& record : buffer_) assignment_.unbuffered(record);
   buffer_.clear();
-  buffered_bytes_ = 0;
   closing_ = true;
   const auto commit_deadline = Clock::now() + options_.revoke_wait;
   while (Clock::now() < commit_deadline) {
@@ -195,31 +197,41 @@ void KafkaSource::Impl::serve_events() {
   }
 }
 
-// True when records may be left although there is room. The caller must then come back unasked,
-// because librdkafka wakes us only when an empty queue gets its first record.
+// Each partition has its turn. True when records may be left although there is room. The caller
+// must then come back unasked, because librdkafka wakes us only when an empty queue gets its first
+// record.
 bool KafkaSource::Impl::take_records() {
-  std::array<rd_kafka_message_t*, take_records_max> messages;
-  for (std::size_t take = 0; take < takes_max; ++take) {
-    if (!has_room()) return false;
-    const auto want = std::min(options_.records_max - held_records(), messages.size());
-    const auto got =
-        rd_kafka_consume_batch_queue(records_.get(), 0, messages.data(), want);
-    if (got <= 0) return false;
-    buffer_records(messages.data(), static_cast<std::size_t>(got));
+  bool found = true;
+  std::size_t takes = 0;
+  while (std::exchange(found, false)) {
+    const auto turns = queues_.size();
+    auto next = queues_.upper_bound(last_read_);
+    for (std::size_t turn = 0; turn < turns; ++turn, ++next) {
+      if (next == queues_.end()) next = queues_.begin();
+      if (!assignment_.has_room(next->first)) continue;
+      if (takes++ == takes_max) return true;
+      if (!take_from(next->second)) continue;
+      found = true;
+      last_read_ = next->first;
+    }
   }
-  return true;
+  metrics_.paused.Set(assignment_.rests() ? 1 : 0);
+  return false;
 }
 
-// Pauses at a limit and resumes at half of both limits, so that the state does not flap.
-bool KafkaSource::Impl::has_room() {
-  const auto records = held_records();
-  const auto bytes = held_bytes();
-  if (records >= options_.records_max || bytes >= options_.bytes_max)
-    paused_ = true;
-  else if (records <= options_.records_max / 2 && bytes <= options_.bytes_max / 2)
-    paused_ = false;
-  metrics_.paused.Set(paused_ ? 1 : 0);
-  return !paused_;
+// The size of records is known only when they are taken, so takes start small, to stay close to the
+// window.
+bool KafkaSource::Impl::take_from(PartitionQueue& partition) {
+  std::array<rd_kafka_message_t*, take_records_max> messages;
+  const auto before = assignment_.bytes_held();
+  const auto count = rd_kafka_consume_batch_queue(partition.queue.get(), 0, messages.data(),
+                                                  partition.next_take);
+  if (count <= 0) return false;
+  const auto taken = static_cast<std::size_t>(count);
+  buffer_records(messages.data(), taken);
+  const bool small = assignment_.bytes_held() - before <= taken * small_record_bytes;
+  partition.next_take = small ? std::min(2 * partition.next_take, take_records_max) : 1;
+  return true;
 }
 
 void KafkaSource::Impl::request_stop() {
@@ -237,7 +249,7 @@ asio::awaitable<ports::Batch> KafkaSource::Impl::next() {
     const auto size = buffer_.front().bytes();
     if (!batch.records.empty() && bytes + size > limits::batch_bytes_max) break;
     bytes += size;
-    buffered_bytes_ -= size;
+    assignment_.unbuffered(buffer_.front());
     batch.records.push_back(std::move(buffer_.front()));
     buffer_.pop_front();
   }
@@ -253,9 +265,24 @@ void KafkaSource::Impl::done(const ports::Batch& batch) {
     const auto list = to_list(offsets);
     rd_kafka_offsets_store(client_.get(), list.get());
   }
-  // Wake the loop only when this batch lets something go on; the loop runs each second anyway.
-  if ((paused_ && has_room()) || revocation_ || stopping_) wake_.notify();
+  wake_if_useful();
 }
+
+void KafkaSource::Impl::dropped(const ports::Batch& batch) {
+  assignment_.dropped(batch);
+  wake_if_useful();
+}
+
+// Only when something goes on because a record was returned; the loop runs each second anyway.
+void KafkaSource::Impl::wake_if_useful() {
+  if (revocation_ || stopping_ || assignment_.may_resume()) wake_.notify();
+}
+
+bool KafkaSource::Impl::keeps(const ports::Record& record, std::uint64_t generation) const {
+  return assignment_.keeps(record, generation);
+}
+
+void KafkaSource::Impl::on_departure(std::function<void()> left) { left_ = std::move(left); }
 
 KafkaSource::KafkaSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 KafkaSource::~KafkaSource() = default;
@@ -272,6 +299,11 @@ asio::awaitable<void> KafkaSource::run() { return impl_->run(); }
 void KafkaSource::request_stop() { impl_->request_stop(); }
 asio::awaitable<ports::Batch> KafkaSource::next() { return impl_->next(); }
 void KafkaSource::done(const ports::Batch& batch) { impl_->done(batch); }
+void KafkaSource::dropped(const ports::Batch& batch) { impl_->dropped(batch); }
+bool KafkaSource::keeps(const ports::Record& record, std::uint64_t generation) const {
+  return impl_->keeps(record, generation);
+}
+void KafkaSource::on_departure(std::function<void()> left) { impl_->on_departure(std::move(left)); }
 bool KafkaSource::connected() const noexcept { return impl_->connected; }
 std::int64_t KafkaSource::lag() const noexcept { return impl_->lag; }
 

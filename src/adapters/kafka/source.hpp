@@ -24,8 +24,9 @@ struct SourceOptions {
   /// Static membership: a restart within session.timeout.ms (10 s) moves no partition. Each process
   /// needs its own. Empty: dynamic membership.
   std::string instance_id = {};
-  /// Limits of the records that are buffered or in flight. At either limit reading pauses, below
-  /// half of both it resumes. One fetch of the client library may overshoot.
+  /// Limits of the records that are buffered, in flight, or finished behind one that is not. Half
+  /// is for the partitions that come first, the other half in equal shares for each: a partition
+  /// with much to do cannot keep the others from being read. One take of each may overshoot.
   std::size_t records_max = limits::inflight_records_max;
   std::size_t bytes_max = limits::inflight_bytes_max;
   std::chrono::milliseconds revoke_wait{5'000};  ///< for the batch in flight, and its commit
@@ -36,8 +37,9 @@ struct SourceOptions {
 ///
 /// Thread: one single-threaded executor; connected() and lag() any.
 /// REQUIRES: run() has ended before the source is destroyed.
-/// Offsets: done() stores the offset after each finished record of the current assignment. Stored
-/// offsets are committed each second, before a partition is released, and at the end.
+/// Offsets: done() stores the offset before the first record of each partition that is not done, of
+/// the current assignment. Stored offsets are committed each second, before a partition is
+/// released, and at the end.
 /// A crash repeats records and never skips one.
 class KafkaSource final : public ports::EventSource {
  public:
@@ -48,7 +50,7 @@ class KafkaSource final : public ports::EventSource {
   ~KafkaSource() override;
 
   /// Subscribes and polls until request_stop() or cancellation. Then commits and leaves the group
-  /// without blocking the loop. After request_stop() it first waits for batches in flight; when
+  /// without blocking the loop. After request_stop() it first waits for records in flight; when
   /// cancelled it does not. Call once.
   /// A broker that is unavailable is logged and counted, never thrown. A topic that does not exist
   /// yet is consumed as soon as it does.
@@ -61,6 +63,9 @@ class KafkaSource final : public ports::EventSource {
 
   asio::awaitable<ports::Batch> next() override;
   void done(const ports::Batch& batch) override;
+  void dropped(const ports::Batch& batch) override;
+  bool keeps(const ports::Record& record, std::uint64_t generation) const override;
+  void on_departure(std::function<void()> left) override;
 
   /// Whether a broker was connected at the last statistics, which are at most 2 s old.
   bool connected() const noexcept;

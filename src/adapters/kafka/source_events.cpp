@@ -94,7 +94,7 @@ void KafkaSource::Impl::buffer_record(const rd_kafka_message_t& message, const P
     record.value.assign(static_cast<const char*>(message.payload), message.len);
   copy_headers(message, record);
   run.count->Increment();
-  buffered_bytes_ += record.bytes();
+  assignment_.buffered(record);
   buffer_.push_back(std::move(record));
 }
 
@@ -166,8 +166,10 @@ void KafkaSource::Impl::assign(const rd_kafka_topic_partition_list_t& list) {
     Queue own(rd_kafka_queue_get_partition(client_.get(), partition.topic.c_str(),
                                            partition.number));
     if (!own) continue;  // Its records then come through events_, which is served as well.
-    rd_kafka_queue_forward(own.get(), records_.get());
-    forwarded_[partition] = std::move(own);
+    // Nowhere: otherwise the library forwards it to events_.
+    rd_kafka_queue_forward(own.get(), nullptr);
+    wake_.listen(own.get());
+    queues_[partition] = PartitionQueue{std::move(own)};
   }
   const KafkaError refused(is_cooperative(client_.get())
                                ? rd_kafka_incremental_assign(client_.get(), &list)
@@ -191,13 +193,17 @@ void KafkaSource::Impl::revoke(Partitions partitions, bool lost) {
   assignment_.close(partitions);
   std::erase_if(buffer_, [&](const ports::Record& record) {
     const bool gone = !assignment_.accepts({record.topic, record.partition});
-    if (gone) buffered_bytes_ -= record.bytes();
+    if (gone) assignment_.unbuffered(record);
     return gone;
   });
-  if (lost || closing_) return release_partitions(partitions);
-  // The group waits until we unassign. step_revocation() does that after the batches in flight, so
-  // that their offsets are committed and the next owner does not repeat them.
-  revocation_ = Revocation{std::move(partitions), Clock::now() + options_.revoke_wait};
+  if (lost || closing_) {
+    release_partitions(partitions);
+  } else {
+    // The group waits until we unassign. step_revocation() does that after the records that are
+    // being stored, so that their offsets are committed and the next owner does not repeat them.
+    revocation_ = Revocation{std::move(partitions), Clock::now() + options_.revoke_wait};
+  }
+  if (left_) left_();
 }
 
 void KafkaSource::Impl::step_revocation(Clock::time_point now) {
@@ -220,7 +226,10 @@ void KafkaSource::Impl::release_partitions(const Partitions& partitions) {
   assignment_.remove(partitions);
   for (const auto& partition : partitions) {
     metrics_.lag(partition, 0);
-    forwarded_.erase(partition);
+    if (const auto own = queues_.find(partition); own != queues_.end()) {
+      Wake::ignore(own->second.queue.get());
+      queues_.erase(own);
+    }
   }
   metrics_.partitions.Set(static_cast<double>(assignment_.size()));
   if (!is_cooperative(client_.get())) {
@@ -295,8 +304,8 @@ void KafkaSource::Impl::update_lag(Clock::time_point now) {
     behind_all += behind;
   }
   lag = behind_all;
-  metrics_.held_records.Set(static_cast<double>(held_records()));
-  metrics_.held_bytes.Set(static_cast<double>(held_bytes()));
+  metrics_.held_records.Set(static_cast<double>(assignment_.records_held()));
+  metrics_.held_bytes.Set(static_cast<double>(assignment_.bytes_held()));
 }
 
 }  // namespace memseal::kafka

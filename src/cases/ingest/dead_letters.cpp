@@ -136,16 +136,16 @@ asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {
   }
 }
 
-asio::awaitable<void> Worker::Impl::publish_statuses(const std::vector<Job>& jobs) {
+asio::awaitable<void> Worker::Impl::publish_statuses(const Jobs& jobs) {
   runtime::TaskGroup telling(co_await asio::this_coro::executor);
-  for (const auto& job : jobs) {
+  for (const auto* job : jobs) {
     const Status status{
-        .outcome = *job.outcome,
-        .error = job.error,
+        .outcome = *job->outcome,
+        .error = job->error,
         .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
-                                                                             job.taken).count(),
+                                                                             job->taken).count(),
         .now_ms = deps_.now_ms()};
-    telling.spawn(publish_status(status_record(*job.prepared, status)));
+    telling.spawn(publish_status(status_record(*job->prepared, status)));
   }
   co_await telling.join();
   co_await throw_if_cancelled();

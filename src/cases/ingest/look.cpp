@@ -3,31 +3,43 @@
 #include "cases/ingest/internal/worker_impl.hpp"
 
 #include <map>
-#include <utility>
 
 namespace memseal::ingest {
 
 namespace {
 
-/// Marks the uploads of which the batch holds a newer one, and later mentions of one event.
-void find_superseded(const Group& group) {
-  std::map<std::string_view, std::int64_t> newest;
-  std::map<Uuid, const Job*> first;
-  const auto uploads = [](const Job* job) {
-    return job->goes_on() && job->prepared->document->origin != Origin::chat;
-  };
+bool goes_on_as_upload(const Job* job) {
+  return job->goes_on() && job->prepared->document->origin != Origin::chat;
+}
+
+void follow(Job& job, Job& leader) {
+  job.seems_superseded = true;
+  job.leader = &leader;
+  leader.followers.push_back(&job);
+}
+
+/// Lets a second mention of an event, and an upload of which the batch holds a newer one, wait for
+/// that other job. The last one of the newest revision leads.
+void find_leaders(const Group& group) {
+  std::map<Uuid, Job*> first;
+  std::map<std::string_view, Job*> newest;
   for (auto* job : group.jobs) {
     if (!job->goes_on()) continue;
-    if (!first.try_emplace(job->prepared->event_id, job).second) job->seems_superseded = true;
-    if (!uploads(job)) continue;
+    const auto [same, is_new] = first.try_emplace(job->prepared->event_id, job);
+    if (!is_new) {
+      follow(*job, *same->second);
+      continue;
+    }
+    if (!goes_on_as_upload(job)) continue;
     const auto& document = *job->prepared->document;
-    auto& revision = newest.try_emplace(document.doc_id.value(), document.revision).first->second;
-    revision = std::max(revision, document.revision);
+    auto& best = newest.try_emplace(document.doc_id.value(), job).first->second;
+    if (document.revision >= best->prepared->document->revision) best = job;
   }
   for (auto* job : group.jobs) {
-    if (!uploads(job)) continue;
+    if (!goes_on_as_upload(job) || job->leader) continue;
     const auto& document = *job->prepared->document;
-    if (document.revision < newest.at(document.doc_id.value())) job->seems_superseded = true;
+    auto& best = *newest.at(document.doc_id.value());
+    if (document.revision < best.prepared->document->revision) follow(*job, best);
   }
 }
 
@@ -77,7 +89,7 @@ asio::awaitable<void> Worker::Impl::look_at(Group& group) {
   // An event that cannot be looked at is embedded, and the transaction decides.
   const auto go_on = [](std::size_t, const Error&) {};
   co_await steps_.over(Stage::look, jobs.size(), jobs.size(), step, go_on);
-  find_superseded(group);
+  find_leaders(group);
 }
 
 asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {

@@ -48,7 +48,7 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
   }
   for (std::size_t stage = 0; stage < stage_names.size(); ++stage)
     stages_[stage] = &metrics.histogram("memseal_ingest_stage_duration_seconds",
-                                        "Time of one stage of a batch.",
+                                        "Time of one step of ingest.",
                                         runtime::latency_buckets_s(),
                                         {{"stage", stage_names[stage]}});
 }

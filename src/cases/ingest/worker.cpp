@@ -1,18 +1,24 @@
 #include "base/on_exit.hpp"
-#include "cases/ingest/internal/status.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
-#include "runtime/condition.hpp"
 #include "runtime/log.hpp"
 
-#include <algorithm>
-
 namespace memseal::ingest {
+
+namespace {
+
+constexpr std::size_t quantum_tokens = limits::chunk_tokens_max;
+// Otherwise a large chunk would wait for as long as there are chats.
+static_assert(policy::PaceRules{}.least / 4 >= limits::chunk_tokens_max);
+
+}  // namespace
 
 Worker::Impl::Impl(WorkerDeps deps, Options options)
     : deps_(deps),
       options_(std::make_shared<const Options>(std::move(options))),
       steps_(deps_, options_),
-      brake_(options_->brake) {}
+      brake_(options_->brake),
+      pace_(options_->pace),
+      queue_(quantum_tokens) {}
 
 PrepareDeps Worker::Impl::prepare_deps() const {
   return {deps_.tokenizer, deps_.keyer, deps_.ids, deps_.tokens, options_};
@@ -23,95 +29,31 @@ runtime::RequestContext Worker::Impl::context(std::chrono::milliseconds budget) 
 }
 
 asio::awaitable<void> Worker::Impl::run() {
-  for (;;) {
-    auto taken = co_await deps_.source.next();
-    if (taken.records.empty()) co_return;
-    ++batches_;
-    const auto batch = std::make_shared<const ports::Batch>(std::move(taken));
-    co_await process_batch(batch);
-    deps_.source.done(*batch);
-  }
-}
-
-asio::awaitable<void> Worker::Impl::process_batch(BatchPtr batch) {
-  std::vector<Job> jobs(batch->records.size());
-  Jobs all;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    jobs[i].record = &batch->records[i];
-    jobs[i].taken = Clock::now();
-    all.push_back(&jobs[i]);
-  }
-  steps_.begin_batch();
+  changed_.emplace(co_await asio::this_coro::executor);
+  deps_.source.on_departure([this] { drop_departed(); });
+  const OnExit unregister([this] { deps_.source.on_departure({}); });
   try {
-    co_await process(batch, all);
-    co_await dead_letter_refused(batch, all);
+    co_await run_all();
   } catch (const Refused& fault) {
     // A fault of the set-up that outlasted Options::setup_patience: no event is to blame, and
-    // nothing but an operator helps. The batch is not done, so Kafka delivers it again after the
-    // fix.
+    // nothing but an operator helps. What is not done, Kafka delivers again after the fix.
     runtime::log(runtime::LogLevel::error, "ingest.stopped",
                  {{"code", errc_name(fault.error().code)}, {"cause", fault.error().message}});
     throw;
   }
-  if (options_->status_events) co_await publish_statuses(jobs);
 }
 
-// Each stage leaves out the jobs that a stage before refused or settled.
-asio::awaitable<void> Worker::Impl::process(BatchPtr batch, Jobs jobs) {
-  co_await prepare_all(batch, jobs);
-  co_await look_all(jobs);
-  co_await embed_all(jobs);
-  co_await seal_and_store_all(jobs);
-  // What was not superseded after all.
-  std::erase_if(jobs, [](const Job* job) { return !job->goes_on(); });
-  if (jobs.empty()) co_return;
-  co_await embed_all(jobs);
-  co_await seal_and_store_all(jobs);
-}
-
-asio::awaitable<void> Worker::Impl::dead_letter_refused(BatchPtr batch, Jobs jobs) {
-  for (;;) {
-    std::erase_if(jobs, [](const Job* job) { return job->outcome.has_value(); });
-    const auto unreadable = std::find_if(jobs.begin(), jobs.end(), [](const Job* job) {
-      return job->refusal && job->refusal->stage == refused_by_reading;
-    });
-    if (unreadable != jobs.end()) {
-      co_await dead_letter(**unreadable, *(*unreadable)->refusal);
-      continue;
-    }
-    if (jobs.empty()) co_return;
-    MEMSEAL_ASSERT(jobs.front()->refusal);
-    if (brake_.holds(Clock::now()) == Clock::duration::zero()) {
-      co_await dead_letter(*jobs.front(), *jobs.front()->refusal);
-      if (jobs.front()->outcome == Outcome::dead_lettered) note_given_up();
-      continue;
-    }
-    co_await wait_for_brake();
-    // The cause may be gone by now, so that none of the events fails again.
-    for (auto* job : jobs) job->refusal.reset();
-    co_await process(batch, jobs);
-  }
-}
-
-void Worker::Impl::note_given_up() {
-  if (!brake_.refused(Clock::now())) return;
-  deps_.metrics.brakes.Increment();
-  runtime::log(
-      runtime::LogLevel::error, "ingest.brake",
-      {{"cause", "too many events are dead-lettered: see ingest.dead_lettered"},
-       {"dead_lettered", brake_.refused_in_window()},
-       {"stored", brake_.stored_in_window()},
-       {"hold_s",
-        std::chrono::duration_cast<std::chrono::seconds>(brake_.holds(Clock::now())).count()}});
-}
-
-// Nothing is taken from Kafka meanwhile.
-asio::awaitable<void> Worker::Impl::wait_for_brake() {
-  const auto hold = brake_.holds(Clock::now());
-  if (hold == Clock::duration::zero()) co_return;
-  deps_.metrics.brake.Set(1);
-  const OnExit released([this] { deps_.metrics.brake.Set(0); });
-  co_await runtime::pause_for(hold);
+asio::awaitable<void> Worker::Impl::run_all() {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks_ = &tasks;
+  const OnExit gone([this] { tasks_ = nullptr; });
+  tasks.spawn(take_records());
+  tasks.spawn(embed_queued());
+  for (std::size_t i = 0; i < options_->tenants_parallel_max; ++i) tasks.spawn(store_ready());
+  tasks.spawn(dead_letter_unreadable());
+  tasks.spawn(dead_letter_given_up());
+  co_await tasks.join();
+  co_await throw_if_cancelled();
 }
 
 void Worker::Impl::settled(Job& job, Outcome outcome) {
@@ -124,6 +66,78 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
   if (const auto since = job.record->timestamp_ms; since > 0)
     deps_.metrics.end_to_end_s.Observe(
         static_cast<double>(std::max<std::int64_t>(0, deps_.now_ms() - since)) / 1e3);
+}
+
+// The jobs have taken effect: tell so, then return their records.
+void Worker::Impl::finish(const Jobs& jobs) {
+  if (jobs.empty()) return;
+  for (auto* job : jobs) {
+    MEMSEAL_ASSERT(job->outcome);
+    leave(*job);
+  }
+  if (options_->status_events)
+    tasks_->spawn(publish_and_return(jobs));
+  else
+    return_done(jobs);
+}
+
+asio::awaitable<void> Worker::Impl::publish_and_return(Jobs jobs) {
+  co_await publish_statuses(jobs);
+  return_done(jobs);
+}
+
+void Worker::Impl::return_done(const Jobs& jobs) {
+  std::map<std::uint64_t, ports::Batch> batches;
+  for (auto* job : jobs) {
+    auto& batch = batches[job->generation];
+    batch.generation = job->generation;
+    batch.records.push_back(std::move(*job->record));
+    jobs_.erase(job->self);
+  }
+  for (const auto& [generation, batch] : batches) deps_.source.done(batch);
+  changed_->notify_all();
+}
+
+// Another process will read the records of partitions that leave. What waits here is dropped, so
+// that the partitions can go at once; what is being embedded or stored goes on, because the ledger
+// lets it take effect once.
+void Worker::Impl::drop_departed() {
+  Jobs gone;
+  for (auto& job : jobs_) {
+    const bool waits = job.place != Place::busy && job.place != Place::ready;
+    if (waits && job.chunks_in_hand == 0 && !keeps(job)) gone.push_back(&job);
+  }
+  if (gone.empty()) return;
+  runtime::log(runtime::LogLevel::info, "ingest.dropped", {{"records", gone.size()}});
+  for (auto* job : gone) drop(*job);
+}
+
+void Worker::Impl::drop(Job& job) {
+  const auto is_of_job = [&job](const Piece& piece) { return piece.job == &job; };
+  if (job.place == Place::queued) queue_.erase_if(*job.prepared->tenant, is_of_job);
+  if (job.place == Place::ready) std::erase(ready_.at(*job.prepared->tenant).jobs, &job);
+  std::erase(unreadable_, &job);
+  std::erase(given_up_, &job);
+  if (job.leader) std::erase(job.leader->followers, &job);
+  leave(job);
+  ports::Batch one{.records = {}, .generation = job.generation};
+  one.records.push_back(std::move(*job.record));
+  deps_.source.dropped(one);
+  jobs_.erase(job.self);
+  changed_->notify_all();
+}
+
+// Nobody waits for this job any more.
+void Worker::Impl::leave(Job& job) {
+  for (auto* follower : job.followers) {
+    follower->leader = nullptr;
+    if (follower->place == Place::following) make_ready(*follower);
+  }
+  job.followers.clear();
+  if (!job.rank) return;
+  const auto& document = *job.prepared->document;
+  const auto in_work = documents_.find({*job.prepared->tenant, document.doc_id.value()});
+  if (--in_work->second.jobs == 0) documents_.erase(in_work);
 }
 
 Worker::Worker(WorkerDeps deps, Options options)

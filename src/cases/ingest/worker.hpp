@@ -10,6 +10,7 @@
 #include "pure/crypto/keyring.hpp"
 #include "pure/crypto/token.hpp"
 #include "pure/policy/brake.hpp"
+#include "pure/policy/pace.hpp"
 #include "pure/text/chunker.hpp"
 #include "runtime/wall_clock.hpp"
 
@@ -52,7 +53,8 @@ struct Options {
   std::size_t chunks_per_event_max = 8'192;
   bool seal_vectors = false;              ///< also keep each embedding sealed beside its text
   std::size_t embed_chunks_max = 256;     ///< chunks of one embedder call
-  std::size_t tenants_parallel_max = 4;   ///< tenants of one batch written at the same time
+  policy::PaceRules pace = {};            ///< tokens of one embedder call
+  std::size_t tenants_parallel_max = 4;   ///< tenants written at the same time
   std::chrono::milliseconds embed_timeout{120'000};
   std::chrono::milliseconds store_timeout{30'000};
   std::chrono::milliseconds publish_timeout{10'000};  ///< of a status event
@@ -68,11 +70,14 @@ struct Options {
   policy::BrakeRules brake = {};
 };
 
-/// The ingest loop: records in, sealed rows out, one batch at a time.
+/// Ingest: records in, sealed rows out.
 ///
 /// Each record takes effect once: it is stored, skipped (stored before, superseded, tenant erased)
-/// or dead-lettered on `<topic>.dlq`. A batch is done when that is confirmed for all its records.
-/// Order holds per user.
+/// or dead-lettered on `<topic>.dlq`. A record is done when that is confirmed.
+/// Order holds for each document and each conversation.
+///
+/// Many records are in work at the same time. Documents are embedded in slices between which others
+/// have their turn: chats before documents, and users in equal shares (policy::FairQueue).
 ///
 /// A failed step is repeated. Events are to blame for it only where the kind of the failure allows
 /// that and a check shows that the dependency works; then the work is halved until the failing
@@ -83,9 +88,10 @@ class Worker {
   Worker(WorkerDeps deps, Options options);
   ~Worker();
 
-  /// Runs on the source's executor until the source answers with an empty batch.
+  /// Runs on the source's executor until the source answers with an empty batch and all records
+  /// that were taken are done. Call once.
   /// Throws operation_aborted when cancelled, and Refused for a fault of the set-up that outlasts
-  /// Options::setup_patience. The batch in hand is then not done.
+  /// Options::setup_patience. The records in work are then not done.
   asio::awaitable<void> run();
 
  private:

@@ -100,5 +100,115 @@ TEST(Assignment, CountsWhatIsInFlight) {
   EXPECT_EQ(ours.bytes_in_flight(), 0u);
 }
 
+TEST(Assignment, MovesAnOffsetUpToTheFirstRecordThatIsNotDone) {
+  Assignment ours;
+  ours.add({a, b});
+  const auto first = take(ours, {record(a, 5), record(a, 8), record(b, 1)});  // offsets have gaps
+  const auto second = take(ours, {record(a, 9), record(a, 12)});
+  const auto done = [&](const Partition& partition, std::int64_t offset) {
+    const auto moved = ours.done({{record(partition, offset)}, first.generation});
+    return moved.empty() ? -1 : moved.at(0).next;
+  };
+  EXPECT_EQ(done(a, 12), -1);
+  EXPECT_EQ(done(a, 8), -1);
+  EXPECT_EQ(done(b, 1), 2) << "another partition does not wait";
+  EXPECT_EQ(ours.next_of(a), -1);
+  EXPECT_TRUE(ours.uncommitted({a}).empty());
+  EXPECT_EQ(done(a, 5), 9);
+  EXPECT_EQ(done(a, 9), 13);
+  EXPECT_FALSE(ours.in_flight({a, b}));
+}
+
+TEST(Assignment, HoldsRecordsThatAreDoneBehindOneThatIsNot) {
+  Assignment ours;
+  ours.add({a});
+  take(ours, {record(a, 1), record(a, 2), record(a, 3)});
+  ours.done({{record(a, 2), record(a, 3)}, 1});
+  EXPECT_EQ(ours.records_in_flight(), 1u);
+  EXPECT_EQ(ours.records_held(), 3u) << "a crash repeats them, so they are bounded";
+  EXPECT_EQ(ours.bytes_held(), record(a, 1).bytes());
+  ours.remove({a});
+  EXPECT_EQ(ours.records_held(), 1u) << "the lost record is still in work";
+}
+
+TEST(Assignment, KeepsRoomForEachPartitionWhileOneHasMuchToDo) {
+  Assignment ours({.records = 80, .bytes = 1u << 20});
+  const Partition c{"t", 2}, d{"t", 3};
+  ours.add({a, b, c, d});
+  std::int64_t offset = 0;
+  while (ours.has_room(a)) take(ours, {record(a, offset++)});
+  EXPECT_EQ(offset, 40) << "half of the window is for whoever comes first";
+  EXPECT_TRUE(ours.rests());
+  for (const auto& partition : {b, c, d}) {
+    std::int64_t own = 0;
+    while (ours.has_room(partition)) take(ours, {record(partition, own++)});
+    EXPECT_EQ(own, 10) << "an equal share of the other half";
+  }
+  EXPECT_EQ(ours.records_held(), 70u);
+}
+
+TEST(Assignment, LetsAPartitionRestUntilHalfOfItsRoomIsFree) {
+  Assignment ours({.records = 80, .bytes = 1u << 20});
+  ours.add({a, b});
+  std::int64_t offset = 0, done = 0;
+  while (ours.has_room(a)) take(ours, {record(a, offset++)});
+  EXPECT_EQ(offset, 40);
+  const auto finish = [&] { ours.done({{record(a, done++)}, 1}); };
+  for (int i = 0; i < 20; ++i) finish();
+  EXPECT_FALSE(ours.may_resume());
+  EXPECT_FALSE(ours.has_room(a));
+  finish();
+  EXPECT_TRUE(ours.may_resume());
+  EXPECT_TRUE(ours.has_room(a));
+  EXPECT_FALSE(ours.rests());
+}
+
+TEST(Assignment, TakesOneRecordOfAnySize) {
+  Assignment ours({.records = 1, .bytes = 1});
+  ours.add({a, b});
+  EXPECT_TRUE(ours.has_room(a));
+  take(ours, {record(a, 1)});
+  EXPECT_FALSE(ours.has_room(a));
+  EXPECT_TRUE(ours.has_room(b));
+}
+
+TEST(Assignment, CountsWhatIsBufferedToo) {
+  Assignment ours({.records = 8, .bytes = 1u << 20});
+  ours.add({a});
+  for (int i = 0; i < 8; ++i) ours.buffered(record(a, i));
+  EXPECT_FALSE(ours.has_room(a));
+  for (int i = 0; i < 8; ++i) ours.unbuffered(record(a, i));
+  EXPECT_EQ(ours.records_held(), 0u);
+  EXPECT_EQ(ours.bytes_held(), 0u);
+  EXPECT_TRUE(ours.has_room(a));
+}
+
+TEST(Assignment, NeverPassesARecordThatWasDropped) {
+  Assignment ours;
+  ours.add({a});
+  const auto batch = take(ours, {record(a, 1), record(a, 2), record(a, 3)});
+  EXPECT_TRUE(ours.keeps(record(a, 2), batch.generation));
+  ours.close({a});
+  EXPECT_FALSE(ours.keeps(record(a, 2), batch.generation));
+  ours.dropped({{record(a, 2)}, batch.generation});
+  EXPECT_TRUE(ours.in_flight({a}));
+  ours.done({{record(a, 3)}, batch.generation});
+  EXPECT_EQ(ours.done({{record(a, 1)}, batch.generation}).at(0).next, 2);
+  EXPECT_FALSE(ours.in_flight({a})) << "the partition may leave";
+  EXPECT_EQ(ours.uncommitted().at(0).next, 2);
+}
+
+TEST(Assignment, KeepsNoRecordOfAnEarlierAssignment) {
+  Assignment ours;
+  ours.add({a});
+  const auto batch = take(ours, {record(a, 1)});
+  ours.remove({a});
+  EXPECT_FALSE(ours.keeps(record(a, 1), batch.generation));
+  ours.add({a});
+  EXPECT_FALSE(ours.keeps(record(a, 1), batch.generation));
+  ours.dropped(batch);
+  EXPECT_EQ(ours.records_held(), 0u);
+}
+
 }  // namespace
 }  // namespace memseal::kafka

@@ -3,14 +3,16 @@
 #include "base/assert.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace memseal::kafka {
 
 void Assignment::add(const Partitions& partitions) {
+  remove(partitions);
   ++generation_;
   // A partition that comes back starts afresh. Another member may have committed further meanwhile,
   // so the offsets known here are worth nothing.
-  for (const auto& partition : partitions) owned_[partition] = Owned{.since = generation_};
+  for (const auto& partition : partitions) owned_[partition].since = generation_;
 }
 
 // A closed partition is still owned: what is in flight is finished and committed before remove().
@@ -21,7 +23,15 @@ void Assignment::close(const Partitions& partitions) {
 }
 
 void Assignment::remove(const Partitions& partitions) {
-  for (const auto& partition : partitions) owned_.erase(partition);
+  for (const auto& partition : partitions) {
+    const auto found = owned_.find(partition);
+    if (found == owned_.end()) continue;
+    auto& owned = found->second;
+    set_resting(owned, false);
+    records_blocked_ -= static_cast<std::size_t>(std::count_if(
+        owned.taken.begin(), owned.taken.end(), [](const Taken& one) { return one.done; }));
+    owned_.erase(found);
+  }
 }
 
 bool Assignment::accepts(const Partition& partition) const {
@@ -35,7 +45,8 @@ Partitions Assignment::all() const {
   return partitions;
 }
 
-Assignment::Owned* Assignment::current(const ports::Record& record, std::uint64_t generation) {
+const Assignment::Owned* Assignment::current(const ports::Record& record,
+                                             std::uint64_t generation) const {
   const auto found = owned_.find({record.topic, record.partition});
   // A batch from before a partition left and came back must not move its offset, because another
   // member may have committed further meanwhile.
@@ -43,32 +54,123 @@ Assignment::Owned* Assignment::current(const ports::Record& record, std::uint64_
   return &found->second;
 }
 
+Assignment::Owned* Assignment::current(const ports::Record& record, std::uint64_t generation) {
+  return const_cast<Owned*>(std::as_const(*this).current(record, generation));
+}
+
+void Assignment::buffered(const ports::Record& record) {
+  ++records_buffered_;
+  bytes_buffered_ += record.bytes();
+  if (auto* owned = current(record, generation_)) {
+    ++owned->buffered;
+    owned->bytes += record.bytes();
+  }
+}
+
+void Assignment::unbuffered(const ports::Record& record) {
+  MEMSEAL_ASSERT(records_buffered_ > 0);
+  --records_buffered_;
+  bytes_buffered_ -= record.bytes();
+  if (auto* owned = current(record, generation_)) {
+    owned->buffered -= std::min<std::size_t>(owned->buffered, 1);
+    owned->bytes -= std::min(owned->bytes, record.bytes());
+  }
+}
+
+bool Assignment::room_for(const Owned& owned) const {
+  if (owned.records() == 0) return true;
+  const std::size_t parts = owned.resting ? 4 : 2;
+  if (records_held() < window_.records / parts && bytes_held() < window_.bytes / parts) return true;
+  const auto shares = parts * owned_.size();
+  return owned.records() < window_.records / shares && owned.bytes < window_.bytes / shares;
+}
+
+void Assignment::set_resting(Owned& owned, bool rests) {
+  if (std::exchange(owned.resting, rests) == rests) return;
+  rests ? ++resting_ : --resting_;
+}
+
+bool Assignment::has_room(const Partition& partition) {
+  const auto found = owned_.find(partition);
+  if (found == owned_.end() || found->second.closed) return false;
+  const bool room = room_for(found->second);
+  set_resting(found->second, !room);
+  return room;
+}
+
+bool Assignment::may_resume() const {
+  return std::any_of(owned_.begin(), owned_.end(), [this](const auto& entry) {
+    const auto& owned = entry.second;
+    return owned.resting && !owned.closed && room_for(owned);
+  });
+}
+
 void Assignment::taken(const ports::Batch& batch) {
   for (const auto& record : batch.records) {
     // The totals count records of lost partitions too, because those are still in memory.
     ++records_in_flight_;
     bytes_in_flight_ += record.bytes();
-    if (auto* owned = current(record, batch.generation)) ++owned->in_flight;
+    auto* owned = current(record, batch.generation);
+    if (!owned) continue;
+    ++owned->in_flight;
+    owned->bytes += record.bytes();
+    owned->taken.push_back({record.offset});
   }
+}
+
+// What a record that is no longer in flight took of the window.
+void Assignment::forget(const ports::Record& record, Owned* owned) {
+  MEMSEAL_ASSERT(records_in_flight_ > 0);
+  --records_in_flight_;
+  bytes_in_flight_ -= std::min(bytes_in_flight_, record.bytes());
+  if (!owned) return;
+  MEMSEAL_ASSERT(owned->in_flight > 0);
+  --owned->in_flight;
+  owned->bytes -= std::min(owned->bytes, record.bytes());
+}
+
+// True when the offset to commit moved.
+bool Assignment::advance(Owned& owned, std::int64_t offset) {
+  auto& taken = owned.taken;
+  const auto at = std::find_if(taken.begin(), taken.end(), [offset](const Taken& one) {
+    return one.offset == offset && !one.done;
+  });
+  MEMSEAL_ASSERT(at != taken.end());
+  at->done = true;
+  ++records_blocked_;
+  const auto before = owned.next;
+  for (; !taken.empty() && taken.front().done; taken.pop_front()) {
+    // Kafka commits the offset of the next record to read, hence + 1.
+    owned.next = std::max(owned.next, taken.front().offset + 1);
+    --records_blocked_;
+  }
+  return owned.next != before;
 }
 
 std::vector<Offset> Assignment::done(const ports::Batch& batch) {
   std::map<Partition, std::int64_t> moved;
   for (const auto& record : batch.records) {
-    MEMSEAL_ASSERT(records_in_flight_ > 0);
-    --records_in_flight_;
-    bytes_in_flight_ -= std::min(bytes_in_flight_, record.bytes());
     auto* owned = current(record, batch.generation);
-    if (!owned) continue;
-    MEMSEAL_ASSERT(owned->in_flight > 0);
-    --owned->in_flight;
-    // Kafka commits the offset of the next record to read, hence + 1.
-    owned->next = std::max(owned->next, record.offset + 1);
-    moved[{record.topic, record.partition}] = owned->next;
+    forget(record, owned);
+    if (owned && advance(*owned, record.offset))
+      moved[{record.topic, record.partition}] = owned->next;
   }
   std::vector<Offset> offsets;
   for (const auto& [partition, next] : moved) offsets.push_back({partition, next});
   return offsets;
+}
+
+// They stay in `taken`, so that the offset never passes them.
+void Assignment::dropped(const ports::Batch& batch) {
+  for (const auto& record : batch.records) {
+    MEMSEAL_ASSERT(!keeps(record, batch.generation));
+    forget(record, current(record, batch.generation));
+  }
+}
+
+bool Assignment::keeps(const ports::Record& record, std::uint64_t generation) const {
+  const auto* owned = current(record, generation);
+  return owned && !owned->closed;
 }
 
 bool Assignment::in_flight(const Partitions& partitions) const {

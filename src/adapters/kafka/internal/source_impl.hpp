@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 
@@ -16,8 +17,9 @@ namespace memseal::kafka {
 
 /// The state of a KafkaSource. librdkafka's callbacks run inside serve_events(), on the source's
 /// executor, so no member but the atomics needs a lock.
-/// Back pressure: at a limit the records stay in the library's own bounded queue, because pausing
-/// partitions would throw away the records that are prefetched there, and fetch them again.
+/// Back pressure: at a limit the records of a partition stay in the library's own bounded queue,
+/// because pausing the partition would throw away the records that are prefetched there, and fetch
+/// them again. Each partition has a queue of its own, so that one does not wait for another.
 class KafkaSource::Impl {
  public:
   Impl(const asio::any_io_executor& executor, SourceOptions options, runtime::Metrics& metrics);
@@ -28,6 +30,9 @@ class KafkaSource::Impl {
   void request_stop();
   asio::awaitable<ports::Batch> next();
   void done(const ports::Batch& batch);
+  void dropped(const ports::Batch& batch);
+  bool keeps(const ports::Record& record, std::uint64_t generation) const;
+  void on_departure(std::function<void()> left);
 
   std::atomic<bool> connected{false};
   std::atomic<std::int64_t> lag{0};
@@ -35,12 +40,17 @@ class KafkaSource::Impl {
  private:
   using Clock = std::chrono::steady_clock;
 
-  // Partitions that the group moves to another member. Three steps: their batches in flight end,
+  // Partitions that the group moves to another member. Three steps: their records in flight end,
   // their offsets are committed, they are released.
   struct Revocation {
     Partitions partitions;
     Clock::time_point deadline;
     int commits_left = 5;
+  };
+
+  struct PartitionQueue {
+    Queue queue;
+    std::size_t next_take = 1;  // records
   };
 
   // Consecutive messages of one partition share one look-up of its name, state and counter.
@@ -68,6 +78,7 @@ class KafkaSource::Impl {
   void poll_once();
   void serve_events();
   bool take_records();
+  bool take_from(PartitionQueue& partition);
   void buffer_records(rd_kafka_message_t** messages, std::size_t count);
   void start_run(const rd_kafka_message_t& message, PartitionRun& run);
   void buffer_record(const rd_kafka_message_t& message, const PartitionRun& run);
@@ -82,29 +93,27 @@ class KafkaSource::Impl {
   void release_partitions(const Partitions& partitions);
 
   bool commit(const std::vector<Offset>& offsets);
-  bool has_room();
+  void wake_if_useful();
   void update_lag(Clock::time_point now);
-
-  std::size_t held_records() const { return buffer_.size() + assignment_.records_in_flight(); }
-  std::size_t held_bytes() const { return buffered_bytes_ + assignment_.bytes_in_flight(); }
 
   const SourceOptions options_;
   SourceMetrics metrics_;
   Wake wake_;
   runtime::Condition arrived_;
   Client client_;
-  Queue events_;   // rebalances, commits, errors: always served
-  Queue records_;  // of all partitions: served while there is room
-  std::map<Partition, Queue> forwarded_;
+  Queue events_;  // rebalances, commits, errors: always served
+  // Records: served while their partition has room.
+  std::map<Partition, PartitionQueue> queues_;
+  Partition last_read_;
+  std::function<void()> left_;  // the worker, which drops records of partitions that leave
 
   Assignment assignment_;
   std::deque<ports::Record> buffer_;
-  std::size_t buffered_bytes_ = 0;
   std::optional<Revocation> revocation_;
   bool commit_under_way_ = false;
   std::optional<Error> denied_;  // Set when the broker denies access that this source needs.
   Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
-  bool paused_ = false, stopping_ = false, closing_ = false, running_ = false;
+  bool stopping_ = false, closing_ = false, running_ = false;
 };
 
 /// Copies between librdkafka's list and ours.

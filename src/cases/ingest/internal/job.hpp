@@ -3,6 +3,7 @@
 #include "ports/chunk_store.hpp"
 
 #include <chrono>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -20,10 +21,20 @@ struct Refusal {
   int attempts = 1;
 };
 
+/// Where a job waits.
+enum class Place {
+  busy,       ///< nowhere: a coroutine works on it
+  following,  ///< for its leader
+  queued,     ///< for the embedder
+  ready,      ///< for the database
+  refused,    ///< for its dead letter
+};
+
 /// One record on its way through the stages. Shared pointers: a stage on the pool owns what it
 /// reads, because the wait for it may be cut short.
 struct Job {
-  const ports::Record* record = nullptr;
+  std::shared_ptr<ports::Record> record;
+  std::uint64_t generation = 0;  ///< of the batch that the record came in
   std::shared_ptr<const Prepared> prepared;
   /// One vector a chunk, empty where the chunk is not embedded yet.
   std::shared_ptr<std::vector<ports::Embedding>> embeddings;
@@ -34,6 +45,14 @@ struct Job {
   std::optional<Outcome> outcome;  ///< set once, when the record has taken effect
   Errc error = Errc::internal;     ///< why, when dead-lettered
   std::chrono::steady_clock::time_point taken;
+
+  Place place = Place::busy;
+  std::optional<std::size_t> rank;  ///< in the queue for the embedder; set with the first admission
+  std::size_t chunks_left = 0;      ///< without a vector
+  std::size_t chunks_in_hand = 0;   ///< of these, being embedded now
+  Job* leader = nullptr;            ///< is settled before this one is stored
+  std::vector<Job*> followers;      ///< have this one as leader
+  std::list<Job>::iterator self;    ///< in the worker's list
 
   bool goes_on() const noexcept { return !refusal && !outcome; }
 };

@@ -102,7 +102,6 @@ asio::awaitable<std::optional<Error>> Steps::blame(Trial& trial, std::size_t pie
 }
 
 void Steps::log_halving(Stage stage, std::size_t pieces, const Error& cause) {
-  if (std::exchange(halved_, true)) return;
   deps_.metrics.isolations.Increment();
   runtime::log(runtime::LogLevel::warn, "ingest.isolating",
                {{"stage", stage_name(stage)},

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace memseal::ingest {
@@ -36,8 +37,6 @@ class Steps {
 
   /// A pause before a step is repeated.
   asio::awaitable<void> pause(policy::Backoff& backoff);
-  /// From here on a halving counts as one more isolation.
-  void begin_batch() noexcept { halved_ = false; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -83,7 +82,6 @@ class Steps {
   HealthCheck health_;
   std::minstd_rand random_;
   std::size_t stalled_ = 0;
-  bool halved_ = false;
   /// Since when each stage meets a fault of the set-up. Common to all steps of the stage, because a
   /// batch of many tenants meets one fault many times, and is to wait for it once.
   std::map<Stage, Clock::time_point> faulty_since_;
@@ -129,6 +127,7 @@ asio::awaitable<void> Steps::over(Stage stage, std::size_t total, std::size_t mo
   for (std::size_t first = 0; first < total; first += most)
     todo.push_back({first, std::min(most, total - first)});
   std::reverse(todo.begin(), todo.end());
+  bool halved = false;
   while (!todo.empty()) {
     const auto [first, count] = todo.back();
     todo.pop_back();
@@ -146,7 +145,7 @@ asio::awaitable<void> Steps::over(Stage stage, std::size_t total, std::size_t mo
       give_up(first, *blamed);
       continue;
     }
-    log_halving(stage, count, *blamed);
+    if (!std::exchange(halved, true)) log_halving(stage, count, *blamed);
     todo.push_back({first + count / 2, count - count / 2});
     todo.push_back({first, count / 2});
   }

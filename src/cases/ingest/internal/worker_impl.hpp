@@ -3,10 +3,18 @@
 #include "cases/ingest/internal/steps.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/policy/brake.hpp"
+#include "pure/policy/fair_queue.hpp"
+#include "pure/policy/pace.hpp"
+#include "runtime/condition.hpp"
 #include "runtime/task_group.hpp"
 
 #include <algorithm>
+#include <deque>
+#include <list>
+#include <map>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace memseal::ingest {
@@ -15,16 +23,19 @@ namespace memseal::ingest {
 struct Group {
   crypto::Tenant owner;
   Jobs jobs;
+  std::size_t bytes = 0;  ///< that sealing them takes, about
   std::exception_ptr failure = {};
 };
 
 /// The jobs of each tenant that no stage has refused or settled, tenants in the order of their
 /// first job.
 std::vector<Group> groups_of(const Jobs& jobs);
+/// Those of jobs [first, first + count) that no stage has refused or settled.
+Jobs going_on(const Jobs& jobs, std::size_t first, std::size_t count);
 /// What the database's answer means; nothing for ports::Stored::current.
 std::optional<Outcome> outcome_of(ports::Stored answer);
 
-/// One chunk of a batch, whose vector goes to its job.
+/// One chunk, whose vector goes to its job.
 struct Piece {
   Job* job;
   std::size_t index;
@@ -33,6 +44,14 @@ struct Piece {
   ports::Embedding& embedding() const { return (*job->embeddings)[index]; }
 };
 
+/// Coroutines that hand jobs to each other: one takes and reads records, one embeds, some store,
+/// two write dead letters. A job belongs to one of them or waits in one queue (Job::place).
+/// Order: the events of a document stand in one queue for the embedder, are embedded in their
+/// order, and are stored in that order, because a tenant has one transaction at a time. An event
+/// that was refused, or that seemed superseded and was not, has lost its place in that order; its
+/// revision still decides.
+/// Memory: the source's window bounds the jobs and what they hold; `sealing_bytes_` bounds the
+/// copies on their way to the database.
 class Worker::Impl {
  public:
   Impl(WorkerDeps deps, Options options);
@@ -40,34 +59,62 @@ class Worker::Impl {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using BatchPtr = std::shared_ptr<const ports::Batch>;
 
-  // worker.cpp: the loop.
-  asio::awaitable<void> process_batch(BatchPtr batch);
-  asio::awaitable<void> process(BatchPtr batch, Jobs jobs);
-  asio::awaitable<void> dead_letter_refused(BatchPtr batch, Jobs jobs);
-  void note_given_up();
-  asio::awaitable<void> wait_for_brake();
+  // worker.cpp: the coroutines, and the end of a job.
+  asio::awaitable<void> run_all();
+  bool over() const noexcept { return ended_ && jobs_.empty(); }
   void settled(Job& job, Outcome outcome);
+  void finish(const Jobs& jobs);
+  asio::awaitable<void> publish_and_return(Jobs jobs);
+  void return_done(const Jobs& jobs);
+  void drop_departed();
+  void drop(Job& job);
+  void leave(Job& job);
+  bool keeps(const Job& job) const { return deps_.source.keeps(*job.record, job.generation); }
 
-  // look.cpp: what needs no embedding. stages.cpp: what happens to a batch.
-  asio::awaitable<void> prepare_all(BatchPtr batch, Jobs jobs);
-  asio::awaitable<void> prepare_once(BatchPtr batch, Jobs jobs);
+  // intake.cpp: from the source to the queues.
+  asio::awaitable<void> take_records();
+  Jobs adopt(ports::Batch batch);
+  asio::awaitable<void> prepare_all(Jobs jobs);
+  asio::awaitable<void> prepare_once(Jobs jobs);
+  void admit(const Jobs& jobs);
+  void admit(Job& job);
+  std::size_t rank_of(const Job& job);
+
+  // look.cpp: what needs no embedding.
   asio::awaitable<void> look_all(Jobs jobs);
   asio::awaitable<void> look_at(Group& group);
   asio::awaitable<void> look_once(crypto::Tenant owner, Jobs jobs);
-  asio::awaitable<void> embed_all(Jobs jobs);
-  asio::awaitable<void> embed_once(std::span<const Piece> pieces);
-  asio::awaitable<void> seal_and_store_all(Jobs jobs);
-  asio::awaitable<void> seal_and_store(Group& group);
   template <class Work>
   asio::awaitable<void> for_each_group(std::vector<Group>& groups, Work work);
   template <class Work>
   asio::awaitable<void> group_worker(std::vector<Group>& groups, std::size_t& next, Work& work);
+
+  // embedding.cpp
+  void enqueue(Job& job);
+  asio::awaitable<void> embed_queued();
+  asio::awaitable<void> embed_slice(const std::vector<Piece>& pieces);
+  asio::awaitable<void> embed_once(std::span<const Piece> pieces);
+  void after_embedding(Job& job);
+
+  // storing.cpp
+  void make_ready(Job& job);
+  asio::awaitable<void> store_ready();
+  std::optional<Group> next_group();
+  void conclude(const Group& group);
   asio::awaitable<void> seal_group(const Group& group);
   asio::awaitable<void> seal_once(crypto::Tenant owner, Jobs jobs);
   asio::awaitable<void> store_group(const Group& group);
   asio::awaitable<void> store_once(crypto::Tenant owner, Jobs jobs);
+
+  // giving_up.cpp: which refused events become dead letters, and when.
+  void refuse(Job& job);
+  asio::awaitable<void> dead_letter_unreadable();
+  asio::awaitable<void> dead_letter_given_up();
+  asio::awaitable<void> dead_letter_first(std::deque<Job*>& from);
+  asio::awaitable<void> wait_for_brake();
+  asio::awaitable<void> try_again();
+  void note_given_up();
 
   // dead_letters.cpp: dead letters and status.
   asio::awaitable<void> dead_letter(Job& job, Refusal refusal);
@@ -77,17 +124,41 @@ class Worker::Impl {
   asio::awaitable<void> publish_letter(ports::OutRecord letter);
   asio::awaitable<void> record_failure(const Job& job);
   asio::awaitable<void> record_failure_once(const Job& job);
-  asio::awaitable<void> publish_statuses(const std::vector<Job>& jobs);
+  asio::awaitable<void> publish_statuses(const Jobs& jobs);
   asio::awaitable<void> publish_status(ports::OutRecord status);
 
   runtime::RequestContext context(std::chrono::milliseconds budget) const;
   PrepareDeps prepare_deps() const;
 
+  /// Jobs of one tenant that wait for the database.
+  struct Ready {
+    std::deque<Job*> jobs;
+    bool storing = false;
+  };
+  /// A document of which jobs are in work. All of them have one rank, so that they keep their
+  /// order.
+  struct InWork {
+    std::size_t rank = 0, jobs = 0;
+  };
+  using DocumentKey = std::pair<crypto::Tenant, std::string>;
+
   WorkerDeps deps_;
   std::shared_ptr<const Options> options_;
   Steps steps_;
   policy::Brake brake_;
+  policy::Pace pace_;  // of one embedder call, in tokens
   std::uint64_t batches_ = 0;
+
+  std::list<Job> jobs_;  // all that are not done
+  bool ended_ = false;   // the source has no more
+  std::map<DocumentKey, InWork> documents_;
+  policy::FairQueue<crypto::Tenant, Piece> queue_;
+  std::map<crypto::Tenant, Ready> ready_;
+  std::deque<crypto::Tenant> store_turns_;  // tenants with jobs in ready_ and none being stored
+  std::size_t sealing_bytes_ = 0;           // of the groups being stored
+  std::deque<Job*> unreadable_, given_up_;
+  std::optional<runtime::Condition> changed_;  // a queue got a job, or a job is done
+  runtime::TaskGroup* tasks_ = nullptr;        // while run() runs
 };
 
 /// Runs `work(group)` for each group, some groups at a time. A failure of one stops no other; then

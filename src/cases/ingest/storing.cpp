@@ -1,11 +1,9 @@
-// The stages of one batch: read and cut, embed, seal, store.
+// Seals what is embedded and writes it, each tenant in transactions of its own.
 // Work for the pool is named before it is awaited: gcc 12 destroys the captures of a lambda made
 // inside a co_await expression twice.
 #include "cases/ingest/internal/seal.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/offload.hpp"
-
-#include <algorithm>
 
 namespace memseal::ingest {
 
@@ -14,35 +12,17 @@ namespace {
 using ports::Embedding;
 using ports::EventWrite;
 
+// Bytes of sealed rows: of one transaction, and of all that are under way. One event always fits.
+constexpr std::size_t group_bytes_max = 16u << 20, sealing_bytes_max = 64u << 20;
+
 /// What sealing one event needs.
 struct Plain {
   std::shared_ptr<const Prepared> event;
   std::shared_ptr<const std::vector<Embedding>> embeddings;
 };
 
-/// Those of jobs [first, first + count) that no stage has refused or settled.
-Jobs going_on(const Jobs& jobs, std::size_t first, std::size_t count) {
-  Jobs chosen;
-  for (auto i = first; i < first + count; ++i)
-    if (jobs[i]->goes_on()) chosen.push_back(jobs[i]);
-  return chosen;
-}
-
-void refuse(Job& job, const Error& why) {
+void set_refusal(Job& job, const Error& why) {
   job.refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
-}
-
-/// The chunks that have no vector yet.
-std::vector<Piece> pieces_of(const Jobs& jobs) {
-  std::vector<Piece> pieces;
-  for (auto* job : jobs) {
-    if (!job->goes_on() || job->seems_superseded) continue;
-    const auto count = job->prepared->document->chunks.size();
-    if (!job->embeddings) job->embeddings = std::make_shared<std::vector<Embedding>>(count);
-    for (std::size_t i = 0; i < count; ++i)
-      if ((*job->embeddings)[i].empty()) pieces.push_back({job, i});
-  }
-  return pieces;
 }
 
 /// The row that only the ledger gets.
@@ -57,73 +37,82 @@ std::shared_ptr<const EventWrite> superseded_write(const Prepared& event) {
                                                        .expect_superseded = true});
 }
 
+/// About how many bytes the rows of a job take. The document's metadata are sealed with each chunk.
+std::size_t sealed_bytes(const Job& job, std::size_t dimension) {
+  constexpr std::size_t row_bytes = 256;
+  if (job.seems_superseded) return row_bytes;
+  const auto& document = *job.prepared->document;
+  std::size_t bytes = row_bytes;
+  for (const auto& chunk : document.chunks)
+    bytes += chunk.text.size() + document.meta_json.size() + dimension * sizeof(float) + row_bytes;
+  return bytes;
+}
+
 }  // namespace
 
-asio::awaitable<void> Worker::Impl::prepare_all(BatchPtr batch, Jobs jobs) {
-  std::erase_if(jobs, [](const Job* job) { return job->prepared != nullptr; });
-  const auto step = [&](std::size_t first, std::size_t count) {
-    return prepare_once(batch, going_on(jobs, first, count));
-  };
-  const auto give_up = [&](std::size_t at, const Error& why) { refuse(*jobs[at], why); };
-  if (!jobs.empty()) co_await steps_.over(Stage::prepare, jobs.size(), jobs.size(), step, give_up);
-  for (auto* job : jobs)
-    if (job->prepared && job->prepared->fault)
-      job->refusal = Refusal{*job->prepared->fault, refused_by_reading, 1};
+void Worker::Impl::make_ready(Job& job) {
+  const auto& owner = *job.prepared->tenant;
+  job.place = Place::ready;
+  auto& ready = ready_[owner];
+  ready.jobs.push_back(&job);
+  if (!ready.storing && ready.jobs.size() == 1) store_turns_.push_back(owner);
+  changed_->notify_all();
 }
 
-asio::awaitable<void> Worker::Impl::prepare_once(BatchPtr batch, Jobs jobs) {
-  std::vector<const ports::Record*> records;
-  for (const auto* job : jobs) records.push_back(job->record);
-  auto work = [deps = prepare_deps(), now_ms = deps_.now_ms, batch,
-               records = std::move(records)](std::stop_token stop) {
-    std::vector<std::shared_ptr<const Prepared>> results;
-    for (const auto* record : records) {
-      if (stop.stop_requested()) break;
-      results.push_back(std::make_shared<Prepared>(prepare(deps, *record, now_ms())));
-    }
-    return results;
-  };
-  auto prepared = co_await runtime::offload(deps_.cpu, std::move(work));
-  MEMSEAL_ASSERT(prepared.size() == jobs.size());
-  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->prepared = std::move(prepared[i]);
-}
-
-asio::awaitable<void> Worker::Impl::embed_all(Jobs jobs) {
-  const auto pieces = pieces_of(jobs);
-  const auto step = [&](std::size_t first, std::size_t count) {
-    return embed_once(std::span(pieces).subspan(first, count));
-  };
-  const auto give_up = [&](std::size_t at, const Error& why) { refuse(*pieces[at].job, why); };
-  co_await steps_.over(Stage::embed, pieces.size(), options_->embed_chunks_max, step, give_up);
-}
-
-asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces) {
-  std::vector<const Piece*> wanted;
-  std::vector<ports::EmbedInput> inputs;
-  for (const auto& piece : pieces) {
-    if (!piece.job->goes_on()) continue;  // Another chunk of its event was refused.
-    wanted.push_back(&piece);
-    inputs.push_back({piece.chunk().tokens, piece.chunk().text});
+asio::awaitable<void> Worker::Impl::store_ready() {
+  for (;;) {
+    std::optional<Group> group;
+    while (!(group = next_group()) && !over()) co_await changed_->wait();
+    if (!group) co_return;
+    co_await seal_group(*group);
+    co_await store_group(*group);
+    conclude(*group);
   }
-  if (wanted.empty()) co_return;
-  auto found = co_await deps_.embedder.embed(context(options_->embed_timeout), std::move(inputs));
-  if (found.size() != wanted.size() || !sound_vectors(found, deps_.embedder.dimension()))
-    throw Refused({Errc::internal, "the embedder answered without a sound vector for each chunk"});
-  for (std::size_t i = 0; i < found.size(); ++i) wanted[i]->embedding() = std::move(found[i]);
 }
 
-asio::awaitable<void> Worker::Impl::seal_and_store_all(Jobs jobs) {
+std::optional<Group> Worker::Impl::next_group() {
+  if (store_turns_.empty()) return std::nullopt;
+  const auto owner = store_turns_.front();
+  auto& ready = ready_.at(owner);
+  Group group{owner, {}};
+  for (auto* job : ready.jobs) {
+    const auto more = sealed_bytes(*job, deps_.embedder.dimension());
+    const bool full = group.jobs.size() == limits::batch_records_max ||
+                      group.bytes + more > group_bytes_max;
+    if (full && !group.jobs.empty()) break;
+    group.bytes += more;
+    group.jobs.push_back(job);
+  }
+  if (sealing_bytes_ > 0 && sealing_bytes_ + group.bytes > sealing_bytes_max) return std::nullopt;
+  sealing_bytes_ += group.bytes;
+  ready.jobs.erase(ready.jobs.begin(),
+                   ready.jobs.begin() + static_cast<std::ptrdiff_t>(group.jobs.size()));
+  ready.storing = true;
+  store_turns_.pop_front();
+  for (auto* job : group.jobs) job->place = Place::busy;
   // What may supersede another event is stored before it.
-  std::stable_partition(jobs.begin(), jobs.end(),
+  std::stable_partition(group.jobs.begin(), group.jobs.end(),
                         [](const Job* job) { return !job->seems_superseded; });
-  auto groups = groups_of(jobs);
-  const auto work = [this](Group& group) { return seal_and_store(group); };
-  co_await for_each_group(groups, work);
+  return group;
 }
 
-asio::awaitable<void> Worker::Impl::seal_and_store(Group& group) {
-  co_await seal_group(group);
-  co_await store_group(group);
+void Worker::Impl::conclude(const Group& group) {
+  sealing_bytes_ -= group.bytes;
+  auto& ready = ready_.at(group.owner);
+  ready.storing = false;
+  if (!ready.jobs.empty()) store_turns_.push_back(group.owner);
+  Jobs settled_ones;
+  for (auto* job : group.jobs) {
+    if (job->outcome)
+      settled_ones.push_back(job);
+    else if (job->refusal)
+      refuse(*job);
+    else
+      enqueue(*job);  // It is not superseded after all.
+  }
+  finish(settled_ones);
+  if (ready.jobs.empty()) ready_.erase(group.owner);
+  changed_->notify_all();
 }
 
 asio::awaitable<void> Worker::Impl::seal_group(const Group& group) {
@@ -131,7 +120,7 @@ asio::awaitable<void> Worker::Impl::seal_group(const Group& group) {
   const auto step = [&](std::size_t first, std::size_t count) {
     return seal_once(group.owner, going_on(jobs, first, count));
   };
-  const auto give_up = [&](std::size_t at, const Error& why) { refuse(*jobs[at], why); };
+  const auto give_up = [&](std::size_t at, const Error& why) { set_refusal(*jobs[at], why); };
   co_await steps_.over(Stage::seal, jobs.size(), jobs.size(), step, give_up);
 }
 
@@ -175,7 +164,7 @@ asio::awaitable<void> Worker::Impl::store_group(const Group& group) {
   const auto step = [&](std::size_t first, std::size_t count) {
     return store_once(group.owner, going_on(jobs, first, count));
   };
-  const auto give_up = [&](std::size_t at, const Error& why) { refuse(*jobs[at], why); };
+  const auto give_up = [&](std::size_t at, const Error& why) { set_refusal(*jobs[at], why); };
   if (!jobs.empty()) co_await steps_.over(Stage::store, jobs.size(), jobs.size(), step, give_up);
 }
 

@@ -1,0 +1,125 @@
+// From the source to the queues: records are read and cut, and what needs no embedding is found.
+// Work for the pool is named before it is awaited: gcc 12 destroys the captures of a lambda made
+// inside a co_await expression twice.
+#include "cases/ingest/internal/worker_impl.hpp"
+#include "runtime/offload.hpp"
+
+namespace memseal::ingest {
+
+namespace {
+
+// Ranks of the queue for the embedder. People wait for chats, and programs for what they sent over
+// HTTP. A producer does not wait for its documents.
+std::size_t rank_of_origin(Origin origin) {
+  switch (origin) {
+    case Origin::chat:
+      return 0;
+    case Origin::api:
+      return 1;
+    case Origin::upload:
+      return 2;
+  }
+  MEMSEAL_ASSERT(false);
+}
+
+}  // namespace
+
+Jobs going_on(const Jobs& jobs, std::size_t first, std::size_t count) {
+  Jobs chosen;
+  for (auto i = first; i < first + count; ++i)
+    if (jobs[i]->goes_on()) chosen.push_back(jobs[i]);
+  return chosen;
+}
+
+asio::awaitable<void> Worker::Impl::take_records() {
+  for (;;) {
+    auto taken = co_await deps_.source.next();
+    if (taken.records.empty()) break;
+    ++batches_;
+    const auto jobs = adopt(std::move(taken));
+    co_await prepare_all(jobs);
+    co_await look_all(jobs);
+    admit(jobs);
+  }
+  ended_ = true;
+  changed_->notify_all();
+}
+
+Jobs Worker::Impl::adopt(ports::Batch batch) {
+  Jobs jobs;
+  for (auto& record : batch.records) {
+    auto& job = jobs_.emplace_back();
+    job.self = std::prev(jobs_.end());
+    job.record = std::make_shared<ports::Record>(std::move(record));
+    job.generation = batch.generation;
+    job.taken = Clock::now();
+    jobs.push_back(&job);
+  }
+  return jobs;
+}
+
+asio::awaitable<void> Worker::Impl::prepare_all(Jobs jobs) {
+  std::erase_if(jobs, [](const Job* job) { return job->prepared != nullptr; });
+  const auto step = [&](std::size_t first, std::size_t count) {
+    return prepare_once(going_on(jobs, first, count));
+  };
+  const auto give_up = [&](std::size_t at, const Error& why) {
+    jobs[at]->refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
+  };
+  if (!jobs.empty()) co_await steps_.over(Stage::prepare, jobs.size(), jobs.size(), step, give_up);
+  for (auto* job : jobs)
+    if (job->prepared && job->prepared->fault)
+      job->refusal = Refusal{*job->prepared->fault, refused_by_reading, 1};
+}
+
+asio::awaitable<void> Worker::Impl::prepare_once(Jobs jobs) {
+  std::vector<std::shared_ptr<const ports::Record>> records;
+  for (const auto* job : jobs) records.push_back(job->record);
+  auto work = [deps = prepare_deps(), now_ms = deps_.now_ms,
+               records = std::move(records)](std::stop_token stop) {
+    std::vector<std::shared_ptr<const Prepared>> results;
+    for (const auto& record : records) {
+      if (stop.stop_requested()) break;
+      results.push_back(std::make_shared<Prepared>(prepare(deps, *record, now_ms())));
+    }
+    return results;
+  };
+  auto prepared = co_await runtime::offload(deps_.cpu, std::move(work));
+  MEMSEAL_ASSERT(prepared.size() == jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->prepared = std::move(prepared[i]);
+}
+
+void Worker::Impl::admit(const Jobs& jobs) {
+  Jobs settled_ones;
+  for (auto* job : jobs) {
+    if (job->outcome)
+      settled_ones.push_back(job);
+    else if (job->place == Place::busy)  // Its leader may have left meanwhile, and made it ready.
+      admit(*job);
+  }
+  finish(settled_ones);
+}
+
+void Worker::Impl::admit(Job& job) {
+  if (!keeps(job)) return drop(job);
+  if (job.refusal) return refuse(job);
+  if (!job.rank) job.rank = rank_of(job);
+  if (job.leader)
+    job.place = Place::following;
+  else if (job.seems_superseded)
+    make_ready(job);
+  else
+    enqueue(job);
+}
+
+std::size_t Worker::Impl::rank_of(const Job& job) {
+  const auto& document = *job.prepared->document;
+  const auto [at, is_new] =
+      documents_.try_emplace({*job.prepared->tenant, document.doc_id.value()});
+  auto& in_work = at->second;
+  if (is_new) in_work.rank = rank_of_origin(document.origin);
+  ++in_work.jobs;
+  return in_work.rank;
+}
+
+}  // namespace memseal::ingest
