@@ -23,6 +23,10 @@ class Operations final : public ports::Operations {
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext,
                                                         crypto::Tenant owner,
                                                         Uuid event_id) override {
+    if (unseen > 0) {
+      --unseen;
+      throw Outage({Errc::unavailable, "the database is unavailable"});
+    }
     const auto found = known.find({owner, event_id});
     if (found == known.end()) co_return std::nullopt;
     co_return found->second;
@@ -30,6 +34,7 @@ class Operations final : public ports::Operations {
 
   FaultScript faults;  ///< of announce()
   bool erased = false;
+  int unseen = 0;      ///< so many calls of find() fail
   std::map<std::pair<crypto::Tenant, Uuid>, ports::Operation> known;
 };
 

@@ -60,6 +60,7 @@ struct RouteDeps {
   std::shared_ptr<EndedQueries> ended = std::make_shared<EndedQueries>();
   /// Switches reranking for the whole process; empty: its admin routes are unknown.
   std::function<void(bool)> switch_rerank = {};
+  std::function<std::string()> start_page = {};  ///< HTML of GET /; empty: unknown
 };
 
 /// Every route of the product.

@@ -188,8 +188,10 @@ asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
   if (refused) co_return respond(std::move(*refused));
   // The work has its whole time, because otherwise a client that sends its body slowly makes
   // dependencies look late.
-  if (route.body == BodyKind::json && route.time_max.count() == 0)
-    call.context.deadline = runtime::Deadline::after(call.exchange.server.options.request_deadline);
+  if (route.body == BodyKind::json)
+    call.context.deadline = runtime::Deadline::after(
+        route.time_max.count() > 0 ? route.time_max
+                                   : call.exchange.server.options.request_deadline);
   co_return co_await run_work(call, route);
 }
 

@@ -7,6 +7,7 @@
 namespace memseal::http {
 
 // Answered at once, without I/O.
+Response get_start_page(Call& call);
 Response get_health(Call& call);
 Response get_ready(Call& call);
 Response get_version(Call& call);

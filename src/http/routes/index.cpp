@@ -1,8 +1,11 @@
 #include "http/routes/handlers.hpp"
+#include "http/routes/wait_preference.hpp"
 
 #include "cases/index/submit.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/wire/request.hpp"
+#include "runtime/condition.hpp"
+#include "runtime/log.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -18,6 +21,9 @@ namespace json = boost::json;
 
 constexpr std::string_view operations_path = "/api/v1/operations/";
 constexpr std::size_t idempotency_key_bytes_max = 255;
+/// Between two looks at an operation that is waited for.
+constexpr std::chrono::milliseconds look_first{5}, look_max{250};
+constexpr std::chrono::seconds look_timeout{2};
 
 Response operation_response(int status, const ports::Operation& operation) {
   json::object body{{"id", operation.id.to_string()},
@@ -60,6 +66,34 @@ index::Submission submission_of(wire::IndexRequest request, std::string idempote
           .at_ms = now_ms};
 }
 
+/// Looks once how far `operation` is. An outage is not the client's concern: the document is
+/// accepted, and the next look may succeed.
+asio::awaitable<void> look_at(Call& call, ports::Operation& operation) {
+  const runtime::RequestContext context = call.context.within(look_timeout);
+  try {
+    const auto found =
+        co_await call.deps.api->operations.find(context, call.who->tenant, operation.id);
+    if (found) operation = *found;
+  } catch (const Failure& failed) {
+    runtime::log(runtime::LogLevel::info, "http.operation_not_seen",
+                 {{"request_id", context.id}, {"code", errc_name(failed.error().code)}});
+  }
+}
+
+/// Waits until `operation` has ended, `time` at most, or this server is asked to stop. Holds no
+/// connection of the database between two looks.
+asio::awaitable<void> wait_for_end(Call& call, ports::Operation& operation,
+                                   std::chrono::seconds time) {
+  const auto deadline = runtime::Deadline::after(time);
+  runtime::Clock::duration pause = look_first;
+  while (operation.state == ports::OperationState::queued && !deadline.passed() &&
+         !call.exchange.server.draining) {
+    co_await runtime::pause_for(std::min(pause, deadline.left()));
+    pause = std::min<runtime::Clock::duration>(pause * 3 / 2, look_max);
+    co_await look_at(call, operation);
+  }
+}
+
 }  // namespace
 
 asio::awaitable<std::optional<Response>> post_index(Call& call) {
@@ -73,14 +107,27 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
     co_return user_mismatch(call);
   auto key = idempotency_key_of(call.head);
   if (!key) co_return problem(key.error(), call.context.id);
+  const auto wait = wait_preference(call.head);
+  if (!wait) co_return problem(wait.error(), call.context.id);
   const index::IndexDeps deps{api.operations, api.events, api.ids};
   index::Owner owner{who.user, who.tenant};
   auto submission = submission_of(std::move(*request), std::move(*key), api.now_ms());
-  const auto operation =
-      co_await index::submit(deps, call.context, std::move(owner), std::move(submission));
+  // The route has time for the wait. What comes before it has no more than any other request.
+  const auto context = call.context.within(call.exchange.server.options.request_deadline);
+  auto operation = co_await index::submit(deps, context, std::move(owner), std::move(submission));
   if (!operation) co_return problem(operation.error(), call.context.id);
+  const bool waits = wait->time.count() > 0;
+  if (waits) {
+    // Only now, because a submission that is cut in the middle leaves an operation without event.
+    call.exchange.session.end_work_on_disconnect();
+    co_await wait_for_end(call, *operation, wait->time);
+  }
   // 202: Kafka has the event, and the client asks at Location what became of it.
-  auto response = operation_response(202, *operation);
+  const bool ended = operation->state != ports::OperationState::queued;
+  auto response = operation_response(waits && ended ? 200 : 202, *operation);
+  if (wait->preferred)
+    response.fields.push_back(
+        {"Preference-Applied", "wait=" + std::to_string(wait->time.count())});
   response.fields.push_back({"Location", std::string(operations_path) + operation->id.to_string()});
   co_return response;
 }

@@ -43,6 +43,14 @@ Response user_mismatch(const Call& call) {
                  call.context.id);
 }
 
+Response get_start_page(Call& call) {
+  return {.status = 200,
+          .content_type = "text/html; charset=utf-8",
+          .body = call.deps.start_page(),
+          .fields = {{"Content-Security-Policy",
+                      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}}};
+}
+
 Response get_health(Call&) { return json_response(200, R"({"status":"ok"})"); }
 
 Response get_ready(Call& call) {

@@ -60,6 +60,7 @@ bool is_served(const Route& route, const RouteDeps& deps) {
     case Scope::every_listener: return true;
     case Scope::api: return deps.api != nullptr;
     case Scope::admin: return deps.admin;
+    case Scope::start_page: return deps.start_page != nullptr;
   }
   return false;
 }

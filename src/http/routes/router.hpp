@@ -16,6 +16,7 @@ enum class Scope {
   every_listener,  ///< without a token
   api,             ///< behind a token and the limiter; see RouteDeps::api
   admin,           ///< without a token, on the admin listener; see RouteDeps::admin
+  start_page,      ///< without a token, where there is one; see RouteDeps::start_page
 };
 
 /// What a route reads of its request's body.

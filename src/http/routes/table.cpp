@@ -1,5 +1,6 @@
 #include "http/routes/handlers.hpp"
 #include "http/routes/router.hpp"
+#include "http/routes/wait_preference.hpp"
 
 #include <array>
 
@@ -30,6 +31,7 @@ constexpr auto cohere = wire::ErrorShape::cohere;
 constexpr auto tei = wire::ErrorShape::tei;
 
 constexpr std::array routes{
+    Route{"GET", "/", Scope::start_page, get_start_page},
     Route{"GET", "/health", any, get_health},
     Route{"GET", "/ready", any, get_ready},
     Route{"GET", "/version", any, get_version},
@@ -39,7 +41,12 @@ constexpr std::array routes{
     Route{"POST", "/flags/rerank/on", admin, post_rerank_on},
     Route{"POST", "/flags/rerank/off", admin, post_rerank_off},
     Route{"POST", "/api/v1/memory/query", api, nullptr, post_query, json_body, true},
-    Route{"POST", "/api/v1/memory/index", api, nullptr, post_index, json_body},
+    Route{.method = "POST",
+          .pattern = "/api/v1/memory/index",
+          .scope = api,
+          .work = post_index,
+          .body = json_body,
+          .time_max = limits::request_deadline + wait_max},
     Route{"GET", "/api/v1/operations/{id}", api, nullptr, get_operation},
     Route{"GET", "/api/v1/rerank/metrics", api, nullptr, get_rerank_metrics},
     // Clients append /v1/… or /v2/… to a base URL that some write with "/api" and some without.

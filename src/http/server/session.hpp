@@ -89,6 +89,9 @@ class Session {
   /// aborted. Rethrows what `work` threw, unless it was aborted.
   asio::awaitable<AbortReason> run_abortable(asio::awaitable<void> work, bool cancel_on_disconnect,
                                              runtime::Clock::time_point deadline);
+  /// From now on the client that closes the connection aborts the work of run_abortable(), as with
+  /// `cancel_on_disconnect`. REQUIRES: called once, inside that work, after the body was read.
+  void end_work_on_disconnect() { work_->spawn(watch()); }
   /// Runs a helper of the work, such as the keep-alive comments of its stream, until it ends.
   void spawn_beside_work(asio::awaitable<void> helper);
   /// Writes all of `bytes`, within the write timeout; not interrupted by run_abortable(), so frames

@@ -395,6 +395,21 @@ TEST_F(ApiTest, SwitchesRerankingWhileItRuns) {
   EXPECT_EQ(ask(post("/flags/rerank/off", "")).status, 404) << "only where operators are";
 }
 
+TEST_F(ApiTest, ServesAStartPageWhereThereIsOne) {
+  start_page = [] { return std::string("<!doctype html><title>here</title>"); };
+  start();
+  const auto answer = ask("GET / HTTP/1.1\r\nHost: memseal\r\n\r\n");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.field("content-type"), "text/html; charset=utf-8");
+  EXPECT_TRUE(answer.field("content-security-policy").starts_with("default-src 'none'"));
+  EXPECT_EQ(answer.body, "<!doctype html><title>here</title>");
+  stop();
+  start_page = {};
+  loop.restart();
+  start();
+  EXPECT_EQ(ask(get("/")).status, 404);
+}
+
 TEST_F(ApiTest, ServesOnlyItsOwnSetOfRoutes) {
   serve_admin = false;
   start();

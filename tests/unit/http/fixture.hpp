@@ -46,7 +46,8 @@ class ServerTest : public ::testing::Test {
             .cors_origins = cors_origins,
             .readiness = readiness,
             .memory = memory,
-            .switch_rerank = switch_rerank};
+            .switch_rerank = switch_rerank,
+            .start_page = start_page};
   }
   http::Handler handler() { return http::make_handler(deps(), routes); }
   /// Drains and waits until the server has ended by itself.
@@ -112,6 +113,7 @@ class ServerTest : public ::testing::Test {
   std::function<std::vector<http::Check>()> readiness;
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory;
   std::function<void(bool)> switch_rerank;
+  std::function<std::string()> start_page;
   asio::io_context loop{1};
   std::unique_ptr<http::Server> server;
   std::thread thread;

@@ -122,6 +122,14 @@ TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
   expect_described(json::parse(accepted.body), schema("OperationAnswer"));
   expect_described(json::parse(ask(get(accepted.field("location"))).body),
                    schema("OperationAnswer"));
+  on_loop([&] {
+    return operations.known.begin()->second.state = ports::OperationState::succeeded;
+  });
+  const auto waited = ask(get(accepted.field("location")));
+  expect_described(json::parse(waited.body), schema("OperationAnswer"));
+  for (const std::string status : {"200", "202"})
+    EXPECT_TRUE(document.at_pointer("/paths/~1api~1v1~1memory~1index/post/responses/" + status +
+                                    "/headers").as_object().contains("Preference-Applied"));
   const auto cohere = ask(post(
       "/api/v1/rerank", R"({"query":"q","documents":["a 1"],"return_documents":true})"));
   expect_described(json::parse(cohere.body), schema("CohereRanking"));
