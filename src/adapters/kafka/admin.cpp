@@ -16,8 +16,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-using Metadata = std::unique_ptr<const rd_kafka_metadata_t, FreeWith<rd_kafka_metadata_destroy>>;
-
 // A consumer, because a producer that asks for a topic may make the broker create it.
 Result<Client> make_observer(const ClientOptions& client) {
   auto conf = make_conf(client, {{"client.id", "memseal"}},

@@ -100,6 +100,7 @@ class KafkaSink::Impl {
   }
 
   Result<void> open();
+  Result<void> connect(std::chrono::milliseconds timeout);
   asio::awaitable<void> run();
   void request_stop();
   asio::awaitable<void> publish(runtime::RequestContext context, ports::OutRecord record);
@@ -149,6 +150,18 @@ Result<void> KafkaSink::Impl::open() {
   topics_.emplace(client_.get());
   main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
   wake_.listen(main_queue_.get());
+  return {};
+}
+
+Result<void> KafkaSink::Impl::connect(std::chrono::milliseconds timeout) {
+  const auto& channels = options_.topics;
+  for (const auto& topic : {channels.upload, channels.chat, channels.status})
+    if (!topic.empty()) topics_->get(topic);
+  const rd_kafka_metadata_t* found = nullptr;
+  const auto code = rd_kafka_metadata(client_.get(), /*all_topics=*/0, nullptr, &found,
+                                      static_cast<int>(timeout.count()));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return no_broker_error(code, options_.client);
+  const Metadata metadata(found);
   return {};
 }
 
@@ -294,6 +307,9 @@ Result<std::unique_ptr<KafkaSink>> KafkaSink::open(const asio::any_io_executor& 
   return std::unique_ptr<KafkaSink>(new KafkaSink(std::move(impl)));
 }
 
+Result<void> KafkaSink::connect(std::chrono::milliseconds timeout) {
+  return impl_->connect(timeout);
+}
 asio::awaitable<void> KafkaSink::run() { return impl_->run(); }
 void KafkaSink::request_stop() { impl_->request_stop(); }
 asio::awaitable<void> KafkaSink::publish(runtime::RequestContext context,

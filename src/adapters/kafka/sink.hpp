@@ -46,6 +46,12 @@ class KafkaSink final : public ports::EventSink {
                                                  SinkOptions options, runtime::Metrics& metrics);
   ~KafkaSink() override;
 
+  /// Connects to a broker, so that the first publish() does not wait for what a fresh client does:
+  /// connect, learn the cluster and the topics of the channels, get a producer id.
+  /// Blocks; for the set-up, before run(). Publishing works without this call too.
+  /// Error: unavailable (no broker answered within `timeout`).
+  Result<void> connect(std::chrono::milliseconds timeout);
+
   /// Serves delivery reports until request_stop() or cancellation; then flushes for at most
   /// stop_wait. Call once.
   /// Throws Refused{bad_config} when the client can never send again: the broker denies idempotent

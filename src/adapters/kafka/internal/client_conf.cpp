@@ -89,4 +89,14 @@ std::string describe(rd_kafka_resp_err_t code) {
   return std::string(rd_kafka_err2name(code)) + " (" + rd_kafka_err2str(code) + ")";
 }
 
+Error no_broker_error(rd_kafka_resp_err_t code, const ClientOptions& client) {
+  const bool silent = code == RD_KAFKA_RESP_ERR__TRANSPORT ||
+                      code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+                      code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+  return {Errc::unavailable,
+          "no broker at " + client.brokers + (silent ? "" : ": " + describe(code)) +
+              "; check kafka.brokers, and that the broker runs",
+          "kafka.brokers"};
+}
+
 }  // namespace memseal::kafka

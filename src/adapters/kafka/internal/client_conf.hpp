@@ -24,6 +24,9 @@ Result<Client> make_client(rd_kafka_type_t type, Conf conf);
 /// "name (sentence)" of a librdkafka error code.
 std::string describe(rd_kafka_resp_err_t code);
 
+/// The error of a request that no broker answered. Code: unavailable.
+Error no_broker_error(rd_kafka_resp_err_t code, const ClientOptions& client);
+
 /// A client logs an error that repeats at most this often.
 inline constexpr std::chrono::seconds log_every{10};
 

@@ -1,0 +1,15 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace memseal::codec {
+
+/// Order of the two bytes of a UTF-16 code unit.
+enum class ByteOrder { little, big };
+
+/// The text of `bytes` as UTF-8; empty where they are not well-formed UTF-16 (an odd number of
+/// bytes, or half of a surrogate pair). A byte order mark is text like any other: U+FEFF.
+std::optional<std::string> utf8_of_utf16(std::string_view bytes, ByteOrder order);
+
+}  // namespace memseal::codec
