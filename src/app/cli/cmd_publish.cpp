@@ -1,50 +1,31 @@
 #include "app/cli/commands.hpp"
-#include "app/service/wiring.hpp"
+#include "app/cli/document_text.hpp"
+#include "app/cli/publish_inputs.hpp"
+#include "app/cli/publish_send.hpp"
+#include "app/cli/terminal_text.hpp"
 
+#include "pure/codec/json.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/wire/event.hpp"
-#include "runtime/task_group.hpp"
+#include "runtime/log.hpp"
 #include "runtime/wall_clock.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 
-#include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 
 namespace memseal::app {
 
 namespace json = boost::json;
-namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::string_view cli_source = "/memseal/cli";
+constexpr std::size_t skipped_lines_max = 20;
 
-struct Outgoing {
-  std::string label;  ///< names the document or conversation in messages
-  std::string event_id;
-  std::string topic;
-  ports::OutRecord record;
-};
-
-Result<std::string> read_all(const std::string& path) {
-  if (path == "-") return std::string{std::istreambuf_iterator<char>(std::cin), {}};
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return Error{Errc::bad_request, "cannot read " + path};
-  return std::string{std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string mime_of(const std::string& path, const std::string& given) {
+std::string mime_of(const std::string& name, const std::string& given) {
   if (!given.empty()) return given;
-  return path.ends_with(".md") || path.ends_with(".markdown") ? "text/markdown" : "text/plain";
+  return name.ends_with(".md") || name.ends_with(".markdown") ? "text/markdown" : "text/plain";
 }
 
 std::vector<std::pair<std::string, std::string>> event_headers() {
@@ -53,75 +34,122 @@ std::vector<std::pair<std::string, std::string>> event_headers() {
   return headers;
 }
 
-// Refuses what ingest would refuse, before the event is sent.
-Result<void> check(const Outgoing& out) {
-  const auto headers = out.record.headers;
-  const auto parsed = wire::parse_event(
-      {out.topic, out.record.key, out.record.value, &headers, runtime::unix_ms()});
-  if (parsed) return {};
-  auto error = parsed.error();
-  error.message = out.label + ": " + error.message;
-  return error;
+wire::EventHead new_head(const UserId& user) {
+  return {crypto::random_uuid().to_string(), std::string(cli_event_source), user,
+          runtime::unix_ms()};
 }
 
-asio::awaitable<void> publish_all(kafka::KafkaSink& sink, const std::vector<Outgoing>& all,
-                                  bool quiet) {
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const runtime::RequestContext context{all[i].event_id,
-                                          runtime::Deadline::after(std::chrono::seconds(15))};
-    co_await sink.publish(context, all[i].record);
-    if (!quiet && all.size() > 1) std::fprintf(stderr, "\rpublished %zu of %zu", i + 1, all.size());
-  }
-  if (!quiet && all.size() > 1) std::fprintf(stderr, "\n");
-  sink.request_stop();
+/// The client library's own messages stay out of a person's way: what matters of them is said in
+/// one sentence. `log.level: debug` shows them.
+void quieten_log(const Config& config) {
+  const bool wanted = config.log.level == "debug";
+  runtime::log_setup(wanted ? runtime::LogLevel::debug : runtime::LogLevel::error,
+                     runtime::LogFormat::text);
 }
 
-int send(const GlobalOptions& global, const Config& config, const std::vector<Outgoing>& all,
-         bool print_only) {
-  for (const auto& out : all)
-    if (auto sound = check(out); !sound) {
-      complain(sound.error());
-      return exit_failed;
-    }
-  if (print_only) {
-    for (const auto& out : all) std::printf("%s\n", out.record.value.c_str());
-    return exit_ok;
-  }
-  if (config.kafka.brokers.empty()) {
-    complain(
-        {Errc::bad_config, "kafka.brokers is not set (env " + env_name("kafka.brokers") + ")"});
-    return exit_usage;
-  }
-  runtime::Metrics metrics;
-  asio::io_context io(1);
-  auto sink = kafka::KafkaSink::open(io.get_executor(), sink_options(config), metrics);
-  if (!sink) {
-    complain(sink.error());
-    return exit_usage;
-  }
-  std::exception_ptr failure;
-  auto run_and_publish = [](kafka::KafkaSink& out, const std::vector<Outgoing>& records,
-                 bool quiet) -> asio::awaitable<void> {
-    runtime::TaskGroup group(co_await asio::this_coro::executor);
-    group.spawn(out.run());
-    group.spawn(publish_all(out, records, quiet));
-    co_await group.join();
-  };
-  asio::co_spawn(io, run_and_publish(**sink, all, global.quiet),
-                 [&failure](std::exception_ptr thrown) { failure = thrown; });
-  io.run();
-  if (failure) std::rethrow_exception(failure);
-  for (const auto& out : all) {
-    if (global.json)
-      std::printf("%s\n", json::serialize(json::object{{"event_id", out.event_id},
-                                                       {"topic", out.topic},
-                                                       {"what", out.label}})
-                              .c_str());
-    else if (!global.quiet && all.size() == 1)
-      std::printf("published %s as event %s on %s\n", out.label.c_str(), out.event_id.c_str(),
-                  out.topic.c_str());
-  }
+int refuse(const std::vector<Error>& refused) {
+  for (const auto& error : refused) complain({error.code, one_line(error.message, 1'000)});
+  std::fprintf(stderr, "memseal: nothing was sent\n");
+  return exit_failed;
+}
+
+int print_events(const std::vector<Outgoing>& events) {
+  for (const auto& event : events) std::printf("%s\n", event.record.value.c_str());
   return exit_ok;
+}
+
+void report_skipped(const Inputs& inputs) {
+  std::size_t lines = 0;
+  for (const auto& [path, why] : inputs.skipped)
+    if (++lines <= skipped_lines_max)
+      std::fprintf(stderr, "memseal: skipped %s: it %s\n", one_line(path, 300).c_str(),
+                   one_line(why, 300).c_str());
+  if (lines > skipped_lines_max)
+    std::fprintf(stderr, "memseal: skipped %zu files more\n", lines - skipped_lines_max);
+  if (inputs.hidden > 0)
+    std::fprintf(stderr, "memseal: skipped %zu hidden files or folders\n", inputs.hidden);
+}
+
+Outgoing upload_of(const Config& config, const PublishOptions& options, const UserId& user,
+                   InputDocument document) {
+  auto head = new_head(user);
+  const auto revision = head.time_ms;
+  auto mime_type = mime_of(document.name, options.mime_type);
+  const wire::UploadEvent event{.head = std::move(head),
+                                .doc_id = document.doc_id,
+                                .name = std::move(document.name),
+                                .mime_type = std::move(mime_type),
+                                .text = std::move(document.text),
+                                .revision = revision,
+                                .tags = options.tags,
+                                .attributes_json = "",
+                                .origin = Origin::upload};
+  return {document.label,
+          event.head.id,
+          config.kafka.upload_topic,
+          {ports::Channel::upload, user.value(), wire::make_upload_event(event), event_headers()}};
+}
+
+/// Where an event has no room for the text, says how large both are and what to do.
+std::optional<Error> too_large(const Outgoing& event, std::size_t text_bytes) {
+  const auto bytes = wire::event_bytes(
+      {event.topic, event.record.key, event.record.value, &event.record.headers, 0});
+  if (bytes <= limits::event_bytes_max) return std::nullopt;
+  return Error{Errc::event_too_large,
+               event.label + " has " + std::to_string(text_bytes) +
+                   " bytes of text, which make an event of " + std::to_string(bytes) +
+                   "; an event has at most " + std::to_string(limits::event_bytes_max) +
+                   ": split the text into files of their own"};
+}
+
+/// The events of the documents. Faults of documents that a walk found move to `skipped`, all others
+/// to `refused`.
+std::vector<Outgoing> uploads_of(const Config& config, const PublishOptions& options,
+                                 const UserId& user, Inputs& inputs) {
+  std::vector<Outgoing> events;
+  for (auto& document : inputs.documents) {
+    const bool walked = document.walked;
+    const auto label = document.label;
+    const auto text_bytes = document.text.size();
+    auto event = upload_of(config, options, user, std::move(document));
+    auto fault = too_large(event, text_bytes);
+    if (!fault)
+      if (auto sound = check_event(event); !sound) fault = sound.error();
+    if (!fault)
+      events.push_back(std::move(event));
+    else if (walked && fault->code == Errc::event_too_large)
+      inputs.skipped.push_back({label, fault->message.substr(label.size() + 1)});
+    else
+      inputs.refused.push_back(*fault);
+  }
+  return events;
+}
+
+Result<wire::ChatMessage> message_of(std::string role, std::string content, std::size_t number) {
+  if (is_blank_text(content))
+    return Error{Errc::bad_request,
+                 "turn " + std::to_string(number) + " (" + role + ") says nothing"};
+  return wire::ChatMessage{std::move(role), std::move(content), 0};
+}
+
+Result<void> read_messages_file(const std::string& path,
+                                std::vector<wire::ChatMessage>& messages) {
+  const auto text = read_input(path, limits::event_bytes_max);
+  if (!text) return text.error();
+  const auto value = codec::parse_json(*text, Errc::bad_json);
+  const Error malformed{Errc::bad_json, path + ": not a JSON array of {\"role\", \"content\"}"};
+  if (!value || !value->is_array()) return malformed;
+  for (const auto& item : value->get_array()) {
+    const auto* object = item.if_object();
+    const auto* role = object ? object->if_contains("role") : nullptr;
+    const auto* content = object ? object->if_contains("content") : nullptr;
+    if (!role || !role->is_string() || !content || !content->is_string()) return malformed;
+    auto message = message_of(std::string(role->as_string()), std::string(content->as_string()),
+                              messages.size() + 1);
+    if (!message) return message.error();
+    messages.push_back(std::move(*message));
+  }
+  return {};
 }
 
 Result<std::vector<wire::ChatMessage>> read_messages(const PublishOptions& options) {
@@ -130,51 +158,16 @@ Result<std::vector<wire::ChatMessage>> read_messages(const PublishOptions& optio
     const auto colon = turn.find(':');
     if (colon == std::string::npos)
       return Error{Errc::bad_request, "a turn is role:content, e.g. \"user:I like tea\""};
-    messages.push_back({turn.substr(0, colon), turn.substr(colon + 1), 0});
+    auto message = message_of(turn.substr(0, colon), turn.substr(colon + 1), messages.size() + 1);
+    if (!message) return message.error();
+    messages.push_back(std::move(*message));
   }
-  if (options.messages_file.empty()) return messages;
-  const auto text = read_all(options.messages_file);
-  if (!text) return text.error();
-  boost::system::error_code failure;
-  const auto value = json::parse(*text, failure);
-  const Error malformed{Errc::bad_json,
-                        options.messages_file + ": not a JSON array of {\"role\", \"content\"}"};
-  if (failure || !value.is_array()) return malformed;
-  for (const auto& item : value.as_array()) {
-    const auto* object = item.if_object();
-    const auto* role = object ? object->if_contains("role") : nullptr;
-    const auto* content = object ? object->if_contains("content") : nullptr;
-    if (!role || !role->is_string() || !content || !content->is_string()) return malformed;
-    messages.push_back({std::string(role->as_string()), std::string(content->as_string()), 0});
-  }
+  if (!options.messages_file.empty())
+    if (auto read = read_messages_file(options.messages_file, messages); !read)
+      return read.error();
+  if (messages.empty())
+    return Error{Errc::bad_request, "no turns: give role:content, or --file with a JSON array"};
   return messages;
-}
-
-Result<Outgoing> upload_of(const Config& config, const PublishOptions& options, const UserId& user,
-                           const std::string& path) {
-  auto text = read_all(path);
-  if (!text) return text.error();
-  const auto name =
-      path == "-" ? std::string("stdin") : std::filesystem::path(path).filename().string();
-  const auto doc =
-      DocId::parse(options.doc_id.empty() ? (path == "-" ? name : path) : options.doc_id);
-  if (!doc) return doc.error();
-  const auto now_ms = runtime::unix_ms();
-  wire::UploadEvent event{
-      .head = {crypto::random_uuid().to_string(), std::string(cli_source), user, now_ms},
-      .doc_id = *doc,
-      .name = name,
-      .mime_type = mime_of(path, options.mime_type),
-      .text = std::move(*text),
-      .revision = now_ms,
-      .tags = options.tags,
-      .attributes_json = "",
-      .origin = Origin::upload};
-  return Outgoing{
-      path,
-      event.head.id,
-      config.kafka.upload_topic,
-      {ports::Channel::upload, user.value(), wire::make_upload_event(event), event_headers()}};
 }
 
 }  // namespace
@@ -182,6 +175,7 @@ Result<Outgoing> upload_of(const Config& config, const PublishOptions& options, 
 int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
+  quieten_log(*config);
   const auto user = UserId::parse(options.user);
   if (!user) {
     complain(user.error());
@@ -191,21 +185,20 @@ int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& option
     complain({Errc::bad_request, "--doc-id names one document: give one file with it"});
     return exit_usage;
   }
-  std::vector<Outgoing> all;
-  for (const auto& path : options.files) {
-    auto out = upload_of(*config, options, *user, path);
-    if (!out) {
-      complain(out.error());
-      return exit_failed;
-    }
-    all.push_back(std::move(*out));
-  }
-  return send(global, *config, all, options.print_only);
+  auto inputs = read_inputs(options.files, options.doc_id);
+  const auto events = uploads_of(*config, options, *user, inputs);
+  if (!global.quiet) report_skipped(inputs);
+  if (events.empty() && inputs.refused.empty())
+    inputs.refused.push_back({Errc::bad_request, "no file is left to publish"});
+  if (!inputs.refused.empty()) return refuse(inputs.refused);
+  if (options.print_only) return print_events(events);
+  return send_events(global, *config, options, events);
 }
 
 int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
+  quieten_log(*config);
   const auto user = UserId::parse(options.user);
   const auto conversation = DocId::parse(options.conversation);
   auto messages = read_messages(options);
@@ -213,23 +206,20 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
     complain(!user ? user.error() : !conversation ? conversation.error() : messages.error());
     return exit_usage;
   }
-  if (messages->empty()) {
-    complain({Errc::bad_request, "no turns: give role:content, or --file with a JSON array"});
-    return exit_usage;
-  }
-  wire::ChatEvent event{.head = {crypto::random_uuid().to_string(), std::string(cli_source), *user,
-                                 runtime::unix_ms()},
-                        .conversation_id = *conversation,
-                        .messages = std::move(*messages),
-                        .tags = options.tags,
-                        .attributes_json = ""};
-  std::vector<Outgoing> all;
-  all.push_back(
+  const wire::ChatEvent event{.head = new_head(*user),
+                              .conversation_id = *conversation,
+                              .messages = std::move(*messages),
+                              .tags = options.tags,
+                              .attributes_json = ""};
+  std::vector<Outgoing> events;
+  events.push_back(
       {"conversation " + conversation->value(),
        event.head.id,
        config->kafka.chat_topic,
        {ports::Channel::chat, user->value(), wire::make_chat_event(event), event_headers()}});
-  return send(global, *config, all, options.print_only);
+  if (auto sound = check_event(events[0]); !sound) return refuse({sound.error()});
+  if (options.print_only) return print_events(events);
+  return send_events(global, *config, options, events);
 }
 
 }  // namespace memseal::app

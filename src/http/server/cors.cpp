@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::string_view readable_fields =
     "X-Request-ID, Location, Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, "
-    "X-RateLimit-Remaining, X-RateLimit-Reset, Server-Timing, X-Reranked-Count, Preference-Applied, "
-    "WWW-Authenticate";
+    "X-RateLimit-Remaining, X-RateLimit-Reset, Server-Timing, X-Reranked-Count, "
+    "Preference-Applied, WWW-Authenticate";
 constexpr std::string_view preflight_seconds = "600";
 
 /// The Origin of `head` if it is one of `origins`.

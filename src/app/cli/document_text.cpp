@@ -1,0 +1,91 @@
+#include "app/cli/document_text.hpp"
+
+#include "pure/codec/utf16.hpp"
+#include "pure/codec/utf8.hpp"
+#include "pure/codec/utf8_decode.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace memseal::app {
+
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr auto utf8_mark = "\xEF\xBB\xBF"sv, utf16_little_mark = "\xFF\xFE"sv,
+               utf16_big_mark = "\xFE\xFF"sv;
+
+Error not_text(std::string sentence) { return {Errc::bad_request, std::move(sentence)}; }
+
+/// What a file is by its first bytes, where it is a common kind that holds no plain text.
+std::string_view binary_kind(std::string_view bytes) {
+  struct Kind {
+    std::string_view begin, name;
+  };
+  static constexpr Kind kinds[] = {
+      {"%PDF-"sv, "a PDF"},
+      {"PK\x03\x04"sv, "a ZIP archive or an office document"},
+      {"\xD0\xCF\x11\xE0"sv, "an old office document"},
+      {"{\\rtf"sv, "an RTF document"},
+      {"\x1F\x8B"sv, "compressed (gzip)"},
+      {"\x28\xB5\x2F\xFD"sv, "compressed (zstd)"},
+      {"\xFD\x37zXZ"sv, "compressed (xz)"},
+      {"\x89PNG"sv, "an image"},
+      {"\xFF\xD8\xFF"sv, "an image"},
+      {"GIF8"sv, "an image"},
+      {"\x7F\x45LF"sv, "a program"}};
+  const auto* found = std::find_if(std::begin(kinds), std::end(kinds), [&](const Kind& kind) {
+    return bytes.starts_with(kind.begin);
+  });
+  return found == std::end(kinds) ? std::string_view() : found->name;
+}
+
+/// UTF-8 of bytes in UTF-8 or, with a byte order mark, in UTF-16; empty for another encoding.
+std::optional<std::string> decoded(std::string bytes) {
+  const std::string_view all = bytes;
+  for (const auto& [mark, order] : {std::pair{utf16_little_mark, codec::ByteOrder::little},
+                                    std::pair{utf16_big_mark, codec::ByteOrder::big}})
+    if (all.starts_with(mark)) return codec::utf8_of_utf16(all.substr(mark.size()), order);
+  if (all.starts_with(utf8_mark)) bytes.erase(0, utf8_mark.size());
+  if (!codec::is_utf8(bytes)) return std::nullopt;
+  return bytes;
+}
+
+bool is_space(char32_t point) {
+  return (point >= 0x09 && point <= 0x0D) || point == 0x20 || point == 0x85 || point == 0xA0 ||
+         point == 0x1680 || (point >= 0x2000 && point <= 0x200B) || point == 0x2028 ||
+         point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x2060 ||
+         point == 0x3000 || point == 0xFEFF;
+}
+
+}  // namespace
+
+bool is_blank_text(const std::string& utf8) {
+  for (std::size_t at = 0; at < utf8.size();) {
+    const auto [point, size] = codec::decode_code_point(utf8, at);
+    if (!is_space(point)) return false;
+    at += size;
+  }
+  return true;
+}
+
+Result<std::string> document_text(std::string bytes) {
+  if (bytes.empty()) return not_text("is empty: there is nothing to remember");
+  if (const auto kind = binary_kind(bytes); !kind.empty())
+    return not_text("is " + std::string(kind) + ", not text: convert it to text first");
+  const bool zero_byte = bytes.find('\0') != std::string::npos;
+  auto text = decoded(std::move(bytes));
+  if (!text && zero_byte) return not_text("is binary, not text");
+  if (!text)
+    return not_text(
+        "is not UTF-8: convert it first, for example with `iconv -f CP1250 -t UTF-8`");
+  if (text->find('\0') != std::string::npos)
+    return not_text("holds zero bytes: it is binary, or UTF-16 without a byte order mark");
+  if (is_blank_text(*text)) return not_text("holds only white space: there is nothing to remember");
+  return std::move(*text);
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,183 @@
+#include "app/cli/publish_inputs.hpp"
+
+#include "app/cli/document_text.hpp"
+#include "base/limits.hpp"
+#include "pure/codec/utf8.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <set>
+#include <system_error>
+
+namespace memseal::app {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// UTF-16 takes up to twice the bytes of the UTF-8 that it becomes.
+constexpr std::size_t file_bytes_max = 2 * limits::event_bytes_max;
+/// All texts of one call are checked before the first is sent, so they lie in memory together.
+constexpr std::size_t call_bytes_max = std::size_t{256} << 20;
+
+Error refusal(std::string sentence) { return {Errc::bad_request, std::move(sentence)}; }
+
+std::string too_large(std::uintmax_t bytes) {
+  return "has " + std::to_string(bytes) + " bytes, and one event has at most " +
+         std::to_string(limits::event_bytes_max) +
+         " with its envelope: split the text into files of their own";
+}
+
+/// Collects the documents of one call.
+class Reader {
+ public:
+  explicit Reader(std::string doc_id) : doc_id_(std::move(doc_id)) {}
+
+  void read(const std::string& path) {
+    std::error_code failure;
+    if (path != "-" && fs::is_directory(path, failure))
+      walk(path);
+    else if (auto document = open(path))
+      add(std::move(*document));
+    else
+      inputs.refused.push_back(document.error());
+  }
+
+  Inputs inputs;
+
+ private:
+  void walk(const std::string& directory) {
+    if (!doc_id_.empty())
+      return inputs.refused.push_back(
+          refusal("--doc-id names one document, and " + directory + " is a directory"));
+    std::error_code failure;
+    std::vector<std::string> paths;
+    fs::recursive_directory_iterator at(
+        directory, fs::directory_options::skip_permission_denied, failure);
+    for (const fs::recursive_directory_iterator end; !failure && at != end; at.increment(failure))
+      visit(at, paths);
+    if (failure)
+      inputs.refused.push_back(refusal("cannot read " + directory + ": " + failure.message()));
+    std::sort(paths.begin(), paths.end());
+    const auto before = inputs.documents.size();
+    for (const auto& path : paths) read_walked(path);
+    if (inputs.documents.size() == before && !failure)
+      inputs.refused.push_back(refusal(directory + " holds no text file"));
+  }
+
+  void visit(fs::recursive_directory_iterator& at, std::vector<std::string>& paths) {
+    std::error_code failure;
+    const auto path = at->path();
+    const bool hidden = path.filename().native().starts_with(".");
+    if (hidden) {
+      ++inputs.hidden;
+      at.disable_recursion_pending();
+    } else if (at->is_regular_file(failure)) {
+      paths.push_back(path.string());
+    } else if (!at->is_directory(failure)) {
+      inputs.skipped.push_back({path.string(), "is not a regular file"});
+    }
+  }
+
+  void read_walked(const std::string& path) {
+    auto document = open(path);
+    if (document) {
+      document->walked = true;
+      add(std::move(*document));
+      return;
+    }
+    auto why = document.error().message;
+    if (why.starts_with(path + " ")) why.erase(0, path.size() + 1);
+    inputs.skipped.push_back({path, std::move(why)});
+  }
+
+  Result<InputDocument> open(const std::string& path) {
+    const bool standard_input = path == "-";
+    if (standard_input && doc_id_.empty())
+      return refusal("standard input has no name: give the document one with --doc-id");
+    const auto label = standard_input ? std::string("standard input") : path;
+    const auto name = doc_id_.empty() ? document_path(path) : doc_id_;
+    if (!codec::is_utf8(name))
+      return refusal(label + " has a name that is not UTF-8: use --doc-id");
+    auto doc_id = DocId::parse(name);
+    if (!doc_id)
+      return refusal(label + " gives no document id (" + doc_id.error().message +
+                     "): use --doc-id");
+    auto bytes = read_input(path, file_bytes_max);
+    if (!bytes) return bytes.error();
+    auto text = document_text(std::move(*bytes));
+    if (!text) return refusal(label + " " + text.error().message);
+    return InputDocument{label, std::move(*doc_id),
+                         standard_input ? name : fs::path(path).filename().string(),
+                         std::move(*text)};
+  }
+
+  void add(InputDocument document) {
+    if (!seen_.insert(document.doc_id.value()).second) return;  // the same file, named twice
+    bytes_ += document.text.size();
+    if (bytes_ > call_bytes_max && !full_) {
+      full_ = true;
+      inputs.refused.push_back(refusal("the texts have more than " +
+                                       std::to_string(call_bytes_max) +
+                                       " bytes together: publish them in several calls"));
+    }
+    if (!full_) inputs.documents.push_back(std::move(document));
+  }
+
+  const std::string doc_id_;
+  std::set<std::string> seen_;
+  std::size_t bytes_ = 0;
+  bool full_ = false;
+};
+
+}  // namespace
+
+std::string document_path(const std::string& path) {
+  std::error_code failure;
+  const auto working = fs::current_path(failure);
+  const auto full = fs::absolute(path, failure).lexically_normal();
+  // The folder's links are followed, because $PWD may name the working directory by one. The file's
+  // own are not: it is called what it was called.
+  auto folder = fs::weakly_canonical(full.parent_path(), failure);
+  if (failure) folder = full.parent_path();
+  const auto place = folder / full.filename();
+  const auto relative = place.lexically_relative(working);
+  const bool below = !relative.empty() && *relative.begin() != "..";
+  return below ? relative.string() : place.string();
+}
+
+Result<std::string> read_input(const std::string& path, std::size_t bytes_max) {
+  const auto refuse = [&](int cause) {
+    return refusal("cannot read " + path + ": " + std::generic_category().message(cause));
+  };
+  std::error_code failure;
+  if (path != "-" && fs::is_directory(path, failure)) return refuse(EISDIR);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
+      path == "-" ? nullptr : std::fopen(path.c_str(), "rb"),
+      [](std::FILE* file) { return file == nullptr ? 0 : std::fclose(file); });
+  if (path != "-" && !opened) return refuse(errno);
+  std::FILE* const file = path == "-" ? stdin : opened.get();
+  std::string bytes;
+  char part[65'536];
+  while (bytes.size() <= bytes_max) {
+    const auto got = std::fread(part, 1, sizeof part, file);
+    bytes.append(part, got);
+    if (got == 0) break;
+  }
+  if (std::ferror(file)) return refuse(errno);
+  if (bytes.size() <= bytes_max) return bytes;
+  const auto size = path == "-" ? 0 : fs::file_size(path, failure);
+  const auto label = path == "-" ? std::string("standard input") : path;
+  return refusal(label + " " + too_large(failure || size == 0 ? bytes.size() : size));
+}
+
+Inputs read_inputs(const std::vector<std::string>& paths, const std::string& doc_id) {
+  Reader reader(doc_id);
+  for (const auto& path : paths) reader.read(path);
+  return std::move(reader.inputs);
+}
+
+}  // namespace memseal::app
