@@ -54,6 +54,11 @@ void add_serve(CLI::App& app, GlobalOptions& global, Action& action) {
   dev->add_option(
       "--dir", dev_options->directory,
       "Where keys and the private database live (default: a temporary folder, removed)");
+  dev->add_option("--env-file", dev_options->env_file,
+                  "File that receives what to export, while the service runs");
+  dev->add_option("--kafka-port", dev_options->kafka_port,
+                  "Port at which the broker is always found (default: any free port)")
+      ->check(CLI::Range(1, 65'535));
   dev->callback([&, dev_options] {
     action = [&global, dev_options] { return cmd_dev(global, *dev_options); };
   });
@@ -111,15 +116,27 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
   publish->require_subcommand(1);
   auto options = std::make_shared<PublishOptions>();
   auto* upload =
-      publish->add_subcommand("upload", "Publish documents: plain text or Markdown, UTF-8");
+      publish->add_subcommand("upload", "Publish documents: files or directories of text");
   auto* chat = publish->add_subcommand("chat", "Publish turns of a conversation");
   for (auto* sub : {upload, chat}) {
     sub->add_option("--user", options->user, "User id the memory belongs to")->required();
     sub->add_option("--tag", options->tags, "Tag, may be given again")->allow_extra_args(false);
     sub->add_flag("--dry-run", options->print_only, "Print the event, send nothing");
+    auto* wait = sub->add_flag("--wait", options->wait,
+                               "Fail if it cannot be seen whether the events are stored");
+    sub->add_flag("--no-wait", options->no_wait,
+                  "Return once the broker has the events (default: once they are stored)")
+        ->excludes(wait);
+    sub->add_option("--timeout", options->timeout_s, "Seconds to wait without news of the events")
+        ->check(CLI::Range(1, 86'400))
+        ->capture_default_str();
   }
-  upload->add_option("files", options->files, "Files to publish, - for standard input")->required();
-  upload->add_option("--doc-id", options->doc_id, "Document id (default: the file name)");
+  upload
+      ->add_option("files", options->files,
+                   "Files, directories (with all text below them), or - for standard input")
+      ->required();
+  upload->add_option("--doc-id", options->doc_id,
+                     "Document id (default: the path relative to the working directory)");
   upload->add_option("--mime", options->mime_type,
                      "text/plain or text/markdown (default: by name)");
   chat->add_option("--conversation", options->conversation, "Conversation id")->required();

@@ -38,6 +38,8 @@ struct DevOptions {
   std::string pg;  ///< owner DSN; empty: a private cluster
   std::string user = "alice";
   std::string directory;  ///< where keys and the private cluster live
+  std::string env_file;   ///< receives the `export` lines once the service is ready
+  std::int64_t kafka_port = 0;  ///< of the in-process broker; 0: any
 };
 int cmd_dev(const GlobalOptions& global, const DevOptions& options);
 
@@ -60,7 +62,7 @@ int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options);
 
 struct PublishOptions {
   std::string user;
-  std::vector<std::string> files;  ///< upload: paths, or "-" for stdin
+  std::vector<std::string> files;  ///< upload: files, directories, or "-" for stdin
   std::string doc_id;
   std::string mime_type;
   std::vector<std::string> tags;
@@ -68,6 +70,9 @@ struct PublishOptions {
   std::vector<std::string> messages;  ///< chat: role:content
   std::string messages_file;          ///< chat: JSON file or "-"
   bool print_only = false;            ///< --dry-run: print the event, send nothing
+  bool wait = false;                  ///< --wait: fail where waiting is impossible
+  bool no_wait = false;               ///< --no-wait: return once the broker has the events
+  std::int64_t timeout_s = 60;        ///< longest wait without news of the events
 };
 int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& options);
 int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options);

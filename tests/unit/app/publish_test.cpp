@@ -1,0 +1,246 @@
+// `memseal publish` against the embedded broker, with a few lines in the place of ingest.
+#include "adapters/kafka/embedded_broker.hpp"
+#include "adapters/kafka/sink.hpp"
+#include "adapters/kafka/tail.hpp"
+#include "app/service/exit_code.hpp"
+#include "runtime/task_group.hpp"
+#include "support/run_loop.hpp"
+#include "support/run_program.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <thread>
+
+namespace memseal::app {
+namespace {
+
+namespace asio = boost::asio;
+namespace fs = std::filesystem;
+namespace json = boost::json;
+using namespace std::chrono_literals;
+using test::run_program;
+
+asio::awaitable<void> publish_one(kafka::KafkaSink& sink, ports::OutRecord record) {
+  const runtime::RequestContext context{.id = "status"};
+  co_await sink.publish(context, std::move(record));
+  sink.request_stop();
+}
+
+asio::awaitable<void> publish_beside(kafka::KafkaSink& sink, ports::OutRecord record) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(sink.run());
+  tasks.spawn(publish_one(sink, std::move(record)));
+  co_await tasks.join();
+}
+
+/// Answers each event of a topic with a status event.
+class Ingest {
+ public:
+  using Answer = std::function<json::object(const json::value& event)>;
+
+  Ingest(const kafka::EmbeddedBroker& broker, const std::string& topic, Answer answer)
+      : brokers_(broker.bootstrap()),
+        tail_(kafka::Tail::open({.brokers = brokers_}, topic, 5s).value()),
+        thread_([this, answer = std::move(answer)] { work(answer); }) {}
+  ~Ingest() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  void work(const Answer& answer) {
+    while (!stop_)
+      if (const auto record = tail_->next(50ms)) tell(answer, json::parse(*record));
+  }
+  void tell(const Answer& answer, const json::value& event) {
+    auto data = answer(event);
+    if (data.empty()) return;
+    data["event_id"] = event.at("id");
+    data["event_source"] = event.at("source");
+    ports::OutRecord record{.channel = ports::Channel::status,
+                            .key = "k",
+                            .value = json::serialize(json::object{{"data", data}}),
+                            .headers = {}};
+    asio::io_context loop(1);
+    runtime::Metrics metrics;
+    auto sink = kafka::KafkaSink::open(loop.get_executor(),
+                                       {.client = {.brokers = brokers_},
+                                        .topics = {.status = "memory.status.v1"}},
+                                       metrics);
+    test::run_to_end(loop, publish_beside(*sink.value(), std::move(record)));
+  }
+
+  const std::string brokers_;
+  const std::unique_ptr<kafka::Tail> tail_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+json::object stored(const json::value&) { return {{"outcome", "ingested"}, {"chunks", 3}}; }
+
+class Publish : public testing::Test {
+ protected:
+  Publish() {
+    for (const auto* topic : {"memory.upload.v1", "memory.chat.v1", "memory.status.v1"})
+      broker.create_topic(topic, 4);
+    auto pattern = (fs::temp_directory_path() / "publish-XXXXXX").string();
+    folder = mkdtemp(pattern.data());
+    fs::current_path(folder);
+    std::ofstream("gym.md") << "I train on Mondays.";
+    std::ofstream("tea.md") << "I like tea.";
+  }
+  ~Publish() override {
+    fs::current_path(before);
+    fs::remove_all(folder);
+  }
+  test::Ran publish(std::vector<std::string> words) {
+    return publish(std::move(words), broker.bootstrap());
+  }
+  test::Ran publish(std::vector<std::string> words, const std::string& brokers) {
+    words.insert(words.begin(), "publish");
+    words.insert(words.end(), {"--user", "ada", "--set", "kafka.brokers=" + brokers});
+    return run_program(words);
+  }
+
+  kafka::EmbeddedBroker broker;
+  const fs::path before = fs::current_path();
+  fs::path folder;
+};
+
+TEST_F(Publish, SaysThatADocumentIsStored) {
+  const Ingest ingest(broker, "memory.upload.v1", stored);
+  const auto ran = publish({"upload", "gym.md"});
+  EXPECT_EQ(ran.code, exit_ok) << ran.err;
+  EXPECT_THAT(ran.out, testing::MatchesRegex("stored gym.md, 3 chunks, [0-9]+ ms\n"));
+  EXPECT_EQ(ran.err, "");
+}
+
+TEST_F(Publish, SumsUpSeveralDocuments) {
+  const Ingest ingest(broker, "memory.upload.v1", stored);
+  const auto ran = publish({"upload", ".", "gym.md"});
+  EXPECT_EQ(ran.code, exit_ok) << ran.err;
+  EXPECT_THAT(ran.out, testing::MatchesRegex("stored 2 documents, 6 chunks, [0-9]+ ms\n"));
+  EXPECT_EQ(ran.err, "") << "no progress where nobody watches";
+}
+
+TEST_F(Publish, SaysWhatIngestRefused) {
+  const Ingest ingest(broker, "memory.upload.v1", [](const json::value& event) {
+    if (event.at("data").at("doc_id") == "tea.md") return stored(event);
+    return json::object{{"outcome", "dead_lettered"}, {"error_code", "event_too_large"}};
+  });
+  auto ran = publish({"upload", "gym.md", "tea.md"});
+  EXPECT_EQ(ran.code, exit_failed);
+  EXPECT_EQ(ran.err, "memseal: gym.md is not stored: event_too_large: The event is too large\n");
+  EXPECT_THAT(ran.out, testing::StartsWith("stored tea.md, 3 chunks, "));
+  ran = publish({"upload", "gym.md", "--json"});
+  EXPECT_EQ(ran.code, exit_failed);
+  const auto line = json::parse(ran.out);
+  EXPECT_EQ(line.at("state"), "failed");
+  EXPECT_EQ(line.at("code"), "event_too_large");
+}
+
+TEST_F(Publish, PrintsOneLineOfJsonAnEvent) {
+  const Ingest ingest(broker, "memory.chat.v1", stored);
+  const auto ran = publish({"chat", "--conversation", "c1", "user:I like tea.", "--json"});
+  EXPECT_EQ(ran.code, exit_ok) << ran.err;
+  const auto line = json::parse(ran.out);
+  EXPECT_EQ(line.at("state"), "stored");
+  EXPECT_EQ(line.at("chunks"), 3);
+  EXPECT_EQ(line.at("topic"), "memory.chat.v1");
+  EXPECT_EQ(line.at("event_id").as_string().size(), 36u);
+  EXPECT_GE(line.at("took_ms").as_int64(), 0);
+}
+
+TEST_F(Publish, TellsAnErasedUserAndANewerRevision) {
+  for (const auto& [outcome, why] : {std::pair("erased", "the memory of this user was erased"),
+                                     std::pair("superseded", "a newer revision")}) {
+    const Ingest ingest(broker, "memory.upload.v1",
+                        [outcome = outcome](const json::value&) -> json::object {
+                          return {{"outcome", outcome}};
+                        });
+    const auto ran = publish({"upload", "gym.md"});
+    EXPECT_EQ(ran.code, exit_failed);
+    EXPECT_THAT(ran.err, testing::HasSubstr(why));
+  }
+}
+
+TEST_F(Publish, WaitsNoLongerThanItIsTold) {
+  const auto ran = publish({"upload", "gym.md", "--timeout", "1"});
+  EXPECT_EQ(ran.code, exit_not_ready);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err,
+            "memseal: 1 event is published, but not known to be stored after 1 s: is the service "
+            "running, with kafka.status_events on?\n");
+}
+
+TEST_F(Publish, ReturnsAtOnceWhereItIsAskedTo) {
+  auto ran = publish({"upload", "gym.md", "--no-wait"});
+  EXPECT_EQ(ran.code, exit_ok) << ran.err;
+  EXPECT_THAT(ran.out, testing::StartsWith("published gym.md as event "));
+  ran = publish({"upload", "gym.md", "--no-wait", "--wait"});
+  EXPECT_EQ(ran.code, exit_usage);
+}
+
+TEST_F(Publish, SaysThatItCannotWaitWithoutStatusEvents) {
+  auto ran = publish({"upload", "gym.md", "--set", "kafka.status_events=false"});
+  EXPECT_EQ(ran.code, exit_ok);
+  EXPECT_EQ(ran.err,
+            "memseal: not waiting until the events are stored: status events are off "
+            "(kafka.status_events)\n");
+  ran = publish({"upload", "gym.md", "--wait", "--set", "kafka.status_events=false"});
+  EXPECT_EQ(ran.code, exit_usage);
+  EXPECT_THAT(ran.err, testing::HasSubstr("nothing was sent"));
+}
+
+TEST_F(Publish, SaysWithinSecondsThatThereIsNoBroker) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto ran = publish({"upload", "gym.md"}, "127.0.0.1:1");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 4s);
+  EXPECT_EQ(ran.code, exit_not_ready);
+  EXPECT_EQ(ran.err,
+            "memseal: no broker at 127.0.0.1:1; check kafka.brokers, and that the broker runs; "
+            "nothing was sent\n");
+}
+
+TEST_F(Publish, SendsNothingWhereOneInputIsRefused) {
+  const auto tail = kafka::Tail::open({.brokers = broker.bootstrap()}, "memory.upload.v1", 5s);
+  const auto ran = publish({"upload", "gym.md", "missing"});
+  EXPECT_EQ(ran.code, exit_failed);
+  EXPECT_EQ(ran.err,
+            "memseal: cannot read missing: No such file or directory\nmemseal: nothing was sent\n");
+  EXPECT_FALSE((*tail)->next(200ms));
+}
+
+TEST_F(Publish, RefusesATurnThatSaysNothing) {
+  for (const std::string turn : {"user:", "user: \t", "user:\xe3\x80\x80"}) {
+    const auto ran = publish({"chat", "--conversation", "c1", turn});
+    EXPECT_EQ(ran.code, exit_usage);
+    EXPECT_EQ(ran.err, "memseal: turn 1 (user) says nothing\n");
+  }
+}
+
+TEST_F(Publish, RefusesTextThatFillsMoreThanOneEvent) {
+  std::ofstream("large.md") << std::string(1'048'500, 'x');
+  const auto ran = publish({"upload", "large.md"});
+  EXPECT_EQ(ran.code, exit_failed);
+  EXPECT_THAT(ran.err, testing::HasSubstr("large.md has 1048500 bytes of text"));
+  EXPECT_THAT(ran.err, testing::HasSubstr("at most 1048576"));
+}
+
+TEST_F(Publish, NamesTheDocumentByItsPathFromHere) {
+  fs::create_directory("notes");
+  fs::current_path("notes");
+  const auto ran = publish({"upload", "../gym.md", "--dry-run"});
+  EXPECT_EQ(json::parse(ran.out).at("data").at("doc_id").as_string(),
+            (fs::canonical(folder) / "gym.md").string());
+}
+
+}  // namespace
+}  // namespace memseal::app
