@@ -1,20 +1,31 @@
 // `memseal dev`: the whole service on this machine, with nothing to set up.
 #include "app/cli/commands.hpp"
+#include "app/cli/dev_announcement.hpp"
+#include "app/cli/dev_folder.hpp"
 #include "app/cli/local_postgres.hpp"
+#include "app/cli/port_forward.hpp"
+#include "app/config/listen_address.hpp"
 #include "app/service/keys.hpp"
 #include "app/service/log_setup.hpp"
 #include "app/service/migrations.hpp"
 
 #include "adapters/kafka/embedded_broker.hpp"
 #include "app/service/service.hpp"
+#include "base/on_exit.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/crypto/token.hpp"
 #include "runtime/wall_clock.hpp"
 
-#include <sys/stat.h>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
+#include <cstring>
 
 namespace memseal::app {
 
@@ -22,40 +33,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Where keys and the private database live. A temporary folder is removed at the end.
-class DevFolder {
- public:
-  static Result<DevFolder> make(const std::string& given) {
-    DevFolder folder;
-    std::error_code failure;
-    if (!given.empty()) {
-      folder.path_ = fs::absolute(given);
-      fs::create_directories(folder.path_, failure);
-      if (failure) return Error{Errc::bad_config, "cannot create " + given};
-      return folder;
-    }
-    auto pattern = (fs::temp_directory_path(failure) / "memseal-dev-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr)
-      return Error{Errc::unavailable, "cannot create a temporary folder"};
-    folder.path_ = pattern;
-    folder.temporary_ = true;
-    return folder;
-  }
-  ~DevFolder() {
-    std::error_code ignored;
-    if (temporary_) fs::remove_all(path_, ignored);
-  }
-  DevFolder(DevFolder&& other) noexcept
-      : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, false)) {}
-  DevFolder& operator=(DevFolder&&) = delete;
-
-  const fs::path& path() const { return path_; }
-
- private:
-  DevFolder() = default;
-  fs::path path_;
-  bool temporary_ = false;
-};
+constexpr std::int64_t token_lifetime_s = 86'400;
+/// The embedded broker answers a fetch no sooner than its wait ends, so the wait is short.
+constexpr std::chrono::milliseconds embedded_fetch_wait{5};
 
 std::string with_user(const std::string& owner_dsn, const std::string& user,
                       const std::string& password) {
@@ -87,25 +67,99 @@ Result<void> migrate_for_dev(Config& config, const std::string& owner_dsn) {
   return {};
 }
 
-void announce(const Config& config, const Service& service, const DevOptions& options,
-              const std::string& token) {
-  const auto url = "http://127.0.0.1:" + std::to_string(service.port());
-  std::printf(
-      "memseal is ready: %s\n\n"
-      "  Kafka    %s   (topics %s, %s)\n"
-      "  token    %s\n"
-      "           (user %s, valid for a day)\n\n"
-      "Store a document:\n"
-      "  MEMSEAL__KAFKA__BROKERS=%s memseal publish upload --user %s README.md\n\n"
-      "Ask:\n"
-      "  curl -N %s/api/v1/memory/query -H 'Accept: text/event-stream' \\\n"
-      "    -H 'Content-Type: application/json' -d '{\"query\":\"how do I start?\"}' \\\n"
-      "    -H 'Authorization: Bearer %s'\n\n"
-      "Ctrl-C stops everything.\n",
-      url.c_str(), config.kafka.brokers.c_str(), config.kafka.upload_topic.c_str(),
-      config.kafka.chat_topic.c_str(), token.c_str(), options.user.c_str(),
-      config.kafka.brokers.c_str(), options.user.c_str(), url.c_str(), token.c_str());
-  std::fflush(stdout);
+/// Looks at once whether the ports are free, because a database takes seconds to make. Says how to
+/// choose others.
+Result<void> check_port_free(const std::string& address, const std::string& key) {
+  const auto listen = ListenAddress::parse(address, key);
+  if (!listen || listen->port == 0) return {};  // The listener itself refuses what is malformed.
+  boost::system::error_code failure;
+  const auto host = asio::ip::make_address(listen->host, failure);
+  if (failure) return {};
+  asio::io_context loop(1);
+  asio::ip::tcp::acceptor probe(loop);
+  const asio::ip::tcp::endpoint place(host, listen->port);
+  probe.open(place.protocol(), failure);
+  if (!failure) probe.set_option(asio::ip::tcp::acceptor::reuse_address(true), failure);
+  if (!failure) probe.bind(place, failure);
+  if (failure != asio::error::address_in_use) return {};
+  return Error{Errc::bad_config,
+               address + " is in use, perhaps by another `memseal dev`: stop that, or choose "
+                         "another port with --set " + key + "=127.0.0.1:0",
+               key};
+}
+
+/// A limit per hour makes no sense where one person tries things. One that was asked for holds.
+void lift_rate_limit(const GlobalOptions& global, Config& config) {
+  const auto layers = read_config_layers(global);
+  if (layers.origin.at("ratelimit.requests") != "default") return;
+  config.ratelimit = {.requests = policy::BucketRules::tokens_max, .window_s = 1};
+}
+
+/// The broker of this process, and the fixed port at which it is found, if one was asked for.
+struct OwnBroker {
+  std::optional<PortForward> door;
+  std::optional<kafka::EmbeddedBroker> broker;
+
+  std::uint16_t port() const {
+    const auto& place = broker->bootstrap();
+    std::uint16_t port = 0;
+    const auto colon = place.rfind(':') + 1;
+    std::from_chars(place.data() + colon, place.data() + place.size(), port);
+    return port;
+  }
+};
+
+void start_broker(Config& config, OwnBroker& own) {
+  auto& kafka = config.kafka;
+  auto& broker = own.broker.emplace();
+  broker.create_topic(kafka.upload_topic, 4);
+  broker.create_topic(kafka.chat_topic, 4);
+  for (const auto& topic : {kafka.upload_topic, kafka.chat_topic})
+    broker.create_topic(topic + ".dlq", 1);
+  broker.create_topic(kafka.status_topic, 4);
+  kafka.create_topics = false;
+  kafka.brokers = broker.bootstrap();
+}
+
+/// Renames the finished file into place, because scripts wait for it and then read it at once. It
+/// holds a token, so it is for its owner alone.
+Result<void> write_env_file(const std::string& path, const std::string& lines) {
+  const auto refuse = [&](int cause) {
+    return Error{Errc::bad_config, "cannot write " + path + ": " + std::strerror(cause)};
+  };
+  const auto draft = path + ".new";
+  const int out = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (out < 0) return refuse(errno);
+  const bool written = ::write(out, lines.data(), lines.size()) == ssize_t(lines.size());
+  const bool closed = ::close(out) == 0;
+  if (!written || !closed || std::rename(draft.c_str(), path.c_str()) != 0) return refuse(errno);
+  return {};
+}
+
+std::string own_path() {
+  std::error_code failure;
+  const auto path = fs::read_symlink("/proc/self/exe", failure);
+  return failure ? "memseal" : path.string();
+}
+
+Result<DevView> view_of(const Config& config, const Service& service, const UserId& user) {
+  const auto keyring = load_keyring(config);
+  if (!keyring) return keyring.error();
+  auto listen = ListenAddress::parse(config.http.listen, "http.listen").value();
+  listen.port = service.port();
+  const auto url = listen.url();
+  const auto now_s = runtime::unix_ms() / 1'000;
+  return DevView{.program = own_path(),
+                 .url = url,
+                 .listen = url.substr(std::string_view("http://").size()),
+                 .brokers = config.kafka.brokers,
+                 .upload_topic = config.kafka.upload_topic,
+                 .chat_topic = config.kafka.chat_topic,
+                 .status_topic = config.kafka.status_topic,
+                 .user = user.value(),
+                 .token = crypto::mint_hs256(keyring->token_key(), user, now_s, token_lifetime_s,
+                                             {config.auth.issuer, config.auth.audience}),
+                 .expires_s = now_s + token_lifetime_s};
 }
 
 int fail(const Error& error) {
@@ -113,17 +167,65 @@ int fail(const Error& error) {
   return exit_usage;
 }
 
+/// Everything that can be wrong and is seen at once, before a database is made.
+Result<void> check_at_once(const Config& config, const DevOptions& options, OwnBroker& own) {
+  if (auto free = check_port_free(config.http.listen, "http.listen"); !free) return free;
+  if (auto free = check_port_free(config.http.admin_listen, "http.admin_listen"); !free)
+    return free;
+  if (options.kafka_port == 0) return {};
+  if (!config.kafka.brokers.empty())
+    return Error{Errc::bad_config, "--kafka-port is for the broker of `memseal dev`, and "
+                                   "kafka.brokers names another"};
+  auto door = PortForward::bind(static_cast<std::uint16_t>(options.kafka_port));
+  if (!door) return door.error();
+  own.door.emplace(std::move(*door));
+  return {};
+}
+
+int run_service(const GlobalOptions& global, const Config& config, const DevOptions& options,
+                const UserId& user, OwnBroker& own) {
+  std::string page;
+  Extras extras;
+  extras.start_page = [&page] { return page; };
+  if (own.broker) extras.fetch_wait = embedded_fetch_wait;
+  if (own.door) extras.beside = [&own] { return own.door->run(own.port()); };
+  auto service = Service::make(config, std::move(extras));
+  if (!service) return fail(service.error());
+  auto view = view_of(config, **service, user);
+  if (!view) return fail(view.error());
+  if (options.kafka_port != 0) view->brokers = "127.0.0.1:" + std::to_string(options.kafka_port);
+  if (!options.env_file.empty()) view->env_file = fs::absolute(options.env_file).string();
+  page = start_page(*view);
+  const OnExit forget([&] {
+    if (!view->env_file.empty()) std::remove(view->env_file.c_str());
+  });
+  return (*service)->run([&] {
+    if (!view->env_file.empty())
+      if (auto written = write_env_file(view->env_file, export_lines(*view)); !written) {
+        complain(written.error());
+        view->env_file.clear();
+      }
+    std::fputs((global.json ? announcement_json(*view) : announcement(*view)).c_str(), stdout);
+    std::fflush(stdout);
+  });
+}
+
 }  // namespace
 
 int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   auto config = read_config(global);
   if (!config) return exit_usage;
+  if (global.quiet && config->log.level == "info") config->log.level = "warn";
   set_up_log(*config);
   const auto user = UserId::parse(options.user);
   if (!user) return fail(user.error());
+  if (!options.env_file.empty()) std::remove(options.env_file.c_str());  // of an earlier service
+  OwnBroker own;
+  if (auto sound = check_at_once(*config, options, own); !sound) return fail(sound.error());
   const auto folder = DevFolder::make(options.directory);
   if (!folder) return fail(folder.error());
   if (auto made = prepare_keys(*config, folder->path()); !made) return fail(made.error());
+  lift_rate_limit(global, *config);
 
   auto owner_dsn = options.pg.empty() ? config->postgres.migrate_dsn : options.pg;
   std::unique_ptr<LocalPostgres> database;
@@ -135,26 +237,8 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
     owner_dsn = database->dsn();
   }
   if (auto migrated = migrate_for_dev(*config, owner_dsn); !migrated) return fail(migrated.error());
-
-  std::optional<kafka::EmbeddedBroker> broker;
-  if (config->kafka.brokers.empty()) {
-    broker.emplace();
-    broker->create_topic(config->kafka.upload_topic, 4);
-    broker->create_topic(config->kafka.chat_topic, 4);
-    for (const auto& topic : {config->kafka.upload_topic, config->kafka.chat_topic})
-      broker->create_topic(topic + ".dlq", 1);
-    broker->create_topic(config->kafka.status_topic, 4);
-    config->kafka.create_topics = false;
-    config->kafka.brokers = broker->bootstrap();
-  }
-  auto service = Service::make(*config);
-  if (!service) return fail(service.error());
-  const auto keyring = load_keyring(*config);
-  if (!keyring) return fail(keyring.error());
-  const auto now_s = runtime::unix_ms() / 1'000;
-  const auto token = crypto::mint_hs256(keyring->token_key(), *user, now_s, 86'400,
-                                        {config->auth.issuer, config->auth.audience});
-  return (*service)->run([&] { announce(*config, **service, options, token); });
+  if (config->kafka.brokers.empty()) start_broker(*config, own);
+  return run_service(global, *config, options, *user, own);
 }
 
 }  // namespace memseal::app

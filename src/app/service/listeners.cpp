@@ -60,6 +60,7 @@ void Listeners::listen(const Keys& keys, const ListenAddress& address) {
   // Shared: each loop has its own link to Redis, and one user's requests may reach every loop.
   limits.local = redis::make_local_buckets(limits).value();
   auto deps = route_deps();
+  deps.start_page = process_.extras.start_page;
   deps.cors_origins = http::parse_origins(process_.config.http.cors_origins).value();
   auto port = address.port;
   for (std::size_t loop = 0; loop < loops.size(); ++loop) {

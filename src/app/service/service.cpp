@@ -19,17 +19,17 @@ namespace memseal::app {
 using runtime::log;
 using runtime::LogLevel;
 
-Service::Service(const Config& config)
-    : process_(config),
+Service::Service(const Config& config, Extras extras)
+    : process_(config, std::move(extras)),
       keys_(process_),
       models_(process_),
       stores_(process_, keys_, models_),
       cases_(process_, keys_, models_, stores_),
       listeners_(process_, keys_, models_, stores_, cases_) {}
 
-Result<std::unique_ptr<Service>> Service::make(const Config& config) {
+Result<std::unique_ptr<Service>> Service::make(const Config& config, Extras extras) {
   try {
-    return std::unique_ptr<Service>(new Service(config));
+    return std::unique_ptr<Service>(new Service(config, std::move(extras)));
   } catch (const Failure& failed) {
     return failed.error();
   }
@@ -143,6 +143,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   background.spawn(watch_database());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
+  if (process_.extras.beside) background.spawn(process_.extras.beside());
 
   for (std::size_t loop = 0; loop < process_.loops.size(); ++loop) foreground.spawn(serve_on(loop));
   if (cases_.ingest) foreground.spawn(run_ingest());

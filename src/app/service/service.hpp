@@ -19,7 +19,7 @@ class Service {
  public:
   /// Loads keys and models, checks the database, binds the listeners. Everything that is wrong
   /// with the set-up is an Error here, before anything is served. Blocks for a second or so.
-  static Result<std::unique_ptr<Service>> make(const Config& config);
+  static Result<std::unique_ptr<Service>> make(const Config& config, Extras extras = {});
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
@@ -33,7 +33,7 @@ class Service {
   int run(const std::function<void()>& on_ready = {});
 
  private:
-  explicit Service(const Config& config);
+  Service(const Config& config, Extras extras);
 
   asio::awaitable<void> watch_database();
   asio::awaitable<void> stop_on_signal();

@@ -32,21 +32,38 @@ postgres::DeploymentFingerprint checked_fingerprint(const Config& config, const 
   return fingerprint;
 }
 
+/// A broker that is unavailable now may come back: it is reported, not fatal.
+bool is_reached(const Result<void>& asked) {
+  if (!asked)
+    runtime::log(runtime::LogLevel::warn, "service.kafka_unavailable",
+                 {{"cause", asked.error().message}});
+  return asked.has_value();
+}
+
 std::unique_ptr<kafka::KafkaSink> open_sink(Process& process) {
   const auto& config = process.config;
+  bool reached = true;
   if (config.kafka.create_topics) {
-    // A broker that is unavailable now may come back: it is reported, not fatal.
     const auto made =
         kafka::ensure_topics(kafka_client(config), topic_specs(config), std::chrono::seconds(5));
     // A topic that cannot be created never comes by itself, so the start fails.
     if (!made && made.error().code == Errc::bad_config) throw_failure(made.error());
-    if (!made)
-      runtime::log(runtime::LogLevel::warn, "service.kafka_unavailable",
-                   {{"cause", made.error().message}});
+    reached = is_reached(made);
   }
-  return kafka::KafkaSink::open(process.loops[0].get_executor(), sink_options(config),
-                                process.metrics)
-      .value();
+  auto sink = kafka::KafkaSink::open(process.loops[0].get_executor(), sink_options(config),
+                                     process.metrics)
+                  .value();
+  // Now, because otherwise the first client that writes waits for it.
+  if (reached) is_reached(sink->connect(std::chrono::seconds(2)));
+  return sink;
+}
+
+kafka::SourceOptions consumer_options(const Process& process) {
+  auto options = source_options(process.config);
+  const auto wait = process.extras.fetch_wait;
+  if (wait.count() > 0)
+    options.client.properties.emplace("fetch.wait.max.ms", std::to_string(wait.count()));
+  return options;
 }
 
 std::chrono::milliseconds rerank_budget(const Config& config) {
@@ -55,8 +72,11 @@ std::chrono::milliseconds rerank_budget(const Config& config) {
 
 }  // namespace
 
-Process::Process(const Config& given)
-    : config(given), flags{config.rerank.enabled}, loops(loop_count(config)) {}
+Process::Process(const Config& given, Extras extra)
+    : config(given),
+      extras(std::move(extra)),
+      flags{config.rerank.enabled},
+      loops(loop_count(config)) {}
 
 Keys::Keys(const Process& process)
     : keyring(load_keyring(process.config).value()),
@@ -87,7 +107,7 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
 
 Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& stores, UseCases& cases)
     : source(kafka::KafkaSource::open(process.loops[0].get_executor(),
-                                      source_options(process.config), process.metrics)
+                                      consumer_options(process), process.metrics)
                  .value()),
       worker({.source = *source,
               .sink = *stores.sink,

@@ -10,20 +10,35 @@
 #include "runtime/loops.hpp"
 #include "runtime/metrics.hpp"
 
+#include <boost/asio/awaitable.hpp>
+
 #include <atomic>
+#include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace memseal::app {
 
 namespace asio = boost::asio;
 
+/// What a service has besides its settings: `memseal dev` adds it, `memseal serve` has none.
+struct Extras {
+  std::function<std::string()> start_page = {};  ///< HTML served at "/"; empty: none
+  /// How long a broker may hold back the answer to a fetch; 0: as the settings say.
+  std::chrono::milliseconds fetch_wait{0};
+  /// Runs on the first loop while the service runs, then is cancelled; empty: nothing.
+  std::function<asio::awaitable<void>()> beside = {};
+};
+
 /// What every stage reads. The loops run when all stages are built.
 struct Process {
-  explicit Process(const Config& given);
+  Process(const Config& given, Extras extra);
 
   const Config config;
+  const Extras extras;
   runtime::Metrics metrics;
   rerank::Flags flags;
   runtime::Loops loops;
