@@ -21,6 +21,24 @@ struct Plain {
   std::shared_ptr<const std::vector<Embedding>> embeddings;
 };
 
+/// Counts a group while it uses the database.
+class Counted {
+ public:
+  Counted(std::size_t& count, runtime::Condition& changed) : count_(count), changed_(changed) {
+    ++count_;
+  }
+  ~Counted() {
+    --count_;
+    changed_.notify_all();
+  }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+
+ private:
+  std::size_t& count_;
+  runtime::Condition& changed_;
+};
+
 void set_refusal(Job& job, const Error& why) {
   job.refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
 }
@@ -57,6 +75,12 @@ void Worker::Impl::make_ready(Job& job) {
   ready.jobs.push_back(&job);
   if (!ready.storing && ready.jobs.size() == 1) store_turns_.push_back(owner);
   changed_->notify_all();
+}
+
+// A group takes part in the limit while it is tried, and not while it waits for its next try.
+// Otherwise four tenants whose rows are locked would keep all others from being stored.
+asio::awaitable<void> Worker::Impl::wait_to_write() {
+  while (writing_ >= options_->tenants_parallel_max) co_await changed_->wait();
 }
 
 asio::awaitable<void> Worker::Impl::store_ready() {
@@ -129,6 +153,8 @@ asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
     if (job->seems_superseded) job->sealed = superseded_write(*job->prepared);
   std::erase_if(jobs, [](const Job* job) { return job->seems_superseded; });
   if (jobs.empty()) co_return;
+  co_await wait_to_write();
+  const Counted in_limit(writing_, *changed_);
   ports::TenantKeyPtr key;
   bool erased = false;
   try {
@@ -169,6 +195,8 @@ asio::awaitable<void> Worker::Impl::store_group(const Group& group) {
 }
 
 asio::awaitable<void> Worker::Impl::store_once(crypto::Tenant owner, Jobs jobs) {
+  co_await wait_to_write();
+  const Counted in_limit(writing_, *changed_);
   std::vector<EventWrite> writes;  // Copies, because a later try needs them again.
   for (const auto* job : jobs) writes.push_back(*job->sealed);
   const auto answers =

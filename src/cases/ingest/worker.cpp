@@ -49,7 +49,7 @@ asio::awaitable<void> Worker::Impl::run_all() {
   const OnExit gone([this] { tasks_ = nullptr; });
   tasks.spawn(take_records());
   tasks.spawn(embed_queued());
-  for (std::size_t i = 0; i < options_->tenants_parallel_max; ++i) tasks.spawn(store_ready());
+  for (std::size_t i = 0; i < options_->tenants_in_work_max; ++i) tasks.spawn(store_ready());
   tasks.spawn(dead_letter_unreadable());
   tasks.spawn(dead_letter_given_up());
   co_await tasks.join();

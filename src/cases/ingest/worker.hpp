@@ -55,6 +55,9 @@ struct Options {
   std::size_t embed_chunks_max = 256;     ///< chunks of one embedder call
   policy::PaceRules pace = {};            ///< tokens of one embedder call
   std::size_t tenants_parallel_max = 4;   ///< tenants written at the same time
+  /// Tenants that are written or wait to be tried again, e.g. because their rows are locked. Where
+  /// all wait, the others do too.
+  std::size_t tenants_in_work_max = 16;
   std::chrono::milliseconds embed_timeout{120'000};
   std::chrono::milliseconds store_timeout{30'000};
   std::chrono::milliseconds publish_timeout{10'000};  ///< of a status event

@@ -160,6 +160,47 @@ TEST_F(Fairness, CommitsNothingBehindAnEventThatIsNotFinished) {
   EXPECT_EQ(source.offsets_done, (std::vector<std::int64_t>{0, 1, 2, 3}));
 }
 
+TEST_F(Fairness, StoresOthersWhileTheRowsOfManyTenantsAreLocked) {
+  const auto is_locked = [&](const ports::EventWrite& write) {
+    for (int i = 0; i < 10; ++i)
+      if (write.event_id == id_of("locked" + std::to_string(i), "1")) return true;
+    return false;
+  };
+  bool locked = true;
+  store.poison = [&](const ports::EventWrite& write) {
+    if (locked && is_locked(write)) throw_failure({Errc::overloaded, "locked"});
+    return false;
+  };
+  std::vector<ports::Record> records;
+  for (int i = 0; i < 10; ++i) records.push_back(good("locked" + std::to_string(i), "1"));
+  for (int i = 0; i < 30; ++i) records.push_back(good("u" + std::to_string(i), "1"));
+  push(std::move(records));
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return source.records_done == 30; });
+    EXPECT_TRUE(source.offsets_done.empty());
+    locked = false;
+    co_await wait_until([&] { return source.offsets_done.size() == 40; });
+    source.stop();
+  });
+  EXPECT_TRUE(sink.records.empty());
+}
+
+TEST_F(Fairness, WritesFewTenantsAtTheSameTime) {
+  store.faults.delay = 2ms;
+  options.tenants_parallel_max = 3;
+  int most = 0;
+  store.poison = [&](const ports::EventWrite&) {
+    most = std::max(most, store.faults.calls - store.faults.finished);
+    return false;
+  };
+  std::vector<ports::Record> records;
+  for (int i = 0; i < 40; ++i) records.push_back(good("u" + std::to_string(i), "1"));
+  push(std::move(records));
+  run();
+  EXPECT_EQ(store.events(), 40u);
+  EXPECT_LT(most, 3) << "beside the one that just ended";
+}
+
 TEST_F(Fairness, GoesOnWithOthersWhileTheBrakeHolds) {
   options.brake = {.refused_max = 2, .share_percent = 100, .share_refused_min = 100,
                    .window = 60s, .hold_first = 1h, .hold_max = 1h};

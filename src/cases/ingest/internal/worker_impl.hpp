@@ -100,6 +100,7 @@ class Worker::Impl {
   // storing.cpp
   void make_ready(Job& job);
   asio::awaitable<void> store_ready();
+  asio::awaitable<void> wait_to_write();
   std::optional<Group> next_group();
   void conclude(const Group& group);
   asio::awaitable<void> seal_group(const Group& group);
@@ -156,6 +157,7 @@ class Worker::Impl {
   std::map<crypto::Tenant, Ready> ready_;
   std::deque<crypto::Tenant> store_turns_;  // tenants with jobs in ready_ and none being stored
   std::size_t sealing_bytes_ = 0;           // of the groups being stored
+  std::size_t writing_ = 0;                 // groups that use the database now
   std::deque<Job*> unreadable_, given_up_;
   std::optional<runtime::Condition> changed_;  // a queue got a job, or a job is done
   runtime::TaskGroup* tasks_ = nullptr;        // while run() runs
