@@ -51,7 +51,7 @@ std::vector<std::size_t> mixed_lengths() {
 
 bench::Figure measure(bench::OnnxRuntime& rival, model::GpuEmbedder& embedder,
                       const std::vector<std::size_t>& lengths, int times) {
-  const auto chunks = make_chunks(lengths, embedder.words());
+  const auto chunks = make_chunks(lengths, embedder.tokenizer());
   return bench::compare("embed_cpu", rival, chunks.inputs, rounds, times, 1e-5, [&] {
     auto embedded = embedder.embed({}, chunks.entries);
     std::vector<float> first;

@@ -80,7 +80,7 @@ CpuEmbedder::CpuEmbedder(std::shared_ptr<const LoadedModel> model, ModelPool& po
 
 std::size_t CpuEmbedder::dimension() const { return model_->config.hidden; }
 const std::string& CpuEmbedder::model_name() const { return model_->info.name; }
-const text::WordPiece& CpuEmbedder::words() const noexcept { return model_->words; }
+const text::WordPiece& CpuEmbedder::tokenizer() const noexcept { return model_->tokenizer; }
 std::size_t CpuEmbedder::tokens_max() const noexcept { return model_->info.tokens_max; }
 const ModelInfo& CpuEmbedder::info() const noexcept { return model_->info; }
 

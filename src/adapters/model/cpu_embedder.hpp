@@ -35,7 +35,7 @@ class CpuEmbedder final : public ports::Embedder {
                                                   std::string text) override;
 
   /// The model's own tokenizer, for the chunker. Lifetime: that of the embedder.
-  const text::WordPiece& words() const noexcept;
+  const text::WordPiece& tokenizer() const noexcept;
   /// Most tokens of one input, specials included; embed() cuts longer inputs on the right.
   std::size_t tokens_max() const noexcept;
   const ModelInfo& info() const noexcept;

@@ -39,7 +39,7 @@ GpuEmbedder::~GpuEmbedder() = default;
 
 std::size_t GpuEmbedder::dimension() const { return model_->config.hidden; }
 const std::string& GpuEmbedder::model_name() const { return model_->info.name; }
-const text::WordPiece& GpuEmbedder::words() const noexcept { return model_->words; }
+const text::WordPiece& GpuEmbedder::tokenizer() const noexcept { return model_->tokenizer; }
 std::size_t GpuEmbedder::tokens_max() const noexcept { return model_->info.tokens_max; }
 
 asio::awaitable<std::vector<ports::Embedding>> GpuEmbedder::embed(
@@ -64,7 +64,7 @@ asio::awaitable<ports::QueryVector> GpuEmbedder::embed_query(runtime::RequestCon
   // A copy: the CPU may still need the text.
   MakeBatch make = [model = model_, text](const std::stop_token&) {
     PackedBatch batch;
-    batch.add(model->words.encode_single(text, model->info.tokens_max));
+    batch.add(model->tokenizer.encode_single(text, model->info.tokens_max));
     return batch;
   };
   auto values =

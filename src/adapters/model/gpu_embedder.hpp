@@ -30,7 +30,7 @@ class GpuEmbedder final : public ports::Embedder {
                                                   std::string text) override;
 
   /// As CpuEmbedder's.
-  const text::WordPiece& words() const noexcept;
+  const text::WordPiece& tokenizer() const noexcept;
   std::size_t tokens_max() const noexcept;
   /// Names what computes the model while nothing fails.
   const ModelInfo& info() const noexcept { return info_; }

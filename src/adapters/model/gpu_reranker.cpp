@@ -24,7 +24,7 @@ PackedBatch pack(const Pairs& pairs, PriorityPool& pool, const std::stop_token& 
     // Tokenising many passages takes milliseconds, in which a question must not wait.
     pool.yield_to_more_urgent_than(Urgency::rerank);
     if (stop.stop_requested()) throw Outage({Errc::timeout, "reranking was abandoned"});
-    const auto pair = model.words.encode_pair(pairs.query, passage, model.info.tokens_max);
+    const auto pair = model.tokenizer.encode_pair(pairs.query, passage, model.info.tokens_max);
     batch.add(pair.ids, pair.segment_b);
   }
   return batch;

@@ -80,10 +80,11 @@ void Workload::draw(std::size_t count, std::size_t tokens) {
   for (std::size_t i = 0; i < count; ++i) {
     // Random ids cost as much as text, because no step of an encoder depends on which tokens it
     // reads.
-    for (auto& id : ids) id = static_cast<std::int32_t>(random() % model.words.vocabulary_size());
-    ids.front() = model.words.cls_id();
-    ids.back() = model.words.sep_id();
-    if (loaded_->scores()) ids[middle - 1] = model.words.sep_id();
+    for (auto& id : ids)
+      id = static_cast<std::int32_t>(random() % model.tokenizer.vocabulary_size());
+    ids.front() = model.tokenizer.cls_id();
+    ids.back() = model.tokenizer.sep_id();
+    if (loaded_->scores()) ids[middle - 1] = model.tokenizer.sep_id();
     loaded_->batch.add(ids, middle);
   }
 }
@@ -93,10 +94,10 @@ void Workload::take(std::string_view query, const std::vector<std::string_view>&
   loaded_->batch = {};
   for (const auto text : texts) {
     if (loaded_->scores()) {
-      const auto pair = model.words.encode_pair(query, text, model.info.tokens_max);
+      const auto pair = model.tokenizer.encode_pair(query, text, model.info.tokens_max);
       loaded_->batch.add(pair.ids, pair.segment_b);
     } else {
-      loaded_->batch.add(model.words.encode_single(text, model.info.tokens_max));
+      loaded_->batch.add(model.tokenizer.encode_single(text, model.info.tokens_max));
     }
   }
 }

@@ -70,7 +70,8 @@ class Check {
     const auto directory = directory_of(key, embedding.model);
     if (!directory) return;
     if (!embedding.url.empty()) {  // The endpoint embeds, and the model's tokenizer cuts.
-      if (const auto words = model::load_words(*directory); !words) problem(key, words.error());
+      if (const auto tokenizer = model::load_tokenizer(*directory); !tokenizer)
+        problem(key, tokenizer.error());
       return;
     }
     const auto info = model::inspect(*directory);

@@ -117,7 +117,7 @@ std::shared_ptr<model::GpuSupervisor> make_gpu_supervisor(const Config& config,
 }
 
 ChosenEmbedder::ChosenEmbedder(std::unique_ptr<model::GpuEmbedder> local)
-    : tokenizer_(&local->words()),
+    : tokenizer_(&local->tokenizer()),
       tokens_max_(local->tokens_max()),
       description_(describe(local->info(), local->why_cpu())) {
   embedder_ = std::move(local);
@@ -152,7 +152,7 @@ Result<ChosenEmbedder> make_embedder(const Config& config, model::ModelPool& mod
     return ChosenEmbedder(std::move(*local));
   }
   // Chunks are cut by a local tokenizer also where an endpoint embeds them.
-  auto loaded = model::load_words(*directory);
+  auto loaded = model::load_tokenizer(*directory);
   if (!loaded) return loaded.error();
   auto tokenizer = std::make_unique<const text::WordPiece>(std::move(*loaded));
   auto remote =

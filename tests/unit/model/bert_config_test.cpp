@@ -170,7 +170,15 @@ TEST(MaxSeqLength, MayBeSilent) {
 TEST(TokenizerConfig, OnlyUncasedBert) {
   EXPECT_TRUE(check_tokenizer_config(
       R"({"do_lower_case":true,"strip_accents":null,"tokenizer_class":"BertTokenizer"})", "f"));
-  expect_refusals({{"cased", R"({"do_lower_case":false})", Errc::model_unsupported,
+  EXPECT_TRUE(check_tokenizer_config(
+      R"({"unk_token":"[UNK]","cls_token":{"content":"[CLS]"},"sep_token":null})", "f"));
+  expect_refusals({{"another unknown token", R"({"unk_token":"<unk>"})", Errc::model_unsupported,
+                    R"("unk_token" that is not "[UNK]")"},
+                   {"another first token", R"({"cls_token":{"content":"<s>"}})",
+                    Errc::model_unsupported, "cls_token"},
+                   {"another last token", R"({"sep_token":2})", Errc::model_unsupported,
+                    "sep_token"},
+                   {"cased", R"({"do_lower_case":false})", Errc::model_unsupported,
                     "do_lower_case"},
                    {"accents kept", R"({"strip_accents":false})", Errc::model_unsupported,
                     "strip_accents"},
@@ -191,6 +199,10 @@ std::string tokenizer_json(const std::string& vocabulary, const std::string& nor
 TEST(Tokenizer, GivesTheVocabularyInTheOrderOfItsIds) {
   EXPECT_EQ(vocabulary_of_tokenizer(tokenizer_json(R"({"b":1,"a":0,"##c":2})")).value(),
             "a\nb\n##c\n");
+  EXPECT_TRUE(check_tokenizer(
+      R"({"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},)"
+      R"("model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##",)"
+      R"("max_input_chars_per_word":100,"vocab":{"a":0}}})"));
 }
 
 TEST(Tokenizer, RefusesWhatIsNoUncasedBert) {
@@ -204,6 +216,15 @@ TEST(Tokenizer, RefusesWhatIsNoUncasedBert) {
        {"cased", with(base, "\"lowercase\":true", "\"lowercase\":false"), foreign, "lowercase"},
        {"not cleaned", tokenizer_json(R"({"a":0})", R"(,"clean_text":false)"), foreign,
         "clean_text"},
+       {"another prefix of what continues a word",
+        with(base, "\"vocab\"", R"("continuing_subword_prefix":"@@","vocab")"), foreign,
+        R"(has "continuing_subword_prefix" "@@"; choose a model with "##")"},
+       {"no prefix", with(base, "\"vocab\"", R"("continuing_subword_prefix":"","vocab")"), foreign,
+        "continuing_subword_prefix"},
+       {"longer words", with(base, "\"vocab\"", R"("max_input_chars_per_word":200,"vocab")"),
+        foreign, R"(has "max_input_chars_per_word" 200; choose a model with 100)"},
+       {"another unknown token", with(base, "\"vocab\"", R"("unk_token":"<unk>","vocab")"), foreign,
+        R"(has "unk_token" "<unk>"; choose a model with "[UNK]")"},
        {"a gap", tokenizer_json(R"({"a":0,"b":2})"), bad, "ids"},
        {"an id twice", tokenizer_json(R"({"a":0,"b":0})"), bad, "ids"},
        {"a negative id", tokenizer_json(R"({"a":-1})"), bad, "ids"},

@@ -58,7 +58,7 @@ TEST(CpuEmbedder, AQuestionIsEmbeddedLikeItsTokens) {
   Models models;
   const std::string text = "the red planet is mars?";
   std::vector<text::Token> tokens;
-  models.embedder->words().encode(text, tokens);
+  models.embedder->tokenizer().encode(text, tokens);
   std::vector<ports::EmbedInput> entry(1);
   for (const auto& token : tokens) entry[0].token_ids.push_back(token.id);
   const auto question = models.await(models.embedder->embed_query({}, text));

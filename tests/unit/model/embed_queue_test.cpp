@@ -101,7 +101,7 @@ class JoinedCalls : public ::testing::Test {
     return out;
   }
   ports::Embedding alone(const std::string& text) {
-    return alone(watched.model->words.encode_single(text, watched.model->info.tokens_max));
+    return alone(watched.model->tokenizer.encode_single(text, watched.model->info.tokens_max));
   }
   static void expect_near(const ports::Embedding& got, const ports::Embedding& wanted) {
     ASSERT_EQ(got.size(), wanted.size());
@@ -166,9 +166,9 @@ TEST_F(JoinedCalls, FewChunksOfSeveralCallsAreOneBatch) {
     return ports::EmbedInput{std::vector<std::int32_t>(count, id), ""};
   };
   const auto sequence = [&](const ports::EmbedInput& of) {
-    std::vector<std::int32_t> ids{watched.model->words.cls_id()};
+    std::vector<std::int32_t> ids{watched.model->tokenizer.cls_id()};
     ids.insert(ids.end(), of.token_ids.begin(), of.token_ids.end());
-    ids.push_back(watched.model->words.sep_id());
+    ids.push_back(watched.model->tokenizer.sep_id());
     return ids;
   };
   const std::vector<std::vector<ports::EmbedInput>> calls{

@@ -15,7 +15,7 @@ TEST(Factory, MakesBothPorts) {
   ASSERT_TRUE(embedder);
   EXPECT_EQ((*embedder)->dimension(), 32u);
   EXPECT_EQ((*embedder)->model_name(), "e");
-  EXPECT_EQ((*embedder)->words().vocabulary_size(), 65u);
+  EXPECT_EQ((*embedder)->tokenizer().vocabulary_size(), 65u);
   const auto reranker = open_reranker(directory.path() / "r", pool);
   ASSERT_TRUE(reranker);
   EXPECT_EQ((*reranker)->model_name(), "r");

@@ -68,7 +68,7 @@ TEST_P(GoldenModel, GivesThePublishedLogits) {
   ASSERT_TRUE(model) << model.error().message;
   PackedBatch batch;
   for (const auto& passage : passages) {
-    const auto pair = (*model)->words.encode_pair(asked, passage, (*model)->info.tokens_max);
+    const auto pair = (*model)->tokenizer.encode_pair(asked, passage, (*model)->info.tokens_max);
     batch.add(pair.ids, pair.segment_b);
   }
   std::vector<float> logits(passages.size());

@@ -270,7 +270,7 @@ TEST(GpuFaults, EachChangeOfStateIsOneLogLine) {
   const auto lines = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(count_of(lines, "gpu.on "), 2u) << lines;
   EXPECT_EQ(count_of(lines, "gpu.off "), 1u) << lines;
-  EXPECT_EQ(count_of(lines, "gpu.back "), 1u) << lines;
+  EXPECT_EQ(count_of(lines, "gpu.recovered "), 1u) << lines;
   EXPECT_EQ(count_of(lines, "models=\"tiny-reranker, tiny-embedder\""), 2u) << lines;
   EXPECT_EQ(count_of(lines, "fault=lost"), 1u) << lines;
 }
@@ -284,7 +284,7 @@ TEST(GpuFaults, AMachineWithoutAGpuSaysSoOnce) {
     rig.add(Architecture::encoder);
   }
   const auto lines = ::testing::internal::GetCapturedStderr();
-  EXPECT_EQ(count_of(lines, "gpu.none "), 1u) << lines;
+  EXPECT_EQ(count_of(lines, "gpu.absent "), 1u) << lines;
   EXPECT_EQ(count_of(lines, "gpu.off "), 0u) << lines;
 }
 

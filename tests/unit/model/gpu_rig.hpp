@@ -220,7 +220,7 @@ inline std::vector<float> true_scores(const std::string& query,
   static const auto model = load_tiny(Architecture::cross_encoder, Backend::reference);
   PackedBatch batch;
   for (const auto& passage : passages) {
-    const auto pair = model->words.encode_pair(query, passage, model->info.tokens_max);
+    const auto pair = model->tokenizer.encode_pair(query, passage, model->info.tokens_max);
     batch.add(pair.ids, pair.segment_b);
   }
   std::vector<float> scores(passages.size());

@@ -45,7 +45,7 @@ TEST(LoadModel, NamesDoNotChangeTheNumbers) {
       testing::write_model(directory.path(), {.prefix = prefix, .old_norm_names = old});
       const auto model = load(directory.path()).value();
       PackedBatch batch;
-      batch.add(model->words.encode_single("the red planet", 64));
+      batch.add(model->tokenizer.encode_single("the red planet", 64));
       std::vector<float> out(model->config.hidden);
       ASSERT_TRUE(model->encoder->embed(batch, [] { return true; }, out));
       if (first.empty()) first = out;
@@ -81,7 +81,8 @@ TEST(LoadModel, ReadsTheVocabularyOfTokenizerJsonWhenThereIsNoVocabTxt) {
   const auto json = load(directory.path());
   ASSERT_TRUE(json) << json.error().message;
   const std::string sample = "the red planet is mars, abc?";
-  EXPECT_EQ((*json)->words.encode_single(sample, 64), lines->words.encode_single(sample, 64));
+  EXPECT_EQ((*json)->tokenizer.encode_single(sample, 64),
+            lines->tokenizer.encode_single(sample, 64));
 }
 
 TEST(LoadModel, TheLengthIsTheShortestOfAllThatLimitIt) {

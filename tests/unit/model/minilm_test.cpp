@@ -23,7 +23,7 @@ std::shared_ptr<const LoadedModel> load(Backend backend) {
 
 std::vector<float> embed(const LoadedModel& model, std::string_view text) {
   PackedBatch batch;
-  batch.add(model.words.encode_single(text, model.info.tokens_max));
+  batch.add(model.tokenizer.encode_single(text, model.info.tokens_max));
   std::vector<float> out(model.config.hidden);
   EXPECT_TRUE(model.encoder->embed(batch, [] { return true; }, out));
   return out;

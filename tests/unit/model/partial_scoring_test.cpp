@@ -47,7 +47,7 @@ std::vector<float> alone(const testing::WatchedModel& watched,
   std::vector<float> scores;
   for (const auto& passage : passages) {
     const auto& model = *watched.model;
-    const auto pair = model.words.encode_pair(query, passage, model.info.tokens_max);
+    const auto pair = model.tokenizer.encode_pair(query, passage, model.info.tokens_max);
     PackedBatch batch;
     batch.add(pair.ids, pair.segment_b);
     float score = 0;

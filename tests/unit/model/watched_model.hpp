@@ -80,7 +80,7 @@ inline WatchedModel watched_model(const ModelSpec& spec) {
   info.tokens_max = spec.positions;
   return {std::make_shared<const LoadedModel>(LoadedModel{
               Checkpoint{.config = config,
-                         .words = text::WordPiece::from_vocabulary(vocabulary_text()).value(),
+                         .tokenizer = text::WordPiece::from_vocabulary(vocabulary_text()).value(),
                          .weights = std::move(weights),
                          .info = info},
               std::move(watched)}),

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <initializer_list>
+#include <utility>
 
 namespace memseal::model {
 
@@ -45,6 +46,17 @@ Result<void> check_choice(const JsonFields& fields, std::string_view key, std::s
     return unsupported(fields.file(), quoted(key, *value) + "; choose a model with \"" +
                                           std::string(only) + "\"");
   return {};
+}
+
+// A special token is a text, or an object whose `content` is that text. The tokenizer finds its
+// special tokens in the vocabulary by BERT's names alone.
+Result<void> check_special_token(const JsonFields& fields, std::string_view key,
+                                 std::string_view only) {
+  const auto* token = fields.find(key);
+  if (token != nullptr && token->is_object()) token = token->get_object().if_contains("content");
+  if (token == nullptr || (token->is_string() && token->get_string() == only)) return {};
+  return unsupported(fields.file(), "has a \"" + std::string(key) + "\" that is not \"" +
+                                        std::string(only) + "\"; choose a model with BERT's own");
 }
 
 Result<void> check_labels(const JsonFields& fields) {
@@ -192,6 +204,9 @@ Result<void> check_tokenizer_config(std::string_view text, std::string_view file
   if (*tokenizer != "BertTokenizer" && *tokenizer != "BertTokenizerFast")
     return unsupported(file, quoted("tokenizer_class", *tokenizer) +
                                  "; choose a model with a BertTokenizer");
+  for (const auto& [key, only] : {std::pair("unk_token", "[UNK]"), std::pair("cls_token", "[CLS]"),
+                                  std::pair("sep_token", "[SEP]")})
+    if (const auto known = check_special_token(*fields, key, only); !known) return known.error();
   return {};
 }
 

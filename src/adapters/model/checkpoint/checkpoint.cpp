@@ -26,7 +26,7 @@ Result<void> check_if_present(const fs::path& path, std::size_t bytes_max, Check
   return check(*text, path.string());
 }
 
-Result<text::WordPiece> read_words(const fs::path& directory) {
+Result<text::WordPiece> read_tokenizer(const fs::path& directory) {
   const auto whole = directory / "tokenizer.json";
   const auto lines = directory / "vocab.txt";
   std::error_code code;
@@ -53,9 +53,10 @@ Result<text::WordPiece> read_words(const fs::path& directory) {
                                      "fetch the model again"};
   }
   if (!vocabulary) return vocabulary.error();
-  auto words = text::WordPiece::from_vocabulary(*vocabulary);
-  if (!words) return Error{words.error().code, used.string() + ": " + words.error().message};
-  return words;
+  auto tokenizer = text::WordPiece::from_vocabulary(*vocabulary);
+  if (!tokenizer)
+    return Error{tokenizer.error().code, used.string() + ": " + tokenizer.error().message};
+  return tokenizer;
 }
 
 Result<BertConfig> read_config(const fs::path& directory, Architecture wanted) {
@@ -102,8 +103,8 @@ Result<void> check_directory(const fs::path& directory) {
 
 fs::path weights_of(const fs::path& directory) { return directory / "model.safetensors"; }
 
-ModelInfo info_of(const fs::path& directory, const BertConfig& config, const text::WordPiece& words,
-                  const BertTensors& tensors) {
+ModelInfo info_of(const fs::path& directory, const BertConfig& config,
+                  const text::WordPiece& tokenizer, const BertTensors& tensors) {
   std::error_code code;
   // The canonical path, because the last part of "model/" is empty.
   const auto canonical = fs::canonical(directory, code);
@@ -113,7 +114,7 @@ ModelInfo info_of(const fs::path& directory, const BertConfig& config, const tex
   info.layers = config.layers;
   info.hidden = config.hidden;
   info.heads = config.heads;
-  info.vocabulary = words.vocabulary_size();
+  info.vocabulary = tokenizer.vocabulary_size();
   info.parameters = tensors.parameters;
   return info;
 }
@@ -135,11 +136,11 @@ Result<Checkpoint> Checkpoint::read(const fs::path& directory, Architecture want
   if (!config) return config.error();
   const auto length = read_length(directory, *config);
   if (!length) return length.error();
-  auto words = read_words(directory);
-  if (!words) return words.error();
+  auto tokenizer = read_tokenizer(directory);
+  if (!tokenizer) return tokenizer.error();
   // An id is a row of the word table. A greater vocabulary would make the encoders read beyond its
   // end.
-  if (words->vocabulary_size() > config->vocabulary)
+  if (tokenizer->vocabulary_size() > config->vocabulary)
     return invalid((directory / "config.json").string(),
                    "has a \"vocab_size\" below the vocabulary's; fetch the model again");
   const auto path = weights_of(directory);
@@ -149,21 +150,21 @@ Result<Checkpoint> Checkpoint::read(const fs::path& directory, Architecture want
   if (!file) return file.error();
   auto tensors = BertTensors::find(*file, *config, path.string());
   if (!tensors) return tensors.error();
-  auto info = info_of(directory, *config, *words, *tensors);
+  auto info = info_of(directory, *config, *tokenizer, *tensors);
   info.tokens_max = *length;
   // The moves keep all pointers valid: the mapping keeps its address and the map of tensors its
   // nodes.
-  return Checkpoint{*config,          std::move(*words),   std::move(*weights),
-                    std::move(*file), std::move(*tensors), std::move(info)};
+  return Checkpoint{*config,          std::move(*tokenizer), std::move(*weights),
+                    std::move(*file), std::move(*tensors),   std::move(info)};
 }
 
 std::vector<std::int32_t> Checkpoint::sequence_of(std::span<const std::int32_t> token_ids) const {
   // Two places are for [CLS] and [SEP].
   const auto kept = token_ids.first(std::min(token_ids.size(), info.tokens_max - 2));
-  std::vector<std::int32_t> ids{words.cls_id()};
+  std::vector<std::int32_t> ids{tokenizer.cls_id()};
   ids.reserve(kept.size() + 2);
   ids.insert(ids.end(), kept.begin(), kept.end());
-  ids.push_back(words.sep_id());
+  ids.push_back(tokenizer.sep_id());
   return ids;
 }
 
@@ -177,9 +178,9 @@ Result<Architecture> architecture_of(const fs::path& directory) {
   return config->architecture;
 }
 
-Result<text::WordPiece> load_words(const fs::path& directory) {
+Result<text::WordPiece> load_tokenizer(const fs::path& directory) {
   if (const auto there = check_directory(directory); !there) return there.error();
-  return read_words(directory);
+  return read_tokenizer(directory);
 }
 
 Result<ModelInfo> describe_model(const fs::path& directory) {

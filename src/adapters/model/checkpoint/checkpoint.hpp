@@ -19,7 +19,7 @@ namespace memseal::model {
 /// Thread: immutable; any number of threads at once.
 struct Checkpoint {
   BertConfig config;
-  text::WordPiece words;
+  text::WordPiece tokenizer;
   MappedFile weights;   ///< Outlives what reads it: an encoder, an upload to a GPU.
   Safetensors file;     ///< points into `weights`
   BertTensors tensors;  ///< points into `file`
@@ -43,6 +43,6 @@ Result<Architecture> architecture_of(const std::filesystem::path& directory);
 Result<ModelInfo> describe_model(const std::filesystem::path& directory);
 
 /// Reads only the tokenizer of a model directory. Errors: as Checkpoint::read().
-Result<text::WordPiece> load_words(const std::filesystem::path& directory);
+Result<text::WordPiece> load_tokenizer(const std::filesystem::path& directory);
 
 }  // namespace memseal::model

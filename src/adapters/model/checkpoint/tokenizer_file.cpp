@@ -2,6 +2,9 @@
 
 #include "adapters/model/checkpoint/json_fields.hpp"
 
+#include "pure/codec/json.hpp"
+
+#include <utility>
 #include <vector>
 
 namespace memseal::model {
@@ -24,6 +27,16 @@ bool is_off(const json::object& object, std::string_view key) {
   return flag != nullptr && flag->is_bool() && !flag->get_bool();
 }
 
+/// What a WordPiece model may set and pure/text does not: BERT's value is the only one. Absent and
+/// null mean that value, as in the library that writes the file.
+Result<void> check_choice(const JsonFields& fields, std::string_view key, const json::value& only) {
+  const auto* given = fields.find("model")->get_object().if_contains(key);
+  if (given == nullptr || given->is_null() || *given == only) return {};
+  return unsupported(fields.file(), "has \"" + std::string(key) + "\" " +
+                                        codec::compact_json(*given) + "; choose a model with " +
+                                        codec::compact_json(only));
+}
+
 // The tokenizer of pure/text computes this one kind. Another normaliser gives other ids, and the
 // model would read wrong words without any error.
 Result<void> check_parts(const JsonFields& fields) {
@@ -37,6 +50,11 @@ Result<void> check_parts(const JsonFields& fields) {
     if (is_off(normalizer->get_object(), key))
       return unsupported(fields.file(), "has \"" + std::string(key) +
                                             "\" off; choose an uncased model");
+  for (const auto& [key, only] :
+       {std::pair<std::string_view, json::value>("continuing_subword_prefix", "##"),
+        {"max_input_chars_per_word", 100},
+        {"unk_token", "[UNK]"}})
+    if (const auto known = check_choice(fields, key, only); !known) return known.error();
   return {};
 }
 

@@ -17,7 +17,7 @@ runtime::Labels label_of(const Checkpoint& model) { return {{"model", model.info
 /// The smallest batch that passes through every kernel.
 kernels::Batch probe_of(const Checkpoint& model) {
   PackedBatch batch;
-  const std::int32_t ids[]{model.words.cls_id(), model.words.sep_id()};
+  const std::int32_t ids[]{model.tokenizer.cls_id(), model.tokenizer.sep_id()};
   batch.add(ids);
   return to_kernels(std::move(batch));
 }
@@ -49,16 +49,18 @@ HostedModel::HostedModel(std::shared_ptr<const Checkpoint> model, runtime::Metri
 // turn_off() must never wait for it. free_engine() waits for the count, with a time limit.
 template <class Act>
 bool HostedModel::with_engine(Act act) {
-  kernels::Engine* engine = nullptr;
+  std::shared_ptr<Hosted> hosted;
+  kernels::Engine* engine = nullptr;  // of its own, because free_engine() takes it out of `hosted`
   {
     const std::lock_guard lock(guard_);
     if (!open_) return false;
-    engine = engine_.get();
-    ++users_;
+    hosted = hosted_;
+    engine = hosted->engine.get();
+    ++hosted->users;
   }
-  const OnExit leave([this] {
+  const OnExit leave([&] {
     const std::lock_guard lock(guard_);
-    if (--users_ == 0) unused_.notify_all();
+    if (--hosted->users == 0) unused_.notify_all();
   });
   act(*engine);
   return true;
@@ -103,9 +105,10 @@ void HostedModel::build(const std::shared_ptr<kernels::Device>& device,
   {
     const std::lock_guard lock(guard_);
     // build() follows free_engine() or is the first.
-    MEMSEAL_ASSERT(engine_ == nullptr);
+    MEMSEAL_ASSERT(hosted_ == nullptr);
     isa_ = isa_of(engine->device());
-    engine_ = std::move(engine);
+    hosted_ = std::make_shared<Hosted>();
+    hosted_->engine = std::move(engine);
     const std::lock_guard publishing(publishing_);
     published_ = {};  // A new engine counts from zero.
     open_ = true;
@@ -122,7 +125,7 @@ std::string HostedModel::isa() const {
 // frees the engine.
 std::exception_ptr HostedModel::failure() {
   const std::lock_guard lock(guard_);
-  return open_ ? engine_->failure() : nullptr;
+  return open_ ? hosted_->engine->failure() : nullptr;
 }
 
 void HostedModel::turn_off() {
@@ -134,13 +137,14 @@ void HostedModel::turn_off() {
 }
 
 void HostedModel::free_engine() {
-  std::unique_ptr<kernels::Engine> engine;
   std::unique_lock lock(guard_);
   MEMSEAL_ASSERT(!open_);
-  const bool unused = unused_.wait_for(lock, patience_, [this] { return users_ == 0; });
+  const auto hosted = std::move(hosted_);
+  if (hosted == nullptr) return;
+  const bool unused = unused_.wait_for(lock, patience_, [&] { return hosted->users == 0; });
   // Freed without the lock, because freeing may take long and requests must see meanwhile that the
   // model is off.
-  engine = std::move(engine_);
+  auto engine = std::move(hosted->engine);
   lock.unlock();
   // A thread is stuck in the driver: freeing the engine would wait for it without end.
   if (!unused) kernels::Engine::abandon(std::move(engine));

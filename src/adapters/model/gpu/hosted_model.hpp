@@ -64,6 +64,12 @@ class HostedModel {
   void show(GpuState state);
 
  private:
+  /// An engine and the threads inside it now. Each engine has its own count, because a thread that
+  /// is stuck in an abandoned engine may come back when another engine is in its place.
+  struct Hosted {
+    std::unique_ptr<kernels::Engine> engine;
+    std::size_t users = 0;
+  };
   template <class Act>
   bool with_engine(Act act);
 
@@ -74,9 +80,8 @@ class HostedModel {
   std::atomic<GpuState> state_ = GpuState::off;
   mutable std::mutex guard_;
   std::condition_variable unused_;
-  std::unique_ptr<kernels::Engine> engine_;
-  bool open_ = false;              // to requests
-  std::size_t users_ = 0;          // threads inside the engine now
+  std::shared_ptr<Hosted> hosted_;  // null: no engine
+  bool open_ = false;               // to requests
   std::chrono::milliseconds patience_{0};
   std::string isa_;
 

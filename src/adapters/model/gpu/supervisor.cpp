@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <future>
+#include <mutex>
 
 namespace memseal::model {
 
@@ -25,6 +26,24 @@ std::string names_of(const std::vector<HostedModel*>& models) {
   std::string names;
   for (const auto* hosted : models) names += (names.empty() ? "" : ", ") + hosted->name();
   return names;
+}
+
+/// What a caller gets whose model did not come up in time.
+GpuSupervisor::Added too_late(const std::string& model) {
+  const DeviceError late(Fault::lost, "the GPU did not come up in time");
+  runtime::log(LogLevel::warn, "gpu.off",
+               {{"models", model}, {"cause", late.what()}, {"fix", fix_of(late.fault())}});
+  return {nullptr, late};
+}
+
+/// Never frees a supervisor whose thread hangs in the driver, because the destructor would wait for
+/// that thread: a tool could not end. REQUIRES: the supervisor refers to nothing that its owner
+/// frees.
+void keep_for_ever(std::shared_ptr<GpuSupervisor> supervisor) {
+  static std::mutex guard;
+  static auto& kept = *new std::vector<std::shared_ptr<GpuSupervisor>>();
+  const std::lock_guard lock(guard);
+  kept.push_back(std::move(supervisor));
 }
 
 }  // namespace
@@ -51,25 +70,43 @@ GpuSupervisor::~GpuSupervisor() {
   for (const auto& hosted : models_) hosted->free_engine();
 }
 
+/// One call of add(): the caller waits, and the supervisor's thread works. Shared by both, because
+/// each may go on when the other has ended.
+class GpuSupervisor::Adding {
+ public:
+  /// Decides the call for the side that asks first: the thread has a result, or the caller stops
+  /// waiting. True for that side alone.
+  bool decide() noexcept { return !decided_.exchange(true); }
+  bool decided() const noexcept { return decided_; }
+
+  std::promise<Added> answer;
+
+ private:
+  std::atomic<bool> decided_ = false;
+};
+
 GpuSupervisor::Added GpuSupervisor::add(const std::shared_ptr<GpuSupervisor>& supervisor,
                                         std::shared_ptr<const Checkpoint> model, bool required) {
-  // Shared, because set_value() may still be running when this thread has the answer.
-  const auto answer = std::make_shared<std::promise<Added>>();
-  auto future = answer->get_future();
+  // The thread still hangs in an earlier call, so this one would only wait as long again.
+  if (!required && supervisor->given_up_ > 0) return too_late(model->info.name);
+  const auto name = model->info.name;
+  const auto adding = std::make_shared<Adding>();
+  auto future = adding->answer.get_future();
   asio::post(supervisor->keeper_,
-             [&self = *supervisor, answer, model = std::move(model), required] {
+             [&self = *supervisor, adding, model = std::move(model), required] {
                try {
-                 answer->set_value(self.add_model(model, required));
+                 adding->answer.set_value(self.add_model(model, required, *adding));
                } catch (...) {
-                 answer->set_exception(std::current_exception());
+                 adding->answer.set_exception(std::current_exception());
                }
              });
   // A driver that hangs must not keep the service from starting, because the CPU has the model too.
-  if (!required && future.wait_for(supervisor->options_.start_most) != std::future_status::ready) {
-    const DeviceError late(Fault::lost, "the GPU did not come up in time");
-    runtime::log(LogLevel::warn, "gpu.off",
-                 {{"cause", late.what()}, {"fix", fix_of(late.fault())}});
-    return {nullptr, late};
+  if (!required &&
+      future.wait_for(supervisor->options_.start_most) != std::future_status::ready &&
+      adding->decide()) {
+    ++supervisor->given_up_;
+    if (supervisor->own_metrics_) keep_for_ever(supervisor);
+    return too_late(name);
   }
   auto added = future.get();
   // Shares the supervisor's count, so the supervisor lives as long as the last of its models.
@@ -83,7 +120,8 @@ std::string GpuSupervisor::description() const {
 }
 
 GpuSupervisor::Added GpuSupervisor::add_model(std::shared_ptr<const Checkpoint> model,
-                                              bool required) {
+                                              bool required, Adding& adding) {
+  if (adding.decided()) return withdrawn();
   models_.push_back(std::make_unique<HostedModel>(std::move(model), metrics_, [this] {
     // One check for any number of failed requests, and not here: this thread may be the engine's
     // own.
@@ -94,6 +132,14 @@ GpuSupervisor::Added GpuSupervisor::add_model(std::shared_ptr<const Checkpoint> 
   const std::shared_ptr<HostedModel> borrowed(std::shared_ptr<void>(), &hosted);
   try {
     build(hosted);
+    if (!adding.decide()) {
+      // The CPU answers, because the caller has no model of the GPU to ask. So nothing may stay on
+      // the GPU that holds its memory and shows as on.
+      hosted.turn_off();
+      hosted.free_engine();
+      drop_last_model();
+      return withdrawn();
+    }
     runtime::log(LogLevel::info, "gpu.on",
                  {{"models", names_of({&hosted})}, {"device", description()}});
     return {borrowed, std::nullopt};
@@ -104,21 +150,34 @@ GpuSupervisor::Added GpuSupervisor::add_model(std::shared_ptr<const Checkpoint> 
     // The models that were already on lose the device too, and are retried with it.
     if (breaks_device(cause.fault())) down = release_device();
     // A model that a retry may bring up stays in the list, off; the CPU answers for it meanwhile.
-    const bool stays = !required && !is_final(cause.fault());
+    const bool awaited = adding.decide();
+    const bool stays = awaited && !required && !is_final(cause.fault());
     if (stays) down.push_back(&hosted);
     if (!down.empty()) log_off(down, cause);
     // Logged once for a machine without a GPU, but for each model that a GPU cannot compute.
-    if (!stays && !required && (cause.fault() == Fault::unsupported || !logged_no_gpu_)) {
+    if (!stays && !required && awaited &&
+        (cause.fault() == Fault::unsupported || !logged_no_gpu_)) {
       logged_no_gpu_ = logged_no_gpu_ || cause.fault() != Fault::unsupported;
-      runtime::log(LogLevel::info, "gpu.none",
+      runtime::log(LogLevel::info, "gpu.absent",
                    {{"models", names_of({&hosted})}, {"cause", cause.what()}});
     }
-    if (!stays) models_.pop_back();
-    // A process without models on the GPU holds none of its memory.
-    if (models_.empty()) device_.reset();
+    if (!stays) drop_last_model();
     if (!down.empty()) schedule_probe();
+    if (!awaited) return withdrawn();
     return {stays ? borrowed : nullptr, cause};
   }
+}
+
+void GpuSupervisor::drop_last_model() {
+  models_.pop_back();
+  // A process without models on the GPU holds none of its memory.
+  if (models_.empty()) device_.reset();
+}
+
+GpuSupervisor::Added GpuSupervisor::withdrawn() {
+  // The caller counts before it returns, so the number may be below zero for a moment.
+  --given_up_;
+  return {nullptr, std::nullopt};
 }
 
 void GpuSupervisor::build(HostedModel& hosted) {
@@ -190,7 +249,7 @@ void GpuSupervisor::probe() {
   Models back;
   probe_models(back);
   if (!back.empty())
-    runtime::log(LogLevel::info, "gpu.back",
+    runtime::log(LogLevel::info, "gpu.recovered",
                  {{"models", names_of(back)}, {"device", description()}});
   if (std::any_of(models_.begin(), models_.end(),
                   [](const auto& hosted) { return !hosted->is_on(); }))

@@ -54,6 +54,8 @@ class GpuSupervisor {
   };
   /// Adds a model and waits until it is on or has failed: start-up only.
   /// A final fault (is_final) refuses the model; where it is `required`, any fault does.
+  /// A model that is not `required` is waited for at most start_most. One that comes up later is
+  /// taken off the GPU again. While the thread still hangs, further models are refused at once.
   /// Lifetime: the hosted model keeps the supervisor alive.
   static Added add(const std::shared_ptr<GpuSupervisor>& supervisor,
                    std::shared_ptr<const Checkpoint> model, bool required);
@@ -66,9 +68,13 @@ class GpuSupervisor {
 
  private:
   using Models = std::vector<HostedModel*>;
+  class Adding;
 
   // Thread: all of these run on the one thread of keeper_.
-  Added add_model(std::shared_ptr<const Checkpoint> model, bool required);
+  Added add_model(std::shared_ptr<const Checkpoint> model, bool required, Adding& adding);
+  /// Ends a call of add() whose caller has stopped waiting.
+  Added withdrawn();
+  void drop_last_model();
   void build(HostedModel& hosted);
   /// Turns off each model whose engine has failed.
   void check_engines();
@@ -96,6 +102,7 @@ class GpuSupervisor {
   runtime::Clock::time_point came_up_{};
   bool logged_no_gpu_ = false;
   std::atomic<bool> suspected_ = false;
+  std::atomic<int> given_up_ = 0;  // calls of add() that still run although their callers left
 
   mutable std::mutex guard_;
   std::string description_;
@@ -107,7 +114,8 @@ struct Placement {
   std::string why_cpu;                  ///< what of the model keeps it off a GPU that is there
 };
 
-/// Places a model as `device` asks. A null `supervisor` stands for a new one.
+/// Places a model as `device` asks. A null `supervisor` stands for a new one, which is never freed
+/// if the driver hangs.
 /// Errors: refusal_of(), for DeviceChoice::cuda only.
 Result<Placement> place_model(DeviceChoice device, std::shared_ptr<GpuSupervisor> supervisor,
                               std::shared_ptr<const Checkpoint> model);

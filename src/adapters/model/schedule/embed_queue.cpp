@@ -87,7 +87,7 @@ void EmbedQueue::compute(const std::vector<Waiting>& waiting) const {
     if (call.failure) continue;
     if (call.sequences.empty())
       call.sequences.push_back(
-          model_->words.encode_single(call.question, model_->info.tokens_max));
+          model_->tokenizer.encode_single(call.question, model_->info.tokens_max));
     for (const auto& sequence : call.sequences) batch.add(sequence);
     calls.push_back(&call);
   }

@@ -105,7 +105,7 @@ std::vector<float> PartialScoring::score(Range block, const ShouldContinue& shou
   std::vector<std::size_t> lengths;
   for (auto i = block.first; i < block.last; ++i) {
     if (!should_continue()) return {};
-    pairs.push_back(model_->words.encode_pair(query_, passages_[i], model_->info.tokens_max));
+    pairs.push_back(model_->tokenizer.encode_pair(query_, passages_[i], model_->info.tokens_max));
     lengths.push_back(pairs.back().ids.size());
   }
   // Sorted, because neighbours in length share a group of rows. One batch, so that the head of the
