@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <ctime>
+#include <limits>
 #include <string>
 
 namespace memseal::http_client {
@@ -29,7 +30,11 @@ std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text
                                                            WallClock::time_point now) {
   std::int64_t seconds = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (failure != std::errc{} || end != text.data() + text.size()) {
+  const bool is_number = end == text.data() + text.size() && failure != std::errc::invalid_argument;
+  if (is_number && failure == std::errc::result_out_of_range) {
+    // More digits than 64 bits hold, which from_chars() reads to their end but does not store.
+    seconds = text.front() == '-' ? -1 : std::numeric_limits<std::int64_t>::max();
+  } else if (!is_number) {
     const auto date = parse_http_date(text);
     if (!date) return std::nullopt;
     // `now` is rounded down, because a client that comes a second late is welcome and one that

@@ -7,14 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 
 namespace memseal::app {
 
 namespace {
 
-constexpr int pipe_patience_ms = 5'000;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds patience(5);
 
 Error refused(const char* verb, const std::filesystem::path& file, const std::string& cause) {
   return {Errc::bad_config, std::string("cannot ") + verb + " " + file.string() + ": " + cause};
@@ -24,18 +29,44 @@ Error unreadable(const std::filesystem::path& file, const std::string& cause) {
   return refused("read", file, cause);
 }
 
-// The descriptor does not block, so that a pipe without a writer does not stop the process.
-bool wait_for_bytes(int handle) {
-  pollfd waited{handle, POLLIN, 0};
-  return ::poll(&waited, 1, pipe_patience_ms) > 0;
+// What an open descriptor is, as far as it decides how its bytes arrive.
+enum class Source {
+  plain,     // a file: its bytes are there
+  pipe,      // a writer may come, and may come late
+  terminal,  // a person types: waited for without a limit, as `cat` does
+  device,    // any other
+};
+
+Source source_of(int handle, const struct stat& status) {
+  if (S_ISREG(status.st_mode)) return Source::plain;
+  if (S_ISFIFO(status.st_mode)) return Source::pipe;
+  return ::isatty(handle) == 1 ? Source::terminal : Source::device;
+}
+
+// The descriptor does not block, so that a pipe without a writer does not stop the process. False:
+// nothing came within the patience.
+bool wait_for_bytes(int handle, Source source) {
+  const auto until = Clock::now() + patience;
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+    pollfd waited{handle, POLLIN, 0};
+    const int ready = ::poll(&waited, 1, source == Source::terminal
+                                             ? -1
+                                             : static_cast<int>(std::max<std::int64_t>(left, 0)));
+    if (ready > 0) return true;
+    // A signal is no answer: the wait goes on for the time that is left.
+    if (ready == 0 || errno != EINTR) return false;
+  }
 }
 
 Result<std::string> read_all(const std::filesystem::path& file, int handle, std::size_t bytes_max,
-                             bool pipe) {
+                             Source source) {
   std::string text;
   char block[4'096];
   for (;;) {
-    if (pipe && !wait_for_bytes(handle)) return unreadable(file, "nothing writes to this pipe");
+    if (source != Source::plain && !wait_for_bytes(handle, source))
+      return unreadable(file, source == Source::pipe ? "nothing writes to this pipe"
+                                                     : "this device gives no bytes");
     const auto got = ::read(handle, block, sizeof block);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return unreadable(file, std::strerror(errno));
@@ -52,13 +83,14 @@ Result<std::string> read_all(const std::filesystem::path& file, int handle, std:
 Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max) {
   // O_NONBLOCK, because open() of a pipe waits for a writer otherwise. The checks look at the open
   // descriptor, so the file cannot be exchanged in between.
-  const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  // O_NOCTTY, because a service that leads its session would get the terminal as its own.
+  const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (handle < 0) return unreadable(file, std::strerror(errno));
   const OnExit close_it([&] { ::close(handle); });
   struct stat status {};
   if (::fstat(handle, &status) != 0) return unreadable(file, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) return unreadable(file, "it is a directory, not a file");
-  return read_all(file, handle, bytes_max, S_ISFIFO(status.st_mode));
+  return read_all(file, handle, bytes_max, source_of(handle, status));
 }
 
 Result<void> write_new_file(const std::filesystem::path& file, std::string_view text) {
@@ -68,20 +100,20 @@ Result<void> write_new_file(const std::filesystem::path& file, std::string_view 
     return Error{Errc::bad_config,
                  file.string() + " exists already; memseal does not overwrite it"};
   if (handle < 0) return refused("write", file, std::strerror(errno));
-  while (!text.empty()) {
+  int failure = 0;
+  while (!text.empty() && failure == 0) {
     const auto written = ::write(handle, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      auto failure = refused("write", file, std::strerror(errno));
-      ::close(handle);
-      // Half a file would be taken for a whole one, and would stand in the way of the next try.
-      ::unlink(file.c_str());
-      return failure;
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
+    if (written >= 0)
+      text.remove_prefix(static_cast<std::size_t>(written));
+    else if (errno != EINTR)
+      failure = errno;
   }
-  if (::close(handle) != 0) return refused("write", file, std::strerror(errno));
-  return {};
+  // A file system over a network may report only here that it did not store the bytes.
+  if (::close(handle) != 0 && failure == 0) failure = errno;
+  if (failure == 0) return {};
+  // Half a file would be taken for a whole one, and would stand in the way of the next try.
+  ::unlink(file.c_str());
+  return refused("write", file, std::strerror(failure));
 }
 
 }  // namespace memseal::app

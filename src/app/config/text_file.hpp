@@ -12,7 +12,7 @@ namespace memseal::app {
 inline constexpr std::size_t config_file_bytes_max = 1u << 20, secret_file_bytes_max = 64u << 10;
 
 /// The whole content of a file. A pipe is read too, because a shell's `<(command)` is one, but only
-/// if its writer writes within a few seconds.
+/// if its writer writes within a few seconds. A terminal is read until its user ends the input.
 /// Errors: bad_config; the message names the file and the cause.
 Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max);
 

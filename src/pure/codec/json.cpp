@@ -157,12 +157,17 @@ std::string sentence_of(const JsonFault& fault) {
   return "not valid JSON";
 }
 
-// Boost.JSON writes 1.5 as 1.5E0: valid, but not the shortest form. REQUIRES: a finite number,
-// because JSON has no infinity.
-void append_double(std::string& out, double number) {
-  char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out.append(digits, end);
+template <class Number>
+void append_digits(std::string& out, Number number) {
+  // to_chars() would write "inf" and "nan", which no reader of JSON takes.
+  if (std::isnan(number)) {
+    out += "null";
+  } else if (std::isinf(number)) {
+    out += number < 0 ? "-1e99999" : "1e99999";
+  } else {
+    char digits[32];
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+  }
 }
 
 void append_compact(std::string& out, const json::value& value) {
@@ -187,7 +192,8 @@ void append_compact(std::string& out, const json::value& value) {
       return;
     }
     case json::kind::double_:
-      append_double(out, value.get_double());
+      // Boost.JSON writes 1.5 as 1.5E0: valid, but not the shortest form.
+      append_number(out, value.get_double());
       return;
     default:
       out += json::serialize(value);
@@ -224,6 +230,9 @@ Result<json::value> parse_json(std::string_view text, Errc code) {
   if (const auto fault = read_json(text, {}, value)) return Error{code, sentence_of(*fault)};
   return value;
 }
+
+void append_number(std::string& out, double number) { append_digits(out, number); }
+void append_number(std::string& out, float number) { append_digits(out, number); }
 
 std::string compact_json(const json::value& value) {
   std::string out;

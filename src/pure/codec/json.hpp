@@ -52,6 +52,12 @@ Result<json::value> parse_json(std::string_view text, Errc code);
 /// Compact JSON. Doubles take the shortest digits that read back as the same double.
 std::string compact_json(const json::value& value);
 
+/// Appends `number` in the shortest digits that read back as the same number.
+/// JSON has no infinity and no NaN: an infinity is written as 1e99999, a number beyond every double
+/// (as Boost.JSON does), and NaN as null.
+void append_number(std::string& out, double number);
+void append_number(std::string& out, float number);
+
 /// `"text"` with its quotes and escapes.
 std::string json_quoted(std::string_view text);
 

@@ -26,7 +26,7 @@ std::string unfit(const struct stat& status) {
   if ((status.st_mode & 077) != 0) return "others may read or write it; run chmod 600 on it";
   // The owner could change the mode back and read the file. Root may do so anyway.
   if (status.st_uid != geteuid() && status.st_uid != 0)
-    return "belongs to another user; run chown on it";
+    return "belongs to another user; run memseal as that user, or run chown on it";
   if (status.st_size > static_cast<off_t>(keyring_file_bytes_max))
     return "longer than a keyring can be";
   return {};
@@ -51,13 +51,28 @@ void sync_folder(const std::filesystem::path& folder) {
   ::close(handle);
 }
 
-int write_new(const std::filesystem::path& file, ByteView bytes) {
-  // O_EXCL follows no link and opens nothing that somebody put there before. fchmod() follows,
-  // because a umask may have taken away the owner's rights.
+/// Who may use a file.
+struct Access {
+  uid_t owner = geteuid();
+  gid_t group = getegid();
+  mode_t mode = 0600;
+};
+
+// Root that replaces a service's file gives the new one to the service, which could not open it
+// otherwise. Another user can give no file away, and may not belong to the group. That changes
+// nothing, because the group of a secret file has no rights.
+bool give(int handle, const Access& access) {
+  if (access.owner != geteuid()) return ::fchown(handle, access.owner, access.group) == 0;
+  return access.group == getegid() || ::fchown(handle, -1, access.group) == 0 || errno == EPERM;
+}
+
+int write_new(const std::filesystem::path& file, ByteView bytes, const Access& access) {
+  // O_EXCL follows no link and opens nothing that somebody put there before. fchmod() comes after
+  // fchown(), which may clear bits of the mode, and undoes a umask that took the owner's rights.
   const int handle = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (handle < 0) return errno;
-  const bool written =
-      ::fchmod(handle, 0600) == 0 && write_all(handle, bytes) && ::fsync(handle) == 0;
+  const bool written = give(handle, access) && ::fchmod(handle, access.mode) == 0 &&
+                       write_all(handle, bytes) && ::fsync(handle) == 0;
   // Read before close(), which may change errno.
   const int error = written ? 0 : errno;
   ::close(handle);
@@ -95,14 +110,27 @@ Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
   return SecretBytes(ByteView(text).first(size));
 }
 
-Result<void> write_secret_file(const std::filesystem::path& file, ByteView bytes, bool replace) {
+Result<void> write_secret_file(const std::filesystem::path& name, ByteView bytes, bool replace) {
+  auto file = name;
+  Access access;
+  if (replace) {
+    // The file that a link names, because rename() would put a file in place of the link, and the
+    // old file would keep its keys.
+    std::error_code unresolved;
+    file = std::filesystem::canonical(name, unresolved);
+    struct stat status {};
+    if (unresolved) return refuse(name, "cannot be written: " + unresolved.message());
+    if (::stat(file.c_str(), &status) != 0)
+      return refuse(name, "cannot be written: " + reason(errno));
+    access = {status.st_uid, status.st_gid, status.st_mode & 0700};
+  }
   auto folder = file.parent_path();
   if (folder.empty()) folder = ".";
   const auto draft =
       folder / ("." + file.filename().string() + "." + random_uuid().to_string() + ".new");
   // Removes what a failure left. After a rename the name is gone, and the error does not matter.
   const OnExit remove_draft([&] { ::unlink(draft.c_str()); });
-  if (const int error = write_new(draft, bytes); error != 0)
+  if (const int error = write_new(draft, bytes, access); error != 0)
     return refuse(file, "cannot be written: " + reason(error));
   // The draft is complete and synced before it gets its name, so a crash leaves the old file or the
   // new one. link() fails where the name exists; rename() would overwrite a keyring.

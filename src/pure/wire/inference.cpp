@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -180,11 +179,6 @@ void read_input(FieldReader& fields, std::vector<std::string>& inputs) {
 
 float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
 
-void append_number(std::string& out, float number) {
-  char digits[32];
-  out.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
-}
-
 /// Indexes of the best, best first.
 std::vector<std::size_t> best_of(std::span<const float> logits, std::size_t most) {
   std::vector<std::size_t> order(logits.size());
@@ -276,7 +270,7 @@ std::string cohere_rerank_json(const RerankRequest& request, std::span<const flo
   for (bool first = true; const auto index : best_of(logits, request.top_n)) {
     if (!std::exchange(first, false)) text += ',';
     text += R"({"index":)" + std::to_string(index) + R"(,"relevance_score":)";
-    append_number(text, sigmoid(logits[index]));
+    codec::append_number(text, sigmoid(logits[index]));
     if (request.return_texts)
       text += R"(,"document":{"text":)" + codec::json_quoted(request.texts[index]) + '}';
     text += '}';
@@ -289,7 +283,7 @@ std::string tei_rerank_json(const RerankRequest& request, std::span<const float>
   for (const auto index : best_of(logits, request.top_n)) {
     if (text.size() > 1) text += ',';
     text += R"({"index":)" + std::to_string(index) + R"(,"score":)";
-    append_number(text, request.raw_scores ? logits[index] : sigmoid(logits[index]));
+    codec::append_number(text, request.raw_scores ? logits[index] : sigmoid(logits[index]));
     if (request.return_texts) text += R"(,"text":)" + codec::json_quoted(request.texts[index]);
     text += '}';
   }
@@ -311,7 +305,7 @@ void EmbeddingsJson::add(std::span<const float> vector) {
   char separator = '[';
   for (const float number : vector) {
     text_ += std::exchange(separator, ',');
-    append_number(text_, number);
+    codec::append_number(text_, number);
   }
   text_ += "]}";
 }

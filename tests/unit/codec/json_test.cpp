@@ -63,6 +63,21 @@ TEST(Json, WritesNumbersInTheirShortestForm) {
     EXPECT_EQ(compact_json(*parse_json(text, Errc::bad_json)), text);
 }
 
+TEST(Json, WritesNoNumberThatAReaderWouldRefuse) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const auto text = compact_json(
+      json::value{infinity, -infinity, std::numeric_limits<double>::quiet_NaN(), 0.5});
+  EXPECT_EQ(text, "[1e99999,-1e99999,null,0.5]");
+  json::value back;
+  ASSERT_FALSE(read_json(text, {.infinities = true}, back));
+  EXPECT_EQ(back.at(0).as_double(), infinity);
+  EXPECT_EQ(back.at(1).as_double(), -infinity);
+  std::string number;
+  append_number(number, -std::numeric_limits<float>::infinity());
+  append_number(number += ' ', 0.1f);
+  EXPECT_EQ(number, "-1e99999 0.1");
+}
+
 // What each rule refuses; the same text passes without that rule.
 TEST(Json, HoldsATextToEachRule) {
   const auto nested = [](std::size_t depth) {

@@ -50,6 +50,34 @@ TEST(Keyring, LeavesNoDraftBehindAndNeverOverwrites) {
   EXPECT_EQ(Keyring::create(folder / "missing" / "keys").error().code, Errc::key_invalid);
 }
 
+TEST(Keyring, ReplacesAFileAndLeavesItToWhoUsesIt) {
+  const Folder folder;
+  write(folder / "keys", "old", 0400);
+  // Only root may give a file to the user of a service.
+  const bool root = geteuid() == 0;
+  if (root) ASSERT_EQ(chown((folder / "keys").c_str(), 12'345, 23'456), 0);
+  ASSERT_TRUE(write_secret_file(folder / "keys", bytes("new"), true));
+  EXPECT_EQ(read_file(folder / "keys"), "new");
+  struct stat status {};
+  ASSERT_EQ(stat((folder / "keys").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0400u);
+  EXPECT_EQ(status.st_uid, root ? 12'345u : geteuid());
+  if (root) EXPECT_EQ(status.st_gid, 23'456u);
+  EXPECT_FALSE(write_secret_file(folder / "none", bytes("new"), true));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / ""), {}), 1);
+}
+
+TEST(Keyring, ReplacesTheFileOfALinkAndNotTheLink) {
+  const Folder folder;
+  std::filesystem::create_directory(folder / "store");
+  ASSERT_TRUE(Keyring::create(folder / "store" / "keys"));
+  std::filesystem::create_symlink("store/keys", folder / "keys");
+  ASSERT_EQ(Keyring::add_kek(folder / "keys").value(), 2u);
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "keys"));
+  EXPECT_EQ(Keyring::load(folder / "store" / "keys")->kek_epoch(), 2u);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "store"), {}), 1);
+}
+
 TEST(Keyring, MakesEveryKeyOfItsOwn) {
   const Folder folder;
   ASSERT_TRUE(Keyring::create(folder / "keys"));

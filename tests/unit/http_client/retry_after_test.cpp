@@ -10,6 +10,7 @@ TEST(RetryAfter, IsANumberOfSeconds) {
   EXPECT_EQ(parse_retry_after("7"), seconds(7));
   EXPECT_EQ(parse_retry_after("0"), seconds(0));
   EXPECT_EQ(parse_retry_after("99999999"), seconds(3'600));
+  EXPECT_EQ(parse_retry_after("99999999999999999999"), seconds(3'600)) << "beyond 64 bits";
 }
 
 TEST(RetryAfter, OfADateBeyondTheClocksYearsIsTheLongestWait) {
@@ -33,10 +34,11 @@ TEST(RetryAfter, IsADateInAnyOfItsThreeForms) {
 
 TEST(RetryAfter, IsNothingOtherwise) {
   for (const auto* other :
-       {"", "-1", "1.5", "7s", " 7", "99999999999999999999", "Wed, 21 Oct 2026 07:28:00",
-        "Wed, 21 Oct 2026 07:28:00 GMT ", "Wed, 21 Oct 2026 07:28:00 CET",
-        "Wed, 32 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 25:28:00 GMT",
-        "Wed, 21 Foo 2026 07:28:00 GMT", "Wed, 21 Oct", "GMT", "2026-10-21T07:28:00Z"})
+       {"", "-1", "1.5", "7s", " 7", "-99999999999999999999", "99999999999999999999s",
+        "Wed, 21 Oct 2026 07:28:00", "Wed, 21 Oct 2026 07:28:00 GMT ",
+        "Wed, 21 Oct 2026 07:28:00 CET", "Wed, 32 Oct 2026 07:28:00 GMT",
+        "Wed, 21 Oct 2026 25:28:00 GMT", "Wed, 21 Foo 2026 07:28:00 GMT", "Wed, 21 Oct", "GMT",
+        "2026-10-21T07:28:00Z"})
     EXPECT_EQ(parse_retry_after(other), std::nullopt) << other;
 }
 
