@@ -62,7 +62,7 @@ struct Server::Impl {
   asio::awaitable<void> run();
   asio::awaitable<void> accept(runtime::TaskGroup& tasks);
   asio::awaitable<void> keep_time();
-  static asio::awaitable<void> serve(tcp::socket socket, ServerContext& context);
+  asio::awaitable<void> serve(tcp::socket socket);
   void take(tcp::socket socket, runtime::TaskGroup& tasks);
   void take_backlog(runtime::TaskGroup& tasks);
   void start_drain();
@@ -70,6 +70,7 @@ struct Server::Impl {
   ServerContext context;
   tcp::acceptor acceptor;
   const std::uint16_t port;
+  std::size_t serving = 0;  // connections taken; some have no session yet
   runtime::Clock::time_point stop_at = runtime::Clock::time_point::max();
 };
 
@@ -101,8 +102,9 @@ asio::awaitable<void> Server::Impl::accept(runtime::TaskGroup& tasks) {
 }
 
 void Server::Impl::take(tcp::socket socket, runtime::TaskGroup& tasks) {
-  if (context.sessions.size() < context.options.connections_max) {
-    tasks.spawn(serve(std::move(socket), context));
+  if (serving < context.options.connections_max) {
+    ++serving;
+    tasks.spawn(serve(std::move(socket)));
     return;
   }
   // The answer goes into the empty send buffer without waiting, because a client over the limit
@@ -129,10 +131,9 @@ void Server::Impl::take_backlog(runtime::TaskGroup& tasks) {
   }
 }
 
-asio::awaitable<void> Server::Impl::serve(tcp::socket socket, ServerContext& context) {
+asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
+  const OnExit served([this] { --serving; });
   Session session(std::move(socket), context);
-  // This coroutine may begin after start_drain() has called the other sessions.
-  if (context.draining) session.drain();
   co_await session.run();
 }
 
@@ -143,8 +144,8 @@ asio::awaitable<void> Server::Impl::keep_time() {
     for (auto* session : context.sessions) session->kill();
   }};
   bool stopped = false;
-  // Until no session is left and none can come.
-  while (!context.draining || acceptor.is_open() || !context.sessions.empty()) {
+  // Until no session is left and none can come: one that came from the queue may not have begun.
+  while (!context.draining || acceptor.is_open() || serving > 0) {
     co_await runtime::pause_for(context.options.tick);
     const auto now = runtime::Clock::now();
     for (auto* session : context.sessions) session->tick(now);

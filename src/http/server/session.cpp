@@ -23,6 +23,8 @@ constexpr std::size_t read_bytes = 4'096, linger_read_bytes = 16'384;
 constexpr std::size_t pipelined_bytes_max = 65'536;
 constexpr std::size_t linger_bytes_max = 262'144;
 constexpr auto linger_time = 1s;
+// How long a connection that has not asked may still ask once the server drains.
+constexpr auto last_call = 1s;
 // Work keeps its own deadline. Work that does not is aborted this much later.
 constexpr auto deadline_grace = 250ms;
 
@@ -76,6 +78,7 @@ asio::awaitable<bool> Session::read_head() {
   // must gain no time by it.
   bool begun = served_ == 0;  // the first head has its time from the accept on
   if (begun) read_deadline_ = Clock::now() + server_.options.header_timeout;
+  if (begun && server_.draining) drain();  // it came out of the queue of a server that drains
   while (true) {
     const auto progress = reader_.read_head(in_);
     if (progress == Progress::refused) {
@@ -83,6 +86,7 @@ asio::awaitable<bool> Session::read_head() {
       co_return false;
     }
     if (progress == Progress::done) break;
+    silent_ = in_.empty() && served_ == 0;
     idle_ = in_.empty() && served_ > 0;
     if (idle_ && server_.draining) co_return false;
     if (idle_) {
@@ -101,7 +105,7 @@ asio::awaitable<bool> Session::read_head() {
       co_return false;
     }
   }
-  idle_ = false;
+  silent_ = idle_ = false;
   read_deadline_ = Clock::time_point::max();
   co_return true;
 }
@@ -325,8 +329,7 @@ void Session::tick(Clock::time_point now) {
 void Session::drain() {
   // A connection that has not asked yet may be about to; one that was served waits for nothing.
   if (idle_) read_deadline_ = Clock::time_point::min();
-  else if (served_ == 0 && in_.empty())
-    read_deadline_ = std::min(read_deadline_, Clock::now() + linger_time);
+  else if (silent_) read_deadline_ = std::min(read_deadline_, Clock::now() + last_call);
 }
 
 void Session::stop() {

@@ -130,6 +130,7 @@ class Session {
   std::string in_;                        // bytes received and not yet read as a request
   std::list<Session*>::iterator place_;
   int served_ = 0;
+  bool silent_ = true;                    // nothing of the first request has arrived
   bool idle_ = false;                     // waits for a further request of this connection
   bool closing_ = false;                  // no request after the current one
   bool gone_ = false;                     // the peer closed, or we did

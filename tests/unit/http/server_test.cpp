@@ -207,6 +207,48 @@ TEST_F(ConnectionTest, DrainAnswersWhatIsUnderWayAndSaysItIsNotReady) {
   EXPECT_EQ(client.answer().status, 0);
 }
 
+// Longer than a connection that has not asked may stay.
+constexpr auto past_the_last_call = 1'300ms;
+
+TEST_F(ConnectionTest, DrainWaitsForTheBodyOfAFirstRequest) {
+  start();
+  auto client = connect();
+  client.say(head("POST " + query_path) + "Content-Type: application/json\r\nContent-Length: " +
+             std::to_string(question.size()) + "\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_NE(client.until("\r\n\r\n").find("100 Continue"), std::string::npos);
+  server->begin_drain();
+  std::this_thread::sleep_for(past_the_last_call);
+  client.say(question);
+  EXPECT_EQ(client.answer().status, 200);
+}
+
+TEST_F(ConnectionTest, DrainStillNoticesThatTheClientOfAFirstRequestLeft) {
+  world.embedder.faults.delay = 30s;
+  start();
+  auto client = connect();
+  client.say(post(query_path, question, "Accept: text/event-stream\r\n"));
+  client.until("query.started");
+  server->begin_drain();
+  std::this_thread::sleep_for(past_the_last_call);
+  client.close();
+  const auto left = runtime::Clock::now();
+  stop();
+  EXPECT_EQ(world.embedder.faults.cancelled, 1);
+  EXPECT_LT(runtime::Clock::now() - left, 5s) << "ended by Options::drain_timeout alone";
+}
+
+TEST_F(ConnectionTest, DrainWaitsShortlyForAConnectionOfTheQueueThatDoesNotAsk) {
+  serve_api = false;
+  server = std::make_unique<http::Server>(loop.get_executor(), options, probe, handler());
+  auto silent = connect();  // the kernel has it, the server does not yet
+  server->begin_drain();
+  asio::co_spawn(loop, server->run(), [this](std::exception_ptr thrown) { failure = thrown; });
+  loop.run_for(5s);
+  EXPECT_TRUE(loop.stopped());
+  EXPECT_EQ(probe.connections.Value(), 1);
+  EXPECT_TRUE(silent.ended());
+}
+
 TEST_F(ConnectionTest, DrainedBeforeItRanItEndsAtOnce) {
   serve_api = false;
   server = std::make_unique<http::Server>(loop.get_executor(), options, probe, handler());
