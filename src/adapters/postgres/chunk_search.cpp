@@ -10,8 +10,8 @@ namespace memseal::postgres {
 
 namespace {
 
-// Row-level security adds the tenant to both scans. A ctid names the same row in both, because one
-// statement reads one snapshot.
+// Both scans name their tenant, so that row-level security is the second barrier, not the only one.
+// A ctid names the same row in both, because one statement reads one snapshot.
 // The sort key is an expression over the distance, so that PostgreSQL can never answer it from a
 // vector index. The inner select sorts only row addresses and distances, and the outer one fetches
 // the rows, because carrying the other columns through the sort doubles the time.
@@ -20,10 +20,12 @@ namespace {
   "(extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, c.meta_cipher " \
   "FROM (SELECT m.ctid AS place, "                                                              \
   "(m.embedding OPERATOR(${vector}.<=>) $1::${vector}.halfvec) + 0 AS distance "                \
-  "FROM app.memory_chunks m WHERE m.embedding IS NOT NULL "                                     \
+  "FROM app.memory_chunks m "                                                                   \
+  "WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL "                      \
   "AND (m.expires_at IS NULL OR m.expires_at > now())" filter                                   \
   " ORDER BY distance LIMIT $2::bigint) n "                                                     \
-  "JOIN app.memory_chunks c ON c.ctid = n.place ORDER BY n.distance"
+  "JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) "       \
+  "ORDER BY n.distance"
 
 // Two statements, because app_user's plans are generic (plan_cache_mode): one text would test the
 // filters on every row, also where none is set.

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -46,9 +47,30 @@ struct Pool::State {
   struct Pace {
     Clock::time_point retry_at{};
     std::chrono::milliseconds backoff = backoff_first;
+    /// What the last attempt met, if an operator must act. Repeated until the next attempt, because
+    /// "unavailable" would hide it.
+    std::optional<Error> refusal;
   };
   Pace pace, read_write_pace;
   std::minstd_rand jitter{std::random_device{}()};
+
+  /// The next attempt waits for the back-off, whatever this one met: each costs the server a
+  /// session. Throws `met`. REQUIRES: the lock is held.
+  [[noreturn]] void put_off(Pace& slowed, const Error& met) {
+    // Jitter, so that the processes of a fleet do not return to a restarted server all at once.
+    const double spread = std::uniform_real_distribution(0.5, 1.0)(jitter);
+    slowed.retry_at =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(slowed.backoff * spread);
+    slowed.backoff = std::min<std::chrono::milliseconds>(slowed.backoff * 2, backoff_max);
+    slowed.refusal = errc_row(met.code).transient() ? std::nullopt : std::optional(met);
+    throw_failure(met);
+  }
+  /// Throws while the next attempt is not due. REQUIRES: the lock is held.
+  void wait_for(const Pace& slowed) const {
+    if (Clock::now() >= slowed.retry_at) return;
+    if (slowed.refusal) throw_failure(*slowed.refusal);
+    fail(Errc::unavailable, "database: unavailable; the next attempt to connect is not due yet");
+  }
 
   /// The idle connection that serves `access`; null where there is none. The last one returned is
   /// the first one taken, but a reader leaves those that can write to the writers.
@@ -112,28 +134,21 @@ class Pool::Lease {
     connection_ = state_.take_idle(access_);
     reused_ = connection_ != nullptr;
     if (reused_) return;
-    const auto due =
-        std::max(state_.pace.retry_at,
-                 access_ == Access::write ? state_.read_write_pace.retry_at : Clock::time_point{});
-    if (Clock::now() < due)
-      fail(Errc::unavailable, "database: unavailable; the next attempt to connect is not due yet");
+    state_.wait_for(state_.pace);
+    if (access_ == Access::write) state_.wait_for(state_.read_write_pace);
   }
 
   // The lock is not held while libpq connects, because that may take seconds.
   void connect() {
     try {
       connection_ = std::make_unique<Connection>(pool_.options_.dsn, access_);
-    } catch (const memseal::Failure&) {
-      throw;
+    } catch (const memseal::Failure& failed) {
+      std::lock_guard lock(state_.mutex);
+      state_.put_off(state_.pace, failed.error());
     } catch (const std::exception& thrown) {
       std::lock_guard lock(state_.mutex);
-      auto& pace = found_read_only(thrown.what()) ? state_.read_write_pace : state_.pace;
-      // Jitter, so that the processes of a fleet do not return to a restarted server all at once.
-      const double spread = std::uniform_real_distribution(0.5, 1.0)(state_.jitter);
-      pace.retry_at =
-          Clock::now() + std::chrono::duration_cast<Clock::duration>(pace.backoff * spread);
-      pace.backoff = std::min<std::chrono::milliseconds>(pace.backoff * 2, backoff_max);
-      throw_failure(connect_failure(thrown.what()));
+      state_.put_off(found_read_only(thrown.what()) ? state_.read_write_pace : state_.pace,
+                     connect_failure(thrown.what()));
     }
     pool_.metrics_.connects.Increment();
     pool_.metrics_.connections.Increment();

@@ -34,8 +34,9 @@ struct PoolOptions {
 };
 
 /// Database threads, each with at most one connection as app_user. Connects on first use.
-/// While the database is unavailable, calls fail at once, and the next attempt to connect waits for
-/// a back-off (100 ms doubling to 5 s). A connection whose state is in doubt is closed, not reused.
+/// While the database is unavailable or refuses, calls fail at once, and the next attempt to
+/// connect waits for a back-off (100 ms doubling to 5 s). A connection whose state is in doubt is
+/// closed, not reused.
 /// Calls that write get sessions that can write (target_session_attrs=read-write, unless the DSN
 /// says otherwise), so a DSN may name a primary and its standbys. Reading goes on while nothing is
 /// writable.

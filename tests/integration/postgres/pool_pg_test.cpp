@@ -81,6 +81,50 @@ TEST_F(Pools, RefusesARoleThatRowLevelSecurityDoesNotBind) {
   expect_refused(database_->app_dsn(), "a role that bypasses it");
 }
 
+// Each attempt costs the server a session, so a role that is refused must not make one for each
+// call. The error stays what an operator must see.
+TEST_F(Pools, WaitBetweenConnectionsThatAreRefusedAndSayWhyMeanwhile) {
+  database_->super("ALTER ROLE app_user BYPASSRLS");
+  const OnExit restore([&] { database_->super("ALTER ROLE app_user NOBYPASSRLS"); });
+  // Asked in another database, because each look would count there itself.
+  pqxx::connection elsewhere(dsn_with({}));
+  pqxx::nontransaction tx(elsewhere);
+  const auto sessions = [&] {
+    tx.exec("SELECT pg_stat_clear_snapshot()");
+    return tx.query_value<int>("SELECT sessions FROM pg_stat_database WHERE datname = '" +
+                               database_->name() + "'");
+  };
+  const auto pool = make_pool(1);
+  const auto settled = [&] {  // a session is counted when it has ended
+    int count = sessions();
+    for (int same = 0; same < 10; ++same) {
+      std::this_thread::sleep_for(50ms);
+      if (const int now = sessions(); now != std::exchange(count, now)) same = 0;
+    }
+    return count;
+  };
+  const int before = settled();
+  for (int call = 0; call < 40; ++call)
+    EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::bad_config);
+  EXPECT_LE(settled() - before, 6);
+  database_->super("ALTER ROLE app_user NOBYPASSRLS");
+  EXPECT_TRUE([&] {
+    for (int wait = 0; wait < 100; ++wait) {
+      if (!outage_of(nearest(*pool, context_))) return true;
+      std::this_thread::sleep_for(100ms);
+    }
+    return false;
+  }()) << "the pool comes back by itself";
+}
+
+TEST_F(Pools, GoOnToSayThatALoginIsRefused) {
+  postgres::PoolOptions options;
+  options.dsn = dsn_with({{"dbname", database_->name()}, {"user", "nobody_knows_this_role"}});
+  postgres::Pool pool(std::move(options), counts_);
+  for (int call = 0; call < 3; ++call)
+    EXPECT_EQ(outage_of(nearest(pool, context_)), Errc::bad_config) << call;
+}
+
 TEST_F(Pools, TouchesNoOtherTenantEvenWhereRowLevelSecurityIsOff) {
   postgres::PgChunkStore store(*pool_);
   const auto other = new_tenant();
@@ -107,6 +151,9 @@ TEST_F(Pools, TouchesNoOtherTenantEvenWhereRowLevelSecurityIsOff) {
   write(*owner_, 2);
   EXPECT_EQ(rows_of(*owner_), "1");
   EXPECT_EQ(rows_of(other), "1") << "replacing one tenant's document left the other's alone";
+  const auto found = await(nearest(*pool_, context_));
+  ASSERT_EQ(found.size(), 1u) << "a search reads the rows of its tenant alone";
+  EXPECT_TRUE(crypto::Sealer::open(*owner_, test_key(), crypto::SealedCandidate(found[0])));
 }
 
 TEST_F(Pools, ConnectOnFirstUseAndKeepTheConnection) {
