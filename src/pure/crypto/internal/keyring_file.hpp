@@ -44,8 +44,8 @@ Result<SecretBytes> read_secret_file(const std::filesystem::path& file);
 /// Writes the whole file or nothing. The bytes are on disk when it returns.
 /// A new file has mode 0600. With `replace` the file exists and keeps its owner, its group and the
 /// owner's rights; of a link, the file that the link names is replaced.
-/// Errors: key_invalid if the file exists and `replace` is false, or does not exist and `replace` is
-/// true.
+/// Errors: key_invalid if the file exists and `replace` is false, or if it does not exist and
+/// `replace` is true.
 Result<void> write_secret_file(const std::filesystem::path& file, ByteView bytes, bool replace);
 
 /// A key is weak that repeats one byte: a placeholder, not a secret.
