@@ -1,33 +1,56 @@
 #include "adapters/kafka/settings.hpp"
 
+#include "adapters/kafka/internal/handles.hpp"
+
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <memory>
 
 namespace memseal::kafka {
 
 namespace {
-
-// A value that holds a comma has no place in this list. Such a property is set under a key of its
-// own, kafka.properties.<name>.
-Result<void> add_properties(Settings& settings, const std::string& value) {
-  std::size_t begin = 0;
-  while (begin < value.size()) {
-    const auto end = std::min(value.find(',', begin), value.size());
-    const auto pair = value.substr(begin, end - begin);
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0)
-      return setting::refused(std::string(properties_key), "is a list name=value,name=value");
-    settings.properties[pair.substr(0, equals)] = pair.substr(equals + 1);
-    begin = end + 1;
-  }
-  return {};
-}
 
 // `config show` prints the properties. Any name that looks like a secret's hides its value, because
 // librdkafka has many of them and adds more.
 bool is_secret_property(const std::string& name) {
   constexpr std::array words{"password", "secret", "jaas", "pem", "key", "token", "oauth"};
   return std::ranges::any_of(words, [&](const char* word) { return name.find(word) != name.npos; });
+}
+
+bool is_known_property(const std::string& name) {
+  using TopicConf =
+      std::unique_ptr<rd_kafka_topic_conf_t, FreeWith<rd_kafka_topic_conf_destroy>>;
+  const Conf conf(rd_kafka_conf_new());
+  const TopicConf topic_conf(rd_kafka_topic_conf_new());
+  std::size_t size = 0;
+  return rd_kafka_conf_get(conf.get(), name.c_str(), nullptr, &size) == RD_KAFKA_CONF_OK ||
+         rd_kafka_topic_conf_get(topic_conf.get(), name.c_str(), nullptr, &size) ==
+             RD_KAFKA_CONF_OK;
+}
+
+// A value that holds a comma has no place in this list. Such a property is set under a key of its
+// own, kafka.properties.<name>.
+Result<void> add_properties(Settings& settings, const std::string& value) {
+  bool after_secret = false;
+  std::size_t begin = 0;
+  while (begin < value.size()) {
+    const auto end = std::min(value.find(',', begin), value.size());
+    const auto pair = value.substr(begin, end - begin);
+    const auto equals = pair.find('=');
+    const auto name = pair.substr(0, equals);
+    // What follows a secret may be the rest of it, which no message and no list may show.
+    if (after_secret && (equals == std::string::npos || !is_known_property(name)))
+      return setting::refused(std::string(properties_key),
+                              "has no property after a comma that follows a secret; give a secret "
+                              "with a comma by the key kafka.properties.<its name>");
+    if (equals == std::string::npos || equals == 0)
+      return setting::refused(std::string(properties_key), "is a list name=value,name=value");
+    settings.properties[name] = pair.substr(equals + 1);
+    after_secret = after_secret || is_secret_property(name);
+    begin = end + 1;
+  }
+  return {};
 }
 
 std::string show_properties(const Settings& settings) {

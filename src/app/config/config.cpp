@@ -15,6 +15,8 @@ namespace memseal::app {
 
 namespace {
 
+constexpr std::string_view env_prefix = "MEMSEAL__";
+
 const Setting<Config>* find_setting(std::string_view key) {
   for (const auto& setting : settings())
     if (setting.key == key) return &setting;
@@ -134,30 +136,50 @@ std::string key_of_env(std::string_view name) {
   return key;
 }
 
+/// A variable MEMSEAL__…, by the key that it sets.
+struct Variable {
+  std::string name, value;
+  bool from_file = false;  ///< the value is the name of a file with the value
+};
+
+void apply_variable(LoadedConfig& loaded, const std::string& key, const Variable& variable) {
+  const auto origin = "env " + variable.name;
+  const auto content =
+      variable.from_file ? read_value(variable.value) : Result<std::string>(variable.value);
+  if (content)
+    apply(loaded, key, *content, origin);
+  else
+    loaded.problems.push_back(
+        {Errc::bad_config, content.error().message + " (" + origin + ")", key});
+}
+
 void read_environment(LoadedConfig& loaded,
                       const std::vector<std::pair<std::string, std::string>>& environment) {
-  static constexpr std::string_view prefix = "MEMSEAL__";
+  static constexpr std::string_view file_suffix = "_file";
   // Aliases first, so that the full name wins where both are set.
   for (const auto& [name, value] : environment)
     for (const auto& setting : settings())
       if (!setting.env_alias.empty() && setting.env_alias == name)
         apply(loaded, setting.key, value, "env " + name);
+  std::map<std::string, Variable> chosen;
   for (const auto& [name, value] : environment) {
-    if (!name.starts_with(prefix)) continue;
-    const auto key = key_of_env(std::string_view(name).substr(prefix.size()));
-    const auto origin = "env " + name;
+    if (!name.starts_with(env_prefix)) continue;
+    const auto key = key_of_env(std::string_view(name).substr(env_prefix.size()));
+    const auto plain = key.substr(0, key.size() - std::min(key.size(), file_suffix.size()));
     // Some settings end in _file themselves, such as seal.keyring_file: those hold the path.
-    if (find_setting(key) == nullptr && key.ends_with("_file") &&
-        find_setting(key.substr(0, key.size() - 5)) != nullptr) {
-      if (auto content = read_value(value))
-        apply(loaded, key.substr(0, key.size() - 5), *content, origin);
-      else
-        loaded.problems.push_back(
-            {Errc::bad_config, content.error().message + " (" + origin + ")", key});
-      continue;
-    }
-    apply(loaded, key, value, origin);
+    const bool from_file = find_setting(key) == nullptr && key.ends_with(file_suffix) &&
+                           find_setting(plain) != nullptr;
+    auto& before = chosen[from_file ? plain : key];
+    // An empty value means "not set", so it gives way to another name.
+    if (before.name.empty() || before.value.empty())
+      before = {name, value, from_file};
+    else if (!value.empty())
+      loaded.problems.push_back({Errc::bad_config,
+                                 (from_file ? plain : key) + " is set twice, by " + before.name +
+                                     " and by " + name + "; unset one of them",
+                                 from_file ? plain : key});
   }
+  for (const auto& [key, variable] : chosen) apply_variable(loaded, key, variable);
 }
 
 /// MEMSEAL_LOG_LEVEL and MEMSEAL__LOG__LEVEL alike, so that a lost underscore is found.
@@ -167,22 +189,37 @@ std::string without_doubles(std::string name) {
   return name;
 }
 
-void warn_of_lost_underscores(LoadedConfig& loaded,
+/// The variables that are read and have one underscore after the program's name.
+constexpr std::string_view plain_variables[] = {"MEMSEAL_CONFIG", "MEMSEAL_TOKEN",
+                                                "MEMSEAL_CA_FILE", "MEMSEAL_MODELS"};
+
+/// Warns of a variable MEMSEAL_… that is not read and resembles one that is.
+void warn_of_unread_variables(LoadedConfig& loaded,
                               const std::vector<std::pair<std::string, std::string>>& environment) {
-  std::map<std::string, const Setting<Config>*> meant;
-  for (const auto& setting : settings()) meant[without_doubles(env_name(setting.key))] = &setting;
+  std::map<std::string, std::string> meant;  // without doubled underscores → the right name
+  for (const auto name : plain_variables) meant[std::string(name)] = name;
+  for (const auto& setting : settings())
+    meant[without_doubles(env_name(setting.key))] = env_name(setting.key);
+  std::vector<std::string_view> known;
+  for (const auto& [plain, name] : meant) known.push_back(plain);
   for (const auto& [name, value] : environment) {
-    if (!name.starts_with("MEMSEAL_") || name.starts_with("MEMSEAL__")) continue;
+    if (!name.starts_with("MEMSEAL_") || name.starts_with(env_prefix)) continue;
+    if (std::ranges::find(plain_variables, name) != std::end(plain_variables)) continue;
+    auto plain = without_doubles(name);
+    std::transform(plain.begin(), plain.end(), plain.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     // MEMSEAL_SEAL_KEYRING_FILE means a setting, MEMSEAL_POSTGRES_DSN_FILE a file.
-    const bool from_file = !meant.contains(without_doubles(name)) && name.ends_with("_FILE");
-    const auto plain = from_file ? name.substr(0, name.size() - 5) : name;
-    const auto found = meant.find(without_doubles(plain));
-    if (found == meant.end()) continue;
-    const auto& key = found->second->key;
+    const bool from_file = !meant.contains(plain) && plain.ends_with("_FILE");
+    if (from_file) plain.resize(plain.size() - 5);
+    const auto near = codec::did_you_mean(plain, known);
+    if (!near) continue;
+    const auto& right = meant.at(std::string(*near));
+    const bool is_setting = right.starts_with(env_prefix);
     loaded.warnings.push_back({Errc::bad_config,
-                               name + " is not read; did you mean " + env_name(key) +
-                                   (from_file ? "_FILE" : "") + ", with two underscores?",
-                               key});
+                               name + " is not read; did you mean " + right +
+                                   (from_file && is_setting ? "_FILE" : "") +
+                                   (is_setting ? ", with two underscores?" : "?"),
+                               is_setting ? key_of_env(right.substr(env_prefix.size())) : right});
   }
 }
 
@@ -243,7 +280,7 @@ void check_relations(LoadedConfig& loaded) {
 }  // namespace
 
 std::string env_name(std::string_view key) {
-  std::string name = "MEMSEAL__";
+  std::string name(env_prefix);
   for (const char c : key) {
     if (c == '.')
       name += "__";
@@ -264,7 +301,7 @@ LoadedConfig load_config(const ConfigSources& sources) {
     check_listeners(loaded);
     check_relations(loaded);
   }
-  warn_of_lost_underscores(loaded, sources.environment);
+  warn_of_unread_variables(loaded, sources.environment);
   return loaded;
 }
 

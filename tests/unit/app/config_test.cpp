@@ -251,6 +251,42 @@ TEST_F(ConfigLayers, ARelativePathElsewhereStartsAtTheWorkingDirectory) {
   EXPECT_EQ(loaded.values.auth.jwks_file, "jwks.json");
 }
 
+TEST_F(ConfigLayers, AVariableThatIsNotReadIsWarnedOf) {
+  const std::pair<std::string, std::string> rows[] = {
+      {"MEMSEAL_TOKN", "did you mean MEMSEAL_TOKEN?"},
+      {"MEMSEAL_LOGLEVEL", "did you mean MEMSEAL__LOG__LEVEL, with two underscores?"},
+      {"MEMSEAL_http_listen", "did you mean MEMSEAL__HTTP__LISTEN, with two underscores?"},
+      {"MEMSEAL_CA_FILES", "did you mean MEMSEAL_CA_FILE?"}};
+  for (const auto& [name, says] : rows) {
+    const auto loaded = load("", {{name, "x"}});
+    ASSERT_EQ(loaded.warnings.size(), 1u) << name;
+    EXPECT_EQ(loaded.warnings[0].message, name + " is not read; " + says);
+  }
+  // Names that resemble none belong to tests and other programs.
+  const auto others = load("", {{"MEMSEAL_TEST_PG_SUPER", "x"}, {"MEMSEAL_PROGRAM", "x"}});
+  EXPECT_TRUE(others.warnings.empty());
+}
+
+TEST_F(ConfigLayers, AKeyThatTheEnvironmentSetsTwiceIsRefused) {
+  const auto file = write("dsn", "postgresql://of/file");
+  const std::pair<std::string, std::string> plain{"MEMSEAL__POSTGRES__DSN", "postgresql://plain/x"},
+      from_file{"MEMSEAL__POSTGRES__DSN_FILE", file.string()}, empty{"MEMSEAL__POSTGRES__DSN", ""};
+  for (const auto& both : {std::vector{plain, from_file}, {from_file, plain}}) {
+    const auto loaded = load("", both);
+    ASSERT_EQ(loaded.problems.size(), 1u);
+    EXPECT_EQ(loaded.problems[0].message, "postgres.dsn is set twice, by " + both[0].first +
+                                              " and by " + both[1].first + "; unset one of them");
+    EXPECT_EQ(loaded.problems[0].field, "postgres.dsn");
+  }
+  for (const auto& both : {std::vector{empty, from_file}, {from_file, empty}}) {
+    const auto loaded = load("", both);
+    EXPECT_TRUE(loaded.problems.empty());
+    EXPECT_EQ(loaded.values.postgres.dsn, "postgresql://of/file");
+  }
+  EXPECT_FALSE(load("", {{"MEMSEAL__LOG__LEVEL", "warn"}, {"MEMSEAL__log__level", "info"}})
+                   .problems.empty());
+}
+
 TEST_F(ConfigLayers, ANameWithALostUnderscoreIsWarnedOf) {
   const auto loaded = load("", {{"MEMSEAL_LOG_LEVEL", "debug"},
                                 {"MEMSEAL__LOG__FORMAT", "json"},

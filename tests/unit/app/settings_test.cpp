@@ -211,6 +211,23 @@ TEST(Settings, ThePropertiesOfKafkaNeverShowAPassword) {
   EXPECT_EQ(loaded.values.kafka.properties.at("sasl.password"), "hush");
 }
 
+TEST(Settings, APasswordWithACommaIsNeverShownInPart) {
+  for (const std::string list :
+       {"sasl.password=hu,sh=x,client.id=me", "sasl.password=hu,sh", "sasl.password=hu,=sh"}) {
+    const auto loaded = load_flag("kafka.properties", list);
+    ASSERT_EQ(loaded.problems.size(), 1u) << list;
+    EXPECT_TRUE(contains(loaded.problems[0].message, "by the key kafka.properties."));
+    EXPECT_FALSE(contains(loaded.problems[0].message, "sh=")) << loaded.problems[0].message;
+    EXPECT_FALSE(loaded.values.kafka.properties.contains("sh"));
+  }
+  const auto list = load_flag("kafka.properties", "sasl.password=hush,acks=all,client.id=me");
+  EXPECT_TRUE(list.problems.empty());
+  EXPECT_EQ(list.values.kafka.properties.at("client.id"), "me");
+  const auto single = load_flag("kafka.properties.sasl.password", "hu,sh=x");
+  EXPECT_TRUE(single.problems.empty());
+  EXPECT_EQ(single.values.kafka.properties.at("sasl.password"), "hu,sh=x");
+}
+
 // The page is what the program prints: `memseal config table > docs/settings.md`.
 TEST(Settings, ThePageOfSettingsIsTheTable) {
   const auto table = settings_table();
