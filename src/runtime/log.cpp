@@ -12,10 +12,14 @@ namespace {
 // Atomic, because any thread logs.
 std::atomic<bool> as_json{false};
 
+const std::shared_ptr<spdlog::sinks::stderr_color_sink_mt>& sink() {
+  static const auto made = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  return made;
+}
+
 spdlog::logger& logger() {
   static const auto made = [] {
-    auto fresh = std::make_shared<spdlog::logger>(
-        "memseal", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto fresh = std::make_shared<spdlog::logger>("memseal", sink());
     fresh->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
     return fresh;
   }();
@@ -105,6 +109,10 @@ void log_setup(LogLevel least, LogFormat format) {
   // A crash loses what the stream still buffers, so every level that operators rely on is flushed
   // at once.
   logger().flush_on(spdlog::level::info);
+}
+
+void set_log_colours(bool allowed) {
+  sink()->set_color_mode(allowed ? spdlog::color_mode::automatic : spdlog::color_mode::never);
 }
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {

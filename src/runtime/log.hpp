@@ -42,6 +42,10 @@ struct LogField {
 /// REQUIRES: called once, at start.
 void log_setup(LogLevel least, LogFormat format);
 
+/// Whether a terminal gets colours; it does unless this says no. Anything else never gets them.
+/// REQUIRES: called at start.
+void set_log_colours(bool allowed);
+
 /// Writes one line. Thread: any.
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 

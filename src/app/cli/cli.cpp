@@ -1,71 +1,83 @@
 #include "app/cli/cli.hpp"
 
+#include "app/cli/command_info.hpp"
 #include "app/cli/command_table.hpp"
+#include "app/cli/console.hpp"
+#include "app/cli/help_text.hpp"
+#include "app/cli/terminal.hpp"
+#include "app/cli/usage_error.hpp"
+#include "runtime/log.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <exception>
+#include <string_view>
 
 namespace memseal::app {
 
 namespace {
 
-constexpr const char* overview =
-    "memseal: the memory and knowledge service behind an AI assistant.\n"
-    "Events go in by Kafka, are sealed per user, and come out ranked as Server-Sent Events.";
+std::string help_of(const CLI::App& command, const CLI::App& program) {
+  return help_text(describe_command(command), describe_command(program), help_columns());
+}
 
-constexpr const char* lesson =
-    "First steps:\n"
-    "  memseal dev                          everything at once on this machine, prints a ready "
-    "curl\n"
-    "  memseal publish upload --user alice notes.md\n"
-    "  memseal query \"what did I decide about backups?\"\n"
-    "\n"
-    "In production:\n"
-    "  memseal config init memseal.yaml     a commented configuration\n"
-    "  memseal keys init keyring            random keys, mode 0600\n"
-    "  memseal migrate up                   create or update the schema\n"
-    "  memseal doctor                       check every part, say how to fix it\n"
-    "  memseal serve -c memseal.yaml\n"
-    "\n"
-    "Settings: flags > environment (MEMSEAL__SECTION__KEY) > YAML file > defaults.\n"
-    "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not ready, 4 not found, 5 denied.";
+/// Parses the words and chooses the action. Returns an exit code if there is nothing left to do.
+std::optional<int> parse(CLI::App& program, int argc, char** argv) {
+  try {
+    program.parse(argc, argv);
+    return std::nullopt;
+  } catch (const CLI::CallForHelp&) {
+    if (!names_unknown_command(program)) {
+      std::fputs(help_of(chosen_command(program), program).c_str(), stdout);
+      return exit_ok;
+    }
+    complain(usage_error(program, CLI::ExtrasError(program.remaining(true))).error);
+  } catch (const CLI::CallForVersion& call) {
+    std::printf("%s\n", call.what());
+    return exit_ok;
+  } catch (const CLI::ParseError& failure) {
+    const auto found = usage_error(program, failure);
+    if (found.nothing) {
+      std::fputs(help_of(chosen_command(program), program).c_str(), stderr);
+      std::fputs("\n", stderr);
+    }
+    complain(found.error);
+    if (!found.nothing) hint(found.hint);
+  }
+  return exit_usage;
+}
 
 int act(const Action& action) {
   try {
     return action();
-  } catch (const Failure& failed) {
-    complain(failed.error());
-  } catch (const std::exception& failure) {
-    complain({Errc::internal, failure.what()});
+  } catch (...) {
+    complain(error_of(std::current_exception()));
   }
   return exit_failed;
+}
+
+int run(CLI::App& program, const Action& action, int argc, char** argv) {
+  const auto ended = parse(program, argc, argv);
+  return ended ? *ended : act(action);
 }
 
 }  // namespace
 
 int run_cli(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app(overview, "memseal");
-  app.footer(lesson);
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.set_version_flag("--version", "memseal " MEMSEAL_VERSION);
+  begin_run();
+  runtime::set_log_colours(allows_colours(process_environment()));
+  // Words that cannot be understood get an answer in JSON too, so the flag is looked for first.
+  char** const end = std::find(argv, argv + argc, std::string_view("--"));
+  const bool as_json = std::find(argv, end, std::string_view("--json")) != end;
+  CLI::App program;
   GlobalOptions global;
-  app.add_option("-c,--config", global.config_file, "YAML file (default: $MEMSEAL_CONFIG)");
-  app.add_option("--set", global.assignments, "Override one setting: key=value; may be given again")
-      ->allow_extra_args(false);
-  app.add_flag("--json", global.json, "Print data as JSON");
-  app.add_flag("-q,--quiet", global.quiet, "Print no progress");
   Action action;
-  add_commands(app, global, action);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& failure) {
-    return app.exit(failure) == 0 ? exit_ok : exit_usage;
-  }
-  return act(action);
+  add_commands(program, global, action);
+  return end_run(as_json, run(program, action, argc, argv));
 }
 
 }  // namespace memseal::app

@@ -1,4 +1,5 @@
-#include "app/cli/commands.hpp"
+#include "app/cli/console.hpp"
+#include "app/cli/terminal_text.hpp"
 #include "app/config/model_paths.hpp"
 
 #include "adapters/model/inspect.hpp"
@@ -8,9 +9,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -45,7 +43,7 @@ std::string machine_name() {
 /// Progress on stderr, on a terminal only, at most five times a second.
 class Progress {
  public:
-  Progress(std::size_t calls, bool quiet) : calls_(calls), shown_(!quiet && isatty(2) != 0) {}
+  Progress(std::size_t calls, bool shown) : calls_(calls), shown_(shown) {}
 
   void count_call() {
     if (!shown_) return;
@@ -70,10 +68,10 @@ struct Measured {
 };
 
 // Each thread makes its calls one after another, because a thread of the service does so too.
-Measured measure(const model::Workload& work, const BenchOptions& options, bool quiet) {
+Measured measure(const model::Workload& work, const BenchOptions& options, bool progress_shown) {
   const auto threads = static_cast<std::size_t>(options.threads);
   const auto rounds = static_cast<std::size_t>(options.rounds);
-  Progress progress(threads * rounds, quiet);
+  Progress progress(threads * rounds, progress_shown);
   std::vector<std::vector<double>> took(threads);
   {
     asio::thread_pool warm(threads);
@@ -110,27 +108,27 @@ void report(const GlobalOptions& global, const BenchOptions& options, const mode
   const double rate = static_cast<double>(work.tokens() * calls) / measured.wall_s;
   const auto machine = machine_name();
   if (global.json) {
-    const json::object object{{"kind", options.kind},
-                              {"model", info.name},
-                              {"layers", info.layers},
-                              {"hidden", info.hidden},
-                              {"count", work.sequences()},
-                              {"tokens", work.tokens() / work.sequences()},
-                              {"threads", options.threads},
-                              {"calls", calls},
-                              {"median_ms", median},
-                              {"p95_ms", p95},
-                              {"tokens_per_s", rate},
-                              {"machine", machine},
-                              {"backend", info.backend},
-                              {"isa", info.isa}};
-    std::printf("%s\n", json::serialize(object).c_str());
+    print_json(json::object{{"kind", options.kind},
+                            {"model", info.name},
+                            {"layers", info.layers},
+                            {"hidden", info.hidden},
+                            {"count", work.sequences()},
+                            {"tokens", work.tokens() / work.sequences()},
+                            {"threads", options.threads},
+                            {"calls", calls},
+                            {"median_ms", median},
+                            {"p95_ms", p95},
+                            {"tokens_per_s", rate},
+                            {"machine", machine},
+                            {"backend", info.backend},
+                            {"isa", info.isa}});
     return;
   }
   std::printf("%s\n", info.describe().c_str());
-  std::printf("%zu sequences of %zu tokens a call, %zu calls, %lld thread%s\n", work.sequences(),
-              work.tokens() / work.sequences(), calls, static_cast<long long>(options.threads),
-              options.threads == 1 ? "" : "s");
+  std::printf("%s of %s a call, %s, %s\n", count_of(work.sequences(), "sequence").c_str(),
+              count_of(work.tokens() / work.sequences(), "token").c_str(),
+              count_of(calls, "call").c_str(),
+              count_of(static_cast<std::size_t>(options.threads), "thread").c_str());
   std::printf("median %.2f ms, p95 %.2f ms, %.0f tokens/s\n", median, p95, rate);
   std::printf("on %s\n", machine.c_str());
 }
@@ -176,7 +174,7 @@ int cmd_bench(const GlobalOptions& global, const BenchOptions& options) {
     return given > 0 ? static_cast<std::size_t>(given) : standard;
   };
   work->draw(pick(options.count, rerank ? 24 : 32), pick(options.tokens, rerank ? 256 : 128));
-  report(global, options, *work, measure(*work, options, global.quiet));
+  report(global, options, *work, measure(*work, options, shows_progress(global)));
   return exit_ok;
 }
 

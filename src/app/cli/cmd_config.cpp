@@ -1,9 +1,9 @@
-#include "app/cli/commands.hpp"
 #include "app/cli/config_check.hpp"
+#include "app/cli/console.hpp"
 #include "app/config/text_file.hpp"
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -11,8 +11,6 @@
 namespace memseal::app {
 
 namespace json = boost::json;
-
-void complain(const Error& error) { std::fprintf(stderr, "memseal: %s\n", error.message.c_str()); }
 
 LoadedConfig read_config_layers(const GlobalOptions& global) {
   ConfigSources sources;
@@ -61,15 +59,17 @@ std::optional<Config> read_config(const GlobalOptions& global) {
 int cmd_config_check(const GlobalOptions& global) {
   auto loaded = read_config_layers(global);
   if (loaded.problems.empty()) check_for_serve(loaded);
-  if (global.json) {
-    std::printf("%s\n", json::serialize(json::object{{"ok", loaded.problems.empty()},
-                                                     {"problems", to_json(loaded.problems)},
-                                                     {"warnings", to_json(loaded.warnings)}})
-                            .c_str());
-  } else {
-    print_problems(global, loaded);
-    if (loaded.problems.empty()) std::printf("the configuration is sound\n");
-  }
+  print_problems(global, loaded);
+  const bool sound = loaded.problems.empty();
+  const json::object report{{"ok", sound},
+                            {"problems", to_json(loaded.problems)},
+                            {"warnings", to_json(loaded.warnings)}};
+  if (global.json && sound)
+    print_json(report);
+  else if (global.json)
+    return print_failed_report(report, loaded.problems.front(), exit_usage);
+  else if (sound)
+    std::printf("the configuration is sound\n");
   return loaded.problems.empty() ? exit_ok : exit_usage;
 }
 
@@ -91,12 +91,29 @@ int cmd_config_show(const GlobalOptions& global) {
       std::printf("%-*s  %-36s  %s\n", static_cast<int>(widest), setting.key.c_str(),
                   value.empty() ? "\"\"" : value.c_str(), origin.c_str());
   }
-  if (global.json) std::printf("%s\n", json::serialize(all).c_str());
   print_problems(global, loaded);
+  if (global.json && loaded.problems.empty())
+    print_json(all);
+  else if (global.json)
+    return print_failed_report(std::move(all), loaded.problems.front(), exit_usage);
   return loaded.problems.empty() ? exit_ok : exit_usage;
 }
 
-int cmd_config_table(const GlobalOptions&) {
+int cmd_config_table(const GlobalOptions& global) {
+  if (global.json) {
+    const Config defaults;
+    json::array rows;
+    for (const auto& setting : settings())
+      rows.push_back(json::object{{"key", setting.key},
+                                  {"default", setting.get(defaults)},
+                                  {"allowed", setting.allowed()},
+                                  {"secret", setting.secret},
+                                  {"reloadable", setting.reloadable},
+                                  {"env", env_name(setting.key)},
+                                  {"help", setting.help}});
+    print_json(rows);
+    return exit_ok;
+  }
   std::fputs(settings_table().c_str(), stdout);
   return exit_ok;
 }
@@ -104,20 +121,24 @@ int cmd_config_table(const GlobalOptions&) {
 int cmd_config_init(const GlobalOptions& global, const std::string& file) {
   const auto text = config_template();
   if (file == "-") {
-    std::fputs(text.c_str(), stdout);
+    if (global.json)
+      print_json(json::object{{"file", file}, {"text", text}});
+    else
+      std::fputs(text.c_str(), stdout);
     return exit_ok;
   }
   if (auto written = write_new_file(file, text); !written) {
     complain(written.error());
     return exit_failed;
   }
+  if (global.json) print_json(json::object{{"file", file}});
   if (!global.quiet) std::fprintf(stderr, "wrote %s\n", file.c_str());
   return exit_ok;
 }
 
 int cmd_version(const GlobalOptions& global) {
   if (global.json)
-    std::printf("%s\n", json::serialize(json::object{{"version", MEMSEAL_VERSION}}).c_str());
+    print_json(json::object{{"version", MEMSEAL_VERSION}});
   else
     std::printf("memseal %s\n", MEMSEAL_VERSION);
   return exit_ok;

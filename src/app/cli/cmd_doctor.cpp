@@ -1,4 +1,6 @@
-#include "app/cli/commands.hpp"
+#include "app/cli/config_check.hpp"
+#include "app/cli/console.hpp"
+#include "app/cli/terminal_text.hpp"
 #include "app/config/listen_address.hpp"
 #include "app/service/wiring.hpp"
 
@@ -7,7 +9,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <cstdio>
 
@@ -76,11 +77,12 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
                               std::to_string(broker.port) +
                               ", which does not answer: " + broker.why,
                           "set advertised.listeners to an address this machine reaches"});
-  std::string detail = std::to_string(seen->brokers.size()) + " broker(s)";
+  std::string detail = count_of(seen->brokers.size(), "broker");
   for (const auto& topic : seen->topics)
     detail += ", " + topic.name +
-              (topic.partitions > 0 ? " (" + std::to_string(topic.partitions) + " partitions)"
-                                    : " (missing: created at start)");
+              (topic.partitions > 0
+                   ? " (" + count_of(static_cast<std::size_t>(topic.partitions), "partition") + ")"
+                   : " (missing: created at start)");
   findings.push_back({"kafka", true, detail, ""});
 }
 
@@ -146,6 +148,9 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
                                        ? "set embedding.model to a directory; "
                                          "`memseal models list` shows the known ones"
                                        : "see the settings embedding.*, or unset embedding.url")));
+  if (const auto sentence = clear_text_warning(config); !sentence.empty())
+    findings.push_back({"embedding.url", false, sentence,
+                        "set " + env_name("embedding.url") + " to an https:// address", false});
   const auto reranker = make_reranker(config, cpu, gpu);
   if (!reranker)
     findings.push_back(
@@ -172,6 +177,37 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
   }
 }
 
+/// Prints the report. Returns whether nothing required failed.
+bool print_findings(const GlobalOptions& global, const std::vector<Finding>& findings) {
+  std::string broken;
+  json::array checks;
+  for (const auto& finding : findings) {
+    if (!finding.ok && finding.required) broken += (broken.empty() ? "" : ", ") + finding.name;
+    checks.push_back(json::object{{"name", finding.name},
+                                  {"ok", finding.ok},
+                                  {"required", finding.required},
+                                  {"detail", finding.detail},
+                                  {"fix", finding.fix}});
+    if (global.json) continue;
+    std::printf("%s %-18s %s\n",
+                finding.ok         ? "ok  "
+                : finding.required ? "FAIL"
+                                   : "note",
+                finding.name.c_str(), finding.detail.c_str());
+    if (!finding.ok) std::printf("     %-18s → %s\n", "", finding.fix.c_str());
+  }
+  const bool sound = broken.empty();
+  json::object report{{"ok", sound}, {"checks", std::move(checks)}};
+  if (!global.json)
+    std::printf("%s\n", sound ? "All required checks passed" : "A required check failed");
+  else if (sound)
+    print_json(report);
+  else
+    print_failed_report(std::move(report),
+                        {Errc::unavailable, "a required check failed: " + broken}, exit_not_ready);
+  return sound;
+}
+
 }  // namespace
 
 int cmd_doctor(const GlobalOptions& global) {
@@ -188,30 +224,7 @@ int cmd_doctor(const GlobalOptions& global) {
   if (config->http.admin_listen != http::admin_listen_off)
     findings.push_back(check_listen("http.admin_listen", config->http.admin_listen));
 
-  bool sound = true;
-  json::array checks;
-  for (const auto& finding : findings) {
-    sound = sound && (finding.ok || !finding.required);
-    checks.push_back(json::object{{"name", finding.name},
-                                  {"ok", finding.ok},
-                                  {"required", finding.required},
-                                  {"detail", finding.detail},
-                                  {"fix", finding.fix}});
-    if (global.json) continue;
-    std::printf("%s %-18s %s\n",
-                finding.ok         ? "ok  "
-                : finding.required ? "FAIL"
-                                   : "note",
-                finding.name.c_str(), finding.detail.c_str());
-    if (!finding.ok) std::printf("     %-18s → %s\n", "", finding.fix.c_str());
-  }
-  if (global.json)
-    std::printf(
-        "%s\n",
-        json::serialize(json::object{{"ok", sound}, {"checks", std::move(checks)}}).c_str());
-  else
-    std::printf("%s\n", sound ? "All required checks passed" : "A required check failed");
-  return sound ? exit_ok : exit_not_ready;
+  return print_findings(global, findings) ? exit_ok : exit_not_ready;
 }
 
 }  // namespace memseal::app

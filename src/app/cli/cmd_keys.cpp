@@ -1,11 +1,10 @@
-#include "app/cli/commands.hpp"
+#include "app/cli/console.hpp"
 #include "app/service/keys.hpp"
 
 #include "pure/crypto/token.hpp"
 #include "runtime/wall_clock.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <cstdio>
 
@@ -18,6 +17,7 @@ int cmd_keys_init(const GlobalOptions& global, const std::string& file) {
     complain(made.error());
     return exit_failed;
   }
+  if (global.json) print_json(json::object{{"file", file}});
   if (!global.quiet)
     std::fprintf(stderr,
                  "wrote %s (mode 0600). Keep a copy apart from the database: without this file\n"
@@ -48,9 +48,7 @@ int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options) {
   const auto token = crypto::mint_hs256(keyring->token_key(), *user, now_s, options.lifetime_s,
                                         {config->auth.issuer, config->auth.audience});
   if (global.json)
-    std::printf("%s\n", json::serialize(json::object{{"token", token},
-                                                     {"expires_at", now_s + options.lifetime_s}})
-                            .c_str());
+    print_json(json::object{{"token", token}, {"expires_at", now_s + options.lifetime_s}});
   else
     std::printf("%s\n", token.c_str());
   return exit_ok;

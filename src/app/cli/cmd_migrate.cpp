@@ -1,12 +1,11 @@
-#include "app/cli/commands.hpp"
+#include "app/cli/console.hpp"
+#include "app/config/text_file.hpp"
 #include "app/service/migrations.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <cstdio>
-#include <fstream>
 
 namespace memseal::app {
 
@@ -34,7 +33,7 @@ int print_lines(const GlobalOptions& global, const std::vector<postgres::Migrati
                   line.changed ? "  (the file has changed since)" : "");
   }
   if (global.json)
-    std::printf("%s\n", json::serialize(all).c_str());
+    print_json(all);
   else if (lines.empty())
     std::printf("%s\n", nothing);
   return exit_ok;
@@ -45,11 +44,9 @@ int print_report(const GlobalOptions& global, const postgres::MigrateReport& rep
   if (global.json) {
     json::array done;
     for (const auto& line : report.done) done.push_back(to_json(line));
-    std::printf("%s\n", json::serialize(json::object{{"done", std::move(done)},
-                                                     {"version", report.version},
-                                                     {"notes", json::array(report.notes.begin(),
-                                                                           report.notes.end())}})
-                            .c_str());
+    print_json(json::object{{"done", std::move(done)},
+                            {"version", report.version},
+                            {"notes", json::array(report.notes.begin(), report.notes.end())}});
     return exit_ok;
   }
   const char* verb = action == "up" ? "applied" : action == "down" ? "reverted" : "would apply";
@@ -78,9 +75,12 @@ Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateO
   }
   migration->to = options.to;
   if (!options.app_password.empty()) {
-    std::ifstream file(options.app_password);
-    if (!std::getline(file, migration->app_user_password) || migration->app_user_password.empty())
-      return Error{Errc::bad_config, "cannot read a password from " + options.app_password};
+    auto text = read_text_file(options.app_password, secret_file_bytes_max);
+    if (!text) return text.error();
+    migration->app_user_password = text->substr(0, text->find('\n'));
+    if (migration->app_user_password.empty())
+      return Error{Errc::bad_config, "cannot read a password from " + options.app_password +
+                                         ": its first line is empty"};
   }
   return migration;
 }

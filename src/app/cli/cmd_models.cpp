@@ -1,4 +1,5 @@
-#include "app/cli/commands.hpp"
+#include "app/cli/console.hpp"
+#include "app/cli/terminal_text.hpp"
 #include "app/config/model_paths.hpp"
 
 #include "adapters/model/inspect.hpp"
@@ -6,7 +7,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -85,7 +85,7 @@ std::vector<fs::path> known_models() {
 
 int not_found(const Error& error) {
   complain(error);
-  std::fprintf(stderr, "memseal: `memseal models list` shows the models that a name finds\n");
+  hint("`memseal models list` shows the models that a name finds");
   return exit_usage;
 }
 
@@ -108,18 +108,21 @@ void print_models(const std::vector<ModelInfo>& models, const std::vector<fs::pa
   }
 }
 
+const char* verdict(const model::Agreement& found) {
+  if (found.agrees) return "the numbers are those of double precision, within the tolerance";
+  if (!found.finite)
+    return "this backend gives numbers that are not finite; do not serve this model";
+  return "this backend's numbers differ from double precision; do not serve this model";
+}
+
 void print_agreement(const model::Agreement& found) {
   const auto& info = found.info;
   print_field("model", info.describe());
-  print_field("probe", std::to_string(found.sequences) + " sequences, " +
-                           std::to_string(found.tokens) + " tokens");
+  print_field("probe",
+              count_of(found.sequences, "sequence") + ", " + count_of(found.tokens, "token"));
   std::printf("%-13s %.3g of a %s (at most %.3g)\n", "max |delta|", found.delta_max,
               model::is_cross_encoder(info) ? "logit" : "vector's number", found.tolerance);
-  std::printf("%s: %s\n", found.agrees ? "sound" : "WRONG",
-              found.agrees ? "the numbers are those of double precision, within the tolerance"
-              : !found.finite
-                  ? "this backend gives numbers that are not finite; do not serve this model"
-                  : "this backend's numbers differ from double precision; do not serve this model");
+  std::printf("%s: %s\n", found.agrees ? "sound" : "WRONG", verdict(found));
 }
 
 }  // namespace
@@ -144,7 +147,7 @@ int cmd_models_list(const GlobalOptions& global) {
     paths.push_back(directory);
   }
   if (global.json) {
-    std::printf("%s\n", json::serialize(all).c_str());
+    print_json(all);
   } else if (!sound.empty()) {
     print_models(sound, paths);
   } else {
@@ -169,13 +172,13 @@ int cmd_models_show(const GlobalOptions& global, const std::string& name) {
   if (global.json) {
     auto object = to_json(info, *directory);
     object["load_ms"] = took.count();
-    std::printf("%s\n", json::serialize(object).c_str());
+    print_json(object);
     return exit_ok;
   }
   print_field("name", info.name);
   print_field("kind", std::string(kind_of(info)) + " (" + info.architecture + ")");
-  print_field("shape", std::to_string(info.layers) + " layers x " + std::to_string(info.hidden) +
-                           ", " + std::to_string(info.heads) + " heads");
+  print_field("shape", count_of(info.layers, "layer") + " x " + std::to_string(info.hidden) + ", " +
+                           count_of(info.heads, "head"));
   print_field("parameters", millions(info.parameters));
   print_field("tokens", std::to_string(info.tokens_max) + " at most, special ones included");
   print_field("vocabulary", std::to_string(info.vocabulary) + " tokens");
@@ -194,18 +197,16 @@ int cmd_models_verify(const GlobalOptions& global, const std::string& name,
   const auto directory = find_model(name);
   if (!directory) return not_found(directory.error());
   const auto report_step = [&](std::string_view step) {
-    if (!global.quiet)
+    if (shows_progress(global))
       std::fprintf(stderr, "%.*s …\n", static_cast<int>(step.size()), step.data());
   };
   const auto found =
       model::verify(*directory, report_step, {.device = *model::parse_device(device)});
   if (!found) {
-    if (global.json)
-      std::printf("%s\n", json::serialize(json::object{{"ok", false},
-                                                       {"path", directory->string()},
-                                                       {"error", found.error().message}})
-                              .c_str());
     complain(found.error());
+    if (global.json)
+      print_failed_report({{"ok", false}, {"path", directory->string()}}, found.error(),
+                          exit_failed);
     return exit_failed;
   }
   if (global.json) {
@@ -216,7 +217,10 @@ int cmd_models_verify(const GlobalOptions& global, const std::string& name,
     object["tolerance"] = found->tolerance;
     object["probe_sequences"] = found->sequences;
     object["probe_tokens"] = found->tokens;
-    std::printf("%s\n", json::serialize(object).c_str());
+    if (found->agrees)
+      print_json(object);
+    else
+      print_failed_report(std::move(object), {Errc::model_invalid, verdict(*found)}, exit_failed);
   } else {
     print_agreement(*found);
   }

@@ -1,5 +1,4 @@
-#include "app/cli/commands.hpp"
-
+#include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "pure/wire/sse.hpp"
@@ -17,9 +16,16 @@ namespace json = boost::json;
 
 namespace {
 
+/// The question. Its words are joined, so that it needs no quotes.
+std::string question_of(const QueryOptions& options) {
+  std::string text;
+  for (const auto& word : options.words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
 std::string request_body(const QueryOptions& options) {
   json::object body{
-      {"query", options.text}, {"top_k", options.top_k}, {"rerank", !options.no_rerank}};
+      {"query", question_of(options)}, {"top_k", options.top_k}, {"rerank", !options.no_rerank}};
   if (options.trace) body["include_trace"] = true;
   if (!options.source.empty()) body["source"] = options.source;
   if (!options.tags.empty()) body["tags"] = json::array(options.tags.begin(), options.tags.end());
@@ -55,7 +61,7 @@ class StreamPrinter {
     boost::system::error_code failure;
     auto value = json::parse(event.data, failure);
     if (failure || !value.is_object()) return;
-    if (as_json_) std::printf("%s\n", escape_controls(event.data).c_str());
+    if (as_json_) print_json(value);
     const auto& data = value.as_object();
     if (event.type == "query.result")
       result(data);
@@ -69,6 +75,7 @@ class StreamPrinter {
   }
 
   bool finished() const { return finished_; }
+  bool found_nothing() const { return found_nothing_; }
   int exit_code() const { return exit_code_; }
 
  private:
@@ -87,6 +94,7 @@ class StreamPrinter {
 
   void completed(const json::object& data) {
     finished_ = true;
+    found_nothing_ = text_of(data, "count") == "0";
     if (as_json_) return;
     const auto count = shown(data, "count", 20), reason = shown(data, "fallback_reason", 40);
     const auto ranked = shown(data, "reranked_count", 20), all = shown(data, "candidates", 20);
@@ -102,13 +110,26 @@ class StreamPrinter {
   void failed(const json::object& data) {
     finished_ = true;
     exit_code_ = exit_failed;
-    std::fprintf(stderr, "memseal: the query failed: %s\n", shown(data, "detail", 500).c_str());
+    complain({Errc::internal, "the query failed: " + shown(data, "detail", 500)});
   }
 
   bool as_json_;
   bool finished_ = false;
+  bool found_nothing_ = false;
   int exit_code_ = exit_ok;
 };
+
+}  // namespace
+
+namespace {
+
+const char* why_nothing(const QueryOptions& options) {
+  if (!options.source.empty() || !options.tags.empty())
+    return "nothing matches --source and --tag, or the memory of this user is empty; an event "
+           "can be found once it is stored, a moment after it was published";
+  return "the memory of this user is empty; an event can be found once it is stored, a moment "
+         "after it was published";
+}
 
 }  // namespace
 
@@ -128,15 +149,18 @@ int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
       .body = request_body(options)};
   const auto outcome = http_call(global, options.service, request, [&](std::string_view bytes) {
     parser.feed(bytes, [&](const wire::SseEvent& event) { printer.take(event); });
-    return !printer.finished();
+    return !printer.finished() && std::ferror(stdout) == 0;
   });
   if (const auto* code = std::get_if<int>(&outcome)) return *code;
   const auto& response = std::get<http_client::Response>(outcome);
   if (response.status != 200) return print_refusal(response, *token);
+  if (std::ferror(stdout) != 0) return exit_ok;  // end_run() says what happened to the output
   if (!printer.finished()) {
     complain({Errc::unavailable, "the stream ended before the query did; ask again"});
     return exit_failed;
   }
+  if (printer.found_nothing() && !global.quiet)
+    std::fprintf(stderr, "%s\n", why_nothing(options));
   return printer.exit_code();
 }
 

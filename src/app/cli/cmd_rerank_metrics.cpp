@@ -1,3 +1,4 @@
+#include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
 #include "app/cli/terminal_text.hpp"
 
@@ -38,7 +39,13 @@ int cmd_rerank_metrics(const GlobalOptions& global, const ServiceOptions& option
   if (response.status != 200) return print_refusal(response, *token);
   boost::system::error_code failure;
   const auto value = json::parse(response.body, failure);
-  if (global.json || failure)
+  if (global.json && failure) {
+    complain({Errc::bad_json, "the response is not JSON; is this the address of memseal?"});
+    return exit_failed;
+  }
+  if (global.json)
+    print_json(value);
+  else if (failure)
     std::printf("%s\n", escape_controls(response.body).c_str());
   else
     print_lines("", value);

@@ -1,5 +1,4 @@
-#include "app/cli/commands.hpp"
-
+#include "app/cli/console.hpp"
 #include "app/service/log_setup.hpp"
 #include "app/service/service.hpp"
 
@@ -14,10 +13,12 @@ namespace {
 // Renames the finished file into place, because another program may read it at any moment.
 void write_ports(const std::string& path, int port, int admin_port) {
   const auto draft = path + ".new";
-  std::ofstream(draft) << port << ' ' << admin_port << '\n';
+  std::ofstream file(draft);
+  file << port << ' ' << admin_port << '\n';
+  file.close();
   std::error_code failure;
-  std::filesystem::rename(draft, path, failure);
-  if (failure) complain({Errc::bad_config, "cannot write " + path});
+  if (file) std::filesystem::rename(draft, path, failure);
+  if (!file || failure) complain({Errc::bad_config, "cannot write " + path});
 }
 
 }  // namespace
@@ -35,6 +36,12 @@ int cmd_serve(const GlobalOptions& global, const ServeOptions& options) {
   return (*service)->run([&] {
     if (!options.ports_file.empty())
       write_ports(options.ports_file, (*service)->port(), (*service)->admin_port());
+    if (global.json) {
+      print_json(boost::json::object{{"port", (*service)->port()},
+                                     {"admin_port", (*service)->admin_port()},
+                                     {"ingest", config->kafka.enabled}});
+      std::fflush(stdout);
+    }
     if (!global.quiet)
       std::fprintf(stderr, "memseal %s serves on port %d%s\n", MEMSEAL_VERSION, (*service)->port(),
                    config->kafka.enabled ? "" : " (queries only)");

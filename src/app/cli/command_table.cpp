@@ -9,12 +9,50 @@ namespace memseal::app {
 
 namespace {
 
+constexpr const char* overview =
+    "memseal: the memory and knowledge service behind an AI assistant.\n"
+    "Events go in by Kafka, are sealed per user, and come out ranked as Server-Sent Events.";
+
+constexpr const char* lesson =
+    "First steps:\n"
+    "  memseal dev                       everything at once on this machine\n"
+    "  memseal publish upload --user alice notes.md\n"
+    "  memseal query \"what did I decide about backups?\"\n"
+    "\n"
+    "In production:\n"
+    "  memseal config init memseal.yaml  a commented configuration\n"
+    "  memseal keys init keyring         random keys, mode 0600\n"
+    "  memseal migrate up                create or update the schema\n"
+    "  memseal doctor                    check every part, say how to fix it\n"
+    "  memseal serve -c memseal.yaml\n"
+    "\n"
+    "`memseal help COMMAND` shows the options and examples of one command.\n"
+    "Settings: flags > environment (MEMSEAL__SECTION__KEY) > YAML file > defaults.\n"
+    "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not ready,\n"
+    "  4 not found, 5 denied.";
+
+void add_global_options(CLI::App& app, GlobalOptions& global) {
+  app.set_version_flag("--version", "memseal " MEMSEAL_VERSION, "Print the version");
+  app.set_help_flag("-h,--help", "Print this help");
+  app.add_option("-c,--config", global.config_file, "YAML file (default: $MEMSEAL_CONFIG)")
+      ->type_name("FILE");
+  app.add_option("--set", global.assignments, "Override one setting; may be given again")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_flag("--json", global.json, "Print data and failures as JSON");
+  app.add_flag("-q,--quiet", global.quiet, "Print no progress");
+}
+
 void add_serve(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* serve = app.add_subcommand("serve", "Run the service: ingest events and answer queries");
   auto options = std::make_shared<ServeOptions>();
   serve->add_flag("--no-ingest", options->no_ingest, "Answer queries only; consume no events");
-  serve->add_option("--ports-file", options->ports_file,
-                    "File that receives the two ports once ready (for port 0)");
+  serve
+      ->add_option("--ports-file", options->ports_file,
+                   "File that receives the two ports once ready (for port 0)")
+      ->type_name("FILE");
+  set_help(*serve, {"memseal serve -c memseal.yaml",
+                    "memseal serve --no-ingest --set http.listen=127.0.0.1:7410"});
   serve->callback(
       [&, options] { action = [&global, options] { return cmd_serve(global, *options); }; });
 
@@ -22,16 +60,23 @@ void add_serve(CLI::App& app, GlobalOptions& global, Action& action) {
       "dev", "Run everything at once for development: own PostgreSQL, in-process Kafka broker");
   auto dev_options = std::make_shared<DevOptions>();
   dev->add_option("--pg", dev_options->pg,
-                  "Owner DSN of a database to use instead of a private one");
-  dev->add_option("--user", dev_options->user, "User of the printed token")->capture_default_str();
-  dev->add_option(
-      "--dir", dev_options->directory,
-      "Where keys and the private database live (default: a temporary folder, removed)");
+                  "Owner DSN of a database to use instead of a private one")
+      ->type_name("DSN");
+  dev->add_option("--user", dev_options->user, "User of the printed token")
+      ->type_name("USER")
+      ->capture_default_str();
+  dev->add_option("--dir", dev_options->directory,
+                  "Where keys and the private database live (default: a temporary folder, removed)")
+      ->type_name("DIR");
   dev->add_option("--env-file", dev_options->env_file,
-                  "File that receives what to export, while the service runs");
+                  "File that receives what to export, while the service runs")
+      ->type_name("FILE");
   dev->add_option("--kafka-port", dev_options->kafka_port,
                   "Port at which the broker is always found (default: any free port)")
+      ->type_name("PORT")
       ->check(CLI::Range(1, 65'535));
+  set_help(*dev, {"memseal dev", "memseal dev --dir memory --user bob",
+                  "memseal dev --env-file dev.env --kafka-port 9092"});
   dev->callback([&, dev_options] {
     action = [&global, dev_options] { return cmd_dev(global, *dev_options); };
   });
@@ -41,18 +86,26 @@ void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* migrate = app.add_subcommand("migrate", "Create, update or revert the database schema");
   migrate->require_subcommand(1);
   auto options = std::make_shared<MigrateOptions>();
-  const std::pair<const char*, const char*> verbs[] = {
-      {"up", "Apply migrations that are not applied yet"},
-      {"down", "Revert migrations; the data in what they created is lost"},
-      {"status", "Show which migrations are applied"},
-      {"plan", "Show what `up` would do; change nothing"}};
-  for (const auto& [verb, help] : verbs) {
+  struct Verb {
+    const char *name, *help, *example;
+  };
+  const Verb verbs[] = {
+      {"up", "Apply migrations that are not applied yet",
+       "memseal migrate up --app-password-file app-password"},
+      {"down", "Revert migrations; the data in what they created is lost",
+       "memseal migrate down --to 3 --force"},
+      {"status", "Show which migrations are applied", "memseal migrate status --json"},
+      {"plan", "Show what `up` would do; change nothing", "memseal migrate plan"}};
+  for (const auto& [verb, help, example] : verbs) {
     auto* sub = migrate->add_subcommand(verb, help);
-    sub->add_option("--dir", options->directory, "Directory of the NNNN_name.{up,down}.sql pairs");
+    set_help(*sub, {example});
+    sub->add_option("--dir", options->directory, "Directory of the NNNN_name.{up,down}.sql pairs")
+        ->type_name("DIR");
     if (std::string(verb) != "status") sub->add_option("--to", options->to, "Stop at this number");
     if (std::string(verb) == "up")
       sub->add_option("--app-password-file", options->app_password,
-                      "File with the password to set on role app_user");
+                      "File with the password to set on role app_user")
+          ->type_name("FILE");
     if (std::string(verb) == "down")
       sub->add_flag("--force", options->force, "Confirm that the data may be lost");
     sub->callback([&, options, verb = std::string(verb)] {
@@ -68,7 +121,10 @@ void add_keys(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* init =
       keys->add_subcommand("init", "Write a keyring of random keys, readable by you alone");
   auto file = std::make_shared<std::string>("keyring");
-  init->add_option("file", *file, "File to create; never overwritten")->capture_default_str();
+  init->add_option("file", *file, "File to create; never overwritten")
+      ->type_name("FILE")
+      ->capture_default_str();
+  set_help(*init, {"memseal keys init keyring"});
   init->callback([&, file] { action = [&global, file] { return cmd_keys_init(global, *file); }; });
 
   auto* token = app.add_subcommand("token", "Bearer tokens for development and tests");
@@ -76,10 +132,15 @@ void add_keys(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* mint =
       token->add_subcommand("mint", "Print a token for one user, signed with the token key");
   auto options = std::make_shared<TokenOptions>();
-  mint->add_option("--user", options->user, "User id the token speaks for")->required();
+  mint->add_option("--user", options->user, "User id the token speaks for")
+      ->type_name("USER")
+      ->required();
   mint->add_option("--lifetime-s", options->lifetime_s, "Seconds for which the token is valid")
+      ->type_name("SECONDS")
       ->check(CLI::Range(std::int64_t{1}, limits::token_lifetime_s_max))
       ->capture_default_str();
+  set_help(*mint, {"memseal token mint --user alice",
+                   "export MEMSEAL_TOKEN=$(memseal token mint --user alice)"});
   mint->callback(
       [&, options] { action = [&global, options] { return cmd_token_mint(global, *options); }; });
 }
@@ -92,8 +153,12 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
       publish->add_subcommand("upload", "Publish documents: files or directories of text");
   auto* chat = publish->add_subcommand("chat", "Publish turns of a conversation");
   for (auto* sub : {upload, chat}) {
-    sub->add_option("--user", options->user, "User id the memory belongs to")->required();
-    sub->add_option("--tag", options->tags, "Tag, may be given again")->allow_extra_args(false);
+    sub->add_option("--user", options->user, "User id the memory belongs to")
+        ->type_name("USER")
+        ->required();
+    sub->add_option("--tag", options->tags, "Tag, may be given again")
+        ->type_name("TAG")
+        ->allow_extra_args(false);
     sub->add_flag("--dry-run", options->print_only, "Print the event, send nothing");
     auto* wait = sub->add_flag("--wait", options->wait,
                                "Fail if it cannot be seen whether the events are stored");
@@ -101,22 +166,34 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
                   "Return once the broker has the events (default: once they are stored)")
         ->excludes(wait);
     sub->add_option("--timeout", options->timeout_s, "Seconds to wait without news of the events")
+        ->type_name("SECONDS")
         ->check(CLI::Range(1, 86'400))
         ->capture_default_str();
   }
   upload
       ->add_option("files", options->files,
                    "Files, directories (with all text below them), or - for standard input")
+      ->type_name("FILE")
       ->required();
-  upload->add_option("--doc-id", options->doc_id,
-                     "Document id (default: the path relative to the working directory)");
-  upload->add_option("--mime", options->mime_type,
-                     "text/plain or text/markdown (default: by name)");
-  chat->add_option("--conversation", options->conversation, "Conversation id")->required();
+  upload
+      ->add_option("--doc-id", options->doc_id,
+                   "Document id (default: the path relative to the working directory)")
+      ->type_name("ID");
+  upload->add_option("--mime", options->mime_type, "text/plain or text/markdown (default: by name)")
+      ->type_name("TYPE");
+  set_help(*upload, {"memseal publish upload --user alice notes.md",
+                     "memseal publish upload --user alice --tag work notes/",
+                     "date | memseal publish upload --user alice --doc-id today -"});
+  chat->add_option("--conversation", options->conversation, "Conversation id")
+      ->type_name("ID")
+      ->required();
   chat->add_option("messages", options->messages,
                    "Turns as role:content, e.g. \"user:I like tea\"");
   chat->add_option("-f,--file", options->messages_file,
-                   "JSON array of {role, content}, - for standard input");
+                   "JSON array of {role, content}, - for standard input")
+      ->type_name("FILE");
+  set_help(*chat, {"memseal publish chat --user alice --conversation c1 \"user:I like tea\"",
+                   "memseal publish chat --user alice --conversation c1 -f turns.json"});
   upload->callback([&, options] {
     action = [&global, options] { return cmd_publish_upload(global, *options); };
   });
@@ -125,17 +202,23 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
 }
 
 void add_address_options(CLI::App& command, ServiceOptions& options) {
-  command.add_option("--url", options.url,
-                     "Base address of the service, https:// or http:// (default: http.listen)");
-  command.add_option("--ca-file", options.ca_file,
-                     "PEM file of the authority to trust for https (default: $MEMSEAL_CA_FILE), "
-                     "beside the system's");
+  command
+      .add_option("--url", options.url,
+                  "Base address of the service, https:// or http:// (default: http.listen)")
+      ->type_name("URL");
+  command
+      .add_option("--ca-file", options.ca_file,
+                  "PEM file of the authority to trust for https (default: $MEMSEAL_CA_FILE), "
+                  "beside the system's")
+      ->type_name("FILE");
 }
 
 void add_service_options(CLI::App& command, ServiceOptions& options) {
   add_address_options(command, options);
-  command.add_option("--token", options.token, "Bearer token (default: $MEMSEAL_TOKEN)");
-  command.add_option("--token-file", options.token_file, "File with the bearer token");
+  command.add_option("--token", options.token, "Bearer token (default: $MEMSEAL_TOKEN)")
+      ->type_name("TOKEN");
+  command.add_option("--token-file", options.token_file, "File with the bearer token")
+      ->type_name("FILE");
   command.add_flag("--insecure", options.insecure,
                    "Send the token in clear text, over http to another machine");
 }
@@ -143,15 +226,27 @@ void add_service_options(CLI::App& command, ServiceOptions& options) {
 void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* query = app.add_subcommand("query", "Ask a question; results stream to the terminal");
   auto options = std::make_shared<QueryOptions>();
-  query->add_option("text", options->text, "The question")->required();
+  query->add_option("text", options->words, "The question; several words are joined by spaces")
+      ->required();
   add_service_options(*query, options->service);
   query->add_option("-k,--top-k", options->top_k, "Results wanted")
+      ->type_name("COUNT")
       ->check(CLI::Range(1, static_cast<int>(limits::answers_max)))
       ->capture_default_str();
   query->add_flag("--no-rerank", options->no_rerank, "Keep the search order");
   query->add_flag("--trace", options->trace, "Show what each stage did");
-  query->add_option("--source", options->source, "Only chunks from: chat, upload, api");
-  query->add_option("--tag", options->tags, "Only chunks with this tag")->allow_extra_args(false);
+  query->add_option("--source", options->source, "Only chunks from this source")
+      ->type_name("SOURCE")
+      ->check(CLI::IsMember({"chat", "upload", "api"}));
+  query->add_option("--tag", options->tags, "Only chunks with this tag; may be given again")
+      ->type_name("TAG")
+      ->allow_extra_args(false);
+  set_help(*query,
+           {"memseal query \"what did I decide about backups?\"",
+            "memseal query who is the dentist --source chat -k 3",
+            "memseal query --url https://memory.example --token-file token \"any news?\"",
+            "memseal query --json tea | head -n 1"},
+           "Quote a question that has characters of the shell in it: ? * ' & ( ).");
   query->callback(
       [&, options] { action = [&global, options] { return cmd_query(global, *options); }; });
 
@@ -159,12 +254,14 @@ void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
       "rerank-metrics", "Show what reranking did: fallbacks by reason, latency, the breaker");
   auto asked = std::make_shared<ServiceOptions>();
   add_service_options(*metrics, *asked);
+  set_help(*metrics, {"memseal rerank-metrics", "memseal rerank-metrics --json"});
   metrics->callback(
       [&, asked] { action = [&global, asked] { return cmd_rerank_metrics(global, *asked); }; });
 
   auto* health = app.add_subcommand("health", "Ask a running service whether it is ready");
   auto place = std::make_shared<ServiceOptions>();
   add_address_options(*health, *place);
+  set_help(*health, {"memseal health", "memseal health --url https://memory.example"});
   health->callback(
       [&, place] { action = [&global, place] { return cmd_health(global, *place); }; });
 }
@@ -172,102 +269,59 @@ void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
 void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* config = app.add_subcommand("config", "Look at and check the configuration");
   config->require_subcommand(1);
-  config->add_subcommand("check", "Print what `serve` would refuse, and what is probably a mistake")
-      ->callback([&] { action = [&global] { return cmd_config_check(global); }; });
-  config->add_subcommand("show", "Print every key, its value and where it came from")
-      ->callback([&] { action = [&global] { return cmd_config_show(global); }; });
-  config->add_subcommand("table", "Print every key as Markdown: docs/settings.md")
-      ->callback([&] { action = [&global] { return cmd_config_table(global); }; });
+  auto* check = config->add_subcommand(
+      "check", "Print what `serve` would refuse, and what is probably a mistake");
+  set_help(*check, {"memseal config check -c memseal.yaml"});
+  check->callback([&] { action = [&global] { return cmd_config_check(global); }; });
+  auto* show = config->add_subcommand("show", "Print every key, its value and where it came from");
+  set_help(*show, {"memseal config show", "memseal config show --json"});
+  show->callback([&] { action = [&global] { return cmd_config_show(global); }; });
+  auto* table = config->add_subcommand("table", "Print every key as Markdown: docs/settings.md");
+  set_help(*table, {"memseal config table"});
+  table->callback([&] { action = [&global] { return cmd_config_table(global); }; });
   auto* init = config->add_subcommand("init", "Write a commented configuration file");
   auto file = std::make_shared<std::string>("-");
-  init->add_option("file", *file, "File to create, - for standard output")->capture_default_str();
+  init->add_option("file", *file, "File to create, - for standard output")
+      ->type_name("FILE")
+      ->capture_default_str();
+  set_help(*init, {"memseal config init memseal.yaml", "memseal config init | less"});
   init->callback(
       [&, file] { action = [&global, file] { return cmd_config_init(global, *file); }; });
 
-  app.add_subcommand("doctor", "Check every part this service needs and say how to fix it")
-      ->callback([&] { action = [&global] { return cmd_doctor(global); }; });
-  app.add_subcommand("version", "Print the version")->callback([&] {
-    action = [&global] { return cmd_version(global); };
-  });
-}
-
-void add_models(CLI::App& app, GlobalOptions& global, Action& action) {
-  auto* models = app.add_subcommand("models", "Look at the models on this machine");
-  models->require_subcommand(1);
-  models->footer(
-      "A model is a Hugging Face directory: config.json, model.safetensors, vocab.txt or\n"
-      "tokenizer.json. A name is looked for in $MEMSEAL_MODELS, beside the program, in\n"
-      "/usr/share/memseal/models; a path has a slash in it.");
-  models->add_subcommand("list", "List the models that a name finds: kind, shape, size, path")
-      ->callback([&] { action = [&global] { return cmd_models_list(global); }; });
-  auto model = std::make_shared<std::string>();
-  auto* show = models->add_subcommand(
-      "show", "Show one model: its shape, its size, and what computes it on this machine");
-  auto* verify = models->add_subcommand(
-      "verify", "Check every file and tensor, and this machine's arithmetic against double");
-  verify->footer(
-      "Loads the model strictly, runs a probe of texts in many lengths and scripts on this\n"
-      "machine's backend and on the reference in double precision, and compares all numbers.\n"
-      "Exit codes: 0 sound, 1 damaged or unsupported or the numbers differ, 2 no such model.");
-  for (auto* sub : {show, verify})
-    sub->add_option("model", *model, "Directory (with a slash) or name")->required();
-  show->callback(
-      [&, model] { action = [&global, model] { return cmd_models_show(global, *model); }; });
-  auto device = std::make_shared<std::string>("cpu");
-  verify->add_option("--device", *device, "What computes the probe")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
-  verify->callback([&, model, device] {
-    action = [&global, model, device] { return cmd_models_verify(global, *model, *device); };
-  });
-}
-
-void add_bench(CLI::App& app, GlobalOptions& global, Action& action) {
-  auto* bench = app.add_subcommand("bench", "Measure a model on this machine");
-  bench->require_subcommand(1);
-  auto options = std::make_shared<BenchOptions>();
-  const std::pair<const char*, const char*> kinds[] = {
-      {"rerank", "Time a cross-encoder: one call scores --count pairs (24 of 256 tokens)"},
-      {"embed", "Time an embedder: one call embeds --count texts (32 of 128 tokens)"}};
-  for (const auto& [kind, help] : kinds) {
-    auto* sub = bench->add_subcommand(kind, help);
-    sub->add_option("--model", options->model,
-                    std::string("Directory (with a slash) or name (default: ") + kind +
-                        (std::string(kind) == "embed" ? "ding.model)" : ".model)"));
-    sub->add_option("--tokens", options->tokens, "Tokens of one sequence, specials included")
-        ->check(CLI::Range(4, 8'192));
-    sub->add_option("--count", options->count, "Sequences of one call")
-        ->check(CLI::Range(1, 4'096));
-    sub->add_option("--threads", options->threads, "Calls at once, one thread each")
-        ->check(CLI::Range(1, 256))
-        ->capture_default_str();
-    sub->add_option("--device", options->device, "What computes: cpu, or cuda for the first GPU")
-        ->check(CLI::IsMember({"cpu", "cuda"}))
-        ->capture_default_str();
-    sub->add_option("--rounds", options->rounds, "Calls each thread makes, after a warm-up")
-        ->check(CLI::Range(1, 100'000))
-        ->capture_default_str();
-    sub->footer(
-        "Token ids are drawn before the clock starts: the figures are the forward pass alone.\n"
-        "Exit codes: 0 measured, 1 the model is damaged or unsupported, 2 no such model.");
-    sub->callback([&, options, kind = std::string(kind)] {
-      options->kind = kind;
-      action = [&global, options] { return cmd_bench(global, *options); };
-    });
-  }
+  auto* doctor =
+      app.add_subcommand("doctor", "Check every part this service needs and say how to fix it");
+  set_help(*doctor, {"memseal doctor -c memseal.yaml", "memseal doctor --json"});
+  doctor->callback([&] { action = [&global] { return cmd_doctor(global); }; });
+  auto* version = app.add_subcommand("version", "Print the version");
+  set_help(*version, {"memseal version"});
+  version->callback([&] { action = [&global] { return cmd_version(global); }; });
 }
 
 }  // namespace
 
 void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
+  app.name("memseal");
+  app.description(overview);
+  app.require_subcommand(1);
+  app.fallthrough();
+  add_global_options(app, global);
   add_serve(app, global, action);
   add_migrate(app, global, action);
   add_keys(app, global, action);
   add_publish(app, global, action);
   add_query(app, global, action);
-  add_models(app, global, action);
-  add_bench(app, global, action);
+  add_model_commands(app, global, action);
   add_config(app, global, action);
+  add_help_commands(app, global, action);
+  app.footer(lesson);  // At the end, because a command takes over the text of the program.
+}
+
+std::vector<CommandInfo> list_commands() {
+  CLI::App app;
+  GlobalOptions global;
+  Action action;
+  add_commands(app, global, action);
+  return describe_commands(app);
 }
 
 }  // namespace memseal::app

@@ -1,20 +1,27 @@
 #pragma once
 // The table of commands: their names, options and help, and what each one runs.
+#include "app/cli/command_info.hpp"
 #include "app/cli/commands.hpp"
 
 #include <functional>
-
-namespace CLI {
-class App;
-}
+#include <vector>
 
 namespace memseal::app {
 
 /// Runs the command that was chosen. Returns the exit code.
 using Action = std::function<int()>;
 
-/// Adds every command to `app`. Parsing then sets `action`.
-/// REQUIRES: `global` and `action` outlive `app`.
+/// Makes `app` the whole program: its name, the options of every command, the commands. Parsing
+/// then sets `global` and `action`. REQUIRES: all three outlive the action.
 void add_commands(CLI::App& app, GlobalOptions& global, Action& action);
+
+/// The part of add_commands() that is about models: `models` and `bench`.
+void add_model_commands(CLI::App& app, GlobalOptions& global, Action& action);
+
+/// The part of add_commands() that is about the commands: `help`, `completion` and `man`.
+void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
+
+/// Every command, as describe_commands() gives them.
+std::vector<CommandInfo> list_commands();
 
 }  // namespace memseal::app

@@ -87,7 +87,7 @@ struct ServiceOptions {
 };
 
 struct QueryOptions {
-  std::string text;
+  std::vector<std::string> words;  ///< of the question
   ServiceOptions service;
   std::int64_t top_k = limits::answers_max;
   bool no_rerank = false;

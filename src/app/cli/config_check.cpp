@@ -1,8 +1,10 @@
 #include "app/cli/config_check.hpp"
 
+#include "adapters/http_client/client.hpp"
 #include "adapters/model/inspect.hpp"
 #include "app/config/model_paths.hpp"
 #include "app/service/wiring.hpp"
+#include "pure/codec/url.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -64,6 +66,8 @@ class Check {
   void check_embedder() {
     const std::string key = "embedding.model";
     const auto& embedding = config_.embedding;
+    if (const auto sentence = clear_text_warning(config_); !sentence.empty())
+      loaded_.warnings.push_back({Errc::bad_config, sentence, "embedding.url"});
     if (!embedding.url.empty())
       if (const auto sound = openai::OpenAiEmbedder::check(endpoint_options(config_)); !sound)
         problem(sound.error().field, sound.error());
@@ -120,5 +124,12 @@ class Check {
 }  // namespace
 
 void check_for_serve(LoadedConfig& loaded) { Check(loaded).run(); }
+
+std::string clear_text_warning(const Config& config) {
+  const auto url = codec::Url::parse(config.embedding.url);
+  if (!url || url->tls || http_client::is_loopback(url->host)) return "";
+  return "embedding.url is plain http to another machine: the texts to embed travel in clear "
+         "text; use https://";
+}
 
 }  // namespace memseal::app

@@ -1,6 +1,7 @@
 #include "app/cli/http_call.hpp"
 
 #include "adapters/http_client/retry_after.hpp"
+#include "app/cli/console.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/config/listen_address.hpp"
 #include "base/limits.hpp"
@@ -126,6 +127,17 @@ std::string why_denied(const std::string& token) {
   return "the service does not accept this token; its log names the cause (http.unauthenticated)";
 }
 
+/// The code that the service gave, else one that fits the status.
+Errc code_of(const http_client::Response& response) {
+  const auto value = codec::parse_json(response.body, Errc::bad_json);
+  const auto given = value && value->is_object() ? text_of(value->get_object(), "code") : "";
+  for (const auto& row : errc_table)
+    if (row.name == given) return row.code;
+  for (const auto& row : errc_table)
+    if (row.http_status == response.status) return row.code;
+  return response.status >= 500 ? Errc::unavailable : Errc::bad_request;
+}
+
 std::string detail_of(const http_client::Response& response) {
   const auto value = codec::parse_json(response.body, Errc::bad_json);
   if (!value || !value->is_object()) return "";
@@ -215,19 +227,22 @@ std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
 }
 
 int print_refusal(const http_client::Response& response, const std::string& token) {
-  const auto say = [](const std::string& line) {
-    std::fprintf(stderr, "memseal: %s\n", one_line(line, 500).c_str());
-  };
   const auto detail = detail_of(response);
-  say("HTTP " + std::to_string(response.status) +
-      (detail.empty() ? ", without an explanation; is this the address of memseal?"
-                      : ": " + detail));
-  if (response.status == 401) say(why_denied(token));
+  const auto wait = http_client::parse_retry_after(response.header("retry-after"));
+  const auto wait_s = wait ? std::chrono::duration_cast<std::chrono::seconds>(*wait).count() : 0;
+  json::object members{{"status", response.status}};
+  if (wait) members["retry_after_s"] = wait_s;
+  complain({code_of(response),
+            one_line("HTTP " + std::to_string(response.status) +
+                         (detail.empty()
+                              ? ", without an explanation; is this the address of memseal?"
+                              : ": " + detail),
+                     500)},
+           std::move(members));
+  if (response.status == 401) hint(why_denied(token));
   if (const auto place = response.header("location"); response.status / 100 == 3 && !place.empty())
-    say("the service is at " + std::string(place) + "; redirects are not followed");
-  if (const auto wait = http_client::parse_retry_after(response.header("retry-after")))
-    say("try again in " +
-        std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*wait).count()) + " s");
+    hint(one_line("the service is at " + std::string(place) + "; redirects are not followed", 500));
+  if (wait) hint("try again in " + std::to_string(wait_s) + " s");
   if (response.status == 401 || response.status == 403) return exit_denied;
   if (response.status == 404) return exit_not_found;
   return response.status == 503 ? exit_not_ready : exit_failed;

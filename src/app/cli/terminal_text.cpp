@@ -71,4 +71,8 @@ std::string escape_controls(std::string_view json) {
   return safe;
 }
 
+std::string count_of(std::size_t count, std::string_view noun) {
+  return std::to_string(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
 }  // namespace memseal::app

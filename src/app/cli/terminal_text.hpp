@@ -16,4 +16,7 @@ std::string one_line(std::string_view text, std::size_t bytes_max);
 /// them. Line feeds and tabs stay. Text that is not JSON is safe to print as well.
 std::string escape_controls(std::string_view json);
 
+/// "1 result", "2 results": a number with its noun, whose plural ends in s.
+std::string count_of(std::size_t count, std::string_view noun);
+
 }  // namespace memseal::app

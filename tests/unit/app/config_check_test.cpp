@@ -112,6 +112,19 @@ TEST_F(ConfigCommand, WhatServeNeedsAndDevBringsIsAWarning) {
   EXPECT_TRUE(contains(ran.err, "memseal: warning: postgres.dsn is not set")) << ran.err;
 }
 
+TEST_F(ConfigCommand, TextsInClearTextOverANetworkAreAWarning) {
+  const auto warned = [&](const std::string& url) {
+    for (const auto& warning :
+         checked({{"embedding.url", url}, {"embedding.remote_model", "m"}}).warnings)
+      if (warning.field == "embedding.url") return warning.message;
+    return std::string();
+  };
+  EXPECT_TRUE(contains(warned("http://embedder:8080/v1"), "travel in clear text; use https://"));
+  EXPECT_EQ(warned("https://embedder/v1"), "");
+  EXPECT_EQ(warned("http://127.0.0.1:8080/v1"), "");
+  EXPECT_EQ(warned("http://localhost:8080/v1"), "");
+}
+
 TEST_F(ConfigCommand, AFolderWithoutAModelIsFound) {
   for (const std::string key : {"embedding.model", "rerank.model"}) {
     const auto loaded = checked({{key, place.string()}});

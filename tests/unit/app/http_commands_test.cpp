@@ -342,6 +342,55 @@ TEST_F(HttpCommands, CountResultsAsPeopleDo) {
   }
 }
 
+TEST_F(HttpCommands, JoinTheWordsOfAQuestion) {
+  ScriptedServer server(answer(stream_of(completed(1))));
+  const auto outcome = run_program(
+      {"query", "who", "is", "--url", server.url(), "version", "--token", "t", "it"});
+  EXPECT_EQ(outcome.code, exit_ok) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  const auto requests = seen();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_TRUE(has(requests[0], R"("query":"who is version it")")) << requests[0];
+}
+
+TEST_F(HttpCommands, SayWhyNothingWasFound) {
+  ScriptedServer server(answer(stream_of(completed(0))));
+  const std::vector<std::string> words{"query", "x", "--url", server.url(), "--token", "t"};
+  auto filtered = words, quiet = words;
+  filtered.insert(filtered.end(), {"--tag", "work"});
+  quiet.emplace_back("-q");
+  EXPECT_TRUE(has(run_program(words).err, "the memory of this user is empty"));
+  EXPECT_TRUE(has(run_program(filtered).err, "nothing matches --source and --tag"));
+  EXPECT_EQ(run_program(quiet).err, "");
+}
+
+TEST_F(HttpCommands, FailInOneJsonObject) {
+  ScriptedServer limit(answer(response_of("429 Too Many Requests",
+                                          R"({"code":"rate_limited","detail":"used up"})",
+                                          "Retry-After: 12\r\n")));
+  const auto busy =
+      run_program({"--json", "query", "x", "--url", limit.url(), "--token", "t"});
+  EXPECT_EQ(busy.code, exit_failed);
+  EXPECT_EQ(busy.out,
+            R"({"error":{"code":"rate_limited","message":"HTTP 429: used up","status":429,)"
+            R"("retry_after_s":12,"exit_code":1,"hints":["try again in 12 s"]}})"
+            "\n");
+  ScriptedServer down(answer(response_of("503 Service Unavailable", R"({"kafka":"no broker"})")));
+  const auto health = run_program({"--json", "health", "--url", down.url()});
+  EXPECT_EQ(health.code, exit_not_ready);
+  EXPECT_EQ(health.out, R"({"kafka":"no broker","error":{"code":"unavailable",)"
+                        R"("message":"the service is not ready","exit_code":3}})"
+                        "\n");
+  ScriptedServer page(answer(response_of("200 OK", "<html>")));
+  const auto strange =
+      run_program({"--json", "rerank-metrics", "--url", page.url(), "--token", "t"});
+  EXPECT_EQ(strange.code, exit_failed);
+  EXPECT_TRUE(has(strange.out, R"({"error":{"code":"bad_json")")) << strange.out;
+  const auto gone = run_program({"--json", "query", "x", "--url", "http://127.0.0.1:1"});
+  EXPECT_EQ(gone.code, exit_not_ready);
+  EXPECT_TRUE(has(gone.out, R"({"error":{"code":"unavailable")")) << gone.out;
+}
+
 // U+009B begins a terminal command, U+202E turns the direction of what follows.
 TEST_F(HttpCommands, ShowNothingThatCommandsTheTerminal) {
   const std::string hostile = "a\\u001b[31mb\u009b31mc\u202ed\u2066e\u200ff\u061cg\\u0007";

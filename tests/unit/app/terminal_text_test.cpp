@@ -1,5 +1,7 @@
 #include "app/cli/terminal_text.hpp"
 
+#include "app/cli/terminal.hpp"
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -19,6 +21,19 @@ std::vector<std::string> commands() {
                            "\u2068", "\u2069", "\u200e", "\u200f", "\u061c", "\u2028", "\u2029"})
     all.emplace_back(bidi);
   return all;
+}
+
+TEST(CountOf, IsSaidAsPeopleDo) {
+  EXPECT_EQ(count_of(0, "broker"), "0 brokers");
+  EXPECT_EQ(count_of(1, "broker"), "1 broker");
+  EXPECT_EQ(count_of(2, "broker"), "2 brokers");
+}
+
+TEST(Terminal, GetsNoColoursThatItsUserRefuses) {
+  EXPECT_TRUE(allows_colours({}));
+  EXPECT_TRUE(allows_colours({{"TERM", "xterm"}, {"NO_COLOR", ""}}));
+  EXPECT_FALSE(allows_colours({{"NO_COLOR", "0"}}));
+  EXPECT_FALSE(allows_colours({{"COLORTERM", "truecolor"}, {"TERM", "dumb"}}));
 }
 
 TEST(OneLine, HoldsNothingThatCommandsATerminal) {
