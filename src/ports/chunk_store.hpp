@@ -14,12 +14,23 @@ namespace memseal::ports {
 
 namespace asio = boost::asio;
 
+/// How an upload that has no revision stands to the other versions of its document: the one that
+/// arrives later stays, whatever revision is stored.
+struct ByArrival {
+  /// A document that was written after this time (Unix ms) stays, because the event is an old one
+  /// that is sent again. 0: no such limit.
+  std::int64_t replayed_from_ms = 0;
+  /// A later upload of the document. The event is superseded if the ledger has that one.
+  std::optional<Uuid> superseded_by = {};
+};
+
 /// What decides whether an event still changes anything.
 struct EventKey {
   Uuid event_id;
   Origin origin;
   DocId doc_id;
   std::int64_t revision = 0;
+  std::optional<ByArrival> by_arrival = {};
 };
 
 /// All that one event changes, sealed and ready: written in one transaction with its ledger row.
@@ -27,7 +38,10 @@ struct EventWrite {
   Uuid event_id;  ///< key of the exactly-once ledger
   Origin origin;
   DocId doc_id;
-  std::int64_t revision = 0;   ///< newer replaces older; older arriving late is skipped
+  /// Newer replaces older, and older that arrives late is skipped.
+  std::int64_t revision = 0;
+  /// The event has no revision. `revision` is then that of a document that is new.
+  std::optional<ByArrival> by_arrival = {};
   Bytes document_name_cipher;  ///< SB1, field document_name; may be empty
   std::vector<crypto::SealedChunk> chunks;
   /// The event is expected to be superseded and therefore has no chunks. It is written only if that
@@ -39,7 +53,7 @@ struct EventWrite {
 enum class Stored {
   applied,     ///< rows written
   duplicate,   ///< the ledger had it already: nothing changed
-  superseded,  ///< a newer revision of the document is stored: nothing changed
+  superseded,  ///< a newer version of the document is stored: nothing changed
   erased,      ///< the tenant is erased: nothing may be written
   current,     ///< not superseded, against EventWrite::expect_superseded: nothing changed
 };

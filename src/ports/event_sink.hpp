@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ struct OutRecord {
   std::string value;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string source_topic = {};  ///< of Channel::dead_letter: the topic of the refused record
+  std::int64_t timestamp_ms = 0;  ///< of a record that is published again, Unix ms; 0: now
 };
 
 /// Where events go.

@@ -25,6 +25,8 @@ struct KeyRow {
 class KeyRows {
  public:
   virtual ~KeyRows() = default;
+  /// Whether the tenant has a row, erased or not. Locks nothing.
+  virtual bool knows_tenant() = 0;
   /// Makes the tenant's row where there is none and locks the row against erasure until the
   /// transaction ends. False: the tenant is erased.
   virtual bool lock_tenant() = 0;

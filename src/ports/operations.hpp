@@ -14,13 +14,19 @@ namespace memseal::ports {
 
 namespace asio = boost::asio;
 
-enum class OperationState { queued, succeeded, failed };
+enum class OperationState {
+  queued,
+  succeeded,
+  superseded,  ///< a newer version of the document was stored before; this one was not stored
+  failed,
+};
 
-/// Stable name, as clients and the database read it.
+/// Stable name, as clients read it.
 constexpr std::string_view operation_state_name(OperationState state) noexcept {
   switch (state) {
     case OperationState::queued: return "queued";
     case OperationState::succeeded: return "succeeded";
+    case OperationState::superseded: return "superseded";
     case OperationState::failed: return "failed";
   }
   return "";
@@ -29,7 +35,8 @@ constexpr std::string_view operation_state_name(OperationState state) noexcept {
 /// The reverse. Empty for every other text.
 constexpr std::optional<OperationState> parse_operation_state(std::string_view name) noexcept {
   for (const auto state :
-       {OperationState::queued, OperationState::succeeded, OperationState::failed})
+       {OperationState::queued, OperationState::succeeded, OperationState::superseded,
+        OperationState::failed})
     if (name == operation_state_name(state)) return state;
   return std::nullopt;
 }
@@ -51,9 +58,12 @@ class Operations {
  public:
   virtual ~Operations() = default;
   /// Announces an operation before its event is published: state queued. Idempotent.
+  /// `request`: a keyed hash of all that the client asked for, where it names the operation.
+  /// False, and nothing changes: the operation was announced before for another request.
   /// Throws Refused{tenant_erased} for an erased tenant.
-  virtual asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
-                                         Uuid event_id, Origin origin, DocId doc_id) = 0;
+  virtual asio::awaitable<bool> announce(runtime::RequestContext context, crypto::Tenant owner,
+                                         Uuid event_id, Origin origin, DocId doc_id,
+                                         std::optional<Uuid> request) = 0;
   /// Empty when this tenant has no such operation.
   virtual asio::awaitable<std::optional<Operation>> find(runtime::RequestContext context,
                                                          crypto::Tenant owner, Uuid event_id) = 0;

@@ -22,6 +22,10 @@ class TenantKeys {
   /// an erased tenant, Outage{unavailable} when the database is unavailable.
   virtual asio::awaitable<TenantKeyPtr> sealing_key(runtime::RequestContext context,
                                                     crypto::Tenant owner) = 0;
+  /// The key to seal with of a tenant that has a row; null for any other. Makes no tenant.
+  /// Throws as sealing_key().
+  virtual asio::awaitable<TenantKeyPtr> known_sealing_key(runtime::RequestContext context,
+                                                          crypto::Tenant owner) = 0;
   /// The key of one generation, to open with; null when this tenant has none such.
   virtual asio::awaitable<TenantKeyPtr> opening_key(runtime::RequestContext context,
                                                     crypto::Tenant owner, std::uint32_t key_id) = 0;

@@ -87,13 +87,19 @@ class ChunkStore final : public ports::ChunkStore {
                                      const ports::EventKey& event) const {
     if (erased.contains(owner)) return ports::Stored::erased;
     if (ledger.contains({owner, event.event_id})) return ports::Stored::duplicate;
+    if (const auto& arrival = event.by_arrival) {
+      const bool is_superseded =
+          arrival->superseded_by && ledger.contains({owner, *arrival->superseded_by});
+      return is_superseded ? std::optional(ports::Stored::superseded) : std::nullopt;
+    }
     const auto found = revisions.find({owner, event.doc_id.value()});
     if (event.origin == Origin::chat || found == revisions.end()) return std::nullopt;
     if (found->second > event.revision) return ports::Stored::superseded;
     return std::nullopt;
   }
   ports::Stored apply(const crypto::Tenant& owner, ports::EventWrite& write) {
-    const ports::EventKey key{write.event_id, write.origin, write.doc_id, write.revision};
+    const ports::EventKey key{write.event_id, write.origin, write.doc_id, write.revision,
+                              write.by_arrival};
     const auto found = known(owner, key);
     if (!found && write.expect_superseded) return ports::Stored::current;
     if (!found || found == ports::Stored::superseded) ledger.insert({owner, write.event_id});

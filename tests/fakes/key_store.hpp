@@ -15,6 +15,7 @@ namespace asio = boost::asio;
 /// The key rows of one tenant. A transaction keeps its changes even when its work throws.
 class KeyStore final : public ports::KeyStore, public ports::KeyRows {
  public:
+  bool knows_tenant() override { return calls.push_back("knows_tenant"), known; }
   bool lock_tenant() override { return calls.push_back("lock_tenant"), !erased; }
   std::int64_t lock_seal_count() override { return calls.push_back("lock_seals"), seals; }
   void restart_seal_count() override { calls.push_back("restart_seals"), seals = 0; }
@@ -47,6 +48,7 @@ class KeyStore final : public ports::KeyStore, public ports::KeyRows {
   std::uint32_t newest = 0;
   int transactions = 0;
   bool erased = false;
+  bool known = true;  ///< the tenant has a row
 };
 
 }  // namespace memseal::fakes

@@ -12,13 +12,17 @@ namespace memseal::fakes {
 /// Announced operations of all tenants.
 class Operations final : public ports::Operations {
  public:
-  asio::awaitable<void> announce(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
-                                 Origin origin, DocId doc_id) override {
+  asio::awaitable<bool> announce(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
+                                 Origin origin, DocId doc_id,
+                                 std::optional<Uuid> request) override {
     co_await faults.play();
     if (erased) throw Refused({Errc::tenant_erased, "erased"});
+    if (request && requests.emplace(std::pair(owner, event_id), *request).first->second != *request)
+      co_return false;
     known.emplace(std::pair(owner, event_id),
                   ports::Operation{.id = event_id, .origin = origin, .doc_id = doc_id.value(),
                                    .created_at_ms = 1'700'000'000'000});
+    co_return true;
   }
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext,
                                                         crypto::Tenant owner,
@@ -36,6 +40,7 @@ class Operations final : public ports::Operations {
   bool erased = false;
   int unseen = 0;      ///< so many calls of find() fail
   std::map<std::pair<crypto::Tenant, Uuid>, ports::Operation> known;
+  std::map<std::pair<crypto::Tenant, Uuid>, Uuid> requests;
 };
 
 }  // namespace memseal::fakes

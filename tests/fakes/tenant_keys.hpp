@@ -17,6 +17,11 @@ class TenantKeys final : public ports::TenantKeys {
     if (erased.contains(owner)) throw Refused({Errc::tenant_erased, "erased"});
     co_return key_of(owner);
   }
+  asio::awaitable<ports::TenantKeyPtr> known_sealing_key(runtime::RequestContext context,
+                                                         crypto::Tenant owner) override {
+    if (strangers.contains(owner)) co_return nullptr;
+    co_return co_await sealing_key(std::move(context), owner);
+  }
   asio::awaitable<ports::TenantKeyPtr> opening_key(runtime::RequestContext, crypto::Tenant owner,
                                                    std::uint32_t key_id) override {
     ++opened;
@@ -36,6 +41,7 @@ class TenantKeys final : public ports::TenantKeys {
 
   FaultScript faults;
   std::set<crypto::Tenant> erased;
+  std::set<crypto::Tenant> strangers;  ///< have no row
   std::set<std::uint32_t> forgotten;  ///< generations that open nothing
   int opened = 0;                     ///< calls of opening_key()
 };

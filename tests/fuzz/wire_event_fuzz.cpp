@@ -39,7 +39,7 @@ struct Input {
 
 void check(const UploadEvent& event) {
   MEMSEAL_ASSERT(event.mime_type == "text/plain" || event.mime_type == "text/markdown");
-  MEMSEAL_ASSERT(event.revision >= 0);
+  MEMSEAL_ASSERT(event.revision.value_or(0) >= 0);
   MEMSEAL_ASSERT(event.tags.size() <= limits::tags_max);
   const auto written = make_upload_event(event);
   if (event.head.time_ms == 0) return;

@@ -2,6 +2,7 @@
 #include "adapters/kafka/internal/client_conf.hpp"
 #include "adapters/kafka/internal/lasting_errors.hpp"
 #include "adapters/kafka/internal/source_impl.hpp"
+#include "adapters/kafka/internal/to_record.hpp"
 #include "runtime/log.hpp"
 
 #include <algorithm>
@@ -19,18 +20,6 @@ constexpr auto commit_again_after = 100ms;
 bool is_cooperative(rd_kafka_t* client) {
   const char* protocol = rd_kafka_rebalance_protocol(client);
   return protocol && std::string_view(protocol) == "COOPERATIVE";
-}
-
-void copy_headers(const rd_kafka_message_t& message, ports::Record& record) {
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  record.headers.reserve(rd_kafka_header_cnt(headers));
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
-                          RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
-    record.headers.emplace_back(name, std::string(static_cast<const char*>(value), size));
 }
 
 }  // namespace
@@ -83,16 +72,7 @@ void KafkaSource::Impl::start_run(const rd_kafka_message_t& message, PartitionRu
 }
 
 void KafkaSource::Impl::buffer_record(const rd_kafka_message_t& message, const PartitionRun& run) {
-  ports::Record record;
-  record.topic = run.name;
-  record.partition = message.partition;
-  record.offset = message.offset;
-  rd_kafka_timestamp_type_t kind{};
-  record.timestamp_ms = std::max<std::int64_t>(0, rd_kafka_message_timestamp(&message, &kind));
-  if (message.key) record.key.assign(static_cast<const char*>(message.key), message.key_len);
-  if (message.payload)
-    record.value.assign(static_cast<const char*>(message.payload), message.len);
-  copy_headers(message, record);
+  auto record = to_record(message, run.name);
   run.count->Increment();
   assignment_.buffered(record);
   buffer_.push_back(std::move(record));

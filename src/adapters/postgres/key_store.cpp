@@ -18,6 +18,8 @@ constexpr Statement load_keys{"keys_load",
                               "SELECT key_id, kek_epoch, wrapped, kcv, state "
                               "FROM app.tenant_keys "
                               "WHERE user_hash = (SELECT app.tenant()) AND state <> 'retired'"};
+constexpr Statement know_tenant{
+    "keys_know", "SELECT 1 FROM app.tenants WHERE user_hash = (SELECT app.tenant())"};
 // FOR NO KEY UPDATE lets one rotation at a time run, and does not stop ingest, which holds FOR KEY
 // SHARE on the same row.
 constexpr Statement count_seals{
@@ -73,6 +75,7 @@ class PgKeyRows final : public ports::KeyRows {
  public:
   explicit PgKeyRows(TenantTx& tx) : tx_(tx) {}
 
+  bool knows_tenant() override { return !tx_.exec(know_tenant).empty(); }
   bool lock_tenant() override { return lock_tenant_row(tx_); }
   std::int64_t lock_seal_count() override {
     return tx_.exec(count_seals).one_field().as<std::int64_t>();

@@ -10,8 +10,9 @@ class PgOperations final : public ports::Operations {
  public:
   explicit PgOperations(Pool& pool) : pool_(pool) {}
 
-  asio::awaitable<void> announce(runtime::RequestContext context, crypto::Tenant owner,
-                                 Uuid event_id, Origin origin, DocId doc_id) override;
+  asio::awaitable<bool> announce(runtime::RequestContext context, crypto::Tenant owner,
+                                 Uuid event_id, Origin origin, DocId doc_id,
+                                 std::optional<Uuid> request) override;
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext context,
                                                         crypto::Tenant owner,
                                                         Uuid event_id) override;

@@ -73,14 +73,12 @@ void report_skipped(const Inputs& inputs) {
 Outgoing upload_of(const Config& config, const PublishOptions& options, const UserId& user,
                    InputDocument document) {
   auto head = new_head(user);
-  const auto revision = head.time_ms;
   auto mime_type = mime_of(document.name, options.mime_type);
   const wire::UploadEvent event{.head = std::move(head),
                                 .doc_id = document.doc_id,
                                 .name = std::move(document.name),
                                 .mime_type = std::move(mime_type),
                                 .text = std::move(document.text),
-                                .revision = revision,
                                 .tags = options.tags,
                                 .attributes_json = "",
                                 .origin = Origin::upload};

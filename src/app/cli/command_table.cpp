@@ -201,6 +201,47 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
       [&, options] { action = [&global, options] { return cmd_publish_chat(global, *options); }; });
 }
 
+void add_dlq(CLI::App& app, GlobalOptions& global, Action& action) {
+  auto* dlq = app.add_subcommand("dlq", "Dead letters: events that could not be ingested");
+  dlq->require_subcommand(1);
+  auto options = std::make_shared<DlqOptions>();
+  const auto verb = [&](const char* name, const char* help, auto* run) {
+    auto* sub = dlq->add_subcommand(name, help);
+    sub->callback([&global, &action, options, run] {
+      action = [&global, options, run] { return run(global, *options); };
+    });
+    sub->add_option("--topic", options->topics,
+                    "Topic the events came from, may be given again (default: both configured)")
+        ->allow_extra_args(false);
+    return sub;
+  };
+  auto* list = verb("list", "List the open letters, oldest first", cmd_dlq_list);
+  auto* show = verb("show", "Show why an event was refused", cmd_dlq_show);
+  auto* replay = verb("replay", "Publish the original events again", cmd_dlq_replay);
+  auto* drop = verb("drop", "Give letters up: they are no longer listed", cmd_dlq_drop);
+  for (auto* sub : {list, replay, drop}) {
+    sub->add_option("--code", options->code, "Only letters with this error code");
+    sub->add_option("--user", options->user, "Only letters of this user id");
+    sub->add_option("--id", options->id, "Only the letter with this id or event id");
+    sub->add_option("--since", options->since, "Written at or after: RFC 3339, or an age (12h)");
+    sub->add_option("--until", options->until, "Written before: RFC 3339, or an age (30m)");
+    sub->add_option("--limit", options->limit, "At most so many letters (default: all)")
+        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}));
+  }
+  list->add_flag("--all", options->closed_too,
+                 "Also letters that are replayed, dropped, succeeded");
+  show->add_option("id", options->id, "Id of the letter, or of its event")->required();
+  show->add_flag("--reveal", options->reveal, "Open the letter and print the original event");
+  replay->add_option("--to-topic", options->to_topic, "Publish there, not to the original topic");
+  drop->add_flag("--every", options->every, "Every open letter, where no filter is given");
+  drop->add_flag("--purge", options->purge,
+                 "Then delete from Kafka what lies in front of the first open letter");
+  for (auto* sub : {replay, drop})
+    sub->add_flag("--dry-run", options->dry_run, "Say what would be done; change nothing");
+  dlq->footer("Letters are sealed: show --reveal and replay need the keyring and the database.\n"
+              "Exit codes: 0 done, 1 a letter failed, 2 usage or configuration, 4 no such letter.");
+}
+
 void add_address_options(CLI::App& command, ServiceOptions& options) {
   command
       .add_option("--url", options.url,
@@ -309,6 +350,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_migrate(app, global, action);
   add_keys(app, global, action);
   add_publish(app, global, action);
+  add_dlq(app, global, action);
   add_query(app, global, action);
   add_model_commands(app, global, action);
   add_config(app, global, action);

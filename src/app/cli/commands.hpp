@@ -77,6 +77,26 @@ struct PublishOptions {
 int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& options);
 int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options);
 
+/// Which dead letters a command means, and what it does about them.
+struct DlqOptions {
+  std::vector<std::string> topics;  ///< whose letters; empty: kafka.upload_topic and chat_topic
+  std::string code, user, id;       ///< id: of the event, or topic/partition/offset of the letter
+  std::string since, until;         ///< RFC 3339, or an age: 90s, 30m, 12h, 7d
+  std::int64_t limit = 0;           ///< 0: none
+  bool closed_too = false;          ///< --all: also letters that are replayed, dropped, succeeded
+  bool reveal = false;              ///< show: print the content
+  bool dry_run = false;
+  std::string to_topic;             ///< replay: instead of the topic that the event came from
+  bool every = false;               ///< drop: every letter, where no filter is given
+  bool purge = false;               ///< drop: delete the records in front of the first open letter
+};
+int cmd_dlq_list(const GlobalOptions& global, const DlqOptions& options);
+/// exit_not_found: there is no such letter.
+int cmd_dlq_show(const GlobalOptions& global, const DlqOptions& options);
+/// exit_failed: a letter does not open, or the broker did not take its event.
+int cmd_dlq_replay(const GlobalOptions& global, const DlqOptions& options);
+int cmd_dlq_drop(const GlobalOptions& global, const DlqOptions& options);
+
 /// Where a command finds the running service, and for whom it asks.
 struct ServiceOptions {
   std::string url;         ///< base address; empty: http.listen

@@ -5,6 +5,7 @@
 #include "adapters/kafka/admin.hpp"
 #include "adapters/kafka/sink.hpp"
 #include "adapters/kafka/source.hpp"
+#include "adapters/kafka/topic_records.hpp"
 #include "adapters/model/factory.hpp"
 #include "adapters/openai/embedder.hpp"
 #include "adapters/postgres/chunk_search.hpp"

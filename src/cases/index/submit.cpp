@@ -30,10 +30,26 @@ wire::UploadEvent event_of(const UserId& user, std::string event_id, const DocId
           .name = std::move(submission.name),
           .mime_type = std::move(submission.mime_type),
           .text = std::move(submission.text),
-          .revision = submission.at_ms,
           .tags = std::move(submission.tags),
           .attributes_json = std::move(submission.attributes_json),
           .origin = Origin::api};
+}
+
+/// A keyed hash of what the client asked for, without what differs between repetitions (the time).
+Uuid request_hash(const crypto::IdDeriver& ids, const crypto::Tenant& tenant,
+                  const wire::UploadEvent& event) {
+  std::string words;
+  const auto add = [&](std::string_view word) {
+    words += std::to_string(word.size()) + ':';
+    words += word;
+  };
+  add(event.doc_id.value());
+  add(event.name);
+  add(event.mime_type);
+  add(event.text);
+  add(event.attributes_json);
+  for (const auto& tag : event.tags) add(tag);
+  return ids.event_id(tenant, "memseal/request", words);
 }
 
 ports::OutRecord record_of(const UserId& user, std::string event) {
@@ -79,14 +95,16 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
 
   // Announce first, because ingest may finish the event before publish() returns, and the client
   // must find the operation from then on.
-  co_await deps.operations.announce(context, owner.tenant, id, Origin::api, *doc_id);
+  std::optional<Uuid> request;
+  if (has_key) request = request_hash(deps.ids, owner.tenant, event);
+  const bool is_same = co_await deps.operations.announce(context, owner.tenant, id, Origin::api,
+                                                         *doc_id, request);
   std::optional<ports::Operation> known;
   if (has_key) known = co_await deps.operations.find(context, owner.tenant, id);
-  // A derived doc_id changes with the content, so this also finds a key that was used with another
-  // text.
-  if (known && known->doc_id != doc_id->value())
+  // The second condition is for operations that an older version announced, without a request.
+  if (!is_same || (known && known->doc_id != doc_id->value()))
     co_return Error{Errc::invalid_field,
-                    "this Idempotency-Key was used for another document; use a new one",
+                    "this Idempotency-Key was used for another request; use a new one",
                     "Idempotency-Key"};
   auto operation = known.value_or(ports::Operation{.id = id,
                                                    .origin = Origin::api,

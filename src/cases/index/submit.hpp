@@ -46,13 +46,14 @@ struct Submission {
   std::string text;
   std::vector<std::string> tags;
   std::string attributes_json;  ///< empty or a JSON object
-  std::int64_t at_ms = 0;       ///< wall clock in Unix ms: time and revision of the event
+  std::int64_t at_ms = 0;       ///< wall clock in Unix ms: time of the event. No revision, because
+                                ///< the clocks of two nodes differ: the later arrival stays.
 };
 
 /// Returns the operation by which the owner can follow the document: `queued`, or the state of an
 /// earlier submission with the same key.
 /// Errors, before anything is published: bad_request or invalid_field (doc_id; or the key was used
-/// for another document), payload_too_large (the event exceeds limits::event_bytes_max).
+/// for another request), payload_too_large (the event exceeds limits::event_bytes_max).
 /// Throws Failure when the operations or the sink fail. The caller may submit again with the same
 /// key.
 asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,

@@ -157,6 +157,28 @@ Result<std::uint32_t> dead_letter_key_id(std::string_view sealed) {
   return *id;
 }
 
+std::vector<ports::OutRecord> letter_in_parts(const ports::OutRecord& letter,
+                                              std::size_t part_bytes, std::string_view letter_id) {
+  const auto count = (letter.value.size() + part_bytes - 1) / part_bytes;
+  std::vector<ports::OutRecord> parts;
+  for (std::size_t i = 0; i < count; ++i) {
+    ports::OutRecord part{.channel = letter.channel,
+                          .key = letter.key,
+                          .value = letter.value.substr(i * part_bytes, part_bytes),
+                          .headers = letter.headers,
+                          .source_topic = letter.source_topic};
+    part.headers.emplace_back(letter_header::letter_id, letter_id);
+    part.headers.emplace_back(letter_header::part,
+                              std::to_string(i + 1) + "/" + std::to_string(count));
+    parts.push_back(std::move(part));
+  }
+  return parts;
+}
+
+std::string sentence_of(const Error& error) {
+  return error.field.starts_with('/') ? error.field + " " + error.message : error.message;
+}
+
 crypto::Tenant nobody(const crypto::TenantKeyer& keyer) {
   // A user of this name would share the hash, not the key: the keyring's own is no tenant's.
   return keyer.tenant_of(UserId::parse("memseal/nobody").value());

@@ -8,13 +8,44 @@
 // A part holds at most limits::seal_bytes_max bytes of the envelope. Its AAD names the event id
 // (SealBinding::object), its index, and the number of parts (SealBinding::doc_id
 // "dead-letter/<n>"), so parts can be neither reordered nor dropped.
+#include "ports/event_sink.hpp"
 #include "ports/event_source.hpp"
 #include "pure/crypto/sealer.hpp"
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace memseal::ingest {
+
+/// Names of a letter's headers. They are in the clear and hold no content.
+namespace letter_header {
+inline constexpr std::string_view error_code = "memseal-error-code",
+                                  error_message = "memseal-error-message",
+                                  error_field = "memseal-error-field",
+                                  error_stage = "memseal-error-stage",
+                                  error_attempts = "memseal-error-attempts",
+                                  topic = "memseal-original-topic",
+                                  partition = "memseal-original-partition",
+                                  offset = "memseal-original-offset",
+                                  timestamp = "memseal-original-timestamp",
+                                  event_id = "memseal-event-id",
+                                  sealed_for = "memseal-sealed-for",
+                                  value_omitted = "memseal-value-omitted",
+                                  letter_id = "memseal-letter-id",  ///< of a letter in parts
+                                  part = "memseal-part",            ///< "2/3"
+                                  mark = "memseal-mark",  ///< of a record that is no letter
+                                  mark_partition = "memseal-mark-partition",
+                                  mark_offset = "memseal-mark-offset";
+}  // namespace letter_header
+
+/// `letter` as several records, because a broker takes no record that large: each has the headers
+/// of the letter, its own place among the parts, and at most `part_bytes` of the value.
+std::vector<ports::OutRecord> letter_in_parts(const ports::OutRecord& letter,
+                                              std::size_t part_bytes, std::string_view letter_id);
+
+/// An error as one sentence with the place that is wrong: "/data/file is missing".
+std::string sentence_of(const Error& error);
 
 /// Seals key, value and headers of `record`. seal_failed when it cannot.
 Result<std::string> seal_dead_letter(const crypto::Tenant& owner, const crypto::TenantKey& key,

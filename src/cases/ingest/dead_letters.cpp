@@ -2,6 +2,7 @@
 #include "cases/ingest/dead_letter.hpp"
 #include "cases/ingest/internal/status.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
+#include "pure/crypto/random.hpp"
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
 
@@ -19,20 +20,25 @@ ports::OutRecord letter_for(const ports::Record& record, const Prepared& event,
                           .headers = {},
                           .source_topic = record.topic};
   if (event.tenant) letter.key = event.tenant->hash().to_hex();  // Never the user id itself.
-  const auto add = [&](const char* name, std::string value) {
+  const auto add = [&](std::string_view name, std::string value) {
     letter.headers.emplace_back(name, std::move(value));
   };
-  add("memseal-error-code", std::string(errc_name(refusal.why.code)));
-  add("memseal-error-message", refusal.why.message);
-  add("memseal-error-stage", std::string(refusal.stage));
-  add("memseal-error-attempts", std::to_string(refusal.attempts));
-  add("memseal-original-topic", record.topic);
-  add("memseal-original-partition", std::to_string(record.partition));
-  add("memseal-original-offset", std::to_string(record.offset));
-  add("memseal-original-timestamp", std::to_string(record.timestamp_ms));
-  add("memseal-event-id", event.event_id.to_string());
+  namespace header = letter_header;
+  add(header::error_code, std::string(errc_name(refusal.why.code)));
+  add(header::error_message, sentence_of(refusal.why));
+  if (!refusal.why.field.empty()) add(header::error_field, refusal.why.field);
+  add(header::error_stage, std::string(refusal.stage));
+  add(header::error_attempts, std::to_string(refusal.attempts));
+  add(header::topic, record.topic);
+  add(header::partition, std::to_string(record.partition));
+  add(header::offset, std::to_string(record.offset));
+  add(header::timestamp, std::to_string(record.timestamp_ms));
+  add(header::event_id, event.event_id.to_string());
   return letter;
 }
+
+// The size of a part: what most brokers take, then less, because a broker does not say its limit.
+constexpr std::size_t part_bytes_first = 512 << 10, part_bytes_least = 16 << 10;
 
 }  // namespace
 
@@ -49,66 +55,92 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Refusal refusal) {
   }
   auto letter = letter_for(*job.record, *job.prepared, refusal);
   job.error = why.code;
-  const bool owned = co_await seal_letter(job, letter);
-  if (!owned) {
+  const auto owner = co_await seal_letter(job, refusal, letter);
+  if (owner == LetterOwner::erased) {
     settled(job, Outcome::erased);
     co_return;
   }
   co_await publish_until_confirmed(std::move(letter));
-  if (job.prepared->tenant && job.prepared->identified) co_await record_failure(job);
+  // A refused event makes no tenant. So the state of a stranger's event is told by status alone.
+  if (job.prepared->identified && owner != LetterOwner::stranger) co_await record_failure(job);
   deps_.metrics.dead_letters(why.code).Increment();
   runtime::log(runtime::LogLevel::warn, "ingest.dead_lettered",
                {{"code", errc_name(why.code)},
                 {"stage", refusal.stage},
                 {"attempts", refusal.attempts},
+                {"cause", sentence_of(why)},
                 {"topic", job.record->topic},
                 {"partition", job.record->partition},
                 {"offset", job.record->offset}});
   settled(job, Outcome::dead_lettered);
 }
 
-asio::awaitable<void> Worker::Impl::fetch_key(crypto::Tenant owner, ports::TenantKeyPtr& key) {
-  key = co_await deps_.keys.sealing_key(context(options_->store_timeout), owner);
+asio::awaitable<void> Worker::Impl::fetch_key(crypto::Tenant owner, bool makes_tenant,
+                                              ports::TenantKeyPtr& key) {
+  auto limits = context(options_->store_timeout);
+  if (makes_tenant)
+    key = co_await deps_.keys.sealing_key(std::move(limits), owner);
+  else
+    key = co_await deps_.keys.known_sealing_key(std::move(limits), owner);
 }
 
-// False when the tenant is erased: then nothing of it may be kept, sealed or not.
-asio::awaitable<bool> Worker::Impl::seal_letter(const Job& job, ports::OutRecord& letter) {
+// Nothing of an erased tenant may be kept, sealed or not.
+asio::awaitable<Worker::Impl::LetterOwner> Worker::Impl::seal_letter(const Job& job,
+                                                                     const Refusal& refusal,
+                                                                     ports::OutRecord& letter) {
   const auto& event = *job.prepared;
   ports::TenantKeyPtr key;
+  auto owner = LetterOwner::stranger;
   if (event.tenant) {
+    const bool makes_tenant = refusal.stage == refused_by_processing;
     try {
-      co_await steps_.until_done(Stage::seal, [&] { return fetch_key(*event.tenant, key); });
+      co_await steps_.until_done(Stage::seal,
+                                 [&] { return fetch_key(*event.tenant, makes_tenant, key); });
+      if (key) owner = LetterOwner::tenant;
     } catch (const Refused& refused) {
-      if (refused.error().code == Errc::tenant_erased) co_return false;
+      if (refused.error().code == Errc::tenant_erased) co_return LetterOwner::erased;
       if (errc_row(refused.error().code).setup()) throw;
+      owner = LetterOwner::tenant;
       key = nullptr;  // This tenant's key does not open: the keyring's own takes its place.
     }
   }
   auto sealed = key ? seal_dead_letter(*event.tenant, *key, event.event_id, *job.record)
                     : seal_dead_letter(nobody(deps_.keyer), deps_.dead_letter_key,
                                        event.event_id, *job.record);
-  letter.headers.emplace_back("memseal-sealed-for", key ? "tenant" : "nobody");
+  letter.headers.emplace_back(letter_header::sealed_for, key ? "tenant" : "nobody");
   if (sealed)
     letter.value = std::move(*sealed);
   else
-    letter.headers.emplace_back("memseal-value-omitted",
-                                std::string(errc_name(sealed.error().code)));
-  co_return true;
+    letter.headers.emplace_back(letter_header::value_omitted, errc_name(sealed.error().code));
+  co_return owner;
 }
 
 asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord letter) {
-  bool too_large = false;
-  try {
-    co_await steps_.until_done(Stage::dead_letter, [&] { return publish_letter(letter); });
-  } catch (const Refused& refused) {
-    if (refused.error().code != Errc::payload_too_large) throw;
-    too_large = true;
+  std::vector<ports::OutRecord> whole;
+  whole.push_back(letter);
+  if (co_await publish_records(std::move(whole))) co_return;
+  for (auto bytes = part_bytes_first; bytes >= part_bytes_least; bytes /= 2) {
+    if (letter.value.size() <= bytes) continue;
+    auto parts = letter_in_parts(letter, bytes, crypto::random_uuid().to_string());
+    if (co_await publish_records(std::move(parts))) co_return;
   }
-  if (!too_large) co_return;
   // The original stays where its coordinates say, for as long as that topic keeps it.
   letter.value.clear();
-  letter.headers.emplace_back("memseal-value-omitted", errc_name(Errc::payload_too_large));
+  letter.headers.emplace_back(letter_header::value_omitted, errc_name(Errc::payload_too_large));
   co_await steps_.until_done(Stage::dead_letter, [&] { return publish_letter(letter); });
+}
+
+// False when the broker takes no record of that size. Readers leave out a letter that lacks parts.
+asio::awaitable<bool> Worker::Impl::publish_records(std::vector<ports::OutRecord> records) {
+  for (const auto& record : records) {
+    try {
+      co_await steps_.until_done(Stage::dead_letter, [&] { return publish_letter(record); });
+    } catch (const Refused& refused) {
+      if (refused.error().code != Errc::payload_too_large) throw;
+      co_return false;
+    }
+  }
+  co_return true;
 }
 
 asio::awaitable<void> Worker::Impl::publish_letter(ports::OutRecord letter) {
@@ -139,9 +171,10 @@ asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {
 asio::awaitable<void> Worker::Impl::publish_statuses(const Jobs& jobs) {
   runtime::TaskGroup telling(co_await asio::this_coro::executor);
   for (const auto* job : jobs) {
+    if (job->outcome == Outcome::ignored) continue;  // It is no event, so nobody waits for it.
     const Status status{
         .outcome = *job->outcome,
-        .error = job->error,
+        .why = job->refusal ? job->refusal->why : Error{},
         .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
                                                                              job->taken).count(),
         .now_ms = deps_.now_ms()};

@@ -52,6 +52,7 @@ Jobs Worker::Impl::adopt(ports::Batch batch) {
     job.self = std::prev(jobs_.end());
     job.record = std::make_shared<ports::Record>(std::move(record));
     job.generation = batch.generation;
+    job.number = ++jobs_taken_;
     job.taken = Clock::now();
     jobs.push_back(&job);
   }
@@ -67,9 +68,12 @@ asio::awaitable<void> Worker::Impl::prepare_all(Jobs jobs) {
     jobs[at]->refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
   };
   if (!jobs.empty()) co_await steps_.over(Stage::prepare, jobs.size(), jobs.size(), step, give_up);
-  for (auto* job : jobs)
-    if (job->prepared && job->prepared->fault)
-      job->refusal = Refusal{*job->prepared->fault, refused_by_reading, 1};
+  for (auto* job : jobs) {
+    if (!job->prepared) continue;
+    deps_.metrics.count(job->prepared->adapted);
+    if (job->prepared->fault) job->refusal = Refusal{*job->prepared->fault, refused_by_reading, 1};
+    if (job->prepared->ignored) settled(*job, Outcome::ignored);
+  }
 }
 
 asio::awaitable<void> Worker::Impl::prepare_once(Jobs jobs) {
@@ -104,6 +108,7 @@ void Worker::Impl::admit(Job& job) {
   if (!keeps(job)) return drop(job);
   if (job.refusal) return refuse(job);
   if (!job.rank) job.rank = rank_of(job);
+  if (job.superseded_by) job.seems_superseded = true;
   if (job.leader)
     job.place = Place::following;
   else if (job.seems_superseded)

@@ -8,14 +8,38 @@ namespace memseal::ingest {
 
 namespace {
 
+/// Whether the revision of this upload decides.
 bool goes_on_as_upload(const Job* job) {
-  return job->goes_on() && job->prepared->document->origin != Origin::chat;
+  if (!job->goes_on()) return false;
+  const auto& document = *job->prepared->document;
+  return document.origin != Origin::chat && !document.by_arrival;
 }
 
 void follow(Job& job, Job& leader) {
   job.seems_superseded = true;
   job.leader = &leader;
   leader.followers.push_back(&job);
+}
+
+/// Lets an upload without a revision wait for the last such upload of its document in the batch,
+/// which supersedes it. One that the database holds already counts too, because its document must
+/// not go back to an older text.
+void find_latest_arrivals(const Group& group) {
+  std::map<std::string_view, Job*> latest;
+  for (auto at = group.jobs.rbegin(); at != group.jobs.rend(); ++at) {
+    auto& job = **at;
+    const auto* document = job.prepared->document.get();
+    if (!document || !document->by_arrival || job.leader) continue;
+    if (document->by_arrival->replayed_from_ms > 0) continue;  // The time decides about a replay.
+    const auto found = latest.find(document->doc_id.value());
+    if (found == latest.end()) {
+      if (job.goes_on() || job.outcome == Outcome::duplicate)
+        latest.emplace(document->doc_id.value(), &job);
+    } else if (job.goes_on()) {
+      job.superseded_by = found->second->prepared->event_id;
+      follow(job, *found->second);
+    }
+  }
 }
 
 /// Lets a second mention of an event, and an upload of which the batch holds a newer one, wait for
@@ -41,6 +65,7 @@ void find_leaders(const Group& group) {
     auto& best = *newest.at(document.doc_id.value());
     if (document.revision < best.prepared->document->revision) follow(*job, best);
   }
+  find_latest_arrivals(group);
 }
 
 }  // namespace
@@ -96,8 +121,8 @@ asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {
   std::vector<ports::EventKey> keys;
   for (const auto* job : jobs) {
     const auto& document = *job->prepared->document;
-    keys.push_back(
-        {job->prepared->event_id, document.origin, document.doc_id, document.revision});
+    keys.push_back({job->prepared->event_id, document.origin, document.doc_id, document.revision,
+                    document.by_arrival});
   }
   const auto answers =
       co_await deps_.store.look(context(options_->store_timeout), owner, std::move(keys));

@@ -4,8 +4,8 @@ namespace memseal::ingest {
 
 namespace {
 
-constexpr std::array<const char*, 5> outcome_names{"ingested", "duplicate", "superseded",
-                                                   "erased", "dead_lettered"};
+constexpr std::array<const char*, 6> outcome_names{"ingested", "duplicate",     "superseded",
+                                                   "erased",   "dead_lettered", "ignored"};
 constexpr std::array<const char*, 6> stage_names{"prepare", "look",  "embed",
                                                  "seal",    "store", "dead_letter"};
 
@@ -56,6 +56,21 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
 runtime::Counter& IngestMetrics::dead_letters(Errc reason) {
   return metrics_.counter("memseal_dlq_records_total", "Dead letters, by reason.",
                           {{"reason", std::string(errc_name(reason))}});
+}
+
+void IngestMetrics::count(const wire::Adapted& adapted) {
+  const std::pair<const char*, std::size_t> counts[] = {
+      {"byte_order_mark", adapted.byte_order_marks},
+      {"zero_byte", adapted.zero_bytes},
+      {"lone_surrogate", adapted.lone_surrogates},
+      {"silent_turn", adapted.silent_turns},
+      {"other_part", adapted.other_parts}};
+  for (const auto& [what, count] : counts)
+    if (count > 0)
+      metrics_.counter("memseal_ingest_adapted_total",
+                       "What was changed in events or left out of them to store the rest.",
+                       {{"what", what}})
+          .Increment(static_cast<double>(count));
 }
 
 runtime::Gauge& IngestMetrics::stalled_steps(Stage stage, Errc cause) {

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "pure/wire/event.hpp"
 #include "runtime/metrics.hpp"
 
 #include <array>
@@ -11,7 +12,7 @@
 
 namespace memseal::ingest {
 
-enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered };
+enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered, ignored };
 enum class Stage { prepare, look, embed, seal, store, dead_letter };
 
 std::string_view stage_name(Stage stage) noexcept;
@@ -29,6 +30,8 @@ class IngestMetrics {
   runtime::Histogram& stage(Stage stage) { return *stages_[static_cast<std::size_t>(stage)]; }
   /// Dead letters by reason: one counter per error code.
   runtime::Counter& dead_letters(Errc reason);
+  /// What was changed in events or left out of them, so that the rest could be stored.
+  void count(const wire::Adapted& adapted);
   /// Steps of `stage` that wait now, by the code of what they wait for.
   runtime::Gauge& stalled_steps(Stage stage, Errc cause);
 
@@ -43,7 +46,7 @@ class IngestMetrics {
 
  private:
   runtime::Metrics& metrics_;
-  std::array<std::array<runtime::Counter*, 5>, origins.size() + 1> events_{};
+  std::array<std::array<runtime::Counter*, 6>, origins.size() + 1> events_{};
   std::array<runtime::Histogram*, 6> stages_{};
 };
 

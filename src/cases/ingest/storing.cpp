@@ -44,12 +44,16 @@ void set_refusal(Job& job, const Error& why) {
 }
 
 /// The row that only the ledger gets.
-std::shared_ptr<const EventWrite> superseded_write(const Prepared& event) {
+std::shared_ptr<const EventWrite> superseded_write(const Job& job) {
+  const auto& event = *job.prepared;
   const auto& document = *event.document;
+  auto by_arrival = document.by_arrival;
+  if (by_arrival) by_arrival->superseded_by = job.superseded_by;
   return std::make_shared<const EventWrite>(EventWrite{.event_id = event.event_id,
                                                        .origin = document.origin,
                                                        .doc_id = document.doc_id,
                                                        .revision = document.revision,
+                                                       .by_arrival = by_arrival,
                                                        .document_name_cipher = {},
                                                        .chunks = {},
                                                        .expect_superseded = true});
@@ -114,6 +118,9 @@ std::optional<Group> Worker::Impl::next_group() {
   ready.storing = true;
   store_turns_.pop_front();
   for (auto* job : group.jobs) job->place = Place::busy;
+  // In the order of their arrival, which those have lost that came back from elsewhere.
+  std::sort(group.jobs.begin(), group.jobs.end(),
+            [](const Job* a, const Job* b) { return a->number < b->number; });
   // What may supersede another event is stored before it.
   std::stable_partition(group.jobs.begin(), group.jobs.end(),
                         [](const Job* job) { return !job->seems_superseded; });
@@ -149,8 +156,10 @@ asio::awaitable<void> Worker::Impl::seal_group(const Group& group) {
 }
 
 asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
-  for (auto* job : jobs)
-    if (job->seems_superseded) job->sealed = superseded_write(*job->prepared);
+  for (auto* job : jobs) {
+    if (job->superseded_by) job->seems_superseded = true;
+    if (job->seems_superseded) job->sealed = superseded_write(*job);
+  }
   std::erase_if(jobs, [](const Job* job) { return job->seems_superseded; });
   if (jobs.empty()) co_return;
   co_await wait_to_write();
@@ -206,8 +215,9 @@ asio::awaitable<void> Worker::Impl::store_once(crypto::Tenant owner, Jobs jobs) 
     jobs[i]->sealed = nullptr;
     if (const auto outcome = outcome_of(answers[i]))
       settled(*jobs[i], *outcome);
-    else
-      jobs[i]->seems_superseded = false;  // It is to be embedded after all.
+    if (jobs[i]->outcome) continue;
+    jobs[i]->seems_superseded = false;  // It is to be embedded after all.
+    jobs[i]->superseded_by.reset();
   }
 }
 

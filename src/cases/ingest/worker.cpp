@@ -6,6 +6,7 @@ namespace memseal::ingest {
 
 namespace {
 
+constexpr int letters_parallel_max = 16;
 constexpr std::size_t quantum_tokens = limits::chunk_tokens_max;
 // Otherwise a large chunk would wait for as long as there are chats.
 static_assert(policy::PaceRules{}.least / 4 >= limits::chunk_tokens_max);
@@ -50,7 +51,8 @@ asio::awaitable<void> Worker::Impl::run_all() {
   tasks.spawn(take_records());
   tasks.spawn(embed_queued());
   for (std::size_t i = 0; i < options_->tenants_in_work_max; ++i) tasks.spawn(store_ready());
-  tasks.spawn(dead_letter_unreadable());
+  // Side by side, so that a producer of many malformed events does not stop the others.
+  for (int i = 0; i < letters_parallel_max; ++i) tasks.spawn(dead_letter_unreadable());
   tasks.spawn(dead_letter_given_up());
   co_await tasks.join();
   co_await throw_if_cancelled();
@@ -61,11 +63,27 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
   const auto origin = job.prepared ? job.prepared->origin : std::nullopt;
   deps_.metrics.events(origin, outcome).Increment();
   if (outcome != Outcome::dead_lettered) brake_.stored(Clock::now());
+  if (outcome == Outcome::ingested || outcome == Outcome::duplicate) supersede_earlier(job);
   if (outcome != Outcome::ingested) return;
   deps_.metrics.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
   if (const auto since = job.record->timestamp_ms; since > 0)
     deps_.metrics.end_to_end_s.Observe(
         static_cast<double>(std::max<std::int64_t>(0, deps_.now_ms() - since)) / 1e3);
+}
+
+// An earlier upload without a revision that is still here was refused or put back: it must not
+// replace the later one, which is stored.
+void Worker::Impl::supersede_earlier(Job& job) {
+  const auto* document = job.prepared->document.get();
+  if (!document || !document->by_arrival || document->by_arrival->replayed_from_ms > 0) return;
+  const auto in_work = documents_.find({*job.prepared->tenant, document->doc_id.value()});
+  if (in_work == documents_.end() || in_work->second.jobs <= (job.rank ? 1u : 0u)) return;
+  for (auto at = jobs_.begin(); at != job.self; ++at) {
+    const auto* other = at->prepared ? at->prepared->document.get() : nullptr;
+    if (other && other->by_arrival && !at->outcome && other->doc_id == document->doc_id &&
+        at->prepared->tenant == job.prepared->tenant)
+      at->superseded_by = job.prepared->event_id;
+  }
 }
 
 // The jobs have taken effect: tell so, then return their records.

@@ -79,6 +79,16 @@ CachedTenantKeys::~CachedTenantKeys() = default;
 
 asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::sealing_key(runtime::RequestContext context,
                                                                    crypto::Tenant owner) {
+  return find_sealing_key(std::move(context), owner, Strangers::get_a_key);
+}
+
+asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::known_sealing_key(
+    runtime::RequestContext context, crypto::Tenant owner) {
+  return find_sealing_key(std::move(context), owner, Strangers::get_none);
+}
+
+asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::find_sealing_key(
+    runtime::RequestContext context, crypto::Tenant owner, Strangers strangers) {
   if (const auto cached = cache_->find(owner, runtime::Clock::now());
       cached && cached->sealing_id != 0) {
     metrics_.cache_hits.Increment();
@@ -90,11 +100,13 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::sealing_key(runtime::Requ
   const auto keys = std::make_shared<KeySet>();
   // The store may still run `work` when the caller has stopped waiting, so `work` shares `keys` and
   // owns `owner`. The keyring outlives the store's threads.
-  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner,
-                                               keys](ports::KeyRows& rows) {
-    *keys = ensure_keys(rows, keyring, owner);
+  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner, keys,
+                                               strangers](ports::KeyRows& rows) {
+    if (strangers == Strangers::get_a_key || rows.knows_tenant())
+      *keys = ensure_keys(rows, keyring, owner);
   };
   co_await store_.in_transaction(std::move(context), owner, std::move(work));
+  if (keys->sealing_id == 0) co_return nullptr;
   cache_->put(owner, *keys, runtime::Clock::now(), epoch);
   co_return keys->find(keys->sealing_id);
 }

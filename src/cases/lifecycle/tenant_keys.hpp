@@ -40,6 +40,8 @@ class CachedTenantKeys final : public ports::TenantKeys {
 
   asio::awaitable<ports::TenantKeyPtr> sealing_key(runtime::RequestContext context,
                                                    crypto::Tenant owner) override;
+  asio::awaitable<ports::TenantKeyPtr> known_sealing_key(runtime::RequestContext context,
+                                                         crypto::Tenant owner) override;
   asio::awaitable<ports::TenantKeyPtr> opening_key(runtime::RequestContext context,
                                                    crypto::Tenant owner,
                                                    std::uint32_t key_id) override;
@@ -49,6 +51,10 @@ class CachedTenantKeys final : public ports::TenantKeys {
   asio::awaitable<void> erase(runtime::RequestContext context, crypto::Tenant owner);
 
  private:
+  enum class Strangers { get_a_key, get_none };
+  asio::awaitable<ports::TenantKeyPtr> find_sealing_key(runtime::RequestContext context,
+                                                        crypto::Tenant owner, Strangers strangers);
+
   ports::KeyStore& store_;
   const crypto::Keyring& keyring_;
   KeyMetrics& metrics_;

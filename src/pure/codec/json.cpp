@@ -209,6 +209,7 @@ std::optional<JsonFault> read_json(std::string_view text, const JsonRules& rules
   options.max_depth = rules.depth_max;
   // The default is faster and may miss the nearest double by one unit in the last place.
   options.numbers = json::number_precision::precise;
+  options.allow_invalid_utf16 = rules.lone_surrogates;
   json::basic_parser<Builder> parser(options, rules);
   error_code ec;
   // False: no more text follows, so a text that ends too early is an error. The parser stops behind

@@ -30,6 +30,8 @@ struct JsonRules {
   bool repeats_below_top = false;
   /// Accept a number beyond the range of a double, as an infinity.
   bool infinities = false;
+  /// Accept an escaped half of a surrogate pair (\ud800 alone), as U+FFFD.
+  bool lone_surrogates = false;
 };
 
 /// Why a text was refused.

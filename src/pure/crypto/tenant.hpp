@@ -26,6 +26,9 @@ class TenantKeyer {
   /// REQUIRES: `key` (MEMORY_TENANT_HMAC_KEY) has 32 bytes or more.
   explicit TenantKeyer(SecretBytes key);
   Tenant tenant_of(const UserId& user) const;
+  /// The tenant of a hash that tenant_of() gave and this deployment wrote down, e.g. as the key of
+  /// a dead letter. For an operator's commands only: a request or an event never names a hash.
+  Tenant tenant_of_hash(const UserHash& hash) const { return Tenant(hash); }
 
  private:
   SecretBytes key_;

@@ -4,26 +4,19 @@
 #include "pure/codec/base64.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/codec/utf8.hpp"
+#include "pure/wire/internal/chat_data.hpp"
 #include "pure/wire/internal/event_head.hpp"
+#include "pure/wire/internal/event_text.hpp"
 #include "pure/wire/internal/fields.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 namespace memseal::wire {
 
 namespace {
 
-constexpr std::size_t messages_max = 1'000;
 constexpr std::size_t name_bytes_max = 255;
-
-std::optional<DocId> doc_id_of(std::string_view text, std::string_view pointer, Fault& fault) {
-  auto id = DocId::parse(text);
-  if (id) return std::move(*id);
-  fault.add(pointer, "must have 1 to 255 bytes and no control characters");
-  return std::nullopt;
-}
 
 bool is_text_type(std::string_view type) { return type == "text/plain" || type == "text/markdown"; }
 
@@ -33,7 +26,15 @@ bool is_json_type(std::string_view type) {
 
 void check_text(std::string_view text, std::string_view pointer, Fault& fault) {
   if (!codec::is_utf8(text)) fault.add(pointer, "is not well-formed UTF-8");
-  if (text.find('\0') != std::string_view::npos) fault.add(pointer, "holds a zero byte");
+}
+
+/// Makes the text of `event` fit to store.
+void adapt_text(UploadEvent& event) {
+  auto& adapted = event.head.adapted;
+  const bool is_hashed = !event.content_sha256_hex.empty();
+  if (is_hashed) event.text_as_sent = event.text;
+  event.text = storable_text(std::move(event.text), adapted);
+  if (event.text == event.text_as_sent) event.text_as_sent.clear();
 }
 
 /// Origin::upload or Origin::api, by the extension that our HTTP API sets.
@@ -116,19 +117,21 @@ Result<Event> read_upload(EventHead head, const json::object& data, Origin origi
     doc_pointer = "/id";
   }
   const auto doc_id = doc_id_of(doc_name, doc_pointer, fault);
-  std::int64_t revision = std::max<std::int64_t>(head.time_ms, 0);
+  std::optional<std::int64_t> revision;
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
-  fields.integer("revision", revision, 0, any, Presence::optional);
+  if (std::int64_t given = 0; fields.integer("revision", given, 0, any, Presence::optional))
+    revision = given;
   std::vector<std::string> tags;
   fields.tags("tags", tags);
   std::string attributes_json;
   fields.attributes("attributes", attributes_json);
   fields.close();
   if (fault.first) return *fault.first;
-  return Event(UploadEvent{std::move(head), *doc_id, std::move(file.name),
-                           std::move(file.mime_type), std::move(text), revision,
-                           std::move(file.sha256), std::move(tags), std::move(attributes_json),
-                           origin});
+  UploadEvent event{std::move(head), *doc_id, std::move(file.name), std::move(file.mime_type),
+                    std::move(text), revision, std::move(file.sha256), std::move(tags),
+                    std::move(attributes_json), origin};
+  adapt_text(event);
+  return Event(std::move(event));
 }
 
 /// An upload whose data is the document itself.
@@ -143,63 +146,10 @@ Result<Event> read_bare_text(EventHead head, const Attributes& attributes, std::
                       : !name.empty()  ? doc_id_of(name, "/filename", fault)
                                        : doc_id_of(head.id, "/id", fault);
   if (fault.first) return *fault.first;
-  const auto revision = std::max<std::int64_t>(head.time_ms, 0);
-  return Event(UploadEvent{std::move(head),
-                           *doc_id,
-                           name,
-                           std::move(mime_type),
-                           std::move(text),
-                           revision,
-                           {},
-                           {},
-                           {},
-                           origin});
-}
-
-ChatMessage read_message(const json::value& value, std::size_t index, Fault& fault) {
-  ChatMessage message;
-  const auto place = pointer_at("/data/messages", index);
-  const auto* object = value.if_object();
-  if (object == nullptr) return fault.add(place, "must be an object"), message;
-  FieldReader fields(*object, place, fault);
-  static constexpr std::array<std::string_view, 4> roles{"user", "assistant", "system", "tool"};
-  if (fields.text("role", message.role, {1, 16}, Presence::required) &&
-      std::find(roles.begin(), roles.end(), message.role) == roles.end())
-    fields.fail("role", "must be \"user\", \"assistant\", \"system\" or \"tool\"");
-  fields.text("content", message.content, {0, limits::event_bytes_max}, Presence::required);
-  check_text(message.content, fields.at("content"), fault);
-  std::string created;
-  if (fields.text("created_at", created, {1, 64}, Presence::optional)) {
-    const auto time = codec::parse_rfc3339(created);
-    if (!time) fields.fail("created_at", "is not an RFC 3339 time");
-    message.created_at_ms = time.value_or(0);
-  }
-  fields.close();
-  return message;
-}
-
-Result<Event> read_chat(EventHead head, const json::object& data) {
-  Fault fault{Errc::bad_event};
-  FieldReader fields(data, "/data", fault);
-  std::string conversation;
-  std::optional<DocId> conversation_id;
-  if (fields.text("conversation_id", conversation, {1, name_bytes_max}, Presence::required))
-    conversation_id = doc_id_of(conversation, "/data/conversation_id", fault);
-  std::vector<ChatMessage> messages;
-  if (const auto* list = fields.array("messages", Presence::required)) {
-    if (list->empty() || list->size() > messages_max)
-      fields.fail("messages", "must hold 1 to 1000 messages");
-    for (std::size_t i = 0; i < list->size() && !fault.first; ++i)
-      messages.push_back(read_message((*list)[i], i, fault));
-  }
-  std::vector<std::string> tags;
-  fields.tags("tags", tags);
-  std::string attributes_json;
-  fields.attributes("attributes", attributes_json);
-  fields.close();
-  if (fault.first) return *fault.first;
-  return Event(ChatEvent{std::move(head), *conversation_id, std::move(messages), std::move(tags),
-                         std::move(attributes_json)});
+  UploadEvent event{std::move(head), *doc_id, name, std::move(mime_type), std::move(text), {},
+                    {}, {}, {}, origin};
+  adapt_text(event);
+  return Event(std::move(event));
 }
 
 /// The bare text of an upload: the bytes, or in structured mode a JSON string.
@@ -212,7 +162,7 @@ Result<std::string> text_of(Envelope& envelope) {
 
 Result<json::object> object_of(Envelope& envelope) {
   if (envelope.has_bytes) {
-    auto parsed = codec::parse_json(envelope.bytes, Errc::bad_event);
+    auto parsed = parse_event_json(envelope.bytes, JsonIs::data, envelope.adapted);
     if (!parsed) return bad_event("/data", parsed.error().message);
     envelope.data = std::move(*parsed);
   }
@@ -222,9 +172,7 @@ Result<json::object> object_of(Envelope& envelope) {
   return std::move(*object);
 }
 
-}  // namespace
-
-Result<Event> parse_event(const RawEvent& raw) {
+Result<Event> read_event(const RawEvent& raw) {
   auto envelope = open_envelope(raw);
   if (!envelope) return envelope.error();
   const auto& attributes = envelope->attributes;
@@ -239,6 +187,7 @@ Result<Event> parse_event(const RawEvent& raw) {
   if (type && is_text_type(*type) && *type_origin == Origin::upload) {
     auto text = text_of(*envelope);
     if (!text) return text.error();
+    head->adapted = envelope->adapted;
     return read_bare_text(std::move(*head), attributes, std::move(*text), std::move(*type),
                           *upload_origin);
   }
@@ -246,8 +195,19 @@ Result<Event> parse_event(const RawEvent& raw) {
     return bad_event("/datacontenttype", "must be application/json, or text for an upload");
   auto data = object_of(*envelope);
   if (!data) return data.error();
+  head->adapted = envelope->adapted;
   if (*type_origin == Origin::chat) return read_chat(std::move(*head), *data);
   return read_upload(std::move(*head), *data, *upload_origin);
+}
+
+}  // namespace
+
+Result<Event> parse_event(const RawEvent& raw) {
+  auto event = read_event(raw);
+  if (event || !has_http_attribute_headers(raw)) return event;
+  auto error = event.error();
+  error.message += " (the attributes are in headers ce-*; the prefix for Kafka is ce_)";
+  return error;
 }
 
 }  // namespace memseal::wire

@@ -18,6 +18,15 @@ inline constexpr std::size_t attributes_bytes_max = 16'384;
 /// Most bytes of the JSON that is sealed with each chunk, see meta_of().
 inline constexpr std::size_t meta_bytes_max = 8'192;
 
+/// What was changed in an event or left out of it, so that the rest can be stored.
+struct Adapted {
+  std::size_t byte_order_marks = 0;  ///< in front of the JSON or of a text; dropped
+  std::size_t zero_bytes = 0;        ///< in a text; dropped
+  std::size_t lone_surrogates = 0;   ///< 1 if texts of the event had some; each became U+FFFD
+  std::size_t silent_turns = 0;      ///< turns of a chat that have no text; left out
+  std::size_t other_parts = 0;       ///< parts of a turn that are no text; left out
+};
+
 /// What every event carries besides its data.
 struct EventHead {
   std::string id;              ///< CloudEvents `id`, unique per `source`
@@ -25,6 +34,7 @@ struct EventHead {
   UserId user;                 ///< CloudEvents `subject`, else the record's key
   std::int64_t time_ms = 0;    ///< CloudEvents `time`, Unix ms; else the record's; else 0
   std::string authtoken = {};  ///< header or extension `authtoken`; may be empty
+  Adapted adapted = {};
 };
 
 /// A document: plain text or Markdown, UTF-8.
@@ -33,18 +43,22 @@ struct UploadEvent {
   DocId doc_id;                         ///< data.doc_id, else derived from the file name
   std::string name;                     ///< data.file.name; may be empty
   std::string mime_type;                ///< "text/plain" or "text/markdown"
-  std::string text;                     ///< decoded from utf8 or base64, well-formed UTF-8
-  std::int64_t revision = 0;            ///< data.revision, else time_ms; never negative
+  std::string text;                     ///< as it is stored: decoded from utf8 or base64,
+                                        ///< well-formed UTF-8, see storable_text()
+  std::optional<std::int64_t> revision = {};  ///< data.revision, never negative. Without it the
+                                              ///< order in which events arrive decides.
   std::string content_sha256_hex = {};  ///< data.file.sha256, 64 lower-case hex digits, or empty;
-                                        ///< ingest compares it with the SHA-256 of `text`
+                                        ///< ingest compares it with the SHA-256 of the text
+                                        ///< as it was sent
   std::vector<std::string> tags;
   std::string attributes_json;  ///< data.attributes as compact JSON; may be empty
   Origin origin = Origin::upload;  ///< extension `sourcekind`: upload (default) or api
+  std::string text_as_sent = {};   ///< where `text` differs from it and a hash is given
 };
 
 struct ChatMessage {
-  std::string role;  ///< "user", "assistant", "system" or "tool"
-  std::string content;
+  std::string role;     ///< "user", "assistant", "system", "developer", "tool" or "function"
+  std::string content;  ///< empty for a turn that has no text, e.g. one of tool calls only
   std::int64_t created_at_ms = 0;  ///< 0 when not given
 };
 
@@ -68,8 +82,10 @@ struct RawEvent {
   std::int64_t timestamp_ms = 0;
 };
 
-/// Reads one event. Binary mode: attributes in `ce_*` headers, data in the value. Structured mode:
-/// content-type application/cloudevents+json, or a bare JSON object with "specversion".
+/// Reads one event. Binary mode: attributes in `ce_*` headers (or `ce-*`, HTTP's prefix), data in
+/// the value. Structured mode: content-type application/cloudevents+json, or a bare JSON object
+/// with "specversion". Never a batch, because the offset and the dead letter of a record are one
+/// event's.
 /// The type is any reverse-DNS name that ends in memory.upload.v1 or memory.chat.v1, and fits the
 /// topic where that has one of these names. The user is named by `subject`, else by the key; where
 /// both (and `partitionkey`) are there, they agree.
@@ -77,9 +93,17 @@ struct RawEvent {
 /// named by extension `docid`, else `filename`, else the event's id.
 /// Errors: bad_event, event_too_large, event_without_user, event_type_unknown; `field` is the JSON
 /// pointer in structured form (`/subject`, `/data/file/name`), in either mode, and the message
-/// holds no content. Unknown members of `data` are refused, unknown extension attributes are not,
-/// as CloudEvents asks. Never throws on input.
+/// holds no content. Unknown members of `data` are refused. Unknown extension attributes are not,
+/// as CloudEvents asks, nor are unknown members of a message, because clients keep messages as
+/// their model API has them. Never throws on input.
 Result<Event> parse_event(const RawEvent& raw);
+
+/// True for a record without a value and without an attribute, as compaction and connectors write
+/// them. Such a record is no event.
+bool is_tombstone(const RawEvent& raw) noexcept;
+
+/// False for a turn without text: there is nothing of it to remember.
+bool has_text(const ChatMessage& message) noexcept;
 
 /// The bytes of a record as limits::event_bytes_max counts them: key, value, and the names and
 /// values of the headers. Whoever accepts an event for publishing counts it so, because ingest
@@ -92,8 +116,15 @@ std::size_t event_bytes(const RawEvent& raw) noexcept;
 std::string meta_of(const UploadEvent& event);
 std::string meta_of(const ChatEvent& event);
 
-/// The user of an event, even if the rest is malformed, so that its dead letter can be sealed under
-/// that user's key. Empty if the event names no user or contradicts itself. Never throws.
+/// Who sent an event and how its producer names it, as far as that can be read.
+struct Sender {
+  std::optional<UserId> user = {};  ///< empty if the event names no user or contradicts itself
+  std::string id, source;           ///< empty where unreadable
+};
+
+/// The sender of an event, even if the rest is malformed, so that its dead letter can be sealed
+/// under that user's key and its status event names it. Never throws.
+Sender sender_of(const RawEvent& raw);
 std::optional<UserId> user_of(const RawEvent& raw);
 
 /// A structured-mode CloudEvent as our CLI and HTTP API publish it: parse_event reads it back as it

@@ -35,6 +35,7 @@ std::string meta_of(const wire::ChatEvent& event) {
   json::object meta;
   json::array roles;
   for (const auto& message : event.messages) {
+    if (!has_text(message)) continue;
     const json::value role(message.role);
     if (std::find(roles.begin(), roles.end(), role) == roles.end()) roles.push_back(role);
   }

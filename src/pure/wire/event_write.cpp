@@ -42,8 +42,8 @@ std::string make_upload_event(const UploadEvent& event) {
   if (!event.content_sha256_hex.empty()) file["sha256"] = event.content_sha256_hex;
   json::object data{{"file", std::move(file)},
                     {"content", {{"encoding", "utf8"}, {"data", event.text}}},
-                    {"doc_id", event.doc_id.value()},
-                    {"revision", event.revision}};
+                    {"doc_id", event.doc_id.value()}};
+  if (event.revision) data["revision"] = *event.revision;
   add_labels(data, event.tags, event.attributes_json);
   auto whole = envelope_of(event.head, upload_event_type);
   if (event.origin != Origin::upload) whole["sourcekind"] = origin_name(event.origin);

@@ -2,10 +2,12 @@
 #include "adapters/kafka/admin.hpp"
 #include "adapters/kafka/sink.hpp"
 #include "adapters/kafka/source.hpp"
+#include "adapters/kafka/topic_records.hpp"
 #include "pure/crypto/random.hpp"
 #include "runtime/task_group.hpp"
 #include "support/run_loop.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <map>
@@ -138,6 +140,65 @@ TEST_F(KafkaBrokerTest, MovesPartitionsToASecondMemberWithoutRepeatingOrLosingAR
   int repeated = 0;
   for (const auto& [value, times] : seen) repeated += times - 1;
   EXPECT_EQ(repeated, 0) << "what moved had been committed first";
+}
+
+asio::awaitable<void> publish_dated(KafkaSink& sink) {
+  runtime::TaskGroup service(co_await asio::this_coro::executor);
+  service.spawn(sink.run());
+  ports::OutRecord record{.channel = ports::Channel::upload,
+                          .key = "dated",
+                          .value = "of old",
+                          .headers = {{"name", "value"}},
+                          .timestamp_ms = 1'600'000'000'000};
+  runtime::RequestContext context{.id = "test"};
+  co_await sink.publish(std::move(context), std::move(record));
+  sink.request_stop();
+  co_await service.join();
+}
+
+TEST_F(KafkaBrokerTest, ReadsWhatATopicHoldsAndDeletesWhatIsAsked) {
+  const ClientOptions client{.brokers = brokers};
+  auto sink = open_sink();
+  test::run_to_end(loop, publish(*sink, 0, 500, 20, 0ms));
+  sink = open_sink();
+  loop.restart();
+  test::run_to_end(loop, publish_dated(*sink));
+  Counts seen;
+  std::map<std::int32_t, std::vector<std::int64_t>> offsets;
+  ports::Record dated;
+  const auto look = [&](ports::Record record) {
+    ++seen[record.value];
+    offsets[record.partition].push_back(record.offset);
+    if (record.key == "dated") dated = std::move(record);
+    return true;
+  };
+  const auto read = [&](const PartitionOffsets& from) {
+    seen.clear();
+    offsets.clear();
+    const auto done = read_topic(client, topic, from, look);
+    EXPECT_TRUE(done) << done.error().message;
+    return seen.size();
+  };
+  EXPECT_EQ(read({}), 501u);
+  for (const auto& [value, times] : seen) EXPECT_EQ(times, 1) << value;
+  for (const auto& [partition, of_one] : offsets)
+    EXPECT_TRUE(std::is_sorted(of_one.begin(), of_one.end())) << partition;
+  EXPECT_EQ(dated.timestamp_ms, 1'600'000'000'000);
+  EXPECT_EQ(dated.headers.at(0).second, "value");
+
+  const auto whole = offsets;
+  const auto [partition, of_one] = *whole.begin();
+  const auto middle = of_one.at(of_one.size() / 2);
+  EXPECT_EQ(read({{partition, middle}}), of_one.size() - of_one.size() / 2);
+  int visits = 0;
+  EXPECT_TRUE(read_topic(client, topic, {}, [&](const ports::Record&) { return ++visits < 3; }));
+  EXPECT_EQ(visits, 3);
+
+  const auto deleted = delete_records(client, topic, {{partition, middle}});
+  ASSERT_TRUE(deleted) << deleted.error().message;
+  EXPECT_EQ(read({}), 501u - of_one.size() / 2);
+  EXPECT_EQ(offsets.at(partition).front(), middle);
+  EXPECT_TRUE(read_topic(client, topic + "-missing", {}, look)) << "no topic, no records";
 }
 
 TEST_F(KafkaBrokerTest, SeesTheBrokerAndMakesTopicsOnce) {

@@ -33,6 +33,7 @@ class LookTest : public MigratedPgTest {
                     .origin = key.origin,
                     .doc_id = key.doc_id,
                     .revision = key.revision,
+                    .by_arrival = key.by_arrival,
                     .document_name_cipher = {},
                     .chunks = {},
                     .expect_superseded = expect_superseded};
@@ -84,6 +85,32 @@ TEST_F(LookTest, SaysWhatTheStoreThenAnswers) {
           EXPECT_EQ(store(write(key(3, "doc", revision, second))),
                     said.value_or(Stored::applied));
         }
+}
+
+TEST_F(LookTest, ALaterArrivalSupersedesWhatItNames) {
+  const auto arriving = [](unsigned event, std::int64_t replayed_from_ms = 0,
+                           std::optional<Uuid> superseded_by = {}) {
+    auto made = key(event, "doc", 1);
+    made.by_arrival = ports::ByArrival{replayed_from_ms, superseded_by};
+    return made;
+  };
+  EXPECT_EQ(store(write(key(1, "doc", 900))), Stored::applied);
+  EXPECT_EQ(look(arriving(2)), std::nullopt) << "no revision outranks a later arrival";
+  EXPECT_EQ(look(arriving(2, 0, event_number(3))), std::nullopt);
+  EXPECT_EQ(store(write(arriving(2, 0, event_number(3)), true)), Stored::current)
+      << "the later one is not there";
+  EXPECT_EQ(store(write(arriving(3))), Stored::applied);
+  EXPECT_EQ(store(write(arriving(2, 0, event_number(3)), true)), Stored::superseded);
+  EXPECT_EQ(count("ingest_events"), "3");
+  EXPECT_EQ(database_->super("SELECT count(*) FROM app.ingest_events WHERE error_code = "
+                             "'superseded' AND user_hash = '" + owner_->hash().to_hex() + "'"),
+            "1");
+  const std::int64_t long_ago = 1'700'000'000'000, far_ahead = 4'000'000'000'000;
+  EXPECT_EQ(look(arriving(4, long_ago)), Stored::superseded);
+  EXPECT_EQ(store(write(arriving(4, long_ago), true)), Stored::superseded);
+  EXPECT_EQ(look(arriving(5, far_ahead)), std::nullopt);
+  EXPECT_EQ(store(write(arriving(5, far_ahead), true)), Stored::current);
+  EXPECT_EQ(store(write(arriving(6, 4'000'000'000'000))), Stored::applied);
 }
 
 TEST_F(LookTest, AnswersInTheOrderOfTheEvents) {

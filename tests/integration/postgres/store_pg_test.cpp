@@ -156,7 +156,54 @@ TEST_F(Store, SupersedesAnOlderRevisionThatArrivesLateAndRecordsIt) {
   EXPECT_EQ(chunks_of("doc"), "3");
   EXPECT_EQ(event(1, "state || chunks"), "succeeded0");
   EXPECT_EQ(event(2, "state || chunks"), "succeeded3");
+  const auto told = await(operations_->find(context_, *owner_, event_id(1)));
+  EXPECT_EQ(told->state, ports::OperationState::superseded);
+  EXPECT_EQ(told->error_code, "");
+  EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(2)))->state,
+            ports::OperationState::succeeded);
   EXPECT_EQ(store(write(1, "doc", 1, 5)), Stored::duplicate);
+}
+
+TEST_F(Store, WithoutARevisionTheLaterArrivalWins) {
+  const auto arriving = [&](unsigned event, int chunks, std::int64_t replayed_from_ms = 0) {
+    auto made = write(event, "doc", 1, chunks);
+    made.by_arrival = ports::ByArrival{replayed_from_ms};
+    return made;
+  };
+  const auto revision = [&] { return look("SELECT revision FROM app.documents"); };
+  EXPECT_EQ(store(arriving(1, 1)), Stored::applied);
+  EXPECT_EQ(revision(), "1");
+  EXPECT_EQ(store(list(arriving(2, 2), arriving(3, 3))),
+            (std::vector{Stored::applied, Stored::applied}));
+  EXPECT_EQ(chunks_of("doc"), "3");
+  EXPECT_EQ(revision(), "3");
+  EXPECT_EQ(store(write(4, "doc", 2, 4)), Stored::superseded) << "a revision is compared as ever";
+  EXPECT_EQ(store(write(5, "doc", 1'700'000'000'000, 5)), Stored::applied);
+  EXPECT_EQ(store(arriving(6, 6)), Stored::applied) << "whatever revision is stored";
+  EXPECT_EQ(chunks_of("doc"), "6");
+  EXPECT_EQ(revision(), "1700000000001");
+  EXPECT_EQ(counted(), "6");
+  EXPECT_EQ(store(arriving(7, 7, 1'700'000'000'000)), Stored::superseded)
+      << "an old event that is replayed leaves what was written since";
+  EXPECT_EQ(store(arriving(8, 2, 4'000'000'000'000)), Stored::applied);
+  EXPECT_EQ(chunks_of("doc"), "2");
+  auto elsewhere = arriving(9, 1, 1'700'000'000'000);
+  EXPECT_EQ(store(write(10, "other", 1, 1)), Stored::applied);
+  EXPECT_EQ(store(std::move(elsewhere)), Stored::superseded);
+}
+
+TEST_F(Store, AnOperationBelongsToTheRequestThatItsClientFirstMade) {
+  const auto announce = [&](unsigned event, unsigned request) {
+    return await(operations_->announce(context_, *owner_, event_id(event), Origin::api, doc(),
+                                       event_id(request)));
+  };
+  EXPECT_TRUE(announce(1, 100));
+  EXPECT_TRUE(announce(1, 100));
+  EXPECT_FALSE(announce(1, 101));
+  EXPECT_TRUE(announce(2, 101));
+  const auto other = new_tenant();
+  EXPECT_TRUE(await(operations_->announce(context_, other, event_id(1), Origin::api, doc(),
+                                          event_id(101))));
 }
 
 TEST_F(Store, KeepsTheOrderOfRevisionsInsideOneBatch) {
@@ -251,7 +298,8 @@ TEST_F(Store, WritesNothingForAnErasedTenant) {
             (std::vector{Stored::erased, Stored::erased}));
   EXPECT_EQ(look("SELECT count(*) FROM app.ingest_events"), "0");
   EXPECT_EQ(look("SELECT state || chunk_count FROM app.tenants"), "erased0");
-  EXPECT_EQ(outage_of(operations_->announce(context_, *owner_, event_id(3), Origin::api, doc())),
+  auto announced = operations_->announce(context_, *owner_, event_id(3), Origin::api, doc(), {});
+  EXPECT_EQ(outage_of(std::move(announced)),
             Errc::tenant_erased);
   await(store_->store_failure(context_, *owner_, event_id(4), Origin::api, doc(), Errc::bad_event));
   EXPECT_EQ(look("SELECT count(*) FROM app.ingest_events"), "0");
@@ -269,8 +317,8 @@ TEST_F(Store, ATombstoneGivesWayToNewerRevisionsOnly) {
 
 TEST_F(Store, FollowsAnOperationFromQueuedToSucceeded) {
   EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(1))), std::nullopt);
-  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
-  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc(), {}));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc(), {}));
   auto operation = await(operations_->find(context_, *owner_, event_id(1)));
   ASSERT_TRUE(operation);
   EXPECT_EQ(operation->state, ports::OperationState::queued);
@@ -285,13 +333,13 @@ TEST_F(Store, FollowsAnOperationFromQueuedToSucceeded) {
   EXPECT_GE(operation->updated_at_ms, operation->created_at_ms);
 
   await(store_->store_failure(context_, *owner_, event_id(1), Origin::api, doc(), Errc::bad_event));
-  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc(), {}));
   EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(1)))->state,
             ports::OperationState::succeeded);
 }
 
 TEST_F(Store, AFailureIsRememberedUntilTheEventSucceeds) {
-  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc()));
+  await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc(), {}));
   await(store_->store_failure(context_, *owner_, event_id(1), Origin::api, doc(),
                               Errc::event_too_large));
   await(store_->store_failure(context_, *owner_, event_id(2), Origin::upload, {}, Errc::bad_event));

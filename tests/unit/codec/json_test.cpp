@@ -118,6 +118,17 @@ TEST(Json, LimitsAreInclusive) {
   EXPECT_FALSE(read_json(R"([{"a":"","b":""},{"a":"","b":""}])", rules, value));
 }
 
+TEST(Json, MayReplaceALoneSurrogate) {
+  json::value value;
+  for (const std::string_view text : {R"("\ud800")", R"(["\udc00x"])", R"({"\ud800\ud800":1})"}) {
+    EXPECT_TRUE(read_json(text, {}, value)) << text;
+    EXPECT_FALSE(read_json(text, {.lone_surrogates = true}, value)) << text;
+  }
+  ASSERT_FALSE(read_json(R"("a\ud800b\ud83d\ude00")", {.lone_surrogates = true}, value));
+  EXPECT_EQ(value.as_string(), "a\xef\xbf\xbd" "b\xf0\x9f\x98\x80");
+  EXPECT_TRUE(read_json("\"\xff\"", {.lone_surrogates = true}, value)) << "UTF-8 stays strict";
+}
+
 TEST(Json, MayLetKeysRepeatBelowTheTopOnly) {
   json::value value;
   const JsonRules rules{.repeats_below_top = true};

@@ -10,7 +10,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace memseal::index {
 namespace {
@@ -79,7 +81,7 @@ TEST_F(SubmitTest, PublishesTheDocumentAsAnEventOfItsOwner) {
   EXPECT_EQ(event.head.source, event_source);
   EXPECT_EQ(event.head.user.value(), "ada");
   EXPECT_EQ(event.head.time_ms, now_ms);
-  EXPECT_EQ(event.revision, now_ms);
+  EXPECT_EQ(event.revision, std::nullopt) << "two nodes' clocks must not decide which text stays";
   EXPECT_EQ(event.doc_id.value(), "note");
   EXPECT_EQ(event.name, "note.md");
   EXPECT_EQ(event.mime_type, "text/markdown");
@@ -188,6 +190,26 @@ TEST_F(SubmitTest, RefusesAKeyThatWasUsedForAnotherDocument) {
   EXPECT_EQ(refused.error().code, Errc::invalid_field);
   EXPECT_EQ(refused.error().field, "Idempotency-Key");
   EXPECT_EQ(sink.records.size(), 1u);
+}
+
+TEST_F(SubmitTest, RefusesAKeyThatWasUsedForTheSameDocumentWithAnotherContent) {
+  const Submission first{.idempotency_key = "key-1", .doc_id = "d", .text = "copper",
+                         .at_ms = now_ms};
+  ASSERT_TRUE(submit_as("ada", first));
+  auto later = first;
+  later.at_ms = now_ms + 5'000;
+  EXPECT_TRUE(submit_as("ada", later)) << "a repetition has another time";
+  for (const auto& change : std::vector<std::function<void(Submission&)>>{
+           [](Submission& s) { s.text = "amber"; }, [](Submission& s) { s.tags.push_back("new"); },
+           [](Submission& s) { s.name = "n"; }, [](Submission& s) { s.attributes_json = "{}"; },
+           [](Submission& s) { s.mime_type = "text/markdown"; }}) {
+    auto other = first;
+    change(other);
+    const auto refused = submit_as("ada", other);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid_field);
+    EXPECT_EQ(refused.error().field, "Idempotency-Key");
+  }
 }
 
 TEST_F(SubmitTest, AKeyIsItsOwnersAlone) {

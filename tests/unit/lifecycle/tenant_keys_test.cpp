@@ -61,6 +61,17 @@ TEST_F(TenantKeys, LocksBeforeItReadsAndMakesTheFirstKey) {
   EXPECT_EQ(rows_.calls, (Calls{"lock_tenant", "lock_seals", "read", "insert 1", "read"}));
 }
 
+TEST_F(TenantKeys, MakesNoTenantWhereOnlyAKnownOneIsWanted) {
+  const auto known = [&] { return await(keys_.known_sealing_key({"test"}, owner_)); };
+  rows_.known = false;
+  EXPECT_EQ(known(), nullptr);
+  EXPECT_EQ(rows_.calls, Calls{"knows_tenant"});
+  rows_.known = true;
+  EXPECT_EQ(known()->id, 1u) << "a tenant that is known gets its first key as ever";
+  EXPECT_EQ(known(), sealing()) << "and from the cache";
+  EXPECT_EQ(rows_.transactions, 2);
+}
+
 TEST_F(TenantKeys, SealsFromTheCacheWithoutATransaction) {
   const auto first = sealing();
   EXPECT_EQ(sealing(), first);

@@ -12,18 +12,6 @@ namespace {
 
 using namespace testing;
 
-UploadEvent upload_of(const Record& record) {
-  auto event = parse_event(record.raw());
-  EXPECT_TRUE(event) << event.error().field << ' ' << event.error().message;
-  return std::get<UploadEvent>(*event);
-}
-
-ChatEvent chat_of(const Record& record) {
-  auto event = parse_event(record.raw());
-  EXPECT_TRUE(event) << event.error().field << ' ' << event.error().message;
-  return std::get<ChatEvent>(*event);
-}
-
 TEST(BinaryEvent, TakesTheMediaTypeFromEitherHeader) {
   const auto both = with(binary_upload(), "ce_datacontenttype", "application/json");
   EXPECT_EQ(upload_of(both).text, "hi");
@@ -70,7 +58,7 @@ TEST(Event, ReadsBareJsonWithoutAnyHeader) {
   const auto& upload = std::get<UploadEvent>(*event);
   EXPECT_EQ(upload.doc_id.value(), "a.txt");
   EXPECT_EQ(upload.head.time_ms, record.timestamp_ms) << "the record's time where there is none";
-  EXPECT_EQ(upload.revision, record.timestamp_ms);
+  EXPECT_EQ(upload.revision, std::nullopt) << "then the order of arrival decides, not a clock";
 }
 
 TEST(Event, TakesNoTimeFromARecordWhoseClockIsAbsurd) {
@@ -80,15 +68,16 @@ TEST(Event, TakesNoTimeFromARecordWhoseClockIsAbsurd) {
     auto record = structured_upload();
     record.timestamp_ms = timestamp_ms;
     EXPECT_EQ(upload_of(record).head.time_ms, 0);
-    EXPECT_EQ(upload_of(record).revision, 0);
   }
 }
 
-TEST(Event, ATimeBefore1970MakesNoNegativeRevision) {
-  const auto upload =
-      upload_of(structured_upload(upload_data, R"("time":"1960-01-01T00:00:00Z",)"));
-  EXPECT_LT(upload.head.time_ms, 0);
-  EXPECT_EQ(upload.revision, 0);
+TEST(Event, ItsTimeIsNoRevision) {
+  for (const std::string time : {"1960-01-01T00:00:00Z", "2023-11-14T22:13:20Z"}) {
+    const auto upload =
+        upload_of(structured_upload(upload_data, R"("time":")" + time + R"(",)"));
+    EXPECT_NE(upload.head.time_ms, 0);
+    EXPECT_EQ(upload.revision, std::nullopt);
+  }
 }
 
 TEST(Event, ReadsABinaryUpload) {

@@ -2,6 +2,8 @@
 // Builders of Kafka records for the tests of events.
 #include "pure/wire/event.hpp"
 
+#include <gtest/gtest.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +65,18 @@ inline Record with(Record record, const std::string& name, const std::string& va
 inline Record without(Record record, const std::string& name) {
   std::erase_if(record.headers, [&](const auto& header) { return header.first == name; });
   return record;
+}
+
+inline UploadEvent upload_of(const Record& record) {
+  auto event = parse_event(record.raw());
+  EXPECT_TRUE(event) << event.error().field << ' ' << event.error().message;
+  return std::get<UploadEvent>(*event);
+}
+
+inline ChatEvent chat_of(const Record& record) {
+  auto event = parse_event(record.raw());
+  EXPECT_TRUE(event) << event.error().field << ' ' << event.error().message;
+  return std::get<ChatEvent>(*event);
 }
 
 }  // namespace memseal::wire::testing

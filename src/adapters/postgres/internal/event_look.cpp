@@ -12,17 +12,24 @@ namespace {
 using ports::Stored;
 
 // The condition on documents is the reverse of that in statement documents_enter (event_rows.cpp).
+// from_ms is null for an event with a revision, 0 for one that counts by arrival, and else the time
+// from which one is replayed. `later` is an upload that arrived after the event.
 constexpr Statement look{
     "events_look",
-    "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, d.doc_id IS NOT NULL "
-    "FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[]) WITH ORDINALITY "
-    "AS u(event_id, doc_id, revision, kind, place) "
+    "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, "
+    "d.doc_id IS NOT NULL OR s.event_id IS NOT NULL "
+    "FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[]) "
+    "WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, place) "
     "LEFT JOIN app.tenants t ON t.user_hash = $1 "
     "LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id "
     "AND l.state = 'succeeded' "
+    "LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later "
+    "AND s.state = 'succeeded' "
     "LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE \"C\" "
-    "AND ((d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') "
-    "OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL)) "
+    "AND CASE WHEN u.from_ms IS NULL THEN "
+    "(d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') "
+    "OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL) "
+    "ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END "
     "ORDER BY u.place"};
 
 std::optional<Stored> answer_of(const pqxx::row& row) {
@@ -36,16 +43,21 @@ std::optional<Stored> answer_of(const pqxx::row& row) {
 
 std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
                                                   const std::vector<ports::EventKey>& events) {
-  ArrayBuilder event_id(oid::uuid), doc_id(oid::text), revision(oid::int8), kind(oid::text);
+  ArrayBuilder event_id(oid::uuid), doc_id(oid::text), revision(oid::int8), kind(oid::text),
+      from_ms(oid::int8), later(oid::uuid);
   for (const auto& event : events) {
     event_id.add(event.event_id);
     doc_id.add(std::string_view(event.doc_id.value()));
     revision.add(event.revision);
     kind.add(origin_name(event.origin));
+    const auto& arrival = event.by_arrival;
+    arrival ? from_ms.add(arrival->replayed_from_ms) : from_ms.add_null();
+    arrival && arrival->superseded_by ? later.add(*arrival->superseded_by) : later.add_null();
   }
   const auto rows =
       tx.exec(look, pqxx::params{tx.user_hash(), binary(event_id.bytes()), binary(doc_id.bytes()),
-                                 binary(revision.bytes()), binary(kind.bytes())});
+                                 binary(revision.bytes()), binary(kind.bytes()),
+                                 binary(from_ms.bytes()), binary(later.bytes())});
   std::vector<std::optional<Stored>> answers;
   for (const auto& row : rows) answers.push_back(answer_of(row));
   MEMSEAL_ASSERT(answers.size() == events.size());

@@ -38,11 +38,13 @@ constexpr Statement ledger{
 // A superseded event stays succeeded, without chunks, so that its repetition is a duplicate.
 constexpr Statement ledger_superseded{
     "ledger_superseded",
-    "UPDATE app.ingest_events SET chunks = 0 "
+    "UPDATE app.ingest_events SET chunks = 0, error_code = 'superseded' "
     "WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY ($1::uuid[])"};
 
 // ON CONFLICT locks the row that it updates, so its xmax is set; a row that was inserted has 0.
-// Only a newer revision replaces a tombstone.
+// $7 are the documents whose event has no revision: it wins by arriving later. $8 with $9 are those
+// whose event is sent again: it wins unless the document was written after the first time ($9).
+// Otherwise only a newer revision replaces a tombstone.
 constexpr Statement documents{
     "documents_enter",
     "INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count) "
@@ -51,14 +53,19 @@ constexpr Statement documents{
     "AS u(doc_id, revision, kind, name_cipher, chunks) ORDER BY u.doc_id COLLATE \"C\" "
     "ON CONFLICT (user_hash, doc_id) DO UPDATE SET kind = excluded.kind, state = 'ready', "
     "revision = CASE WHEN d.kind = 'chat' AND excluded.kind = 'chat' "
-    "THEN greatest(d.revision, excluded.revision) ELSE excluded.revision END, "
+    "THEN greatest(d.revision, excluded.revision) "
+    "WHEN d.doc_id = ANY ($7::text[]) OR d.doc_id = ANY ($8::text[]) THEN d.revision + 1 "
+    "ELSE excluded.revision END, "
     "name_cipher = coalesce(excluded.name_cipher, d.name_cipher), "
     "chunk_count = CASE WHEN excluded.kind = 'chat' AND d.deleted_at IS NULL "
     "THEN d.chunk_count + excluded.chunk_count ELSE excluded.chunk_count END, "
     "updated_at = now(), deleted_at = NULL "
-    "WHERE d.revision < excluded.revision "
-    "OR (d.deleted_at IS NULL AND (d.revision = excluded.revision OR d.kind = 'chat' "
-    "OR excluded.kind = 'chat')) "
+    "WHERE d.doc_id = ANY ($7::text[]) "
+    "OR EXISTS (SELECT FROM unnest($8::text[], $9::bigint[]) AS r(doc_id, from_ms) "
+    "WHERE r.doc_id = d.doc_id AND d.updated_at <= to_timestamp(r.from_ms / 1000.0)) "
+    "OR (d.doc_id <> ALL ($8::text[]) AND d.revision < excluded.revision) "
+    "OR (d.doc_id <> ALL ($8::text[]) AND d.deleted_at IS NULL "
+    "AND (d.revision = excluded.revision OR d.kind = 'chat' OR excluded.kind = 'chat')) "
     "RETURNING d.doc_id, (d.xmax <> 0) AS existed"};
 
 // A document that replaces leaves the messages of a conversation with the same id.
@@ -91,6 +98,7 @@ struct DocumentEntry {
   Origin origin = Origin::upload;
   const Bytes* name_cipher = nullptr;
   std::size_t chunks = 0;
+  std::optional<ports::ByArrival> by_arrival = {};
 };
 
 using Documents = std::map<std::string_view, DocumentEntry>;
@@ -117,6 +125,12 @@ Indices enter_ledger(TenantTx& tx, std::span<const EventWrite> writes, const Ind
   return fresh;
 }
 
+void mark_superseded(TenantTx& tx, std::span<const EventWrite> writes, const Indices& superseded) {
+  ArrayBuilder event_id(oid::uuid);
+  for (const auto at : superseded) event_id.add(writes[at].event_id);
+  tx.exec(ledger_superseded, pqxx::params{binary(event_id.bytes())});
+}
+
 Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh) {
   Documents entries;
   for (const auto at : fresh) {
@@ -125,6 +139,7 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh)
     auto& entry = found->second;
     entry.revision = is_new ? write.revision : std::max(entry.revision, write.revision);
     entry.origin = write.origin;
+    entry.by_arrival = write.by_arrival;
     if (!write.document_name_cipher.empty()) entry.name_cipher = &write.document_name_cipher;
     entry.chunks += write.chunks.size();
   }
@@ -134,8 +149,13 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh)
 /// Inserts or updates documents. Returns those that changed, each with whether it existed before.
 std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Documents& entries) {
   ArrayBuilder doc_id(oid::text), revision(oid::int8), kind(oid::text), name(oid::bytea),
-      chunks(oid::int4);
+      chunks(oid::int4), arriving(oid::text), replayed(oid::text), from_ms(oid::int8);
   for (const auto& [id, entry] : entries) {
+    if (entry.by_arrival && entry.by_arrival->replayed_from_ms == 0) arriving.add(id);
+    if (entry.by_arrival && entry.by_arrival->replayed_from_ms != 0) {
+      replayed.add(id);
+      from_ms.add(entry.by_arrival->replayed_from_ms);
+    }
     doc_id.add(id);
     revision.add(entry.revision);
     kind.add(origin_name(entry.origin));
@@ -144,7 +164,9 @@ std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Doc
   }
   const auto rows = tx.exec(
       documents, pqxx::params{tx.user_hash(), binary(doc_id.bytes()), binary(revision.bytes()),
-                              binary(kind.bytes()), binary(name.bytes()), binary(chunks.bytes())});
+                              binary(kind.bytes()), binary(name.bytes()), binary(chunks.bytes()),
+                              binary(arriving.bytes()), binary(replayed.bytes()),
+                              binary(from_ms.bytes())});
   std::map<std::string, bool, std::less<>> entered;
   for (const auto& row : rows) entered.emplace(row[0].c_str(), row[1].as<bool>());
   return entered;
@@ -162,14 +184,14 @@ class WriteRun {
     const Indices fresh = enter_ledger(tx_, writes_, candidates);
     if (fresh.empty()) return 0;
     const auto entered = enter_documents(tx_, documents_of(writes_, fresh));
-    Indices applied;
-    ArrayBuilder superseded(oid::uuid), replaced(oid::text);
+    Indices applied, superseded;
+    ArrayBuilder replaced(oid::text);
     for (const auto at : fresh) {
       const auto& write = writes_[at];
       const auto found = entered.find(write.doc_id.value());
       if (found == entered.end()) {
         answers_[at] = Stored::superseded;
-        superseded.add(write.event_id);
+        superseded.push_back(at);
         continue;
       }
       answers_[at] = Stored::applied;
@@ -177,9 +199,7 @@ class WriteRun {
       // A new document has no chunks to delete, which saves a statement in the common case.
       if (found->second && !appends(write)) replaced.add(std::string_view(write.doc_id.value()));
     }
-    if (superseded.size() > 0) {
-      tx_.exec(ledger_superseded, pqxx::params{binary(superseded.bytes())});
-    }
+    if (!superseded.empty()) mark_superseded(tx_, writes_, superseded);
     std::int64_t change = 0;
     if (replaced.size() > 0) {
       change -= tx_.exec(chunks_replace, pqxx::params{binary(replaced.bytes())}).affected_rows();
@@ -219,7 +239,8 @@ void enter_superseded(TenantTx& tx, std::span<const EventWrite> writes, std::spa
     const auto& write = writes[at];
     if (!write.expect_superseded || !seen.insert(write.event_id).second) continue;
     MEMSEAL_ASSERT(write.chunks.empty());
-    keys.push_back({write.event_id, write.origin, write.doc_id, write.revision});
+    keys.push_back(
+        {write.event_id, write.origin, write.doc_id, write.revision, write.by_arrival});
     places.push_back(at);
   }
   if (keys.empty()) return;
@@ -230,7 +251,9 @@ void enter_superseded(TenantTx& tx, std::span<const EventWrite> writes, std::spa
     answers[places[i]] = found[i].value_or(Stored::current);
     if (found[i] == Stored::superseded) superseded.push_back(places[i]);
   }
-  if (!superseded.empty()) enter_ledger(tx, writes, superseded);
+  if (superseded.empty()) return;
+  enter_ledger(tx, writes, superseded);
+  mark_superseded(tx, writes, superseded);
 }
 
 /// Splits `writes` where one statement would write a document twice, unless both writes append.

@@ -3,9 +3,13 @@
 #include "ports/chunk_store.hpp"
 
 #include <cstddef>
+#include <string_view>
 #include <vector>
 
 namespace memseal::postgres {
+
+/// Column error_code of a ledger row whose event was superseded; its state is `succeeded`.
+inline constexpr std::string_view superseded_mark = "superseded";
 
 /// What a batch of events changed.
 struct StoreResult {

@@ -35,12 +35,15 @@ enum class Place {
 struct Job {
   std::shared_ptr<ports::Record> record;
   std::uint64_t generation = 0;  ///< of the batch that the record came in
+  std::uint64_t number = 0;      ///< counts the jobs in the order in which they were taken
   std::shared_ptr<const Prepared> prepared;
   /// One vector a chunk, empty where the chunk is not embedded yet.
   std::shared_ptr<std::vector<ports::Embedding>> embeddings;
   std::shared_ptr<const ports::EventWrite> sealed;
   /// Not embedded, because the database or a newer upload in the batch seems to supersede it.
   bool seems_superseded = false;
+  /// A later upload of the document, see ports::ByArrival.
+  std::optional<Uuid> superseded_by = {};
   std::optional<Refusal> refusal;  ///< to be dead-lettered, unless another try helps
   std::optional<Outcome> outcome;  ///< set once, when the record has taken effect
   Errc error = Errc::internal;     ///< why, when dead-lettered

@@ -4,6 +4,7 @@
 #include "pure/crypto/hash.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace memseal::ingest {
 
@@ -36,18 +37,41 @@ std::optional<Error> check_token(const PrepareDeps& deps, const wire::EventHead&
   return std::nullopt;
 }
 
-/// A revision from a clock that runs far ahead would shut out every later one.
+constexpr std::int64_t day_ms = 86'400'000;
+
+/// A time from a clock that runs far ahead would outlast every later one.
 std::optional<Error> check_time(const wire::EventHead& head, std::int64_t now_ms) {
-  constexpr std::int64_t day_ms = 86'400'000;
   if (head.time_ms <= now_ms + day_ms) return std::nullopt;
   return Error{Errc::bad_event, "is more than a day in the future: correct the producer's clock",
                "/time"};
 }
 
+/// A revision far ahead of what a counter or a clock gives would shut out every later one.
+std::optional<Error> check_revision(const wire::UploadEvent& event, std::int64_t now_ms) {
+  if (event.revision.value_or(0) <= now_ms + day_ms) return std::nullopt;
+  return Error{Errc::bad_event,
+               "lies more than a day ahead as Unix milliseconds: count from 1, or use the time of "
+               "the change in milliseconds",
+               "/data/revision"};
+}
+
+/// When the event was first published, if an operator replays it from its dead letter.
+std::int64_t replayed_from_ms(const ports::Record& record) {
+  for (const auto& [name, value] : record.headers) {
+    std::int64_t time_ms = 0;
+    const auto* end = value.data() + value.size();
+    if (name == letter_header::timestamp &&
+        std::from_chars(value.data(), end, time_ms).ptr == end && time_ms > 0)
+      return time_ms;
+  }
+  return 0;
+}
+
 std::optional<Error> check_content(const wire::UploadEvent& event) {
   if (event.content_sha256_hex.empty()) return std::nullopt;
-  const auto digest = crypto::sha256(
-      {reinterpret_cast<const std::uint8_t*>(event.text.data()), event.text.size()});
+  const auto& sent = event.text_as_sent.empty() ? event.text : event.text_as_sent;
+  const auto digest =
+      crypto::sha256({reinterpret_cast<const std::uint8_t*>(sent.data()), sent.size()});
   if (to_hex(digest.data(), digest.size()) == event.content_sha256_hex) return std::nullopt;
   return Error{Errc::bad_event, "the content is not what data.file.sha256 says",
                "/data/file/sha256"};
@@ -62,6 +86,7 @@ std::int64_t revision_of(const Uuid& event_id) {
 std::string transcript(const wire::ChatEvent& event) {
   std::string text;
   for (const auto& message : event.messages) {
+    if (!has_text(message)) continue;
     if (!text.empty()) text += '\n';
     text += message.role;
     text += ": ";
@@ -74,12 +99,16 @@ const wire::EventHead& head_of(const wire::Event& event) {
   return std::visit([](const auto& one) -> const wire::EventHead& { return one.head; }, event);
 }
 
-Document document_of(const PrepareDeps& deps, wire::UploadEvent event) {
+Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uuid& event_id,
+                     const ports::Record& record) {
   auto meta = meta_of(event);
+  std::optional<ports::ByArrival> by_arrival;
+  if (!event.revision) by_arrival.emplace(ports::ByArrival{replayed_from_ms(record)});
   return {.origin = event.origin,
           .doc_id = std::move(event.doc_id),
-          .revision = event.revision,
-          .chunk_revision = event.revision,
+          .revision = event.revision.value_or(1),
+          .by_arrival = by_arrival,
+          .chunk_revision = event.revision.value_or(revision_of(event_id)),
           .name = std::move(event.name),
           .meta_json = std::move(meta),
           .tags = std::move(event.tags),
@@ -98,6 +127,14 @@ Document document_of(const PrepareDeps& deps, wire::ChatEvent event, const Uuid&
           .chunks = text::chunk(deps.tokenizer, transcript(event), deps.options->rules)};
 }
 
+/// A document in which nothing can be found is not stored as if it could. A chat may well have no
+/// text, because some turns consist of tool calls.
+std::optional<Error> check_findable(const Document& document) {
+  if (!document.chunks.empty() || document.origin == Origin::chat) return std::nullopt;
+  return Error{Errc::bad_event, "has no text that could be found: no letter, digit or sign",
+               "/data"};
+}
+
 std::optional<Error> check_size(const Options& options, const Document& document) {
   if (document.chunks.size() > options.chunks_per_event_max)
     return Error{Errc::event_too_large,
@@ -111,18 +148,22 @@ std::optional<Error> check_size(const Options& options, const Document& document
   return std::nullopt;
 }
 
-void prepare_event(const PrepareDeps& deps, wire::Event event, Prepared& prepared) {
+void prepare_event(const PrepareDeps& deps, wire::Event event, const ports::Record& record,
+                   std::int64_t now_ms, Prepared& prepared) {
   if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
     prepared.origin = upload->origin;
-    prepared.fault = check_content(*upload);
+    prepared.fault = check_revision(*upload, now_ms);
+    if (!prepared.fault) prepared.fault = check_content(*upload);
     if (prepared.fault) return;
-    prepared.document = std::make_shared<Document>(document_of(deps, std::move(*upload)));
+    prepared.document = std::make_shared<Document>(
+        document_of(deps, std::move(*upload), prepared.event_id, record));
   } else {
     prepared.origin = Origin::chat;
     prepared.document = std::make_shared<Document>(
         document_of(deps, std::move(std::get<wire::ChatEvent>(event)), prepared.event_id));
   }
   prepared.fault = check_size(*deps.options, *prepared.document);
+  if (!prepared.fault) prepared.fault = check_findable(*prepared.document);
   if (prepared.fault) prepared.document.reset();
 }
 
@@ -135,18 +176,25 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
                            .headers = &record.headers,
                            .timestamp_ms = record.timestamp_ms};
   Prepared prepared;
+  if (wire::is_tombstone(raw)) {
+    prepared.ignored = true;
+    return prepared;
+  }
   auto event = wire::parse_event(raw);
   if (!event) {
     prepared.fault = event.error();
+    auto sender = wire::sender_of(raw);
+    prepared.id = std::move(sender.id);
+    prepared.source = std::move(sender.source);
     // Where tokens are required, nobody is believed without one.
-    if (const auto user = wire::user_of(raw);
-        user && !(deps.tokens && deps.options->authtoken_required))
-      prepared.tenant = deps.keyer.tenant_of(*user);
+    if (sender.user && !(deps.tokens && deps.options->authtoken_required))
+      prepared.tenant = deps.keyer.tenant_of(*sender.user);
     prepared.event_id = record_id(deps, prepared.tenant.value_or(nobody(deps.keyer)), record);
     return prepared;
   }
   const auto& head = head_of(*event);
   const auto tenant = deps.keyer.tenant_of(head.user);
+  prepared.adapted = head.adapted;
   prepared.id = head.id;
   prepared.source = head.source;
   if (auto refused = check_token(deps, head, record, now_ms)) {
@@ -160,7 +208,7 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
   prepared.identified = true;
   prepared.fault = check_time(head, now_ms);
   if (prepared.fault) return prepared;
-  prepare_event(deps, std::move(*event), prepared);
+  prepare_event(deps, std::move(*event), record, now_ms, prepared);
   return prepared;
 }
 

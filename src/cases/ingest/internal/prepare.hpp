@@ -15,6 +15,7 @@ struct Document {
   Origin origin;
   DocId doc_id;
   std::int64_t revision = 0;              ///< decides which of two versions stays
+  std::optional<ports::ByArrival> by_arrival = {};  ///< no revision was given
   std::int64_t chunk_revision = 0;        ///< part of the chunks' ids
   std::string name;                       ///< sealed beside the document; may be empty
   std::string meta_json;                  ///< sealed beside each chunk; may be empty
@@ -28,8 +29,10 @@ struct Prepared {
   std::optional<Origin> origin;           ///< empty where the record was not read that far
   Uuid event_id;                          ///< of the event, or of the record where unreadable
   bool identified = false;                ///< event_id is the one its producer knows
+  bool ignored = false;                   ///< a tombstone, which is no event
   std::string id, source;                 ///< as the producer named it; empty where unreadable
   std::optional<Error> fault;             ///< permanent; then there is no document
+  wire::Adapted adapted = {};
   std::shared_ptr<const Document> document;
 };
 

@@ -42,7 +42,8 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
   EventWrite write{.event_id = event.event_id,
                    .origin = document.origin,
                    .doc_id = document.doc_id,
-                   .revision = document.revision};
+                   .revision = document.revision,
+                   .by_arrival = document.by_arrival};
   if (!document.name.empty()) {
     const crypto::SealBinding binding{document_object(deps.ids, owner, write.doc_id.value()),
                                       write.doc_id.value(), 0};

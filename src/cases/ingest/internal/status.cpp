@@ -1,5 +1,6 @@
 #include "cases/ingest/internal/status.hpp"
 
+#include "cases/ingest/dead_letter.hpp"
 #include "pure/codec/rfc3339.hpp"
 
 #include <boost/json.hpp>
@@ -15,6 +16,7 @@ std::string_view outcome_name(Outcome outcome) noexcept {
     case Outcome::superseded: return "superseded";
     case Outcome::erased: return "erased";
     case Outcome::dead_lettered: return "dead_lettered";
+    case Outcome::ignored: return "ignored";
   }
   return "";
 }
@@ -29,9 +31,15 @@ ports::OutRecord status_record(const Prepared& event, const Status& status) {
                     {"duration_ms", status.duration_ms}};
   if (event.document) {
     data["kind"] = origin_name(event.document->origin);
-    data["chunks"] = event.document->chunks.size();
+    const bool is_kept =
+        status.outcome == Outcome::ingested || status.outcome == Outcome::duplicate;
+    data["chunks"] = is_kept ? event.document->chunks.size() : 0;
   }
-  if (failed) data["error_code"] = errc_name(status.error);
+  if (failed) {
+    data["error_code"] = errc_name(status.why.code);
+    data["error_message"] = sentence_of(status.why);
+    if (!status.why.field.empty()) data["error_field"] = status.why.field;
+  }
   const json::object envelope{
       {"specversion", "1.0"},
       {"id", operation + "/" + std::string(outcome_name(status.outcome))},

@@ -7,7 +7,7 @@ namespace memseal::ingest {
 /// What became of one event, for whoever published it.
 struct Status {
   Outcome outcome = Outcome::ingested;
-  Errc error = Errc::internal;            ///< why, when dead-lettered
+  Error why = {};                         ///< when dead-lettered
   std::int64_t duration_ms = 0;           ///< from being taken to being settled
   std::int64_t now_ms = 0;                ///< Unix time
 };

@@ -48,8 +48,8 @@ struct Piece {
 /// two write dead letters. A job belongs to one of them or waits in one queue (Job::place).
 /// Order: the events of a document stand in one queue for the embedder, are embedded in their
 /// order, and are stored in that order, because a tenant has one transaction at a time. An event
-/// that was refused, or that seemed superseded and was not, has lost its place in that order; its
-/// revision still decides.
+/// that was refused, or that seemed superseded and was not, has lost its place in that order. Its
+/// revision still decides; without one, a later upload that was stored meanwhile supersedes it.
 /// Memory: the source's window bounds the jobs and what they hold; `sealing_bytes_` bounds the
 /// copies on their way to the database.
 class Worker::Impl {
@@ -64,6 +64,7 @@ class Worker::Impl {
   asio::awaitable<void> run_all();
   bool over() const noexcept { return ended_ && jobs_.empty(); }
   void settled(Job& job, Outcome outcome);
+  void supersede_earlier(Job& job);
   void finish(const Jobs& jobs);
   asio::awaitable<void> publish_and_return(Jobs jobs);
   void return_done(const Jobs& jobs);
@@ -118,10 +119,14 @@ class Worker::Impl {
   void note_given_up();
 
   // dead_letters.cpp: dead letters and status.
+  enum class LetterOwner { tenant, stranger, erased };
   asio::awaitable<void> dead_letter(Job& job, Refusal refusal);
-  asio::awaitable<void> fetch_key(crypto::Tenant owner, ports::TenantKeyPtr& key);
-  asio::awaitable<bool> seal_letter(const Job& job, ports::OutRecord& letter);
+  asio::awaitable<void> fetch_key(crypto::Tenant owner, bool makes_tenant,
+                                  ports::TenantKeyPtr& key);
+  asio::awaitable<LetterOwner> seal_letter(const Job& job, const Refusal& refusal,
+                                           ports::OutRecord& letter);
   asio::awaitable<void> publish_until_confirmed(ports::OutRecord letter);
+  asio::awaitable<bool> publish_records(std::vector<ports::OutRecord> records);
   asio::awaitable<void> publish_letter(ports::OutRecord letter);
   asio::awaitable<void> record_failure(const Job& job);
   asio::awaitable<void> record_failure_once(const Job& job);
@@ -148,7 +153,7 @@ class Worker::Impl {
   Steps steps_;
   policy::Brake brake_;
   policy::Pace pace_;  // of one embedder call, in tokens
-  std::uint64_t batches_ = 0;
+  std::uint64_t batches_ = 0, jobs_taken_ = 0;
 
   std::list<Job> jobs_;  // all that are not done
   bool ended_ = false;   // the source has no more

@@ -3,9 +3,9 @@
 #include "base/limits.hpp"
 #include "pure/codec/base64.hpp"
 #include "pure/codec/utf8.hpp"
+#include "pure/wire/internal/event_text.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace memseal::wire {
 
@@ -34,25 +34,43 @@ bool is_attribute_name(std::string_view name) {
   });
 }
 
-bool looks_binary(const RawEvent& raw) {
+constexpr std::string_view kafka_prefix = "ce_", http_prefix = "ce-";
+
+bool has_header_prefix(const RawEvent& raw, std::string_view prefix) noexcept {
   if (raw.headers == nullptr) return false;
-  return std::any_of(raw.headers->begin(), raw.headers->end(), [](const auto& header) {
-    return std::string_view(header.first).starts_with("ce_");
+  return std::any_of(raw.headers->begin(), raw.headers->end(), [&](const auto& header) {
+    return std::string_view(header.first).starts_with(prefix);
   });
+}
+
+constexpr std::string_view no_batches =
+    "a batch is not read: publish each event as a record of its own "
+    "(application/cloudevents+json), because one record has one offset and one dead letter";
+
+/// Attributes from the headers that begin with `prefix`. One that is in `attributes` already must
+/// say the same.
+std::optional<Error> read_headers(Attributes& attributes, const RawEvent& raw,
+                                  std::string_view prefix) {
+  Attributes found;
+  for (const auto& [name, value] : *raw.headers) {
+    if (!std::string_view(name).starts_with(prefix)) continue;
+    const auto attribute = std::string_view(name).substr(prefix.size());
+    auto* slot = found.find(attribute);
+    if (slot == nullptr) continue;
+    const auto pointer = '/' + std::string(attribute);
+    auto* known = attributes.find(attribute);
+    if (*slot || (*known && **known != value)) return bad(pointer, "is there twice");
+    if (!codec::is_utf8(value)) return bad(pointer, "is not well-formed UTF-8");
+    *slot = value;
+    *known = value;
+  }
+  return std::nullopt;
 }
 
 Result<Envelope> open_binary(const RawEvent& raw, std::optional<std::string_view> content_type) {
   Envelope envelope;
-  for (const auto& [name, value] : *raw.headers) {
-    if (!std::string_view(name).starts_with("ce_")) continue;
-    const auto attribute = std::string_view(name).substr(3);
-    auto* slot = envelope.attributes.find(attribute);
-    if (slot == nullptr) continue;
-    const auto pointer = '/' + std::string(attribute);
-    if (*slot) return bad(pointer, "is there twice");
-    if (!codec::is_utf8(value)) return bad(pointer, "is not well-formed UTF-8");
-    *slot = value;
-  }
+  for (const auto prefix : {kafka_prefix, http_prefix})
+    if (auto wrong = read_headers(envelope.attributes, raw, prefix)) return *wrong;
   // The binding maps datacontenttype to the header content-type, but SDKs write both, or this one.
   auto& type = envelope.attributes.datacontenttype;
   if (type && content_type && media_type_of(*type) != media_type_of(*content_type))
@@ -93,12 +111,13 @@ std::optional<Error> read_attribute(Envelope& envelope, std::string_view name,
 }
 
 Result<Envelope> open_structured(const RawEvent& raw) {
-  auto parsed = codec::parse_json(raw.value, Errc::bad_event);
+  Envelope envelope;
+  auto parsed = parse_event_json(raw.value, JsonIs::event, envelope.adapted);
   if (!parsed) return parsed.error();
+  if (parsed->is_array()) return bad("", "is a JSON array: " + std::string(no_batches));
   auto* event = parsed->if_object();
   if (event == nullptr) return bad("", "is not a JSON object");
   if (event->if_contains("specversion") == nullptr) return bad("/specversion", "is missing");
-  Envelope envelope;
   if (auto wrong = read_data(envelope, *event)) return *wrong;
   for (const auto& member : *event) {
     if (member.key() == "data" || member.key() == "data_base64") continue;
@@ -127,6 +146,18 @@ std::optional<std::string>* Attributes::find(std::string_view name) noexcept {
   for (const auto& [known, slot] : all)
     if (known == name) return slot;
   return nullptr;
+}
+
+bool has_attribute_headers(const RawEvent& raw) noexcept {
+  return has_header_prefix(raw, kafka_prefix) || has_header_prefix(raw, http_prefix);
+}
+
+bool has_http_attribute_headers(const RawEvent& raw) noexcept {
+  return has_header_prefix(raw, http_prefix);
+}
+
+bool is_tombstone(const RawEvent& raw) noexcept {
+  return raw.value.empty() && !has_attribute_headers(raw);
 }
 
 Result<std::optional<std::string_view>> header_of(const RawEvent& raw, std::string_view name) {
@@ -172,12 +203,14 @@ Result<Envelope> open_envelope(const RawEvent& raw) {
     const auto type = media_type_of(*given);
     if (!type) return bad("/datacontenttype", "is not a media type in UTF-8");
     if (*type == "application/cloudevents+json") return open_structured(raw);
+    if (type->starts_with("application/cloudevents-batch"))
+      return bad("/datacontenttype", std::string(no_batches));
     if (type->starts_with("application/cloudevents"))
       return bad("/datacontenttype",
                  "of the CloudEvents formats only application/cloudevents+json "
                  "(one event) is read");
   }
-  if (looks_binary(raw)) return open_binary(raw, *content_type);
+  if (has_attribute_headers(raw)) return open_binary(raw, *content_type);
   return open_structured(raw);
 }
 

@@ -29,10 +29,16 @@ struct Envelope {
   /// decoded `data_base64` in structured mode.
   std::string bytes = {};
   bool has_bytes = false;
+  Adapted adapted = {};
 };
 
 /// Takes a record apart. Errors: bad_event, event_too_large.
 Result<Envelope> open_envelope(const RawEvent& raw);
+
+/// True when a header `ce_*` or `ce-*` is there.
+bool has_attribute_headers(const RawEvent& raw) noexcept;
+/// True when a header `ce-*` is there, which is the prefix of HTTP.
+bool has_http_attribute_headers(const RawEvent& raw) noexcept;
 
 /// The value of header `name`, nothing when it is absent. A repeated header is an error.
 Result<std::optional<std::string_view>> header_of(const RawEvent& raw, std::string_view name);

@@ -114,17 +114,25 @@ Result<EventHead> head_of(const RawEvent& raw, const Attributes& attributes) {
                    std::move(*token)};
 }
 
-std::optional<UserId> user_of(const RawEvent& raw) {
+Sender sender_of(const RawEvent& raw) {
   Attributes attributes;
   if (auto envelope = open_envelope(raw)) {
     attributes = std::move(envelope->attributes);
-  } else if (const auto subject = header_of(raw, "ce_subject"); !subject) {
-    return std::nullopt;
-  } else if (*subject) {
-    attributes.subject = std::string(**subject);
+  } else {
+    for (const auto* name : {"ce_subject", "ce-subject"}) {
+      const auto subject = header_of(raw, name);
+      if (!subject || (*subject && attributes.subject && *attributes.subject != **subject))
+        return {};
+      if (*subject) attributes.subject = std::string(**subject);
+    }
   }
-  auto user = user_in(raw, attributes);
-  return user ? std::optional(std::move(*user)) : std::nullopt;
+  Sender sender;
+  if (auto user = user_in(raw, attributes)) sender.user = std::move(*user);
+  if (!check_name(attributes.id, "/id")) sender.id = std::move(*attributes.id);
+  if (!check_name(attributes.source, "/source")) sender.source = std::move(*attributes.source);
+  return sender;
 }
+
+std::optional<UserId> user_of(const RawEvent& raw) { return sender_of(raw).user; }
 
 }  // namespace memseal::wire

@@ -1,0 +1,274 @@
+#include "app/cli/commands.hpp"
+#include "app/cli/dead_letter_box.hpp"
+#include "app/cli/dead_letter_text.hpp"
+
+#include "runtime/task_group.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <functional>
+
+namespace memseal::app {
+
+namespace {
+
+using ingest::Letter;
+using ingest::LetterState;
+
+/// Runs `run` with the dead letters of the configuration. exit_usage: a filter, the keyring or a
+/// setting is wrong.
+int with_box(const GlobalOptions& global, const std::function<int(DeadLetterBox&)>& run) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  try {
+    if (config->kafka.brokers.empty())
+      throw Refused({Errc::bad_config,
+                     "kafka.brokers is not set (env " + env_name("kafka.brokers") + ")"});
+    DeadLetterBox box(*config);
+    return run(box);
+  } catch (const Refused& refused) {
+    complain(refused.error());
+    const auto code = refused.error().code;
+    const bool is_usage = code == Errc::bad_request || code == Errc::bad_config ||
+                          code == Errc::key_missing || code == Errc::key_invalid;
+    return is_usage ? exit_usage : exit_failed;
+  }
+}
+
+int complain_not_found(const DlqOptions& options) {
+  complain({Errc::not_found, "no such dead letter is open: " + shown(options.id)});
+  return exit_not_found;
+}
+
+/// Tells a person how far a long command is; nothing in a script.
+void show_progress(const GlobalOptions& global, const char* verb, std::size_t done,
+                   std::size_t all) {
+  if (global.quiet || isatty(STDERR_FILENO) == 0) return;
+  std::fprintf(stderr, "\r%s %zu of %zu%s", verb, done, all, done == all ? "\n" : "");
+}
+
+std::string letters_word(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " letter" : " letters");
+}
+
+/// What one letter becomes.
+struct Sending {
+  const Letter* letter;
+  std::optional<ports::OutRecord> event;  ///< empty: the mark alone
+  LetterState state;
+};
+
+asio::awaitable<void> publish_all(kafka::KafkaSink& sink, std::vector<Sending>& all,
+                                  std::size_t& done) {
+  for (auto& one : all) {
+    const runtime::RequestContext context{"dlq",
+                                          runtime::Deadline::after(std::chrono::seconds(30))};
+    if (one.event) co_await sink.publish(context, std::move(*one.event));
+    // After the event, because a letter whose event is not there must stay open. An event that is
+    // published twice takes effect once.
+    co_await sink.publish(context, ingest::mark_of(*one.letter, one.state));
+    ++done;
+  }
+  sink.request_stop();
+}
+
+asio::awaitable<void> run_and_publish(kafka::KafkaSink& sink, std::vector<Sending>& all,
+                                      std::size_t& done) {
+  runtime::TaskGroup group(co_await asio::this_coro::executor);
+  group.spawn(sink.run());
+  group.spawn(publish_all(sink, all, done));
+  co_await group.join();
+}
+
+/// Publishes events to `topic`, and a mark for each letter beside it. Counts what is done.
+void send(const Config& config, const std::string& topic, std::vector<Sending> all,
+          std::size_t& done) {
+  if (all.empty()) return;
+  asio::io_context loop(1);
+  runtime::Metrics metrics;
+  auto options = sink_options(config);
+  options.topics.upload = topic;
+  options.linger = std::chrono::milliseconds(0);
+  const auto sink =
+      kafka::KafkaSink::open(loop.get_executor(), std::move(options), metrics).value();
+  std::exception_ptr failure;
+  asio::co_spawn(loop, run_and_publish(*sink, all, done),
+                 [&](std::exception_ptr thrown) { failure = thrown; });
+  loop.run();
+  if (failure) std::rethrow_exception(failure);
+}
+
+bool is_same_event(const Letter& a, const Letter& b) {
+  return a.source_topic == b.source_topic && a.source_partition == b.source_partition &&
+         a.source_offset == b.source_offset;
+}
+
+asio::awaitable<void> open_all(DeadLetterBox& box, const std::vector<Letter>& letters,
+                               const std::vector<std::string>& values,
+                               std::vector<Result<ports::Record>>& opened) {
+  for (std::size_t i = 0; i < letters.size(); ++i)
+    opened.push_back(co_await box.open(letters[i], values[i]));
+}
+
+/// What replaying `letters` sends. Letters of one event (a crash can write two) send it once.
+std::vector<Sending> sendings_of(DeadLetterBox& box, const std::vector<Letter>& letters,
+                                 const std::vector<std::string>& values) {
+  std::vector<Result<ports::Record>> opened;
+  run_to_end(open_all(box, letters, values, opened));
+  std::vector<Sending> all;
+  for (std::size_t i = 0; i < letters.size(); ++i) {
+    const auto& letter = letters[i];
+    if (!opened[i]) {
+      complain({opened[i].error().code,
+                shown(letter.name()) + ": " + opened[i].error().message});
+      continue;
+    }
+    Sending one{&letter, std::nullopt, LetterState::replayed};
+    if (all.empty() || !is_same_event(*all.back().letter, letter))
+      one.event = ingest::replay_of(letter, std::move(*opened[i]));
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+bool has_filter(const DlqOptions& options) {
+  return !options.code.empty() || !options.user.empty() || !options.id.empty() ||
+         !options.since.empty() || !options.until.empty() || options.limit > 0;
+}
+
+std::size_t mark_dropped(const GlobalOptions& global, DeadLetterBox& box,
+                         const std::vector<Letter>& letters) {
+  std::size_t done = 0;
+  for (std::size_t first = 0; first < letters.size();) {
+    const auto& topic = letters[first].source_topic;
+    std::vector<Sending> marks;
+    for (; first < letters.size() && letters[first].source_topic == topic; ++first)
+      marks.push_back({&letters[first], std::nullopt, LetterState::dropped});
+    send(box.config(), topic, std::move(marks), done);
+    show_progress(global, "dropped", done, letters.size());
+  }
+  return done;
+}
+
+/// Deletes from Kafka what no open letter needs.
+void purge(DeadLetterBox& box, const DlqOptions& options) {
+  auto topics = options.topics;
+  if (topics.empty()) topics = {box.config().kafka.upload_topic, box.config().kafka.chat_topic};
+  for (const auto& topic : topics)
+    kafka::delete_records(kafka_client(box.config()),
+                          topic + std::string(kafka::dead_letter_suffix), box.closed_before(topic))
+        .value();
+}
+
+void report(const GlobalOptions& global, const char* verb, const DlqOptions& options,
+            std::size_t done, std::size_t failed) {
+  if (global.json) {
+    print_json({{verb, done}, {"failed", failed}, {"dry_run", options.dry_run}});
+  } else if (!global.quiet) {
+    std::printf("%s%s %s%s\n", options.dry_run ? "would have " : "", verb,
+                letters_word(done).c_str(),
+                failed > 0 ? (", " + std::to_string(failed) + " failed").c_str() : "");
+  }
+}
+
+int list(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox& box) {
+  const auto letters = box.read(options);
+  for (const auto& letter : letters) {
+    if (global.json)
+      print_json(letter_json(letter));
+    else
+      print_line(letter);
+  }
+  if (!global.quiet && !global.json)
+    std::fprintf(stderr, "%s shown of %zu\n", letters_word(letters.size()).c_str(),
+                 box.letters_read());
+  return exit_ok;
+}
+
+int show(const GlobalOptions& global, DlqOptions options, DeadLetterBox& box) {
+  options.closed_too = true;
+  const auto letters = box.read(options);
+  if (letters.empty()) {
+    complain({Errc::not_found, "no dead letter has the id " + shown(options.id)});
+    return exit_not_found;
+  }
+  int outcome = exit_ok;
+  const auto print = [&](const std::vector<Letter>& some, const std::vector<std::string>& values) {
+    std::vector<Result<ports::Record>> opened;
+    if (options.reveal) run_to_end(open_all(box, some, values, opened));
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const bool is_revealed = options.reveal && opened[i];
+      if (global.json) {
+        auto one = letter_json(some[i]);
+        if (is_revealed) one["record"] = record_json(*opened[i]);
+        print_json(one);
+      } else {
+        print_fields(some[i]);
+        if (is_revealed) print_record(*opened[i]);
+      }
+      if (!options.reveal || is_revealed) continue;
+      complain(opened[i].error());
+      outcome = exit_failed;
+    }
+  };
+  box.for_each_batch(letters, print);
+  return outcome;
+}
+
+int replay(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox& box) {
+  const auto letters = box.read(options);
+  if (letters.empty() && !options.id.empty()) return complain_not_found(options);
+  std::size_t done = 0;
+  const auto send_some = [&](const std::vector<Letter>& some,
+                             const std::vector<std::string>& values) {
+    auto all = sendings_of(box, some, values);
+    const auto& topic = options.to_topic.empty() ? some.front().source_topic : options.to_topic;
+    if (options.dry_run)
+      done += all.size();
+    else
+      send(box.config(), topic, std::move(all), done);
+    show_progress(global, options.dry_run ? "opened" : "replayed", done, letters.size());
+  };
+  box.for_each_batch(letters, send_some);
+  const auto failed = letters.size() - done;
+  report(global, "replayed", options, done, failed);
+  return failed == 0 ? exit_ok : exit_failed;
+}
+
+int drop(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox& box) {
+  const bool marks = has_filter(options) || options.every;
+  if (!marks && !options.purge) {
+    complain({Errc::bad_request, "name letters by a filter, or all of them with --every"});
+    return exit_usage;
+  }
+  std::size_t done = 0;
+  if (marks) {
+    const auto letters = box.read(options);
+    if (letters.empty() && !options.id.empty()) return complain_not_found(options);
+    done = options.dry_run ? letters.size() : mark_dropped(global, box, letters);
+  }
+  if (options.purge && !options.dry_run) purge(box, options);
+  report(global, "dropped", options, done, 0);
+  return exit_ok;
+}
+
+}  // namespace
+
+int cmd_dlq_list(const GlobalOptions& global, const DlqOptions& options) {
+  return with_box(global, [&](DeadLetterBox& box) { return list(global, options, box); });
+}
+
+int cmd_dlq_show(const GlobalOptions& global, const DlqOptions& options) {
+  return with_box(global, [&](DeadLetterBox& box) { return show(global, options, box); });
+}
+
+int cmd_dlq_replay(const GlobalOptions& global, const DlqOptions& options) {
+  return with_box(global, [&](DeadLetterBox& box) { return replay(global, options, box); });
+}
+
+int cmd_dlq_drop(const GlobalOptions& global, const DlqOptions& options) {
+  return with_box(global, [&](DeadLetterBox& box) { return drop(global, options, box); });
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,216 @@
+#include "app/cli/dead_letter_box.hpp"
+
+#include "cases/ingest/dead_letter.hpp"
+#include "pure/codec/rfc3339.hpp"
+#include "runtime/wall_clock.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
+namespace memseal::app {
+
+namespace {
+
+constexpr std::size_t batch_bytes_max = 32 << 20;
+constexpr auto database_wait = std::chrono::seconds(15);
+
+/// Unix ms of a time, or of now less an age. Throws Refused{bad_request}.
+std::int64_t time_of(const std::string& text, const char* option) {
+  if (text.empty()) return 0;
+  if (const auto time = codec::parse_rfc3339(text)) return *time;
+  std::int64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, failed] = std::from_chars(text.data(), end, number);
+  const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
+  const std::int64_t unit_ms = unit == "s"   ? 1'000
+                               : unit == "m" ? 60'000
+                               : unit == "h" ? 3'600'000
+                               : unit == "d" ? 86'400'000
+                                             : 0;
+  if (failed != std::errc{} || unit_ms == 0 || number < 0 || number > 1'000'000)
+    throw Refused({Errc::bad_request,
+                   std::string(option) + " is an RFC 3339 time or an age: 90s, 30m, 12h, 7d"});
+  return runtime::unix_ms() - number * unit_ms;
+}
+
+std::int64_t number_in(const std::string& text) {
+  std::int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+auto published_order(const ingest::Letter& letter) {
+  return std::tuple(letter.source_topic, number_in(letter.source_partition),
+                    number_in(letter.source_offset));
+}
+
+}  // namespace
+
+void run_to_end(asio::awaitable<void> work) {
+  asio::io_context loop(1);
+  std::exception_ptr failure;
+  asio::co_spawn(loop, std::move(work), [&](std::exception_ptr thrown) { failure = thrown; });
+  loop.run();
+  if (failure) std::rethrow_exception(failure);
+}
+
+struct DeadLetterBox::Ledger {
+  Ledger(const Config& config, const crypto::Keyring& keyring)
+      : metrics(all),
+        key_metrics(all),
+        pool(pool_options(config), metrics),
+        rows(pool),
+        keys(rows, keyring, key_metrics),
+        operations(pool) {}
+
+  runtime::Metrics all;
+  postgres::PostgresMetrics metrics;
+  lifecycle::KeyMetrics key_metrics;
+  postgres::Pool pool;
+  postgres::PgKeyStore rows;
+  lifecycle::CachedTenantKeys keys;
+  postgres::PgOperations operations;
+};
+
+DeadLetterBox::DeadLetterBox(const Config& config)
+    : config_(config),
+      keyring_(load_keyring(config).value()),
+      tenants_(keyring_.tenant_keyer()),
+      ledger_(config.postgres.dsn.empty() ? nullptr : std::make_unique<Ledger>(config, keyring_)) {}
+
+DeadLetterBox::~DeadLetterBox() = default;
+
+std::vector<std::string> DeadLetterBox::topics(const DlqOptions& options) const {
+  auto topics = options.topics;
+  if (topics.empty()) topics = {config_.kafka.upload_topic, config_.kafka.chat_topic};
+  std::sort(topics.begin(), topics.end());
+  topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
+  return topics;
+}
+
+ingest::LetterFilter DeadLetterBox::filter_of(const DlqOptions& options) const {
+  ingest::LetterFilter filter{.code = options.code,
+                              .id = options.id,
+                              .since_ms = time_of(options.since, "--since"),
+                              .until_ms = time_of(options.until, "--until"),
+                              .closed_too = options.closed_too};
+  if (!options.user.empty())
+    filter.user = tenants_.tenant_of(UserId::parse(options.user).value()).hash();
+  return filter;
+}
+
+std::vector<ingest::Letter> DeadLetterBox::read_all(const std::string& source_topic,
+                                                    kafka::PartitionOffsets* ends) {
+  ingest::LetterList list;
+  const auto visit = [&](ports::Record record) {
+    if (ends) (*ends)[record.partition] = record.offset + 1;
+    list.add(record);
+    return true;
+  };
+  kafka::read_topic(kafka_client(config_), source_topic + std::string(kafka::dead_letter_suffix),
+                    {}, visit)
+      .value();
+  return list.take();
+}
+
+// An event that was refused has the state failed, until it takes effect.
+asio::awaitable<void> DeadLetterBox::ask_ledger(std::vector<ingest::Letter>& letters) {
+  for (auto& letter : letters) {
+    if (letter.state != ingest::LetterState::open || !letter.user || !letter.event_id) continue;
+    const runtime::RequestContext context{"dlq", runtime::Deadline::after(database_wait)};
+    const auto operation = co_await ledger_->operations.find(
+        context, tenants_.tenant_of_hash(*letter.user), *letter.event_id);
+    if (operation && (operation->state == ports::OperationState::succeeded ||
+                      operation->state == ports::OperationState::superseded))
+      letter.state = ingest::LetterState::succeeded;
+  }
+}
+
+std::vector<ingest::Letter> DeadLetterBox::read(const DlqOptions& options) {
+  auto filter = filter_of(options);
+  std::vector<ingest::Letter> chosen;
+  letters_read_ = 0;
+  for (const auto& topic : topics(options)) {
+    auto letters = read_all(topic);
+    letters_read_ += letters.size();
+    std::erase_if(letters, [&](const auto& letter) { return !filter.matches(letter); });
+    std::move(letters.begin(), letters.end(), std::back_inserter(chosen));
+  }
+  if (ledger_ && !chosen.empty()) {
+    run_to_end(ask_ledger(chosen));
+    std::erase_if(chosen, [&](const auto& letter) { return !filter.matches(letter); });
+  }
+  std::stable_sort(chosen.begin(), chosen.end(), [](const auto& a, const auto& b) {
+    return published_order(a) < published_order(b);
+  });
+  if (options.limit > 0 && chosen.size() > static_cast<std::size_t>(options.limit))
+    chosen.erase(chosen.begin() + options.limit, chosen.end());
+  return chosen;
+}
+
+void DeadLetterBox::for_each_batch(const std::vector<ingest::Letter>& letters, const Visit& visit) {
+  for (std::size_t first = 0; first < letters.size();) {
+    std::vector<ingest::Letter> batch;
+    kafka::PartitionOffsets from;
+    std::map<std::pair<std::int32_t, std::int64_t>, std::size_t> wanted;
+    std::size_t bytes = 0;
+    const auto& topic = letters[first].topic;
+    for (; first < letters.size() && letters[first].topic == topic; ++first) {
+      const auto& letter = letters[first];
+      if (!batch.empty() && bytes + letter.bytes > batch_bytes_max) break;
+      bytes += letter.bytes;
+      for (const auto offset : letter.offsets) wanted[{letter.partition, offset}] = batch.size();
+      const auto [start, is_new] = from.try_emplace(letter.partition, letter.offsets.front());
+      if (!is_new) start->second = std::min(start->second, letter.offsets.front());
+      batch.push_back(letter);
+    }
+    std::vector<std::string> values(batch.size());
+    const auto collect = [&](ports::Record record) {
+      const auto found = wanted.find({record.partition, record.offset});
+      if (found == wanted.end()) return true;
+      values[found->second] += record.value;
+      wanted.erase(found);
+      return !wanted.empty();
+    };
+    kafka::read_topic(kafka_client(config_), topic, from, collect).value();
+    visit(batch, values);
+  }
+}
+
+asio::awaitable<Result<ports::Record>> DeadLetterBox::open(const ingest::Letter& letter,
+                                                           const std::string& sealed) {
+  if (!letter.value_omitted.empty() || !letter.event_id)
+    co_return Error{Errc::open_failed, "the letter has no content (" + letter.value_omitted + ")"};
+  if (!letter.is_for_tenant)
+    co_return ingest::open_dead_letter(ingest::nobody(tenants_), keyring_.dead_letter_key(),
+                                       *letter.event_id, sealed);
+  if (!ledger_)
+    co_return Error{Errc::bad_config,
+                    "the letter is sealed under a user's key: set postgres.dsn (env " +
+                        env_name("postgres.dsn") + ")"};
+  const auto key_id = ingest::dead_letter_key_id(sealed);
+  if (!key_id || !letter.user)
+    co_return Error{Errc::open_failed, "the dead letter does not open"};
+  const auto owner = tenants_.tenant_of_hash(*letter.user);
+  const runtime::RequestContext context{"dlq", runtime::Deadline::after(database_wait)};
+  const auto key = co_await ledger_->keys.opening_key(context, owner, *key_id);
+  if (!key)
+    co_return Error{Errc::key_missing, "the user's key is not there: the user may be erased"};
+  co_return ingest::open_dead_letter(owner, *key, *letter.event_id, sealed);
+}
+
+kafka::PartitionOffsets DeadLetterBox::closed_before(const std::string& source_topic) {
+  kafka::PartitionOffsets before;
+  auto letters = read_all(source_topic, &before);
+  if (ledger_) run_to_end(ask_ledger(letters));
+  for (const auto& letter : letters)
+    if (letter.state == ingest::LetterState::open)
+      before[letter.partition] = std::min(before[letter.partition], letter.offsets.front());
+  return before;
+}
+
+}  // namespace memseal::app

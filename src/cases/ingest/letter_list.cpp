@@ -1,0 +1,188 @@
+#include "cases/ingest/letter_list.hpp"
+
+#include "cases/ingest/dead_letter.hpp"
+#include "pure/codec/hex.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <tuple>
+
+namespace memseal::ingest {
+
+namespace {
+
+namespace header = letter_header;
+
+constexpr std::string_view suffix = ".dlq";
+constexpr std::string_view incomplete = "incomplete";
+
+std::optional<std::string_view> value_of(const ports::Record& record, std::string_view name) {
+  for (const auto& [key, value] : record.headers)
+    if (key == name) return value;
+  return std::nullopt;
+}
+
+std::string text_of(const ports::Record& record, std::string_view name) {
+  return std::string(value_of(record, name).value_or(""));
+}
+
+template <class Number>
+std::optional<Number> number_of(std::string_view text) {
+  Number number{};
+  const auto* end = text.data() + text.size();
+  const auto [stop, failed] = std::from_chars(text.data(), end, number);
+  if (failed != std::errc{} || stop != end || text.empty()) return std::nullopt;
+  return number;
+}
+
+std::optional<UserHash> hash_of(std::string_view hex) {
+  const auto bytes = codec::decode_hex(hex);
+  UserHash hash;
+  if (!bytes || bytes->size() != hash.bytes.size()) return std::nullopt;
+  std::copy(bytes->begin(), bytes->end(), hash.bytes.begin());
+  return hash;
+}
+
+Letter letter_of(const ports::Record& record) {
+  Letter letter{.topic = record.topic,
+                .partition = record.partition,
+                .offsets = {record.offset},
+                .written_ms = record.timestamp_ms,
+                .bytes = record.value.size(),
+                .user = hash_of(record.key),
+                .code = text_of(record, header::error_code),
+                .message = text_of(record, header::error_message),
+                .field = text_of(record, header::error_field),
+                .stage = text_of(record, header::error_stage),
+                .attempts = text_of(record, header::error_attempts)};
+  if (const auto id = Uuid::parse(text_of(record, header::event_id))) letter.event_id = *id;
+  // Not from the header, because a forged one could send content to another topic.
+  letter.source_topic = record.topic.substr(
+      0, record.topic.ends_with(suffix) ? record.topic.size() - suffix.size() : 0);
+  letter.source_partition = text_of(record, header::partition);
+  letter.source_offset = text_of(record, header::offset);
+  letter.source_time_ms =
+      number_of<std::int64_t>(text_of(record, header::timestamp)).value_or(0);
+  letter.is_for_tenant = text_of(record, header::sealed_for) == "tenant";
+  letter.value_omitted = text_of(record, header::value_omitted);
+  return letter;
+}
+
+std::optional<LetterState> state_of(std::string_view name) {
+  for (const auto state : {LetterState::open, LetterState::replayed, LetterState::dropped})
+    if (letter_state_name(state) == name) return state;
+  return std::nullopt;
+}
+
+/// The record that a letter is about.
+auto source_of(const Letter& letter) {
+  return std::tie(letter.source_topic, letter.source_partition, letter.source_offset);
+}
+
+}  // namespace
+
+std::string_view letter_state_name(LetterState state) noexcept {
+  switch (state) {
+    case LetterState::open: return "open";
+    case LetterState::replayed: return "replayed";
+    case LetterState::dropped: return "dropped";
+    case LetterState::succeeded: return "succeeded";
+  }
+  return "";
+}
+
+std::string Letter::name() const {
+  return topic + "/" + std::to_string(partition) + "/" + std::to_string(offsets.front());
+}
+
+void LetterList::add(const ports::Record& record) {
+  if (const auto mark = value_of(record, header::mark)) {
+    const auto state = state_of(*mark);
+    const auto partition = number_of<std::int32_t>(text_of(record, header::mark_partition));
+    const auto offset = number_of<std::int64_t>(text_of(record, header::mark_offset));
+    if (state && partition && offset) marks_[{*partition, *offset}] = *state;
+    return;
+  }
+  if (!value_of(record, header::error_code)) {
+    ++strangers_;
+    return;
+  }
+  const auto part = value_of(record, header::part);
+  const auto id = value_of(record, header::letter_id);
+  if (part && id) return add_part(record, *id, *part);
+  letters_.push_back(letter_of(record));
+}
+
+void LetterList::add_part(const ports::Record& record, std::string_view id, std::string_view part) {
+  const auto slash = std::min(part.find('/'), part.size());
+  const auto number = number_of<std::size_t>(part.substr(0, slash));
+  const auto count = number_of<std::size_t>(part.substr(std::min(slash + 1, part.size())));
+  if (!number || !count) return;
+  const auto found = parts_.find(id);
+  if (found == parts_.end()) {
+    // Without its first part a letter does not open; the rest of it then only shows that it was.
+    parts_.emplace(id, Parts{letters_.size(), *number, *count});
+    letters_.push_back(letter_of(record));
+    if (*number != 1 || *count > 1) letters_.back().value_omitted = incomplete;
+    return;
+  }
+  auto& parts = found->second;
+  if (*number != parts.seen + 1 || *count != parts.count) return;  // a repetition
+  auto& letter = letters_[parts.letter];
+  ++parts.seen;
+  letter.offsets.push_back(record.offset);
+  letter.bytes += record.value.size();
+  const bool is_whole = parts.seen == parts.count && letter.offsets.size() == parts.count;
+  if (is_whole) letter.value_omitted.clear();
+}
+
+std::vector<Letter> LetterList::take() {
+  std::set<std::tuple<std::string, std::string, std::string>> known;
+  for (const auto& letter : letters_)
+    if (letter.value_omitted != incomplete) known.emplace(source_of(letter));
+  std::erase_if(letters_, [&](const Letter& letter) {
+    return letter.value_omitted == incomplete && known.contains(source_of(letter));
+  });
+  for (auto& letter : letters_)
+    if (const auto mark = marks_.find({letter.partition, letter.offsets.front()});
+        mark != marks_.end())
+      letter.state = mark->second;
+  return std::move(letters_);
+}
+
+bool LetterFilter::matches(const Letter& letter) const {
+  if (!closed_too && letter.state != LetterState::open) return false;
+  if (!code.empty() && letter.code != code) return false;
+  if (user && letter.user != user) return false;
+  if (!id.empty() && id != letter.name() &&
+      !(letter.event_id && letter.event_id->to_string() == id))
+    return false;
+  return letter.written_ms >= since_ms && (until_ms == 0 || letter.written_ms < until_ms);
+}
+
+ports::OutRecord mark_of(const Letter& letter, LetterState state) {
+  ports::OutRecord mark{.channel = ports::Channel::dead_letter,
+                        .key = letter.user ? letter.user->to_hex() : std::string(),
+                        .value = {},
+                        .headers = {},
+                        .source_topic = letter.source_topic};
+  mark.headers.emplace_back(header::mark, letter_state_name(state));
+  mark.headers.emplace_back(header::mark_partition, std::to_string(letter.partition));
+  mark.headers.emplace_back(header::mark_offset, std::to_string(letter.offsets.front()));
+  return mark;
+}
+
+ports::OutRecord replay_of(const Letter& letter, ports::Record original) {
+  ports::OutRecord record{.channel = ports::Channel::upload,
+                          .key = std::move(original.key),
+                          .value = std::move(original.value),
+                          .headers = std::move(original.headers),
+                          .timestamp_ms = letter.source_time_ms};
+  std::erase_if(record.headers, [](const auto& one) { return one.first == header::timestamp; });
+  if (letter.source_time_ms > 0)
+    record.headers.emplace_back(header::timestamp, std::to_string(letter.source_time_ms));
+  return record;
+}
+
+}  // namespace memseal::ingest
