@@ -20,7 +20,7 @@ namespace memseal::policy {
 /// it queues and whatever its pieces cost. Pieces of one queue are taken in their order.
 ///
 /// Ranks: the first with work comes first. While it has work, each later one with work gets a
-/// quarter of every take, so that none starves and urgent work is not made to wait for a full take.
+/// quarter of every take, so that none starves, and what the earlier ones leave.
 ///
 /// Thread: one executor.
 template <class Owner, class Piece, std::size_t ranks = 3>
@@ -51,7 +51,8 @@ class FairQueue {
     for (auto& line : lines_) {
       if (line.turns.empty()) continue;
       serve(line, room, taken);
-      room = share;
+      room.cost += share.cost;
+      room.pieces += share.pieces;
     }
     size_ -= taken.size();
     return taken;
@@ -94,7 +95,7 @@ class FairQueue {
     std::size_t cost, pieces;
   };
 
-  void serve(Line& line, Room room, std::vector<Piece>& taken) {
+  void serve(Line& line, Room& room, std::vector<Piece>& taken) {
     while (!line.turns.empty() && room.pieces > 0) {
       const auto at = line.queues.find(line.turns.front());
       auto& queue = at->second;

@@ -81,14 +81,25 @@ TEST(FairQueue, LimitsTheNumberOfPiecesInTheSameWay) {
   EXPECT_EQ(count_of(taken, 'u'), 10u);
 }
 
-TEST(FairQueue, MakesUrgentWorkNotWaitForAFullTake) {
+TEST(FairQueue, GivesLaterRanksWhatUrgentWorkLeaves) {
   Queue queue(10);
   fill(queue, 2, "u", 1'000, 10);
   queue.push(0, "c", "c0", 10);
   const auto taken = queue.take(400, 1'000);
   EXPECT_EQ(taken.front(), "c0");
-  EXPECT_EQ(taken.size(), 11u);
+  EXPECT_EQ(taken.size(), 40u) << "a take is full while there is work";
   EXPECT_EQ(queue.take(400, 1'000).size(), 40u) << "alone, the last rank gets everything";
+}
+
+TEST(FairQueue, LeavesTheLastRankItsQuarterWhateverTheOthersLeave) {
+  Queue queue(10);
+  fill(queue, 0, "c", 10, 10);
+  fill(queue, 1, "i", 1'000, 10);
+  fill(queue, 2, "u", 1'000, 10);
+  const auto taken = queue.take(400, 1'000);
+  EXPECT_EQ(count_of(taken, 'c'), 10u);
+  EXPECT_EQ(count_of(taken, 'i'), 20u);
+  EXPECT_EQ(count_of(taken, 'u'), 10u);
 }
 
 TEST(FairQueue, TakesAPieceThatCostsMoreThanATake) {

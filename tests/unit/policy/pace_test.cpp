@@ -27,6 +27,26 @@ TEST(Pace, ShrinksAfterASlowCallAndKeepsItsLeast) {
   }
 }
 
+TEST(Pace, DoesNotShrinkWhereCallsTakeTheSameTimeWhateverTheirSize) {
+  Pace pace(rules);
+  std::size_t done = 0;
+  for (int call = 0; call < 100; ++call) {
+    done += pace.size();
+    pace.took(pace.size(), 60ms);
+    EXPECT_GE(pace.size(), 50u);
+  }
+  EXPECT_GE(done, 9'000u) << "of 10'000: trying again costs little";
+}
+
+TEST(Pace, ShrinksAfterAllWhereTheWorkBecomesSlow) {
+  Pace pace(rules);
+  pace.took(100, 60ms);
+  pace.took(50, 60ms);
+  EXPECT_EQ(pace.size(), 100u) << "halving did not help";
+  for (int call = 0; call < 20; ++call) pace.took(pace.size(), pace.size() * 5ms);
+  EXPECT_EQ(pace.size(), 20u);
+}
+
 TEST(Pace, StaysWhereCallsTakeTheirTime) {
   Pace pace(rules);
   pace.took(100, 30ms);
