@@ -15,6 +15,11 @@ inline constexpr std::size_t inflight_records_max = 1'000;
 /// Of records as they came. What they become takes up to about twenty times as much: token ids,
 /// vectors and short chunks.
 inline constexpr std::size_t inflight_bytes_max = 8u << 20;
+/// The same of all partitions together, when each holds the one record that always fits.
+inline constexpr std::size_t inflight_bytes_wall = 4 * inflight_bytes_max;
+/// Records of one partition that are done behind one that is not. Each costs 16 bytes of memory
+/// and, after a crash, its share of a look-up.
+inline constexpr std::size_t blocked_records_max = 100'000;
 inline constexpr std::size_t batch_records_max = 256;  // records handled together
 inline constexpr std::size_t batch_bytes_max = 4u << 20;
 inline constexpr std::size_t insert_rows_max = 1'000;  // rows of one statement

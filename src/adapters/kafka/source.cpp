@@ -24,7 +24,6 @@ using namespace std::chrono_literals;
 constexpr auto close_wait = 4s;
 constexpr std::size_t takes_max = 64;  // Then other coroutines of this loop run.
 constexpr std::size_t take_records_max = 32;  // of one partition, before the next has its turn
-constexpr std::size_t small_record_bytes = 8'192;  // Larger ones are taken one by one.
 
 std::string commit_interval_ms() {
   return std::to_string(std::chrono::milliseconds(limits::offset_commit_every).count());
@@ -56,12 +55,12 @@ KafkaSource::Impl::Impl(const asio::any_io_executor& executor, SourceOptions opt
       metrics_(metrics, options_.topics),
       wake_(executor),
       arrived_(executor),
-      assignment_({options_.records_max, options_.bytes_max}) {}
+      assignment_({.records = options_.records_max, .bytes = options_.bytes_max}) {}
 
 KafkaSource::Impl::~Impl() {
   MEMSEAL_ASSERT(!running_);
   if (events_) Wake::ignore(events_.get());
-  for (const auto& [partition, queue] : queues_) Wake::ignore(queue.queue.get());
+  for (const auto& [partition, queue] : queues_) Wake::ignore(queue.get());
 }
 
 Result<void> KafkaSource::Impl::open() {
@@ -201,36 +200,29 @@ void KafkaSource::Impl::serve_events() {
 // must then come back unasked, because librdkafka wakes us only when an empty queue gets its first
 // record.
 bool KafkaSource::Impl::take_records() {
-  bool found = true;
-  std::size_t takes = 0;
-  while (std::exchange(found, false)) {
-    const auto turns = queues_.size();
-    auto next = queues_.upper_bound(last_read_);
-    for (std::size_t turn = 0; turn < turns; ++turn, ++next) {
-      if (next == queues_.end()) next = queues_.begin();
-      if (!assignment_.has_room(next->first)) continue;
-      if (takes++ == takes_max) return true;
-      if (!take_from(next->second)) continue;
-      found = true;
-      last_read_ = next->first;
-    }
+  std::size_t takes = 0, fruitless = 0;  // the latter in a row
+  auto next = queues_.upper_bound(last_read_), last = queues_.end();
+  for (; fruitless < queues_.size() && takes < takes_max; ++next) {
+    if (next == queues_.end()) next = queues_.begin();
+    const bool found = assignment_.has_room(next->first) && take_from(next->second);
+    fruitless = found ? 0 : fruitless + 1;
+    if (!found) continue;
+    ++takes;
+    last = next;
   }
+  if (last != queues_.end()) last_read_ = last->first;
   metrics_.paused.Set(assignment_.rests() ? 1 : 0);
-  return false;
+  return takes == takes_max;
 }
 
-// The size of records is known only when they are taken, so takes start small, to stay close to the
-// window.
-bool KafkaSource::Impl::take_from(PartitionQueue& partition) {
+// The size of records is known only when they are taken, so that each counts as the largest.
+bool KafkaSource::Impl::take_from(const Queue& queue) {
   std::array<rd_kafka_message_t*, take_records_max> messages;
-  const auto before = assignment_.bytes_held();
-  const auto count = rd_kafka_consume_batch_queue(partition.queue.get(), 0, messages.data(),
-                                                  partition.next_take);
+  const auto fitting = assignment_.bytes_free() / limits::event_bytes_max;
+  const auto wanted = std::clamp<std::size_t>(fitting, 1, messages.size());
+  const auto count = rd_kafka_consume_batch_queue(queue.get(), 0, messages.data(), wanted);
   if (count <= 0) return false;
-  const auto taken = static_cast<std::size_t>(count);
-  buffer_records(messages.data(), taken);
-  const bool small = assignment_.bytes_held() - before <= taken * small_record_bytes;
-  partition.next_take = small ? std::min(2 * partition.next_take, take_records_max) : 1;
+  buffer_records(messages.data(), static_cast<std::size_t>(count));
   return true;
 }
 

@@ -24,9 +24,10 @@ struct SourceOptions {
   /// Static membership: a restart within session.timeout.ms (10 s) moves no partition. Each process
   /// needs its own. Empty: dynamic membership.
   std::string instance_id = {};
-  /// Limits of the records that are buffered, in flight, or finished behind one that is not. Half
-  /// is for the partitions that come first, the other half in equal shares for each: a partition
-  /// with much to do cannot keep the others from being read. One take of each may overshoot.
+  /// Limits of the records that are buffered or in flight. Half is for the partitions that come
+  /// first, the other half in equal shares for each: a partition with much to do cannot keep the
+  /// others from being read. The last record of each partition may overshoot, all together up to
+  /// limits::inflight_bytes_wall.
   std::size_t records_max = limits::inflight_records_max;
   std::size_t bytes_max = limits::inflight_bytes_max;
   std::chrono::milliseconds revoke_wait{5'000};  ///< for the batch in flight, and its commit

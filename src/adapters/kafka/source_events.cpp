@@ -149,7 +149,7 @@ void KafkaSource::Impl::assign(const rd_kafka_topic_partition_list_t& list) {
     // Nowhere: otherwise the library forwards it to events_.
     rd_kafka_queue_forward(own.get(), nullptr);
     wake_.listen(own.get());
-    queues_[partition] = PartitionQueue{std::move(own)};
+    queues_[partition] = std::move(own);
   }
   const KafkaError refused(is_cooperative(client_.get())
                                ? rd_kafka_incremental_assign(client_.get(), &list)
@@ -207,7 +207,7 @@ void KafkaSource::Impl::release_partitions(const Partitions& partitions) {
   for (const auto& partition : partitions) {
     metrics_.lag(partition, 0);
     if (const auto own = queues_.find(partition); own != queues_.end()) {
-      Wake::ignore(own->second.queue.get());
+      Wake::ignore(own->second.get());
       queues_.erase(own);
     }
   }

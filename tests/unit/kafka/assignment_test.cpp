@@ -131,6 +131,47 @@ TEST(Assignment, HoldsRecordsThatAreDoneBehindOneThatIsNot) {
   EXPECT_EQ(ours.records_held(), 1u) << "the lost record is still in work";
 }
 
+TEST(Assignment, ReadsOnBehindARecordThatWaitsLong) {
+  Assignment ours({.records = 8, .bytes = 1u << 20, .blocked = 100});
+  ours.add({a, b});
+  take(ours, {record(a, 0)});
+  std::int64_t offset = 1;
+  for (; ours.has_room(a); ++offset) ours.done(take(ours, {record(a, offset)}));
+  EXPECT_EQ(offset, 101) << "done records take no room of the window, but have a limit";
+  EXPECT_TRUE(ours.rests());
+  EXPECT_TRUE(ours.has_room(b)) << "the limit is one partition's";
+  ours.done({{record(a, 0)}, 1});
+  EXPECT_EQ(ours.next_of(a), 101);
+  EXPECT_TRUE(ours.may_resume());
+  EXPECT_TRUE(ours.has_room(a));
+}
+
+TEST(Assignment, GivesEachOfManyPartitionsRoomForOneRecordUpToAWall) {
+  const auto bytes = record(a, 0).bytes();
+  Assignment ours({.records = 4, .bytes = 2 * bytes, .bytes_wall = 6 * bytes});
+  Partitions many;
+  for (std::int32_t number = 0; number < 10; ++number) many.push_back({"t", number});
+  ours.add(many);
+  std::size_t held = 0;
+  for (const auto& partition : many)
+    if (ours.has_room(partition)) held += take(ours, {record(partition, 0)}).records.size();
+  EXPECT_EQ(held, 6u);
+  ours.done({{record(many[0], 0)}, 1});
+  EXPECT_TRUE(ours.may_resume());
+  EXPECT_TRUE(ours.has_room(many[9]));
+}
+
+TEST(Assignment, KnowsHowManyBytesATakeMayBring) {
+  const auto bytes = record(a, 0).bytes();
+  Assignment ours({.records = 100, .bytes = 4 * bytes});
+  ours.add({a});
+  EXPECT_EQ(ours.bytes_free(), 2 * bytes);
+  take(ours, {record(a, 0)});
+  EXPECT_EQ(ours.bytes_free(), bytes);
+  take(ours, {record(a, 1), record(a, 2)});
+  EXPECT_EQ(ours.bytes_free(), 0u);
+}
+
 TEST(Assignment, KeepsRoomForEachPartitionWhileOneHasMuchToDo) {
   Assignment ours({.records = 80, .bytes = 1u << 20});
   const Partition c{"t", 2}, d{"t", 3};

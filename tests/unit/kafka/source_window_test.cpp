@@ -49,5 +49,61 @@ TEST(SourceWindow, ReadsAPartitionWhileAnotherHasFilledItsPartOfTheWindow) {
   EXPECT_LT(big, 60u) << "the window held";
 }
 
+// The source's turns over the partitions end although most of them are empty.
+TEST(SourceWindow, ReadsTheOneOfManyPartitionsThatIsNotEmpty) {
+  FaultyBroker broker;
+  asio::io_context loop{1};
+  runtime::Metrics metrics;
+  broker.create_topic("wide", 200);
+  produce(broker.bootstrap(), "wide", 40, 1);
+  auto opened = KafkaSource::open(loop.get_executor(),
+                                  source_options(broker.bootstrap(), "wide"), metrics);
+  auto source = std::move(opened.value());
+  std::set<std::string> seen;
+  std::int32_t last = 0;
+  test::run_to_end(loop, consume_and_stop(*source, [&](const ports::Record& record) {
+    seen.insert(record.value);
+    last = std::max(last, record.partition);
+    return seen.size() < 40;
+  }));
+  EXPECT_EQ(seen.size(), 40u);
+  EXPECT_EQ(last, 170) << "where the only key belongs";
+}
+
+// A record that waits long holds the offset of its partition, and nothing else of it.
+asio::awaitable<void> finish_all_but_the_first(KafkaSource& source, std::size_t& taken) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(source.run());
+  ports::Batch first;
+  while (taken < 300) {
+    auto batch = co_await source.next();
+    taken += batch.records.size();
+    if (first.records.empty()) {
+      first.generation = batch.generation;
+      first.records.push_back(batch.records.front());
+      batch.records.erase(batch.records.begin());
+    }
+    source.done(batch);
+  }
+  source.request_stop();
+  source.done(first);
+  co_await tasks.join();
+}
+
+TEST(SourceWindow, ReadsOnBehindARecordThatWaitsLong) {
+  FaultyBroker broker;
+  asio::io_context loop{1};
+  runtime::Metrics metrics;
+  broker.create_topic("t", 1);
+  produce(broker.bootstrap(), "t", 300, 16);
+  auto options = source_options(broker.bootstrap(), "t");
+  options.records_max = 20;
+  auto opened = KafkaSource::open(loop.get_executor(), std::move(options), metrics);
+  auto source = std::move(opened.value());
+  std::size_t taken = 0;
+  test::run_to_end(loop, finish_all_but_the_first(*source, taken));
+  EXPECT_EQ(taken, 300u);
+}
+
 }  // namespace
 }  // namespace memseal::kafka

@@ -28,8 +28,7 @@ void Assignment::remove(const Partitions& partitions) {
     if (found == owned_.end()) continue;
     auto& owned = found->second;
     set_resting(owned, false);
-    records_blocked_ -= static_cast<std::size_t>(std::count_if(
-        owned.taken.begin(), owned.taken.end(), [](const Taken& one) { return one.done; }));
+    records_blocked_ -= owned.blocked;
     owned_.erase(found);
   }
 }
@@ -78,11 +77,15 @@ void Assignment::unbuffered(const ports::Record& record) {
 }
 
 bool Assignment::room_for(const Owned& owned) const {
-  if (owned.records() == 0) return true;
   const std::size_t parts = owned.resting ? 4 : 2;
-  if (records_held() < window_.records / parts && bytes_held() < window_.bytes / parts) return true;
+  if (owned.blocked >= 2 * window_.blocked / parts || bytes_held() >= window_.bytes_wall)
+    return false;
+  if (owned.records() == 0) return true;
+  const auto records = records_buffered_ + records_in_flight_;
+  if (records < window_.records / parts && bytes_held() < window_.bytes / parts) return true;
   const auto shares = parts * owned_.size();
-  return owned.records() < window_.records / shares && owned.bytes < window_.bytes / shares;
+  return owned.records() < std::max<std::size_t>(1, window_.records / shares) &&
+         owned.bytes < window_.bytes / shares;
 }
 
 void Assignment::set_resting(Owned& owned, bool rests) {
@@ -132,16 +135,19 @@ void Assignment::forget(const ports::Record& record, Owned* owned) {
 // True when the offset to commit moved.
 bool Assignment::advance(Owned& owned, std::int64_t offset) {
   auto& taken = owned.taken;
-  const auto at = std::find_if(taken.begin(), taken.end(), [offset](const Taken& one) {
+  // From the end, because behind a record that waits long almost all are done.
+  const auto at = std::find_if(taken.rbegin(), taken.rend(), [offset](const Taken& one) {
     return one.offset == offset && !one.done;
   });
-  MEMSEAL_ASSERT(at != taken.end());
+  MEMSEAL_ASSERT(at != taken.rend());
   at->done = true;
+  ++owned.blocked;
   ++records_blocked_;
   const auto before = owned.next;
   for (; !taken.empty() && taken.front().done; taken.pop_front()) {
     // Kafka commits the offset of the next record to read, hence + 1.
     owned.next = std::max(owned.next, taken.front().offset + 1);
+    --owned.blocked;
     --records_blocked_;
   }
   return owned.next != before;

@@ -4,6 +4,7 @@
 #include "base/limits.hpp"
 #include "ports/event_source.hpp"
 
+#include <algorithm>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -29,11 +30,14 @@ struct Offset {
   std::int64_t next = 0;
 };
 
-/// How much a source may hold: records that are buffered, in flight, or finished behind one that is
-/// not.
+/// How much a source may hold.
 struct Window {
+  // Of records buffered or in flight.
   std::size_t records = limits::inflight_records_max;
-  std::size_t bytes = limits::inflight_bytes_max;  ///< of records buffered or in flight
+  std::size_t bytes = limits::inflight_bytes_max;
+  std::size_t bytes_wall = limits::inflight_bytes_wall;  ///< no record is taken beyond it
+  /// Of one partition: records that are done behind one that is not.
+  std::size_t blocked = limits::blocked_records_max;
 };
 
 class Assignment {
@@ -58,7 +62,10 @@ class Assignment {
   /// Whether another record of `partition` may be buffered.
   /// Half of the window is for the partitions that come first. Of the other half each partition has
   /// an equal share, so that one with much to do cannot keep the others from being read. A
-  /// partition that found no room rests until half of that is free. One record always fits.
+  /// partition that found no room rests until half of that is free. One record always fits, up to
+  /// Window::bytes_wall.
+  /// NOTE: records that are done behind one that is not take no room, so that an event that waits
+  /// stops its partition only after Window::blocked of them.
   bool has_room(const Partition& partition);
   /// Whether a partition rests.
   bool rests() const noexcept { return resting_ > 0; }
@@ -83,6 +90,10 @@ class Assignment {
     return records_buffered_ + records_in_flight_ + records_blocked_;
   }
   std::size_t bytes_held() const noexcept { return bytes_buffered_ + bytes_in_flight_; }
+  /// What is left of the half that is for the partitions that come first.
+  std::size_t bytes_free() const noexcept {
+    return window_.bytes / 2 - std::min(window_.bytes / 2, bytes_held());
+  }
 
   /// Offsets that are finished and not committed, of the partitions given or of all.
   std::vector<Offset> uncommitted() const { return uncommitted(all()); }
@@ -103,11 +114,12 @@ class Assignment {
     bool closed = false, resting = false;
     std::deque<Taken> taken;  // from the first one that is not done, in the partition's order
     std::size_t in_flight = 0, buffered = 0;
-    std::size_t bytes = 0;  // of the records buffered or in flight
+    std::size_t blocked = 0;  // of `taken`, done
+    std::size_t bytes = 0;    // of the records buffered or in flight
     std::int64_t next = -1;
     std::int64_t committed = -1;
 
-    std::size_t records() const noexcept { return buffered + taken.size(); }
+    std::size_t records() const noexcept { return buffered + in_flight; }
   };
   Owned* current(const ports::Record& record, std::uint64_t generation);
   const Owned* current(const ports::Record& record, std::uint64_t generation) const;

@@ -48,11 +48,6 @@ class KafkaSource::Impl {
     int commits_left = 5;
   };
 
-  struct PartitionQueue {
-    Queue queue;
-    std::size_t next_take = 1;  // records
-  };
-
   // Consecutive messages of one partition share one look-up of its name, state and counter.
   struct PartitionRun {
     const rd_kafka_topic_t* topic = nullptr;
@@ -78,7 +73,7 @@ class KafkaSource::Impl {
   void poll_once();
   void serve_events();
   bool take_records();
-  bool take_from(PartitionQueue& partition);
+  bool take_from(const Queue& queue);
   void buffer_records(rd_kafka_message_t** messages, std::size_t count);
   void start_run(const rd_kafka_message_t& message, PartitionRun& run);
   void buffer_record(const rd_kafka_message_t& message, const PartitionRun& run);
@@ -103,7 +98,7 @@ class KafkaSource::Impl {
   Client client_;
   Queue events_;  // rebalances, commits, errors: always served
   // Records: served while their partition has room.
-  std::map<Partition, PartitionQueue> queues_;
+  std::map<Partition, Queue> queues_;
   Partition last_read_;
   std::function<void()> left_;  // the worker, which drops records of partitions that leave
 
