@@ -48,33 +48,31 @@ asio::awaitable<void> Worker::Impl::embed_queued() {
 
 asio::awaitable<void> Worker::Impl::embed_slice(const std::vector<Piece>& pieces) {
   const auto jobs = jobs_of(pieces);
-  std::size_t tokens = 0;
-  for (const auto& piece : pieces) {
-    ++piece.job->chunks_in_hand;
-    tokens += piece.chunk().tokens.size();
-  }
+  for (const auto& piece : pieces) ++piece.job->chunks_in_hand;
   const auto step = [&](std::size_t first, std::size_t count) {
     return embed_once(std::span(pieces).subspan(first, count));
   };
   const auto give_up = [&](std::size_t at, const Error& why) {
     pieces[at].job->refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
   };
-  const auto start = Clock::now();
   co_await steps_.over(Stage::embed, pieces.size(), pieces.size(), step, give_up);
-  pace_.took(tokens, Clock::now() - start);
   for (auto* job : jobs) after_embedding(*job);
 }
 
 asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces) {
   std::vector<const Piece*> wanted;
   std::vector<ports::EmbedInput> inputs;
+  std::size_t tokens = 0;
   for (const auto& piece : pieces) {
     if (!piece.job->goes_on()) continue;  // Another chunk of its event was refused.
     wanted.push_back(&piece);
     inputs.push_back({piece.chunk().tokens, piece.chunk().text});
+    tokens += piece.chunk().tokens.size();
   }
   if (wanted.empty()) co_return;
+  const auto start = Clock::now();
   auto found = co_await deps_.embedder.embed(context(options_->embed_timeout), std::move(inputs));
+  pace_.took(tokens, Clock::now() - start);  // Not of a failure, which says nothing of the pace.
   if (found.size() != wanted.size() || !sound_vectors(found, deps_.embedder.dimension()))
     throw Refused({Errc::internal, "the embedder answered without a sound vector for each chunk"});
   for (std::size_t i = 0; i < found.size(); ++i) wanted[i]->embedding() = std::move(found[i]);
@@ -86,7 +84,7 @@ void Worker::Impl::after_embedding(Job& job) {
     queue_.erase_if(*job.prepared->tenant, [&](const Piece& piece) { return piece.job == &job; });
     return refuse(job);
   }
-  if (!keeps(job)) return drop(job);
+  if (!keeps(job)) return drop({&job});
   if (job.chunks_left == 0) make_ready(job);
 }
 

@@ -7,44 +7,56 @@
 namespace memseal::ingest {
 
 void Worker::Impl::refuse(Job& job) {
+  if (!keeps(job)) return drop({&job});  // The new owner of the partition stores it or refuses it.
   job.place = Place::refused;
-  (job.refusal->stage == refused_by_reading ? unreadable_ : given_up_).push_back(&job);
+  (job.refusal->stage == refused_by_reading ? unreadable_ : given_up_).push(job);
   changed_->notify_all();
 }
 
 asio::awaitable<void> Worker::Impl::dead_letter_unreadable() {
   for (;;) {
-    while (unreadable_.empty() && !over()) co_await changed_->wait();
-    if (unreadable_.empty()) co_return;
-    co_await dead_letter_first(unreadable_);
+    Job* job = nullptr;
+    while (!(job = unreadable_.take()) && !over()) co_await changed_->wait();
+    if (!job) co_return;
+    co_await dead_letter_next(unreadable_, *job);
   }
 }
 
 asio::awaitable<void> Worker::Impl::dead_letter_given_up() {
   for (;;) {
-    while (given_up_.empty() && !over()) co_await changed_->wait();
-    if (given_up_.empty()) co_return;
-    if (brake_.holds(Clock::now()) == Clock::duration::zero()) {
-      co_await dead_letter_first(given_up_);
-    } else {
-      co_await wait_for_brake();
-      co_await try_again();
-    }
+    Job* job = nullptr;
+    while (!(job = braked_ ? nullptr : given_up_.take()) && !over()) co_await changed_->wait();
+    if (!job) co_return;
+    // Counted before the letter is written, because others are written at the same time.
+    note_given_up();
+    co_await dead_letter_next(given_up_, *job);
   }
 }
 
-asio::awaitable<void> Worker::Impl::dead_letter_first(std::deque<Job*>& from) {
-  auto& job = *from.front();
-  from.pop_front();
+asio::awaitable<void> Worker::Impl::dead_letter_next(LetterQueue& from, Job& job) {
+  const auto owner = LetterQueue::owner_of(job);
   job.place = Place::busy;
-  const bool counts = job.refusal->stage != refused_by_reading;
   co_await dead_letter(job, *job.refusal);
-  if (counts && job.outcome == Outcome::dead_lettered) note_given_up();
   finish({&job});
+  from.done(owner);
+  changed_->notify_all();
+}
+
+asio::awaitable<void> Worker::Impl::watch_brake() {
+  for (;;) {
+    while (!(braked_ && !given_up_.empty()) && !over()) co_await changed_->wait();
+    if (given_up_.empty()) co_return;
+    const auto hold = brake_.holds(Clock::now());
+    if (hold > Clock::duration::zero()) co_await wait_for_brake(hold);
+    braked_ = false;
+    if (hold > Clock::duration::zero()) co_await try_again();
+    changed_->notify_all();
+  }
 }
 
 void Worker::Impl::note_given_up() {
   if (!brake_.refused(Clock::now())) return;
+  braked_ = true;
   deps_.metrics.brakes.Increment();
   runtime::log(
       runtime::LogLevel::error, "ingest.brake",
@@ -56,9 +68,7 @@ void Worker::Impl::note_given_up() {
 }
 
 // All other events go on meanwhile.
-asio::awaitable<void> Worker::Impl::wait_for_brake() {
-  const auto hold = brake_.holds(Clock::now());
-  if (hold == Clock::duration::zero()) co_return;
+asio::awaitable<void> Worker::Impl::wait_for_brake(Clock::duration hold) {
   deps_.metrics.brake.Set(1);
   const OnExit released([this] { deps_.metrics.brake.Set(0); });
   co_await runtime::pause_for(hold);
@@ -66,8 +76,7 @@ asio::awaitable<void> Worker::Impl::wait_for_brake() {
 
 // The cause may be gone by now, so that none of the events fails again.
 asio::awaitable<void> Worker::Impl::try_again() {
-  const Jobs jobs(given_up_.begin(), given_up_.end());
-  given_up_.clear();
+  const auto jobs = given_up_.take_all();
   for (auto* job : jobs) {
     job->place = Place::busy;
     job->refusal.reset();

@@ -105,9 +105,9 @@ void Worker::Impl::admit(const Jobs& jobs) {
 }
 
 void Worker::Impl::admit(Job& job) {
-  if (!keeps(job)) return drop(job);
+  if (!keeps(job)) return drop({&job});
   if (job.refusal) return refuse(job);
-  if (!job.rank) job.rank = rank_of(job);
+  if (!job.rank) job.rank = join_document(job);
   if (job.superseded_by) job.seems_superseded = true;
   if (job.leader)
     job.place = Place::following;
@@ -117,13 +117,15 @@ void Worker::Impl::admit(Job& job) {
     enqueue(job);
 }
 
-std::size_t Worker::Impl::rank_of(const Job& job) {
-  const auto& document = *job.prepared->document;
-  const auto [at, is_new] =
-      documents_.try_emplace({*job.prepared->tenant, document.doc_id.value()});
+std::size_t Worker::Impl::join_document(Job& job) {
+  const auto [at, is_new] = documents_.try_emplace(document_of(job));
   auto& in_work = at->second;
-  if (is_new) in_work.rank = rank_of_origin(document.origin);
-  ++in_work.jobs;
+  if (is_new) in_work.rank = rank_of_origin(job.prepared->document->origin);
+  auto& jobs = in_work.jobs;
+  const auto earlier = std::find_if(jobs.rbegin(), jobs.rend(), [&](const Job* other) {
+    return other->number < job.number;
+  });
+  jobs.insert(earlier.base(), &job);
   return in_work.rank;
 }
 

@@ -12,8 +12,10 @@ namespace {
 using ports::Embedding;
 using ports::EventWrite;
 
-// Bytes of sealed rows: of one transaction, and of all that are under way. One event always fits.
-constexpr std::size_t group_bytes_max = 16u << 20, sealing_bytes_max = 64u << 20;
+// Of one transaction, as sealed_bytes() counts. One event always fits.
+constexpr std::size_t group_bytes_max = 32u << 20;
+// A group that does not fit is passed over so often. Then the others wait until there is room.
+constexpr std::size_t passes_max = 32;
 
 /// What sealing one event needs.
 struct Plain {
@@ -59,25 +61,35 @@ std::shared_ptr<const EventWrite> superseded_write(const Job& job) {
                                                        .expect_superseded = true});
 }
 
-/// About how many bytes the rows of a job take. The document's metadata are sealed with each chunk.
+/// About how many bytes the rows of a job take twice, because each try to store them sends a copy.
+/// The document's metadata are sealed with each chunk.
 std::size_t sealed_bytes(const Job& job, std::size_t dimension) {
-  constexpr std::size_t row_bytes = 256;
-  if (job.seems_superseded) return row_bytes;
+  constexpr std::size_t row_bytes = 256, copies = 2;
+  if (job.seems_superseded) return copies * row_bytes;
   const auto& document = *job.prepared->document;
   std::size_t bytes = row_bytes;
   for (const auto& chunk : document.chunks)
     bytes += chunk.text.size() + document.meta_json.size() + dimension * sizeof(float) + row_bytes;
-  return bytes;
+  return copies * bytes;
+}
+
+/// Whether `earlier`, stored after `later`, would replace it, although it arrived before.
+bool overwrites(const Document& earlier, const Document& later) {
+  if (earlier.origin == Origin::chat || later.origin == Origin::chat) return false;
+  // Of two without a revision the later one supersedes the earlier, also when that comes back.
+  if (earlier.by_arrival && later.by_arrival) return false;
+  return earlier.by_arrival || later.by_arrival || earlier.revision == later.revision;
 }
 
 }  // namespace
 
 void Worker::Impl::make_ready(Job& job) {
-  const auto& owner = *job.prepared->tenant;
-  job.place = Place::ready;
-  auto& ready = ready_[owner];
-  ready.jobs.push_back(&job);
-  if (!ready.storing && ready.jobs.size() == 1) store_turns_.push_back(owner);
+  job.place = waits_for_earlier(job) ? Place::chained : Place::ready;
+  if (job.place == Place::chained) return;  // leave() of the earlier one brings it back.
+  job.store_bytes = sealed_bytes(job, deps_.embedder.dimension());
+  const auto at = ready_.try_emplace(*job.prepared->tenant).first;
+  at->second.jobs.push_back(&job);
+  settle_turn(at);
   changed_->notify_all();
 }
 
@@ -85,6 +97,27 @@ void Worker::Impl::make_ready(Job& job) {
 // Otherwise four tenants whose rows are locked would keep all others from being stored.
 asio::awaitable<void> Worker::Impl::wait_to_write() {
   while (writing_ >= options_->tenants_parallel_max) co_await changed_->wait();
+}
+
+// NOTE: what follows another job waits for that one, which may wait for this job. So it is not
+// waited for.
+bool Worker::Impl::waits_for_earlier(const Job& job) const {
+  const auto& jobs = documents_.at(document_of(job)).jobs;
+  const auto self = std::find(jobs.begin(), jobs.end(), &job);
+  return std::any_of(jobs.begin(), self, [&](const Job* earlier) {
+    return !earlier->leader && !earlier->leaving &&
+           overwrites(*earlier->prepared->document, *job.prepared->document);
+  });
+}
+
+// A tenant is in store_turns_ once while jobs of it wait and none is being stored.
+void Worker::Impl::settle_turn(ReadyJobs::iterator at) {
+  auto& [owner, ready] = *at;
+  const bool wants = !ready.jobs.empty() && !ready.storing;
+  if (wants && !ready.in_turns) store_turns_.push_back(owner);
+  if (!wants && ready.in_turns) std::erase(store_turns_, owner);
+  ready.in_turns = wants;
+  if (ready.jobs.empty() && !ready.storing) ready_.erase(at);
 }
 
 asio::awaitable<void> Worker::Impl::store_ready() {
@@ -99,24 +132,40 @@ asio::awaitable<void> Worker::Impl::store_ready() {
 }
 
 std::optional<Group> Worker::Impl::next_group() {
-  if (store_turns_.empty()) return std::nullopt;
-  const auto owner = store_turns_.front();
-  auto& ready = ready_.at(owner);
+  for (auto turn = store_turns_.begin(); turn != store_turns_.end(); ++turn) {
+    auto group = group_of(*turn);
+    if (sealing_bytes_ == 0 || sealing_bytes_ + group.bytes <= options_->sealing_bytes_max) {
+      for (auto at = store_turns_.begin(); at != turn; ++at) ++ready_.at(*at).passed_over;
+      start(group);
+      return group;
+    }
+    if (ready_.at(*turn).passed_over >= passes_max) break;
+  }
+  return std::nullopt;
+}
+
+// The first jobs of a tenant, for one transaction.
+Group Worker::Impl::group_of(const crypto::Tenant& owner) const {
   Group group{owner, {}};
-  for (auto* job : ready.jobs) {
-    const auto more = sealed_bytes(*job, deps_.embedder.dimension());
+  for (auto* job : ready_.at(owner).jobs) {
     const bool full = group.jobs.size() == limits::batch_records_max ||
-                      group.bytes + more > group_bytes_max;
+                      group.bytes + job->store_bytes > group_bytes_max;
     if (full && !group.jobs.empty()) break;
-    group.bytes += more;
+    group.bytes += job->store_bytes;
     group.jobs.push_back(job);
   }
-  if (sealing_bytes_ > 0 && sealing_bytes_ + group.bytes > sealing_bytes_max) return std::nullopt;
+  return group;
+}
+
+void Worker::Impl::start(Group& group) {
   sealing_bytes_ += group.bytes;
+  const auto at = ready_.find(group.owner);
+  auto& ready = at->second;
   ready.jobs.erase(ready.jobs.begin(),
                    ready.jobs.begin() + static_cast<std::ptrdiff_t>(group.jobs.size()));
   ready.storing = true;
-  store_turns_.pop_front();
+  ready.passed_over = 0;
+  settle_turn(at);
   for (auto* job : group.jobs) job->place = Place::busy;
   // In the order of their arrival, which those have lost that came back from elsewhere.
   std::sort(group.jobs.begin(), group.jobs.end(),
@@ -124,25 +173,25 @@ std::optional<Group> Worker::Impl::next_group() {
   // What may supersede another event is stored before it.
   std::stable_partition(group.jobs.begin(), group.jobs.end(),
                         [](const Job* job) { return !job->seems_superseded; });
-  return group;
 }
 
 void Worker::Impl::conclude(const Group& group) {
   sealing_bytes_ -= group.bytes;
-  auto& ready = ready_.at(group.owner);
-  ready.storing = false;
-  if (!ready.jobs.empty()) store_turns_.push_back(group.owner);
   Jobs settled_ones;
   for (auto* job : group.jobs) {
     if (job->outcome)
       settled_ones.push_back(job);
     else if (job->refusal)
       refuse(*job);
-    else
+    else if (keeps(*job))
       enqueue(*job);  // It is not superseded after all.
+    else
+      drop({job});
   }
   finish(settled_ones);
-  if (ready.jobs.empty()) ready_.erase(group.owner);
+  const auto ready = ready_.find(group.owner);
+  ready->second.storing = false;
+  settle_turn(ready);
   changed_->notify_all();
 }
 

@@ -2,11 +2,16 @@
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/log.hpp"
 
+#include <set>
+
 namespace memseal::ingest {
 
 namespace {
 
-constexpr int letters_parallel_max = 16;
+// Letters being written at the same time, of all tenants and of one. What cannot be read comes in
+// masses, and what is given up does not.
+constexpr int unreadable_parallel_max = 16, given_up_parallel_max = 4;
+constexpr std::size_t unreadable_of_tenant_max = 4, given_up_of_tenant_max = 1;
 constexpr std::size_t quantum_tokens = limits::chunk_tokens_max;
 // Otherwise a large chunk would wait for as long as there are chats.
 static_assert(policy::PaceRules{}.least / 4 >= limits::chunk_tokens_max);
@@ -19,7 +24,9 @@ Worker::Impl::Impl(WorkerDeps deps, Options options)
       steps_(deps_, options_),
       brake_(options_->brake),
       pace_(options_->pace),
-      queue_(quantum_tokens) {}
+      queue_(quantum_tokens),
+      unreadable_(unreadable_of_tenant_max),
+      given_up_(given_up_of_tenant_max) {}
 
 PrepareDeps Worker::Impl::prepare_deps() const {
   return {deps_.tokenizer, deps_.keyer, deps_.ids, deps_.tokens, options_};
@@ -52,8 +59,9 @@ asio::awaitable<void> Worker::Impl::run_all() {
   tasks.spawn(embed_queued());
   for (std::size_t i = 0; i < options_->tenants_in_work_max; ++i) tasks.spawn(store_ready());
   // Side by side, so that a producer of many malformed events does not stop the others.
-  for (int i = 0; i < letters_parallel_max; ++i) tasks.spawn(dead_letter_unreadable());
-  tasks.spawn(dead_letter_given_up());
+  for (int i = 0; i < unreadable_parallel_max; ++i) tasks.spawn(dead_letter_unreadable());
+  for (int i = 0; i < given_up_parallel_max; ++i) tasks.spawn(dead_letter_given_up());
+  tasks.spawn(watch_brake());
   co_await tasks.join();
   co_await throw_if_cancelled();
 }
@@ -76,8 +84,8 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
 void Worker::Impl::supersede_earlier(Job& job) {
   const auto* document = job.prepared->document.get();
   if (!document || !document->by_arrival || document->by_arrival->replayed_from_ms > 0) return;
-  const auto in_work = documents_.find({*job.prepared->tenant, document->doc_id.value()});
-  if (in_work == documents_.end() || in_work->second.jobs <= (job.rank ? 1u : 0u)) return;
+  const auto in_work = documents_.find(document_of(job));
+  if (in_work == documents_.end() || in_work->second.jobs.size() <= (job.rank ? 1u : 0u)) return;
   for (auto at = jobs_.begin(); at != job.self; ++at) {
     const auto* other = at->prepared ? at->prepared->document.get() : nullptr;
     if (other && other->by_arrival && !at->outcome && other->doc_id == document->doc_id &&
@@ -96,15 +104,16 @@ void Worker::Impl::finish(const Jobs& jobs) {
   if (options_->status_events)
     tasks_->spawn(publish_and_return(jobs));
   else
-    return_done(jobs);
+    give_back(jobs, &ports::EventSource::done);
 }
 
 asio::awaitable<void> Worker::Impl::publish_and_return(Jobs jobs) {
   co_await publish_statuses(jobs);
-  return_done(jobs);
+  give_back(jobs, &ports::EventSource::done);
 }
 
-void Worker::Impl::return_done(const Jobs& jobs) {
+void Worker::Impl::give_back(const Jobs& jobs,
+                             void (ports::EventSource::*how)(const ports::Batch&)) {
   std::map<std::uint64_t, ports::Batch> batches;
   for (auto* job : jobs) {
     auto& batch = batches[job->generation];
@@ -112,7 +121,7 @@ void Worker::Impl::return_done(const Jobs& jobs) {
     batch.records.push_back(std::move(*job->record));
     jobs_.erase(job->self);
   }
-  for (const auto& [generation, batch] : batches) deps_.source.done(batch);
+  for (const auto& [generation, batch] : batches) (deps_.source.*how)(batch);
   changed_->notify_all();
 }
 
@@ -122,40 +131,59 @@ void Worker::Impl::return_done(const Jobs& jobs) {
 void Worker::Impl::drop_departed() {
   Jobs gone;
   for (auto& job : jobs_) {
-    const bool waits = job.place != Place::busy && job.place != Place::ready;
-    if (waits && job.chunks_in_hand == 0 && !keeps(job)) gone.push_back(&job);
+    const bool waits = job.place != Place::busy && job.chunks_in_hand == 0;
+    if (waits && !keeps(job)) gone.push_back(&job);
   }
   if (gone.empty()) return;
   runtime::log(runtime::LogLevel::info, "ingest.dropped", {{"records", gone.size()}});
-  for (auto* job : gone) drop(*job);
+  drop(gone);
 }
 
-void Worker::Impl::drop(Job& job) {
-  const auto is_of_job = [&job](const Piece& piece) { return piece.job == &job; };
-  if (job.place == Place::queued) queue_.erase_if(*job.prepared->tenant, is_of_job);
-  if (job.place == Place::ready) std::erase(ready_.at(*job.prepared->tenant).jobs, &job);
-  std::erase(unreadable_, &job);
-  std::erase(given_up_, &job);
-  if (job.leader) std::erase(job.leader->followers, &job);
-  leave(job);
-  ports::Batch one{.records = {}, .generation = job.generation};
-  one.records.push_back(std::move(*job.record));
-  deps_.source.dropped(one);
-  jobs_.erase(job.self);
-  changed_->notify_all();
+// All are marked before the first leaves, so that none of them makes another one ready.
+void Worker::Impl::drop(const Jobs& jobs) {
+  for (auto* job : jobs) job->leaving = true;
+  unqueue(jobs);
+  for (auto* job : jobs) {
+    if (job->leader && !job->leader->leaving) std::erase(job->leader->followers, job);
+    leave(*job);
+  }
+  give_back(jobs, &ports::EventSource::dropped);
+}
+
+void Worker::Impl::unqueue(const Jobs& jobs) {
+  std::set<crypto::Tenant> owners;
+  bool refused = false;
+  for (const auto* job : jobs) {
+    refused = refused || job->place == Place::refused;
+    if (job->place == Place::queued || job->place == Place::ready)
+      owners.insert(*job->prepared->tenant);
+  }
+  for (const auto& owner : owners) {
+    queue_.erase_if(owner, [](const Piece& piece) { return piece.job->leaving; });
+    const auto ready = ready_.find(owner);
+    if (ready == ready_.end()) continue;
+    std::erase_if(ready->second.jobs, [](const Job* job) { return job->leaving; });
+    settle_turn(ready);
+  }
+  if (!refused) return;
+  unreadable_.erase_leaving();
+  given_up_.erase_leaving();
 }
 
 // Nobody waits for this job any more.
 void Worker::Impl::leave(Job& job) {
   for (auto* follower : job.followers) {
     follower->leader = nullptr;
-    if (follower->place == Place::following) make_ready(*follower);
+    if (follower->place == Place::following && !follower->leaving) make_ready(*follower);
   }
   job.followers.clear();
   if (!job.rank) return;
-  const auto& document = *job.prepared->document;
-  const auto in_work = documents_.find({*job.prepared->tenant, document.doc_id.value()});
-  if (--in_work->second.jobs == 0) documents_.erase(in_work);
+  const auto document = documents_.find(document_of(job));
+  auto& others = document->second.jobs;
+  std::erase(others, &job);
+  for (auto* other : others)
+    if (other->place == Place::chained && !other->leaving) make_ready(*other);
+  if (others.empty()) documents_.erase(document);
 }
 
 Worker::Worker(WorkerDeps deps, Options options)

@@ -58,6 +58,7 @@ struct Options {
   /// Tenants that are written or wait to be tried again, e.g. because their rows are locked. Where
   /// all wait, the others do too.
   std::size_t tenants_in_work_max = 16;
+  std::size_t sealing_bytes_max = 64u << 20;  ///< sealed rows and their copies; one event fits
   std::chrono::milliseconds embed_timeout{120'000};
   std::chrono::milliseconds store_timeout{30'000};
   std::chrono::milliseconds publish_timeout{10'000};  ///< of a status event

@@ -25,6 +25,7 @@ struct Refusal {
 enum class Place {
   busy,       ///< nowhere: a coroutine works on it
   following,  ///< for its leader
+  chained,    ///< embedded, for an earlier job of its document
   queued,     ///< for the embedder
   ready,      ///< for the database
   refused,    ///< for its dead letter
@@ -55,7 +56,9 @@ struct Job {
   std::size_t chunks_in_hand = 0;   ///< of these, being embedded now
   Job* leader = nullptr;            ///< is settled before this one is stored
   std::vector<Job*> followers;      ///< have this one as leader
+  std::size_t store_bytes = 0;      ///< that storing it takes, about; known when it is ready
   std::list<Job>::iterator self;    ///< in the worker's list
+  bool leaving = false;             ///< being dropped
 
   bool goes_on() const noexcept { return !refusal && !outcome; }
 };

@@ -1,5 +1,6 @@
 #pragma once
 #include "cases/ingest/internal/job.hpp"
+#include "cases/ingest/internal/letter_queue.hpp"
 #include "cases/ingest/internal/steps.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/policy/brake.hpp"
@@ -23,7 +24,7 @@ namespace memseal::ingest {
 struct Group {
   crypto::Tenant owner;
   Jobs jobs;
-  std::size_t bytes = 0;  ///< that sealing them takes, about
+  std::size_t bytes = 0;  ///< that storing them takes, about
   std::exception_ptr failure = {};
 };
 
@@ -45,11 +46,12 @@ struct Piece {
 };
 
 /// Coroutines that hand jobs to each other: one takes and reads records, one embeds, some store,
-/// two write dead letters. A job belongs to one of them or waits in one queue (Job::place).
+/// some write dead letters. A job belongs to one of them or waits in one queue (Job::place).
 /// Order: the events of a document stand in one queue for the embedder, are embedded in their
 /// order, and are stored in that order, because a tenant has one transaction at a time. An event
 /// that was refused, or that seemed superseded and was not, has lost its place in that order. Its
 /// revision still decides; without one, a later upload that was stored meanwhile supersedes it.
+/// Where neither decides (overwrites() in storing.cpp), the later event waits for the earlier one.
 /// Memory: the source's window bounds the jobs and what they hold; `sealing_bytes_` bounds the
 /// copies on their way to the database.
 class Worker::Impl {
@@ -67,9 +69,10 @@ class Worker::Impl {
   void supersede_earlier(Job& job);
   void finish(const Jobs& jobs);
   asio::awaitable<void> publish_and_return(Jobs jobs);
-  void return_done(const Jobs& jobs);
+  void give_back(const Jobs& jobs, void (ports::EventSource::*how)(const ports::Batch&));
   void drop_departed();
-  void drop(Job& job);
+  void drop(const Jobs& jobs);
+  void unqueue(const Jobs& jobs);
   void leave(Job& job);
   bool keeps(const Job& job) const { return deps_.source.keeps(*job.record, job.generation); }
 
@@ -80,7 +83,7 @@ class Worker::Impl {
   asio::awaitable<void> prepare_once(Jobs jobs);
   void admit(const Jobs& jobs);
   void admit(Job& job);
-  std::size_t rank_of(const Job& job);
+  std::size_t join_document(Job& job);
 
   // look.cpp: what needs no embedding.
   asio::awaitable<void> look_all(Jobs jobs);
@@ -100,9 +103,12 @@ class Worker::Impl {
 
   // storing.cpp
   void make_ready(Job& job);
+  bool waits_for_earlier(const Job& job) const;
   asio::awaitable<void> store_ready();
   asio::awaitable<void> wait_to_write();
   std::optional<Group> next_group();
+  Group group_of(const crypto::Tenant& owner) const;
+  void start(Group& group);
   void conclude(const Group& group);
   asio::awaitable<void> seal_group(const Group& group);
   asio::awaitable<void> seal_once(crypto::Tenant owner, Jobs jobs);
@@ -113,8 +119,9 @@ class Worker::Impl {
   void refuse(Job& job);
   asio::awaitable<void> dead_letter_unreadable();
   asio::awaitable<void> dead_letter_given_up();
-  asio::awaitable<void> dead_letter_first(std::deque<Job*>& from);
-  asio::awaitable<void> wait_for_brake();
+  asio::awaitable<void> dead_letter_next(LetterQueue& from, Job& job);
+  asio::awaitable<void> watch_brake();
+  asio::awaitable<void> wait_for_brake(Clock::duration hold);
   asio::awaitable<void> try_again();
   void note_given_up();
 
@@ -138,15 +145,23 @@ class Worker::Impl {
 
   /// Jobs of one tenant that wait for the database.
   struct Ready {
-    std::deque<Job*> jobs;
+    std::deque<Job*> jobs = {};
     bool storing = false;
+    bool in_turns = false;        // once in store_turns_
+    std::size_t passed_over = 0;  // times that another had the turn, because this did not fit
   };
+  using ReadyJobs = std::map<crypto::Tenant, Ready>;
+  void settle_turn(ReadyJobs::iterator at);
   /// A document of which jobs are in work. All of them have one rank, so that they keep their
   /// order.
   struct InWork {
-    std::size_t rank = 0, jobs = 0;
+    std::size_t rank = 0;
+    Jobs jobs = {};  // in the order of their arrival
   };
   using DocumentKey = std::pair<crypto::Tenant, std::string>;
+  static DocumentKey document_of(const Job& job) {
+    return {*job.prepared->tenant, job.prepared->document->doc_id.value()};
+  }
 
   WorkerDeps deps_;
   std::shared_ptr<const Options> options_;
@@ -159,11 +174,12 @@ class Worker::Impl {
   bool ended_ = false;   // the source has no more
   std::map<DocumentKey, InWork> documents_;
   policy::FairQueue<crypto::Tenant, Piece> queue_;
-  std::map<crypto::Tenant, Ready> ready_;
+  ReadyJobs ready_;
   std::deque<crypto::Tenant> store_turns_;  // tenants with jobs in ready_ and none being stored
   std::size_t sealing_bytes_ = 0;           // of the groups being stored
   std::size_t writing_ = 0;                 // groups that use the database now
-  std::deque<Job*> unreadable_, given_up_;
+  LetterQueue unreadable_, given_up_;
+  bool braked_ = false;  // the brake engaged, and what is given up waits until it releases
   std::optional<runtime::Condition> changed_;  // a queue got a job, or a job is done
   runtime::TaskGroup* tasks_ = nullptr;        // while run() runs
 };
