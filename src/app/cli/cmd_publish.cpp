@@ -13,6 +13,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <unistd.h>
+
 #include <cstdio>
 
 namespace memseal::app {
@@ -53,8 +55,13 @@ int refuse(const std::vector<Error>& refused) {
   return exit_failed;
 }
 
+/// The bytes of the events; on a terminal the characters that command it are escaped.
 int print_events(const std::vector<Outgoing>& events) {
-  for (const auto& event : events) std::printf("%s\n", event.record.value.c_str());
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  for (const auto& event : events) {
+    const auto& value = event.record.value;
+    std::printf("%s\n", (terminal ? escape_controls(value) : value).c_str());
+  }
   return exit_ok;
 }
 

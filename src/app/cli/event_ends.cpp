@@ -31,7 +31,8 @@ EventEnd end_of(const json::object& data) {
   const auto outcome = text_in(data, "outcome");
   const auto* chunks = data.if_contains("chunks");
   if (chunks && chunks->is_int64()) end.chunks = chunks->get_int64();
-  end.stored = outcome == "ingested" || outcome == "duplicate";
+  end.before = outcome == "duplicate";
+  end.stored = outcome == "ingested" || end.before;
   if (end.stored) return end;
   end.code = text_in(data, "error_code");
   if (end.code.empty()) end.code = outcome;

@@ -12,6 +12,7 @@ namespace memseal::app {
 /// How one event ended.
 struct EventEnd {
   bool stored = false;      ///< its content is in the memory, by this event or an earlier copy
+  bool before = false;      ///< stored by an earlier copy of the event
   std::int64_t chunks = 0;  ///< of the event
   std::string code = {};    ///< why the event is not stored: an error code, or the outcome's name
   std::string why = {};     ///< the same as a sentence for people

@@ -1,15 +1,18 @@
 #include "app/cli/publish_inputs.hpp"
 
 #include "app/cli/document_text.hpp"
+#include "app/config/text_file.hpp"
 #include "base/limits.hpp"
 #include "pure/codec/utf8.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
-#include <set>
+#include <map>
 #include <system_error>
 
 namespace memseal::app {
@@ -23,6 +26,8 @@ constexpr std::size_t file_bytes_max = 2 * limits::event_bytes_max;
 /// All texts of one call are checked before the first is sent, so they lie in memory together.
 constexpr std::size_t call_bytes_max = std::size_t{256} << 20;
 
+constexpr std::size_t not_kept = SIZE_MAX;
+
 Error refusal(std::string sentence) { return {Errc::bad_request, std::move(sentence)}; }
 
 std::string too_large(std::uintmax_t bytes) {
@@ -30,6 +35,16 @@ std::string too_large(std::uintmax_t bytes) {
          std::to_string(limits::event_bytes_max) +
          " with its envelope: split the text into files of their own";
 }
+
+/// Why the files of a directory cannot be listed and opened; empty where they can. The iterator of
+/// the standard library passes over such a directory without a word.
+std::string no_entry(const std::string& directory) {
+  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | X_OK, AT_EACCESS) == 0) return "";
+  return "cannot be read: " + std::generic_category().message(errno);
+}
+
+/// Whether an event may carry this name of a file.
+bool is_fit(const std::string& name) { return codec::is_utf8(name) && !codec::has_control(name); }
 
 /// Collects the documents of one call.
 class Reader {
@@ -53,6 +68,8 @@ class Reader {
     if (!doc_id_.empty())
       return inputs.refused.push_back(
           refusal("--doc-id names one document, and " + directory + " is a directory"));
+    if (const auto why = no_entry(directory); !why.empty())
+      return inputs.refused.push_back(refusal(directory + " " + why));
     std::error_code failure;
     std::vector<std::string> paths;
     fs::recursive_directory_iterator at(
@@ -62,9 +79,10 @@ class Reader {
     if (failure)
       inputs.refused.push_back(refusal("cannot read " + directory + ": " + failure.message()));
     std::sort(paths.begin(), paths.end());
-    const auto before = inputs.documents.size();
-    for (const auto& path : paths) read_walked(path);
-    if (inputs.documents.size() == before && !failure)
+    std::size_t found = 0;
+    for (const auto& path : paths)
+      if (read_walked(path)) ++found;
+    if (found == 0 && !failure)
       inputs.refused.push_back(refusal(directory + " holds no text file"));
   }
 
@@ -79,19 +97,27 @@ class Reader {
       paths.push_back(path.string());
     } else if (!at->is_directory(failure)) {
       inputs.skipped.push_back({path.string(), "is not a regular file"});
+    } else if (at->is_symlink(failure)) {
+      // Not followed, because it may lead back to a directory above.
+      inputs.skipped.push_back({path.string(), "is a link to a directory"});
+    } else if (auto why = no_entry(path.string()); !why.empty()) {
+      at.disable_recursion_pending();
+      inputs.skipped.push_back({path.string(), std::move(why)});
     }
   }
 
-  void read_walked(const std::string& path) {
+  /// Returns whether the file holds a document.
+  bool read_walked(const std::string& path) {
     auto document = open(path);
     if (document) {
       document->walked = true;
       add(std::move(*document));
-      return;
+      return true;
     }
     auto why = document.error().message;
     if (why.starts_with(path + " ")) why.erase(0, path.size() + 1);
     inputs.skipped.push_back({path, std::move(why)});
+    return false;
   }
 
   Result<InputDocument> open(const std::string& path) {
@@ -110,13 +136,20 @@ class Reader {
     if (!bytes) return bytes.error();
     auto text = document_text(std::move(*bytes));
     if (!text) return refusal(label + " " + text.error().message);
-    return InputDocument{label, std::move(*doc_id),
-                         standard_input ? name : fs::path(path).filename().string(),
+    auto file_name = fs::path(path).filename().string();
+    const bool named_by_id = standard_input || !is_fit(file_name);
+    return InputDocument{label, std::move(*doc_id), named_by_id ? name : std::move(file_name),
                          std::move(*text)};
   }
 
   void add(InputDocument document) {
-    if (!seen_.insert(document.doc_id.value()).second) return;  // the same file, named twice
+    const auto [known, fresh] = seen_.emplace(document.doc_id.value(), not_kept);
+    if (!fresh) {
+      // The same file twice. A file that is named, too, must not be skipped for a fault.
+      if (known->second != not_kept && !document.walked)
+        inputs.documents[known->second].walked = false;
+      return;
+    }
     bytes_ += document.text.size();
     if (bytes_ > call_bytes_max && !full_) {
       full_ = true;
@@ -124,11 +157,13 @@ class Reader {
                                        std::to_string(call_bytes_max) +
                                        " bytes together: publish them in several calls"));
     }
-    if (!full_) inputs.documents.push_back(std::move(document));
+    if (full_) return;
+    known->second = inputs.documents.size();
+    inputs.documents.push_back(std::move(document));
   }
 
   const std::string doc_id_;
-  std::set<std::string> seen_;
+  std::map<std::string, std::size_t> seen_;  ///< document id → index in `documents`, or not_kept
   std::size_t bytes_ = 0;
   bool full_ = false;
 };
@@ -149,29 +184,33 @@ std::string document_path(const std::string& path) {
   return below ? relative.string() : place.string();
 }
 
-Result<std::string> read_input(const std::string& path, std::size_t bytes_max) {
-  const auto refuse = [&](int cause) {
-    return refusal("cannot read " + path + ": " + std::generic_category().message(cause));
-  };
-  std::error_code failure;
-  if (path != "-" && fs::is_directory(path, failure)) return refuse(EISDIR);
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> opened(
-      path == "-" ? nullptr : std::fopen(path.c_str(), "rb"),
-      [](std::FILE* file) { return file == nullptr ? 0 : std::fclose(file); });
-  if (path != "-" && !opened) return refuse(errno);
-  std::FILE* const file = path == "-" ? stdin : opened.get();
+namespace {
+
+/// Waits without a limit, as `cat` does: a person may be typing.
+Result<std::string> read_standard_input(std::size_t bytes_max) {
   std::string bytes;
   char part[65'536];
   while (bytes.size() <= bytes_max) {
-    const auto got = std::fread(part, 1, sizeof part, file);
+    const auto got = std::fread(part, 1, sizeof part, stdin);
     bytes.append(part, got);
     if (got == 0) break;
   }
-  if (std::ferror(file)) return refuse(errno);
-  if (bytes.size() <= bytes_max) return bytes;
-  const auto size = path == "-" ? 0 : fs::file_size(path, failure);
-  const auto label = path == "-" ? std::string("standard input") : path;
-  return refusal(label + " " + too_large(failure || size == 0 ? bytes.size() : size));
+  if (std::ferror(stdin) == 0) return bytes;
+  return refusal("cannot read standard input: " + std::generic_category().message(errno));
+}
+
+}  // namespace
+
+Result<std::string> read_input(const std::string& path, std::size_t bytes_max) {
+  const bool standard_input = path == "-";
+  auto bytes =
+      standard_input ? read_standard_input(bytes_max) : read_file_start(path, bytes_max);
+  if (!bytes) return refusal(bytes.error().message);
+  if (bytes->size() <= bytes_max) return bytes;
+  std::error_code failure;
+  const auto size = standard_input ? 0 : fs::file_size(path, failure);
+  const auto label = standard_input ? std::string("standard input") : path;
+  return refusal(label + " " + too_large(failure || size == 0 ? bytes->size() : size));
 }
 
 Inputs read_inputs(const std::vector<std::string>& paths, const std::string& doc_id) {

@@ -2,6 +2,7 @@
 
 #include "adapters/kafka/tail.hpp"
 #include "app/cli/event_ends.hpp"
+#include "app/cli/publish_fates.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/service/wiring.hpp"
 #include "pure/wire/event.hpp"
@@ -15,6 +16,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -30,17 +32,21 @@ using std::chrono::milliseconds;
 
 constexpr auto connect_timeout = 2s;  // Then the broker is not there.
 constexpr milliseconds publish_timeout = 15s;
-constexpr std::size_t label_bytes_max = 300;
-
-/// What became of one event, as far as this call knows.
-struct Fate {
-  bool sent = false;
-  std::optional<EventEnd> end = {};  ///< empty: nobody waited, or no word came
-  milliseconds took{0};              ///< from the first event's publishing to this end
-};
+/// For the status event of a record that may have arrived: after the publishing nothing is sent any
+/// more, so its status is there soon or never.
+constexpr auto unknown_grace = 5s;
+constexpr std::size_t label_bytes_max = 300, sentence_bytes_max = 1'000;
 
 void say(const std::string& sentence) {
-  std::fprintf(stderr, "memseal: %s\n", one_line(sentence, 1'000).c_str());
+  std::fprintf(stderr, "memseal: %s\n", one_line(sentence, sentence_bytes_max).c_str());
+}
+
+/// The code of an event's end, where it is one of errc.hpp.
+Errc code_of(const EventEnd& end) {
+  if (end.code == "erased") return Errc::tenant_erased;
+  const auto* row = std::find_if(errc_table.begin(), errc_table.end(),
+                                 [&](const ErrcRow& each) { return each.name == end.code; });
+  return row == errc_table.end() ? Errc::bad_event : row->code;
 }
 
 std::string counted(std::int64_t count, const char* one) {
@@ -89,8 +95,10 @@ class Sending {
   void publish();
   asio::awaitable<void> publish_beside_sink();
   asio::awaitable<void> publish_each();
-  void wait();
+  void wait(milliseconds published);
   int report();
+  bool complain_refused() const;
+  void complain_broken() const;
   void report_json() const;
   void report_stored() const;
   void report_published() const;
@@ -105,8 +113,7 @@ class Sending {
   std::unique_ptr<kafka::Tail> tail_;  // null: this call does not wait
   CountLine progress_;
   OpenEvents open_{std::string(cli_event_source)};
-  std::vector<Fate> fates_;
-  std::size_t sent_ = 0, stored_ = 0;
+  Fates fates_;
   std::optional<Error> failure_;  // of publishing
 };
 
@@ -167,29 +174,37 @@ asio::awaitable<void> Sending::publish_each() {
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const runtime::RequestContext context{events_[i].event_id,
                                           runtime::Deadline::after(publish_timeout)};
-    co_await sink_->publish(context, events_[i].record);
-    fates_[i].sent = true;
-    progress_.show("published", ++sent_);
+    // Until the confirmation comes, whatever ends this coroutine leaves the delivery unknown.
+    fates_.deliver(i, Delivery::unknown);
+    try {
+      co_await sink_->publish(context, events_[i].record);
+    } catch (const Failure& failed) {
+      fates_.deliver(i, delivery_after(failed.error().code));
+      throw;
+    }
+    fates_.deliver(i, Delivery::sent);
+    progress_.show("published", i + 1);
   }
   sink_->request_stop();
 }
 
-/// Waits for the ends of the events that were sent. The time limit counts from the last news.
-void Sending::wait() {
+/// Waits for the ends of the events. The time limit counts from the last news. An event that may
+/// not have arrived is waited for no longer than its grace.
+void Sending::wait(milliseconds published) {
   const auto began = runtime::Clock::now();
   const std::chrono::seconds timeout(options_.timeout_s);
+  const auto grace = runtime::Deadline::after(unknown_grace);
   auto deadline = runtime::Deadline::after(timeout);
-  std::size_t ended = 0;
-  while (ended < sent_ && !deadline.passed()) {
+  while (!deadline.passed()) {
+    const bool open_sent = fates_.open(Delivery::sent) > 0;
+    if (!open_sent && (fates_.open(Delivery::unknown) == 0 || grace.passed())) return;
     const auto record = tail_->next(std::min(deadline.left_ms(), milliseconds(500)));
     if (!record) continue;
     auto end = open_.read(*record);
     if (!end) continue;
-    auto& fate = fates_[end->first];
-    fate.end = std::move(end->second);
-    fate.took = std::chrono::duration_cast<milliseconds>(runtime::Clock::now() - began);
-    if (fate.end->stored) ++stored_;
-    progress_.show("stored", ++ended);
+    fates_.end(end->first, std::move(end->second),
+               published + std::chrono::duration_cast<milliseconds>(runtime::Clock::now() - began));
+    progress_.show("stored", fates_.ended());
     deadline = runtime::Deadline::after(timeout);
   }
 }
@@ -202,9 +217,7 @@ int Sending::run() {
   const auto began = runtime::Clock::now();
   publish();
   const auto published = std::chrono::duration_cast<milliseconds>(runtime::Clock::now() - began);
-  if (tail_) wait();
-  for (auto& fate : fates_)
-    if (fate.end) fate.took += published;
+  if (tail_) wait(published);
   return report();
 }
 
@@ -213,10 +226,7 @@ void Sending::report_json() const {
     const auto& event = events_[i];
     const auto& fate = fates_[i];
     json::object line{{"event_id", event.event_id}, {"topic", event.topic}, {"what", event.label}};
-    line["state"] = !fate.sent        ? "not_sent"
-                    : !fate.end       ? "published"
-                    : fate.end->stored ? "stored"
-                                       : "failed";
+    line["state"] = fate.state();
     if (fate.end) {
       line["chunks"] = fate.end->chunks;
       line["took_ms"] = fate.took.count();
@@ -230,20 +240,23 @@ void Sending::report_json() const {
 }
 
 void Sending::report_stored() const {
-  if (stored_ == 0) return;
+  const auto stored = fates_.stored();
+  if (stored == 0) return;
   std::int64_t chunks = 0;
   milliseconds took{0};
   std::string label;
+  bool before = true;
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const auto& fate = fates_[i];
-    if (!fate.end || !fate.end->stored) continue;
+    if (!fate.stored()) continue;
     label = one_line(events_[i].label, label_bytes_max);
     chunks += fate.end->chunks;
     took = std::max(took, fate.took);
+    before = before && fate.end->before;
   }
-  if (stored_ > 1) label = counted(static_cast<std::int64_t>(stored_), "document");
-  std::printf("stored %s, %s, %lld ms\n", label.c_str(), counted(chunks, "chunk").c_str(),
-              static_cast<long long>(took.count()));
+  if (stored > 1) label = counted(static_cast<std::int64_t>(stored), "document");
+  std::printf("%s %s, %s, %lld ms\n", before ? "stored before:" : "stored", label.c_str(),
+              counted(chunks, "chunk").c_str(), static_cast<long long>(took.count()));
 }
 
 void Sending::report_published() const {
@@ -254,39 +267,56 @@ void Sending::report_published() const {
                 first.topic.c_str());
   else
     std::printf("published %s on %s\n",
-                counted(static_cast<std::int64_t>(sent_), "document").c_str(),
+                counted(std::ssize(events_), "document").c_str(),
                 first.topic.c_str());
+}
+
+/// Says which events ingest refused. Returns whether there are any.
+bool Sending::complain_refused() const {
+  bool any = false;
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    const auto& end = fates_[i].end;
+    if (!end || end->stored) continue;
+    any = true;
+    complain({code_of(*end), one_line(events_[i].label + " is not stored: " + end->code +
+                                          (end->why.empty() ? "" : ": " + end->why),
+                                      sentence_bytes_max)});
+  }
+  return any;
+}
+
+/// Says how far the publishing came.
+void Sending::complain_broken() const {
+  const auto sent = fates_.count(Delivery::sent);
+  auto sentence = std::to_string(sent) + " of " + counted(std::ssize(events_), "event") +
+                  (sent == 1 ? " was" : " were") + " published, then: " +
+                  (failure_->code == Errc::unavailable ? "no broker at " + config_.kafka.brokers
+                                                       : failure_->message);
+  for (std::size_t i = 0; i < events_.size(); ++i)
+    if (fates_[i].delivery == Delivery::unknown && !fates_[i].end)
+      sentence += "; " + events_[i].label + " may have arrived";
+  complain({failure_->code, one_line(sentence, sentence_bytes_max)});
 }
 
 /// Prints what happened. Returns the exit code.
 int Sending::report() {
   if (global_.json) report_json();
-  std::size_t failed = 0, silent = 0;
-  for (std::size_t i = 0; i < events_.size(); ++i) {
-    const auto& fate = fates_[i];
-    if (fate.end && !fate.end->stored) {
-      ++failed;
-      say(events_[i].label + " is not stored: " + fate.end->code +
-          (fate.end->why.empty() ? "" : ": " + fate.end->why));
-    }
-    if (fate.sent && tail_ && !fate.end) ++silent;
-  }
+  const bool refused = complain_refused();
   const bool quiet = global_.quiet || global_.json;
   if (tail_ && !quiet) report_stored();
   if (!tail_ && !quiet && !failure_) report_published();
-  if (failure_) {
-    const auto place = std::to_string(sent_) + " of " + counted(std::ssize(events_), "event");
-    say(place + (sent_ == 1 ? " was" : " were") + " published, then: " +
-        (failure_->code == Errc::unavailable ? "no broker at " + config_.kafka.brokers
-                                             : failure_->message));
-  }
+  // An event whose confirmation was lost may have ended all the same.
+  const bool broken = failure_ && fates_.ended() < fates_.size();
+  if (broken) complain_broken();
+  const auto silent = tail_ ? fates_.open(Delivery::sent) : 0;
   if (silent > 0)
-    say(counted(static_cast<std::int64_t>(silent), "event") +
-        (silent == 1 ? " is" : " are") + " published, but not known to be stored after " +
-        std::to_string(options_.timeout_s) +
-        " s: is the service running, with kafka.status_events on?");
-  if (failed > 0) return exit_failed;
-  if (failure_) return failure_->code == Errc::unavailable ? exit_not_ready : exit_failed;
+    complain({Errc::timeout,
+              counted(static_cast<std::int64_t>(silent), "event") +
+                  (silent == 1 ? " is" : " are") + " published, but not known to be stored after " +
+                  std::to_string(options_.timeout_s) +
+                  " s: is the service running, with kafka.status_events on?"});
+  if (refused) return exit_failed;
+  if (broken) return failure_->code == Errc::unavailable ? exit_not_ready : exit_failed;
   return silent > 0 ? exit_not_ready : exit_ok;
 }
 

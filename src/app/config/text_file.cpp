@@ -59,28 +59,36 @@ bool wait_for_bytes(int handle, Source source) {
   }
 }
 
-Result<std::string> read_all(const std::filesystem::path& file, int handle, std::size_t bytes_max,
-                             Source source) {
+// How long a pipe may stay silent whose writer is there.
+enum class SlowWriter { refused, awaited };
+
+std::string silence_of(Source source) {
+  return source == Source::pipe ? "nothing writes to this pipe" : "this device gives no bytes";
+}
+
+// At most a block more than `bytes_max`.
+Result<std::string> read_start(const std::filesystem::path& file, int handle,
+                               std::size_t bytes_max, Source source, SlowWriter slow) {
   std::string text;
   char block[4'096];
-  for (;;) {
-    if (source != Source::plain && !wait_for_bytes(handle, source))
-      return unreadable(file, source == Source::pipe ? "nothing writes to this pipe"
-                                                     : "this device gives no bytes");
+  // A device such as /dev/zero never ends.
+  while (text.size() <= bytes_max) {
+    const bool silent = source != Source::plain && !wait_for_bytes(handle, source);
+    const bool may_wait = source == Source::pipe && slow == SlowWriter::awaited;
+    if (silent && !may_wait) return unreadable(file, silence_of(source));
     const auto got = ::read(handle, block, sizeof block);
+    // A pipe without a writer reads as its end, a silent one as EAGAIN.
+    if (got == 0 && silent) return unreadable(file, silence_of(source));
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got < 0) return unreadable(file, std::strerror(errno));
     if (got == 0) return text;
     text.append(block, static_cast<std::size_t>(got));
-    // A device such as /dev/zero never ends.
-    if (text.size() > bytes_max)
-      return unreadable(file, "longer than " + std::to_string(bytes_max) + " bytes");
   }
+  return text;
 }
 
-}  // namespace
-
-Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max) {
+Result<std::string> read_opened(const std::filesystem::path& file, std::size_t bytes_max,
+                                SlowWriter slow) {
   // O_NONBLOCK, because open() of a pipe waits for a writer otherwise. The checks look at the open
   // descriptor, so the file cannot be exchanged in between.
   // O_NOCTTY, because a service that leads its session would get the terminal as its own.
@@ -90,7 +98,22 @@ Result<std::string> read_text_file(const std::filesystem::path& file, std::size_
   struct stat status {};
   if (::fstat(handle, &status) != 0) return unreadable(file, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) return unreadable(file, "it is a directory, not a file");
-  return read_all(file, handle, bytes_max, source_of(handle, status));
+  return read_start(file, handle, bytes_max, source_of(handle, status), slow);
+}
+
+}  // namespace
+
+Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max) {
+  auto text = read_opened(file, bytes_max, SlowWriter::refused);
+  if (text && text->size() > bytes_max)
+    return unreadable(file, "longer than " + std::to_string(bytes_max) + " bytes");
+  return text;
+}
+
+Result<std::string> read_file_start(const std::filesystem::path& file, std::size_t bytes_max) {
+  auto text = read_opened(file, bytes_max, SlowWriter::awaited);
+  if (text && text->size() > bytes_max) text->resize(bytes_max + 1);
+  return text;
 }
 
 Result<void> write_new_file(const std::filesystem::path& file, std::string_view text) {

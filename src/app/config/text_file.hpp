@@ -16,6 +16,10 @@ inline constexpr std::size_t config_file_bytes_max = 1u << 20, secret_file_bytes
 /// Errors: bad_config; the message names the file and the cause.
 Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max);
 
+/// The same for a file that may be long: returns the first `bytes_max` + 1 bytes of a longer file,
+/// and waits for as long as the writer of a pipe is there, because `<(command)` may take its time.
+Result<std::string> read_file_start(const std::filesystem::path& file, std::size_t bytes_max);
+
 /// Creates a file of mode 0600, because it is to hold addresses with passwords. Nothing is
 /// overwritten. Errors: bad_config; the message names the file and the cause.
 Result<void> write_new_file(const std::filesystem::path& file, std::string_view text);

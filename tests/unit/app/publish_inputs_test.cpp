@@ -6,9 +6,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <thread>
 
 namespace memseal::app {
 namespace {
@@ -113,6 +119,78 @@ TEST_F(PublishInputs, EveryFaultOfACallIsNamed) {
   ASSERT_EQ(inputs.refused.size(), 2u);
   EXPECT_EQ(inputs.refused[0].message, "cannot read missing: No such file or directory");
   EXPECT_THAT(inputs.refused[1].message, testing::StartsWith("empty.txt is empty"));
+}
+
+TEST_F(PublishInputs, AFileThatIsNamedAndFoundIsNamed) {
+  write("docs/a.md", "a");
+  for (const std::vector<std::string>& paths :
+       {std::vector{"docs"s, "docs/a.md"s}, std::vector{"docs/a.md"s, "docs"s}}) {
+    const auto inputs = read_inputs(paths, "");
+    EXPECT_TRUE(inputs.refused.empty()) << refusal(inputs);
+    ASSERT_EQ(inputs.documents.size(), 1u);
+    EXPECT_FALSE(inputs.documents[0].walked) << "a fault refuses the call";
+  }
+}
+
+TEST_F(PublishInputs, NamesTheDirectoriesThatItPassesOver) {
+  write("notes/a.md", "a");
+  write("elsewhere/b.md", "b");
+  write("notes/locked/c.md", "c");
+  write("shut/d.md", "d");
+  fs::create_directory_symlink(folder / "elsewhere", folder / "notes/link");
+  for (const auto* locked : {"notes/locked", "shut"})
+    fs::permissions(folder / locked, fs::perms::none);
+  fs::permissions(folder, fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
+  const bool root = geteuid() == 0;  // Root may read everything, so another user looks.
+  if (root) ASSERT_EQ(seteuid(65'534), 0);
+  const auto inputs = read_inputs({"notes"}, "");
+  const auto shut = read_inputs({"shut"}, "");
+  if (root) ASSERT_EQ(seteuid(0), 0);
+  for (const auto* locked : {"notes/locked", "shut"})
+    fs::permissions(folder / locked, fs::perms::owner_all);
+  EXPECT_TRUE(inputs.refused.empty());
+  EXPECT_THAT(ids(inputs), testing::ElementsAre("notes/a.md"));
+  std::map<std::string, std::string> skipped;
+  for (const auto& [path, why] : inputs.skipped) skipped[path] = why;
+  EXPECT_THAT(skipped, testing::ElementsAre(
+                           testing::Pair("notes/link", "is a link to a directory"),
+                           testing::Pair("notes/locked", "cannot be read: Permission denied")));
+  EXPECT_EQ(refusal(shut), "shut cannot be read: Permission denied");
+}
+
+TEST_F(PublishInputs, AnIdNamesAFileWhoseNameIsUnfit) {
+  for (const auto& name : {"a\nb.md"s, "a\xff.md"s}) {
+    write(name, "text");
+    EXPECT_THAT(refusal(read_inputs({name}, "")), testing::HasSubstr("--doc-id"));
+    const auto inputs = read_inputs({name}, "x");
+    ASSERT_EQ(inputs.documents.size(), 1u) << refusal(inputs);
+    EXPECT_EQ(inputs.documents[0].name, "x");
+  }
+}
+
+/// Writes `text` to the pipe `path` after `pause` with the pipe open.
+std::thread write_late(const std::string& path, std::chrono::milliseconds pause,
+                       std::string text) {
+  return std::thread([=] {
+    std::ofstream out(path);
+    std::this_thread::sleep_for(pause);
+    out << text;
+  });
+}
+
+TEST_F(PublishInputs, APipeIsReadAsLongAsSomebodyWritesIt) {
+  for (const auto* name : {"slow", "silent"}) ASSERT_EQ(mkfifo(name, 0600), 0);
+  auto writer = write_late("slow", std::chrono::milliseconds(5'500), "late");
+  const auto began = std::chrono::steady_clock::now();
+  std::string silent;
+  std::thread beside([&] { silent = refusal(read_inputs({"silent"}, "")); });
+  const auto inputs = read_inputs({"slow"}, "");
+  writer.join();
+  beside.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20));
+  EXPECT_EQ(silent, "cannot read silent: nothing writes to this pipe");
+  ASSERT_EQ(inputs.documents.size(), 1u) << refusal(inputs);
+  EXPECT_EQ(inputs.documents[0].text, "late");
 }
 
 TEST_F(PublishInputs, StandardInputWantsAName) {

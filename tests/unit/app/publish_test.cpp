@@ -12,7 +12,12 @@
 
 #include <gmock/gmock.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -232,6 +237,77 @@ TEST_F(Publish, RefusesTextThatFillsMoreThanOneEvent) {
   EXPECT_EQ(ran.code, exit_failed);
   EXPECT_THAT(ran.err, testing::HasSubstr("large.md has 1048500 bytes of text"));
   EXPECT_THAT(ran.err, testing::HasSubstr("at most 1048576"));
+}
+
+TEST_F(Publish, RefusesALargeFileThatIsNamedAndFound) {
+  fs::create_directory("docs");
+  std::ofstream("docs/big.md") << std::string(1'048'500, 'x');
+  std::ofstream("docs/a.md") << "a";
+  for (const auto& words : {std::vector<std::string>{"upload", "docs", "docs/big.md"},
+                            {"upload", "docs/big.md", "docs"}}) {
+    const auto ran = publish(words);
+    EXPECT_EQ(ran.code, exit_failed);
+    EXPECT_THAT(ran.err, testing::HasSubstr("memseal: docs/big.md has 1048500 bytes of text"));
+    EXPECT_THAT(ran.err, testing::EndsWith("memseal: nothing was sent\n"));
+  }
+}
+
+TEST_F(Publish, FindsNoFaultInAFolderWhoseFilesAreNamedToo) {
+  fs::create_directory("docs");
+  std::ofstream("docs/a.md") << "a";
+  const auto ran = publish({"upload", "docs/a.md", "docs", "--dry-run"});
+  EXPECT_EQ(ran.code, exit_ok) << ran.err;
+}
+
+TEST_F(Publish, SaysThatAnEventWasStoredBefore) {
+  const Ingest ingest(broker, "memory.upload.v1",
+                      [](const json::value&) -> json::object { return {{"outcome", "duplicate"}}; });
+  const auto ran = publish({"upload", "gym.md"});
+  EXPECT_EQ(ran.code, exit_ok) << ran.err;
+  EXPECT_THAT(ran.out, testing::StartsWith("stored before: gym.md, "));
+}
+
+/// The master side of a terminal that is stdout while this object lives.
+class TerminalOutput {
+ public:
+  TerminalOutput() : master_(posix_openpt(O_RDWR | O_NOCTTY)) {
+    EXPECT_EQ(grantpt(master_), 0);
+    EXPECT_EQ(unlockpt(master_), 0);
+    slave_ = open(ptsname(master_), O_RDWR | O_NOCTTY);
+    std::fflush(stdout);
+    before_ = dup(STDOUT_FILENO);
+    dup2(slave_, STDOUT_FILENO);
+  }
+  ~TerminalOutput() { close(master_); }
+  /// Gives stdout back. Returns what was printed.
+  std::string end() {
+    std::fflush(stdout);
+    dup2(before_, STDOUT_FILENO);
+    close(before_);
+    char bytes[4'096];
+    const auto got = read(master_, bytes, sizeof bytes);
+    close(slave_);
+    return {bytes, got < 0 ? 0 : static_cast<std::size_t>(got)};
+  }
+
+ private:
+  int master_, slave_ = -1, before_ = -1;
+};
+
+TEST_F(Publish, PrintsNoCommandsToATerminal) {
+  std::ofstream("evil.md") << "a\xc2\x9b" "2Jb\xe2\x80\xae";
+  TerminalOutput terminal;
+  std::vector<std::string> words{"memseal", "publish", "upload", "evil.md",
+                                 "--user",  "ada",     "--dry-run"};
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const auto code = run_cli(static_cast<int>(words.size()), argv.data());
+  const auto printed = terminal.end();
+  EXPECT_EQ(code, exit_ok);
+  EXPECT_THAT(printed, testing::HasSubstr("a\\u009b2Jb\\u202e"));
+  const auto piped = publish({"upload", "evil.md", "--dry-run"});
+  EXPECT_THAT(piped.out, testing::HasSubstr("a\xc2\x9b" "2Jb\xe2\x80\xae"));
 }
 
 TEST_F(Publish, NamesTheDocumentByItsPathFromHere) {
