@@ -1,6 +1,7 @@
 // `memseal dev`: the whole service on this machine, with nothing to set up.
 #include "app/cli/commands.hpp"
 #include "app/cli/dev_announcement.hpp"
+#include "app/cli/dev_env_file.hpp"
 #include "app/cli/dev_folder.hpp"
 #include "app/cli/local_postgres.hpp"
 #include "app/cli/port_forward.hpp"
@@ -11,7 +12,6 @@
 
 #include "adapters/kafka/embedded_broker.hpp"
 #include "app/service/service.hpp"
-#include "base/on_exit.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/crypto/token.hpp"
 #include "runtime/wall_clock.hpp"
@@ -19,13 +19,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
+#include <optional>
 
 namespace memseal::app {
 
@@ -121,21 +117,6 @@ void start_broker(Config& config, OwnBroker& own) {
   kafka.brokers = broker.bootstrap();
 }
 
-/// Renames the finished file into place, because scripts wait for it and then read it at once. It
-/// holds a token, so it is for its owner alone.
-Result<void> write_env_file(const std::string& path, const std::string& lines) {
-  const auto refuse = [&](int cause) {
-    return Error{Errc::bad_config, "cannot write " + path + ": " + std::strerror(cause)};
-  };
-  const auto draft = path + ".new";
-  const int out = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (out < 0) return refuse(errno);
-  const bool written = ::write(out, lines.data(), lines.size()) == ssize_t(lines.size());
-  const bool closed = ::close(out) == 0;
-  if (!written || !closed || std::rename(draft.c_str(), path.c_str()) != 0) return refuse(errno);
-  return {};
-}
-
 std::string own_path() {
   std::error_code failure;
   const auto path = fs::read_symlink("/proc/self/exe", failure);
@@ -168,7 +149,13 @@ int fail(const Error& error) {
 }
 
 /// Everything that can be wrong and is seen at once, before a database is made.
-Result<void> check_at_once(const Config& config, const DevOptions& options, OwnBroker& own) {
+Result<void> check_at_once(const Config& config, const DevOptions& options, OwnBroker& own,
+                           std::optional<EnvFile>& env_file) {
+  if (!options.env_file.empty()) {
+    auto claimed = EnvFile::claim(options.env_file);
+    if (!claimed) return claimed.error();
+    env_file.emplace(std::move(*claimed));
+  }
   if (auto free = check_port_free(config.http.listen, "http.listen"); !free) return free;
   if (auto free = check_port_free(config.http.admin_listen, "http.admin_listen"); !free)
     return free;
@@ -183,7 +170,7 @@ Result<void> check_at_once(const Config& config, const DevOptions& options, OwnB
 }
 
 int run_service(const GlobalOptions& global, const Config& config, const DevOptions& options,
-                const UserId& user, OwnBroker& own) {
+                const UserId& user, OwnBroker& own, std::optional<EnvFile>& env_file) {
   std::string page;
   Extras extras;
   extras.start_page = [&page] { return page; };
@@ -194,14 +181,11 @@ int run_service(const GlobalOptions& global, const Config& config, const DevOpti
   auto view = view_of(config, **service, user);
   if (!view) return fail(view.error());
   if (options.kafka_port != 0) view->brokers = "127.0.0.1:" + std::to_string(options.kafka_port);
-  if (!options.env_file.empty()) view->env_file = fs::absolute(options.env_file).string();
+  if (env_file) view->env_file = env_file->path();
   page = start_page(*view);
-  const OnExit forget([&] {
-    if (!view->env_file.empty()) std::remove(view->env_file.c_str());
-  });
   return (*service)->run([&] {
-    if (!view->env_file.empty())
-      if (auto written = write_env_file(view->env_file, export_lines(*view)); !written) {
+    if (env_file)
+      if (auto written = env_file->write(export_lines(*view)); !written) {
         complain(written.error());
         view->env_file.clear();
       }
@@ -219,11 +203,14 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   set_up_log(*config);
   const auto user = UserId::parse(options.user);
   if (!user) return fail(user.error());
-  if (!options.env_file.empty()) std::remove(options.env_file.c_str());  // of an earlier service
   OwnBroker own;
-  if (auto sound = check_at_once(*config, options, own); !sound) return fail(sound.error());
+  std::optional<EnvFile> env_file;
+  if (auto sound = check_at_once(*config, options, own, env_file); !sound)
+    return fail(sound.error());
   const auto folder = DevFolder::make(options.directory);
   if (!folder) return fail(folder.error());
+  if (env_file)
+    if (auto removed = env_file->remove_earlier(); !removed) return fail(removed.error());
   if (auto made = prepare_keys(*config, folder->path()); !made) return fail(made.error());
   lift_rate_limit(global, *config);
 
@@ -238,7 +225,7 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   }
   if (auto migrated = migrate_for_dev(*config, owner_dsn); !migrated) return fail(migrated.error());
   if (config->kafka.brokers.empty()) start_broker(*config, own);
-  return run_service(global, *config, options, *user, own);
+  return run_service(global, *config, options, *user, own, env_file);
 }
 
 }  // namespace memseal::app

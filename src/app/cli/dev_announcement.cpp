@@ -26,14 +26,16 @@ std::string html_text(const std::string& text) {
   return safe;
 }
 
-std::string publish_line(const DevView& view) {
-  return shell_word(view.program) + " publish upload --user " + shell_word(view.user) +
-         " README.md";
+std::string publish_line(const DevView& view, const std::string& program) {
+  return shell_word(program) + " publish upload --user " + shell_word(view.user) + " README.md";
 }
 
-std::string query_line(const DevView& view) {
-  return shell_word(view.program) + " query \"how do I start?\"";
+std::string query_line(const std::string& program) {
+  return shell_word(program) + " query \"how do I start?\"";
 }
+
+/// The last part of a path. Where the file lies is not for whoever sees the page.
+std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 std::string curl_lines(const DevView& view) {
   return "curl -N " + view.url +
@@ -98,8 +100,8 @@ std::string export_lines(const DevView& view) {
 std::string announcement(const DevView& view) {
   std::string text = "memseal is ready: " + view.url + "\n\nIn a second terminal:\n\n";
   text += view.env_file.empty() ? export_lines(view) : ". " + shell_word(view.env_file) + "\n";
-  text += "\n" + publish_line(view) + "\n" + query_line(view) + "\n\nOr by HTTP:\n\n" +
-          curl_lines(view) + "\n\n";
+  text += "\n" + publish_line(view, view.program) + "\n" + query_line(view.program) +
+          "\n\nOr by HTTP:\n\n" + curl_lines(view) + "\n\n";
   text += "The token speaks for user " + view.user + " until " +
           codec::format_rfc3339(view.expires_s * 1'000) + ".\nKafka is at " + view.brokers +
           " (topics " + view.upload_topic + ", " + view.chat_topic +
@@ -136,9 +138,11 @@ std::string start_page(const DevView& view) {
                            "; the terminal of <code>memseal dev</code> shows it");
   page += "</table>\n<h2>Store and ask</h2>\n<pre>";
   page += view.env_file.empty() ? "# paste the `export` lines that `memseal dev` printed\n"
-                                : ". " + html_text(shell_word(view.env_file)) + "\n";
-  page += html_text(publish_line(view)) + "\n" + html_text(query_line(view)) + "</pre>\n<pre>" +
-          html_text(curl_lines(view)) + "</pre>\n</body></html>\n";
+                                : "# in the folder of the file that --env-file named\n. " +
+                                      html_text(shell_word("./" + file_name(view.env_file))) + "\n";
+  const auto program = file_name(view.program);
+  page += html_text(publish_line(view, program)) + "\n" + html_text(query_line(program)) +
+          "</pre>\n<pre>" + html_text(curl_lines(view)) + "</pre>\n</body></html>\n";
   return page;
 }
 

@@ -31,8 +31,8 @@ std::string export_lines(const DevView& view);
 std::string announcement(const DevView& view);
 std::string announcement_json(const DevView& view);
 
-/// A page in HTML that says what runs and how to ask. Holds no secret, because it is served without
-/// a token.
+/// A page in HTML that says what runs and how to ask. Holds no secret and no path of this machine,
+/// because it is served without a token.
 std::string start_page(const DevView& view);
 
 }  // namespace memseal::app

@@ -1,5 +1,6 @@
 // What `memseal dev` tells, and what it refuses before it makes a database.
 #include "app/cli/dev_announcement.hpp"
+#include "app/cli/dev_env_file.hpp"
 #include "app/cli/dev_folder.hpp"
 #include "app/cli/port_forward.hpp"
 #include "app/service/exit_code.hpp"
@@ -13,6 +14,10 @@
 #include <boost/json/parse.hpp>
 
 #include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 namespace memseal::app {
 namespace {
@@ -66,6 +71,92 @@ TEST(DevAnnouncement, TheStartPageHoldsNoSecretAndNoMarkupOfOthers) {
   EXPECT_THAT(page, testing::Not(testing::HasSubstr("<i>")));
   EXPECT_THAT(page, testing::HasSubstr("al&lt;i&gt;ce"));
   EXPECT_THAT(page, testing::HasSubstr("127.0.0.1:9092"));
+  auto with_file = view;
+  with_file.env_file = "/home/ada/dev.env";
+  for (const auto& each : {page, start_page(with_file)})
+    for (const auto* path : {"/opt/my tools", "/home/ada"})
+      EXPECT_THAT(each, testing::Not(testing::HasSubstr(path)));
+  EXPECT_THAT(start_page(with_file), testing::HasSubstr("\n. ./dev.env\n"));
+}
+
+/// A folder that is removed at the end.
+class EnvFileTest : public testing::Test {
+ protected:
+  EnvFileTest() {
+    auto pattern = (std::filesystem::temp_directory_path() / "env-XXXXXX").string();
+    folder = mkdtemp(pattern.data());
+    path = (folder / "dev.env").string();
+  }
+  ~EnvFileTest() override { std::filesystem::remove_all(folder); }
+  std::string content() const {
+    std::ifstream in(path);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  std::size_t files() const {
+    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+  }
+
+  std::filesystem::path folder;
+  std::string path;
+};
+
+TEST_F(EnvFileTest, IsForItsOwnerAndGoesWithTheService) {
+  {
+    auto file = EnvFile::claim(path).value();
+    ASSERT_TRUE(file.write("export A=1\n"));
+    EXPECT_EQ(content(), std::string(env_file_head) + "export A=1\n");
+    EXPECT_EQ(std::filesystem::status(path).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    EXPECT_EQ(files(), 1u) << "no draft is left";
+    const auto other = EnvFile::claim(path);
+    ASSERT_FALSE(other);
+    EXPECT_THAT(other.error().message, testing::StartsWith("another `memseal dev` uses "));
+  }
+  EXPECT_EQ(files(), 0u);
+}
+
+TEST_F(EnvFileTest, WhatItDidNotWriteStays) {
+  std::ofstream(path) << "DATABASE_URL=mine\n";
+  const auto refused = EnvFile::claim(path);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, path + " holds something that `memseal dev` did not write: "
+                                            "remove it, or name another --env-file");
+  std::filesystem::remove(path);
+  {
+    auto file = EnvFile::claim(path).value();
+    ASSERT_TRUE(file.write("export A=1\n"));
+    std::filesystem::remove(path);
+    std::ofstream(path) << "another's";
+  }
+  EXPECT_EQ(content(), "another's");
+}
+
+TEST_F(EnvFileTest, ALinkIsNotFollowed) {
+  std::ofstream(folder / "target") << "mine";
+  std::filesystem::create_symlink(folder / "target", path);
+  EXPECT_FALSE(EnvFile::claim(path));
+  std::filesystem::remove(path);
+  auto file = EnvFile::claim(path).value();
+  // The draft of a fixed name could be made by somebody else first.
+  std::filesystem::create_symlink(folder / "target", path + ".new");
+  ASSERT_TRUE(file.write("export A=1\n"));
+  std::ifstream target(folder / "target");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(target), {}), "mine");
+}
+
+TEST_F(EnvFileTest, OfAServiceThatWasKilledIsReplaced) {
+  std::ofstream(path) << env_file_head << "export OLD=1\n";
+  auto file = EnvFile::claim(path).value();
+  EXPECT_TRUE(file.remove_earlier());
+  EXPECT_EQ(files(), 0u);
+  EXPECT_TRUE(file.write("export A=1\n"));
+}
+
+TEST_F(EnvFileTest, LeavesNoDraftWhereItCannotBeMade) {
+  auto file = EnvFile::claim(path).value();
+  std::filesystem::create_directory(path);
+  EXPECT_FALSE(file.write("export A=1\n"));
+  EXPECT_EQ(files(), 1u) << "the folder alone";
 }
 
 class TakenPort {
@@ -95,6 +186,21 @@ TEST(Dev, SaysAtOnceThatAPortIsInUse) {
                                 std::to_string(taken.number())});
   EXPECT_EQ(ran.code, exit_usage);
   EXPECT_THAT(ran.err, testing::HasSubstr("--kafka-port"));
+}
+
+TEST_F(EnvFileTest, IsNotTouchedBeforeTheServiceIsMade) {
+  const TakenPort taken;
+  const std::vector<std::string> words{"dev", "--env-file", path, "--set",
+                                       "http.listen=" + taken.address()};
+  std::ofstream(path) << "DATABASE_URL=mine\n";
+  auto ran = run_program(words);
+  EXPECT_EQ(ran.code, exit_usage);
+  EXPECT_THAT(ran.err, testing::HasSubstr("did not write"));
+  EXPECT_EQ(content(), "DATABASE_URL=mine\n");
+  std::ofstream(path) << env_file_head;
+  ran = run_program(words);
+  EXPECT_THAT(ran.err, testing::HasSubstr("is in use"));
+  EXPECT_EQ(content(), env_file_head) << "perhaps the service that has the port wrote it";
 }
 
 TEST(Dev, SaysAtOnceThatItsFolderIsInUse) {
