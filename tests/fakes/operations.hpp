@@ -1,7 +1,9 @@
 #pragma once
 #include "fakes/fault_script.hpp"
 #include "ports/operations.hpp"
+#include "runtime/condition.hpp"
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +29,8 @@ class Operations final : public ports::Operations {
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext,
                                                         crypto::Tenant owner,
                                                         Uuid event_id) override {
+    ++finds;
+    if (find_time.count() > 0) co_await runtime::pause_for(find_time);
     if (unseen > 0) {
       --unseen;
       throw Outage({Errc::unavailable, "the database is unavailable"});
@@ -39,6 +43,8 @@ class Operations final : public ports::Operations {
   FaultScript faults;  ///< of announce()
   bool erased = false;
   int unseen = 0;      ///< so many calls of find() fail
+  int finds = 0;       ///< calls of find()
+  std::chrono::milliseconds find_time{0};  ///< of find(), whatever its deadline
   std::map<std::pair<crypto::Tenant, Uuid>, ports::Operation> known;
   std::map<std::pair<crypto::Tenant, Uuid>, Uuid> requests;
 };

@@ -3,6 +3,7 @@
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
 #include "http/routes/ended_queries.hpp"
+#include "http/routes/open_waits.hpp"
 #include "http/server/server.hpp"
 #include "ports/event_sink.hpp"
 #include "ports/limiter.hpp"
@@ -58,6 +59,8 @@ struct RouteDeps {
   std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory = {};
   /// Queries that ended; the handlers of all threads share it.
   std::shared_ptr<EndedQueries> ended = std::make_shared<EndedQueries>();
+  /// Requests that wait; the handlers of all threads share them.
+  std::shared_ptr<OpenWaits> waits = std::make_shared<OpenWaits>();
   /// Switches reranking for the whole process; empty: its admin routes are unknown.
   std::function<void(bool)> switch_rerank = {};
   std::function<std::string()> start_page = {};  ///< HTML of GET /; empty: unknown

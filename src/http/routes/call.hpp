@@ -28,6 +28,8 @@ struct Call {
   wire::ErrorShape errors = wire::ErrorShape::problem;  ///< of the route that answers
   std::optional<Principal> who = {};      ///< set on every route of Scope::api
   std::string body = {};                  ///< of a route with BodyKind::json
+  /// Answers where the work is cut short: what is accepted stays accepted, and is never a 504.
+  std::optional<Response> accepted = {};
   std::optional<BodyStream> body_stream = {};  ///< of a route with BodyKind::stream
 };
 

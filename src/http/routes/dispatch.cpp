@@ -31,10 +31,12 @@ bool changes_admin_state(const Route& route) {
 }
 
 /// Whether the page is for this machine alone. A foreign page must not read it by a name that it
-/// has resolved to a loopback address (DNS rebinding).
+/// has resolved to a loopback address (DNS rebinding). The start page names a user and is for the
+/// person at this machine, whatever the address.
 bool is_private_page(const Call& call, const Route& route) {
   const auto& address = call.exchange.server.options.address;
-  return route.scope == Scope::admin && (address == "127.0.0.1" || address == "::1");
+  return route.scope == Scope::start_page ||
+         (route.scope == Scope::admin && (address == "127.0.0.1" || address == "::1"));
 }
 
 std::optional<Response> check_media_type(const Call& call) {
@@ -144,6 +146,10 @@ asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
     failure = std::current_exception();
   }
   if (aborted == AbortReason::client_gone) co_return client_gone(exchange);
+  if (call.accepted && (failure || aborted != AbortReason::none)) {
+    if (failure) error_of(failure, exchange);  // for the log
+    co_return respond(std::move(*call.accepted));
+  }
   if (failure) co_return co_await fail(call, error_of(failure, exchange), aborted);
   if (aborted != AbortReason::none) co_return co_await fail(call, error_of(aborted), aborted);
   if (response) co_return respond(std::move(*response));

@@ -46,12 +46,12 @@ bool is_own_origin(std::string_view origin, std::string_view host) {
 std::optional<std::string_view> foreign_request(const RequestHead& head) {
   const auto host = head.field("host").value_or("");
   if (!host.empty() && !is_own_host(host))
-    return "the Host of an admin request is an IP address, localhost or this machine's name";
+    return "the Host of such a request is an IP address, localhost or this machine's name";
   if (const auto site = head.list("sec-fetch-site");
       site && *site != "same-origin" && *site != "none")
-    return "an admin request must not come from a web page of another site";
+    return "such a request must not come from a web page of another site";
   if (const auto origin = head.list("origin"); origin && !is_own_origin(*origin, host))
-    return "an admin request must not come from a web page of another origin";
+    return "such a request must not come from a web page of another origin";
   return {};
 }
 

@@ -1,11 +1,11 @@
 #include "http/routes/handlers.hpp"
+#include "http/routes/operation_wait.hpp"
 #include "http/routes/wait_preference.hpp"
 
+#include "base/on_exit.hpp"
 #include "cases/index/submit.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/wire/request.hpp"
-#include "runtime/condition.hpp"
-#include "runtime/log.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -21,9 +21,6 @@ namespace json = boost::json;
 
 constexpr std::string_view operations_path = "/api/v1/operations/";
 constexpr std::size_t idempotency_key_bytes_max = 255;
-/// Between two looks at an operation that is waited for.
-constexpr std::chrono::milliseconds look_first{5}, look_max{250};
-constexpr std::chrono::seconds look_timeout{2};
 
 Response operation_response(int status, const ports::Operation& operation) {
   json::object body{{"id", operation.id.to_string()},
@@ -66,32 +63,26 @@ index::Submission submission_of(wire::IndexRequest request, std::string idempote
           .at_ms = now_ms};
 }
 
-/// Looks once how far `operation` is. An outage is not the client's concern: the document is
-/// accepted, and the next look may succeed.
-asio::awaitable<void> look_at(Call& call, ports::Operation& operation) {
-  const runtime::RequestContext context = call.context.within(look_timeout);
-  try {
-    const auto found =
-        co_await call.deps.api->operations.find(context, call.who->tenant, operation.id);
-    if (found) operation = *found;
-  } catch (const Failure& failed) {
-    runtime::log(runtime::LogLevel::info, "http.operation_not_seen",
-                 {{"request_id", context.id}, {"code", errc_name(failed.error().code)}});
-  }
+/// Waits as far as `wait` is granted. Returns whether it was.
+asio::awaitable<bool> wait_as_asked(Call& call, ports::Operation& operation,
+                                    std::chrono::seconds time) {
+  if (operation.state != ports::OperationState::queued) co_return true;
+  const auto place = call.deps.waits->enter(call.who->tenant);
+  if (!place) co_return false;
+  auto& waiting = call.exchange.server.metrics.waits_active;
+  waiting.Increment();
+  const OnExit leave([&] { waiting.Decrement(); });
+  // Only now, because a submission that is cut in the middle leaves an operation without event.
+  call.exchange.session.end_work_on_disconnect();
+  co_await wait_for_end(call, operation, time);
+  co_return true;
 }
 
-/// Waits until `operation` has ended, `time` at most, or this server is asked to stop. Holds no
-/// connection of the database between two looks.
-asio::awaitable<void> wait_for_end(Call& call, ports::Operation& operation,
-                                   std::chrono::seconds time) {
-  const auto deadline = runtime::Deadline::after(time);
-  runtime::Clock::duration pause = look_first;
-  while (operation.state == ports::OperationState::queued && !deadline.passed() &&
-         !call.exchange.server.draining) {
-    co_await runtime::pause_for(std::min(pause, deadline.left()));
-    pause = std::min<runtime::Clock::duration>(pause * 3 / 2, look_max);
-    co_await look_at(call, operation);
-  }
+/// 202: Kafka has the event, and the client asks at Location what became of it.
+Response accepted_response(int status, const ports::Operation& operation) {
+  auto response = operation_response(status, operation);
+  response.fields.push_back({"Location", std::string(operations_path) + operation.id.to_string()});
+  return response;
 }
 
 }  // namespace
@@ -116,19 +107,16 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   const auto context = call.context.within(call.exchange.server.options.request_deadline);
   auto operation = co_await index::submit(deps, context, std::move(owner), std::move(submission));
   if (!operation) co_return problem(operation.error(), call.context.id);
-  const bool waits = wait->time.count() > 0;
-  if (waits) {
-    // Only now, because a submission that is cut in the middle leaves an operation without event.
-    call.exchange.session.end_work_on_disconnect();
-    co_await wait_for_end(call, *operation, wait->time);
+  bool waited = false;
+  if (wait->time.count() > 0) {
+    call.accepted = accepted_response(202, *operation);
+    waited = co_await wait_as_asked(call, *operation, wait->time);
   }
-  // 202: Kafka has the event, and the client asks at Location what became of it.
   const bool ended = operation->state != ports::OperationState::queued;
-  auto response = operation_response(waits && ended ? 200 : 202, *operation);
-  if (wait->preferred)
+  auto response = accepted_response(waited && ended ? 200 : 202, *operation);
+  if (wait->preferred && (waited || wait->time.count() == 0))
     response.fields.push_back(
         {"Preference-Applied", "wait=" + std::to_string(wait->time.count())});
-  response.fields.push_back({"Location", std::string(operations_path) + operation->id.to_string()});
   co_return response;
 }
 

@@ -32,6 +32,8 @@ runtime::Counter& admission(runtime::Metrics& metrics, const char* outcome) {
 
 HttpMetrics::HttpMetrics(runtime::Metrics& metrics)
     : streams_active(metrics.gauge("memseal_sse_streams_active", "Event streams that are open.")),
+      waits_active(metrics.gauge("memseal_http_waits_active",
+                                 "Requests that wait until what they wrote can be found.")),
       connections_active(
           metrics.gauge("memseal_http_connections_active", "HTTP connections that are open.")),
       connections(

@@ -26,6 +26,7 @@ class HttpMetrics {
   runtime::Counter& streams(StreamEnd end) { return *streams_[static_cast<int>(end)]; }
 
   runtime::Gauge& streams_active;         ///< memseal_sse_streams_active
+  runtime::Gauge& waits_active;           ///< memseal_http_waits_active
   runtime::Gauge& connections_active;     ///< memseal_http_connections_active
   runtime::Counter& connections;          ///< memseal_http_connections_total
   runtime::Counter& connections_refused;  ///< memseal_http_connections_refused_total

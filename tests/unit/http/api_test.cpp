@@ -410,6 +410,18 @@ TEST_F(ApiTest, ServesAStartPageWhereThereIsOne) {
   EXPECT_EQ(ask(get("/")).status, 404);
 }
 
+TEST_F(ApiTest, HidesTheStartPageFromPagesOfOthers) {
+  start_page = [] { return std::string("<!doctype html><title>here</title>"); };
+  options.address = "0.0.0.0";
+  start();
+  for (const std::string field :
+       {"Host: memseal.example.org", "Host: 127.0.0.1\r\nOrigin: http://example.org",
+        "Host: 127.0.0.1\r\nSec-Fetch-Site: cross-site"})
+    EXPECT_EQ(ask("GET / HTTP/1.1\r\n" + field + "\r\n\r\n").status, 403) << field;
+  EXPECT_EQ(ask("GET / HTTP/1.1\r\nHost: 127.0.0.1:7400\r\nSec-Fetch-Site: none\r\n\r\n").status,
+            200);
+}
+
 TEST_F(ApiTest, ServesOnlyItsOwnSetOfRoutes) {
   serve_admin = false;
   start();

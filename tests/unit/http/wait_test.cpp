@@ -128,6 +128,83 @@ TEST_F(WaitTest, EndsWhenTheServerDrains) {
   EXPECT_EQ(client.answer().status, 202) << "the document is accepted";
 }
 
+TEST_F(WaitTest, OfOneUserLeavesPlacesToOthers) {
+  start();
+  const auto waiting = [&](int count) {
+    return eventually([&] {
+      const auto line = "memseal_http_waits_active " + std::to_string(count) + "\n";
+      return world.metrics.render().find(line) != std::string::npos;
+    });
+  };
+  std::vector<Client> clients;
+  for (int i = 0; i < 8; ++i) {
+    clients.push_back(connect());
+    clients.back().say(post(index_path, body, "Prefer: wait=20\r\n"));
+  }
+  ASSERT_TRUE(waiting(8));
+  const auto began = std::chrono::steady_clock::now();
+  const auto refused = ask(post(index_path, body, "Prefer: wait=20\r\n"));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  EXPECT_EQ(refused.status, 202) << "the document is accepted";
+  EXPECT_FALSE(refused.has("preference-applied"));
+  clients.push_back(connect());
+  clients.back().say(post(index_path, body, "Prefer: wait=20\r\n", "bob"));
+  ASSERT_TRUE(waiting(9));
+  on_loop([&] {
+    for (auto& [key, operation] : operations.known)
+      operation.state = ports::OperationState::succeeded;
+    return 0;
+  });
+  for (auto& client : clients) EXPECT_EQ(client.answer().status, 200);
+  EXPECT_TRUE(waiting(0));
+}
+
+TEST_F(WaitTest, TakesNoMoreThanThePlacesOfAProcess) {
+  http::OpenWaits waits(2, 1);
+  const auto tenant = [&](const char* user) {
+    return world.tenants.tenant_of(UserId::parse(user).value());
+  };
+  auto ada = waits.enter(tenant("ada"));
+  EXPECT_TRUE(ada);
+  EXPECT_FALSE(waits.enter(tenant("ada")));
+  const auto bob = waits.enter(tenant("bob"));
+  EXPECT_TRUE(bob);
+  EXPECT_FALSE(waits.enter(tenant("eve"))) << "the process has two places";
+  ada.reset();
+  EXPECT_TRUE(waits.enter(tenant("eve")));
+}
+
+TEST_F(WaitTest, LooksLessOftenTheLongerItTakes) {
+  start();
+  EXPECT_EQ(ask(post(index_path + "?wait=2", body)).status, 202);
+  EXPECT_LE(on_loop([&] { return operations.finds; }), 8);
+}
+
+TEST_F(WaitTest, NeverMakesAnAcceptedDocumentATimeout) {
+  std::vector<http::Route> short_of_time(routes.begin(), routes.end());
+  for (auto& route : short_of_time)
+    if (route.pattern == index_path) route.time_max = 1s;
+  routes = short_of_time;
+  start();
+  EXPECT_EQ(ask(post(index_path, body, "Prefer: wait=20\r\n")).status, 202)
+      << "the route's time ends before the wait";
+  on_loop([&] { return operations.find_time = 3s; });
+  EXPECT_EQ(ask(post(index_path, body, "Prefer: wait=20\r\n")).status, 202)
+      << "a look ignores its deadline";
+  stop();
+}
+
+TEST_F(WaitTest, LogsAFailingLookOnce) {
+  operations.unseen = 1'000;
+  start();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(ask(post(index_path + "?wait=1", body)).status, 202);
+  const auto log = testing::internal::GetCapturedStderr();
+  const auto first = log.find("http.operation_not_seen");
+  EXPECT_NE(first, std::string::npos);
+  EXPECT_EQ(log.find("http.operation_not_seen", first + 1), std::string::npos) << log;
+}
+
 TEST_F(WaitTest, SurvivesAnOutageOfTheDatabase) {
   start();
   auto client = connect();
