@@ -9,11 +9,13 @@
 #include "runtime/log.hpp"
 
 #include <CLI/CLI.hpp>
+#include <boost/json/object.hpp>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <initializer_list>
 #include <string_view>
 
 namespace memseal::app {
@@ -24,19 +26,30 @@ std::string help_of(const CLI::App& command, const CLI::App& program) {
   return help_text(describe_command(command), describe_command(program), help_columns());
 }
 
+/// Help and version are data that was asked for: with --json a value as any other.
+void print_answer(const char* name, const std::string& text, bool as_json) {
+  if (as_json)
+    print_json(boost::json::object{{name, text}});
+  else
+    std::fputs(text.c_str(), stdout);
+}
+
 /// Parses the words and chooses the action. Returns an exit code if there is nothing left to do.
-std::optional<int> parse(CLI::App& program, int argc, char** argv) {
+std::optional<int> parse(CLI::App& program, int argc, char** argv, bool as_json) {
   try {
     program.parse(argc, argv);
     return std::nullopt;
   } catch (const CLI::CallForHelp&) {
     if (!names_unknown_command(program)) {
-      std::fputs(help_of(chosen_command(program), program).c_str(), stdout);
+      print_answer("help", help_of(chosen_command(program), program), as_json);
       return exit_ok;
     }
     complain(usage_error(program, CLI::ExtrasError(program.remaining(true))).error);
   } catch (const CLI::CallForVersion& call) {
-    std::printf("%s\n", call.what());
+    if (as_json)
+      print_answer("version", MEMSEAL_VERSION, true);
+    else
+      std::printf("%s\n", call.what());
     return exit_ok;
   } catch (const CLI::ParseError& failure) {
     const auto found = usage_error(program, failure);
@@ -50,6 +63,11 @@ std::optional<int> parse(CLI::App& program, int argc, char** argv) {
   return exit_usage;
 }
 
+bool has_flag(int argc, char** argv, std::initializer_list<std::string_view> spellings) {
+  char** const end = std::find(argv, argv + argc, std::string_view("--"));
+  return std::find_first_of(argv, end, spellings.begin(), spellings.end()) != end;
+}
+
 int act(const Action& action) {
   try {
     return action();
@@ -59,8 +77,8 @@ int act(const Action& action) {
   return exit_failed;
 }
 
-int run(CLI::App& program, const Action& action, int argc, char** argv) {
-  const auto ended = parse(program, argc, argv);
+int run(CLI::App& program, const Action& action, int argc, char** argv, bool as_json) {
+  const auto ended = parse(program, argc, argv, as_json);
   return ended ? *ended : act(action);
 }
 
@@ -68,16 +86,16 @@ int run(CLI::App& program, const Action& action, int argc, char** argv) {
 
 int run_cli(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  begin_run();
   runtime::set_log_colours(allows_colours(process_environment()));
-  // Words that cannot be understood get an answer in JSON too, so the flag is looked for first.
-  char** const end = std::find(argv, argv + argc, std::string_view("--"));
-  const bool as_json = std::find(argv, end, std::string_view("--json")) != end;
+  // Words that cannot be understood get an answer in JSON too, so the flags are looked for first.
+  const bool as_json = has_flag(argc, argv, {"--json", "--json=true"});
+  begin_run(has_flag(argc, argv, {"-q", "--quiet", "--quiet=true"}));
   CLI::App program;
   GlobalOptions global;
   Action action;
   add_commands(program, global, action);
-  return end_run(as_json, run(program, action, argc, argv));
+  const int code = run(program, action, argc, argv, as_json);
+  return end_run(as_json || global.json, code);
 }
 
 }  // namespace memseal::app

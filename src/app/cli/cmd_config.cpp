@@ -49,11 +49,17 @@ json::array to_json(const std::vector<Error>& findings) {
 
 }  // namespace
 
-std::optional<Config> read_config(const GlobalOptions& global) {
+std::optional<LoadedConfig> read_sound_config(const GlobalOptions& global) {
   auto loaded = read_config_layers(global);
   print_problems(global, loaded);
   if (!loaded.problems.empty()) return std::nullopt;
-  return std::move(loaded.values);
+  return loaded;
+}
+
+std::optional<Config> read_config(const GlobalOptions& global) {
+  auto loaded = read_sound_config(global);
+  if (!loaded) return std::nullopt;
+  return std::move(loaded->values);
 }
 
 int cmd_config_check(const GlobalOptions& global) {

@@ -3,6 +3,7 @@
 #include "app/cli/dev_announcement.hpp"
 #include "app/cli/dev_env_file.hpp"
 #include "app/cli/dev_folder.hpp"
+#include "app/cli/dev_settings.hpp"
 #include "app/cli/local_postgres.hpp"
 #include "app/cli/port_forward.hpp"
 #include "app/config/listen_address.hpp"
@@ -82,13 +83,6 @@ Result<void> check_port_free(const std::string& address, const std::string& key)
                address + " is in use, perhaps by another `memseal dev`: stop that, or choose "
                          "another port with --set " + key + "=127.0.0.1:0",
                key};
-}
-
-/// A limit per hour makes no sense where one person tries things. One that was asked for holds.
-void lift_rate_limit(const GlobalOptions& global, Config& config) {
-  const auto layers = read_config_layers(global);
-  if (layers.origin.at("ratelimit.requests") != "default") return;
-  config.ratelimit = {.requests = policy::BucketRules::tokens_max, .window_s = 1};
 }
 
 /// The broker of this process, and the fixed port at which it is found, if one was asked for.
@@ -197,8 +191,10 @@ int run_service(const GlobalOptions& global, const Config& config, const DevOpti
 }  // namespace
 
 int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
-  auto config = read_config(global);
-  if (!config) return exit_usage;
+  // Read once, because a file of settings may be a pipe.
+  auto loaded = read_sound_config(global);
+  if (!loaded) return exit_usage;
+  auto* const config = &loaded->values;
   if (global.quiet && config->log.level == "info") config->log.level = "warn";
   set_up_log(*config);
   const auto user = UserId::parse(options.user);
@@ -212,7 +208,7 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   if (env_file)
     if (auto removed = env_file->remove_earlier(); !removed) return fail(removed.error());
   if (auto made = prepare_keys(*config, folder->path()); !made) return fail(made.error());
-  lift_rate_limit(global, *config);
+  lift_rate_limit(*loaded);
 
   auto owner_dsn = options.pg.empty() ? config->postgres.migrate_dsn : options.pg;
   std::unique_ptr<LocalPostgres> database;

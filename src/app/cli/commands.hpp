@@ -25,7 +25,9 @@ struct GlobalOptions {
 void complain(const Error& error);
 /// Reads the configuration; prints every problem and returns nothing when there is one.
 std::optional<Config> read_config(const GlobalOptions& global);
-/// Reads the configuration together with the layer that each value comes from.
+/// The same with the layer that each value comes from.
+std::optional<LoadedConfig> read_sound_config(const GlobalOptions& global);
+/// Reads the configuration and its problems, and prints nothing.
 LoadedConfig read_config_layers(const GlobalOptions& global);
 
 struct ServeOptions {

@@ -35,6 +35,7 @@ struct Run {
   std::vector<Complaint> complaints;
   std::vector<std::string> hints;
   bool reported = false;
+  bool quiet = false;
 };
 
 Run& this_run() {
@@ -89,7 +90,7 @@ void complain(const Error& error, json::object members) {
 void complain(const Error& error) { complain(error, {}); }
 
 void hint(const std::string& sentence) {
-  say(sentence);
+  if (!this_run().quiet) say(sentence);
   this_run().hints.push_back(sentence);
 }
 
@@ -129,8 +130,9 @@ bool shows_progress(const GlobalOptions& global) {
   return !global.quiet && ::isatty(STDERR_FILENO) != 0;
 }
 
-void begin_run() {
+void begin_run(bool quiet) {
   this_run() = {};
+  this_run().quiet = quiet;
   std::clearerr(stdout);
 }
 

@@ -18,7 +18,7 @@ void print_json(const boost::json::value& value);
 /// Prints "memseal: <message>" to stderr. `members` join code and message in the error object.
 void complain(const Error& error, boost::json::object members);
 
-/// Prints "memseal: <sentence>", which says more about the last error.
+/// Prints "memseal: <sentence>", which says more about the last error; nothing with --quiet.
 void hint(const std::string& sentence);
 
 /// Prints a report that tells a failure by itself, with `error` as a member: --json then prints no
@@ -31,8 +31,8 @@ Error error_of(const std::exception_ptr& thrown);
 /// Whether progress may be shown: on a terminal, without --quiet.
 bool shows_progress(const GlobalOptions& global);
 
-/// Forgets the errors of an earlier run of this process.
-void begin_run();
+/// Forgets the errors of an earlier run of this process. `quiet`: print no hints.
+void begin_run(bool quiet);
 
 /// Ends a run: prints the error object if `as_json`, and writes out what stdout still buffers.
 /// Returns the exit code: `code`, or exit_failed if the output could not be written. A reader that

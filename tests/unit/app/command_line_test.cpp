@@ -93,6 +93,25 @@ TEST(EveryCommand, HasHelpThatFitsATerminal) {
   }
 }
 
+TEST(EveryCommand, PrintsItsHelpAsJson) {
+  for (const auto& command : list_commands()) {
+    const auto ran = run_program(plus({"--json"}, plus(words_of(command), {"--help"})));
+    EXPECT_EQ(ran.code, exit_ok) << command.path;
+    EXPECT_TRUE(contains(std::string(json::parse(ran.out).at("help").as_string()),
+                         "Usage: " + command.path));
+  }
+  const auto version = run_program({"--json", "--version"});
+  EXPECT_EQ(version.out, run_program({"--json", "version"}).out);
+}
+
+TEST(CommandLine, KnowsItsFlagsInAllSpellings) {
+  const auto ran = run_program({"--json=true", "token", "mint", "--user", "a", "--frobnicate"});
+  EXPECT_EQ(error_of_run(ran).at("exit_code"), exit_usage);
+  EXPECT_FALSE(error_of_run(ran).at("hints").as_array().empty());
+  const auto quiet = run_program({"--quiet", "token", "mint", "--user", "a", "--frobnicate"});
+  EXPECT_EQ(quiet.err, "memseal: memseal token mint has no option --frobnicate\n");
+}
+
 TEST(EveryCommand, HasExamplesOfItselfAlone) {
   for (const auto& command : list_commands()) {
     if (command.is_group()) continue;

@@ -2,6 +2,7 @@
 #include "app/cli/dev_announcement.hpp"
 #include "app/cli/dev_env_file.hpp"
 #include "app/cli/dev_folder.hpp"
+#include "app/cli/dev_settings.hpp"
 #include "app/cli/port_forward.hpp"
 #include "app/service/exit_code.hpp"
 #include "runtime/task_group.hpp"
@@ -217,6 +218,20 @@ TEST(Dev, SaysAtOnceThatItsFolderIsInUse) {
   }
   EXPECT_TRUE(DevFolder::make(folder)) << "free again";
   std::filesystem::remove_all(folder);
+}
+
+TEST(Dev, LimitsOnlyWhereALimitIsAskedFor) {
+  auto loaded = load_config({});
+  lift_rate_limit(loaded);
+  EXPECT_EQ(loaded.values.ratelimit.requests, policy::BucketRules::tokens_max);
+  for (const auto* key : {"ratelimit.requests", "ratelimit.window_s"}) {
+    ConfigSources sources;
+    sources.flags.emplace_back(key, "60");
+    loaded = load_config(sources);
+    lift_rate_limit(loaded);
+    EXPECT_NE(loaded.values.ratelimit.requests, policy::BucketRules::tokens_max) << key;
+    EXPECT_NE(loaded.values.ratelimit.window_s, 1) << key;
+  }
 }
 
 TEST(Dev, ATemporaryFolderGoesWithItsObject) {

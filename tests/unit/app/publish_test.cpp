@@ -146,9 +146,13 @@ TEST_F(Publish, SaysWhatIngestRefused) {
   EXPECT_THAT(ran.out, testing::StartsWith("stored tea.md, 3 chunks, "));
   ran = publish({"upload", "gym.md", "--json"});
   EXPECT_EQ(ran.code, exit_failed);
-  const auto line = json::parse(ran.out);
+  const auto end = ran.out.find('\n');
+  const auto line = json::parse(ran.out.substr(0, end));
   EXPECT_EQ(line.at("state"), "failed");
   EXPECT_EQ(line.at("code"), "event_too_large");
+  const auto error = json::parse(ran.out.substr(end + 1)).at("error");
+  EXPECT_EQ(error.at("code"), "event_too_large");
+  EXPECT_EQ(error.at("message"), "gym.md is not stored: event_too_large: The event is too large");
 }
 
 TEST_F(Publish, PrintsOneLineOfJsonAnEvent) {
@@ -183,6 +187,14 @@ TEST_F(Publish, WaitsNoLongerThanItIsTold) {
   EXPECT_EQ(ran.err,
             "memseal: 1 event is published, but not known to be stored after 1 s: is the service "
             "running, with kafka.status_events on?\n");
+}
+
+TEST_F(Publish, NamesTheSilenceInJson) {
+  const auto ran = publish({"upload", "gym.md", "--timeout", "1", "--json"});
+  EXPECT_EQ(ran.code, exit_not_ready);
+  const auto end = ran.out.find('\n');
+  EXPECT_EQ(json::parse(ran.out.substr(0, end)).at("state"), "published");
+  EXPECT_EQ(json::parse(ran.out.substr(end + 1)).at("error").at("code"), "timeout");
 }
 
 TEST_F(Publish, ReturnsAtOnceWhereItIsAskedTo) {
@@ -260,8 +272,9 @@ TEST_F(Publish, FindsNoFaultInAFolderWhoseFilesAreNamedToo) {
 }
 
 TEST_F(Publish, SaysThatAnEventWasStoredBefore) {
-  const Ingest ingest(broker, "memory.upload.v1",
-                      [](const json::value&) -> json::object { return {{"outcome", "duplicate"}}; });
+  const Ingest ingest(broker, "memory.upload.v1", [](const json::value&) -> json::object {
+    return {{"outcome", "duplicate"}};
+  });
   const auto ran = publish({"upload", "gym.md"});
   EXPECT_EQ(ran.code, exit_ok) << ran.err;
   EXPECT_THAT(ran.out, testing::StartsWith("stored before: gym.md, "));
