@@ -140,7 +140,7 @@ TEST_F(PublishInputs, NamesTheDirectoriesThatItPassesOver) {
   fs::create_directory_symlink(folder / "elsewhere", folder / "notes/link");
   for (const auto* locked : {"notes/locked", "shut"})
     fs::permissions(folder / locked, fs::perms::none);
-  fs::permissions(folder, fs::perms::owner_all | fs::perms::others_read | fs::perms::others_exec);
+  fs::permissions(folder, fs::perms(0755));
   const bool root = geteuid() == 0;  // Root may read everything, so another user looks.
   if (root) ASSERT_EQ(seteuid(65'534), 0);
   const auto inputs = read_inputs({"notes"}, "");
