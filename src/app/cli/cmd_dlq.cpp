@@ -1,4 +1,4 @@
-#include "app/cli/commands.hpp"
+#include "app/cli/console.hpp"
 #include "app/cli/dead_letter_box.hpp"
 #include "app/cli/dead_letter_text.hpp"
 
@@ -164,7 +164,7 @@ void purge(DeadLetterBox& box, const DlqOptions& options) {
 void report(const GlobalOptions& global, const char* verb, const DlqOptions& options,
             std::size_t done, std::size_t failed) {
   if (global.json) {
-    print_json({{verb, done}, {"failed", failed}, {"dry_run", options.dry_run}});
+    print_json(boost::json::object{{verb, done}, {"failed", failed}, {"dry_run", options.dry_run}});
   } else if (!global.quiet) {
     std::printf("%s%s %s%s\n", options.dry_run ? "would have " : "", verb,
                 letters_word(done).c_str(),

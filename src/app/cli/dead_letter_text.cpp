@@ -53,10 +53,6 @@ json::object letter_json(const Letter& letter) {
   return one;
 }
 
-void print_json(const json::object& one) {
-  std::printf("%s\n", escape_controls(json::serialize(one)).c_str());
-}
-
 void print_line(const Letter& letter) {
   std::printf("%s  %s  %-9s  %-8s  %s  %s\n", shown(letter.name()).c_str(),
               time_text(letter.written_ms).c_str(),

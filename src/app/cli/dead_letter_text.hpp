@@ -16,7 +16,6 @@ boost::json::object letter_json(const ingest::Letter& letter);
 boost::json::object record_json(const ports::Record& record);
 
 /// One line of standard output.
-void print_json(const boost::json::object& one);
 void print_line(const ingest::Letter& letter);
 /// One line a field.
 void print_fields(const ingest::Letter& letter);
