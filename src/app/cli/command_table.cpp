@@ -238,8 +238,13 @@ void add_dlq(CLI::App& app, GlobalOptions& global, Action& action) {
                  "Then delete from Kafka what lies in front of the first open letter");
   for (auto* sub : {replay, drop})
     sub->add_flag("--dry-run", options->dry_run, "Say what would be done; change nothing");
+  set_help(*list, {"memseal dlq list"});
+  set_help(*show, {"memseal dlq show ID"});
+  set_help(*replay, {"memseal dlq replay --id ID", "memseal dlq replay --dry-run --since 12h"});
+  set_help(*drop, {"memseal dlq drop --id ID"});
   dlq->footer("Letters are sealed: show --reveal and replay need the keyring and the database.\n"
-              "Exit codes: 0 done, 1 a letter failed, 2 usage or configuration, 4 no such letter.");
+              "Exit codes: 0 done, 1 a letter failed, 2 usage or configuration,\n"
+              "  4 no such letter.");
 }
 
 void add_address_options(CLI::App& command, ServiceOptions& options) {
