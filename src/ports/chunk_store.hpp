@@ -31,6 +31,7 @@ struct EventKey {
   DocId doc_id;
   std::int64_t revision = 0;
   std::optional<ByArrival> by_arrival = {};
+  std::int64_t record_ms = 0;  ///< time of the record that carries the event; 0: unknown
 };
 
 /// All that one event changes, sealed and ready: written in one transaction with its ledger row.
@@ -53,6 +54,7 @@ struct EventWrite {
 enum class Stored {
   applied,     ///< rows written
   duplicate,   ///< the ledger had it already: nothing changed
+  sent_again,  ///< of look(): a duplicate whose record is younger than the ledger's row
   superseded,  ///< a newer version of the document is stored: nothing changed
   erased,      ///< the tenant is erased: nothing may be written
   current,     ///< not superseded, against EventWrite::expect_superseded: nothing changed

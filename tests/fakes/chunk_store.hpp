@@ -31,7 +31,12 @@ class ChunkStore final : public ports::ChunkStore {
     ++looks;
     co_await look_faults.play();
     std::vector<std::optional<ports::Stored>> answers;
-    for (const auto& event : events) answers.push_back(known(owner, event));
+    for (const auto& event : events) {
+      answers.push_back(known(owner, event));
+      const bool is_younger = stored_at_ms > 0 && event.record_ms > stored_at_ms;
+      if (answers.back() == ports::Stored::duplicate && is_younger)
+        answers.back() = ports::Stored::sent_again;
+    }
     if (after_look) after_look();
     co_return answers;
   }
@@ -70,6 +75,7 @@ class ChunkStore final : public ports::ChunkStore {
 
   FaultScript faults, look_faults;
   int looks = 0;
+  std::int64_t stored_at_ms = 0;  ///< of all rows of the ledger; 0: after all records
   std::function<void()> after_look;  ///< what another process does before the rows are written
   int replies_lost = 0;  ///< so many calls are applied, and then their connection breaks
   std::function<bool(const ports::EventWrite&)> poison;  ///< true: the write makes store() throw

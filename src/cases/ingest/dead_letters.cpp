@@ -19,7 +19,9 @@ ports::OutRecord letter_for(const ports::Record& record, const Prepared& event,
                           .value = {},
                           .headers = {},
                           .source_topic = record.topic};
-  if (event.tenant) letter.key = event.tenant->hash().to_hex();  // Never the user id itself.
+  // Never the user id itself. A letter of nobody has a key too, so that its parts and its mark come
+  // to one partition.
+  letter.key = event.tenant ? event.tenant->hash().to_hex() : event.event_id.to_string();
   const auto add = [&](std::string_view name, std::string value) {
     letter.headers.emplace_back(name, std::move(value));
   };

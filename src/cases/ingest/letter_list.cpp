@@ -44,6 +44,10 @@ std::optional<UserHash> hash_of(std::string_view hex) {
   return hash;
 }
 
+// More than the largest event has in parts of the least size. Without a bound a forged letter would
+// fill memory.
+constexpr std::size_t parts_max = 128;
+
 Letter letter_of(const ports::Record& record) {
   Letter letter{.topic = record.topic,
                 .partition = record.partition,
@@ -118,7 +122,7 @@ void LetterList::add_part(const ports::Record& record, std::string_view id, std:
   const auto slash = std::min(part.find('/'), part.size());
   const auto number = number_of<std::size_t>(part.substr(0, slash));
   const auto count = number_of<std::size_t>(part.substr(std::min(slash + 1, part.size())));
-  if (!number || !count) return;
+  if (!number || !count || *count > parts_max) return;
   const auto found = parts_.find(id);
   if (found == parts_.end()) {
     // Without its first part a letter does not open; the rest of it then only shows that it was.
@@ -163,10 +167,13 @@ bool LetterFilter::matches(const Letter& letter) const {
 
 ports::OutRecord mark_of(const Letter& letter, LetterState state) {
   ports::OutRecord mark{.channel = ports::Channel::dead_letter,
-                        .key = letter.user ? letter.user->to_hex() : std::string(),
+                        .key = {},
                         .value = {},
                         .headers = {},
                         .source_topic = letter.source_topic};
+  // The letter's own key, so that the mark comes to its partition.
+  if (letter.user) mark.key = letter.user->to_hex();
+  else if (letter.event_id) mark.key = letter.event_id->to_string();
   mark.headers.emplace_back(header::mark, letter_state_name(state));
   mark.headers.emplace_back(header::mark_partition, std::to_string(letter.partition));
   mark.headers.emplace_back(header::mark_offset, std::to_string(letter.offsets.front()));

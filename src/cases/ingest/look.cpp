@@ -22,8 +22,9 @@ void follow(Job& job, Job& leader) {
 }
 
 /// Lets an upload without a revision wait for the last such upload of its document in the batch,
-/// which supersedes it. One that the database holds already counts too, because its document must
-/// not go back to an older text.
+/// which supersedes it. One that the database holds already counts if Kafka delivers it again,
+/// because its document must not go back to an older text. It does not count if a producer sent it
+/// again, because the text that arrived before that must not be lost.
 void find_latest_arrivals(const Group& group) {
   std::map<std::string_view, Job*> latest;
   for (auto at = group.jobs.rbegin(); at != group.jobs.rend(); ++at) {
@@ -33,8 +34,7 @@ void find_latest_arrivals(const Group& group) {
     if (document->by_arrival->replayed_from_ms > 0) continue;  // The time decides about a replay.
     const auto found = latest.find(document->doc_id.value());
     if (found == latest.end()) {
-      if (job.goes_on() || job.outcome == Outcome::duplicate)
-        latest.emplace(document->doc_id.value(), &job);
+      if (job.goes_on() || job.delivered_again) latest.emplace(document->doc_id.value(), &job);
     } else if (job.goes_on()) {
       job.superseded_by = found->second->prepared->event_id;
       follow(job, *found->second);
@@ -88,6 +88,7 @@ std::optional<Outcome> outcome_of(ports::Stored answer) {
     case ports::Stored::applied:
       return Outcome::ingested;
     case ports::Stored::duplicate:
+    case ports::Stored::sent_again:
       return Outcome::duplicate;
     case ports::Stored::superseded:
       return Outcome::superseded;
@@ -122,13 +123,14 @@ asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {
   for (const auto* job : jobs) {
     const auto& document = *job->prepared->document;
     keys.push_back({job->prepared->event_id, document.origin, document.doc_id, document.revision,
-                    document.by_arrival});
+                    document.by_arrival, job->record->timestamp_ms});
   }
   const auto answers =
       co_await deps_.store.look(context(options_->store_timeout), owner, std::move(keys));
   if (answers.size() != jobs.size()) throw std::runtime_error("the store lost an answer");
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (!answers[i]) continue;
+    jobs[i]->delivered_again = answers[i] == ports::Stored::duplicate;
     // The ledger does not know a superseded event yet, so that event goes through the store.
     if (answers[i] == ports::Stored::superseded)
       jobs[i]->seems_superseded = true;

@@ -71,7 +71,7 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
   const auto origin = job.prepared ? job.prepared->origin : std::nullopt;
   deps_.metrics.events(origin, outcome).Increment();
   if (outcome != Outcome::dead_lettered) brake_.stored(Clock::now());
-  if (outcome == Outcome::ingested || outcome == Outcome::duplicate) supersede_earlier(job);
+  if (outcome == Outcome::ingested || job.delivered_again) supersede_earlier(job);
   if (outcome != Outcome::ingested) return;
   deps_.metrics.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
   if (const auto since = job.record->timestamp_ms; since > 0)

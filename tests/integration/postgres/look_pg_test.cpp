@@ -2,6 +2,8 @@
 #include "adapters/postgres/chunk_store.hpp"
 #include "support/pg.hpp"
 
+#include <limits>
+
 namespace memseal::test {
 namespace {
 
@@ -111,6 +113,20 @@ TEST_F(LookTest, ALaterArrivalSupersedesWhatItNames) {
   EXPECT_EQ(look(arriving(5, far_ahead)), std::nullopt);
   EXPECT_EQ(store(write(arriving(5, far_ahead), true)), Stored::current);
   EXPECT_EQ(store(write(arriving(6, 4'000'000'000'000))), Stored::applied);
+}
+
+TEST_F(LookTest, KnowsAnEventThatWasSentAgainFromOneThatIsDeliveredAgain) {
+  constexpr auto time_max = std::numeric_limits<std::int64_t>::max();
+  auto one = key(1, "doc", 5);
+  EXPECT_EQ(store(write(one)), Stored::applied);
+  for (const std::int64_t record_ms : {std::int64_t(0), std::int64_t(1), -time_max}) {
+    one.record_ms = record_ms;
+    EXPECT_EQ(look(one), Stored::duplicate) << record_ms;
+  }
+  for (const std::int64_t record_ms : {std::int64_t(4'000'000'000'000), time_max}) {
+    one.record_ms = record_ms;
+    EXPECT_EQ(look(one), Stored::sent_again) << record_ms;
+  }
 }
 
 TEST_F(LookTest, AnswersInTheOrderOfTheEvents) {

@@ -62,7 +62,7 @@ TEST_F(RefuseTest, SealsWhatNobodyOwnsUnderTheKeyringsOwnKey) {
   push({record("", "garbage")});
   run();
   ASSERT_EQ(letters().size(), 1u);
-  EXPECT_EQ(letters()[0].key, "");
+  EXPECT_EQ(letters()[0].key, header(letters()[0], "memseal-event-id"));
   EXPECT_EQ(header(letters()[0], "memseal-sealed-for"), "nobody");
   const auto original = open_for_nobody(letters()[0]);
   ASSERT_TRUE(original);
@@ -203,7 +203,8 @@ TEST_F(TokenTest, RefusesAnEventWhoseTokenSpeaksForAnother) {
   EXPECT_TRUE(stored("alice").empty());
   ASSERT_EQ(letters().size(), 1u);
   EXPECT_EQ(header(letters()[0], "memseal-error-code"), "user_mismatch");
-  EXPECT_EQ(letters()[0].key, "") << "it is not alice's, as far as anyone can prove";
+  EXPECT_EQ(letters()[0].key, header(letters()[0], "memseal-event-id"))
+      << "it is not alice's, as far as anyone can prove";
   EXPECT_TRUE(open_for_nobody(letters()[0]));
   EXPECT_TRUE(store.failures.empty()) << "nothing of alice's may change for it";
 }

@@ -86,6 +86,20 @@ TEST_F(Look, EmbedsAnEventOnceThatABatchMentionsTwice) {
   EXPECT_EQ(events("ingested"), 1);
 }
 
+TEST_F(Look, AnOldEventThatIsSentAgainTakesNothingFromTheLatestText) {
+  const auto sent = [this](const std::string& id, const std::string& text) {
+    return record("alice", upload_of("doc", "alice", id, text));
+  };
+  push({sent("old", "old text")});
+  run();
+  store.stored_at_ms = 1;
+  push({sent("new", "new text"), sent("old", "old text")});
+  run();
+  EXPECT_EQ(stored("alice"), (std::vector<Uuid>{id_of("alice", "old"), id_of("alice", "new")}));
+  EXPECT_EQ(events("superseded"), 0);
+  EXPECT_EQ(events("duplicate"), 1);
+}
+
 TEST_F(Look, StoresTheOlderUploadWhenTheNewestIsRefused) {
   store.poison = [&](const ports::EventWrite& write) {
     return write.event_id == id_of_revision(3);

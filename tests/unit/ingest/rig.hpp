@@ -50,7 +50,7 @@ struct Rig : testing::Test {
   }
   std::string upload_of(const std::string& document, const std::string& user,
                         const std::string& id, const std::string& text,
-                        std::int64_t revision) const {
+                        std::optional<std::int64_t> revision = std::nullopt) const {
     return wire::make_upload_event({.head = head(user, id),
                                     .doc_id = DocId::parse(document).value(),
                                     .name = "notes.txt",

@@ -3,6 +3,8 @@
 #include "adapters/postgres/internal/binary.hpp"
 #include "base/assert.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <string_view>
 
 namespace memseal::postgres {
@@ -11,15 +13,20 @@ namespace {
 
 using ports::Stored;
 
+// 31 December 9999. A producer sets the time of a record, and PostgreSQL refuses later ones.
+constexpr std::int64_t time_ms_max = 253'402'214'400'000;
+
 // The condition on documents is the reverse of that in statement documents_enter (event_rows.cpp).
 // from_ms is null for an event with a revision, 0 for one that counts by arrival, and else the time
 // from which one is replayed. `later` is an upload that arrived after the event.
 constexpr Statement look{
     "events_look",
     "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, "
-    "d.doc_id IS NOT NULL OR s.event_id IS NOT NULL "
-    "FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[]) "
-    "WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, place) "
+    "d.doc_id IS NOT NULL OR s.event_id IS NOT NULL, "
+    "coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false) "
+    "FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], "
+    "$8::bigint[]) "
+    "WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) "
     "LEFT JOIN app.tenants t ON t.user_hash = $1 "
     "LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id "
     "AND l.state = 'succeeded' "
@@ -34,7 +41,7 @@ constexpr Statement look{
 
 std::optional<Stored> answer_of(const pqxx::row& row) {
   if (row[0].as<bool>()) return Stored::erased;
-  if (row[1].as<bool>()) return Stored::duplicate;
+  if (row[1].as<bool>()) return row[3].as<bool>() ? Stored::sent_again : Stored::duplicate;
   if (row[2].as<bool>()) return Stored::superseded;
   return std::nullopt;
 }
@@ -44,7 +51,7 @@ std::optional<Stored> answer_of(const pqxx::row& row) {
 std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
                                                   const std::vector<ports::EventKey>& events) {
   ArrayBuilder event_id(oid::uuid), doc_id(oid::text), revision(oid::int8), kind(oid::text),
-      from_ms(oid::int8), later(oid::uuid);
+      from_ms(oid::int8), later(oid::uuid), record_ms(oid::int8);
   for (const auto& event : events) {
     event_id.add(event.event_id);
     doc_id.add(std::string_view(event.doc_id.value()));
@@ -53,11 +60,13 @@ std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
     const auto& arrival = event.by_arrival;
     arrival ? from_ms.add(arrival->replayed_from_ms) : from_ms.add_null();
     arrival && arrival->superseded_by ? later.add(*arrival->superseded_by) : later.add_null();
+    record_ms.add(std::clamp(event.record_ms, std::int64_t(0), time_ms_max));
   }
   const auto rows =
       tx.exec(look, pqxx::params{tx.user_hash(), binary(event_id.bytes()), binary(doc_id.bytes()),
                                  binary(revision.bytes()), binary(kind.bytes()),
-                                 binary(from_ms.bytes()), binary(later.bytes())});
+                                 binary(from_ms.bytes()), binary(later.bytes()),
+                                 binary(record_ms.bytes())});
   std::vector<std::optional<Stored>> answers;
   for (const auto& row : rows) answers.push_back(answer_of(row));
   MEMSEAL_ASSERT(answers.size() == events.size());

@@ -45,6 +45,8 @@ struct Job {
   bool seems_superseded = false;
   /// A later upload of the document, see ports::ByArrival.
   std::optional<Uuid> superseded_by = {};
+  /// The ledger has the event, and its row is younger than the record: Kafka repeats the record.
+  bool delivered_again = false;
   std::optional<Refusal> refusal;  ///< to be dead-lettered, unless another try helps
   std::optional<Outcome> outcome;  ///< set once, when the record has taken effect
   Errc error = Errc::internal;     ///< why, when dead-lettered

@@ -55,13 +55,15 @@ std::optional<Error> check_revision(const wire::UploadEvent& event, std::int64_t
                "/data/revision"};
 }
 
-/// When the event was first published, if an operator replays it from its dead letter.
+/// When the event was first published, if an operator replays it from its dead letter. 0: it is no
+/// replay. A time after the record's own is not believed, because a replay keeps the time.
 std::int64_t replayed_from_ms(const ports::Record& record) {
   for (const auto& [name, value] : record.headers) {
     std::int64_t time_ms = 0;
     const auto* end = value.data() + value.size();
     if (name == letter_header::timestamp &&
-        std::from_chars(value.data(), end, time_ms).ptr == end && time_ms > 0)
+        std::from_chars(value.data(), end, time_ms).ptr == end && time_ms > 0 &&
+        time_ms <= record.timestamp_ms)
       return time_ms;
   }
   return 0;
