@@ -7,7 +7,6 @@
 #include "runtime/task_group.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <csignal>
@@ -54,12 +53,11 @@ asio::awaitable<void> Service::watch_database() {
   }
 }
 
-asio::awaitable<void> Service::stop_on_signal() {
-  {
-    asio::signal_set signals(co_await asio::this_coro::executor, SIGTERM, SIGINT);
-    const int number = co_await signals.async_wait(asio::use_awaitable);
-    log(LogLevel::info, "service.draining", {{"signal", number}});
-  }  // From here on a second signal has its default effect: the process ends at once.
+asio::awaitable<void> Service::stop_on_signal(asio::signal_set& signals) {
+  const int number = co_await signals.async_wait(asio::use_awaitable);
+  log(LogLevel::info, "service.draining", {{"signal", number}});
+  // From here on a second signal has its default effect: the process ends at once.
+  signals.clear();
   listeners_.begin_drain();
   if (cases_.ingest) cases_.ingest->source->request_stop();
 }
@@ -147,7 +145,9 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
 
   for (std::size_t loop = 0; loop < process_.loops.size(); ++loop) foreground.spawn(serve_on(loop));
   if (cases_.ingest) foreground.spawn(run_ingest());
-  foreground.spawn(stop_on_signal());
+  // Caught before on_ready(), because a signal that follows at once would kill the process.
+  asio::signal_set signals(executor, SIGTERM, SIGINT);
+  foreground.spawn(stop_on_signal(signals));
   if (on_ready) on_ready();
 
   std::exception_ptr failure;

@@ -6,6 +6,7 @@
 #include "runtime/task_group.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/signal_set.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,7 @@ class Service {
   Service(const Config& config, Extras extras);
 
   asio::awaitable<void> watch_database();
-  asio::awaitable<void> stop_on_signal();
+  asio::awaitable<void> stop_on_signal(boost::asio::signal_set& signals);
   asio::awaitable<void> serve_on(std::size_t loop);
   asio::awaitable<void> drain_listeners();
   asio::awaitable<void> run_worker(bool& working);
