@@ -99,9 +99,10 @@ void send(const Config& config, const std::string& topic, std::vector<Sending> a
   if (failure) std::rethrow_exception(failure);
 }
 
+/// The event id too, because offsets begin anew where a topic was made anew.
 bool is_same_event(const Letter& a, const Letter& b) {
-  return a.source_topic == b.source_topic && a.source_partition == b.source_partition &&
-         a.source_offset == b.source_offset;
+  return a.event_id == b.event_id && a.source_topic == b.source_topic &&
+         a.source_partition == b.source_partition && a.source_offset == b.source_offset;
 }
 
 asio::awaitable<void> open_all(DeadLetterBox& box, const std::vector<Letter>& letters,

@@ -79,9 +79,11 @@ std::optional<LetterState> state_of(std::string_view name) {
   return std::nullopt;
 }
 
-/// The record that a letter is about.
+/// The record that a letter is about. With the event, because offsets begin anew where a topic was
+/// made anew.
 auto source_of(const Letter& letter) {
-  return std::tie(letter.source_topic, letter.source_partition, letter.source_offset);
+  return std::tie(letter.source_topic, letter.source_partition, letter.source_offset,
+                  letter.event_id);
 }
 
 }  // namespace
@@ -142,7 +144,7 @@ void LetterList::add_part(const ports::Record& record, std::string_view id, std:
 }
 
 std::vector<Letter> LetterList::take() {
-  std::set<std::tuple<std::string, std::string, std::string>> known;
+  std::set<std::tuple<std::string, std::string, std::string, std::optional<Uuid>>> known;
   for (const auto& letter : letters_)
     if (letter.value_omitted != incomplete) known.emplace(source_of(letter));
   std::erase_if(letters_, [&](const Letter& letter) {

@@ -115,6 +115,10 @@ TEST_F(LetterListTest, PartsThatAreNotThereMakeALetterIncomplete) {
   begun_anew.insert(begun_anew.begin(), records[0]);
   for (auto& [name, value] : begun_anew[0].headers)
     if (name == "memseal-letter-id") value = "an attempt with larger parts";
+  auto of_another_event = begun_anew;
+  for (auto& [name, value] : of_another_event[0].headers)
+    if (name == "memseal-event-id") value = "01234567-89ab-7cde-8f01-23456789abcd";
+  EXPECT_EQ(letters_in(of_another_event).size(), 2u) << "its topic was made anew";
   for (const auto& all : {repeated, begun_anew}) {
     const auto letters = letters_in(all);
     ASSERT_EQ(letters.size(), 1u);
