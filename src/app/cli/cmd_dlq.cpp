@@ -1,10 +1,9 @@
 #include "app/cli/console.hpp"
 #include "app/cli/dead_letter_box.hpp"
 #include "app/cli/dead_letter_text.hpp"
+#include "app/cli/terminal_text.hpp"
 
 #include "runtime/task_group.hpp"
-
-#include <unistd.h>
 
 #include <cstdio>
 #include <functional>
@@ -44,12 +43,8 @@ int complain_not_found(const DlqOptions& options) {
 /// Tells a person how far a long command is; nothing in a script.
 void show_progress(const GlobalOptions& global, const char* verb, std::size_t done,
                    std::size_t all) {
-  if (global.quiet || isatty(STDERR_FILENO) == 0) return;
+  if (!shows_progress(global)) return;
   std::fprintf(stderr, "\r%s %zu of %zu%s", verb, done, all, done == all ? "\n" : "");
-}
-
-std::string letters_word(std::size_t count) {
-  return std::to_string(count) + (count == 1 ? " letter" : " letters");
 }
 
 /// What one letter becomes.
@@ -168,7 +163,7 @@ void report(const GlobalOptions& global, const char* verb, const DlqOptions& opt
     print_json(boost::json::object{{verb, done}, {"failed", failed}, {"dry_run", options.dry_run}});
   } else if (!global.quiet) {
     std::printf("%s%s %s%s\n", options.dry_run ? "would have " : "", verb,
-                letters_word(done).c_str(),
+                count_of(done, "letter").c_str(),
                 failed > 0 ? (", " + std::to_string(failed) + " failed").c_str() : "");
   }
 }
@@ -182,7 +177,7 @@ int list(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox& 
       print_line(letter);
   }
   if (!global.quiet && !global.json)
-    std::fprintf(stderr, "%s shown of %zu\n", letters_word(letters.size()).c_str(),
+    std::fprintf(stderr, "%s shown of %zu\n", count_of(letters.size(), "letter").c_str(),
                  box.letters_read());
   return exit_ok;
 }

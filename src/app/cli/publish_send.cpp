@@ -1,6 +1,7 @@
 #include "app/cli/publish_send.hpp"
 
 #include "adapters/kafka/tail.hpp"
+#include "app/cli/console.hpp"
 #include "app/cli/event_ends.hpp"
 #include "app/cli/publish_fates.hpp"
 #include "app/cli/terminal_text.hpp"
@@ -13,8 +14,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -49,15 +48,11 @@ Errc code_of(const EventEnd& end) {
   return row == errc_table.end() ? Errc::bad_event : row->code;
 }
 
-std::string counted(std::int64_t count, const char* one) {
-  return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
-}
-
 /// A line that is written over, on terminals only.
 class CountLine {
  public:
   CountLine(const GlobalOptions& global, std::size_t all)
-      : on_(!global.quiet && !global.json && all > 1 && isatty(STDERR_FILENO) != 0), all_(all) {}
+      : on_(shows_progress(global) && !global.json && all > 1), all_(all) {}
   ~CountLine() {
     if (shown_) std::fprintf(stderr, "\r%30s\r", "");
   }
@@ -254,9 +249,12 @@ void Sending::report_stored() const {
     took = std::max(took, fate.took);
     before = before && fate.end->before;
   }
-  if (stored > 1) label = counted(static_cast<std::int64_t>(stored), "document");
+  if (stored > 1) label = count_of(stored, "document");
+  const auto chunks_stored =
+      count_of(static_cast<std::size_t>(std::max<std::int64_t>(chunks, 0)), "chunk");
   std::printf("%s %s, %s, %lld ms\n", before ? "stored before:" : "stored", label.c_str(),
-              counted(chunks, "chunk").c_str(), static_cast<long long>(took.count()));
+              chunks_stored.c_str(),
+              static_cast<long long>(took.count()));
 }
 
 void Sending::report_published() const {
@@ -267,7 +265,7 @@ void Sending::report_published() const {
                 first.topic.c_str());
   else
     std::printf("published %s on %s\n",
-                counted(std::ssize(events_), "document").c_str(),
+                count_of(events_.size(), "document").c_str(),
                 first.topic.c_str());
 }
 
@@ -288,7 +286,7 @@ bool Sending::complain_refused() const {
 /// Says how far the publishing came.
 void Sending::complain_broken() const {
   const auto sent = fates_.count(Delivery::sent);
-  auto sentence = std::to_string(sent) + " of " + counted(std::ssize(events_), "event") +
+  auto sentence = std::to_string(sent) + " of " + count_of(events_.size(), "event") +
                   (sent == 1 ? " was" : " were") + " published, then: " +
                   (failure_->code == Errc::unavailable ? "no broker at " + config_.kafka.brokers
                                                        : failure_->message);
@@ -311,7 +309,7 @@ int Sending::report() {
   const auto silent = tail_ ? fates_.open(Delivery::sent) : 0;
   if (silent > 0)
     complain({Errc::timeout,
-              counted(static_cast<std::int64_t>(silent), "event") +
+              count_of(silent, "event") +
                   (silent == 1 ? " is" : " are") + " published, but not known to be stored after " +
                   std::to_string(options_.timeout_s) +
                   " s: is the service running, with kafka.status_events on?"});
