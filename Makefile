@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build demo test unit bench stack-up stack-down fmt lint fuzz clean
+.PHONY: help deps build demo test unit chaos bench stack-up stack-down fmt lint fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ test: ## Install, build, start what the tests need, run all tests; TESTS=<words>
 unit: ## Build and run the unit tests only; PRESET=dev with ASan and UBSan, PRESET=tsan with TSan
 	@scripts/deps --test
 	@scripts/test unit-$(PRESET)
+
+chaos: ## Kill and disturb everything while events come in: nothing may be lost; KILLS=1000 SECONDS= SEED=
+	@scripts/deps --test --quiet
+	@KILLS=$(KILLS) SECONDS=$(SECONDS) SEED=$(SEED) scripts/chaos
 
 bench: ## Measure the figures of README.md; BENCH=<id> measures one, BENCH_SAVE=1 keeps the result
 	@scripts/deps --bench
