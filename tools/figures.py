@@ -13,8 +13,8 @@ TABLES = {"README.md": "figures", "bench/README.md": "figure ids"}
 
 
 def figures():
-    """Every figure by its id, in the order of the tables. `program` prints it, `gpu` leaves it to
-    scripts/gpu-check, `missing` says why it cannot be measured; `bar` is what we hold ourselves to."""
+    """Every figure by its id, in the order of the tables. `program` or `script` prints it, `gpu`
+    leaves it to scripts/gpu-check, `missing` says why it cannot be measured; `bar` is what we hold ourselves to."""
     return {one["id"]: one for one in json.loads((ROOT / "bench/figures.json").read_text())}
 
 

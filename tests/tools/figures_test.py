@@ -19,10 +19,10 @@ class FiguresTest(unittest.TestCase):
 
     def test_every_figure_is_measured_by_one_part_or_says_why_not(self):
         for name, figure in figures.figures().items():
-            self.assertEqual(len({"program", "gpu", "missing"} & set(figure)), 1, name)
-            if "program" in figure:
-                source = ROOT / "bench" / f"{figure['program']}.cpp"
-                self.assertIn(f'"{name}"', source.read_text())
+            self.assertEqual(len({"program", "script", "gpu", "missing"} & set(figure)), 1, name)
+            source = figure.get("script") or f"{figure.get('program')}.cpp"
+            if {"program", "script"} & set(figure):
+                self.assertIn(f'"{name}"', (ROOT / "bench" / source).read_text())
 
     def test_the_programs_print_known_ids_only(self):
         printed = set()
