@@ -34,6 +34,20 @@ struct EventKey {
   std::int64_t record_ms = 0;  ///< time of the record that carries the event; 0: unknown
 };
 
+/// What is asked about a conversation to which an event adds turns.
+struct TurnsKey {
+  DocId conversation;
+  std::vector<Uuid> chunks;              ///< the first chunk of each turn of the event
+  std::optional<std::int64_t> until_ms;  ///< Unix ms: later turns are not the ones before the event
+};
+
+/// What is stored of that conversation.
+struct TurnsLook {
+  std::vector<bool> stored;                      ///< one a chunk of the key
+  std::vector<crypto::SealedCandidate> latest;  ///< the last turns_looked_at chunks, oldest first
+};
+inline constexpr std::size_t turns_looked_at = 2;
+
 /// All that one event changes, sealed and ready: written in one transaction with its ledger row.
 struct EventWrite {
   Uuid event_id;  ///< key of the exactly-once ledger
@@ -70,6 +84,10 @@ class ChunkStore {
   /// a duplicate stays one.
   virtual asio::awaitable<std::vector<std::optional<Stored>>> look(
       runtime::RequestContext context, crypto::Tenant owner, std::vector<EventKey> events) = 0;
+  /// What is stored of conversations. One answer per key. Reads only.
+  virtual asio::awaitable<std::vector<TurnsLook>> look_at_turns(runtime::RequestContext context,
+                                                                crypto::Tenant owner,
+                                                                std::vector<TurnsKey> keys) = 0;
   /// One transaction for all `writes` of one tenant: ledger, documents, chunks; in their order.
   /// Each event takes effect exactly once however often it is given. One answer per write.
   /// Writes with `expect_superseded` come after all others.

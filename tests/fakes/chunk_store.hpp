@@ -40,6 +40,13 @@ class ChunkStore final : public ports::ChunkStore {
     if (after_look) after_look();
     co_return answers;
   }
+  asio::awaitable<std::vector<ports::TurnsLook>> look_at_turns(
+      runtime::RequestContext, crypto::Tenant owner, std::vector<ports::TurnsKey> keys) override {
+    co_await look_faults.play();
+    std::vector<ports::TurnsLook> answers;
+    for (const auto& key : keys) answers.push_back(turns_of(owner, key));
+    co_return answers;
+  }
   asio::awaitable<std::vector<ports::Stored>> store(
       runtime::RequestContext, crypto::Tenant owner,
       std::vector<ports::EventWrite> writes) override {
@@ -89,6 +96,29 @@ class ChunkStore final : public ports::ChunkStore {
   std::vector<ports::EventWrite> rehearsed;  ///< writes of the last rehearsal
 
  private:
+  /// The rows of a conversation in the order in which they were written.
+  ports::TurnsLook turns_of(const crypto::Tenant& owner, const ports::TurnsKey& key) {
+    ports::TurnsLook look;
+    std::set<Uuid> ids;
+    for (const auto& write : writes_of[owner]) {
+      if (write.origin != Origin::chat || write.doc_id != key.conversation) continue;
+      for (const auto& chunk : write.chunks) {
+        ids.insert(chunk.header().id);
+        crypto::SealedCandidate row;
+        row.id = chunk.header().id;
+        row.doc_id = chunk.header().doc_id.value();
+        row.chunk_index = chunk.header().chunk_index;
+        row.created_at_ms = chunk.header().created_at_ms.value_or(0);
+        row.text_cipher = chunk.text_cipher();
+        row.meta_cipher = chunk.meta_cipher();
+        look.latest.push_back(std::move(row));
+      }
+    }
+    if (look.latest.size() > ports::turns_looked_at)
+      look.latest.erase(look.latest.begin(), look.latest.end() - ports::turns_looked_at);
+    for (const auto& id : key.chunks) look.stored.push_back(ids.contains(id));
+    return look;
+  }
   std::optional<ports::Stored> known(const crypto::Tenant& owner,
                                      const ports::EventKey& event) const {
     if (erased.contains(owner)) return ports::Stored::erased;

@@ -224,6 +224,8 @@ struct ChunkSpec {
   std::vector<std::string> tags = {};
   std::optional<std::int64_t> expires_at_ms = {};
   unsigned vector_seed = 1;
+  std::optional<std::int64_t> created_at_ms = {};
+  std::string meta_json = R"({"a":1})";
 };
 
 /// A sealed chunk as ingest would make it.
@@ -238,9 +240,10 @@ inline crypto::SealedChunk sealed_chunk(const crypto::Tenant& owner, const Chunk
                              .char_end = static_cast<std::int32_t>(spec.text.size()),
                              .tags = spec.tags,
                              .model = "test-model",
-                             .expires_at_ms = spec.expires_at_ms};
+                             .expires_at_ms = spec.expires_at_ms,
+                             .created_at_ms = spec.created_at_ms};
   const auto vector = unit_vector(spec.vector_seed, dimension);
-  const crypto::ChunkPlain plain{spec.text, R"({"a":1})", vector};
+  const crypto::ChunkPlain plain{spec.text, spec.meta_json, vector};
   return crypto::Sealer::seal(owner, test_key(), std::move(header), plain).value();
 }
 

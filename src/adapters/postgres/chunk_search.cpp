@@ -1,6 +1,6 @@
 #include "adapters/postgres/chunk_search.hpp"
 
-#include "adapters/postgres/internal/origin_column.hpp"
+#include "adapters/postgres/internal/candidate_row.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "runtime/observe.hpp"
 
@@ -16,8 +16,7 @@ namespace {
 // vector index. The inner select sorts only row addresses and distances, and the outer one fetches
 // the rows, because carrying the other columns through the sort doubles the time.
 #define MEMSEAL_NEAREST(filter)                                                                 \
-  "SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, "          \
-  "(extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, c.meta_cipher " \
+  "SELECT " MEMSEAL_CANDIDATE_COLUMNS("c", "n.distance") " "                                    \
   "FROM (SELECT m.ctid AS place, "                                                              \
   "(m.embedding OPERATOR(${vector}.<=>) $1::${vector}.halfvec) + 0 AS distance "                \
   "FROM app.memory_chunks m "                                                                   \
@@ -36,23 +35,6 @@ constexpr Statement nearest_filtered{
                     "AND ($4::text[] = '{}' OR m.tags @> $4::text[]) "
                     "AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[]))")};
 #undef MEMSEAL_NEAREST
-
-crypto::SealedCandidate candidate_of(const pqxx::row& row) {
-  crypto::SealedCandidate found;
-  // In the order of the select list above.
-  found.id = Uuid::parse(row[0].view()).value();
-  found.doc_id = row[1].c_str();
-  found.origin = origin_in_row(row[2].view());
-  found.chunk_index = row[3].as<std::int32_t>();
-  found.char_start = row[4].as<std::int32_t>();
-  found.char_end = row[5].as<std::int32_t>();
-  found.tags = parse_text_array(row[6].view());
-  found.created_at_ms = row[7].as<std::int64_t>();
-  found.distance = row[8].as<float>();
-  found.text_cipher = parse_bytea(row[9].view());
-  found.meta_cipher = parse_bytea(row[10].view());
-  return found;
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "adapters/postgres/internal/event_rows.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
+#include "adapters/postgres/internal/turn_look.hpp"
 #include "runtime/observe.hpp"
 
 #include <utility>
@@ -28,6 +29,13 @@ asio::awaitable<std::vector<std::optional<ports::Stored>>> PgChunkStore::look(
     runtime::RequestContext context, crypto::Tenant owner, std::vector<ports::EventKey> events) {
   if (events.empty()) co_return std::vector<std::optional<ports::Stored>>();
   auto work = [events = std::move(events)](TenantTx& tx) { return look_at_events(tx, events); };
+  co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
+}
+
+asio::awaitable<std::vector<ports::TurnsLook>> PgChunkStore::look_at_turns(
+    runtime::RequestContext context, crypto::Tenant owner, std::vector<ports::TurnsKey> keys) {
+  if (keys.empty()) co_return std::vector<ports::TurnsLook>();
+  auto work = [keys = std::move(keys)](TenantTx& tx) { return look_at_stored_turns(tx, keys); };
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
 

@@ -17,6 +17,9 @@ class PgChunkStore final : public ports::ChunkStore {
   asio::awaitable<std::vector<std::optional<ports::Stored>>> look(
       runtime::RequestContext context, crypto::Tenant owner,
       std::vector<ports::EventKey> events) override;
+  asio::awaitable<std::vector<ports::TurnsLook>> look_at_turns(
+      runtime::RequestContext context, crypto::Tenant owner,
+      std::vector<ports::TurnsKey> keys) override;
   asio::awaitable<std::vector<ports::Stored>> store(runtime::RequestContext context,
                                                     crypto::Tenant owner,
                                                     std::vector<ports::EventWrite> writes) override;

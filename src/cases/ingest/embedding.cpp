@@ -66,7 +66,7 @@ asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces) {
   for (const auto& piece : pieces) {
     if (!piece.job->goes_on()) continue;  // Another chunk of its event was refused.
     wanted.push_back(&piece);
-    inputs.push_back({piece.chunk().tokens, piece.chunk().text});
+    inputs.push_back({piece.chunk().tokens, piece.embedded_text()});
     tokens += piece.chunk().tokens.size();
   }
   if (wanted.empty()) co_return;

@@ -116,6 +116,7 @@ asio::awaitable<void> Worker::Impl::look_at(Group& group) {
   const auto go_on = [](std::size_t, const Error&) {};
   co_await steps_.over(Stage::look, jobs.size(), jobs.size(), step, go_on);
   find_leaders(group);
+  co_await recall_turns(group);
 }
 
 asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {

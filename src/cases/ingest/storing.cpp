@@ -68,8 +68,9 @@ std::size_t sealed_bytes(const Job& job, std::size_t dimension) {
   if (job.seems_superseded) return copies * row_bytes;
   const auto& document = *job.prepared->document;
   std::size_t bytes = row_bytes;
-  for (const auto& chunk : document.chunks)
-    bytes += chunk.text.size() + document.meta_json.size() + dimension * sizeof(float) + row_bytes;
+  for (std::size_t i = 0; i < document.chunks.size(); ++i)
+    bytes += document.chunks[i].text.size() + document.meta_of(i).size() +
+             dimension * sizeof(float) + row_bytes;
   return copies * bytes;
 }
 

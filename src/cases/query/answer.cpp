@@ -1,6 +1,7 @@
 #include "cases/query/answer.hpp"
 
 #include "pure/policy/breaker.hpp"
+#include "pure/wire/turn.hpp"
 #include "runtime/log.hpp"
 #include "runtime/observe.hpp"
 
@@ -100,7 +101,11 @@ struct Ranking {
 std::vector<std::string> texts_of(const std::vector<crypto::Passage>& passages) {
   std::vector<std::string> texts;
   texts.reserve(passages.size());
-  for (const auto& passage : passages) texts.push_back(passage.text());
+  for (const auto& passage : passages) {
+    // A short answer says nothing without its question, so a turn is read with those before it.
+    const auto turn = wire::turn_of_meta(passage.meta_json());
+    texts.push_back(turn ? turn->window + passage.text() : passage.text());
+  }
   return texts;
 }
 

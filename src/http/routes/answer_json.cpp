@@ -3,6 +3,7 @@
 #include "pure/codec/rfc3339.hpp"
 #include "pure/wire/line_safe.hpp"
 #include "pure/wire/problem.hpp"
+#include "pure/wire/turn.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
@@ -32,7 +33,23 @@ json::value meta_json(const std::string& text) {
   if (text.empty()) return nullptr;
   boost::system::error_code malformed;
   auto value = json::parse(text, malformed);
-  return malformed ? json::value(nullptr) : value;
+  if (malformed) return nullptr;
+  // The label of a turn has members of its own in a result.
+  if (auto* meta = value.if_object()) meta->erase("turn");
+  return value;
+}
+
+/// Which turn of which conversation a passage is of; null for any other passage.
+json::value turn_json(const crypto::Passage& passage) {
+  const auto turn = wire::turn_of_meta(passage.meta_json());
+  if (!turn || passage.from().origin != Origin::chat) return nullptr;
+  return json::object{{"id", turn->id},
+                      {"role", turn->role},
+                      {"created_at", codec::format_rfc3339(passage.from().created_at_ms)}};
+}
+
+json::value conversation_json(const crypto::SealedCandidate& from) {
+  return from.origin == Origin::chat ? json::value(from.doc_id) : json::value(nullptr);
 }
 
 void append_timing(std::string& text, const char* name, runtime::Clock::duration took) {
@@ -55,6 +72,8 @@ json::object hit_json(const query::Hit& hit) {
           {"chunk_id", from.id.to_string()},
           {"doc_id", from.doc_id},
           {"source", origin_name(from.origin)},
+          {"conversation", conversation_json(from)},
+          {"turn", turn_json(hit.passage)},
           {"chunk_index", from.chunk_index},
           {"char_start", from.char_start},
           {"char_end", from.char_end},

@@ -21,6 +21,7 @@ Response post_rerank_off(Call& call);
 // stream answered. What they throw becomes a problem, or `query.failed` in a stream.
 asio::awaitable<std::optional<Response>> post_query(Call& call);
 asio::awaitable<std::optional<Response>> post_index(Call& call);
+asio::awaitable<std::optional<Response>> post_turns(Call& call);
 asio::awaitable<std::optional<Response>> get_operation(Call& call);
 asio::awaitable<std::optional<Response>> post_rerank(Call& call);
 asio::awaitable<std::optional<Response>> post_rerank_v2(Call& call);

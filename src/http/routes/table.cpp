@@ -47,6 +47,12 @@ constexpr std::array routes{
           .work = post_index,
           .body = json_body,
           .time_max = limits::request_deadline + wait_max},
+    Route{.method = "POST",
+          .pattern = "/api/v1/memory/conversations/{id}/turns",
+          .scope = api,
+          .work = post_turns,
+          .body = json_body,
+          .time_max = limits::request_deadline + wait_max},
     Route{"GET", "/api/v1/operations/{id}", api, nullptr, get_operation},
     Route{"GET", "/api/v1/rerank/metrics", api, nullptr, get_rerank_metrics},
     // Clients append /v1/… or /v2/… to a base URL that some write with "/api" and some without.

@@ -66,6 +66,7 @@ struct ChunkHeader {
   std::vector<std::string> tags;
   std::string model;                               ///< name of the embedder
   std::optional<std::int64_t> expires_at_ms = {};  ///< Unix milliseconds
+  std::optional<std::int64_t> created_at_ms = {};  ///< Unix milliseconds; empty: when it is stored
 };
 
 /// A row of app.memory_chunks as it is stored. Only Sealer::seal makes one, so that plaintext

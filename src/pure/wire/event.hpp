@@ -60,6 +60,7 @@ struct ChatMessage {
   std::string role;     ///< "user", "assistant", "system", "developer", "tool" or "function"
   std::string content;  ///< empty for a turn that has no text, e.g. one of tool calls only
   std::int64_t created_at_ms = 0;  ///< 0 when not given
+  std::string id = {};             ///< the client's own name of the turn; empty when not given
 };
 
 /// One or more turns of a conversation. Each event adds to its conversation.

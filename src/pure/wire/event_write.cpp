@@ -58,6 +58,7 @@ std::string make_chat_event(const ChatEvent& event) {
     json::object one{{"role", message.role}, {"content", message.content}};
     if (message.created_at_ms != 0)
       one["created_at"] = codec::format_rfc3339(message.created_at_ms);
+    if (!message.id.empty()) one["id"] = message.id;
     messages.push_back(std::move(one));
   }
   json::object data{{"conversation_id", event.conversation_id.value()},

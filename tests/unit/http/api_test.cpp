@@ -271,6 +271,54 @@ TEST_F(ApiTest, IndexesByAnnouncingAndPublishing) {
   EXPECT_EQ(json::parse(seen.body).at("operation").at("id").as_string(), id);
 }
 
+TEST_F(ApiTest, RemembersTurnsByAnnouncingAndPublishingThem) {
+  start();
+  const std::string path = "/api/v1/memory/conversations/caf%C3%A9/turns";
+  const auto answer = ask(post(path, R"({"turns":[{"role":"user","content":"Who?","id":"m1"},)"
+                                     R"({"role":"assistant","content":null,"tool_calls":[]},)"
+                                     R"({"role":"assistant","content":"Dr. Novak."}]})"));
+  ASSERT_EQ(answer.status, 202) << answer.body;
+  const auto body = json::parse(answer.body);
+  const auto& operation = body.at("operation");
+  EXPECT_EQ(operation.at("kind"), "chat");
+  EXPECT_EQ(operation.at("doc_id"), "caf\u00e9");
+  EXPECT_EQ(answer.field("location"),
+            "/api/v1/operations/" + std::string(operation.at("id").as_string()));
+  EXPECT_EQ(body.at("turn_ids").at(0), "m1");
+  EXPECT_TRUE(body.at("turn_ids").at(1).is_null());
+  EXPECT_EQ(body.at("turn_ids").at(2).as_string().size(), 36u);
+  const auto record = on_loop([&] { return sink.records.at(0); });
+  EXPECT_EQ(record.channel, ports::Channel::chat);
+  const auto event = json::parse(record.value);
+  EXPECT_EQ(event.at("subject"), "ada");
+  EXPECT_EQ(event.at("data").at("conversation_id"), "caf\u00e9");
+  EXPECT_EQ(event.at("data").at("messages").at(2).at("content"), "Dr. Novak.");
+  const auto derived = world.ids.event_id(world.tenant("ada"), index::event_source,
+                                          std::string(event.at("id").as_string()));
+  EXPECT_EQ(derived.to_string(), operation.at("id").as_string());
+  const auto one = ask(post(path, R"({"role":"assistant","content":"Dr. Novak."})"));
+  EXPECT_EQ(json::parse(one.body).at("turn_ids").at(0), body.at("turn_ids").at(2))
+      << "the same turn has the same id";
+}
+
+TEST_F(ApiTest, RefusesTurnsBeforeAnythingIsPublished) {
+  start();
+  const std::string path = "/api/v1/memory/conversations/c/turns";
+  const std::string turn = R"({"role":"user","content":"a")";
+  expect_problem(ask(post(path, "{}")), 422, "invalid_field");
+  expect_problem(ask(post(path, turn + R"(,"user_id":"bob"})")), 403, "user_mismatch");
+  expect_problem(ask(post(path, turn + "}", "Idempotency-Key: a b\r\n")), 400, "bad_request");
+  expect_problem(ask(post(path + "?wait=x", turn + "}")), 400, "bad_request");
+  // What stands around the content in the event is more than what stands around it in the body.
+  const auto large = std::string(limits::event_bytes_max - 40, 'x');
+  expect_problem(ask(post(path, R"({"role":"user","content":")" + large + R"("})")), 413,
+                 "payload_too_large");
+  const auto wide = R"(,"attributes":{"a":")" + std::string(9'000, 'x') + "\"}}";
+  expect_problem(ask(post(path, turn + wide)), 413, "payload_too_large");
+  EXPECT_EQ(on_loop([&] { return sink.records.size(); }), 0u);
+  EXPECT_EQ(on_loop([&] { return operations.known.size(); }), 0u);
+}
+
 TEST_F(ApiTest, MakesARepeatedRequestOneEvent) {
   start();
   const auto request = post(index_path, R"({"text":"once"})", "Idempotency-Key: \"key-1\"\r\n");

@@ -48,8 +48,9 @@ TEST_F(EventForms, StoresTheTurnsThatHaveTextAndNoOthers) {
                          R"({"role":"assistant","content":null,"tool_calls":[{}]},)"
                          R"({"role":"tool","content":[{"type":"text","text":"world"}]}])")});
   run();
-  ASSERT_EQ(write().chunks.size(), 1u);
-  EXPECT_TRUE(opened("alice", write().chunks[0]).starts_with("user: hello\ntool: world|"));
+  ASSERT_EQ(write().chunks.size(), 2u);
+  EXPECT_TRUE(opened("alice", write().chunks[0]).starts_with("hello|"));
+  EXPECT_TRUE(opened("alice", write().chunks[1]).starts_with("world|"));
   EXPECT_EQ(metric(R"(memseal_ingest_adapted_total{what="silent_turn"})"), 1);
 }
 

@@ -68,8 +68,9 @@ struct Rig : testing::Test {
                           .messages = {},
                           .tags = {},
                           .attributes_json = {}};
-    event.messages.push_back({"user", "hello"});
-    event.messages.push_back({"assistant", "world"});
+    // With ids, because equal turns would be stored once.
+    event.messages.push_back({"user", "hello", 0, id + "-user"});
+    event.messages.push_back({"assistant", "world", 0, id + "-assistant"});
     return wire::make_chat_event(event);
   }
   ports::Record record(const std::string& user, std::string value,

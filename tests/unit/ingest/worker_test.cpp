@@ -47,20 +47,6 @@ TEST_F(WorkerTest, SealsTheNameOfADocument) {
   EXPECT_EQ(std::string(name->view().begin(), name->view().end()), "notes.txt");
 }
 
-TEST_F(WorkerTest, WritesChatAsATranscriptThatAddsToItsConversation) {
-  push({record("alice", chat("alice", "1", "talk"), "memory.chat.v1"),
-        record("alice", chat("alice", "2", "talk"), "memory.chat.v1")});
-  run();
-  const auto& writes = store.writes_of.at(tenant("alice"));
-  ASSERT_EQ(writes.size(), 2u);
-  EXPECT_EQ(writes[0].origin, Origin::chat);
-  EXPECT_EQ(writes[0].doc_id.value(), "talk");
-  EXPECT_TRUE(
-      opened("alice", writes[0].chunks.at(0)).starts_with("user: hello\nassistant: world|"));
-  EXPECT_NE(writes[0].chunks[0].header().id, writes[1].chunks.at(0).header().id)
-      << "two events of one conversation must not overwrite each other";
-}
-
 TEST_F(WorkerTest, GivesAReplayTheSameChunkIds) {
   const auto first = good("alice", "1");
   push({first});

@@ -79,24 +79,6 @@ std::optional<Error> check_content(const wire::UploadEvent& event) {
                "/data/file/sha256"};
 }
 
-std::int64_t revision_of(const Uuid& event_id) {
-  std::uint64_t value = 0;
-  for (int i = 0; i < 8; ++i) value = value << 8 | event_id.bytes[static_cast<std::size_t>(i)];
-  return static_cast<std::int64_t>(value >> 1);
-}
-
-std::string transcript(const wire::ChatEvent& event) {
-  std::string text;
-  for (const auto& message : event.messages) {
-    if (!has_text(message)) continue;
-    if (!text.empty()) text += '\n';
-    text += message.role;
-    text += ": ";
-    text += message.content;
-  }
-  return text;
-}
-
 const wire::EventHead& head_of(const wire::Event& event) {
   return std::visit([](const auto& one) -> const wire::EventHead& { return one.head; }, event);
 }
@@ -117,16 +99,20 @@ Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uui
           .chunks = text::chunk(deps.tokenizer, event.text, deps.options->rules)};
 }
 
-Document document_of(const PrepareDeps& deps, wire::ChatEvent event, const Uuid& event_id) {
-  auto meta = meta_of(event);
-  return {.origin = Origin::chat,
-          .doc_id = std::move(event.conversation_id),
-          .revision = event.head.time_ms,
-          .chunk_revision = revision_of(event_id),
-          .name = {},
-          .meta_json = std::move(meta),
-          .tags = std::move(event.tags),
-          .chunks = text::chunk(deps.tokenizer, transcript(event), deps.options->rules)};
+Document document_of(const PrepareDeps& deps, const crypto::Tenant& owner, wire::ChatEvent event) {
+  Document document{.origin = Origin::chat,
+                    .doc_id = event.conversation_id,
+                    .revision = event.head.time_ms,
+                    .name = {},
+                    .meta_json = meta_of(event),
+                    .tags = event.tags,
+                    .chunks = {}};
+  document.conversation =
+      std::make_shared<const Conversation>(conversation_of(deps.ids, owner, std::move(event)));
+  auto cut = cut_turns(deps.tokenizer, deps.options->rules, *document.conversation, {});
+  document.chunks = std::move(cut.chunks);
+  document.pieces = std::move(cut.pieces);
+  return document;
 }
 
 /// A document in which nothing can be found is not stored as if it could. A chat may well have no
@@ -162,7 +148,7 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, const ports::Reco
   } else {
     prepared.origin = Origin::chat;
     prepared.document = std::make_shared<Document>(
-        document_of(deps, std::move(std::get<wire::ChatEvent>(event)), prepared.event_id));
+        document_of(deps, *prepared.tenant, std::move(std::get<wire::ChatEvent>(event))));
   }
   prepared.fault = check_size(*deps.options, *prepared.document);
   if (!prepared.fault) prepared.fault = check_findable(*prepared.document);
@@ -212,6 +198,26 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
   if (prepared.fault) return prepared;
   prepare_event(deps, std::move(*event), record, now_ms, prepared);
   return prepared;
+}
+
+std::shared_ptr<const Prepared> recalled(const PrepareDeps& deps, const Prepared& chat,
+                                         StoredTurns known) {
+  auto document = std::make_shared<Document>(*chat.document);
+  auto cut = cut_turns(deps.tokenizer, deps.options->rules, *document->conversation, known);
+  document->chunks = std::move(cut.chunks);
+  document->pieces = std::move(cut.pieces);
+  document->latest = std::move(known.latest);
+  auto prepared = std::make_shared<Prepared>(chat);
+  prepared->document = std::move(document);
+  return prepared;
+}
+
+Uuid Document::chunk_id(const crypto::IdDeriver& ids, const crypto::Tenant& owner,
+                        std::size_t at) const {
+  if (pieces.empty()) return ids.chunk_id(owner, doc_id, chunk_revision, chunks[at].index);
+  const auto& piece = pieces[at];
+  return ids.chunk_id(owner, doc_id, revision_of(conversation->turns[piece.turn].key),
+                      piece.index);
 }
 
 Uuid document_object(const crypto::IdDeriver& ids, const crypto::Tenant& owner,

@@ -1,6 +1,7 @@
 #pragma once
 // The part of ingest that only computes: a record becomes a document cut into chunks, or a fault.
 #include "cases/ingest/document_name.hpp"
+#include "cases/ingest/internal/conversation.hpp"
 #include "cases/ingest/metrics.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/crypto/token.hpp"
@@ -16,11 +17,26 @@ struct Document {
   DocId doc_id;
   std::int64_t revision = 0;              ///< decides which of two versions stays
   std::optional<ports::ByArrival> by_arrival = {};  ///< no revision was given
-  std::int64_t chunk_revision = 0;        ///< part of the chunks' ids
+  std::int64_t chunk_revision = 0;        ///< part of the chunks' ids, except for a chat
   std::string name;                       ///< sealed beside the document; may be empty
   std::string meta_json;                  ///< sealed beside each chunk; may be empty
   std::vector<std::string> tags;
   std::vector<text::Chunk> chunks;
+  // Of a chat; empty for any other document.
+  std::vector<TurnPiece> pieces = {};     ///< one a chunk
+  std::shared_ptr<const Conversation> conversation = {};
+  std::vector<SaidBefore> latest = {};    ///< said before the event; see StoredTurns
+
+  /// What the embedder reads of a chunk.
+  const std::string& embedded_text(std::size_t chunk) const {
+    return pieces.empty() ? chunks[chunk].text : pieces[chunk].embedded_text;
+  }
+  /// What is sealed beside a chunk; may be empty.
+  const std::string& meta_of(std::size_t chunk) const {
+    return pieces.empty() ? meta_json : pieces[chunk].meta_json;
+  }
+  /// The id of a chunk.
+  Uuid chunk_id(const crypto::IdDeriver& ids, const crypto::Tenant& owner, std::size_t at) const;
 };
 
 /// What is known of a record after reading it.
@@ -44,6 +60,10 @@ struct PrepareDeps {
   const crypto::TokenVerifier* tokens;
   std::shared_ptr<const Options> options;
 };
+
+/// The same chat as it is after a look at what is stored of its conversation. Any thread.
+std::shared_ptr<const Prepared> recalled(const PrepareDeps& deps, const Prepared& chat,
+                                         StoredTurns known);
 
 /// Any thread. `now_ms`: Unix time.
 Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int64_t now_ms);

@@ -15,10 +15,11 @@ ByteView bytes_of(const std::string& text) {
 
 crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& owner,
                                const crypto::TenantKey& key, const std::string& model,
-                               const Document& document, const text::Chunk& chunk,
+                               const Document& document, std::size_t at,
                                const Embedding& embedding) {
+  const auto& chunk = document.chunks[at];
   crypto::ChunkHeader header{
-      .id = deps.ids.chunk_id(owner, document.doc_id, document.chunk_revision, chunk.index),
+      .id = document.chunk_id(deps.ids, owner, at),
       .doc_id = document.doc_id,
       .origin = document.origin,
       .chunk_index = chunk.index,
@@ -26,8 +27,12 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
       .char_end = chunk.char_end,
       .tags = document.tags,
       .model = model};
+  if (!document.pieces.empty()) {
+    const auto said_ms = document.conversation->turns[document.pieces[at].turn].said.at_ms;
+    if (said_ms > 0) header.created_at_ms = said_ms;
+  }
   const crypto::ChunkPlain plain{.text = chunk.text,
-                                 .meta_json = document.meta_json,
+                                 .meta_json = document.meta_of(at),
                                  .embedding = embedding,
                                  .seal_embedding = deps.options->seal_vectors};
   return crypto::Sealer::seal(owner, key, std::move(header), plain).value();
@@ -54,7 +59,7 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
   write.chunks.reserve(document.chunks.size());
   for (std::size_t i = 0; i < document.chunks.size(); ++i)
     write.chunks.push_back(
-        seal_chunk(deps, owner, key, model, document, document.chunks[i], embeddings[i]));
+        seal_chunk(deps, owner, key, model, document, i, embeddings[i]));
   return write;
 }
 

@@ -42,6 +42,7 @@ struct Piece {
   std::size_t index;
 
   const text::Chunk& chunk() const { return job->prepared->document->chunks[index]; }
+  const std::string& embedded_text() const { return job->prepared->document->embedded_text(index); }
   ports::Embedding& embedding() const { return (*job->embeddings)[index]; }
 };
 
@@ -50,7 +51,8 @@ struct Piece {
 /// Order: the events of a document stand in one queue for the embedder, are embedded in their
 /// order, and are stored in that order, because a tenant has one transaction at a time. An event
 /// that was refused, or that seemed superseded and was not, has lost its place in that order. Its
-/// revision still decides; without one, a later upload that was stored meanwhile supersedes it.
+/// revision still decides; a chat of which no turn is new waits for nobody, because it changes
+/// nothing; without a revision, a later upload that was stored meanwhile supersedes it.
 /// Where neither decides (overwrites() in storing.cpp), the later event waits for the earlier one.
 /// Memory: the source's window bounds the jobs and what they hold; `sealing_bytes_` bounds the
 /// copies on their way to the database.
@@ -89,6 +91,12 @@ class Worker::Impl {
   asio::awaitable<void> look_all(Jobs jobs);
   asio::awaitable<void> look_at(Group& group);
   asio::awaitable<void> look_once(crypto::Tenant owner, Jobs jobs);
+  // recall.cpp: what is stored of the conversations of chats.
+  asio::awaitable<void> recall_turns(const Group& group);
+  asio::awaitable<void> recall_once(crypto::Tenant owner, Jobs jobs);
+  asio::awaitable<std::vector<SaidBefore>> open_latest(
+      crypto::Tenant owner, std::vector<crypto::SealedCandidate> rows);
+  const Job* in_work_before(const Job& job) const;
   template <class Work>
   asio::awaitable<void> for_each_group(std::vector<Group>& groups, Work work);
   template <class Work>

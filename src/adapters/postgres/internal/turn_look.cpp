@@ -1,0 +1,61 @@
+#include "adapters/postgres/internal/turn_look.hpp"
+
+#include "adapters/postgres/internal/binary.hpp"
+#include "adapters/postgres/internal/candidate_row.hpp"
+#include "base/assert.hpp"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+namespace memseal::postgres {
+
+namespace {
+
+constexpr Statement known_chunks{
+    "chunks_known",
+    "SELECT m.id FROM app.memory_chunks m "
+    "WHERE m.user_hash = (SELECT app.tenant()) AND m.id = ANY ($1::uuid[])"};
+
+// The turns of a conversation stand in the order in which they were said, those of one event that
+// have one time in the order of the event. A time without end is 'infinity'.
+constexpr Statement latest_turns{
+    "turns_latest",
+    "SELECT " MEMSEAL_CANDIDATE_COLUMNS("c", "0::float4") ", u.place "
+    "FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u(doc_id, until_ms, place) "
+    "CROSS JOIN LATERAL (SELECT m.* FROM app.memory_chunks m "
+    "WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = u.doc_id COLLATE \"C\" "
+    "AND m.source = 'chat' AND (m.expires_at IS NULL OR m.expires_at > now()) "
+    "AND m.created_at <= coalesce(to_timestamp(u.until_ms / 1000.0), 'infinity') "
+    "ORDER BY m.created_at DESC, m.chunk_index DESC, m.id DESC LIMIT $3::bigint) c "
+    "ORDER BY u.place, c.created_at, c.chunk_index, c.id"};
+
+}  // namespace
+
+std::vector<ports::TurnsLook> look_at_stored_turns(TenantTx& tx,
+                                                   const std::vector<ports::TurnsKey>& keys) {
+  ArrayBuilder chunks(oid::uuid), doc_id(oid::text), until_ms(oid::int8);
+  for (const auto& key : keys) {
+    for (const auto& chunk : key.chunks) chunks.add(chunk);
+    doc_id.add(std::string_view(key.conversation.value()));
+    key.until_ms ? until_ms.add(*key.until_ms) : until_ms.add_null();
+  }
+  std::set<Uuid> known;
+  for (const auto& row : tx.exec(known_chunks, pqxx::params{binary(chunks.bytes())}))
+    known.insert(Uuid::parse(row[0].view()).value());
+
+  std::vector<ports::TurnsLook> answers(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    for (const auto& chunk : keys[i].chunks) answers[i].stored.push_back(known.contains(chunk));
+  const auto rows =
+      tx.exec(latest_turns, pqxx::params{binary(doc_id.bytes()), binary(until_ms.bytes()),
+                                         ports::turns_looked_at});
+  for (const auto& row : rows) {
+    const auto place = row[candidate_columns].as<std::size_t>();
+    MEMSEAL_ASSERT(place >= 1 && place <= answers.size());
+    answers[place - 1].latest.push_back(candidate_of(row));
+  }
+  return answers;
+}
+
+}  // namespace memseal::postgres

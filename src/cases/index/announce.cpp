@@ -1,0 +1,76 @@
+#include "base/limits.hpp"
+#include "cases/index/internal/announce.hpp"
+#include "pure/crypto/random.hpp"
+#include "pure/wire/event.hpp"
+
+#include <utility>
+
+namespace memseal::index {
+
+std::string event_name_of(const std::string& idempotency_key) {
+  return idempotency_key.empty() ? crypto::random_uuid().to_string() : idempotency_key;
+}
+
+Words& Words::add(std::string_view word) {
+  text_ += std::to_string(word.size());
+  text_ += ':';
+  text_ += word;
+  return *this;
+}
+
+ports::OutRecord record_of(ports::Channel channel, const UserId& user, std::string event) {
+  ports::OutRecord record{
+      .channel = channel, .key = user.value(), .value = std::move(event), .headers = {}};
+  record.headers.emplace_back("content-type", "application/cloudevents+json; charset=UTF-8");
+  return record;
+}
+
+std::optional<Error> check_record_size(const ports::OutRecord& record, std::string_view what,
+                                       std::string_view field) {
+  const auto bytes = wire::event_bytes(
+      {.topic = {}, .key = record.key, .value = record.value, .headers = &record.headers});
+  if (bytes <= limits::event_bytes_max) return {};
+  return Error{Errc::payload_too_large,
+               std::string(what) + " an event of " + std::to_string(bytes) +
+                   " bytes, more than " + std::to_string(limits::event_bytes_max),
+               std::string(field)};
+}
+
+std::optional<Error> check_meta_size(std::size_t meta_bytes) {
+  if (meta_bytes <= wire::meta_bytes_max) return {};
+  return Error{Errc::payload_too_large,
+               "name and attributes take more than " + std::to_string(wire::meta_bytes_max) +
+                   " bytes as JSON",
+               "/attributes"};
+}
+
+asio::awaitable<Result<ports::Operation>> announce_and_publish(const IndexDeps& deps,
+                                                               runtime::RequestContext context,
+                                                               crypto::Tenant owner,
+                                                               Announcement announcement,
+                                                               ports::OutRecord record) {
+  const auto& [id, origin, doc_id, request, at_ms] = announcement;
+  // Announce first, because ingest may finish the event before publish() returns, and the client
+  // must find the operation from then on.
+  const bool is_same =
+      co_await deps.operations.announce(context, owner, id, origin, doc_id, request);
+  std::optional<ports::Operation> known;
+  if (request) known = co_await deps.operations.find(context, owner, id);
+  // The second condition is for operations that an older version announced, without a request.
+  if (!is_same || (known && known->doc_id != doc_id.value()))
+    co_return Error{Errc::invalid_field,
+                    "this Idempotency-Key was used for another request; use a new one",
+                    "Idempotency-Key"};
+  auto operation = known.value_or(ports::Operation{.id = id,
+                                                   .origin = origin,
+                                                   .doc_id = doc_id.value(),
+                                                   .created_at_ms = at_ms,
+                                                   .updated_at_ms = at_ms});
+  // An operation that ended needs no second event. A queued one gets it, because the first event
+  // may not have reached the broker; if both did, the ledger drops the second.
+  if (operation.state == ports::OperationState::queued)
+    co_await deps.events.publish(context, std::move(record));
+  co_return operation;
+}
+
+}  // namespace memseal::index
