@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,11 +16,33 @@ namespace memseal::ports {
 
 namespace asio = boost::asio;
 
+/// A place in the order of nearest(): by distance, and by id among equal distances.
+struct SearchPlace {
+  float distance = 0;
+  Uuid id;
+};
+
 /// What narrows a search besides the tenant. Empty means no restriction.
 struct SearchFilter {
   std::optional<Origin> origin;
   std::vector<std::string> tags;  ///< all of them must be present
   std::vector<std::string> doc_ids;
+  std::vector<std::string> tags_any = {};    ///< one of them must be present
+  std::vector<std::string> tags_none = {};   ///< none of them may be present
+  std::vector<std::string> exclude = {};     ///< none of these documents
+  std::optional<std::int64_t> after_ms = {};   ///< created later, Unix ms
+  std::optional<std::int64_t> before_ms = {};  ///< created earlier, Unix ms
+  std::vector<Uuid> ids = {};                ///< one of these chunks
+  std::optional<SearchPlace> after = {};     ///< chunks behind this place in the order
+  /// Leaves `text_cipher` empty, for a caller that looks at what is sealed beside the texts.
+  bool without_texts = false;
+};
+
+/// A chunk beside another one of its document or conversation.
+struct Neighbour {
+  Uuid of;              ///< the other one
+  bool before = false;  ///< stands before it, otherwise behind it
+  crypto::SealedCandidate chunk;
 };
 
 /// The read side of the database.
@@ -31,6 +54,12 @@ class ChunkSearch {
   virtual asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(
       runtime::RequestContext context, crypto::Tenant owner, QueryVector query, std::size_t limit,
       SearchFilter filter) = 0;
+  /// Up to `each_side` chunks before and behind each of `chunks` in its document, or among the
+  /// turns of its conversation; in their order. Throws as nearest().
+  virtual asio::awaitable<std::vector<Neighbour>> neighbours(runtime::RequestContext context,
+                                                             crypto::Tenant owner,
+                                                             std::vector<Uuid> chunks,
+                                                             std::size_t each_side) = 0;
 };
 
 }  // namespace memseal::ports

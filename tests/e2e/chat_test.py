@@ -87,5 +87,80 @@ class Conversations(EndToEnd):
         self.assertNotIn(canary, self.at.server_log())
 
 
+class Asking(EndToEnd):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.mine, cls.theirs = cls.at.token("eva"), cls.at.token("finn")
+        for token, owner in ((cls.mine, "eva"), (cls.theirs, "finn")):
+            for number in range(12):
+                answer, _ = cls.at.request("POST", "/api/v1/memory/index?wait=20", {
+                    "doc_id": f"{owner}-{number}", "text": f"Report {number} of {owner} about the harbour.",
+                    "tags": ["even" if number % 2 == 0 else "odd", *(["third"] if number % 3 == 0 else [])],
+                    "attributes": {"number": number, "kind": "old" if number < 6 else "new"}}, token)
+                assert answer.status == 200
+            turns = [{"role": "user", "content": f"Line {number} of {owner} on the harbour.",
+                      "created_at": f"2026-05-{number + 1:02}T12:00:00Z"} for number in range(6)]
+            answer, _ = cls.at.request("POST", "/api/v1/memory/conversations/talk/turns?wait=20", {"turns": turns}, token)
+            assert answer.status == 200
+
+    def ask(self, token=None, status=200, **body):
+        answer, data = self.at.request("POST", "/api/v1/memory/query", {"query": "the harbour", **body}, token or self.mine)
+        self.assertEqual(answer.status, status, data)
+        return json.loads(data)
+
+    def reports(self, **body):
+        found = self.ask(top_k=100, source="api", **body)["results"]
+        self.assertTrue(all(hit["doc_id"].startswith("eva-") for hit in found))
+        return {int(hit["doc_id"].split("-")[1]) for hit in found}
+
+    def test_each_filter_finds_what_it_describes_of_its_own_user(self):
+        all_of = set(range(12))
+        self.assertEqual(self.reports(), all_of)
+        self.assertEqual(self.reports(tags=["even", "third"]), {0, 6})
+        self.assertEqual(self.reports(tags={"any": ["even", "third"]}), {n for n in all_of if n % 2 == 0 or n % 3 == 0})
+        self.assertEqual(self.reports(tags={"none": ["third"], "any": ["odd"]}), {1, 5, 7, 11})
+        self.assertEqual(self.reports(documents=["eva-1", "eva-2", "finn-3"]), {1, 2})
+        self.assertEqual(self.reports(exclude=["eva-1", "finn-2"]), all_of - {1})
+        self.assertEqual(self.reports(attributes={"kind": "new"}), set(range(6, 12)))
+        self.assertEqual(self.reports(attributes={"number": {"gt": 3, "lt": 8}, "kind": {"ne": "old"}}), {6, 7})
+        self.assertEqual(self.reports(attributes={"or": [{"number": {"in": [1, 2]}}, {"number": {"gt": 10}}]}), {1, 2, 11})
+        self.assertEqual(self.reports(created_before="2026-01-01T00:00:00Z"), set())
+        self.assertEqual(self.reports(documents=["finn-3"]), set())
+        lines = self.ask(top_k=100, conversation="talk", created_after="2026-05-02T12:00:00Z",
+                         created_before="2026-05-05T00:00:00+00:00")["results"]
+        self.assertEqual({hit["text"] for hit in lines}, {f"Line {n} of eva on the harbour." for n in (2, 3)})
+
+    def test_pages_show_everything_once(self):
+        for rerank in (True, False):
+            seen, cursor = [], None
+            while True:
+                page = self.ask(top_k=4, candidates=6, rerank=rerank, **({"cursor": cursor} if cursor else {}))
+                seen += [hit["chunk_id"] for hit in page["results"]]
+                cursor = page["next_cursor"]
+                if cursor is None:
+                    break
+            self.assertEqual((len(seen), len(set(seen))), (18, 18))
+        first = self.ask(top_k=4)["next_cursor"]
+        self.assertIn("another question", json.dumps(self.ask(status=422, top_k=4, cursor=first, tags=["odd"])))
+        # Another user's cursor shows nothing that is not the sender's own.
+        stolen = self.ask(token=self.theirs, top_k=4, cursor=first)["results"]
+        self.assertTrue(all("finn" in hit["text"] for hit in stolen))
+
+    def test_neighbours_questions_scores_and_refusals(self):
+        line = self.ask(conversation="talk", created_after="2026-05-02T13:00:00Z", created_before="2026-05-03T13:00:00Z",
+                        expand=1)["results"]
+        self.assertEqual([hit["text"] for hit in line], ["Line 2 of eva on the harbour."])
+        self.assertEqual([turn["text"] for turn in line[0]["before"]], ["Line 1 of eva on the harbour."])
+        self.assertEqual([turn["turn"]["role"] for turn in line[0]["after"]], ["user"])
+        both = self.ask(query=None, queries=["report 3", "line 4 of the talk"], top_k=6)
+        self.assertEqual(len({hit["chunk_id"] for hit in both["results"]}), 6)
+        self.assertIsNone(both["next_cursor"])
+        self.assertEqual(self.ask(min_score=1, rerank=False)["count"], 0)
+        refused = self.ask(status=422, attributes={"number": {"gte": 3}})
+        self.assertIn("/attributes/number/gte", json.dumps(refused))
+        self.assertIn('did you mean \\"exclude\\"', json.dumps(self.ask(status=422, exclud=["a"])))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -46,7 +46,7 @@ class BadRequests(EndToEnd):
         self.refuse(400, "bad_json", body="[]", **sent)
         self.refuse(422, "invalid_field", body={"query": ""})
         self.refuse(422, "invalid_field", body={"query": "x", "top_k": 0})
-        self.refuse(422, "invalid_field", body={"query": "x", "top_k": 9})
+        self.refuse(422, "invalid_field", body={"query": "x", "top_k": 101})
         self.refuse(422, "invalid_field", body={"query": "x", "quary": 1})
         self.refuse(422, "invalid_field", body={"query": "x" * 9000})
         self.refuse(403, "user_mismatch", body={"query": "x", "user_id": "bob"})

@@ -44,10 +44,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view body(reinterpret_cast<const char*>(data), size);
   if (const auto query = parse_query_request(body)) {
     MEMSEAL_ASSERT(!query->query.empty() && query->query.size() <= limits::query_bytes_max);
-    MEMSEAL_ASSERT(query->top_k >= 1 && query->top_k <= limits::answers_max);
+    MEMSEAL_ASSERT(query->top_k >= 1 && query->top_k <= limits::answers_wall);
     MEMSEAL_ASSERT(query->candidates >= query->top_k);
-    MEMSEAL_ASSERT(query->candidates <= limits::candidates_max);
+    MEMSEAL_ASSERT(query->candidates <= limits::candidates_wall);
     for (const auto& id : query->doc_ids) MEMSEAL_ASSERT(DocId::parse(id));
+    for (const auto& id : query->exclude) MEMSEAL_ASSERT(DocId::parse(id));
+    MEMSEAL_ASSERT(query->further.size() < limits::questions_max);
+    MEMSEAL_ASSERT(query->expand <= limits::expand_max);
+    MEMSEAL_ASSERT(!query->page || query->page->left.size() <= limits::candidates_wall);
+    query->attributes.matches(body);
     check_common(*query);
   }
   if (const auto index = parse_index_request(body)) {

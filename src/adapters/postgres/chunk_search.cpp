@@ -13,28 +13,98 @@ namespace {
 // Both scans name their tenant, so that row-level security is the second barrier, not the only one.
 // A ctid names the same row in both, because one statement reads one snapshot.
 // The sort key is an expression over the distance, so that PostgreSQL can never answer it from a
-// vector index. The inner select sorts only row addresses and distances, and the outer one fetches
-// the rows, because carrying the other columns through the sort doubles the time.
-#define MEMSEAL_NEAREST(filter)                                                                 \
-  "SELECT " MEMSEAL_CANDIDATE_COLUMNS("c", "n.distance") " "                                    \
-  "FROM (SELECT m.ctid AS place, "                                                              \
-  "(m.embedding OPERATOR(${vector}.<=>) $1::${vector}.halfvec) + 0 AS distance "                \
-  "FROM app.memory_chunks m "                                                                   \
-  "WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL "                      \
-  "AND (m.expires_at IS NULL OR m.expires_at > now())" filter                                   \
-  " ORDER BY distance LIMIT $2::bigint) n "                                                     \
-  "JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) "       \
-  "ORDER BY n.distance"
+// vector index. It has the precision of the distance that callers see, so that a place in the order
+// can be named by it, and ids decide between equal ones. The inner select sorts only row addresses,
+// distances and ids, and the outer one fetches the rows, because carrying the other columns through
+// the sort doubles the time.
+#define MEMSEAL_PLACES(filter)                                                             \
+  "SELECT m.ctid AS place, m.id, "                                                         \
+  "((m.embedding OPERATOR(${vector}.<=>) $1::${vector}.halfvec) + 0)::float4 AS distance " \
+  "FROM app.memory_chunks m "                                                              \
+  "WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL "                 \
+  "AND (m.expires_at IS NULL OR m.expires_at > now())" filter
+#define MEMSEAL_NEAREST(columns, places)                                                  \
+  "SELECT " columns " FROM (" places " ORDER BY distance, id LIMIT $2::bigint) n "        \
+  "JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) " \
+  "ORDER BY n.distance, n.id"
 
-// Two statements, because app_user's plans are generic (plan_cache_mode): one text would test the
-// filters on every row, also where none is set.
-constexpr Statement nearest_all{"nearest", MEMSEAL_NEAREST("")};
-constexpr Statement nearest_filtered{
-    "nearest_filtered",
-    MEMSEAL_NEAREST(" AND ($3::text = '' OR m.source = $3::text) "
-                    "AND ($4::text[] = '{}' OR m.tags @> $4::text[]) "
-                    "AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[]))")};
+// OFFSET 0 keeps the planner from computing each distance again for the comparison with $12.
+#define MEMSEAL_FILTERED_PLACES                                                            \
+  "SELECT s.place, s.id, s.distance FROM ("                                                \
+  MEMSEAL_PLACES(" AND ($3::text = '' OR m.source = $3::text) "                            \
+                 "AND ($4::text[] = '{}' OR m.tags @> $4::text[]) "                        \
+                 "AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[])) "                 \
+                 "AND ($6::text[] = '{}' OR m.tags && $6::text[]) "                        \
+                 "AND NOT m.tags && $7::text[] "                                           \
+                 "AND m.doc_id <> ALL ($8::text[]) "                                       \
+                 "AND ($9::bigint IS NULL OR m.created_at > to_timestamp($9::bigint / 1000.0)) "   \
+                 "AND ($10::bigint IS NULL OR m.created_at < to_timestamp($10::bigint / 1000.0)) " \
+                 "AND ($11::uuid[] = '{}' OR m.id = ANY ($11::uuid[]))")                   \
+  " OFFSET 0) s "                                                                          \
+  "WHERE $12::float4 IS NULL OR (s.distance, s.id) > ($12::float4, $13::uuid)"
+
+#define MEMSEAL_ALL_COLUMNS MEMSEAL_CANDIDATE_COLUMNS("c", "n.distance", "c.text_cipher")
+
+// Different statements, because app_user's plans are generic (plan_cache_mode): one text would test
+// the filters on every row, also where none is set.
+constexpr Statement nearest_all{"nearest",
+                                MEMSEAL_NEAREST(MEMSEAL_ALL_COLUMNS, MEMSEAL_PLACES(""))};
+constexpr Statement nearest_filtered{"nearest_filtered",
+                                     MEMSEAL_NEAREST(MEMSEAL_ALL_COLUMNS, MEMSEAL_FILTERED_PLACES)};
+constexpr Statement nearest_labels{
+    "nearest_labels", MEMSEAL_NEAREST(MEMSEAL_CANDIDATE_COLUMNS("c", "n.distance", "''::bytea"),
+                                      MEMSEAL_FILTERED_PLACES)};
+
+// The chunks of a document were stored in one transaction, so all have one time, and their index is
+// their order. Turns have their own times. A document and a conversation of one id are kept apart.
+#define MEMSEAL_NEIGHBOURS(is_before, comparison, direction)                                      \
+  "SELECT " MEMSEAL_CANDIDATE_COLUMNS("m", "0::float4", "m.text_cipher") ", h.id, " is_before ", " \
+  "m.created_at AS said, m.chunk_index AS place, m.id AS chunk "                                  \
+  "FROM app.memory_chunks h CROSS JOIN LATERAL (SELECT o.* FROM app.memory_chunks o "             \
+  "WHERE o.user_hash = (SELECT app.tenant()) AND o.doc_id = h.doc_id "                            \
+  "AND (o.source = 'chat') = (h.source = 'chat') "                                                \
+  "AND (o.expires_at IS NULL OR o.expires_at > now()) "                                           \
+  "AND (o.created_at, o.chunk_index, o.id) " comparison " (h.created_at, h.chunk_index, h.id) "   \
+  "ORDER BY o.created_at " direction ", o.chunk_index " direction ", o.id " direction " "         \
+  "LIMIT $2::bigint) m "                                                                          \
+  "WHERE h.user_hash = (SELECT app.tenant()) AND h.id = ANY ($1::uuid[])"
+
+constexpr Statement neighbours_of{
+    "neighbours", "SELECT * FROM (" MEMSEAL_NEIGHBOURS("true", "<", "DESC") " UNION ALL "
+                  MEMSEAL_NEIGHBOURS("false", ">", "ASC") ") n ORDER BY n.said, n.place, n.chunk"};
+#undef MEMSEAL_NEIGHBOURS
+#undef MEMSEAL_ALL_COLUMNS
+#undef MEMSEAL_FILTERED_PLACES
 #undef MEMSEAL_NEAREST
+#undef MEMSEAL_PLACES
+
+bool filters(const ports::SearchFilter& filter) {
+  return filter.origin || !filter.tags.empty() || !filter.doc_ids.empty() ||
+         !filter.tags_any.empty() || !filter.tags_none.empty() || !filter.exclude.empty() ||
+         filter.after_ms || filter.before_ms || !filter.ids.empty() || filter.after ||
+         filter.without_texts;
+}
+
+void append_filter(pqxx::params& parameters, const ports::SearchFilter& filter,
+                   ArrayBuilder& ids) {
+  for (const auto& id : filter.ids) ids.add(id);
+  parameters.append(filter.origin ? origin_name(*filter.origin) : std::string_view());
+  parameters.append(text_array(filter.tags));
+  parameters.append(text_array(filter.doc_ids));
+  parameters.append(text_array(filter.tags_any));
+  parameters.append(text_array(filter.tags_none));
+  parameters.append(text_array(filter.exclude));
+  parameters.append(filter.after_ms);
+  parameters.append(filter.before_ms);
+  parameters.append(binary(ids.bytes()));
+  if (filter.after) {
+    parameters.append(filter.after->distance);
+    parameters.append(filter.after->id.to_string());
+  } else {
+    parameters.append();
+    parameters.append();
+  }
+}
 
 }  // namespace
 
@@ -45,14 +115,13 @@ asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
   const auto start = runtime::Clock::now();
   auto work = [vector = halfvec(query.values), limit, filter = std::move(filter)](TenantTx& tx) {
     pqxx::params parameters{binary(std::as_bytes(std::span(vector))), limit};
-    const bool filtered =
-        filter.origin || !filter.tags.empty() || !filter.doc_ids.empty();
-    if (filtered) {
-      parameters.append(filter.origin ? origin_name(*filter.origin) : std::string_view());
-      parameters.append(text_array(filter.tags));
-      parameters.append(text_array(filter.doc_ids));
-    }
-    const auto rows = tx.exec(filtered ? nearest_filtered : nearest_all, parameters);
+    ArrayBuilder ids(oid::uuid);
+    const bool filtered = filters(filter);
+    if (filtered) append_filter(parameters, filter, ids);
+    const auto rows = tx.exec(filter.without_texts ? nearest_labels
+                              : filtered           ? nearest_filtered
+                                                   : nearest_all,
+                              parameters);
     std::vector<crypto::SealedCandidate> found;
     found.reserve(static_cast<std::size_t>(rows.size()));
     for (const auto& row : rows) found.push_back(candidate_of(row));
@@ -61,6 +130,23 @@ asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
   auto found = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
   runtime::observe_since(pool_.metrics().search_s, start);
   co_return found;
+}
+
+asio::awaitable<std::vector<ports::Neighbour>> PgChunkSearch::neighbours(
+    runtime::RequestContext context, crypto::Tenant owner, std::vector<Uuid> chunks,
+    std::size_t each_side) {
+  if (chunks.empty() || each_side == 0) co_return std::vector<ports::Neighbour>();
+  auto work = [chunks = std::move(chunks), each_side](TenantTx& tx) {
+    ArrayBuilder ids(oid::uuid);
+    for (const auto& chunk : chunks) ids.add(chunk);
+    const auto rows = tx.exec(neighbours_of, pqxx::params{binary(ids.bytes()), each_side});
+    std::vector<ports::Neighbour> found;
+    for (const auto& row : rows)
+      found.push_back({Uuid::parse(row[candidate_columns].view()).value(),
+                       row[candidate_columns + 1].as<bool>(), candidate_of(row)});
+    return found;
+  };
+  co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work));
 }
 
 }  // namespace memseal::postgres

@@ -14,6 +14,10 @@ class PgChunkSearch final : public ports::ChunkSearch {
   asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(
       runtime::RequestContext context, crypto::Tenant owner, ports::QueryVector query,
       std::size_t limit, ports::SearchFilter filter) override;
+  asio::awaitable<std::vector<ports::Neighbour>> neighbours(runtime::RequestContext context,
+                                                            crypto::Tenant owner,
+                                                            std::vector<Uuid> chunks,
+                                                            std::size_t each_side) override;
 
  private:
   Pool& pool_;

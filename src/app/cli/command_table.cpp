@@ -1,5 +1,7 @@
 #include "app/cli/command_table.hpp"
 
+#include "base/query_limits.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <memory>
@@ -277,7 +279,7 @@ void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
   add_service_options(*query, options->service);
   query->add_option("-k,--top-k", options->top_k, "Results wanted")
       ->type_name("COUNT")
-      ->check(CLI::Range(1, static_cast<int>(limits::answers_max)))
+      ->check(CLI::Range(1, static_cast<int>(limits::answers_wall)))
       ->capture_default_str();
   query->add_flag("--no-rerank", options->no_rerank, "Keep the search order");
   query->add_flag("--trace", options->trace, "Show what each stage did");

@@ -1,6 +1,6 @@
 #pragma once
 // The chain behind a query: embed → search → open the seals → rerank → the best few.
-#include "base/limits.hpp"
+#include "base/query_limits.hpp"
 #include "cases/query/metrics.hpp"
 #include "cases/rerank/rerank.hpp"
 #include "ports/chunk_search.hpp"
@@ -8,13 +8,17 @@
 #include "ports/tenant_keys.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/crypto/tenant.hpp"
+#include "pure/wire/attribute_filter.hpp"
+#include "pure/wire/page.hpp"
 #include "runtime/context.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace memseal::query {
 
@@ -22,14 +26,19 @@ namespace asio = boost::asio;
 
 using rerank::Fallback;
 
-/// What a tenant asks. Already checked: `text` is UTF-8 and not blank, and
-/// 1 <= top_k <= candidates <= limits::candidates_max.
+/// What a tenant asks. Already checked: texts are UTF-8 and not blank,
+/// 1 <= top_k <= candidates <= limits::candidates_wall, and `page` stands beside one text only.
 struct Question {
   std::string text;
   std::size_t top_k = limits::answers_max;          ///< most results of the answer
-  std::size_t candidates = limits::candidates_max;  ///< rows that the search returns at most
-  bool rerank = true;                               ///< false: results stay in search order
+  std::size_t candidates = limits::candidates_max;  ///< passages that are ranked at most
+  bool rerank = true;                                   ///< false: results stay in search order
   ports::SearchFilter filter;
+  std::vector<std::string> further = {};      ///< asked at once; a passage answers the nearest one
+  wire::AttributeFilter attributes = {};      ///< judged after opening, because they lie sealed
+  std::optional<float> min_score = {};        ///< results of less are left out
+  std::size_t expand = 0;                     ///< neighbours on each side of a result
+  std::optional<wire::PageMark> page = {};    ///< empty: the first page
 };
 
 /// What a query needs. Everything that it refers to must outlive it.
@@ -53,6 +62,8 @@ struct Hit {
   float score = 0;                        ///< sigmoid(rerank_score), else 1 - distance
   std::optional<float> rerank_score;      ///< the model's raw logit; empty: not ranked
   const crypto::Passage& passage;
+  std::size_t question = 0;               ///< 0: Question::text, else index + 1 into `further`
+  std::span<const crypto::Passage> before = {}, after = {};  ///< neighbours, in their order
 };
 
 enum class Stage { embed, search, open, rerank };
@@ -88,6 +99,9 @@ struct Summary {
   std::size_t reranked_count = 0;         ///< less than `opened`: only the nearest were ranked
   Fallback fallback = Fallback::none;
   Timings timings;
+  std::optional<wire::PageMark> next = {};  ///< of the next page; empty: there is none
+  bool complete = true;  ///< false: Question::attributes was judged of the nearest
+                         ///< limits::attribute_rows_max chunks only
 };
 
 /// Answers one question of one tenant. Reranking has min(deadline, RerankDeps::budget) and never

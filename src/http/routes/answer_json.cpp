@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <span>
 
 namespace memseal::http {
 
@@ -52,6 +53,21 @@ json::value conversation_json(const crypto::SealedCandidate& from) {
   return from.origin == Origin::chat ? json::value(from.doc_id) : json::value(nullptr);
 }
 
+json::array neighbours_json(std::span<const crypto::Passage> passages) {
+  json::array neighbours;
+  for (const auto& passage : passages) {
+    const auto& from = passage.from();
+    neighbours.push_back({{"chunk_id", from.id.to_string()},
+                          {"turn", turn_json(passage)},
+                          {"chunk_index", from.chunk_index},
+                          {"char_start", from.char_start},
+                          {"char_end", from.char_end},
+                          {"created_at", codec::format_rfc3339(from.created_at_ms)},
+                          {"text", passage.text()}});
+  }
+  return neighbours;
+}
+
 void append_timing(std::string& text, const char* name, runtime::Clock::duration took) {
   // This stage did not run.
   if (took == runtime::Clock::duration::zero()) return;
@@ -65,22 +81,27 @@ void append_timing(std::string& text, const char* name, runtime::Clock::duration
 
 json::object hit_json(const query::Hit& hit) {
   const auto& from = hit.passage.from();
-  return {{"rank", hit.rank},
-          {"score", number(hit.score)},
-          {"distance", number(from.distance)},
-          {"rerank_score", hit.rerank_score ? number(*hit.rerank_score) : json::value(nullptr)},
-          {"chunk_id", from.id.to_string()},
-          {"doc_id", from.doc_id},
-          {"source", origin_name(from.origin)},
-          {"conversation", conversation_json(from)},
-          {"turn", turn_json(hit.passage)},
-          {"chunk_index", from.chunk_index},
-          {"char_start", from.char_start},
-          {"char_end", from.char_end},
-          {"tags", json::array(from.tags.begin(), from.tags.end())},
-          {"created_at", codec::format_rfc3339(from.created_at_ms)},
-          {"text", hit.passage.text()},
-          {"meta", meta_json(hit.passage.meta_json())}};
+  json::object result{
+      {"rank", hit.rank},
+      {"score", number(hit.score)},
+      {"distance", number(from.distance)},
+      {"rerank_score", hit.rerank_score ? number(*hit.rerank_score) : json::value(nullptr)},
+      {"query_index", hit.question},
+      {"chunk_id", from.id.to_string()},
+      {"doc_id", from.doc_id},
+      {"source", origin_name(from.origin)},
+      {"conversation", conversation_json(from)},
+      {"turn", turn_json(hit.passage)},
+      {"chunk_index", from.chunk_index},
+      {"char_start", from.char_start},
+      {"char_end", from.char_end},
+      {"tags", json::array(from.tags.begin(), from.tags.end())},
+      {"created_at", codec::format_rfc3339(from.created_at_ms)},
+      {"text", hit.passage.text()},
+      {"meta", meta_json(hit.passage.meta_json())}};
+  result["before"] = neighbours_json(hit.before);
+  result["after"] = neighbours_json(hit.after);
+  return result;
 }
 
 json::object timings_json(const query::Timings& timings) {

@@ -55,13 +55,22 @@ class StreamedAnswer final : public query::ResultSink {
   const bool with_stages_;
 };
 
-json::object summary_json(const std::string& query_id, const query::Summary& summary) {
+json::value cursor_json(const query::Summary& summary, std::uint64_t question) {
+  if (!summary.next) return nullptr;
+  return json::value(wire::make_cursor(*summary.next, question));
+}
+
+/// `question`: QueryRequest::checksum.
+json::object summary_json(const std::string& query_id, const query::Summary& summary,
+                          std::uint64_t question) {
   return {{"query_id", query_id},
           {"count", summary.count},
           {"candidates", summary.opened},
           {"reranked", summary.reranked},
           {"reranked_count", summary.reranked_count},
           {"fallback_reason", fallback_json(summary.fallback)},
+          {"next_cursor", cursor_json(summary, question)},
+          {"complete", summary.complete},
           {"timings", timings_json(summary.timings)}};
 }
 
@@ -70,15 +79,28 @@ query::Question question_of(wire::QueryRequest request) {
           .top_k = request.top_k,
           .candidates = request.candidates,
           .rerank = request.rerank,
-          .filter = {request.origin, std::move(request.tags), std::move(request.doc_ids)}};
+          .filter = {.origin = request.origin,
+                     .tags = std::move(request.tags),
+                     .doc_ids = std::move(request.doc_ids),
+                     .tags_any = std::move(request.tags_any),
+                     .tags_none = std::move(request.tags_none),
+                     .exclude = std::move(request.exclude),
+                     .after_ms = request.after_ms,
+                     .before_ms = request.before_ms},
+          .further = std::move(request.further),
+          .attributes = std::move(request.attributes),
+          .min_score = request.min_score,
+          .expand = request.expand,
+          .page = std::move(request.page)};
 }
 
 asio::awaitable<Response> answer_whole(Call& call, wire::QueryRequest request) {
   WholeAnswer whole;
+  const auto checksum = request.checksum;
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),
                                               whole);
-  auto body = summary_json(crypto::random_uuid().to_string(), summary);
+  auto body = summary_json(crypto::random_uuid().to_string(), summary, checksum);
   body["results"] = std::move(whole.results);
   auto response = json_response(200, json::serialize(body));
   response.fields.push_back({"Server-Timing", server_timing(summary.timings)});
@@ -100,10 +122,11 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
       stream.keep_alive(call.exchange.server.options.keepalive));
 
   StreamedAnswer sink(stream, request.include_trace);
+  const auto checksum = request.checksum;
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),
                                               sink);
-  stream.add("query.completed", summary_json(stream.query_id(), summary));
+  stream.add("query.completed", summary_json(stream.query_id(), summary, checksum));
   // Before the last write, because the client may reconnect as soon as it has read it.
   call.deps.ended->add(stream.last_event_id());
   co_await stream.end();

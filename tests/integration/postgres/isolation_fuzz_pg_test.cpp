@@ -352,10 +352,20 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
     if (pick(3) == 0) filter.origin = origins[static_cast<std::size_t>(pick(3))];
     for (int tag = pick(3); tag > 0; --tag) filter.tags.push_back(some());
     for (int doc = pick(4); doc > 0; --doc) filter.doc_ids.push_back(some());
+    if (pick(3) == 0) filter.tags_any.push_back(some());
+    if (pick(3) == 0) filter.tags_none.push_back(some());
+    if (pick(3) == 0) filter.exclude.push_back(some());
+    const auto& asked = chunks[static_cast<std::size_t>(pick(4))];
+    if (pick(4) == 0) filter.ids.assign(asked.begin(), asked.end());
+    if (pick(4) == 0) filter.after = ports::SearchPlace{0.5f, *asked.begin()};
+    filter.without_texts = pick(2) == 0;
     ports::QueryVector query{unit_vector(static_cast<unsigned>(pick(10)), dimension)};
     for (const auto& hit : await(search.nearest(context_, owners[who], query, 50, filter))) {
       EXPECT_TRUE(chunks[who].contains(hit.id));
     }
+    std::vector<Uuid> all(asked.begin(), asked.end());
+    for (const auto& one : await(search.neighbours(context_, owners[who], std::move(all), 3)))
+      EXPECT_TRUE(chunks[who].contains(one.of) && chunks[who].contains(one.chunk.id));
     const auto whose = static_cast<std::size_t>(pick(4));
     EXPECT_EQ(await(operations.find(context_, owners[who], events[whose])).has_value(),
               who == whose);

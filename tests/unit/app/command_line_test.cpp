@@ -272,7 +272,7 @@ TEST(CommandLine, NamesAnUnknownWordAndTheOneThatItResembles) {
       {{"query"}, "memseal query needs text: The question; several words are joined by spaces"},
       {{"token", "mint"}, "memseal token mint needs --user"},
       {{"query", "x", "--top-k"}, "--top-k needs a value"},
-      {{"query", "x", "--top-k", "nine"}, "--top-k must be from 1 to 8, not \"nine\""},
+      {{"query", "x", "--top-k", "nine"}, "--top-k must be from 1 to 100, not \"nine\""},
       {{"query", "x", "--source", "chta"}, "--source must be one of chat,upload,api, not \"chta\""},
       {{"completion", "tcsh"}, "shell must be one of bash,zsh,fish, not \"tcsh\""},
       {{"migrate", "plan", "--to", "x"}, "--to cannot be \"x\""},

@@ -124,7 +124,7 @@ TEST_F(ApiTest, RefusesBadBodies) {
   expect_problem(ask(post(query_path, "")), 400, "bad_json");
   expect_problem(ask(post(query_path, "[]")), 400, "bad_json");
   expect_problem(ask(post(query_path, "{}")), 422, "invalid_field");
-  expect_problem(ask(post(query_path, R"({"query":"a","top_k":9})")), 422, "invalid_field");
+  expect_problem(ask(post(query_path, R"({"query":"a","top_k":101})")), 422, "invalid_field");
   expect_problem(ask(post(query_path, R"({"query":"a","nonsense":1})")), 422, "invalid_field");
   expect_problem(ask(post(index_path, R"({"text":""})")), 422, "invalid_field");
   expect_problem(ask(post(query_path, "{\"query\":\"\xff\"}")), 400, "bad_json");

@@ -6,11 +6,11 @@
 
 namespace memseal::postgres {
 
-/// The select list of a chunk; `row` is the table's alias, `distance` an expression.
-#define MEMSEAL_CANDIDATE_COLUMNS(row, distance)                                                \
-  row ".id, " row ".doc_id, " row ".source, " row ".chunk_index, " row ".char_start, " row      \
-      ".char_end, " row ".tags, (extract(epoch FROM " row ".created_at) * 1000)::bigint, "      \
-      distance ", " row ".text_cipher, " row ".meta_cipher"
+/// The select list of a chunk; `row` is the table's alias, `distance` and `text` are expressions.
+#define MEMSEAL_CANDIDATE_COLUMNS(row, distance, text)                                     \
+  row ".id, " row ".doc_id, " row ".source, " row ".chunk_index, " row ".char_start, " row \
+      ".char_end, " row ".tags, (extract(epoch FROM " row ".created_at) * 1000)::bigint, " \
+      distance ", " text ", " row ".meta_cipher"
 
 inline constexpr int candidate_columns = 11;  ///< how many columns that makes
 

@@ -21,7 +21,7 @@ constexpr Statement known_chunks{
 // have one time in the order of the event. A time without end is 'infinity'.
 constexpr Statement latest_turns{
     "turns_latest",
-    "SELECT " MEMSEAL_CANDIDATE_COLUMNS("c", "0::float4") ", u.place "
+    "SELECT " MEMSEAL_CANDIDATE_COLUMNS("c", "0::float4", "c.text_cipher") ", u.place "
     "FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u(doc_id, until_ms, place) "
     "CROSS JOIN LATERAL (SELECT m.* FROM app.memory_chunks m "
     "WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = u.doc_id COLLATE \"C\" "

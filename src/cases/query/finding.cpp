@@ -1,0 +1,157 @@
+#include "cases/query/internal/finding.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <utility>
+
+namespace memseal::query {
+
+namespace {
+
+// Rows of one look at sealed attributes. Each look sorts all of the tenant's chunks, so the looks
+// grow, until their rows would take too much memory.
+constexpr std::size_t look_rows_first = 256, look_rows_max = 16'384, look_growth = 4;
+// Rows that are opened before others have their turn on this thread.
+constexpr std::size_t rows_at_once = 512;
+
+ports::SearchPlace place_of(const crypto::SealedCandidate& row) { return {row.distance, row.id}; }
+
+/// Finds the candidates of one question.
+class Finder {
+ public:
+  Finder(QueryDeps& deps, const runtime::RequestContext& context, const crypto::Tenant& who,
+         const Question& question, Opener& opener)
+      : deps_(deps), context_(context), who_(who), question_(question), opener_(opener) {}
+
+  asio::awaitable<Found> find(ports::QueryVector vector) {
+    Found found;
+    auto filter = question_.filter;
+    auto wanted = question_.candidates;
+    if (question_.page) {
+      filter.ids = question_.page->left;
+      wanted -= std::min(wanted, filter.ids.size());
+      if (const auto& after = question_.page->after)
+        found.last = ports::SearchPlace{after->distance, after->id};
+      if (!filter.ids.empty())
+        found.rows =
+            co_await deps_.search.nearest(context_, who_, vector, filter.ids.size(), filter);
+      filter.ids.clear();
+      filter.after = found.last;
+    }
+    if (wanted == 0)
+      found.more = true;
+    else if (question_.attributes.empty())
+      co_await take_nearest(std::move(vector), wanted, std::move(filter), found);
+    else
+      co_await take_matching(std::move(vector), wanted, std::move(filter), found);
+    co_return found;
+  }
+
+ private:
+  asio::awaitable<void> take_nearest(ports::QueryVector vector, std::size_t wanted,
+                                     ports::SearchFilter filter, Found& found) {
+    auto rows = co_await deps_.search.nearest(context_, who_, std::move(vector), wanted,
+                                              std::move(filter));
+    found.more = rows.size() == wanted;
+    if (!rows.empty()) found.last = place_of(rows.back());
+    std::move(rows.begin(), rows.end(), std::back_inserter(found.rows));
+  }
+
+  /// Reads the search order until enough passages match, and then fetches those.
+  asio::awaitable<void> take_matching(ports::QueryVector vector, std::size_t wanted,
+                                      ports::SearchFilter filter, Found& found) {
+    std::vector<Uuid> matching;
+    filter.without_texts = true;
+    std::size_t looked_at = 0;
+    for (std::size_t size = look_rows_first;; size = std::min(size * look_growth, look_rows_max)) {
+      size = std::min(size, limits::attribute_rows_max - looked_at);
+      filter.after = found.last;
+      const auto rows = co_await deps_.search.nearest(context_, who_, vector, size, filter);
+      const bool enough = co_await match(rows, wanted, matching, found.last);
+      looked_at += rows.size();
+      found.more = enough || rows.size() == size;
+      found.complete = enough || rows.size() < size || looked_at < limits::attribute_rows_max;
+      if (enough || rows.size() < size || looked_at == limits::attribute_rows_max) break;
+    }
+    if (matching.empty()) co_return;
+    filter.after.reset();
+    filter.without_texts = false;
+    filter.ids = std::move(matching);
+    const auto count = filter.ids.size();
+    auto rows = co_await deps_.search.nearest(context_, who_, std::move(vector), count,
+                                              std::move(filter));
+    std::move(rows.begin(), rows.end(), std::back_inserter(found.rows));
+  }
+
+  /// Returns whether `wanted` passages match. `last` becomes the last row that was looked at.
+  asio::awaitable<bool> match(const std::vector<crypto::SealedCandidate>& rows, std::size_t wanted,
+                              std::vector<Uuid>& matching,
+                              std::optional<ports::SearchPlace>& last) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i % rows_at_once == rows_at_once - 1) co_await asio::post(asio::use_awaitable);
+      last = place_of(rows[i]);
+      const auto meta = co_await opener_.open_meta(rows[i]);
+      if (!meta || !question_.attributes.matches(*meta)) continue;
+      matching.push_back(rows[i].id);
+      if (matching.size() == wanted) co_return true;
+    }
+    co_return false;
+  }
+
+  QueryDeps& deps_;
+  const runtime::RequestContext& context_;
+  const crypto::Tenant& who_;
+  const Question& question_;
+  Opener& opener_;
+};
+
+/// Merges what several questions found.
+Found merged(std::vector<Found> parts, std::size_t candidates) {
+  struct Best {
+    std::size_t part, row;
+  };
+  std::map<Uuid, Best> nearest;
+  Found all;
+  for (std::size_t part = 0; part < parts.size(); ++part) {
+    all.complete = all.complete && parts[part].complete;
+    for (std::size_t row = 0; row < parts[part].rows.size(); ++row) {
+      const auto& found = parts[part].rows[row];
+      const auto [known, is_new] = nearest.try_emplace(found.id, Best{part, row});
+      auto& best = known->second;
+      if (!is_new && found.distance < parts[best.part].rows[best.row].distance) best = {part, row};
+    }
+  }
+  std::vector<Best> order;
+  for (const auto& [id, best] : nearest) order.push_back(best);
+  std::stable_sort(order.begin(), order.end(), [&](const Best& a, const Best& b) {
+    return parts[a.part].rows[a.row].distance < parts[b.part].rows[b.row].distance;
+  });
+  if (order.size() > candidates) order.resize(candidates);
+  for (const auto& [part, row] : order) {
+    all.rows.push_back(std::move(parts[part].rows[row]));
+    all.questions.push_back(part);
+  }
+  return all;
+}
+
+}  // namespace
+
+asio::awaitable<Found> find_candidates(QueryDeps& deps, const runtime::RequestContext& context,
+                                       const crypto::Tenant& who, const Question& question,
+                                       std::vector<ports::QueryVector> vectors, Opener& opener) {
+  Finder finder(deps, context, who, question, opener);
+  std::vector<Found> parts;
+  for (auto& vector : vectors) {
+    auto part = co_await finder.find(std::move(vector));
+    parts.push_back(std::move(part));
+  }
+  if (parts.size() > 1) co_return merged(std::move(parts), question.candidates);
+  parts[0].questions.assign(parts[0].rows.size(), 0);
+  co_return std::move(parts[0]);
+}
+
+}  // namespace memseal::query
