@@ -90,7 +90,8 @@ class Writer:
             getattr(kafka, name).restype = ctypes.c_void_p
         said = ctypes.create_string_buffer(self.TEXT)
         conf = ctypes.c_void_p(kafka.rd_kafka_conf_new())
-        for name, value in (("bootstrap.servers", broker), ("linger.ms", "0"), ("enable.idempotence", "true")):
+        for name, value in (("bootstrap.servers", broker), ("linger.ms", "0"), ("enable.idempotence", "true"),
+                            ("log_level", "0")):
             if kafka.rd_kafka_conf_set(conf, name.encode(), value.encode(), said, self.TEXT) != 0:
                 raise RuntimeError(said.value.decode())
         self.client = ctypes.c_void_p(kafka.rd_kafka_new(self.PRODUCER, conf, said, self.TEXT))
