@@ -6,13 +6,14 @@ import tempfile
 import time
 import unittest
 import uuid
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 from chaos import storm  # noqa: E402
 from chaos.checker import History, Stored, check  # noqa: E402
-from chaos.events import Event, decode, encode  # noqa: E402
-from chaos.faults import LASTS, LONG_ONLY, Services  # noqa: E402
+from chaos.events import Event, Workload, decode, encode  # noqa: E402
+from chaos.faults import LASTS, LONG_ONLY, Services, gaps_between_kills, long_form, short_form  # noqa: E402
 from harness import Deployment, missing, psql  # noqa: E402
 
 KILLS = int(os.environ.get("MEMSEAL_KILLS", "25"))
@@ -90,6 +91,16 @@ class Checker(unittest.TestCase):
     def test_a_repeated_event_counts_where_it_arrived_first(self):
         self.stored.texts["alice", "d"] = ["Event 0 of alice"]
         self.assertEqual(self.verdict(), {"order": 1})
+
+    def test_a_seed_draws_the_same_again(self):
+        def drawn(seed):
+            plan = storm.Plan(seed=seed)
+            workload = Workload(plan.chance("events"), storm.USERS)
+            return ([workload.draw() for _ in range(50)], short_form(plan.chance("faults")),
+                    list(islice(long_form(plan.chance("faults")), 50)),
+                    list(islice(gaps_between_kills(plan.chance("kills"), False), 50)))
+        self.assertEqual(drawn(1), drawn(1))
+        self.assertNotEqual(drawn(1)[1], drawn(2)[1])
 
     def test_an_event_says_itself_what_must_be_known_of_it(self):
         for event in (upload(1, "d", 4), upload(2), upload(3, bad=True), Event("e4", "bob", "chat", "c", 4)):

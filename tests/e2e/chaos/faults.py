@@ -49,9 +49,10 @@ def long_form(chance):
         yield Step(chance.uniform(0.2, 4), kind, chance.uniform(*LASTS[kind][1:]), chance.random() < 0.5)
 
 
-def gaps_between_kills(chance):
+def gaps_between_kills(chance, short):
+    """In the long form one start in five lives long enough to get through a backlog."""
     while True:
-        yield chance.uniform(0.15, 1.2)
+        yield chance.uniform(0.15, 1.2) * (1 if short or chance.random() < 0.8 else 5)
 
 
 def tree_of(pid):

@@ -112,7 +112,7 @@ def read_tenant(at, ids, user, events, stored):
             stored.chunks.setdefault((user, key), []).append(int(first))
 
 
-def read_texts(at, history, stored, most=400):
+def read_texts(at, history, stored, most):
     """Asks for the texts of documents that were replaced, and of some others, up to `most`."""
     counts = {}
     for _, _, _, event in history.records:

@@ -90,7 +90,7 @@ class Storm:
             raise RuntimeError(f"serve did not start: see {self.worker.log}")
         self.producer.begin()
         self.api.begin()
-        threads = [threading.Thread(target=self.guarded, args=(work,))
+        threads = [threading.Thread(target=self.guarded, args=(work,), daemon=True)
                    for work in (self.run_faults, self.run_kills, self.watch)]
         for thread in threads:
             thread.start()
@@ -116,7 +116,7 @@ class Storm:
         return self.done.is_set() or 0 < self.plan.seconds < time.monotonic() - self.begun
 
     def run_kills(self):
-        for gap in faults.gaps_between_kills(self.plan.chance("kills")):
+        for gap in faults.gaps_between_kills(self.plan.chance("kills"), self.plan.short):
             if self.kills >= self.plan.kills or self.over():
                 break
             # On a slow machine later, so that some starts get as far as storing.
@@ -194,7 +194,7 @@ class Storm:
             self.broken.append("the worker does not start any more")
         else:
             self.at.port, self.at.admin_port = self.worker.ports()
-            history.read_texts(self.at, self.sent, self.stored)
+            history.read_texts(self.at, self.sent, self.stored, 150 if self.plan.short else 1000)
         self.verdict = check(self.sent, self.stored)
         workers = [self.worker, *self.faults.others]
         self.broken += [text for worker in workers for text in worker.crashes + worker.late]
@@ -222,7 +222,15 @@ class Storm:
         return line, problems
 
     def end(self, kill=False):
-        self.worker.end(kill)
+        """Also of a run that was interrupted in the middle of a fault."""
+        interrupted = not self.quiet.is_set()
+        self.done.set()
+        self.producer.stopping.set()
+        self.api.stopping.set()
+        for worker in (self.worker, *self.faults.others):
+            worker.end(kill or interrupted)
+        if interrupted:
+            self.faults.services.restore()
         self.timeline.close()
         for file in self.at.folder.glob("*.log"):
             shutil.move(file, self.folder / file.name)

@@ -91,7 +91,9 @@ class Worker:
             child.kill()
 
     def end(self, kill=False):
-        """For good."""
+        """For good. A second time it does nothing."""
+        if not self.wanted.is_set():
+            return
         self.wanted.clear()
         self.look_at_memory()
         self.send(signal.SIGCONT)
