@@ -118,15 +118,15 @@ class Storm(unittest.TestCase):
         self.addCleanup(at.close)
         services = Services(os.environ["MEMSEAL_STACK_DIR"], os.environ["MEMSEAL_TEST_PG_SUPER"])
         run = storm.Storm(at, services, storm.Plan(kills=KILLS, seed=SEED, short=True), folder.name)
+        line, problems, planted = None, ["the run did not end"], None
         try:
             run.blow()
             line, problems = run.judge()
             planted = self.planted(at, run) if not problems else None
         finally:
             run.end(kill=True)
-        print(line, flush=True)
-        if problems:
-            for log in ("timeline.log", "worker.log"):
+            print(line, flush=True)
+            for log in ("timeline.log", "worker.log") if problems else ():
                 print((Path(folder.name) / log).read_text()[-5000:])
         self.assertEqual(problems, [], f"MEMSEAL_SEED={SEED} repeats the faults")
         self.assertEqual((line["kills"], line["faults"]), (KILLS, {kind: 1 for kind in LASTS if kind != LONG_ONLY}))

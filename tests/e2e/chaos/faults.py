@@ -9,6 +9,7 @@ from pathlib import Path
 
 import stack
 from harness import psql
+from instance import port_is_free
 from processes import Process, send, start_time
 
 from .replica import Replica
@@ -31,6 +32,8 @@ class Step:
     lasts_s: float
     rough: bool  # of the faults that can end in two ways: by SIGKILL
 
+
+PORTS_S = 20
 
 # Left out of the short form, because it takes the longest; a standby at the same address is in it.
 LONG_ONLY = "postgres_fails_over"
@@ -98,6 +101,12 @@ class Services:
         for pid in self.signal(name, signal.SIGKILL):
             while start_time(pid) is not None:
                 time.sleep(0.01)
+        # A process counts as ended when its first thread has ended; the others may still hold its ports, and
+        # scripts/stack would choose new ones.
+        deadline = time.monotonic() + PORTS_S
+        while time.monotonic() < deadline and not all(
+                port_is_free(int(path.read_text())) for path in self.folder.glob(f"{name}*.port")):
+            time.sleep(0.01)
 
     def up(self, name):
         stack.call("up", name, folder=self.folder)

@@ -100,6 +100,8 @@ class Storm:
         self.api.end()
         self.storm_s = time.monotonic() - self.begun
         self.note("quiet")
+        if self.broken:
+            raise RuntimeError(f"{'; '.join(self.broken)}: see {self.folder}")
         self.settle()
         self.quiet.set()
         threads[2].join()
