@@ -6,7 +6,8 @@
 namespace memseal::policy {
 
 struct PaceRules {
-  std::size_t first = 4'096;  ///< before anything is known
+  std::size_t first = 1'024;  ///< before anything is known: small, so that a start that ends soon
+                              ///< has stored something
   std::size_t least = 1'024, most = 57'344;
   std::chrono::milliseconds fast{150}, slow{500};  ///< the time that a call should take
 };

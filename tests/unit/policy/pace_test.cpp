@@ -9,6 +9,11 @@ using namespace std::chrono_literals;
 
 const PaceRules rules{.first = 100, .least = 20, .most = 350, .fast = 10ms, .slow = 50ms};
 
+TEST(Pace, BeginsWithTheLeastSoThatAStartThatEndsSoonHasStoredSomething) {
+  const PaceRules usual;
+  EXPECT_EQ(Pace(usual).size(), usual.least);
+}
+
 TEST(Pace, GrowsWhileCallsAreFastAndStaysBelowItsLimit) {
   Pace pace(rules);
   pace.took(100, 1ms);
