@@ -59,7 +59,8 @@ struct Setup {
     config.kafka.brokers = broker.bootstrap();
     config.kafka.create_topics = false;
     config.kafka.enabled = false;
-    config.ratelimit.requests = 100'000'000;
+    config.ratelimit.query_requests = 100'000'000;
+    config.ratelimit.query_tokens = 1'000'000'000;
     config.embedding.model = model_directory;
     config.log.level = "error";
   }

@@ -46,6 +46,12 @@ struct Setting : SettingFacts {
   std::function<std::string(const Values&)> get = {};
 };
 
+/// A setting that is no longer there. It is refused, because its value would silently do nothing.
+struct RetiredSetting {
+  std::string_view key;
+  std::string_view instead;  ///< a clause: why, and what to set
+};
+
 template <class Values>
 using SettingRows = std::vector<Setting<Values>>;
 

@@ -66,7 +66,9 @@ class Deployment:
             "MEMSEAL__REDIS__URL": os.environ["MEMSEAL_TEST_REDIS"],
             "MEMSEAL__HTTP__LISTEN": "127.0.0.1:0",
             "MEMSEAL__HTTP__ADMIN_LISTEN": "127.0.0.1:0",
-            "MEMSEAL__RATELIMIT__REQUESTS": "100000",
+            **{f"MEMSEAL__RATELIMIT__{limit}": "100000000" for limit in (
+                "QUERY_REQUESTS", "QUERY_TOKENS", "WRITE_REQUESTS", "WRITE_TOKENS",
+                "INFERENCE_REQUESTS", "INFERENCE_TOKENS", "METRICS_REQUESTS")},
         })
         self.env.update({"MEMSEAL__" + key.upper(): str(value) for key, value in settings.items()})
         self.cli("migrate", "up", "--app-password-file", secret)

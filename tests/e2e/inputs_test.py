@@ -11,7 +11,7 @@ from harness import Deployment, EndToEnd, missing
 
 
 class BadRequests(EndToEnd):
-    settings = {"ratelimit__requests": 60, "ratelimit__window_s": 3600}
+    settings = {"ratelimit__query_requests": 60, "ratelimit__window_s": 3600}
 
     def refuse(self, status, code, method="POST", path="/api/v1/memory/query", body=None, token="mint",
                **headers):
@@ -61,19 +61,28 @@ class BadRequests(EndToEnd):
 
     def test_the_bucket_runs_dry(self):
         token = self.at.token("thirsty")
+        for _ in range(5):  # what is invalid takes nothing
+            self.refuse(422, "invalid_field", body={"query": ""}, token=token)
         statuses = []
         for _ in range(61):
             answer, data = self.at.request("POST", "/api/v1/memory/query", {"query": "x"}, token)
             statuses.append(answer.status)
         self.assertEqual(statuses[:60], [200] * 60)
         self.assertEqual(statuses[60], 429)
-        self.assertEqual(json.loads(data)["code"], "rate_limited")
+        problem = json.loads(data)
+        self.assertEqual((problem["code"], problem["bucket"], problem["limit"]), ("rate_limited", "query", "requests"))
+        self.assertEqual(str(problem["retry_after_s"]), answer.getheader("Retry-After"))
         self.assertEqual(answer.getheader("X-RateLimit-Limit"), "60")
         self.assertEqual(answer.getheader("X-RateLimit-Remaining"), "0")
         self.assertGreater(int(answer.getheader("Retry-After")), 0)
         self.assertIn("RateLimit", {name for name, _ in answer.getheaders()})
         other, _ = self.at.request("POST", "/api/v1/memory/query", {"query": "x"}, self.at.token("other"))
         self.assertEqual(other.status, 200)
+        written, _ = self.at.request("POST", "/api/v1/memory/index", {"text": "Tea."}, token)
+        self.assertEqual(written.status, 202, "writes have a bucket of their own")
+        for _ in range(100):
+            polled, _ = self.at.request("GET", written.getheader("Location"), token=token)
+            self.assertEqual(polled.status, 200, "polling is free")
 
     def test_raw_nonsense_gets_400_or_a_closed_door(self):
         for raw in (b"\x16\x03\x01\x00", b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",

@@ -13,30 +13,61 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using policy::BucketAnswer;
+using policy::RateAnswer;
 
-constexpr std::size_t answer_size = 5;  // elements of the script's reply
+// The script's reply: whether the request passes, then so many numbers for each limit.
+constexpr std::size_t numbers_of_limit = 4;
 
 std::int64_t micros(Clock::time_point at) {
   return std::chrono::duration_cast<std::chrono::microseconds>(at.time_since_epoch()).count();
 }
 
-ports::Admission admission(const BucketAnswer& answer, const policy::BucketRules& rules,
-                           bool degraded) {
-  return {.allowed = answer.allowed,
-          .limit = rules.tokens,
+ports::Level level(const BucketAnswer& answer, const policy::BucketRules& rules) {
+  return {.limit = rules.tokens,
           .remaining = answer.remaining,
-          .window_s = rules.window_s,
           .reset_s = answer.reset_s,
-          .retry_after_s = answer.retry_after_s,
-          .degraded = degraded};
+          .retry_after_s = answer.retry_after_s};
 }
 
+ports::Admission admission(const RateAnswer& answer, const policy::RateRules& rules,
+                           bool degraded) {
+  ports::Admission result{.allowed = answer.allowed,
+                          .window_s = rules.requests.window_s,
+                          .requests = level(answer.requests, rules.requests),
+                          .degraded = degraded};
+  if (rules.tokens) result.tokens = level(answer.tokens, *rules.tokens);
+  return result;
+}
+
+std::size_t limits_of(const policy::RateRules& rules) { return rules.tokens ? 2 : 1; }
+
 // Another server, or another program under the same key, may answer: nothing is used unchecked.
-bool is_answer(const Reply& reply) {
-  return reply.kind == Reply::Kind::list && reply.items.size() == answer_size &&
+bool is_answer(const Reply& reply, const policy::RateRules& rules) {
+  return reply.kind == Reply::Kind::list &&
+         reply.items.size() == 1 + limits_of(rules) * numbers_of_limit &&
          std::all_of(reply.items.begin(), reply.items.end(), [](const Reply& item) {
            return item.kind == Reply::Kind::integer && item.integer >= 0;
          });
+}
+
+BucketAnswer answer_of_limit(const Reply& reply, std::size_t at) {
+  const auto& items = reply.items;
+  return {.allowed = items[at + 2].integer == 0,
+          .remaining = items[at].integer,
+          .reset_s = items[at + 1].integer,
+          .retry_after_s = items[at + 2].integer};
+}
+
+/// What a reply says: the decision, and the debts after it.
+std::pair<RateAnswer, policy::RateDebt> read_answer(const Reply& reply,
+                                                    const policy::RateRules& rules) {
+  RateAnswer answer{
+      .allowed = reply.items[0].integer != 0, .requests = answer_of_limit(reply, 1), .tokens = {}};
+  policy::RateDebt debt{.requests_us = reply.items[numbers_of_limit].integer, .tokens_us = 0};
+  if (!rules.tokens) return {answer, debt};
+  answer.tokens = answer_of_limit(reply, 1 + numbers_of_limit);
+  debt.tokens_us = reply.items[2 * numbers_of_limit].integer;
+  return {answer, debt};
 }
 
 bool is_error(const Result<Reply>& reply, std::string_view code) {
@@ -126,20 +157,27 @@ void RedisLimiter::count(const Result<Reply>& reply) {
   commands_[outcome]->Increment();
 }
 
-std::vector<std::string> RedisLimiter::script_call(const UserHash& user, std::int64_t debt_us,
-                                                   bool by_hash) {
-  const auto& rules = options_.local->rules();
+std::vector<std::string> RedisLimiter::script_call(const Question& question, bool by_hash) const {
+  const auto& [key, tokens, unsynced] = question;
+  const auto& rules = options_.local->rules(key.bucket);
   std::vector<std::string> words{by_hash ? "EVALSHA" : "EVAL",
-                                 by_hash ? script_hash_ : std::string(gcra_script()), "1"};
+                                 by_hash ? script_hash_ : std::string(gcra_script()),
+                                 std::to_string(limits_of(rules))};
   // 64 bits of a keyed hash tell users apart, and Redis never learns who they are.
-  words.push_back("rl:{" + to_hex(user.bytes.data(), 8) + '}');
-  words.push_back(std::to_string(rules.tokens));
-  words.push_back(std::to_string(rules.token_us()));
-  words.push_back(std::to_string(debt_us));
+  const auto bucket = "rl:{" + to_hex(key.user.bytes.data(), 8) +
+                      "}:" + std::string(ports::bucket_name(key.bucket));
+  words.push_back(bucket + ":requests");
+  if (rules.tokens) words.push_back(bucket + ":tokens");
+  const auto limit = [&](const policy::BucketRules& of, std::int64_t debt_us, std::int64_t cost) {
+    for (const auto number : {of.tokens, of.token_us(), debt_us, cost})
+      words.push_back(std::to_string(number));
+  };
+  limit(rules.requests, unsynced.debt.requests_us, 1);
+  if (rules.tokens) limit(*rules.tokens, unsynced.debt.tokens_us, tokens);
   return words;
 }
 
-asio::awaitable<Result<Reply>> RedisLimiter::run_script(const UserHash& user, std::int64_t debt_us,
+asio::awaitable<Result<Reply>> RedisLimiter::run_script(const Question& question,
                                                         Clock::time_point until) {
   // Up to three commands share one deadline, because a request of a user waits for all of them.
   if (script_hash_.empty()) {
@@ -149,71 +187,98 @@ asio::awaitable<Result<Reply>> RedisLimiter::run_script(const UserHash& user, st
     if (!loaded || loaded->kind != Reply::Kind::text) co_return loaded;
     script_hash_ = loaded->text;
   }
-  auto reply = co_await link_.command(script_call(user, debt_us, true), left_until(until));
+  auto reply = co_await link_.command(script_call(question, true), left_until(until));
   count(reply);
   if (is_error(reply, "NOSCRIPT")) {
     // The server's script cache was flushed. EVAL runs the script and caches it again.
-    reply = co_await link_.command(script_call(user, debt_us, false), left_until(until));
+    reply = co_await link_.command(script_call(question, false), left_until(until));
     count(reply);
   }
   co_return reply;
 }
 
-asio::awaitable<std::optional<BucketAnswer>> RedisLimiter::ask_redis(
-    const runtime::RequestContext& context, const UserHash& user) {
+asio::awaitable<std::optional<RateAnswer>> RedisLimiter::ask_redis(
+    const runtime::RequestContext& context, const BucketKey& key, std::int64_t tokens) {
   const auto started = Clock::now();
   if (!link_.connected() || !breaker_.allows(started)) co_return std::nullopt;
   const auto budget = std::min<Clock::duration>(options_.timeout, context.deadline.left());
   // Read the debt before the request leaves. A decision that the local bucket makes meanwhile has a
   // later version and stays unsynced.
-  const auto unsynced = options_.local->unsynced(user, micros(started));
-  const auto reply = co_await run_script(user, unsynced.debt_us, started + budget);
+  const Question question{key, tokens, options_.local->unsynced(key, micros(started))};
+  const auto reply = co_await run_script(question, started + budget);
   if (!reply && (reply.error().code == Errc::cancelled || budget < options_.timeout)) {
     breaker_.forget();  // the caller left or had little time: that is no failure of Redis
     co_return std::nullopt;
   }
   const auto took = Clock::now() - started;
-  const bool good = reply && is_answer(*reply);
+  const auto& rules = options_.local->rules(key.bucket);
+  const bool good = reply && is_answer(*reply, rules);
   // An error reply is a failure too: a Redis that is loading its data or out of memory decides
   // nothing.
   breaker_.record(Clock::now(), took, good);
   if (!good) co_return std::nullopt;
-  const auto& items = reply->items;
+  const auto [answer, debt] = read_answer(*reply, rules);
   // Use the time the request was sent, not received, so the local debt never overstates Redis's.
-  options_.local->reconcile(user, micros(started), items[4].integer, unsynced);
-  co_return BucketAnswer{items[0].integer != 0, items[1].integer, items[2].integer,
-                         items[3].integer};
+  options_.local->reconcile(key, micros(started), debt, question.unsynced);
+  co_return answer;
 }
 
 asio::awaitable<ports::Admission> RedisLimiter::admit(runtime::RequestContext context,
-                                                      crypto::Tenant who) {
-  const auto& rules = options_.local->rules();
-  std::optional<BucketAnswer> answer;
+                                                      crypto::Tenant who, ports::Bucket bucket,
+                                                      std::int64_t tokens) {
+  const BucketKey key{who.hash(), bucket};
+  const auto& rules = options_.local->rules(bucket);
+  std::optional<RateAnswer> answer;
   try {
-    answer = co_await ask_redis(context, who.hash());
+    answer = co_await ask_redis(context, key, tokens);
   } catch (const boost::system::system_error&) {
     // The caller was cancelled. Still decide, by the local bucket, because admit() must not throw.
     breaker_.forget();
   }
   set_degraded(!answer);
   if (answer) co_return admission(*answer, rules, false);
-  co_return admission(options_.local->take(who.hash(), micros(Clock::now())), rules, true);
+  co_return admission(options_.local->take(key, micros(Clock::now()), tokens), rules, true);
 }
 
-asio::awaitable<ports::Admission> MemoryLimiter::admit(runtime::RequestContext,
-                                                       crypto::Tenant who) {
-  co_return admission(buckets_->take(who.hash(), micros(Clock::now())), buckets_->rules(), false);
+namespace {
+
+std::optional<ports::Admission> local_refusal(const LocalBuckets& buckets, const BucketKey& key,
+                                              bool degraded) {
+  const auto answer = buckets.refusal(key, micros(Clock::now()));
+  if (!answer) return std::nullopt;
+  return admission(*answer, buckets.rules(key.bucket), degraded);
+}
+
+}  // namespace
+
+std::optional<ports::Admission> RedisLimiter::known_refusal(const crypto::Tenant& who,
+                                                            ports::Bucket bucket) {
+  // The local debt is never above the shared one, so Redis would refuse the request too.
+  return local_refusal(*options_.local, {who.hash(), bucket}, degraded_);
+}
+
+asio::awaitable<ports::Admission> MemoryLimiter::admit(runtime::RequestContext, crypto::Tenant who,
+                                                       ports::Bucket bucket, std::int64_t tokens) {
+  const BucketKey key{who.hash(), bucket};
+  co_return admission(buckets_->take(key, micros(Clock::now()), tokens), buckets_->rules(bucket),
+                      false);
+}
+
+std::optional<ports::Admission> MemoryLimiter::known_refusal(const crypto::Tenant& who,
+                                                             ports::Bucket bucket) {
+  return local_refusal(*buckets_, {who.hash(), bucket}, false);
 }
 
 Result<std::shared_ptr<LocalBuckets>> make_local_buckets(const LimiterOptions& options) {
-  const policy::BucketRules rules{options.requests, options.window_s};
-  if (!rules.valid())
-    return Error{Errc::bad_config,
-                 "a limit has 1 to " + std::to_string(policy::BucketRules::tokens_max) +
-                     " requests in 1 to " + std::to_string(policy::BucketRules::window_s_max) +
-                     " seconds",
-                 "ratelimit.requests"};
-  return std::make_shared<LocalBuckets>(rules);
+  for (std::size_t i = 0; i < options.buckets.size(); ++i)
+    if (!options.buckets[i].valid())
+      return Error{Errc::bad_config,
+                   "a limit has 1 to " + std::to_string(policy::BucketRules::tokens_max) +
+                       " requests or tokens in 1 to " +
+                       std::to_string(policy::BucketRules::window_s_max) + " seconds",
+                   "ratelimit." + std::string(ports::bucket_name(static_cast<ports::Bucket>(i))) +
+                       "_requests"};
+  return std::make_shared<LocalBuckets>(options.buckets);
 }
 
 Result<std::unique_ptr<ManagedLimiter>> make_limiter(asio::any_io_executor executor,

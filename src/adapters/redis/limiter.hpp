@@ -1,5 +1,5 @@
 #pragma once
-// The rate limit of users: in Redis for all processes together, or in this one.
+// The rate limits of users: in Redis for all processes together, or in this one.
 #include "adapters/redis/link.hpp"
 #include "adapters/redis/local_buckets.hpp"
 #include "adapters/redis/settings.hpp"
@@ -17,9 +17,8 @@ namespace memseal::redis {
 
 struct LimiterOptions {
   std::string url;  ///< redis://…; empty: no Redis
-  std::int64_t requests = policy::BucketRules{}.tokens;     ///< tokens of a full bucket
-  std::int64_t window_s = policy::BucketRules{}.window_s;   ///< seconds in which an empty one fills
-  std::chrono::milliseconds timeout = timeout_default;      ///< for one decision in Redis
+  BucketTable buckets = RateLimitSettings{}.table();
+  std::chrono::milliseconds timeout = timeout_default;  ///< for one decision in Redis
   /// Shared by all limiters of the process. Null: this limiter makes one for itself.
   std::shared_ptr<LocalBuckets> local = nullptr;
 };
@@ -44,18 +43,21 @@ class ManagedLimiter : public ports::Limiter {
 /// server would cost its caller the whole timeout.
 /// Thread: that of `executor`, where admit() is awaited.
 ///
-/// Key: `rl:{<first 16 hex digits of user_hash>}`; it expires when the bucket is full.
+/// Keys: `rl:{<first 16 hex digits of user_hash>}:<bucket>:requests`, and `…:tokens` where texts
+/// are counted. A key expires when its bucket is full.
 /// Metrics: memseal_ratelimit_degraded (links whose last decision was local),
 /// memseal_redis_commands_total{outcome="ok|unavailable|timeout|overloaded|cancelled|error"}.
 class RedisLimiter final : public ManagedLimiter {
  public:
-  /// `options.local` is set, its rules are `requests` and `window_s`.
+  /// REQUIRES: `options.local`, made of `options.buckets`.
   RedisLimiter(asio::any_io_executor executor, Address address, LimiterOptions options,
                runtime::Metrics& metrics);
   ~RedisLimiter() override;
 
-  asio::awaitable<ports::Admission> admit(runtime::RequestContext context,
-                                          crypto::Tenant who) override;
+  asio::awaitable<ports::Admission> admit(runtime::RequestContext context, crypto::Tenant who,
+                                          ports::Bucket bucket, std::int64_t tokens) override;
+  std::optional<ports::Admission> known_refusal(const crypto::Tenant& who,
+                                                ports::Bucket bucket) override;
   bool connected() const noexcept override { return link_.connected(); }
   void close() override { link_.close(); }
   /// See RedisLink.
@@ -66,11 +68,17 @@ class RedisLimiter final : public ManagedLimiter {
  private:
   using Clock = std::chrono::steady_clock;
 
-  asio::awaitable<std::optional<policy::BucketAnswer>> ask_redis(
-      const runtime::RequestContext& context, const UserHash& user);
-  asio::awaitable<Result<Reply>> run_script(const UserHash& user, std::int64_t debt_us,
-                                            Clock::time_point until);
-  std::vector<std::string> script_call(const UserHash& user, std::int64_t debt_us, bool by_hash);
+  /// What one decision is about.
+  struct Question {
+    BucketKey key;
+    std::int64_t tokens = 0;
+    LocalBuckets::Unsynced unsynced = {};
+  };
+
+  asio::awaitable<std::optional<policy::RateAnswer>> ask_redis(
+      const runtime::RequestContext& context, const BucketKey& key, std::int64_t tokens);
+  asio::awaitable<Result<Reply>> run_script(const Question& question, Clock::time_point until);
+  std::vector<std::string> script_call(const Question& question, bool by_hash) const;
   void link_changed(bool connected);
   void set_degraded(bool degraded);
   void count(const Result<Reply>& reply);
@@ -89,8 +97,10 @@ class MemoryLimiter final : public ManagedLimiter {
  public:
   explicit MemoryLimiter(std::shared_ptr<LocalBuckets> buckets) : buckets_(std::move(buckets)) {}
 
-  asio::awaitable<ports::Admission> admit(runtime::RequestContext context,
-                                          crypto::Tenant who) override;
+  asio::awaitable<ports::Admission> admit(runtime::RequestContext context, crypto::Tenant who,
+                                          ports::Bucket bucket, std::int64_t tokens) override;
+  std::optional<ports::Admission> known_refusal(const crypto::Tenant& who,
+                                                ports::Bucket bucket) override;
   bool connected() const noexcept override { return true; }
   void close() override {}
 
@@ -106,9 +116,11 @@ Result<std::unique_ptr<ManagedLimiter>> make_limiter(asio::any_io_executor execu
 /// The buckets that limiters of one process share. Errors: bad_config.
 Result<std::shared_ptr<LocalBuckets>> make_local_buckets(const LimiterOptions& options);
 
-/// The Lua script: policy::TokenBucket::owe() and take() by the server's TIME.
-/// KEYS: bucket. ARGV: tokens, microseconds a token, debt in microseconds that the caller knows of.
-/// Replies {allowed, remaining, reset_s, retry_after_s, debt afterwards in microseconds}.
+/// The Lua script: policy::RateBucket::owe() and take() by the server's TIME.
+/// KEYS: the bucket of each limit. ARGV, for each key: tokens, microseconds a token, debt in
+/// microseconds that the caller knows of, tokens that the request takes.
+/// Replies {allowed} and, for each key, {remaining, reset_s, retry_after_s, debt afterwards in
+/// microseconds}.
 std::string_view gcra_script() noexcept;
 
 }  // namespace memseal::redis

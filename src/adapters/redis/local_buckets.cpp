@@ -2,64 +2,77 @@
 
 #include "base/assert.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace memseal::redis {
 
 // A user hash is the output of a keyed hash, so any eight of its bytes are a good hash value.
-std::size_t LocalBuckets::Hash::operator()(const UserHash& user) const noexcept {
+std::size_t LocalBuckets::Hash::operator()(const BucketKey& key) const noexcept {
   std::size_t value;
-  std::memcpy(&value, user.bytes.data(), sizeof value);
-  return value;
+  std::memcpy(&value, key.user.bytes.data(), sizeof value);
+  return value + static_cast<std::size_t>(key.bucket);
 }
 
-LocalBuckets::LocalBuckets(policy::BucketRules rules, std::size_t users_max)
-    : rules_(rules), users_max_(users_max) {
-  MEMSEAL_ASSERT(rules.valid() && users_max > 0);
+LocalBuckets::LocalBuckets(BucketTable rules, std::size_t buckets_max)
+    : rules_(rules), buckets_max_(buckets_max) {
+  MEMSEAL_ASSERT(std::ranges::all_of(rules, &policy::RateRules::valid) && buckets_max > 0);
 }
 
-LocalBuckets::Entry& LocalBuckets::entry_of(const UserHash& user) {
-  if (const auto known = by_user_.find(user); known != by_user_.end()) {
+LocalBuckets::Entry& LocalBuckets::entry_of(const BucketKey& key) {
+  if (const auto known = by_key_.find(key); known != by_key_.end()) {
     entries_.splice(entries_.begin(), entries_, known->second);
     return entries_.front();
   }
-  // The bound keeps a flood of users from filling the memory. A user who was dropped starts with a
-  // full bucket.
-  if (entries_.size() >= users_max_) {
-    by_user_.erase(entries_.back().user);
+  // The bound keeps a flood of users from filling the memory. A bucket that was dropped is full
+  // next time.
+  if (entries_.size() >= buckets_max_) {
+    by_key_.erase(entries_.back().key);
     entries_.pop_back();
   }
-  entries_.push_front({.user = user, .round = rounds_});
-  by_user_.emplace(user, entries_.begin());
+  entries_.push_front({.key = key, .round = rounds_});
+  by_key_.emplace(key, entries_.begin());
   return entries_.front();
 }
 
-policy::BucketAnswer LocalBuckets::take(const UserHash& user, std::int64_t now_us) {
+policy::RateAnswer LocalBuckets::take(const BucketKey& key, std::int64_t now_us,
+                                      std::int64_t tokens) {
   const std::lock_guard lock(mutex_);
-  auto& entry = entry_of(user);
-  const auto answer = entry.bucket.take(rules_, now_us);
+  auto& entry = entry_of(key);
+  const auto answer = entry.bucket.take(rules(key.bucket), now_us, tokens);
   if (answer.allowed) ++entry.version;
   return answer;
 }
 
-LocalBuckets::Unsynced LocalBuckets::unsynced(const UserHash& user, std::int64_t now_us) {
+std::optional<policy::RateAnswer> LocalBuckets::refusal(const BucketKey& key,
+                                                        std::int64_t now_us) const {
   const std::lock_guard lock(mutex_);
-  auto& entry = entry_of(user);
+  const auto known = by_key_.find(key);
+  if (known == by_key_.end()) return std::nullopt;
+  // A request has at least one token of text where tokens are counted.
+  const auto answer = known->second->bucket.ask(rules(key.bucket), now_us, 1);
+  if (answer.allowed) return std::nullopt;
+  return answer;
+}
+
+LocalBuckets::Unsynced LocalBuckets::unsynced(const BucketKey& key, std::int64_t now_us) {
+  const std::lock_guard lock(mutex_);
+  auto& entry = entry_of(key);
   // mark_all_unsynced() only counts a round, because a walk over all users would hold the lock too
   // long. Each entry catches up here, on its next use.
   if (entry.round != rounds_) {
     entry.round = rounds_;
     ++entry.version;
   }
-  if (entry.synced == entry.version) return {0, entry.version};
-  return {entry.bucket.debt_us(rules_, now_us), entry.version};
+  if (entry.synced == entry.version) return {{}, entry.version};
+  return {entry.bucket.debt(rules(key.bucket), now_us), entry.version};
 }
 
-void LocalBuckets::reconcile(const UserHash& user, std::int64_t now_us, std::int64_t debt_us,
-                             Unsynced sent) {
+void LocalBuckets::reconcile(const BucketKey& key, std::int64_t now_us,
+                             const policy::RateDebt& debt, const Unsynced& sent) {
   const std::lock_guard lock(mutex_);
-  auto& entry = entry_of(user);
-  entry.bucket.owe(rules_, now_us, debt_us);
+  auto& entry = entry_of(key);
+  entry.bucket.owe(rules(key.bucket), now_us, debt);
   // Only up to the version that was sent: a decision made since then stays unsynced. The maximum,
   // because replies may arrive in another order than their requests left.
   entry.synced = std::max(entry.synced, sent.version);

@@ -3,9 +3,17 @@
 namespace memseal::app {
 
 void lift_rate_limit(LoadedConfig& loaded) {
-  for (const auto* key : {"ratelimit.requests", "ratelimit.window_s"})
-    if (loaded.origin.at(key) != "default") return;
-  loaded.values.ratelimit = {.requests = policy::BucketRules::tokens_max, .window_s = 1};
+  for (const auto& [key, origin] : loaded.origin)
+    if (key.starts_with("ratelimit.") && origin != "default") return;
+  constexpr auto most = policy::BucketRules::tokens_max;
+  loaded.values.ratelimit = {.window_s = 1,
+                             .query_requests = most,
+                             .query_tokens = most,
+                             .write_requests = most,
+                             .write_tokens = most,
+                             .inference_requests = most,
+                             .inference_tokens = most,
+                             .metrics_requests = most};
 }
 
 }  // namespace memseal::app

@@ -30,6 +30,11 @@ std::vector<std::string_view> known_keys() {
 }
 
 Error unknown_key(const std::string& key, const std::string& origin) {
+  for (const auto& retired : redis::RateLimitSettings::retired())
+    if (retired.key == key)
+      return {Errc::bad_config,
+              key + " is no longer a setting (" + origin + "); " + std::string(retired.instead),
+              key};
   std::string sentence = "unknown config key \"" + key + "\" (" + origin + ")";
   // A longer key may be further from what was meant. A guess that is too far misleads.
   const auto edits_max = std::max<std::size_t>(2, key.size() / 4);

@@ -36,8 +36,7 @@ std::size_t cpu_thread_count(const Config& config) {
 redis::LimiterOptions limiter_options(const Config& config) {
   redis::LimiterOptions options;
   options.url = config.redis.url;
-  options.requests = config.ratelimit.requests;
-  options.window_s = config.ratelimit.window_s;
+  options.buckets = config.ratelimit.table();
   options.timeout = std::chrono::milliseconds(config.redis.timeout_ms);
   return options;
 }

@@ -126,15 +126,14 @@ void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t to
   const auto now = Clock::now();
   const auto needed = pace.time_for(tokens_left, now), whole = pace.time_for(batch.tokens, now);
   if (!needed || *needed <= left + left / 4) return;
-  if (*whole <= limits::request_deadline)  // It would fit, had others not taken the time.
+  if (*whole <= embed_deadline)  // It would fit, had others not taken the time.
     throw Outage({Errc::overloaded, "too busy to embed the batch in time"});
   const auto seconds = [](runtime::Clock::duration time) {
     return std::chrono::duration<double>(time).count();
   };
   // Half of what the deadline allows at this pace, so that the batch which the message suggests
   // passes also when the service becomes busier.
-  const auto fit =
-      static_cast<double>(batch.texts) * seconds(limits::request_deadline) / 2 / seconds(*whole);
+  const auto fit = static_cast<double>(batch.texts) * seconds(embed_deadline) / 2 / seconds(*whole);
   const auto tenths = [&](runtime::Clock::duration time) {
     auto text = std::to_string(seconds(time));
     return text.substr(0, text.find('.') + 2);
@@ -142,7 +141,7 @@ void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t to
   throw Refused({Errc::payload_too_large,
                  std::to_string(batch.texts) + " texts of " + std::to_string(batch.tokens) +
                      " tokens take about " + tenths(*whole) + " s, and a request has " +
-                     tenths(limits::request_deadline) + " s: send at most " +
+                     tenths(embed_deadline) + " s: send at most " +
                      std::to_string(std::max<std::int64_t>(1, static_cast<std::int64_t>(fit))) +
                      " such texts at a time",
                  "/input"});
@@ -160,6 +159,12 @@ void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> sli
 }
 
 }  // namespace
+
+bool can_rank(const InferenceDeps& deps) noexcept {
+  const auto& reranking = deps.reranking;
+  return reranking.reranker != nullptr &&
+         reranking.flags.rerank_enabled.load(std::memory_order_relaxed);
+}
 
 asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext context,
                                    std::string query, std::vector<std::string> texts) {

@@ -7,6 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ namespace memseal::inference {
 
 namespace asio = boost::asio;
 
+/// Of a batch of texts to embed: 1,000 passages of 1,000 characters take two cores some 30 s.
+inline constexpr std::chrono::seconds embed_deadline{60};
+
 /// Everything that it refers to must outlive it.
 /// Thread: that of one io_context, as RerankDeps.
 struct InferenceDeps {
@@ -27,6 +31,9 @@ struct InferenceDeps {
   const text::WordPiece* tokenizer = nullptr;  ///< the embedder's; null: no texts of clients
   EmbedPace pace = {};
 };
+
+/// Whether there is a reranker that is switched on.
+bool can_rank(const InferenceDeps& deps) noexcept;
 
 struct Ranked {
   std::vector<float> logits;  ///< one per text, in the order of the texts, finite

@@ -1,6 +1,7 @@
 #include "http/routes/admission.hpp"
 
 #include "http/routes/answer_json.hpp"
+#include "base/assert.hpp"
 #include "runtime/log.hpp"
 
 #include <boost/json/array.hpp>
@@ -8,7 +9,10 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace memseal::http {
 
@@ -53,38 +57,91 @@ Response unauthenticated(const Call& call) {
   return response;
 }
 
+/// A limit of the caller's bucket under the name that headers and problems use.
+struct NamedLevel {
+  std::string policy;  ///< "query-requests"
+  std::string_view unit;
+  const ports::Level* level;
+};
+
+std::vector<NamedLevel> levels_of(const Call& call, const ports::Admission& admission) {
+  const auto bucket = std::string(ports::bucket_name(*call.bucket));
+  std::vector<NamedLevel> levels{{bucket + "-requests", "requests", &admission.requests}};
+  if (admission.tokens.limit > 0)
+    levels.push_back({bucket + "-tokens", "tokens", &admission.tokens});
+  return levels;
+}
+
+/// The limit that X-RateLimit-* and the problem show: the one that has room last.
+const NamedLevel& shown_of(const std::vector<NamedLevel>& levels) {
+  return *std::ranges::max_element(
+      levels, {}, [](const NamedLevel& named) { return named.level->retry_after_s; });
+}
+
+/// Seconds after which a refused request has room, at least one.
+std::int64_t wait_s(const NamedLevel& shown) {
+  return std::max<std::int64_t>(shown.level->retry_after_s, 1);
+}
+
 /// draft-ietf-httpapi-ratelimit-headers names the problem type and its member.
-Response limited(const Call& call) {
-  const Error error{Errc::rate_limited, "the rate limit of this user is used up"};
+Response limited(const Call& call, const ports::Admission& admission) {
+  const auto levels = levels_of(call, admission);
+  const auto& shown = shown_of(levels);
+  const auto bucket = ports::bucket_name(*call.bucket);
+  const auto seconds = wait_s(shown);
+  const Error error{Errc::rate_limited,
+                    "the " + std::string(bucket) + " limit of this user, " +
+                        std::to_string(shown.level->limit) + ' ' + std::string(shown.unit) +
+                        " in " + std::to_string(admission.window_s) +
+                        " s, is used up: try again in " + std::to_string(seconds) + " s"};
   auto response = problem(error, call.context.id);
   auto body = problem_object(error, call.context.id);
   body["type"] = "https://iana.org/assignments/http-problem-types#quota-exceeded";
-  body["violated-policies"] = json::array{"default"};
+  json::array violated;
+  for (const auto& named : levels)
+    if (named.level->retry_after_s > 0 || &named == &shown)
+      violated.push_back(json::string(named.policy));
+  body["violated-policies"] = std::move(violated);
+  body["bucket"] = bucket;
+  body["limit"] = shown.unit;
+  body["retry_after_s"] = seconds;
   response.body = json::serialize(body);
   return response;
 }
 
-/// Takes a token from the caller's bucket and keeps the figures for whatever answer follows.
-asio::awaitable<bool> take_token(Call& call) {
-  const auto admission = co_await call.deps.api->limiter.admit(call.context, call.who->tenant);
+/// Keeps the bucket's figures for whatever answer follows.
+void add_rate_fields(Call& call, const ports::Admission& admission) {
+  const auto levels = levels_of(call, admission);
+  const auto& shown = shown_of(levels);
+  auto& fields = call.exchange.fields;
+  fields.reserve(fields.size() + 6);
+  fields.push_back({"X-RateLimit-Limit", std::to_string(shown.level->limit)});
+  fields.push_back({"X-RateLimit-Remaining", std::to_string(shown.level->remaining)});
+  fields.push_back({"X-RateLimit-Reset", std::to_string(shown.level->reset_s)});
+  std::string policies, states;
+  for (const auto& named : levels) {
+    const auto& level = *named.level;
+    // A refused client may come back before its bucket is full, so RateLimit and Retry-After agree.
+    const auto reset = admission.allowed || &named != &shown ? level.reset_s : wait_s(shown);
+    if (!policies.empty()) policies += ", ", states += ", ";
+    policies += '"' + named.policy + "\";q=" + std::to_string(level.limit) +
+                ";w=" + std::to_string(admission.window_s);
+    if (named.unit != "requests") policies.append(";qu=\"").append(named.unit).append("\"");
+    states += '"' + named.policy + "\";r=" + std::to_string(level.remaining) +
+              ";t=" + std::to_string(reset);
+  }
+  fields.push_back({"RateLimit-Policy", std::move(policies)});
+  fields.push_back({"RateLimit", std::move(states)});
+  if (!admission.allowed) fields.push_back({"Retry-After", std::to_string(wait_s(shown))});
+}
+
+void count(Call& call, const ports::Admission& admission) {
   auto& metrics = call.exchange.server.metrics;
   (admission.allowed ? metrics.admitted : metrics.limited).Increment();
   if (admission.degraded) metrics.degraded.Increment();
-  const auto limit = std::to_string(admission.limit);
-  const auto remaining = std::to_string(admission.remaining);
-  // A refused client may come back before its bucket is full, so RateLimit and Retry-After agree.
-  const auto retry_after = std::max<std::int64_t>(admission.retry_after_s, 1);
-  const auto reset = admission.allowed ? admission.reset_s : retry_after;
-  auto& fields = call.exchange.fields;
-  fields.reserve(6);
-  fields.push_back({"X-RateLimit-Limit", limit});
-  fields.push_back({"X-RateLimit-Remaining", remaining});
-  fields.push_back({"X-RateLimit-Reset", std::to_string(admission.reset_s)});
-  fields.push_back({"RateLimit-Policy",
-                    "\"default\";q=" + limit + ";w=" + std::to_string(admission.window_s)});
-  fields.push_back({"RateLimit", "\"default\";r=" + remaining + ";t=" + std::to_string(reset)});
-  if (!admission.allowed) fields.push_back({"Retry-After", std::to_string(retry_after)});
-  co_return admission.allowed;
+  if (admission.allowed) return;
+  const auto levels = levels_of(call, admission);
+  metrics.limited_by(ports::bucket_name(*call.bucket), shown_of(levels).unit).Increment();
 }
 
 }  // namespace
@@ -94,9 +151,22 @@ std::optional<Response> authenticate(Call& call) {
   return unauthenticated(call);
 }
 
-asio::awaitable<std::optional<Response>> admit(Call& call) {
-  const bool admitted = co_await take_token(call);
-  if (!admitted) co_return limited(call);
+std::optional<Response> refuse_early(Call& call) {
+  const auto refusal = call.deps.api->limiter.known_refusal(call.who->tenant, *call.bucket);
+  if (!refusal) return std::nullopt;
+  count(call, *refusal);
+  add_rate_fields(call, *refusal);
+  return limited(call, *refusal);
+}
+
+asio::awaitable<std::optional<Response>> charge(Call& call, std::int64_t tokens) {
+  MEMSEAL_ASSERT(!call.charged);
+  call.charged = true;
+  const auto admission = co_await call.deps.api->limiter.admit(call.context, call.who->tenant,
+                                                               *call.bucket, tokens);
+  count(call, admission);
+  add_rate_fields(call, admission);
+  if (!admission.allowed) co_return limited(call, admission);
   co_return std::nullopt;
 }
 

@@ -1,7 +1,8 @@
 #pragma once
-// Who may ask, and how often: the bearer token and the caller's bucket.
+// Who may ask, and how often: the bearer token and the caller's buckets.
 #include "http/routes/call.hpp"
 
+#include <cstdint>
 #include <optional>
 
 namespace memseal::http {
@@ -10,8 +11,15 @@ namespace memseal::http {
 /// 401. REQUIRES: RouteDeps::api.
 std::optional<Response> authenticate(Call& call);
 
-/// Takes a token from the caller's bucket and keeps the bucket's figures for whatever answer
-/// follows. Returns the answer of a request that is refused: 429. REQUIRES: authenticate().
-asio::awaitable<std::optional<Response>> admit(Call& call);
+/// The 429 of a request whose bucket this process knows to be empty. Takes nothing. It is asked
+/// before the body is read, because a user without room must not make this process hold a body.
+/// REQUIRES: authenticate(), Call::bucket.
+std::optional<Response> refuse_early(Call& call);
+
+/// Takes one request, and `tokens` of the texts in it, from the caller's bucket, and keeps the
+/// bucket's figures for whatever answer follows. Returns the answer of a request that is refused:
+/// 429. A route calls it once the request is known to be valid, because an invalid one is free.
+/// REQUIRES: authenticate(), Call::bucket.
+asio::awaitable<std::optional<Response>> charge(Call& call, std::int64_t tokens);
 
 }  // namespace memseal::http

@@ -27,6 +27,8 @@ struct Call {
   std::string id = {};                    ///< what "{id}" of the route's pattern stands for
   wire::ErrorShape errors = wire::ErrorShape::problem;  ///< of the route that answers
   std::optional<Principal> who = {};      ///< set on every route of Scope::api
+  std::optional<ports::Bucket> bucket = {};  ///< of the route; empty: the request is free
+  bool charged = false;                   ///< whether charge() was asked
   std::string body = {};                  ///< of a route with BodyKind::json
   /// Answers where the work is cut short: what is accepted stays accepted, and is never a 504.
   std::optional<Response> accepted = {};

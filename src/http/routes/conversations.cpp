@@ -1,7 +1,9 @@
+#include "http/routes/admission.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/operation_answer.hpp"
 
 #include "cases/index/submit_turns.hpp"
+#include "pure/policy/token_bucket.hpp"
 #include "pure/wire/turns_request.hpp"
 
 #include <boost/json/array.hpp>
@@ -36,6 +38,12 @@ index::TurnsSubmission turns_of(wire::TurnsRequest request, std::string idempote
           .at_ms = now_ms};
 }
 
+std::int64_t tokens_of_turns(const std::vector<wire::ChatMessage>& turns) {
+  std::int64_t sum = 0;
+  for (const auto& turn : turns) sum += policy::tokens_of_text(turn.content.size());
+  return sum;
+}
+
 }  // namespace
 
 asio::awaitable<std::optional<Response>> post_turns(Call& call) {
@@ -50,6 +58,8 @@ asio::awaitable<std::optional<Response>> post_turns(Call& call) {
   if (!key) co_return problem(key.error(), call.context.id);
   const auto wait = wait_preference(call.head);
   if (!wait) co_return problem(wait.error(), call.context.id);
+  auto refused = co_await charge(call, tokens_of_turns(request->turns));
+  if (refused) co_return refused;
   const index::IndexDeps deps{api.operations, api.events, api.ids};
   index::Owner owner{who.user, who.tenant};
   auto turns = turns_of(std::move(*request), std::move(*key), std::move(*conversation),

@@ -180,13 +180,22 @@ bool reconnects_in_vain(const Call& call, const Route& route) {
   return last && route.work == post_query && call.deps.ended->contains(*last);
 }
 
+/// The limiter's part before the body. A request without a body is known to be valid by now.
+asio::awaitable<std::optional<Response>> admit(Call& call, const Route& route) {
+  if (!route.bucket) co_return std::nullopt;
+  if (auto refused = refuse_early(call)) co_return refused;
+  if (route.body != BodyKind::none) co_return std::nullopt;
+  co_return co_await charge(call, 0);
+}
+
 asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
   // Before the body, because a stranger must not make this process hold one. The 204 comes before
   // the limiter, because a client that must stop asking need not pay for the answer.
   auto refused = authenticate(call);
   if (refused) co_return respond(std::move(*refused));
   if (reconnects_in_vain(call, route)) co_return respond({.status = 204});
-  refused = co_await admit(call);
+  call.bucket = route.bucket;
+  refused = co_await admit(call, route);
   if (refused) co_return respond(std::move(*refused));
   if (route.time_max.count() > 0)
     call.context.deadline = runtime::Deadline::after(route.time_max);
@@ -198,7 +207,10 @@ asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
     call.context.deadline = runtime::Deadline::after(
         route.time_max.count() > 0 ? route.time_max
                                    : call.exchange.server.options.request_deadline);
-  co_return co_await run_work(call, route);
+  auto outcome = co_await run_work(call, route);
+  // A route that forgot the limiter would be open to everybody.
+  MEMSEAL_ASSERT(!route.bucket || call.charged || outcome.status >= 400);
+  co_return outcome;
 }
 
 /// Answers a route that does no I/O. Reads the body first, although the route needs none, because a

@@ -1,7 +1,9 @@
+#include "http/routes/admission.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/operation_answer.hpp"
 
 #include "cases/index/submit.hpp"
+#include "pure/policy/token_bucket.hpp"
 #include "pure/wire/request.hpp"
 
 #include <utility>
@@ -37,6 +39,8 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   if (!key) co_return problem(key.error(), call.context.id);
   const auto wait = wait_preference(call.head);
   if (!wait) co_return problem(wait.error(), call.context.id);
+  auto refused = co_await charge(call, policy::tokens_of_text(request->text.size()));
+  if (refused) co_return refused;
   const index::IndexDeps deps{api.operations, api.events, api.ids};
   index::Owner owner{who.user, who.tenant};
   auto submission = submission_of(std::move(*request), std::move(*key), api.now_ms());

@@ -1,8 +1,10 @@
+#include "http/routes/admission.hpp"
 #include "http/routes/handlers.hpp"
 
 #include "cases/inference/inference.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/policy/breaker.hpp"
+#include "pure/policy/token_bucket.hpp"
 #include "pure/wire/inference.hpp"
 #include "runtime/histogram_summary.hpp"
 
@@ -10,6 +12,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -38,6 +41,32 @@ std::optional<Response> check_reranker(const Call& call, const std::string& want
   const auto* reranker = deps_of(call).reranking.reranker;
   if (reranker == nullptr) return {};  // said by what needs it
   return check_model(call, wanted, reranker->model_name());
+}
+
+// What a reranker reads of a pair at most. A longer text costs no more.
+constexpr std::int64_t pair_tokens_max = 512;
+
+/// The model reads the query with each of the texts.
+std::int64_t tokens_of_pairs(const wire::RerankRequest& request) {
+  const auto query = policy::tokens_of_text(request.query.size());
+  std::int64_t sum = 0;
+  for (const auto& text : request.texts)
+    sum += std::min(query + policy::tokens_of_text(text.size()), pair_tokens_max);
+  return sum;
+}
+
+std::int64_t tokens_of_texts(const std::vector<std::string>& texts) {
+  constexpr auto most = static_cast<std::int64_t>(limits::chunk_tokens_max) + 2;
+  std::int64_t sum = 0;
+  for (const auto& text : texts) sum += std::min(policy::tokens_of_text(text.size()), most);
+  return sum;
+}
+
+/// Without a reranker the request is refused by what needs it, and is free.
+asio::awaitable<std::optional<Response>> charge_pairs(Call& call,
+                                                      const wire::RerankRequest& request) {
+  if (!inference::can_rank(deps_of(call))) co_return std::nullopt;
+  co_return co_await charge(call, tokens_of_pairs(request));
 }
 
 Response ranked_response(std::string body, std::size_t ranked) {
@@ -76,6 +105,7 @@ asio::awaitable<std::optional<Response>> rerank_as_cohere(Call& call, int api_ve
   if (!request) co_return problem(request.error(), call.context.id);
   request->api_version = api_version;
   if (auto refused = check_reranker(call, request->model)) co_return refused;
+  if (auto refused = co_await charge_pairs(call, *request)) co_return refused;
   auto& deps = deps_of(call);
   // The reranker is null where none is configured; rank_texts() throws then.
   const auto ranked =
@@ -101,6 +131,7 @@ asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {
   const auto request = wire::parse_tei_rerank(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
   if (auto refused = check_reranker(call, request->model)) co_return refused;
+  if (auto refused = co_await charge_pairs(call, *request)) co_return refused;
   const auto ranked = co_await inference::rank_texts(deps_of(call), call.context,
                                                      request->query, request->texts);
   co_return ranked_response(wire::tei_rerank_json(*request, ranked.logits), ranked.ranked);
@@ -119,6 +150,8 @@ asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
                        "the model here has " + std::to_string(dimension) + " dimensions",
                        "/dimensions"},
                       call.context.id);
+  if (deps.tokenizer != nullptr)
+    if (auto refused = co_await charge(call, tokens_of_texts(request->inputs))) co_return refused;
   const auto embedded =
       co_await inference::embed_texts(deps, call.context, std::move(request->inputs));
   wire::EmbeddingsJson body(request->base64);

@@ -1,8 +1,10 @@
+#include "http/routes/admission.hpp"
 #include "http/routes/answer_json.hpp"
 #include "http/routes/handlers.hpp"
 
 #include "cases/query/answer.hpp"
 #include "pure/crypto/random.hpp"
+#include "pure/policy/token_bucket.hpp"
 #include "pure/wire/request.hpp"
 
 #include <boost/json/array.hpp>
@@ -147,6 +149,8 @@ asio::awaitable<std::optional<Response>> post_query(Call& call) {
   // The token decides whose memory is searched, and a body that names another user is refused.
   if (request->user_id && *request->user_id != call.who->user.value())
     co_return user_mismatch(call);
+  auto refused = co_await charge(call, policy::tokens_of_text(request->query.size()));
+  if (refused) co_return refused;
   if (media == Media::json) co_return co_await answer_whole(call, std::move(*request));
   co_await answer_in_stream(call, std::move(*request));
   co_return std::nullopt;

@@ -41,6 +41,9 @@ struct Route {
   std::size_t body_bytes_max = 0;         ///< 0: Options::body_bytes_max
   std::chrono::milliseconds time_max{0};  ///< 0: Options::request_deadline
   wire::ErrorShape errors = wire::ErrorShape::problem;  ///< whose clients read its problems
+  /// What its requests take from; empty: they are free. A route that reads a body calls charge()
+  /// itself, once the request is known to be valid.
+  std::optional<ports::Bucket> bucket = {};
 };
 
 /// What answers a request.

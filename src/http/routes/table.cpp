@@ -8,6 +8,8 @@ namespace memseal::http {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr auto any = Scope::every_listener;
 constexpr auto api = Scope::api;
 constexpr auto admin = Scope::admin;
@@ -23,7 +25,9 @@ constexpr Route model(std::string_view method, std::string_view pattern, Work wo
           .work = work,
           .body = reads ? json_body : BodyKind::none,
           .cancel_on_disconnect = reads,
-          .errors = errors};
+          .time_max = work == post_embeddings ? inference::embed_deadline : 0ms,
+          .errors = errors,
+          .bucket = reads ? ports::Bucket::inference : ports::Bucket::metrics};
 }
 
 constexpr auto openai = wire::ErrorShape::openai;
@@ -40,21 +44,34 @@ constexpr std::array routes{
     Route{"GET", "/metrics/memory", admin, get_memory_metrics},
     Route{"POST", "/flags/rerank/on", admin, post_rerank_on},
     Route{"POST", "/flags/rerank/off", admin, post_rerank_off},
-    Route{"POST", "/api/v1/memory/query", api, nullptr, post_query, json_body, true},
+    Route{.method = "POST",
+          .pattern = "/api/v1/memory/query",
+          .scope = api,
+          .work = post_query,
+          .body = json_body,
+          .cancel_on_disconnect = true,
+          .bucket = ports::Bucket::query},
     Route{.method = "POST",
           .pattern = "/api/v1/memory/index",
           .scope = api,
           .work = post_index,
           .body = json_body,
-          .time_max = limits::request_deadline + wait_max},
+          .time_max = limits::request_deadline + wait_max,
+          .bucket = ports::Bucket::write},
     Route{.method = "POST",
           .pattern = "/api/v1/memory/conversations/{id}/turns",
           .scope = api,
           .work = post_turns,
           .body = json_body,
-          .time_max = limits::request_deadline + wait_max},
+          .time_max = limits::request_deadline + wait_max,
+          .bucket = ports::Bucket::write},
+    // Free, because a client that polls must not pay for the time that ingest takes.
     Route{"GET", "/api/v1/operations/{id}", api, nullptr, get_operation},
-    Route{"GET", "/api/v1/rerank/metrics", api, nullptr, get_rerank_metrics},
+    Route{.method = "GET",
+          .pattern = "/api/v1/rerank/metrics",
+          .scope = api,
+          .work = get_rerank_metrics,
+          .bucket = ports::Bucket::metrics},
     // Clients append /v1/… or /v2/… to a base URL that some write with "/api" and some without.
     model("POST", "/api/v1/rerank", post_rerank, cohere),
     model("POST", "/api/v2/rerank", post_rerank_v2, cohere),

@@ -78,4 +78,10 @@ void HttpMetrics::request(std::string_view route, std::string_view method, int c
   known->second->Increment();
 }
 
+runtime::Counter& HttpMetrics::limited_by(std::string_view bucket, std::string_view limit) {
+  return metrics_.counter("memseal_ratelimit_denied_total",
+                          "Requests that were refused with 429, by the limit that had no room.",
+                          {{"bucket", std::string(bucket)}, {"limit", std::string(limit)}});
+}
+
 }  // namespace memseal::http

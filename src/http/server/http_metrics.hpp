@@ -25,6 +25,9 @@ class HttpMetrics {
   /// memseal_sse_streams_total{outcome}
   runtime::Counter& streams(StreamEnd end) { return *streams_[static_cast<int>(end)]; }
 
+  /// memseal_ratelimit_denied_total{bucket,limit}. Both are words of the code, never a client's.
+  runtime::Counter& limited_by(std::string_view bucket, std::string_view limit);
+
   runtime::Gauge& streams_active;         ///< memseal_sse_streams_active
   runtime::Gauge& waits_active;           ///< memseal_http_waits_active
   runtime::Gauge& connections_active;     ///< memseal_http_connections_active

@@ -30,14 +30,29 @@ std::int64_t TokenBucket::debt_us(const BucketRules& rules, std::int64_t now_us)
   return std::min(full_at_us_ - now_us, rules.full_us());
 }
 
-BucketAnswer TokenBucket::take(const BucketRules& rules, std::int64_t now_us) noexcept {
+BucketAnswer TokenBucket::ask(const BucketRules& rules, std::int64_t now_us,
+                              std::int64_t cost) const noexcept {
   const auto owed_us = debt_us(rules, now_us);
-  // All three are times. The bucket holds full_us(), of which `owed_us` is used up, and this
-  // request costs one token more.
-  const auto spare_us = rules.full_us() - owed_us - rules.token_us();
-  if (spare_us < 0) return {false, 0, seconds_up(owed_us), seconds_up(-spare_us)};
-  full_at_us_ = now_us + owed_us + rules.token_us();
-  return {true, spare_us / rules.token_us(), seconds_up(owed_us + rules.token_us()), 0};
+  const auto cost_us = std::clamp<std::int64_t>(cost, 0, rules.tokens) * rules.token_us();
+  // All three are times. The bucket holds full_us(), of which `owed_us` is used up.
+  const auto spare_us = rules.full_us() - owed_us - cost_us;
+  if (spare_us < 0)
+    return {false, (rules.full_us() - owed_us) / rules.token_us(), seconds_up(owed_us),
+            seconds_up(-spare_us)};
+  return {true, spare_us / rules.token_us(), seconds_up(owed_us + cost_us), 0};
+}
+
+BucketAnswer TokenBucket::state(const BucketRules& rules, std::int64_t now_us) const noexcept {
+  return ask(rules, now_us, 0);
+}
+
+BucketAnswer TokenBucket::take(const BucketRules& rules, std::int64_t now_us,
+                               std::int64_t cost) noexcept {
+  const auto answer = ask(rules, now_us, cost);
+  if (answer.allowed)
+    full_at_us_ = now_us + debt_us(rules, now_us) +
+                  std::clamp<std::int64_t>(cost, 0, rules.tokens) * rules.token_us();
+  return answer;
 }
 
 void TokenBucket::owe(const BucketRules& rules, std::int64_t now_us,
@@ -45,6 +60,47 @@ void TokenBucket::owe(const BucketRules& rules, std::int64_t now_us,
   // Only raises the debt, because the other copy may not know of tokens that this one gave.
   full_at_us_ =
       std::max(full_at_us_, now_us + std::clamp<std::int64_t>(debt_us, 0, rules.full_us()));
+}
+
+RateAnswer RateBucket::ask(const RateRules& rules, std::int64_t now_us,
+                           std::int64_t tokens) const noexcept {
+  RateAnswer answer;
+  answer.requests = requests_.ask(rules.requests, now_us, 1);
+  answer.allowed = answer.requests.allowed;
+  if (rules.tokens) {
+    answer.tokens = tokens_.ask(*rules.tokens, now_us, tokens);
+    answer.allowed = answer.allowed && answer.tokens.allowed;
+  }
+  if (answer.allowed) return answer;
+  // Nothing is taken, so the limit that had room shows what it still has.
+  if (answer.requests.allowed) answer.requests = requests_.state(rules.requests, now_us);
+  if (answer.tokens.allowed) answer.tokens = tokens_.state(*rules.tokens, now_us);
+  return answer;
+}
+
+RateAnswer RateBucket::take(const RateRules& rules, std::int64_t now_us,
+                            std::int64_t tokens) noexcept {
+  const auto answer = ask(rules, now_us, tokens);
+  if (!answer.allowed) return answer;
+  requests_.take(rules.requests, now_us);
+  if (rules.tokens) tokens_.take(*rules.tokens, now_us, tokens);
+  return answer;
+}
+
+RateDebt RateBucket::debt(const RateRules& rules, std::int64_t now_us) const noexcept {
+  return {requests_.debt_us(rules.requests, now_us),
+          rules.tokens ? tokens_.debt_us(*rules.tokens, now_us) : 0};
+}
+
+void RateBucket::owe(const RateRules& rules, std::int64_t now_us, const RateDebt& debt) noexcept {
+  requests_.owe(rules.requests, now_us, debt.requests_us);
+  if (rules.tokens) tokens_.owe(*rules.tokens, now_us, debt.tokens_us);
+}
+
+std::int64_t tokens_of_text(std::size_t bytes) noexcept {
+  constexpr std::size_t token_bytes = 4;
+  return std::max<std::int64_t>(1,
+                                static_cast<std::int64_t>((bytes + token_bytes - 1) / token_bytes));
 }
 
 }  // namespace memseal::policy

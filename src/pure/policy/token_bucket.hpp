@@ -1,6 +1,8 @@
 #pragma once
 // The rate limit of one user, as the generic cell rate algorithm (ITU-T I.371, virtual scheduling).
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace memseal::policy {
 
@@ -23,7 +25,7 @@ struct BucketAnswer {
   bool allowed = false;
   std::int64_t remaining = 0;      ///< tokens left after this request
   std::int64_t reset_s = 0;        ///< until the bucket is full
-  std::int64_t retry_after_s = 0;  ///< until one token is available; 0 when allowed
+  std::int64_t retry_after_s = 0;  ///< until there are enough tokens; 0 when there are
 
   friend bool operator==(const BucketAnswer&, const BucketAnswer&) = default;
 };
@@ -33,8 +35,13 @@ struct BucketAnswer {
 /// NOTE: redis::gcra_script() is the same algorithm in Lua; a test compares the two.
 class TokenBucket {
  public:
-  /// Takes one token if there is one. A refused request takes none.
-  BucketAnswer take(const BucketRules& rules, std::int64_t now_us) noexcept;
+  /// Takes `cost` tokens if there are as many. A refused request takes none. A cost over
+  /// `rules.tokens` counts as a full bucket, because such a request could never pass otherwise.
+  BucketAnswer take(const BucketRules& rules, std::int64_t now_us, std::int64_t cost = 1) noexcept;
+  /// What take() would answer.
+  BucketAnswer ask(const BucketRules& rules, std::int64_t now_us, std::int64_t cost) const noexcept;
+  /// The state of the bucket after a request that took nothing.
+  BucketAnswer state(const BucketRules& rules, std::int64_t now_us) const noexcept;
 
   /// The debt: microseconds until the bucket is full, 0 … full_us.
   std::int64_t debt_us(const BucketRules& rules, std::int64_t now_us) const noexcept;
@@ -44,5 +51,46 @@ class TokenBucket {
  private:
   std::int64_t full_at_us_ = INT64_MIN;
 };
+
+/// The limits of one bucket of a user: requests, and tokens of the texts in them.
+struct RateRules {
+  BucketRules requests;
+  std::optional<BucketRules> tokens = {};  ///< empty: texts are not counted
+
+  bool valid() const noexcept { return requests.valid() && (!tokens || tokens->valid()); }
+};
+
+/// A request passes when both limits have room for it. Each limit answers for itself: it is
+/// `allowed` where it has room.
+struct RateAnswer {
+  bool allowed = false;
+  BucketAnswer requests;
+  BucketAnswer tokens;  ///< all zero where texts are not counted
+
+  friend bool operator==(const RateAnswer&, const RateAnswer&) = default;
+};
+
+struct RateDebt {
+  std::int64_t requests_us = 0, tokens_us = 0;
+
+  friend bool operator==(const RateDebt&, const RateDebt&) = default;
+};
+
+/// The two buckets of RateRules. A request takes from both or from none.
+class RateBucket {
+ public:
+  RateAnswer take(const RateRules& rules, std::int64_t now_us, std::int64_t tokens) noexcept;
+  /// What take() would answer.
+  RateAnswer ask(const RateRules& rules, std::int64_t now_us, std::int64_t tokens) const noexcept;
+  RateDebt debt(const RateRules& rules, std::int64_t now_us) const noexcept;
+  void owe(const RateRules& rules, std::int64_t now_us, const RateDebt& debt) noexcept;
+
+ private:
+  TokenBucket requests_, tokens_;
+};
+
+/// How many tokens a text of `bytes` counts: one for each four bytes that it begins, at least one.
+/// Models differ in what a token is. A client must be able to reckon what its request will take.
+std::int64_t tokens_of_text(std::size_t bytes) noexcept;
 
 }  // namespace memseal::policy

@@ -19,9 +19,24 @@ crypto::Tenant tenant(const std::string& user) {
   return keyer.tenant_of(*UserId::parse(user));
 }
 
+/// Every bucket with so many requests in an hour.
+BucketTable an_hour(std::int64_t requests) {
+  RateLimitSettings limits;
+  limits.window_s = 3'600;
+  limits.query_requests = limits.write_requests = limits.inference_requests = requests;
+  return limits.table();
+}
+
+LimiterOptions hundred_an_hour() {
+  LimiterOptions options;
+  options.buckets = an_hour(100);
+  return options;
+}
+
 /// A limiter on the running coroutine's executor.
 struct Limits {
-  Limits(asio::any_io_executor executor, const std::string& url, LimiterOptions options = {})
+  Limits(asio::any_io_executor executor, const std::string& url,
+         LimiterOptions options = hundred_an_hour())
       : limiter(std::move(executor), *Address::parse(url), with_local(options), metrics) {}
 
   static LimiterOptions with_local(LimiterOptions options) {
@@ -37,7 +52,8 @@ struct Limits {
 };
 
 asio::awaitable<ports::Admission> admit(Limits& limits, const std::string& user) {
-  return limits.limiter.admit({"test"}, tenant(user));
+  return limits.limiter.admit(runtime::RequestContext{"test"}, tenant(user),
+                              ports::Bucket::query, 1);
 }
 
 asio::awaitable<void> hundred_and_one(RedisServer& server) {
@@ -47,16 +63,16 @@ asio::awaitable<void> hundred_and_one(RedisServer& server) {
   for (int i = 1; i <= 100; ++i) {
     const auto answer = co_await admit(limits, "u");
     EXPECT_TRUE(answer.allowed) << i;
-    EXPECT_EQ(answer.limit, 100);
-    EXPECT_EQ(answer.remaining, 100 - i);
+    EXPECT_EQ(answer.requests.limit, 100);
+    EXPECT_EQ(answer.requests.remaining, 100 - i);
     EXPECT_EQ(answer.window_s, 3'600);
     EXPECT_FALSE(answer.degraded);
   }
   const auto denied = co_await admit(limits, "u");
   EXPECT_FALSE(denied.allowed);
-  EXPECT_EQ(denied.remaining, 0);
-  EXPECT_NEAR(static_cast<double>(denied.retry_after_s), 36, 1);
-  EXPECT_NEAR(static_cast<double>(denied.reset_s), 3'600, 1);
+  EXPECT_EQ(denied.requests.remaining, 0);
+  EXPECT_NEAR(static_cast<double>(denied.requests.retry_after_s), 36, 1);
+  EXPECT_NEAR(static_cast<double>(denied.requests.reset_s), 3'600, 1);
   EXPECT_TRUE((co_await admit(limits, "another")).allowed) << "buckets are each user's own";
 }
 
@@ -64,6 +80,33 @@ TEST(RedisLimiter, DeniesTheHundredAndFirst) {
   NEED_REDIS_SERVER();
   RedisServer server;
   run(hundred_and_one(server));
+}
+
+asio::awaitable<void> two_buckets(RedisServer& server) {
+  const auto executor = co_await asio::this_coro::executor;
+  auto options = hundred_an_hour();
+  options.buckets[1].tokens = policy::BucketRules{1'000, 3'600};
+  Limits limits(executor, server.url(), options);
+  EXPECT_TRUE(co_await limits.limiter.ready_within(2s));
+  const runtime::RequestContext context{"test"};
+  const auto write = ports::Bucket::write;
+  EXPECT_TRUE((co_await limits.limiter.admit(context, tenant("u"), write, 900)).allowed);
+  EXPECT_FALSE(limits.limiter.known_refusal(tenant("u"), write));
+  const auto denied = co_await limits.limiter.admit(context, tenant("u"), write, 200);
+  EXPECT_FALSE(denied.allowed);
+  EXPECT_NEAR(static_cast<double>(denied.tokens.retry_after_s), 360, 1);
+  EXPECT_EQ(denied.requests.retry_after_s, 0);
+  EXPECT_EQ(denied.requests.remaining, 99) << "a refused request takes nothing";
+  EXPECT_TRUE((co_await admit(limits, "u")).allowed) << "questions have a bucket of their own";
+  EXPECT_TRUE((co_await limits.limiter.admit(context, tenant("u"), write, 100)).allowed);
+  const auto known = limits.limiter.known_refusal(tenant("u"), write);
+  EXPECT_TRUE(known && !known->allowed && !known->degraded) << "as Redis said";
+}
+
+TEST(RedisLimiter, KeepsBucketsAndTheirTokensApart) {
+  NEED_REDIS_SERVER();
+  RedisServer server;
+  run(two_buckets(server));
 }
 
 asio::awaitable<void> ask_often(Limits& limits, int times, int& allowed, int& degraded) {
@@ -76,7 +119,7 @@ asio::awaitable<void> ask_often(Limits& limits, int times, int& allowed, int& de
 
 asio::awaitable<void> sixty_four_clients(RedisServer& server) {
   const auto executor = co_await asio::this_coro::executor;
-  LimiterOptions patient;
+  auto patient = hundred_an_hour();
   patient.timeout = 2s;  // the count is at stake here, not the time
   Limits one(executor, server.url(), patient), other(executor, server.url(), patient);
   EXPECT_TRUE(co_await one.limiter.ready_within(2s));
@@ -96,6 +139,54 @@ TEST(RedisLimiter, IsExactForSixtyFourClientsAtATime) {
   run(sixty_four_clients(server));
 }
 
+policy::BucketAnswer limit_of(const Reply& reply, std::size_t at) {
+  const auto& items = reply.items;
+  return {items[at + 2].integer == 0, items[at].integer, items[at + 1].integer,
+          items[at + 2].integer};
+}
+
+/// Random requests to one bucket by a clock of ours, in the script and in the pure policy.
+asio::awaitable<void> compare(RedisLink& link, const std::string& script,
+                              const policy::RateRules& rules, std::mt19937_64& random,
+                              int& allowed) {
+  const auto below = [&](std::int64_t most) {
+    return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most));
+  };
+  policy::RateBucket bucket;
+  const auto key = "bucket" + std::to_string(rules.requests.tokens);
+  std::int64_t now_us = 1'700'000'000'000'000;
+  for (int i = 0; i < 1'500; ++i) {
+    // Mostly forward, in steps around a token's time; now and then a jump, or a clock set back.
+    now_us += below(2 * rules.requests.token_us());
+    if (random() % 50 == 0) now_us += rules.requests.full_us() / 3;
+    if (random() % 100 == 0) now_us -= rules.requests.full_us() / 2;
+    policy::RateDebt owed;
+    if (random() % 40 == 0) owed.requests_us = below(2 * rules.requests.full_us());
+    if (random() % 40 == 0) owed.tokens_us = below(2 * rules.tokens->full_us());
+    // Mostly small, at times more than a full bucket holds.
+    const auto tokens = random() % 20 == 0 ? below(2 * rules.tokens->tokens)
+                                           : below(rules.tokens->tokens / 50 + 2);
+    const auto number = [](std::int64_t value) { return std::to_string(value); };
+    auto args = words("EVAL", script, "2", key, key + "t", number(rules.requests.tokens),
+                      number(rules.requests.token_us()), number(owed.requests_us), "1",
+                      number(rules.tokens->tokens), number(rules.tokens->token_us()),
+                      number(owed.tokens_us), number(tokens), number(now_us / 1'000'000),
+                      number(now_us % 1'000'000));
+    const auto reply = co_await link.command(std::move(args), 2s);
+    bucket.owe(rules, now_us, owed);
+    const auto expected = bucket.take(rules, now_us, tokens);
+    const bool is_list = reply && reply->kind == Reply::Kind::list && reply->items.size() == 9;
+    EXPECT_TRUE(is_list) << (reply ? reply->text : reply.error().message);
+    if (!is_list) co_return;
+    const policy::RateAnswer answer{reply->items[0].integer == 1, limit_of(*reply, 1),
+                                    limit_of(*reply, 5)};
+    EXPECT_EQ(answer, expected) << rules.requests.tokens << " requests, step " << i;
+    const policy::RateDebt debt{reply->items[4].integer, reply->items[8].integer};
+    EXPECT_EQ(debt, bucket.debt(rules, now_us)) << i;
+    allowed += answer.allowed;
+  }
+}
+
 asio::awaitable<void> same_as_policy(RedisServer& server) {
   const auto executor = co_await asio::this_coro::executor;
   RedisLink link(executor, *Address::parse(server.url()));
@@ -103,43 +194,17 @@ asio::awaitable<void> same_as_policy(RedisServer& server) {
   // The script by a clock of ours: its two words instead of the server's, and no expiry by that.
   std::string script(gcra_script());
   const std::string clock = "redis.call('TIME')";
-  script.replace(script.find(clock), clock.size(), "{ARGV[4], ARGV[5]}");
+  script.replace(script.find(clock), clock.size(), "{ARGV[9], ARGV[10]}");
   const std::string expiry = ", 'PX', math.ceil(debt / 1000) + 1";
   script.replace(script.find(expiry), expiry.size(), "");
   std::mt19937_64 random(20);
   int allowed = 0;
-  for (const auto& rules : {policy::BucketRules{100, 3'600}, policy::BucketRules{7, 10},
-                            policy::BucketRules{1, 1}, policy::BucketRules{1'000'000, 60}}) {
-    policy::TokenBucket bucket;
-    const auto key = "bucket" + std::to_string(rules.tokens);
-    std::int64_t now_us = 1'700'000'000'000'000;
-    for (int i = 0; i < 1'500; ++i) {
-      // Mostly forward, in steps around a token's time; now and then a jump, or a clock set back.
-      const auto step = random() % static_cast<std::uint64_t>(2 * rules.token_us());
-      now_us += static_cast<std::int64_t>(step);
-      if (random() % 50 == 0) now_us += rules.full_us() / 3;
-      if (random() % 100 == 0) now_us -= rules.full_us() / 2;
-      std::int64_t owed_us = 0;
-      if (random() % 40 == 0)
-        owed_us =
-            static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(2 * rules.full_us()));
-      auto args = words("EVAL", script, "1", key, std::to_string(rules.tokens),
-                        std::to_string(rules.token_us()), std::to_string(owed_us),
-                        std::to_string(now_us / 1'000'000), std::to_string(now_us % 1'000'000));
-      const auto reply = co_await link.command(std::move(args), 2s);
-      if (owed_us > 0) bucket.owe(rules, now_us, owed_us);
-      const auto expected = bucket.take(rules, now_us);
-      const bool is_list = reply && reply->kind == Reply::Kind::list && reply->items.size() == 5;
-      EXPECT_TRUE(is_list) << (reply ? reply->text : reply.error().message);
-      if (!is_list) co_return;
-      const auto& items = reply->items;
-      const policy::BucketAnswer answer{items[0].integer == 1, items[1].integer, items[2].integer,
-                                        items[3].integer};
-      EXPECT_EQ(answer, expected) << rules.tokens << " tokens, step " << i;
-      EXPECT_EQ(items[4].integer, bucket.debt_us(rules, now_us)) << i;
-      allowed += answer.allowed;
-    }
-  }
+  using policy::BucketRules;
+  for (const auto& rules : {policy::RateRules{{100, 3'600}, BucketRules{5'000, 3'600}},
+                            policy::RateRules{{7, 10}, BucketRules{60, 10}},
+                            policy::RateRules{{1, 1}, BucketRules{1, 1}},
+                            policy::RateRules{{1'000'000, 60}, BucketRules{1'000'000'000, 60}}})
+    co_await compare(link, script, rules, random, allowed);
   EXPECT_GT(allowed, 1'000);
   EXPECT_LT(allowed, 5'900) << "the schedule reaches both answers";
 }
@@ -150,21 +215,24 @@ TEST(RedisLimiter, GivesTheNumbersOfThePurePolicy) {
   run(same_as_policy(server));
 }
 
+std::string key_of(const std::string& user) {
+  return "rl:{" + tenant(user).hash().to_hex().substr(0, 16) + "}:query:requests";
+}
+
 asio::awaitable<void> flushed_scripts(RedisServer& server) {
   const auto executor = co_await asio::this_coro::executor;
   Limits limits(executor, server.url());
   EXPECT_TRUE(co_await limits.limiter.ready_within(2s));
-  EXPECT_EQ((co_await admit(limits, "u")).remaining, 99);
+  EXPECT_EQ((co_await admit(limits, "u")).requests.remaining, 99);
   RedisLink admin(executor, *Address::parse(server.url()));
   EXPECT_TRUE(co_await admin.ready_within(2s));
   EXPECT_TRUE(co_await admin.command(words("SCRIPT", "FLUSH")));
   const auto answer = co_await admit(limits, "u");
-  EXPECT_EQ(answer.remaining, 98);
+  EXPECT_EQ(answer.requests.remaining, 98);
   EXPECT_FALSE(answer.degraded);
-  const auto ttl = co_await admin.command(words("KEYS", "*"));
-  EXPECT_EQ(ttl->items.size(), 1u);
-  EXPECT_EQ(ttl->items[0].text, "rl:{" + tenant("u").hash().to_hex().substr(0, 16) + "}");
-  const auto left = co_await admin.command(words("PTTL", ttl->items[0].text));
+  const auto keys = co_await admin.command(words("KEYS", "*"));
+  EXPECT_EQ(keys->items.size(), 2u) << "one for the requests, one for the tokens";
+  const auto left = co_await admin.command(words("PTTL", key_of("u")));
   EXPECT_GT(left->integer, 70'000);
   EXPECT_LE(left->integer, 72'001) << "the key goes when the bucket is full";
 }
@@ -181,12 +249,9 @@ asio::awaitable<void> strange_keys(RedisServer& server) {
   EXPECT_TRUE(co_await limits.limiter.ready_within(2s));
   RedisLink admin(executor, *Address::parse(server.url()));
   EXPECT_TRUE(co_await admin.ready_within(2s));
-  const auto key = [](const std::string& user) {
-    return "rl:{" + tenant(user).hash().to_hex().substr(0, 16) + "}";
-  };
-  (void)co_await admin.command(words("SET", key("words"), "not a number"));
-  EXPECT_EQ((co_await admit(limits, "words")).remaining, 99) << "unreadable counts as full";
-  (void)co_await admin.command(words("LPUSH", key("list"), "x"));
+  (void)co_await admin.command(words("SET", key_of("words"), "not a number"));
+  EXPECT_EQ((co_await admit(limits, "words")).requests.remaining, 99) << "unreadable is full";
+  (void)co_await admin.command(words("LPUSH", key_of("list"), "x"));
   const auto answer = co_await admit(limits, "list");
   EXPECT_TRUE(answer.allowed);
   EXPECT_TRUE(answer.degraded) << "a script that fails leaves the decision to this process";
@@ -242,7 +307,7 @@ TEST(RedisLimiter, DecidesItselfWhileTheServerIsDeadAndNeverGivesMore) {
 
 asio::awaitable<void> stopped_under_load(RedisServer& server) {
   LimiterOptions options;
-  options.requests = 100'000;
+  options.buckets = an_hour(100'000);
   const auto executor = co_await asio::this_coro::executor;
   Limits limits(executor, server.url(), options);
   EXPECT_TRUE(co_await limits.limiter.ready_within(2s));
@@ -300,7 +365,7 @@ TEST(RedisLimiter, CallersThatLeaveAreNoFailuresOfRedis) {
 
 asio::awaitable<void> never_there(std::string url) {
   LimiterOptions options;
-  options.requests = 3;
+  options.buckets = an_hour(3);
   const auto executor = co_await asio::this_coro::executor;
   Limits limits(executor, url, options);
   for (int i = 0; i < 5; ++i) {

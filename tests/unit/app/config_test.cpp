@@ -129,6 +129,14 @@ TEST_F(ConfigLayers, AnUnknownKeyIsRefusedWithTheNearestOne) {
                        "; `memseal config show` lists all keys"));
 }
 
+TEST_F(ConfigLayers, ASettingOfBeforeIsRefusedWithTheNewNames) {
+  const auto loaded = load("ratelimit:\n  requests: 100\n  window_s: 3600\n");
+  const auto sentence = problem_of(loaded);
+  EXPECT_TRUE(contains(sentence, "ratelimit.requests is no longer a setting (file ")) << sentence;
+  EXPECT_TRUE(contains(sentence, "ratelimit.query_requests")) << sentence;
+  EXPECT_EQ(loaded.problems.size(), 1u) << "the window keeps its name";
+}
+
 TEST_F(ConfigLayers, AFileIsRefusedWhereItIsNoMapOfSections) {
   const std::pair<std::string, std::string> rows[] = {
       {"- a\n- b\n", "must be a YAML map of sections"},

@@ -223,13 +223,16 @@ TEST(Dev, SaysAtOnceThatItsFolderIsInUse) {
 TEST(Dev, LimitsOnlyWhereALimitIsAskedFor) {
   auto loaded = load_config({});
   lift_rate_limit(loaded);
-  EXPECT_EQ(loaded.values.ratelimit.requests, policy::BucketRules::tokens_max);
-  for (const auto* key : {"ratelimit.requests", "ratelimit.window_s"}) {
+  EXPECT_EQ(loaded.values.ratelimit.query_requests, policy::BucketRules::tokens_max);
+  EXPECT_EQ(loaded.values.ratelimit.write_tokens, policy::BucketRules::tokens_max);
+  for (const auto* key : {"ratelimit.query_requests", "ratelimit.write_tokens",
+                          "ratelimit.window_s"}) {
     ConfigSources sources;
     sources.flags.emplace_back(key, "60");
     loaded = load_config(sources);
     lift_rate_limit(loaded);
-    EXPECT_NE(loaded.values.ratelimit.requests, policy::BucketRules::tokens_max) << key;
+    EXPECT_NE(loaded.values.ratelimit.query_requests, policy::BucketRules::tokens_max) << key;
+    EXPECT_NE(loaded.values.ratelimit.metrics_requests, policy::BucketRules::tokens_max) << key;
     EXPECT_NE(loaded.values.ratelimit.window_s, 1) << key;
   }
 }

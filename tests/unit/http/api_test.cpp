@@ -165,30 +165,126 @@ TEST_F(ApiTest, RefusesABodyOverTheLimit) {
   expect_problem(answer, 413, "payload_too_large");
 }
 
+ports::Admission used_up() {
+  return {.allowed = false,
+          .window_s = 3'600,
+          .requests = {.limit = 100, .remaining = 0, .reset_s = 3'600, .retry_after_s = 36},
+          .tokens = {.limit = 5'000, .remaining = 4'000, .reset_s = 720, .retry_after_s = 0}};
+}
+
 TEST_F(ApiTest, StopsAUserWhoseBucketIsEmpty) {
-  limiter.admission = {.allowed = false, .limit = 100, .remaining = 0, .window_s = 3'600,
-                       .reset_s = 3'600, .retry_after_s = 36};
+  limiter.admission = used_up();
   start();
   const auto answer = ask(post(query_path, question));
   expect_problem(answer, 429, "rate_limited");
   EXPECT_EQ(answer.field("retry-after"), "36");
   EXPECT_EQ(answer.field("x-ratelimit-remaining"), "0");
-  EXPECT_EQ(answer.field("ratelimit"), "\"default\";r=0;t=36");
+  EXPECT_EQ(answer.field("ratelimit"),
+            "\"query-requests\";r=0;t=36, \"query-tokens\";r=4000;t=720");
   EXPECT_NE(answer.body.find("quota-exceeded"), std::string::npos);
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body.at("bucket"), "query");
+  EXPECT_EQ(body.at("limit"), "requests");
+  EXPECT_EQ(body.at("retry_after_s"), 36);
+  EXPECT_EQ(body.at("violated-policies"), (json::array{"query-requests"}));
+  EXPECT_EQ(body.at("detail"),
+            "the query limit of this user, 100 requests in 3600 s, is used up: try again in 36 s");
   EXPECT_EQ(on_loop([&] { return world.embedder.faults.calls; }), 0);
 }
 
-TEST_F(ApiTest, ShowsTheBucketOnEveryAuthenticatedAnswer) {
+TEST_F(ApiTest, NamesTheLimitInTokensThatIsUsedUp) {
+  limiter.admission = used_up();
+  limiter.admission.requests = {.limit = 100, .remaining = 98, .reset_s = 72, .retry_after_s = 0};
+  limiter.admission.tokens.retry_after_s = 7;
   start();
-  for (const auto& request : {post(query_path, question), post(query_path, "not json"),
-                              post(query_path, question, "Accept: text/event-stream\r\n"),
-                              get("/api/v1/operations/none")}) {
+  const auto answer = ask(post(index_path, R"({"text":"a"})"));
+  expect_problem(answer, 429, "rate_limited");
+  EXPECT_EQ(answer.field("retry-after"), "7");
+  EXPECT_EQ(answer.field("x-ratelimit-limit"), "5000");
+  EXPECT_EQ(answer.field("ratelimit"),
+            "\"write-requests\";r=98;t=72, \"write-tokens\";r=4000;t=7");
+  const auto body = json::parse(answer.body);
+  EXPECT_EQ(body.at("limit"), "tokens");
+  EXPECT_EQ(body.at("violated-policies"), (json::array{"write-tokens"}));
+  EXPECT_TRUE(on_loop([&] { return sink.records.empty(); }));
+  EXPECT_NE(world.metrics.render().find(
+                R"(memseal_ratelimit_denied_total{bucket="write",limit="tokens"} 1)"),
+            std::string::npos);
+}
+
+TEST_F(ApiTest, RefusesAnEmptyBucketBeforeTheBodyArrives) {
+  limiter.refusal = used_up();
+  start();
+  auto client = connect();
+  client.say(head("POST " + query_path) +
+             "Content-Type: application/json\r\nContent-Length: 24\r\n\r\n");
+  expect_problem(client.answer(), 429, "rate_limited");
+  EXPECT_EQ(on_loop([&] { return limiter.asked; }), 0);
+  EXPECT_EQ(ask(get("/api/v1/operations/none")).status, 404) << "polling is free";
+}
+
+TEST_F(ApiTest, TakesFromTheBucketOfWhatIsAsked) {
+  start();
+  const auto taken = [&](const std::string& request) {
+    ask(request);
+    return on_loop([&] {
+      const auto last = limiter.last.value();
+      return std::pair{last.bucket, last.tokens};
+    });
+  };
+  using ports::Bucket;
+  EXPECT_EQ(taken(post(query_path, question)), (std::pair{Bucket::query, std::int64_t{3}}));
+  EXPECT_EQ(taken(post(index_path, R"({"text":"nine byte"})")),
+            (std::pair{Bucket::write, std::int64_t{3}}));
+  EXPECT_EQ(taken(get("/v1/models")), (std::pair{Bucket::metrics, std::int64_t{0}}));
+  EXPECT_EQ(taken(post("/v1/embeddings", R"({"input":["four","fifth"]})")),
+            (std::pair{Bucket::inference, std::int64_t{3}}));
+  EXPECT_EQ(taken(post("/v1/embeddings", R"({"input":")" + std::string(9'000, 'a') + "\"}")),
+            (std::pair{Bucket::inference, std::int64_t{256}})) << "as much as the model reads";
+  EXPECT_EQ(taken(post("/rerank", R"({"query":"four","texts":["four","fifth"]})")),
+            (std::pair{Bucket::inference, std::int64_t{2 + 3}}));
+}
+
+TEST_F(ApiTest, ARequestThatIsNotValidTakesNothing) {
+  start();
+  for (const auto& request :
+       {post(query_path, "not json"), post(query_path, R"({"query":"a","top_k":9999})"),
+        post(query_path, R"({"query":"a","user_id":"bob"})"),
+        post(query_path, question, "Accept: text/html\r\n"), post(index_path, R"({"text":""})"),
+        post(index_path, R"({"text":"a"})", "Idempotency-Key: \x01\r\n"),
+        post("/v1/embeddings", R"({"input":5})"),
+        post("/v1/embeddings", R"({"input":"a","model":"other"})"),
+        post("/rerank", R"({"query":"q","texts":[]})"), get("/api/v1/operations/none"),
+        get("/api/v1/nothing"), get(query_path)}) {
+    const auto answer = ask(request);
+    EXPECT_GE(answer.status, 400) << request;
+    EXPECT_FALSE(answer.has("x-ratelimit-limit"));
+  }
+  EXPECT_EQ(on_loop([&] { return limiter.asked; }), 0);
+}
+
+TEST_F(ApiTest, EveryRouteBehindATokenTakesFromABucketOrIsKnownToBeFree) {
+  const std::vector<std::string_view> free{"/api/v1/operations/{id}"};
+  for (const auto& route : http::product_routes()) {
+    if (route.scope != http::Scope::api) continue;
+    const bool is_free = std::ranges::find(free, route.pattern) != free.end();
+    EXPECT_NE(route.bucket.has_value(), is_free) << route.pattern;
+  }
+}
+
+TEST_F(ApiTest, ShowsTheBucketOnEveryAnswerThatTookFromIt) {
+  limiter.admission.tokens = {.limit = 5'000, .remaining = 4'997, .reset_s = 3, .retry_after_s = 0};
+  start();
+  for (const auto& request : {post(query_path, question),
+                              post(query_path, question, "Accept: text/event-stream\r\n")}) {
     const auto answer = ask(request);
     EXPECT_EQ(answer.field("x-ratelimit-limit"), "100");
     EXPECT_EQ(answer.field("x-ratelimit-remaining"), "99");
     EXPECT_EQ(answer.field("x-ratelimit-reset"), "36");
-    EXPECT_EQ(answer.field("ratelimit-policy"), "\"default\";q=100;w=3600");
-    EXPECT_EQ(answer.field("ratelimit"), "\"default\";r=99;t=36");
+    EXPECT_EQ(answer.field("ratelimit-policy"),
+              "\"query-requests\";q=100;w=3600, \"query-tokens\";q=5000;w=3600;qu=\"tokens\"");
+    EXPECT_EQ(answer.field("ratelimit"),
+              "\"query-requests\";r=99;t=36, \"query-tokens\";r=4997;t=3");
     EXPECT_FALSE(answer.has("retry-after"));
   }
   EXPECT_FALSE(ask(get("/health")).has("x-ratelimit-limit"));

@@ -127,7 +127,7 @@ TEST_F(ConnectionTest, EndsASlowBody) {
              "Content-Type: application/json\r\nContent-Length: 24\r\n\r\n{");
   const auto answer = client.answer();
   EXPECT_EQ(answer.status, 408);
-  EXPECT_EQ(answer.field("x-ratelimit-limit"), "100");
+  EXPECT_FALSE(answer.has("x-ratelimit-limit")) << "a request that never arrived takes nothing";
   EXPECT_TRUE(client.ended());
 }
 

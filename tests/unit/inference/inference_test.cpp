@@ -248,14 +248,14 @@ TEST_F(InferenceTest, RefusesABatchThatCannotBeEmbeddedInTimeAsSoonAsThatIsClear
     }
     return Error{Errc::internal, "not refused"};
   };
-  const auto first = refusal_of(430);
+  const auto first = refusal_of(2'580);
   EXPECT_EQ(first.code, Errc::payload_too_large) << first.message;
   EXPECT_EQ(first.field, "/input");
-  EXPECT_NE(first.message.find("430 texts of 110080 tokens"), std::string::npos) << first.message;
+  EXPECT_NE(first.message.find("2580 texts of 660480 tokens"), std::string::npos) << first.message;
   EXPECT_NE(first.message.find("send at most "), std::string::npos) << first.message;
   EXPECT_EQ(world.embedder.faults.calls, 1) << "the first call shows the pace";
   context.deadline = runtime::Deadline::after(2s);
-  EXPECT_EQ(refusal_of(430).code, Errc::payload_too_large);
+  EXPECT_EQ(refusal_of(2'580).code, Errc::payload_too_large);
   EXPECT_EQ(world.embedder.faults.calls, 1) << "the pace is known";
   context.deadline = runtime::Deadline::after(10s);
   EXPECT_EQ(embed(long_texts(86)).vectors.size(), 86u);

@@ -111,6 +111,39 @@ TEST(TokenBucket, OwesWhatAnotherKeeperGaveAway) {
   EXPECT_EQ(bucket.debt_us(hundred_an_hour, start_us), hundred_an_hour.full_us());
 }
 
+TEST(TokenBucket, TakesWhatARequestCosts) {
+  TokenBucket bucket;
+  const BucketRules rules{100, 100};
+  EXPECT_EQ(bucket.take(rules, start_us, 60), (BucketAnswer{true, 40, 60, 0}));
+  EXPECT_EQ(bucket.take(rules, start_us, 60), (BucketAnswer{false, 40, 60, 20}));
+  EXPECT_TRUE(bucket.take(rules, start_us + 20 * second_us, 60).allowed);
+  EXPECT_EQ(bucket.take(rules, start_us + 20 * second_us, 0).allowed, true) << "nothing is free";
+}
+
+TEST(TokenBucket, ACostOverAFullBucketTakesTheFullBucket) {
+  TokenBucket bucket;
+  const BucketRules rules{100, 100};
+  EXPECT_EQ(bucket.take(rules, start_us, INT64_MAX), (BucketAnswer{true, 0, 100, 0}));
+  EXPECT_EQ(bucket.take(rules, start_us, 1'000), (BucketAnswer{false, 0, 100, 100}));
+  EXPECT_TRUE(bucket.take(rules, start_us + 100 * second_us, 1'000).allowed);
+}
+
+TEST(RateBucket, CountsOnlyRequestsWithoutARuleForTokens) {
+  RateBucket bucket;
+  const RateRules rules{{2, 10}};
+  EXPECT_TRUE(bucket.take(rules, start_us, 1'000'000).allowed);
+  EXPECT_TRUE(bucket.take(rules, start_us, 1'000'000).allowed);
+  EXPECT_FALSE(bucket.take(rules, start_us, 0).allowed);
+  EXPECT_EQ(bucket.debt(rules, start_us), (RateDebt{10 * second_us, 0}));
+}
+
+TEST(TokensOfText, IsOneForEachFourBytesBegun) {
+  EXPECT_EQ(tokens_of_text(0), 1);
+  EXPECT_EQ(tokens_of_text(4), 1);
+  EXPECT_EQ(tokens_of_text(5), 2);
+  EXPECT_EQ(tokens_of_text(1'048'576), 262'144);
+}
+
 TEST(BucketRules, KnowTheirBounds) {
   EXPECT_TRUE(hundred_an_hour.valid());
   EXPECT_FALSE((BucketRules{0, 10}.valid()));

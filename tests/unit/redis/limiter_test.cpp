@@ -13,19 +13,24 @@ crypto::Tenant tenant(const std::string& user) {
 }
 
 asio::awaitable<ports::Admission> admit(ManagedLimiter& limiter, const std::string& user) {
-  return limiter.admit(runtime::RequestContext{"r"}, tenant(user));
+  return limiter.admit(runtime::RequestContext{"r"}, tenant(user), ports::Bucket::query, 1);
 }
 
 asio::awaitable<void> three_of_five(ManagedLimiter& limiter, bool degraded) {
   for (int i = 0; i < 5; ++i) {
     const auto answer = co_await admit(limiter, "u");
     EXPECT_EQ(answer.allowed, i < 3) << i;
-    EXPECT_EQ(answer.limit, 3);
+    EXPECT_EQ(answer.requests.limit, 3);
     EXPECT_EQ(answer.window_s, 60);
-    EXPECT_EQ(answer.remaining, std::max(2 - i, 0));
-    EXPECT_EQ(answer.retry_after_s > 0, !answer.allowed);
+    EXPECT_EQ(answer.requests.remaining, std::max(2 - i, 0));
+    EXPECT_EQ(answer.requests.retry_after_s > 0, !answer.allowed);
+    EXPECT_EQ(answer.tokens.limit, 240'000);
     EXPECT_EQ(answer.degraded, degraded);
   }
+  const auto refusal = limiter.known_refusal(tenant("u"), ports::Bucket::query);
+  EXPECT_TRUE(refusal);
+  EXPECT_EQ(refusal && refusal->degraded, degraded);
+  EXPECT_FALSE(limiter.known_refusal(tenant("u"), ports::Bucket::write));
   const auto other = co_await admit(limiter, "another");
   EXPECT_TRUE(other.allowed);
 }
@@ -33,8 +38,9 @@ asio::awaitable<void> three_of_five(ManagedLimiter& limiter, bool degraded) {
 LimiterOptions three_a_minute(const std::string& url = {}) {
   LimiterOptions options;
   options.url = url;
-  options.requests = 3;
-  options.window_s = 60;
+  RateLimitSettings limits;
+  limits.query_requests = 3;
+  options.buckets = limits.table();
   return options;
 }
 
@@ -53,6 +59,25 @@ asio::awaitable<void> take(ManagedLimiter& limiter, int times, int& allowed) {
     const auto answer = co_await admit(limiter, "u");
     allowed += answer.allowed;
   }
+}
+
+asio::awaitable<void> a_chat(ManagedLimiter& limiter) {
+  // A script that stores a turn, polls for free, asks, and stores the answer.
+  for (int turn = 1; turn <= 100; ++turn) {
+    for (const auto bucket : {ports::Bucket::write, ports::Bucket::query, ports::Bucket::write}) {
+      const auto answer = co_await limiter.admit(runtime::RequestContext{"r"}, tenant("u"), bucket,
+                                                 policy::tokens_of_text(2'000));
+      EXPECT_TRUE(answer.allowed) << ports::bucket_name(bucket) << " of turn " << turn;
+    }
+  }
+}
+
+TEST(MemoryLimiter, LetsAChatOfAHundredTurnsThroughByDefault) {
+  asio::io_context loop(1);
+  runtime::Metrics metrics;
+  const auto limiter = make_limiter(loop.get_executor(), LimiterOptions{}, metrics);
+  ASSERT_TRUE(limiter);
+  run_to_end(loop, a_chat(**limiter));
 }
 
 TEST(MemoryLimiter, OfOneProcessShareTheirBuckets) {
@@ -96,11 +121,11 @@ TEST(MakeLimiter, RefusesWhatCannotBeMeant) {
     return limiter ? std::string() : limiter.error().field;
   };
   auto options = three_a_minute();
-  options.requests = 0;
-  EXPECT_EQ(refused(options), "ratelimit.requests");
+  options.buckets[0].requests.tokens = 0;
+  EXPECT_EQ(refused(options), "ratelimit.query_requests");
   options = three_a_minute();
-  options.window_s = -1;
-  EXPECT_EQ(refused(options), "ratelimit.requests");
+  options.buckets[2].tokens->window_s = -1;
+  EXPECT_EQ(refused(options), "ratelimit.inference_requests");
   EXPECT_EQ(refused(three_a_minute("rediss://host")), "redis.url");
   options = three_a_minute("redis://host");
   options.timeout = std::chrono::milliseconds(0);
