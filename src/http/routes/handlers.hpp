@@ -27,6 +27,8 @@ asio::awaitable<std::optional<Response>> post_rerank(Call& call);
 asio::awaitable<std::optional<Response>> post_rerank_v2(Call& call);
 asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call);
 asio::awaitable<std::optional<Response>> post_embeddings(Call& call);
+asio::awaitable<std::optional<Response>> post_tei_embed(Call& call);
+asio::awaitable<std::optional<Response>> get_tei_info(Call& call);
 asio::awaitable<std::optional<Response>> get_models(Call& call);
 asio::awaitable<std::optional<Response>> get_model(Call& call);
 asio::awaitable<std::optional<Response>> get_rerank_metrics(Call& call);

@@ -45,6 +45,8 @@ std::optional<Response> check_reranker(const Call& call, const std::string& want
 
 // What a reranker reads of a pair at most. A longer text costs no more.
 constexpr std::int64_t pair_tokens_max = 512;
+// The same of an embedder, with [CLS] and [SEP].
+constexpr std::int64_t embed_tokens_max = limits::chunk_tokens_max + 2;
 
 /// The model reads the query with each of the texts.
 std::int64_t tokens_of_pairs(const wire::RerankRequest& request) {
@@ -56,9 +58,9 @@ std::int64_t tokens_of_pairs(const wire::RerankRequest& request) {
 }
 
 std::int64_t tokens_of_texts(const std::vector<std::string>& texts) {
-  constexpr auto most = static_cast<std::int64_t>(limits::chunk_tokens_max) + 2;
   std::int64_t sum = 0;
-  for (const auto& text : texts) sum += std::min(policy::tokens_of_text(text.size()), most);
+  for (const auto& text : texts)
+    sum += std::min(policy::tokens_of_text(text.size()), embed_tokens_max);
   return sum;
 }
 
@@ -67,6 +69,31 @@ asio::awaitable<std::optional<Response>> charge_pairs(Call& call,
                                                       const wire::RerankRequest& request) {
   if (!inference::can_rank(deps_of(call))) co_return std::nullopt;
   co_return co_await charge(call, tokens_of_pairs(request));
+}
+
+/// What is known of a request before the model computes anything. Charges what is valid.
+asio::awaitable<std::optional<Response>> check_embedding(Call& call,
+                                                         const wire::EmbeddingsRequest& request) {
+  const auto& deps = deps_of(call);
+  if (auto refused = check_model(call, request.model, deps.embedder.model_name()))
+    co_return refused;
+  const auto dimension = deps.embedder.dimension();
+  if (request.dimensions != 0 && request.dimensions != dimension)
+    co_return problem({Errc::invalid_field,
+                       "the model here has " + std::to_string(dimension) + " dimensions",
+                       "/dimensions"},
+                      call.context.id);
+  if (deps.tokenizer == nullptr) co_return std::nullopt;  // refused by what needs it, and free
+  co_return co_await charge(call, tokens_of_texts(request.inputs));
+}
+
+template <class Body>
+asio::awaitable<void> write_vectors(Body& body, const std::vector<ports::Embedding>& vectors) {
+  std::size_t written = 0;
+  for (const auto& vector : vectors) {
+    body.add(vector);
+    if (++written % vectors_at_once == 0) co_await asio::post(asio::use_awaitable);
+  }
 }
 
 Response ranked_response(std::string body, std::size_t ranked) {
@@ -140,27 +167,41 @@ asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {
 asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
   auto request = wire::parse_embeddings_request(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
+  if (auto refused = co_await check_embedding(call, *request)) co_return refused;
   auto& deps = deps_of(call);
-  const auto& model = deps.embedder.model_name();
-  if (auto refused = check_model(call, request->model, model)) co_return refused;
-  const auto dimension = deps.embedder.dimension();
-  // Before the model computes anything, because no vector could be used.
-  if (request->dimensions != 0 && request->dimensions != dimension)
-    co_return problem({Errc::invalid_field,
-                       "the model here has " + std::to_string(dimension) + " dimensions",
-                       "/dimensions"},
-                      call.context.id);
-  if (deps.tokenizer != nullptr)
-    if (auto refused = co_await charge(call, tokens_of_texts(request->inputs))) co_return refused;
   const auto embedded =
       co_await inference::embed_texts(deps, call.context, std::move(request->inputs));
   wire::EmbeddingsJson body(request->base64);
-  std::size_t written = 0;
-  for (const auto& vector : embedded.vectors) {
-    body.add(vector);
-    if (++written % vectors_at_once == 0) co_await asio::post(asio::use_awaitable);
+  co_await write_vectors(body, embedded.vectors);
+  co_return json_response(200, body.finish(deps.embedder.model_name(), embedded.tokens));
+}
+
+asio::awaitable<std::optional<Response>> post_tei_embed(Call& call) {
+  auto request = wire::parse_tei_embed(call.body);
+  if (!request) co_return problem(request.error(), call.context.id);
+  if (auto refused = co_await check_embedding(call, *request)) co_return refused;
+  const auto embedded =
+      co_await inference::embed_texts(deps_of(call), call.context, std::move(request->inputs));
+  wire::VectorsJson body;
+  co_await write_vectors(body, embedded.vectors);
+  co_return json_response(200, body.finish());
+}
+
+asio::awaitable<std::optional<Response>> get_tei_info(Call& call) {
+  const auto& deps = deps_of(call);
+  wire::TeiModel model{.input_tokens_max = embed_tokens_max, .version = MEMSEAL_VERSION};
+  const auto* reranker = deps.reranking.reranker;
+  if (deps.tokenizer != nullptr) {
+    model.name = deps.embedder.model_name();
+  } else if (reranker != nullptr) {
+    model.name = reranker->model_name();
+    model.ranks = true;
+    model.input_tokens_max = pair_tokens_max;
+  } else {
+    co_return problem({Errc::no_model, "no model of this service accepts texts of clients"},
+                      call.context.id);
   }
-  co_return json_response(200, body.finish(model, embedded.tokens));
+  co_return json_response(200, wire::tei_info_json(model));
 }
 
 asio::awaitable<std::optional<Response>> get_rerank_metrics(Call& call) {

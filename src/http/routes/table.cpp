@@ -19,13 +19,14 @@ constexpr auto json_body = BodyKind::json;
 constexpr Route model(std::string_view method, std::string_view pattern, Work work,
                       wire::ErrorShape errors) {
   const bool reads = method == "POST";
+  const bool embeds = work == post_embeddings || work == post_tei_embed;
   return {.method = method,
           .pattern = pattern,
           .scope = api,
           .work = work,
           .body = reads ? json_body : BodyKind::none,
           .cancel_on_disconnect = reads,
-          .time_max = work == post_embeddings ? inference::embed_deadline : 0ms,
+          .time_max = embeds ? inference::embed_deadline : 0ms,
           .errors = errors,
           .bucket = reads ? ports::Bucket::inference : ports::Bucket::metrics};
 }
@@ -78,6 +79,8 @@ constexpr std::array routes{
     model("POST", "/v1/rerank", post_rerank, cohere),
     model("POST", "/v2/rerank", post_rerank_v2, cohere),
     model("POST", "/rerank", post_tei_rerank, tei),
+    model("POST", "/embed", post_tei_embed, tei),
+    model("GET", "/info", get_tei_info, tei),
     model("POST", "/v1/embeddings", post_embeddings, openai),
     model("POST", "/api/v1/embeddings", post_embeddings, openai),
     model("GET", "/v1/models", get_models, openai),

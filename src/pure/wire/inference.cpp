@@ -165,16 +165,23 @@ bool holds_token_ids(const json::array& list) {
   return list[0].is_number();
 }
 
-void read_input(FieldReader& fields, std::vector<std::string>& inputs) {
-  const auto* input = fields.member("input", Presence::required);
+/// The member `key`: a text, or a list of texts.
+void read_input(FieldReader& fields, std::string_view key, std::vector<std::string>& inputs) {
+  const auto* input = fields.member(key, Presence::required);
   if (input == nullptr) return;
   if (const auto* list = input->if_array(); list != nullptr && holds_token_ids(*list))
-    return fields.fault().add(pointer_at(fields.at("input"), 0),
+    return fields.fault().add(pointer_at(fields.at(key), 0),
                               "holds token ids, which only the model of their tokenizer reads: "
                               "send text (LangChain: check_embedding_ctx_length=False)");
-  if (input->is_array()) return read_texts(fields, {"input", 1}, inputs);
-  if (!input->is_string()) return fields.fail("input", "must be a string or a list of strings");
-  take_text(*input, fields.at("input"), 1, fields.fault(), inputs);
+  if (input->is_array()) return read_texts(fields, {key, 1}, inputs);
+  if (!input->is_string()) return fields.fail(key, "must be a string or a list of strings");
+  take_text(*input, fields.at(key), 1, fields.fault(), inputs);
+}
+
+void read_dimensions(FieldReader& fields, std::size_t& dimensions) {
+  std::int64_t number = 0;
+  fields.integer("dimensions", number, 1, 65'536, Presence::optional);
+  dimensions = static_cast<std::size_t>(number);
 }
 
 float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
@@ -245,14 +252,34 @@ Result<EmbeddingsRequest> parse_embeddings_request(std::string_view body) {
   Fault fault{Errc::invalid_field};
   FieldReader fields(*object, "", fault);
   EmbeddingsRequest request;
-  read_input(fields, request.inputs);
+  read_input(fields, "input", request.inputs);
   read_model(fields, request.model);
   read_encoding(fields, request.base64);
-  std::int64_t dimensions = 0;
-  fields.integer("dimensions", dimensions, 1, 65'536, Presence::optional);
-  request.dimensions = static_cast<std::size_t>(dimensions);
+  read_dimensions(fields, request.dimensions);
   std::string user;
   fields.text("user", user, {0, 256}, Presence::optional);
+  fields.close();
+  if (fault.first) return *fault.first;
+  return request;
+}
+
+Result<EmbeddingsRequest> parse_tei_embed(std::string_view body) {
+  const auto object = object_of(body);
+  if (!object) return object.error();
+  Fault fault{Errc::invalid_field};
+  FieldReader fields(*object, "", fault);
+  EmbeddingsRequest request;
+  read_input(fields, "inputs", request.inputs);
+  read_truncation(fields);
+  bool normalize = true;
+  fields.truth("normalize", normalize);
+  if (!normalize)
+    fields.fail("normalize", "vectors have always length 1 here: say true or nothing");
+  std::string prompt;
+  if (fields.text("prompt_name", prompt, {0, 256}, Presence::optional))
+    fields.fail("prompt_name", "the model here has no prompts: leave it out");
+  read_dimensions(fields, request.dimensions);
+  read_model(fields, request.model);
   fields.close();
   if (fault.first) return *fault.first;
   return request;
@@ -290,6 +317,19 @@ std::string tei_rerank_json(const RerankRequest& request, std::span<const float>
   return text + ']';
 }
 
+namespace {
+
+void append_numbers(std::string& text, std::span<const float> vector) {
+  char separator = '[';
+  for (const float number : vector) {
+    text += std::exchange(separator, ',');
+    codec::append_number(text, number);
+  }
+  text += ']';
+}
+
+}  // namespace
+
 void EmbeddingsJson::add(std::span<const float> vector) {
   MEMSEAL_ASSERT(!vector.empty());
   if (count_ > 0) text_ += ',';
@@ -302,12 +342,31 @@ void EmbeddingsJson::add(std::span<const float> vector) {
     text_ += "\"}";
     return;
   }
-  char separator = '[';
-  for (const float number : vector) {
-    text_ += std::exchange(separator, ',');
-    codec::append_number(text_, number);
-  }
-  text_ += "]}";
+  append_numbers(text_, vector);
+  text_ += '}';
+}
+
+void VectorsJson::add(std::span<const float> vector) {
+  MEMSEAL_ASSERT(!vector.empty());
+  text_ += text_.empty() ? '[' : ',';
+  append_numbers(text_, vector);
+}
+
+std::string tei_info_json(const TeiModel& model) {
+  json::object type;
+  if (model.ranks)
+    type["reranker"] = json::object{{"id2label", json::object{{"0", "LABEL_0"}}},
+                                    {"label2id", json::object{{"LABEL_0", 0}}}};
+  else
+    type["embedding"] = json::object{{"pooling", "mean"}};
+  return codec::compact_json(json::object{{"model_id", model.name},
+                                          {"model_sha", nullptr},
+                                          {"model_dtype", "float32"},
+                                          {"model_type", std::move(type)},
+                                          {"max_input_length", model.input_tokens_max},
+                                          {"max_client_batch_size", inference_texts_max},
+                                          {"auto_truncate", true},
+                                          {"version", model.version}});
 }
 
 std::string EmbeddingsJson::finish(std::string_view model, std::size_t tokens) {

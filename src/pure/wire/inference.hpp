@@ -45,6 +45,11 @@ Result<RerankRequest> parse_tei_rerank(std::string_view body);
 /// "dimensions"?, "user"?}. `user` changes nothing. Token ids are refused, because each model has
 /// its own.
 Result<EmbeddingsRequest> parse_embeddings_request(std::string_view body);
+/// text-embeddings-inference's /embed: {"inputs": string | [string], "truncate"?,
+/// "truncation_direction"?, "normalize"?, "dimensions"?, "prompt_name"?, "model"?}. As with
+/// parse_tei_rerank(), texts are always cut. Vectors have always length 1: `normalize: false` is
+/// refused, and so is a prompt, because the model has none.
+Result<EmbeddingsRequest> parse_tei_embed(std::string_view body);
 
 /// Whether a client that asks for `wanted` means `served`: `wanted` is empty, the same name, or the
 /// same name after an owner ("sentence-transformers/all-MiniLM-L6-v2").
@@ -75,5 +80,26 @@ class EmbeddingsJson {
   std::size_t count_ = 0;
   std::string text_ = R"({"object":"list","data":[)";
 };
+
+/// The answer of /embed: an array of vectors, each an array of numbers.
+class VectorsJson {
+ public:
+  /// `vector` is finite.
+  void add(std::span<const float> vector);
+  /// The whole text; nothing may be added after it.
+  std::string finish() { return (text_.empty() ? "[" : std::move(text_)) + "]"; }
+
+ private:
+  std::string text_;
+};
+
+/// What /info says of the model that embeds, or ranks where none embeds.
+struct TeiModel {
+  std::string name;
+  bool ranks = false;            ///< a cross-encoder
+  std::size_t input_tokens_max;  ///< that it reads of a text, or of a pair
+  std::string version;           ///< of this service
+};
+std::string tei_info_json(const TeiModel& model);
 
 }  // namespace memseal::wire

@@ -146,6 +146,41 @@ TEST_F(ModelRoutesTest, RanksInTheShapeOfTextEmbeddingsInference) {
   EXPECT_NEAR(body.at(0).at("score").to_number<double>(), 0.731059, 1e-5);
 }
 
+TEST_F(ModelRoutesTest, EmbedsInTheShapeOfTextEmbeddingsInference) {
+  start();
+  auto answer = ask(post("/embed", R"({"inputs":["red planet","mars"],"truncate":true,)"
+                                   R"("normalize":true,"prompt_name":null})"));
+  ASSERT_EQ(answer.status, 200) << answer.body;
+  EXPECT_EQ(answer.body, "[[2,0.5,0.25,0],[1,0.5,0.25,0]]");
+  answer = ask(post("/embed", R"({"inputs":"mars"})"));
+  EXPECT_EQ(answer.body, "[[1,0.5,0.25,0]]") << "one text makes a list of one vector";
+  for (const auto* member : {R"("normalize":false)", R"("truncate":false)",
+                             R"("prompt_name":"query")", R"("dimensions":5)", R"("model":"other")",
+                             R"("truncation_direction":"Left")", R"("input":"mars")"}) {
+    answer = ask(post("/embed", std::string(R"({"inputs":"mars",)") + member + "}"));
+    expect_problem(answer, 422, "invalid_field");
+    EXPECT_EQ(problem(answer, "error_type"), "validation") << member;
+  }
+  on_loop([&] { return world.inference.tokenizer = nullptr; });
+  expect_problem(ask(post("/embed", R"({"inputs":"mars"})")), 503, "no_model");
+}
+
+TEST_F(ModelRoutesTest, DescribesItsModelInTheShapeOfTextEmbeddingsInference) {
+  start();
+  auto body = json::parse(ask(get("/info")).body);
+  EXPECT_EQ(body.at("model_id"), "fake-embedder");
+  EXPECT_EQ(body.at("model_type").at("embedding").at("pooling"), "mean");
+  EXPECT_EQ(body.at("max_client_batch_size"), 1'000);
+  EXPECT_EQ(body.at("max_input_length"), 256);
+  EXPECT_FALSE(body.at("version").as_string().empty());
+  on_loop([&] { return world.inference.tokenizer = nullptr; });
+  body = json::parse(ask(get("/info")).body);
+  EXPECT_EQ(body.at("model_id"), "fake-reranker");
+  EXPECT_TRUE(body.at("model_type").as_object().contains("reranker"));
+  on_loop([&] { return world.reranking.reranker = nullptr; });
+  expect_problem(ask(get("/info")), 503, "no_model");
+}
+
 TEST_F(ModelRoutesTest, EmbedsInOpenAisShape) {
   start();
   auto answer = ask(post(embeddings_path, R"({"input":["red planet","mars"],)"

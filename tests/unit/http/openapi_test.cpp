@@ -110,7 +110,8 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
                            "/api/v1/memory/conversations/{id}/turns",
                            "/api/v1/operations/{id}", "/api/v1/rerank",
                            "/api/v2/rerank", "/v1/rerank", "/v2/rerank",
-                           "/api/v1/rerank/metrics", "/rerank", "/v1/embeddings",
+                           "/api/v1/rerank/metrics", "/rerank", "/embed", "/info",
+                           "/v1/embeddings",
                            "/api/v1/embeddings", "/v1/models", "/v1/models/{id}",
                            "/api/v1/models", "/api/v1/models/{id}", "/health",
                            "/ready", "/version", "/openapi.json", "/metrics", "/metrics/memory",
@@ -141,6 +142,11 @@ TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
   expect_described(json::parse(ask(post("/v1/embeddings", R"({"input":"mars"})")).body),
                    schema("Embeddings"));
   expect_described(json::parse(ask(get("/v1/models")).body), schema("Models"));
+  expect_described(json::parse(ask(get("/info")).body), schema("TeiInfo"));
+  on_loop([&] { return limiter.admission.allowed = false; });
+  expect_described(json::parse(ask(post("/embed", R"({"inputs":"mars"})")).body),
+                   schema("Problem"));
+  on_loop([&] { return limiter.admission.allowed = true; });
   expect_described(json::parse(ask(post("/v1/embeddings", "{}")).body), schema("Problem"));
   expect_described(json::parse(ask(post("/rerank", "{}")).body), schema("Problem"));
   expect_described(json::parse(ask(post("/v2/rerank", "{}")).body), schema("Problem"));
