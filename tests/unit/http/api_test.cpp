@@ -236,6 +236,10 @@ TEST_F(ApiTest, TakesFromTheBucketOfWhatIsAsked) {
   EXPECT_EQ(taken(post(query_path, question)), (std::pair{Bucket::query, std::int64_t{3}}));
   EXPECT_EQ(taken(post(index_path, R"({"text":"nine byte"})")),
             (std::pair{Bucket::write, std::int64_t{3}}));
+  EXPECT_EQ(taken(post("/api/v1/memory/conversations/c1/turns",
+                       R"({"turns":[{"role":"user","content":"nine byte"},)"
+                       R"({"role":"assistant","content":"four"}]})")),
+            (std::pair{Bucket::write, std::int64_t{3 + 1}}));
   EXPECT_EQ(taken(get("/v1/models")), (std::pair{Bucket::metrics, std::int64_t{0}}));
   EXPECT_EQ(taken(post("/v1/embeddings", R"({"input":["four","fifth"]})")),
             (std::pair{Bucket::inference, std::int64_t{3}}));
