@@ -131,8 +131,9 @@ asio::awaitable<std::optional<Response>> rerank_as_cohere(Call& call, int api_ve
   auto request = wire::parse_cohere_rerank(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
   request->api_version = api_version;
-  if (auto refused = check_reranker(call, request->model)) co_return refused;
-  if (auto refused = co_await charge_pairs(call, *request)) co_return refused;
+  if (auto wrong = check_reranker(call, request->model)) co_return wrong;
+  auto refused = co_await charge_pairs(call, *request);
+  if (refused) co_return refused;
   auto& deps = deps_of(call);
   // The reranker is null where none is configured; rank_texts() throws then.
   const auto ranked =
@@ -157,8 +158,9 @@ asio::awaitable<std::optional<Response>> post_rerank_v2(Call& call) {
 asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {
   const auto request = wire::parse_tei_rerank(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
-  if (auto refused = check_reranker(call, request->model)) co_return refused;
-  if (auto refused = co_await charge_pairs(call, *request)) co_return refused;
+  if (auto wrong = check_reranker(call, request->model)) co_return wrong;
+  auto refused = co_await charge_pairs(call, *request);
+  if (refused) co_return refused;
   const auto ranked = co_await inference::rank_texts(deps_of(call), call.context,
                                                      request->query, request->texts);
   co_return ranked_response(wire::tei_rerank_json(*request, ranked.logits), ranked.ranked);
@@ -167,7 +169,8 @@ asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {
 asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
   auto request = wire::parse_embeddings_request(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
-  if (auto refused = co_await check_embedding(call, *request)) co_return refused;
+  auto refused = co_await check_embedding(call, *request);
+  if (refused) co_return refused;
   auto& deps = deps_of(call);
   const auto embedded =
       co_await inference::embed_texts(deps, call.context, std::move(request->inputs));
@@ -179,7 +182,8 @@ asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
 asio::awaitable<std::optional<Response>> post_tei_embed(Call& call) {
   auto request = wire::parse_tei_embed(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
-  if (auto refused = co_await check_embedding(call, *request)) co_return refused;
+  auto refused = co_await check_embedding(call, *request);
+  if (refused) co_return refused;
   const auto embedded =
       co_await inference::embed_texts(deps_of(call), call.context, std::move(request->inputs));
   wire::VectorsJson body;

@@ -96,6 +96,12 @@ query::Question question_of(wire::QueryRequest request) {
           .page = std::move(request.page)};
 }
 
+std::int64_t tokens_of_questions(const wire::QueryRequest& request) {
+  auto sum = policy::tokens_of_text(request.query.size());
+  for (const auto& text : request.further) sum += policy::tokens_of_text(text.size());
+  return sum;
+}
+
 asio::awaitable<Response> answer_whole(Call& call, wire::QueryRequest request) {
   WholeAnswer whole;
   const auto checksum = request.checksum;
@@ -149,7 +155,7 @@ asio::awaitable<std::optional<Response>> post_query(Call& call) {
   // The token decides whose memory is searched, and a body that names another user is refused.
   if (request->user_id && *request->user_id != call.who->user.value())
     co_return user_mismatch(call);
-  auto refused = co_await charge(call, policy::tokens_of_text(request->query.size()));
+  auto refused = co_await charge(call, tokens_of_questions(*request));
   if (refused) co_return refused;
   if (media == Media::json) co_return co_await answer_whole(call, std::move(*request));
   co_await answer_in_stream(call, std::move(*request));

@@ -234,6 +234,8 @@ TEST_F(ApiTest, TakesFromTheBucketOfWhatIsAsked) {
   };
   using ports::Bucket;
   EXPECT_EQ(taken(post(query_path, question)), (std::pair{Bucket::query, std::int64_t{3}}));
+  EXPECT_EQ(taken(post(query_path, R"({"queries":["nine byte","four"]})")),
+            (std::pair{Bucket::query, std::int64_t{3 + 1}}));
   EXPECT_EQ(taken(post(index_path, R"({"text":"nine byte"})")),
             (std::pair{Bucket::write, std::int64_t{3}}));
   EXPECT_EQ(taken(post("/api/v1/memory/conversations/c1/turns",

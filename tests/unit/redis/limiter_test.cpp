@@ -62,11 +62,12 @@ asio::awaitable<void> take(ManagedLimiter& limiter, int times, int& allowed) {
 }
 
 asio::awaitable<void> a_chat(ManagedLimiter& limiter) {
+  const runtime::RequestContext context{"r"};
   // A script that stores a turn, polls for free, asks, and stores the answer.
   for (int turn = 1; turn <= 100; ++turn) {
     for (const auto bucket : {ports::Bucket::write, ports::Bucket::query, ports::Bucket::write}) {
-      const auto answer = co_await limiter.admit(runtime::RequestContext{"r"}, tenant("u"), bucket,
-                                                 policy::tokens_of_text(2'000));
+      const auto answer =
+          co_await limiter.admit(context, tenant("u"), bucket, policy::tokens_of_text(2'000));
       EXPECT_TRUE(answer.allowed) << ports::bucket_name(bucket) << " of turn " << turn;
     }
   }
