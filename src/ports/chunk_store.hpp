@@ -43,8 +43,10 @@ struct TurnsKey {
 
 /// What is stored of that conversation.
 struct TurnsLook {
-  std::vector<bool> stored;                      ///< one a chunk of the key
-  std::vector<crypto::SealedCandidate> latest;  ///< the last turns_looked_at chunks, oldest first
+  std::vector<bool> stored;                     ///< one a chunk of the key
+  std::vector<crypto::SealedCandidate> latest;  ///< the last turns_looked_at chunks, oldest first;
+                                                ///< for the first key of a conversation alone,
+                                                ///< because the others follow that one
 };
 inline constexpr std::size_t turns_looked_at = 2;
 

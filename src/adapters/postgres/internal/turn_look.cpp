@@ -35,10 +35,15 @@ constexpr Statement latest_turns{
 std::vector<ports::TurnsLook> look_at_stored_turns(TenantTx& tx,
                                                    const std::vector<ports::TurnsKey>& keys) {
   ArrayBuilder chunks(oid::uuid), doc_id(oid::text), until_ms(oid::int8);
-  for (const auto& key : keys) {
-    for (const auto& chunk : key.chunks) chunks.add(chunk);
-    doc_id.add(std::string_view(key.conversation.value()));
-    key.until_ms ? until_ms.add(*key.until_ms) : until_ms.add_null();
+  std::set<std::string_view> conversations;
+  std::vector<std::size_t> asked;  // keys whose latest turns are wanted
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    for (const auto& chunk : keys[i].chunks) chunks.add(chunk);
+    const std::string_view conversation = keys[i].conversation.value();
+    if (!conversations.insert(conversation).second) continue;
+    asked.push_back(i);
+    doc_id.add(conversation);
+    keys[i].until_ms ? until_ms.add(*keys[i].until_ms) : until_ms.add_null();
   }
   std::set<Uuid> known;
   for (const auto& row : tx.exec(known_chunks, pqxx::params{binary(chunks.bytes())}))
@@ -52,8 +57,8 @@ std::vector<ports::TurnsLook> look_at_stored_turns(TenantTx& tx,
                                          ports::turns_looked_at});
   for (const auto& row : rows) {
     const auto place = row[candidate_columns].as<std::size_t>();
-    MEMSEAL_ASSERT(place >= 1 && place <= answers.size());
-    answers[place - 1].latest.push_back(candidate_of(row));
+    MEMSEAL_ASSERT(place >= 1 && place <= asked.size());
+    answers[asked[place - 1]].latest.push_back(candidate_of(row));
   }
   return answers;
 }
