@@ -32,9 +32,11 @@ class RealClients(EndToEnd):
         # At once, because most of the time goes into loading the libraries.
         started = {name: subprocess.Popen(list(map(str, words)), env=env, stdout=subprocess.PIPE,
                                           stderr=subprocess.PIPE, text=True) for name, words in runs.items()}
+        for process in started.values():
+            cls.addClassCleanup(process.kill)
         cls.outcomes = {}
         for name, process in started.items():
-            said, complaint = process.communicate(timeout=180)
+            said, complaint = process.communicate(timeout=400)
             if process.returncode != 0:
                 raise RuntimeError(f"{name}: {complaint[-3000:]}")
             cls.outcomes[name] = json.loads(said)
