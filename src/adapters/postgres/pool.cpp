@@ -281,11 +281,11 @@ void Pool::run_tenant(const std::stop_token& stop, const runtime::RequestContext
 }
 
 void Pool::run_system(const std::stop_token& stop, const runtime::RequestContext& context,
-                      const std::function<void(SystemTx&)>& work) {
+                      Access access, const std::function<void(SystemTx&)>& work) {
   const auto open = [&](std::optional<SystemTx>& tx, Connection& connection) {
     tx.emplace(connection, context, options_.call_max);
   };
-  run<SystemTx>(stop, context, Access::read, open, work);
+  run<SystemTx>(stop, context, access, open, work);
 }
 
 }  // namespace memseal::postgres

@@ -71,7 +71,7 @@ class Pool {
                   const std::function<void(TenantTx&)>& work);
   /// The same without a tenant: only app.settings and the catalog are readable.
   void run_system(const std::stop_token& stop, const runtime::RequestContext& context,
-                  const std::function<void(SystemTx&)>& work);
+                  Access access, const std::function<void(SystemTx&)>& work);
 
  private:
   class Lease;

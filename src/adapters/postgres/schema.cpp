@@ -3,6 +3,7 @@
 #include "adapters/postgres/internal/connection.hpp"
 #include "adapters/postgres/internal/errors.hpp"
 #include "adapters/postgres/internal/fingerprint.hpp"
+#include "adapters/postgres/internal/pooler.hpp"
 #include "adapters/postgres/internal/run.hpp"
 
 #include <charconv>
@@ -71,6 +72,18 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
   co_return check_settings(read.settings, ours);
 }
 
+asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext context) {
+  auto work = [](SystemTx& tx) {
+    return tx.exec("SELECT pg_catalog.current_setting('transaction_read_only')")
+               .one_field()
+               .view() == "off";
+  };
+  // A session that could write when it was opened may be read-only by now.
+  if (co_await in_system(pool, std::move(context), std::move(work), Access::write))
+    co_return Result<void>{};
+  co_return Error{Errc::unavailable, "the database is read-only"};
+}
+
 namespace {
 
 // An operator reads this at start. libpq's message names host, port and cause, never the password.
@@ -84,13 +97,14 @@ Error cannot_reach(std::string_view message) {
 Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& ours) {
   try {
     auto session = open_connection(dsn);
+    refuse_pooler_without_statements(session, dsn);
     pqxx::read_transaction tx(session);
     auto judged = check_settings(settings_of(tx.exec(read_settings)), ours);
     // A missing schema comes first, because the command that makes it also makes the role.
     if (judged) refuse_unbound_role(tx);
     return judged;
-  } catch (const memseal::Failure& unbound) {
-    return unbound.error();
+  } catch (const memseal::Failure& refused) {
+    return refused.error();
   } catch (const pqxx::broken_connection& refused) {
     return cannot_reach(refused.what());
   } catch (const pqxx::sql_error& failed) {

@@ -24,7 +24,12 @@ struct DeploymentFingerprint {
 /// every row would be invisible). Throws Outage{unavailable | timeout}.
 asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext context,
                                            DeploymentFingerprint ours);
-/// The same on a connection of its own; blocks. An unreachable database is Error unavailable.
+/// The same on a connection of its own; blocks. An unreachable database is Error unavailable, and
+/// bad_config a connection pooler that memseal cannot work with.
 Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& ours);
+
+/// Whether rows can be written now: not on a standby, nor on a server that is read-only.
+/// Throws Outage{unavailable | timeout} or Refused where no session is to be had.
+asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext context);
 
 }  // namespace memseal::postgres

@@ -19,6 +19,18 @@ http::Options listener_options(const Config& config, std::string address, std::u
   return options;
 }
 
+const char* sentence_of(DatabaseState state) {
+  switch (state) {
+    case DatabaseState::sound:
+      return "reachable, migrated";
+    case DatabaseState::read_only:
+      return "read-only: a standby, or a server that refuses writes";
+    case DatabaseState::unavailable:
+      return "unavailable or not migrated";
+  }
+  return "";
+}
+
 http::RouteDeps with_api(http::RouteDeps deps, http::ApiDeps& api) {
   deps.api = &api;
   return deps;
@@ -90,9 +102,8 @@ std::vector<http::Check> Listeners::readiness() const {
   std::vector<http::Check> checks;
   // Only what a request cannot do without is required. A load balancer would otherwise take every
   // process out when Redis or Kafka fails.
-  const bool database = stores_.database_seen;
-  checks.push_back({"database", database, true,
-                    database ? "reachable, migrated" : "unavailable or not migrated"});
+  const DatabaseState database = stores_.database_seen;
+  checks.push_back({"database", database == DatabaseState::sound, true, sentence_of(database)});
   checks.push_back({"embedder", true, true, models_.embedder->model_name()});
   const auto* reranker = models_.reranker.get();
   checks.push_back({"reranker", reranker != nullptr, false,

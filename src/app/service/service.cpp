@@ -18,6 +18,22 @@ namespace memseal::app {
 using runtime::log;
 using runtime::LogLevel;
 
+namespace {
+
+const char* event_of(DatabaseState state) {
+  switch (state) {
+    case DatabaseState::sound:
+      return "service.database_available";
+    case DatabaseState::read_only:
+      return "service.database_read_only";
+    case DatabaseState::unavailable:
+      return "service.database_unavailable";
+  }
+  return "";
+}
+
+}  // namespace
+
 Service::Service(const Config& config, Extras extras)
     : process_(config, std::move(extras)),
       keys_(process_),
@@ -38,18 +54,20 @@ Result<std::unique_ptr<Service>> Service::make(const Config& config, Extras extr
 asio::awaitable<void> Service::watch_database() {
   for (;;) {
     co_await runtime::pause_for(std::chrono::seconds(2));
-    bool sound = false;
+    auto state = DatabaseState::unavailable;
     try {
       const runtime::RequestContext context{"readiness",
                                             runtime::Deadline::after(std::chrono::seconds(2))};
-      sound = (co_await postgres::check_schema(stores_.pool, context, stores_.fingerprint))
-                  .has_value();
+      auto& pool = stores_.readiness_pool;
+      if (co_await postgres::check_schema(pool, context, stores_.fingerprint)) {
+        state = DatabaseState::read_only;
+        if (co_await postgres::check_writable(pool, context)) state = DatabaseState::sound;
+      }
     } catch (const Failure&) {
-      // A failure is an answer too: the database is not sound now.
+      // A failure is an answer too: what was found so far stands.
     }
-    if (sound != stores_.database_seen.exchange(sound))
-      log(sound ? LogLevel::info : LogLevel::error,
-          sound ? "service.database_available" : "service.database_unavailable");
+    if (state == stores_.database_seen.exchange(state)) continue;
+    log(state == DatabaseState::sound ? LogLevel::info : LogLevel::error, event_of(state));
   }
 }
 

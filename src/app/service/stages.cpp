@@ -99,6 +99,7 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       // Before the pool: a database of other vectors or another key must not be written to.
       fingerprint(checked_fingerprint(process.config, keyring, models)),
       pool(pool_options(process.config), metrics),
+      readiness_pool({.dsn = process.config.postgres.dsn, .connections = 1}, metrics),
       keys(pool),
       chunks(pool),
       operations(pool),

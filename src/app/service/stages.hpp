@@ -67,6 +67,13 @@ struct Models {
   const std::unique_ptr<model::GpuReranker> reranker;  ///< null: none is configured
 };
 
+/// What the last look at the database found.
+enum class DatabaseState {
+  sound,        ///< reachable and migrated, and takes writes
+  read_only,    ///< answers, but only a standby or a server that refuses writes
+  unavailable,  ///< does not answer, or is not migrated
+};
+
 /// The database and the broker.
 struct Stores {
   Stores(Process& process, const Keys& keys, const Models& models);
@@ -74,8 +81,10 @@ struct Stores {
   postgres::PostgresMetrics metrics;
   /// What the database must agree with; it agreed at the start.
   const postgres::DeploymentFingerprint fingerprint;
-  std::atomic<bool> database_seen{true};  ///< whether the last look at the database found it sound
+  std::atomic<DatabaseState> database_seen{DatabaseState::sound};
   postgres::Pool pool;
+  /// One connection of its own, because a pool that is busy is no reason to get no requests.
+  postgres::Pool readiness_pool;
   postgres::PgKeyStore keys;
   postgres::PgChunkStore chunks;
   postgres::PgOperations operations;

@@ -3,6 +3,7 @@
 #include "adapters/postgres/internal/catalog_lint.hpp"
 #include "adapters/postgres/internal/connection.hpp"
 #include "adapters/postgres/internal/errors.hpp"
+#include "adapters/postgres/internal/pooler.hpp"
 
 #include <algorithm>
 
@@ -55,6 +56,8 @@ Migrator::Migrator(const MigrateOptions& options)
       session_(open_connection(options.dsn, Access::write)) {
   session_.set_verbosity(pqxx::error_verbosity::terse);
   session_.set_notice_handler([](pqxx::zview) noexcept {});
+  // Before the settings, which would stay on a session that others are lent.
+  refuse_pooler_of_transactions(session_, options.dsn);
   // No search path, so that no name finds an object that another role planted. Two seconds for a
   // lock, because every query on a table waits behind a migration that waits for it. No limit for a
   // statement, because an index may take long to build.

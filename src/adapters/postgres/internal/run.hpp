@@ -125,11 +125,13 @@ asio::awaitable<std::invoke_result_t<Work&, TenantTx&>> in_tenant(Pool& pool,
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work&, SystemTx&>> in_system(Pool& pool,
                                                                   runtime::RequestContext context,
-                                                                  Work work) {
+                                                                  Work work,
+                                                                  Access access = Access::read) {
   using R = std::invoke_result_t<Work&, SystemTx&>;
-  auto run = [&pool, context, work = std::move(work)](const std::stop_token& stop) mutable {
+  auto run = [&pool, context, access,
+              work = std::move(work)](const std::stop_token& stop) mutable {
     std::optional<R> value;
-    pool.run_system(stop, context, [&](SystemTx& tx) { value.emplace(work(tx)); });
+    pool.run_system(stop, context, access, [&](SystemTx& tx) { value.emplace(work(tx)); });
     return std::move(*value);
   };
   auto job = detail::job_of<R>(QueueSlot(pool), std::move(run));
