@@ -28,6 +28,12 @@ class Embedder final : public ports::Embedder {
     } else {
       co_await faults.play();
       if (check) check(inputs);
+      if (hangs && hangs(inputs)) {
+        const auto left = context.deadline.left();
+        co_await runtime::pause_for(left);
+        ++timeouts;
+        throw_failure({Errc::timeout, "the call took too long"});
+      }
     }
     std::vector<ports::Embedding> vectors;
     for (const auto& input : inputs) {
@@ -65,6 +71,9 @@ class Embedder final : public ports::Embedder {
   FaultScript faults;
   int checks = 0;  ///< health checks of ingest; they are not in `batches`
   std::function<void(const std::vector<ports::EmbedInput>&)> check;  ///< of a call; may throw
+  /// Whether a call of embed() lasts until its deadline.
+  std::function<bool(const std::vector<ports::EmbedInput>&)> hangs;
+  int timeouts = 0;  ///< of calls that hung
   /// Changes the vector of a text.
   std::function<void(const std::string& text, ports::Embedding& vector)> spoil;
   std::vector<std::string> asked;                       ///< what embed_query() was given

@@ -6,7 +6,7 @@ namespace {
 
 constexpr std::array<const char*, 6> outcome_names{"ingested", "duplicate",     "superseded",
                                                    "erased",   "dead_lettered", "ignored"};
-constexpr std::array<const char*, 6> stage_names{"prepare", "look",  "embed",
+constexpr std::array<const char*, stages> stage_names{"prepare", "look",  "embed",
                                                  "seal",    "store", "dead_letter"};
 
 const std::vector<double>& end_to_end_buckets_s() {

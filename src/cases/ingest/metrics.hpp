@@ -14,6 +14,7 @@ namespace memseal::ingest {
 
 enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered, ignored };
 enum class Stage { prepare, look, embed, seal, store, dead_letter };
+inline constexpr std::size_t stages = 6;
 
 std::string_view stage_name(Stage stage) noexcept;
 
@@ -47,7 +48,7 @@ class IngestMetrics {
  private:
   runtime::Metrics& metrics_;
   std::array<std::array<runtime::Counter*, 6>, origins.size() + 1> events_{};
-  std::array<runtime::Histogram*, 6> stages_{};
+  std::array<runtime::Histogram*, stages> stages_{};
 };
 
 }  // namespace memseal::ingest

@@ -12,6 +12,8 @@ namespace {
 // masses, and what is given up does not.
 constexpr int unreadable_parallel_max = 16, given_up_parallel_max = 4;
 constexpr std::size_t unreadable_of_tenant_max = 4, given_up_of_tenant_max = 1;
+// Tenants whose chunks are tried apart at the same time, because the embedder failed for them.
+constexpr int suspects_parallel = 4;
 constexpr std::size_t quantum_tokens = limits::chunk_tokens_max;
 // Otherwise a large chunk would wait for as long as there are chats.
 static_assert(policy::PaceRules{}.least / 4 >= limits::chunk_tokens_max);
@@ -57,6 +59,7 @@ asio::awaitable<void> Worker::Impl::run_all() {
   const OnExit gone([this] { tasks_ = nullptr; });
   tasks.spawn(take_records());
   tasks.spawn(embed_queued());
+  for (int i = 0; i < suspects_parallel; ++i) tasks.spawn(embed_suspects());
   for (std::size_t i = 0; i < options_->tenants_in_work_max; ++i) tasks.spawn(store_ready());
   // Side by side, so that a producer of many malformed events does not stop the others.
   for (int i = 0; i < unreadable_parallel_max; ++i) tasks.spawn(dead_letter_unreadable());

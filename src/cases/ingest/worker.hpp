@@ -60,6 +60,8 @@ struct Options {
   std::size_t tenants_in_work_max = 16;
   std::size_t sealing_bytes_max = 64u << 20;  ///< sealed rows and their copies; one event fits
   std::chrono::milliseconds embed_timeout{120'000};
+  /// After this time an embedder call is left to itself, and the next one begins.
+  std::chrono::milliseconds embed_patience{5'000};
   std::chrono::milliseconds store_timeout{30'000};
   std::chrono::milliseconds publish_timeout{10'000};  ///< of a status event
   /// Of a dead letter. Longer than the producer keeps a record (kafka::SinkOptions), because a

@@ -33,10 +33,12 @@ void Steps::Stall::set(std::optional<Errc> cause) {
   if (cause_) {
     metrics.stalled_steps(stage_, *cause_).Decrement();
     --steps_.stalled_;
+    --steps_.stalled_at_[static_cast<std::size_t>(stage_)];
   }
   if (cause) {
     metrics.stalled_steps(stage_, *cause).Increment();
     ++steps_.stalled_;
+    ++steps_.stalled_at_[static_cast<std::size_t>(stage_)];
   }
   cause_ = cause;
   metrics.stalled.Set(steps_.stalled_ > 0);

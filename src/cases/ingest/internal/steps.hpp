@@ -5,6 +5,7 @@
 #include "pure/policy/backoff.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <random>
@@ -27,19 +28,31 @@ class Steps {
   template <class Step>
   asio::awaitable<void> until_done(Stage stage, Step step);
 
+  /// Repeats `step()` while its dependency is at fault. Returns why the step's pieces are to blame,
+  /// and nothing when the step is done.
+  template <class Step>
+  asio::awaitable<std::optional<Error>> until_blamed(Stage stage, Step step);
+
   /// Runs `step(first, count)` over `total` pieces of work in their order, at most `most` at a
   /// time. Where a step fails and the pieces are to blame, each half is run alone; what is done
   /// stays done. Calls `give_up(piece, error)` for a piece that fails alone
-  /// limits::event_attempts_max times.
+  /// limits::event_attempts_max times. `failed_before`: why all pieces together are to blame, as
+  /// until_blamed() says.
   template <class Step, class GiveUp>
   asio::awaitable<void> over(Stage stage, std::size_t total, std::size_t most, Step step,
-                             GiveUp give_up);
+                             GiveUp give_up, std::optional<Error> failed_before = {});
+
+  /// Whether a step of `stage` waits for its dependency.
+  bool waits(Stage stage) const noexcept {
+    return stalled_at_[static_cast<std::size_t>(stage)] > 0;
+  }
 
   /// A pause before a step is repeated.
   asio::awaitable<void> pause(policy::Backoff& backoff);
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t several_pieces = 2;  // as many as need no further tries together
 
   /// One step that does not go on yet, as the metrics show it.
   class Stall {
@@ -81,7 +94,8 @@ class Steps {
   std::shared_ptr<const Options> options_;
   HealthCheck health_;
   std::minstd_rand random_;
-  std::size_t stalled_ = 0;
+  std::size_t stalled_ = 0;                       ///< steps that wait, of all stages
+  std::array<std::size_t, stages> stalled_at_{};  ///< of each stage
   /// Since when each stage meets a fault of the set-up. Common to all steps of the stage, because a
   /// batch of many tenants meets one fault many times, and is to wait for it once.
   std::map<Stage, Clock::time_point> faulty_since_;
@@ -117,9 +131,22 @@ asio::awaitable<void> Steps::until_done(Stage stage, Step step) {
   }
 }
 
+template <class Step>
+asio::awaitable<std::optional<Error>> Steps::until_blamed(Stage stage, Step step) {
+  Trial trial(*this, stage);
+  std::optional<Error> blamed;
+  while (!blamed) {
+    const auto failure = co_await try_once(trial, step);
+    if (!failure) break;
+    auto error = error_of(failure);
+    blamed = co_await blame(trial, several_pieces, std::move(error));
+  }
+  co_return blamed;
+}
+
 template <class Step, class GiveUp>
 asio::awaitable<void> Steps::over(Stage stage, std::size_t total, std::size_t most, Step step,
-                                  GiveUp give_up) {
+                                  GiveUp give_up, std::optional<Error> failed_before) {
   struct Range {
     std::size_t first, count;
   };
@@ -133,7 +160,12 @@ asio::awaitable<void> Steps::over(Stage stage, std::size_t total, std::size_t mo
     todo.pop_back();
     const auto again = [&step, at = first, pieces = count] { return step(at, pieces); };
     Trial trial(*this, stage);
-    std::optional<Error> blamed;
+    auto blamed = std::exchange(failed_before, std::nullopt);
+    if (blamed && count == 1) {
+      trial.counted = failures_allowed(several_pieces, suspect_of(stage, blamed->code));
+      blamed.reset();
+      co_await pause(trial.backoff);
+    }
     while (!blamed) {
       const auto failure = co_await try_once(trial, again);
       if (!failure) break;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <list>
 #include <map>
 #include <span>
@@ -46,8 +47,21 @@ struct Piece {
   ports::Embedding& embedding() const { return (*job->embeddings)[index]; }
 };
 
-/// Coroutines that hand jobs to each other: one takes and reads records, one embeds, some store,
-/// some write dead letters. A job belongs to one of them or waits in one queue (Job::place).
+/// Chunks of one call of the embedder.
+struct Slice {
+  std::vector<Piece> pieces;
+  bool ended = false;                  ///< embedded, or handed over as suspects
+  std::function<void()> on_end = {};
+};
+
+/// Chunks of one tenant among which one may make the embedder fail.
+struct Suspects {
+  std::vector<Piece> pieces;
+  std::optional<Error> failed_before = {};  ///< why, where they failed without others
+};
+
+/// Coroutines that hand jobs to each other: one takes and reads records, one embeds, some try what
+/// the embedder failed for, some store, some write dead letters. A job belongs to one of them or waits in one queue (Job::place).
 /// Order: the events of a document stand in one queue for the embedder, are embedded in their
 /// order, and are stored in that order, because a tenant has one transaction at a time. An event
 /// that was refused, or that seemed superseded and was not, has lost its place in that order. Its
@@ -105,8 +119,14 @@ class Worker::Impl {
   // embedding.cpp
   void enqueue(Job& job);
   asio::awaitable<void> embed_queued();
-  asio::awaitable<void> embed_slice(const std::vector<Piece>& pieces);
+  bool may_embed() const noexcept;
+  asio::awaitable<void> embed_slice(std::shared_ptr<Slice> slice);
+  asio::awaitable<void> wait_with_patience(std::shared_ptr<Slice> slice);
+  void suspect(std::vector<Piece> pieces, const Error& why);
+  asio::awaitable<void> embed_suspects();
+  asio::awaitable<void> isolate(Suspects suspects);
   asio::awaitable<void> embed_once(std::span<const Piece> pieces);
+  void after_embedding(const std::vector<Piece>& pieces);
   void after_embedding(Job& job);
 
   // storing.cpp
@@ -182,6 +202,8 @@ class Worker::Impl {
   bool ended_ = false;   // the source has no more
   std::map<DocumentKey, InWork> documents_;
   policy::FairQueue<crypto::Tenant, Piece> queue_;
+  std::size_t slices_left_ = 0;  // slices that were left to themselves and have not ended
+  std::deque<Suspects> suspects_;
   ReadyJobs ready_;
   std::deque<crypto::Tenant> store_turns_;  // tenants with jobs in ready_ and none being stored
   std::size_t sealing_bytes_ = 0;           // of the groups being stored
