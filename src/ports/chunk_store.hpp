@@ -8,17 +8,27 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace memseal::ports {
 
 namespace asio = boost::asio;
 
+/// Where the record of an event lies in Kafka.
+struct SourcePlace {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+
+  friend bool operator==(const SourcePlace&, const SourcePlace&) = default;
+};
+
 /// How an upload that has no revision stands to the other versions of its document: the one that
 /// arrives later stays, whatever revision is stored.
 struct ByArrival {
   /// A document that was written after this time (Unix ms) stays, because the event is an old one
-  /// that is sent again. 0: no such limit.
+  /// that is sent again. 0: no such limit. Counts only where EventKey::source cannot decide.
   std::int64_t replayed_from_ms = 0;
   /// A later upload of the document. The event is superseded if the ledger has that one.
   std::optional<Uuid> superseded_by = {};
@@ -32,6 +42,9 @@ struct EventKey {
   std::int64_t revision = 0;
   std::optional<ByArrival> by_arrival = {};
   std::int64_t record_ms = 0;  ///< time of the record that carries the event; 0: unknown
+  /// Where the event lay when it was first published.
+  std::optional<SourcePlace> source = {};
+  bool replayed = false;  ///< an operator has published the event again, see EventWrite::replayed
 };
 
 /// What is asked about a conversation to which an event adds turns.
@@ -59,6 +72,12 @@ struct EventWrite {
   std::int64_t revision = 0;
   /// The event has no revision. `revision` is then that of a document that is new.
   std::optional<ByArrival> by_arrival = {};
+  /// Where the event lay when it was first published. The ledger keeps the first place it gets.
+  std::optional<SourcePlace> source = {};
+  /// An operator has published the event again. It leaves the text of an event that lies behind
+  /// `source`, unless its own revision is greater. So does an event of which the ledger knows an
+  /// earlier place.
+  bool replayed = false;
   Bytes document_name_cipher;  ///< SB1, field document_name; may be empty
   std::vector<crypto::SealedChunk> chunks;
   /// The event is expected to be superseded and therefore has no chunks. It is written only if that
@@ -101,10 +120,12 @@ class ChunkStore {
   virtual asio::awaitable<void> rehearse(runtime::RequestContext context, crypto::Tenant owner,
                                          std::vector<EventWrite> writes) = 0;
   /// Records that an event was refused for good, so that its operation says so. Idempotent; never
-  /// overwrites a success. `doc_id` is empty where the event could not be read that far.
+  /// overwrites a success. `doc_id` is empty where the event could not be read that far. `source`:
+  /// where the event lay first.
   virtual asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
                                               Uuid event_id, Origin origin,
-                                              std::optional<DocId> doc_id, Errc code) = 0;
+                                              std::optional<DocId> doc_id, Errc code,
+                                              std::optional<SourcePlace> source) = 0;
 };
 
 }  // namespace memseal::ports

@@ -127,6 +127,52 @@ class DeadLetters(EndToEnd):
         self.assertIn("Friday", at.results(token, "when is the meeting", rerank=False)[0]["text"])
 
 
+    def test_a_replay_decides_by_places_and_one_letter_that_is_refused_ends_nothing(self):
+        at, topic = self.at, self.at.upload_topic
+        docs = [f"doc-{uuid.uuid4()}", f"doc-{uuid.uuid4()}"]
+
+        def upload(doc, text, event, **more):
+            at.kcat_produce(topic, "dan", structured("dan", "upload", {
+                "doc_id": doc, "file": TEXT, "content": content(text), **more}, event), STRUCTURED)
+
+        names = ", ".join(f"'{doc}'" for doc in docs)
+        psql(at.owner, f"ALTER TABLE app.documents ADD CONSTRAINT refuses CHECK (doc_id NOT IN ({names}))")
+        try:
+            upload(docs[0], "The canoe is red.", "old", revision=7)
+            upload(docs[1], "The kayak is blue. " * 400, "large")
+            at.wait_for(lambda: len(self.dlq("list", "--user", "dan")) == 2, what="the letters")
+        finally:
+            psql(at.owner, "ALTER TABLE app.documents DROP CONSTRAINT refuses")
+        upload(docs[0], "The canoe is green.", "new", revision=7)
+        token = at.token("dan")
+        at.wait_for(lambda: at.results(token, "what colour has the canoe", rerank=False), what="the newer text")
+
+        small = {"MEMSEAL__KAFKA__PROPERTIES": "message.max.bytes=4000"}
+        done = at.cli("dlq", "replay", "--user", "dan", "--json", check=False, env=small)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual(json.loads(done.stdout), {"replayed": 1, "failed": 1, "dry_run": False})
+        left = self.dlq("list", "--user", "dan")
+        self.assertEqual(len(left), 1)
+        self.assertIn(left[0]["id"], done.stderr)
+        at.wait_for(lambda: psql(at.owner, "SELECT count(*) FROM app.ingest_events WHERE error_code = 'superseded' "
+                                           f"AND doc_id = '{docs[0]}'") == [["1"]], what="the old one superseded")
+        self.assertIn("green", at.results(token, "what colour has the canoe", rerank=False)[0]["text"])
+        self.dlq("replay", "--user", "dan")
+        at.wait_for(lambda: at.results(token, "what colour has the kayak", rerank=False), what="the large one")
+
+    def test_an_event_of_the_greatest_size_can_be_replayed(self):
+        at, topic = self.at, self.at.upload_topic
+        frame = structured("eve", "upload", {"doc_id": "full", "file": {"mime_type": "application/pdf"},
+                                             "content": content("%")}, "full")
+        room = (1 << 20) - len(frame.encode()) - len("eve") - sum(len(name) + len(value) for name, value in STRUCTURED)
+        value = frame.replace('"%"', '"' + "%" * (room + 1) + '"')
+        at.kcat_produce(topic, "eve", value, STRUCTURED, "-z", "gzip", "-X", "message.max.bytes=2000000")
+        at.wait_for(lambda: len(self.dlq("list", "--user", "eve", "--all")) == 1, what="the letter")
+        self.dlq("replay", "--user", "eve")
+        at.wait_for(lambda: len(self.dlq("list", "--user", "eve", "--all")) == 2, what="the second letter")
+        self.assertEqual({one["code"] for one in self.dlq("list", "--user", "eve", "--all")}, {"bad_event"})
+
+
 class Producers(EndToEnd):
     def test_chats_as_clients_keep_them_are_remembered(self):
         cases = [

@@ -182,8 +182,8 @@ class Deployment:
     def succeeded(self):
         return int(psql(self.owner, "SELECT count(*) FROM app.ingest_events WHERE state = 'succeeded'")[0][0])
 
-    def kcat_produce(self, topic, key, value, headers=()):
-        words = ["kcat", "-b", self.broker, "-P", "-t", topic, "-k", key, "-D", "\x01"]
+    def kcat_produce(self, topic, key, value, headers=(), *more):
+        words = ["kcat", "-b", self.broker, "-P", "-t", topic, "-k", key, "-D", "\x01", *more]
         for name, content in headers:
             words += ["-H", f"{name}={content}"]
         subprocess.run(words, input=value.encode() if isinstance(value, str) else value, check=True,

@@ -24,6 +24,7 @@ class ChunkStore final : public ports::ChunkStore {
     Origin origin;
     std::optional<DocId> doc_id;
     Errc code;
+    std::optional<ports::SourcePlace> source = {};
   };
 
   asio::awaitable<std::vector<std::optional<ports::Stored>>> look(
@@ -73,10 +74,10 @@ class ChunkStore final : public ports::ChunkStore {
     co_return;
   }
   asio::awaitable<void> store_failure(runtime::RequestContext, crypto::Tenant owner, Uuid event_id,
-                                      Origin origin, std::optional<DocId> doc_id,
-                                      Errc code) override {
+                                      Origin origin, std::optional<DocId> doc_id, Errc code,
+                                      std::optional<ports::SourcePlace> source) override {
     co_await faults.play();
-    failures.push_back({owner, event_id, origin, std::move(doc_id), code});
+    failures.push_back({owner, event_id, origin, std::move(doc_id), code, std::move(source)});
   }
   std::size_t events() const { return ledger.size(); }
 

@@ -21,6 +21,13 @@ constexpr Statement fail_event{
     "SET state = 'failed', error_code = excluded.error_code, updated_at = now() "
     "WHERE l.state <> 'succeeded'"};
 
+// The first place stays: the letter of an event that is published again and refused again still
+// knows where the event was new.
+constexpr Statement place_event{
+    "event_place",
+    "UPDATE app.ingest_events SET source_topic = $3, source_partition = $4, source_offset = $5 "
+    "WHERE user_hash = $1 AND event_id = $2 AND source_topic IS NULL"};
+
 }  // namespace
 
 // A session that could write: what a standby, or a primary that lost its place, holds as stored may
@@ -71,13 +78,18 @@ asio::awaitable<void> PgChunkStore::rehearse(runtime::RequestContext context, cr
 asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext context,
                                                   crypto::Tenant owner, Uuid event_id,
                                                   Origin origin, std::optional<DocId> doc_id,
-                                                  Errc code) {
-  auto work = [event_id, origin, doc_id = std::move(doc_id), code](TenantTx& tx) {
+                                                  Errc code,
+                                                  std::optional<ports::SourcePlace> source) {
+  auto work = [event_id, origin, doc_id = std::move(doc_id), code,
+               source = std::move(source)](TenantTx& tx) {
     // An erased tenant gets no new rows, not even of a failure.
     if (lock_tenant_row(tx)) {
       tx.exec(fail_event, pqxx::params{tx.user_hash(), event_id.to_string(), origin_name(origin),
                                        doc_id ? doc_id->value() : std::string(),
                                        std::string(errc_name(code))});
+      if (source)
+        tx.exec(place_event, pqxx::params{tx.user_hash(), event_id.to_string(), source->topic,
+                                          source->partition, source->offset});
     }
     return Done{};
   };

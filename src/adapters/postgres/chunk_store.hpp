@@ -27,7 +27,7 @@ class PgChunkStore final : public ports::ChunkStore {
                                  std::vector<ports::EventWrite> writes) override;
   asio::awaitable<void> store_failure(runtime::RequestContext context, crypto::Tenant owner,
                                       Uuid event_id, Origin origin, std::optional<DocId> doc_id,
-                                      Errc code) override;
+                                      Errc code, std::optional<ports::SourcePlace> source) override;
 
  private:
   Pool& pool_;

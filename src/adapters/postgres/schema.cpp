@@ -79,8 +79,9 @@ asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext
                .view() == "off";
   };
   // A session that could write when it was opened may be read-only by now.
-  if (co_await in_system(pool, std::move(context), std::move(work), Access::write))
-    co_return Result<void>{};
+  const bool is_writable =
+      co_await in_system(pool, std::move(context), std::move(work), Access::write);
+  if (is_writable) co_return Result<void>{};
   co_return Error{Errc::unavailable, "the database is read-only"};
 }
 

@@ -16,6 +16,7 @@ namespace memseal::app {
 namespace {
 
 constexpr std::size_t batch_bytes_max = 32 << 20;
+constexpr std::size_t letters_held_max = 512;
 constexpr auto database_wait = std::chrono::seconds(15);
 
 /// Unix ms of a time, or of now less an age. Throws Refused{bad_request}.
@@ -124,6 +125,7 @@ asio::awaitable<void> DeadLetterBox::ask_ledger(std::vector<ingest::Letter>& let
     const runtime::RequestContext context{"dlq", runtime::Deadline::after(database_wait)};
     const auto operation = co_await ledger_->operations.find(
         context, tenants_.tenant_of_hash(*letter.user), *letter.event_id);
+    letter.in_ledger = operation.has_value();
     if (operation && (operation->state == ports::OperationState::succeeded ||
                       operation->state == ports::OperationState::superseded))
       letter.state = ingest::LetterState::succeeded;
@@ -150,6 +152,50 @@ std::vector<ingest::Letter> DeadLetterBox::read(const DlqOptions& options) {
   if (options.limit > 0 && chosen.size() > static_cast<std::size_t>(options.limit))
     chosen.erase(chosen.begin() + options.limit, chosen.end());
   return chosen;
+}
+
+ingest::LetterMarks DeadLetterBox::read_marks(const std::string& source_topic) {
+  ingest::LetterMarks marks;
+  const auto visit = [&](ports::Record record) {
+    marks.add(record);
+    return true;
+  };
+  kafka::read_topic(kafka_client(config_), source_topic + std::string(kafka::dead_letter_suffix),
+                    {}, visit)
+      .value();
+  return marks;
+}
+
+bool DeadLetterBox::visit_chosen(std::vector<ingest::Letter> letters,
+                                 const ingest::LetterFilter& filter,
+                                 const std::function<bool(const ingest::Letter&)>& visit) {
+  letters_read_ += letters.size();
+  std::erase_if(letters, [&](const auto& letter) { return !filter.matches(letter); });
+  if (ledger_ && !letters.empty()) run_to_end(ask_ledger(letters));
+  for (const auto& letter : letters)
+    if (filter.matches(letter) && !visit(letter)) return false;
+  return true;
+}
+
+void DeadLetterBox::for_each(const DlqOptions& options,
+                             const std::function<bool(const ingest::Letter&)>& visit) {
+  const auto filter = filter_of(options);
+  letters_read_ = 0;
+  bool goes_on = true;
+  for (const auto& topic : topics(options)) {
+    ingest::LetterList list(read_marks(topic));
+    const auto take = [&](ports::Record record) {
+      list.add(record);
+      if (list.size() >= letters_held_max)
+        goes_on = visit_chosen(list.take_whole(), filter, visit);
+      return goes_on;
+    };
+    kafka::read_topic(kafka_client(config_), topic + std::string(kafka::dead_letter_suffix), {},
+                      take)
+        .value();
+    goes_on = goes_on && visit_chosen(list.take(), filter, visit);
+    if (!goes_on) return;
+  }
 }
 
 void DeadLetterBox::for_each_batch(const std::vector<ingest::Letter>& letters, const Visit& visit) {

@@ -18,22 +18,6 @@ namespace memseal::app {
 using runtime::log;
 using runtime::LogLevel;
 
-namespace {
-
-const char* event_of(DatabaseState state) {
-  switch (state) {
-    case DatabaseState::sound:
-      return "service.database_available";
-    case DatabaseState::read_only:
-      return "service.database_read_only";
-    case DatabaseState::unavailable:
-      return "service.database_unavailable";
-  }
-  return "";
-}
-
-}  // namespace
-
 Service::Service(const Config& config, Extras extras)
     : process_(config, std::move(extras)),
       keys_(process_),
@@ -59,15 +43,20 @@ asio::awaitable<void> Service::watch_database() {
       const runtime::RequestContext context{"readiness",
                                             runtime::Deadline::after(std::chrono::seconds(2))};
       auto& pool = stores_.readiness_pool;
-      if (co_await postgres::check_schema(pool, context, stores_.fingerprint)) {
+      const auto fits = co_await postgres::check_schema(pool, context, stores_.fingerprint);
+      if (fits) {
         state = DatabaseState::read_only;
-        if (co_await postgres::check_writable(pool, context)) state = DatabaseState::sound;
+        const auto takes_writes = co_await postgres::check_writable(pool, context);
+        if (takes_writes) state = DatabaseState::sound;
       }
     } catch (const Failure&) {
       // A failure is an answer too: what was found so far stands.
     }
     if (state == stores_.database_seen.exchange(state)) continue;
-    log(state == DatabaseState::sound ? LogLevel::info : LogLevel::error, event_of(state));
+    log(state == DatabaseState::sound ? LogLevel::info : LogLevel::error,
+        state == DatabaseState::sound       ? "service.database_available"
+        : state == DatabaseState::read_only ? "service.database_read_only"
+                                            : "service.database_unavailable");
   }
 }
 

@@ -156,7 +156,7 @@ asio::awaitable<void> Worker::Impl::record_failure_once(const Job& job) {
   if (event.document) doc_id = event.document->doc_id;
   co_await deps_.store.store_failure(std::move(limits), *event.tenant, event.event_id,
                                       event.origin.value_or(Origin::upload), std::move(doc_id),
-                                      job.error);
+                                      job.error, event.first_place);
 }
 
 asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {

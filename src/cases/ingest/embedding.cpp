@@ -92,13 +92,17 @@ asio::awaitable<void> Worker::Impl::embed_slice(std::shared_ptr<Slice> slice) {
   if (slice->on_end) slice->on_end();
 }
 
-// Each tenant's chunks are tried apart, so that only the tenant of a poison text waits.
+// Each tenant's chunks are tried apart, so that only the tenant of a poison text waits. The other
+// chunks of these events wait too, because nothing more is embedded of an event that is given up.
 void Worker::Impl::suspect(std::vector<Piece> pieces, const Error& why) {
   std::map<crypto::Tenant, std::vector<Piece>> of_tenant;
   for (const auto& piece : pieces) of_tenant[*piece.job->prepared->tenant].push_back(piece);
   const bool is_one = of_tenant.size() == 1;
-  for (auto& [owner, chunks] : of_tenant)
+  for (auto& [owner, chunks] : of_tenant) {
+    for (const auto& piece : chunks) piece.job->suspected = true;
+    queue_.erase_if(owner, [](const Piece& piece) { return piece.job->suspected; });
     suspects_.push_back({std::move(chunks), is_one ? std::optional(why) : std::nullopt});
+  }
   changed_->notify_all();
 }
 
@@ -154,11 +158,11 @@ void Worker::Impl::after_embedding(const std::vector<Piece>& pieces) {
 }
 
 void Worker::Impl::after_embedding(Job& job) {
-  if (job.refusal)
-    queue_.erase_if(*job.prepared->tenant, [&](const Piece& piece) { return piece.job == &job; });
   if (job.chunks_in_hand > 0) return;  // Another call has chunks of it.
+  const bool is_queued_no_more = std::exchange(job.suspected, false);
   if (job.refusal) return refuse(job);
   if (!keeps(job)) return drop({&job});
+  if (is_queued_no_more) return enqueue(job);
   if (job.chunks_left == 0) make_ready(job);
 }
 

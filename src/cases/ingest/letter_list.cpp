@@ -1,12 +1,12 @@
 #include "cases/ingest/letter_list.hpp"
 
 #include "cases/ingest/dead_letter.hpp"
+#include "cases/ingest/internal/record_headers.hpp"
 #include "pure/codec/hex.hpp"
+#include "pure/wire/event.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <set>
-#include <tuple>
+#include <iterator>
 
 namespace memseal::ingest {
 
@@ -17,23 +17,8 @@ namespace header = letter_header;
 constexpr std::string_view suffix = ".dlq";
 constexpr std::string_view incomplete = "incomplete";
 
-std::optional<std::string_view> value_of(const ports::Record& record, std::string_view name) {
-  for (const auto& [key, value] : record.headers)
-    if (key == name) return value;
-  return std::nullopt;
-}
-
 std::string text_of(const ports::Record& record, std::string_view name) {
   return std::string(value_of(record, name).value_or(""));
-}
-
-template <class Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number number{};
-  const auto* end = text.data() + text.size();
-  const auto [stop, failed] = std::from_chars(text.data(), end, number);
-  if (failed != std::errc{} || stop != end || text.empty()) return std::nullopt;
-  return number;
 }
 
 std::optional<UserHash> hash_of(std::string_view hex) {
@@ -73,17 +58,10 @@ Letter letter_of(const ports::Record& record) {
   return letter;
 }
 
-std::optional<LetterState> state_of(std::string_view name) {
+std::optional<LetterState> state_named(std::string_view name) {
   for (const auto state : {LetterState::open, LetterState::replayed, LetterState::dropped})
     if (letter_state_name(state) == name) return state;
   return std::nullopt;
-}
-
-/// The record that a letter is about. With the event, because offsets begin anew where a topic was
-/// made anew.
-auto source_of(const Letter& letter) {
-  return std::tie(letter.source_topic, letter.source_partition, letter.source_offset,
-                  letter.event_id);
 }
 
 }  // namespace
@@ -102,12 +80,37 @@ std::string Letter::name() const {
   return topic + "/" + std::to_string(partition) + "/" + std::to_string(offsets.front());
 }
 
+void LetterMarks::add(const ports::Record& record) {
+  const auto mark = value_of(record, header::mark);
+  if (!mark) return;
+  const auto state = state_named(*mark);
+  const auto partition = number_of<std::int32_t>(text_of(record, header::mark_partition));
+  const auto offset = number_of<std::int64_t>(text_of(record, header::mark_offset));
+  if (!state || !partition || !offset) return;
+  marks_.push_back({*offset, *partition, *state});
+  is_sorted_ = false;
+}
+
+LetterState LetterMarks::state_of(const Letter& letter) {
+  const auto is_before = [](const Mark& a, const Mark& b) {
+    return std::tie(a.partition, a.offset) < std::tie(b.partition, b.offset);
+  };
+  // Stable, so that of several marks of one letter the last one stays last.
+  if (!is_sorted_) std::stable_sort(marks_.begin(), marks_.end(), is_before);
+  is_sorted_ = true;
+  const Mark wanted{letter.offsets.front(), letter.partition};
+  const auto behind = std::upper_bound(marks_.begin(), marks_.end(), wanted, is_before);
+  if (behind == marks_.begin() || is_before(*std::prev(behind), wanted)) return LetterState::open;
+  return std::prev(behind)->state;
+}
+
+LetterList::Source LetterList::source_of(const Letter& letter) {
+  return {letter.source_topic, letter.source_partition, letter.source_offset, letter.event_id};
+}
+
 void LetterList::add(const ports::Record& record) {
-  if (const auto mark = value_of(record, header::mark)) {
-    const auto state = state_of(*mark);
-    const auto partition = number_of<std::int32_t>(text_of(record, header::mark_partition));
-    const auto offset = number_of<std::int64_t>(text_of(record, header::mark_offset));
-    if (state && partition && offset) marks_[{*partition, *offset}] = *state;
+  if (value_of(record, header::mark)) {
+    if (!knows_marks_) marks_.add(record);
     return;
   }
   if (!value_of(record, header::error_code)) {
@@ -128,14 +131,14 @@ void LetterList::add_part(const ports::Record& record, std::string_view id, std:
   const auto found = parts_.find(id);
   if (found == parts_.end()) {
     // Without its first part a letter does not open; the rest of it then only shows that it was.
-    parts_.emplace(id, Parts{letters_.size(), *number, *count});
     letters_.push_back(letter_of(record));
+    parts_.emplace(id, Parts{std::prev(letters_.end()), *number, *count});
     if (*number != 1 || *count > 1) letters_.back().value_omitted = incomplete;
     return;
   }
   auto& parts = found->second;
-  if (*number != parts.seen + 1 || *count != parts.count) return;  // a repetition
-  auto& letter = letters_[parts.letter];
+  if (parts.taken || *number != parts.seen + 1 || *count != parts.count) return;  // a repetition
+  auto& letter = *parts.letter;
   ++parts.seen;
   letter.offsets.push_back(record.offset);
   letter.bytes += record.value.size();
@@ -143,18 +146,45 @@ void LetterList::add_part(const ports::Record& record, std::string_view id, std:
   if (is_whole) letter.value_omitted.clear();
 }
 
+Letter LetterList::taken(std::list<Letter>::iterator at) {
+  Letter letter = std::move(*at);
+  letters_.erase(at);
+  letter.state = marks_.state_of(letter);
+  return letter;
+}
+
 std::vector<Letter> LetterList::take() {
-  std::set<std::tuple<std::string, std::string, std::string, std::optional<Uuid>>> known;
+  auto known = whole_;
   for (const auto& letter : letters_)
-    if (letter.value_omitted != incomplete) known.emplace(source_of(letter));
+    if (letter.value_omitted != incomplete) known.insert(source_of(letter));
   std::erase_if(letters_, [&](const Letter& letter) {
     return letter.value_omitted == incomplete && known.contains(source_of(letter));
   });
-  for (auto& letter : letters_)
-    if (const auto mark = marks_.find({letter.partition, letter.offsets.front()});
-        mark != marks_.end())
-      letter.state = mark->second;
-  return std::move(letters_);
+  parts_.clear();
+  std::vector<Letter> rest;
+  while (!letters_.empty()) rest.push_back(taken(letters_.begin()));
+  return rest;
+}
+
+std::vector<Letter> LetterList::take_whole() {
+  for (auto& [id, parts] : parts_) {
+    if (parts.taken || parts.letter->value_omitted == incomplete) continue;
+    parts.taken = true;
+    whole_.insert(source_of(*parts.letter));
+  }
+  std::set<Source> left_behind;  // of letters whose writer may have begun anew
+  for (const auto& letter : letters_)
+    if (letter.value_omitted == incomplete) left_behind.insert(source_of(letter));
+  std::vector<Letter> whole;
+  for (auto at = letters_.begin(); at != letters_.end();) {
+    const auto next = std::next(at);
+    if (at->value_omitted != incomplete) {
+      if (left_behind.contains(source_of(*at))) whole_.insert(source_of(*at));
+      whole.push_back(taken(at));
+    }
+    at = next;
+  }
+  return whole;
 }
 
 bool LetterFilter::matches(const Letter& letter) const {
@@ -188,9 +218,30 @@ ports::OutRecord replay_of(const Letter& letter, ports::Record original) {
                           .value = std::move(original.value),
                           .headers = std::move(original.headers),
                           .timestamp_ms = letter.source_time_ms};
-  std::erase_if(record.headers, [](const auto& one) { return one.first == header::timestamp; });
+  // An event that was replayed before, and refused again, still says where it was new.
+  const auto says = [&](std::string_view name) {
+    return std::any_of(record.headers.begin(), record.headers.end(),
+                       [&](const auto& one) { return one.first == name; });
+  };
+  const bool knows_place =
+      says(header::topic) && says(header::partition) && says(header::offset);
+  std::erase_if(record.headers, [&](const auto& one) {
+    return one.first == header::timestamp ||
+           (!knows_place && one.first.starts_with(wire::replay_header_prefix));
+  });
   if (letter.source_time_ms > 0)
     record.headers.emplace_back(header::timestamp, std::to_string(letter.source_time_ms));
+  if (knows_place) return record;
+  record.headers.emplace_back(header::topic, letter.source_topic);
+  record.headers.emplace_back(header::partition, letter.source_partition);
+  record.headers.emplace_back(header::offset, letter.source_offset);
+  return record;
+}
+
+ports::OutRecord without_replay_headers(ports::OutRecord record) {
+  std::erase_if(record.headers, [](const auto& one) {
+    return one.first.starts_with(wire::replay_header_prefix);
+  });
   return record;
 }
 

@@ -5,15 +5,19 @@
 #include "ports/event_source.hpp"
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace memseal::ingest {
 
-enum class LetterState {
+enum class LetterState : std::uint8_t {
   open,       ///< nobody has done anything about it
   replayed,   ///< its event was published again
   dropped,    ///< an operator gave it up
@@ -38,34 +42,69 @@ struct Letter {
   bool is_for_tenant = false;         ///< sealed under the user's key, else under the keyring's
   std::string value_omitted;          ///< why there is no value; "incomplete": a part is not there
   LetterState state = LetterState::open;
+  bool in_ledger = false;             ///< the ledger was asked and has the event
 
   /// "<topic>/<partition>/<offset>" of its first record.
   std::string name() const;
 };
 
+/// What operators did about the letters of one topic: the marks beside them. Takes 16 bytes a mark.
+class LetterMarks {
+ public:
+  /// Records of a partition in their order; those that are no marks change nothing.
+  void add(const ports::Record& record);
+  /// LetterState::open where no mark names the letter. The last mark counts.
+  LetterState state_of(const Letter& letter);
+
+ private:
+  struct Mark {
+    std::int64_t offset = 0;
+    std::int32_t partition = 0;
+    LetterState state = LetterState::open;
+  };
+
+  std::vector<Mark> marks_;
+  bool is_sorted_ = true;
+};
+
 /// Makes letters of the records of one topic of dead letters.
+/// Memory: what was added and not taken. Of letters in parts, the ids and places stay.
 class LetterList {
  public:
+  LetterList() = default;
+  /// `marks` of the whole topic, so that letters can be taken before their marks are read.
+  explicit LetterList(LetterMarks marks) : marks_(std::move(marks)), knows_marks_(true) {}
+
   /// Records of a partition in their order.
   void add(const ports::Record& record);
-  /// The letters in the order of their records. Leaves out what a letter in parts left behind
-  /// because its writer began anew.
+  /// The letters that were not taken, in the order of their records. Leaves out what a letter in
+  /// parts left behind because its writer began anew.
   std::vector<Letter> take();
+  /// Those of which no part is missing. REQUIRES: the marks were given to the constructor.
+  std::vector<Letter> take_whole();
+  std::size_t size() const noexcept { return letters_.size(); }
   /// Records that are neither letter nor mark.
   std::size_t strangers() const noexcept { return strangers_; }
 
  private:
-  using Place = std::pair<std::int32_t, std::int64_t>;
+  /// The record that a letter is about. With the event, because offsets begin anew where a topic is
+  /// made anew.
+  using Source = std::tuple<std::string, std::string, std::string, std::optional<Uuid>>;
   struct Parts {
-    std::size_t letter = 0;  ///< index
+    std::list<Letter>::iterator letter;  ///< valid until the letter is taken
     std::size_t seen = 0, count = 0;
+    bool taken = false;
   };
 
+  static Source source_of(const Letter& letter);
   void add_part(const ports::Record& record, std::string_view id, std::string_view part);
+  Letter taken(std::list<Letter>::iterator at);
 
-  std::vector<Letter> letters_;
+  std::list<Letter> letters_;
   std::map<std::string, Parts, std::less<>> parts_;
-  std::map<Place, LetterState> marks_;
+  std::set<Source> whole_;  ///< of taken letters in parts
+  LetterMarks marks_;
+  bool knows_marks_ = false;
   std::size_t strangers_ = 0;
 };
 
@@ -85,7 +124,10 @@ struct LetterFilter {
 ports::OutRecord mark_of(const Letter& letter, LetterState state);
 
 /// The original event of a letter, to be published again: key, value and headers are as they
-/// were, the time is the original one, and a header says that it is not new.
+/// were, the time is the original one, and headers say when and where it was new.
 ports::OutRecord replay_of(const Letter& letter, ports::Record original);
+/// The same without those headers, for a broker that takes no longer record. REQUIRES: the ledger
+/// knows the event (Letter::in_ledger), and so where it was new.
+ports::OutRecord without_replay_headers(ports::OutRecord replay);
 
 }  // namespace memseal::ingest

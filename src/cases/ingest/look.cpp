@@ -31,7 +31,8 @@ void find_latest_arrivals(const Group& group) {
     auto& job = **at;
     const auto* document = job.prepared->document.get();
     if (!document || !document->by_arrival || job.leader) continue;
-    if (document->by_arrival->replayed_from_ms > 0) continue;  // The time decides about a replay.
+    // The ledger decides about a replay.
+    if (job.prepared->replayed) continue;
     const auto found = latest.find(document->doc_id.value());
     if (found == latest.end()) {
       if (job.goes_on() || job.delivered_again) latest.emplace(document->doc_id.value(), &job);
@@ -124,7 +125,8 @@ asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {
   for (const auto* job : jobs) {
     const auto& document = *job->prepared->document;
     keys.push_back({job->prepared->event_id, document.origin, document.doc_id, document.revision,
-                    document.by_arrival, job->record->timestamp_ms});
+                    document.by_arrival, job->record->timestamp_ms, job->prepared->first_place,
+                    job->prepared->replayed});
   }
   const auto answers =
       co_await deps_.store.look(context(options_->store_timeout), owner, std::move(keys));

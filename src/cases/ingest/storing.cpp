@@ -56,6 +56,8 @@ std::shared_ptr<const EventWrite> superseded_write(const Job& job) {
                                                        .doc_id = document.doc_id,
                                                        .revision = document.revision,
                                                        .by_arrival = by_arrival,
+                                                       .source = event.first_place,
+                                                       .replayed = event.replayed,
                                                        .document_name_cipher = {},
                                                        .chunks = {},
                                                        .expect_superseded = true});

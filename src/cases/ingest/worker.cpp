@@ -86,7 +86,7 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
 // replace the later one, which is stored.
 void Worker::Impl::supersede_earlier(Job& job) {
   const auto* document = job.prepared->document.get();
-  if (!document || !document->by_arrival || document->by_arrival->replayed_from_ms > 0) return;
+  if (!document || !document->by_arrival || job.prepared->replayed) return;
   const auto in_work = documents_.find(document_of(job));
   if (in_work == documents_.end() || in_work->second.jobs.size() <= (job.rank ? 1u : 0u)) return;
   for (auto at = jobs_.begin(); at != job.self; ++at) {

@@ -106,9 +106,13 @@ bool is_tombstone(const RawEvent& raw) noexcept;
 /// False for a turn without text: there is nothing of it to remember.
 bool has_text(const ChatMessage& message) noexcept;
 
+/// Headers that a replay adds to a record: where it lay, and when it was new.
+inline constexpr std::string_view replay_header_prefix = "memseal-original-";
+inline constexpr std::size_t replay_header_bytes_max = 1'024;
+
 /// The bytes of a record as limits::event_bytes_max counts them: key, value, and the names and
-/// values of the headers. Whoever accepts an event for publishing counts it so, because ingest
-/// does.
+/// values of the headers, but for what a replay adds. Whoever accepts an event for publishing
+/// counts it so, because ingest does.
 std::size_t event_bytes(const RawEvent& raw) noexcept;
 
 /// The JSON that is sealed with each chunk of an event: name, media type and attributes of an

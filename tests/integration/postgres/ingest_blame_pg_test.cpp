@@ -210,7 +210,7 @@ TEST_F(IngestBlame, ReadingGoesOnWhileNothingIsWritable) {
   postgres::PgChunkSearch search(*pool_);
   ports::QueryVector query{unit_vector(1, dimension)};
   EXPECT_EQ(outage_of(store_->store_failure(context_, new_tenant(), Uuid{}, Origin::upload,
-                                            std::nullopt, Errc::bad_event)),
+                                            std::nullopt, Errc::bad_event, {})),
             Errc::unavailable);
   ports::SearchFilter all;
   EXPECT_TRUE(await(search.nearest(context_, new_tenant(), query, 3, all)).empty());

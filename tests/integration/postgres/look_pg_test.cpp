@@ -36,6 +36,8 @@ class LookTest : public MigratedPgTest {
                     .doc_id = key.doc_id,
                     .revision = key.revision,
                     .by_arrival = key.by_arrival,
+                    .source = key.source,
+                    .replayed = key.replayed,
                     .document_name_cipher = {},
                     .chunks = {},
                     .expect_superseded = expect_superseded};
@@ -115,6 +117,37 @@ TEST_F(LookTest, ALaterArrivalSupersedesWhatItNames) {
   EXPECT_EQ(store(write(arriving(6, 4'000'000'000'000))), Stored::applied);
 }
 
+TEST_F(LookTest, SaysWhatTheStoreThenAnswersOfAnEventThatIsReplayed) {
+  unsigned number = 10;
+  for (const std::int64_t revision : {0, 4, 5, 6})
+    for (const std::int64_t offset : {9, 11})
+      for (const std::int32_t partition : {0, 1})
+        for (const std::int64_t from_ms : {1'700'000'000'000, 4'000'000'000'000}) {
+          SCOPED_TRACE(std::to_string(revision) + " at " + std::to_string(partition) + "/" +
+                       std::to_string(offset) + " of " + std::to_string(from_ms));
+          owner_ = new_tenant();
+          auto first = key(1, "doc", 5);
+          first.source = ports::SourcePlace{"memory.upload.v1", 0, 10};
+          ASSERT_EQ(store(write(first)), Stored::applied);
+          const auto replayed = [&] {
+            auto made = key(++number, "doc", std::max<std::int64_t>(revision, 1));
+            if (revision == 0) made.by_arrival = ports::ByArrival{from_ms};
+            made.source = ports::SourcePlace{"memory.upload.v1", partition, offset};
+            made.replayed = true;
+            return made;
+          };
+          const auto said = look(replayed());
+          const bool lies_before = partition == 0 && offset == 9;
+          const bool is_by_time = partition == 1 && from_ms < 2'000'000'000'000;
+          const bool was_before = from_ms < 2'000'000'000'000 && (lies_before || is_by_time);
+          const bool is_old = revision == 0 ? was_before
+                                            : revision == 4 || (revision == 5 && lies_before);
+          EXPECT_EQ(said == Stored::superseded, is_old);
+          EXPECT_EQ(store(write(replayed(), true)), said.value_or(Stored::current));
+          EXPECT_EQ(store(write(replayed())), said.value_or(Stored::applied));
+        }
+}
+
 TEST_F(LookTest, KnowsAnEventThatWasSentAgainFromOneThatIsDeliveredAgain) {
   constexpr auto time_max = std::numeric_limits<std::int64_t>::max();
   auto one = key(1, "doc", 5);
@@ -152,7 +185,7 @@ TEST_F(LookTest, SeesNoRowOfAnotherTenant) {
 TEST_F(LookTest, AFailedEventIsNoDuplicate) {
   const auto failed = key(1, "doc", 1);
   await(store_->store_failure(context_, *owner_, failed.event_id, Origin::upload, failed.doc_id,
-                              Errc::internal));
+                              Errc::internal, {}));
   EXPECT_EQ(look(failed), std::nullopt);
 }
 

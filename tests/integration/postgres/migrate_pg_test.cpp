@@ -55,6 +55,21 @@ class Migrate : public PgTest {
     std::ofstream(directory / (name + ".down.sql")) << down;
     return directory;
   }
+  /// How many migrations are shipped.
+  static int shipped() {
+    int count = 0;
+    for (const auto& file : fs::directory_iterator(migrations_dir()))
+      count += file.path().string().ends_with(".up.sql");
+    return count;
+  }
+  /// "0003_more": a name for the migration behind those that are shipped.
+  static std::string next(const std::string& name) {
+    const auto number = std::to_string(shipped() + 1);
+    return std::string(4 - number.size(), '0') + number + "_" + name;
+  }
+  std::string recorded_version() {
+    return database_->super("SELECT value FROM app.settings WHERE key = 'schema_version'");
+  }
   void TearDown() override {
     if (database_) fs::remove_all(fs::temp_directory_path() / database_->name());
   }
@@ -128,7 +143,7 @@ TEST_F(Migrate, OneRunWaitsForAnotherAndThenFindsNothingToDo) {
   const auto& one = first.get();
   ASSERT_TRUE(one) << one.error().message;
   ASSERT_TRUE(second) << second.error().message;
-  EXPECT_EQ(one->done.size() + second->done.size(), 1u);
+  EXPECT_EQ(one->done.size() + second->done.size(), static_cast<std::size_t>(shipped()));
 }
 
 TEST_F(Migrate, GivesUpWhenTheLockIsHeld) {
@@ -157,21 +172,21 @@ TEST_F(Migrate, PlanAndStatusTellWithoutChangingAnything) {
 
 TEST_F(Migrate, RefusesAFileThatChangedAfterItWasApplied) {
   auto options = database_->options();
-  options.directory = directory_with("0002_more", "SELECT 1");
+  options.directory = directory_with(next("more"), "SELECT 1");
   ASSERT_TRUE(postgres::migrate_up(options));
-  directory_with("0002_more", "SELECT 2");
+  directory_with(next("more"), "SELECT 2");
   const auto report = postgres::migrate_up(options);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, Errc::bad_config);
-  EXPECT_NE(report.error().message.find("0002_more.up.sql has changed"), std::string::npos);
+  EXPECT_NE(report.error().message.find(next("more") + ".up.sql has changed"), std::string::npos);
   const auto status = postgres::migrate_status(options);
   ASSERT_TRUE(status);
-  EXPECT_TRUE((*status)[1].changed);
+  EXPECT_TRUE(status->back().changed);
 }
 
 TEST_F(Migrate, RefusesADatabaseThatIsNewerThanItsFiles) {
   auto options = database_->options();
-  options.directory = directory_with("0002_more", "SELECT 1");
+  options.directory = directory_with(next("more"), "SELECT 1");
   ASSERT_TRUE(postgres::migrate_up(options));
   const auto report = postgres::migrate_up(database_->options());
   ASSERT_FALSE(report);
@@ -180,35 +195,36 @@ TEST_F(Migrate, RefusesADatabaseThatIsNewerThanItsFiles) {
 
 TEST_F(Migrate, StopsAtTheVersionItIsTold) {
   auto options = database_->options();
-  options.directory = directory_with("0002_more", "CREATE TABLE app.more (n int)",
+  options.directory = directory_with(next("more"), "CREATE TABLE app.more (n int)",
                                      "DROP TABLE app.more");
-  options.to = 1;
-  ASSERT_EQ(postgres::migrate_up(options)->version, 1);
-  options.to = 2;
-  ASSERT_EQ(postgres::migrate_up(options)->version, 2);
-  EXPECT_EQ(database_->super("SELECT value FROM app.settings WHERE key = 'schema_version'"), "2");
-  options.to = 1;
-  ASSERT_EQ(postgres::migrate_down(options)->version, 1);
-  EXPECT_EQ(database_->super("SELECT value FROM app.settings WHERE key = 'schema_version'"), "1");
-  options.to = 3;
+  const int last = shipped();
+  options.to = last;
+  ASSERT_EQ(postgres::migrate_up(options)->version, last);
+  options.to = last + 1;
+  ASSERT_EQ(postgres::migrate_up(options)->version, last + 1);
+  EXPECT_EQ(recorded_version(), std::to_string(last + 1));
+  options.to = last;
+  ASSERT_EQ(postgres::migrate_down(options)->version, last);
+  EXPECT_EQ(recorded_version(), std::to_string(last));
+  options.to = last + 2;
   EXPECT_EQ(postgres::migrate_up(options).error().code, Errc::bad_config);
 }
 
 TEST_F(Migrate, KeepsNothingOfAMigrationThatFails) {
   auto options = database_->options();
-  options.directory = directory_with("0002_more", "CREATE TABLE app.more (n int); SELECT 1 / 0");
+  options.directory = directory_with(next("more"), "CREATE TABLE app.more (n int); SELECT 1 / 0");
   const auto report = postgres::migrate_up(options);
   ASSERT_FALSE(report);
-  EXPECT_NE(report.error().message.find("0002_more.up.sql"), std::string::npos);
+  EXPECT_NE(report.error().message.find(next("more") + ".up.sql"), std::string::npos);
   EXPECT_NE(report.error().message.find("22012"), std::string::npos);
   EXPECT_EQ(database_->super("SELECT to_regclass('app.more') IS NULL"), "t");
-  EXPECT_EQ(database_->super("SELECT value FROM app.settings WHERE key = 'schema_version'"), "1");
+  EXPECT_EQ(recorded_version(), std::to_string(shipped()));
 }
 
 TEST_F(Migrate, RollsBackAMigrationThatTheLintCondemns) {
   auto options = database_->options();
   options.directory = directory_with(
-      "0002_leak", "CREATE TABLE app.leak (user_hash varchar(64), n int); "
+      next("leak"), "CREATE TABLE app.leak (user_hash varchar(64), n int); "
                    "GRANT SELECT ON app.leak TO app_user");
   const auto report = postgres::migrate_up(options);
   ASSERT_FALSE(report);

@@ -1,5 +1,6 @@
 #include "adapters/postgres/chunk_store.hpp"
 #include "adapters/postgres/operations.hpp"
+#include "runtime/wall_clock.hpp"
 #include "support/pg.hpp"
 #include "support/pg_keys.hpp"
 
@@ -192,6 +193,58 @@ TEST_F(Store, WithoutARevisionTheLaterArrivalWins) {
   EXPECT_EQ(store(std::move(elsewhere)), Stored::superseded);
 }
 
+TEST_F(Store, AReplayedEventLeavesWhatLiesBehindIt) {
+  const auto placed = [&](unsigned event, std::int64_t offset, int chunks,
+                          std::int64_t revision = 0) {
+    auto made = write(event, "doc", std::max<std::int64_t>(revision, 1), chunks);
+    if (revision == 0) made.by_arrival.emplace();
+    made.source = ports::SourcePlace{"memory.upload.v1", 3, offset};
+    return made;
+  };
+  const std::int64_t long_ago = 1'700'000'000'000, in_an_hour = runtime::unix_ms() + 3'600'000;
+  // The times say the opposite, and are not asked.
+  const auto replayed = [&](EventWrite made, std::int64_t from_ms = 0) {
+    made.replayed = true;
+    if (made.by_arrival) made.by_arrival->replayed_from_ms = from_ms;
+    return made;
+  };
+  EXPECT_EQ(store(placed(1, 20, 2)), Stored::applied);
+  EXPECT_EQ(store(replayed(placed(2, 10, 5), in_an_hour)), Stored::superseded)
+      << "it was new before";
+  EXPECT_EQ(event(2, "state || chunks"), "succeeded0");
+  EXPECT_EQ(chunks_of("doc"), "2");
+  EXPECT_EQ(store(replayed(placed(3, 30, 3), long_ago)), Stored::applied) << "it was new later";
+  EXPECT_EQ(chunks_of("doc"), "3");
+  EXPECT_EQ(event(3, "source_topic || source_partition || '/' || source_offset"),
+            "memory.upload.v13/30");
+  // With a revision: only an equal one is a question of places.
+  EXPECT_EQ(store(placed(4, 50, 4, 900)), Stored::applied);
+  EXPECT_EQ(store(replayed(placed(5, 40, 5, 900))), Stored::superseded);
+  EXPECT_EQ(store(replayed(placed(6, 60, 6, 900))), Stored::applied);
+  EXPECT_EQ(store(replayed(placed(7, 40, 7, 901))), Stored::applied) << "the greater one stays";
+  EXPECT_EQ(chunks_of("doc"), "7");
+  // A topic that was made anew counts from 0, so a place in it says nothing of what is older.
+  auto anew = replayed(placed(8, 5, 8), in_an_hour);
+  database_->super("UPDATE app.ingest_events SET updated_at = '2020-01-01' WHERE user_hash = '" +
+                   owner_->hash().to_hex() + "'");
+  EXPECT_EQ(store(std::move(anew)), Stored::applied);
+}
+
+TEST_F(Store, RemembersWhereAFailedEventWasNew) {
+  const auto placed = [&](unsigned event, std::int64_t offset) {
+    auto made = write(event, "doc", 1, 1);
+    made.by_arrival.emplace();
+    made.source = ports::SourcePlace{"memory.upload.v1", 0, offset};
+    return made;
+  };
+  await(store_->store_failure(context_, *owner_, event_id(1), Origin::upload, doc(),
+                              Errc::bad_event, ports::SourcePlace{"memory.upload.v1", 0, 7}));
+  EXPECT_EQ(store(placed(2, 8)), Stored::applied);
+  EXPECT_EQ(store(placed(1, 90)), Stored::superseded) << "published again without a word";
+  EXPECT_EQ(event(1, "source_offset"), "7");
+  EXPECT_EQ(store(placed(3, 91)), Stored::applied) << "a new event is none that is replayed";
+}
+
 TEST_F(Store, AnOperationBelongsToTheRequestThatItsClientFirstMade) {
   const auto announce = [&](unsigned event, unsigned request) {
     return await(operations_->announce(context_, *owner_, event_id(event), Origin::api, doc(),
@@ -301,7 +354,8 @@ TEST_F(Store, WritesNothingForAnErasedTenant) {
   auto announced = operations_->announce(context_, *owner_, event_id(3), Origin::api, doc(), {});
   EXPECT_EQ(outage_of(std::move(announced)),
             Errc::tenant_erased);
-  await(store_->store_failure(context_, *owner_, event_id(4), Origin::api, doc(), Errc::bad_event));
+  await(store_->store_failure(context_, *owner_, event_id(4), Origin::api, doc(),
+                              Errc::bad_event, {}));
   EXPECT_EQ(look("SELECT count(*) FROM app.ingest_events"), "0");
 }
 
@@ -332,7 +386,8 @@ TEST_F(Store, FollowsAnOperationFromQueuedToSucceeded) {
   EXPECT_EQ(operation->chunks, 4);
   EXPECT_GE(operation->updated_at_ms, operation->created_at_ms);
 
-  await(store_->store_failure(context_, *owner_, event_id(1), Origin::api, doc(), Errc::bad_event));
+  await(store_->store_failure(context_, *owner_, event_id(1), Origin::api, doc(),
+                              Errc::bad_event, {}));
   await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc(), {}));
   EXPECT_EQ(await(operations_->find(context_, *owner_, event_id(1)))->state,
             ports::OperationState::succeeded);
@@ -341,8 +396,9 @@ TEST_F(Store, FollowsAnOperationFromQueuedToSucceeded) {
 TEST_F(Store, AFailureIsRememberedUntilTheEventSucceeds) {
   await(operations_->announce(context_, *owner_, event_id(1), Origin::api, doc(), {}));
   await(store_->store_failure(context_, *owner_, event_id(1), Origin::api, doc(),
-                              Errc::event_too_large));
-  await(store_->store_failure(context_, *owner_, event_id(2), Origin::upload, {}, Errc::bad_event));
+                              Errc::event_too_large, {}));
+  await(store_->store_failure(context_, *owner_, event_id(2), Origin::upload, {},
+                              Errc::bad_event, {}));
   auto operation = await(operations_->find(context_, *owner_, event_id(1)));
   EXPECT_EQ(operation->state, ports::OperationState::failed);
   EXPECT_EQ(operation->error_code, "event_too_large");

@@ -130,6 +130,47 @@ TEST_F(EventForms, AReplayedEventCarriesTheTimeAtWhichItWasNew) {
   EXPECT_EQ(write(2).by_arrival.value().replayed_from_ms, 0);
 }
 
+TEST_F(EventForms, AReplayedEventCarriesThePlaceWhereItWasNew) {
+  auto plain = upload_record("1", ""), replayed = upload_record("2", R"(,"revision":7)"),
+       forged = upload_record("3", "");
+  plain.partition = 4;
+  plain.offset = 40;
+  for (auto* one : {&replayed, &forged}) {
+    one->headers.emplace_back("memseal-original-topic", "memory.upload.v1");
+    one->headers.emplace_back("memseal-original-partition", "3");
+  }
+  replayed.headers.emplace_back("memseal-original-offset", "17");
+  forged.headers.emplace_back("memseal-original-offset", "-1");
+  push({plain, replayed, forged});
+  run();
+  EXPECT_EQ(write(0).source, (ports::SourcePlace{"memory.upload.v1", 4, 40}));
+  EXPECT_FALSE(write(0).replayed);
+  EXPECT_EQ(write(1).source, (ports::SourcePlace{"memory.upload.v1", 3, 17}));
+  EXPECT_TRUE(write(1).replayed);
+  EXPECT_EQ(write(2).source, std::nullopt);
+  EXPECT_TRUE(write(2).replayed) << "so times decide";
+}
+
+TEST_F(EventForms, WhatAReplayAddsMakesNoEventTooLarge) {
+  auto full = upload_record("1", "", "x");
+  const auto empty = full.value.find("\"x\"") + 1;
+  full.headers.clear();
+  const auto room = (std::size_t{1} << 20) - full.key.size() - full.value.size();
+  full.value.insert(empty, std::string(room, ' '));
+  auto replayed = full, over = full;
+  replayed.offset = next_offset++;
+  over.offset = next_offset++;
+  for (const auto& [name, value] : {std::pair("topic", "memory.upload.v1"), {"partition", "0"},
+                                    {"offset", "123456789"}, {"timestamp", "1700000000000"}})
+    replayed.headers.emplace_back(std::string("memseal-original-") + name, value);
+  over.headers.emplace_back("memseal-original-topic", std::string(2'000, 'x'));
+  push({full, replayed, over});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "event_too_large");
+  EXPECT_EQ(header(letters()[0], "memseal-original-offset"), std::to_string(over.offset));
+}
+
 TEST_F(EventForms, OfManyEditsInABatchOnlyTheLastIsEmbedded) {
   push({upload_record("1", ""), upload_record("2", ""), upload_record("3", ""), good("bob", "4")});
   run();

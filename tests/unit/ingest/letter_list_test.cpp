@@ -127,6 +127,75 @@ TEST_F(LetterListTest, PartsThatAreNotThereMakeALetterIncomplete) {
   }
 }
 
+TEST_F(LetterListTest, LettersCanBeTakenWhileTheTopicIsRead) {
+  sink.check = [](const ports::OutRecord& letter) {
+    if (letter.value.size() > 60'000) throw Refused({Errc::payload_too_large, "too large"});
+  };
+  push({record("alice", "one"), record("alice", std::string(200'000, 'x')),
+        record("bob", "three")});
+  run();
+  auto records = records_of_sink();
+  // What a writer that began anew left behind, in front and behind.
+  const auto in_parts = std::find_if(records.begin(), records.end(), [](const auto& one) {
+    return std::any_of(one.headers.begin(), one.headers.end(),
+                       [](const auto& header) { return header.first == "memseal-part"; });
+  });
+  auto torn = *in_parts;
+  for (const char* id : {"before", "behind"}) {
+    for (auto& [name, value] : torn.headers)
+      if (name == "memseal-letter-id") value = id;
+    records.insert(std::string_view(id) == "before" ? records.begin() : records.end(), torn);
+  }
+  const auto mark = mark_of(letters_in(records).front(), LetterState::dropped);
+  records.push_back({.topic = dlq, .offset = 99, .key = mark.key, .headers = mark.headers});
+  LetterMarks marks;
+  for (const auto& one : records) marks.add(one);
+  LetterList list(std::move(marks));
+  std::vector<std::string> taken, all;
+  std::size_t held = 0;
+  for (const auto& one : records) {
+    list.add(one);
+    for (const auto& letter : list.take_whole())
+      taken.push_back(letter.name() + std::string(letter_state_name(letter.state)));
+    held = std::max(held, list.size());
+  }
+  for (const auto& letter : list.take())
+    taken.push_back(letter.name() + std::string(letter_state_name(letter.state)));
+  for (const auto& letter : letters_in(records))
+    all.push_back(letter.name() + std::string(letter_state_name(letter.state)));
+  std::sort(taken.begin(), taken.end());
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(taken.size(), 3u);
+  EXPECT_EQ(taken, all);
+  EXPECT_LE(held, 2u) << "only what is not whole";
+}
+
+TEST_F(LetterListTest, AReplaySaysWhereTheEventWasNewAlsoTheSecondTime) {
+  auto broken = record("alice", "garbage");
+  broken.partition = 3;
+  broken.offset = 17;
+  push({broken});
+  run();
+  auto records = records_of_sink();
+  const auto first = as_replay(letters_in(records).at(0), records);
+  EXPECT_EQ(header(first, "memseal-original-topic"), "memory.upload.v1");
+  EXPECT_EQ(header(first, "memseal-original-partition"), "3");
+  EXPECT_EQ(header(first, "memseal-original-offset"), "17");
+  EXPECT_EQ(without_replay_headers(first).headers, broken.headers);
+  ports::Record again{.topic = "memory.upload.v1", .partition = 0, .offset = 900,
+                      .timestamp_ms = broken.timestamp_ms, .key = first.key,
+                      .value = first.value, .headers = first.headers};
+  push({again});
+  run();
+  records = records_of_sink();
+  ASSERT_EQ(records.size(), 2u);
+  const auto second = as_replay(letters_in(records).at(1), records);
+  EXPECT_EQ(header(second, "memseal-original-offset"), "17");
+  EXPECT_EQ(std::count_if(second.headers.begin(), second.headers.end(),
+                          [](const auto& one) { return one.first == "memseal-original-offset"; }),
+            1);
+}
+
 TEST_F(LetterListTest, AMarkClosesALetterAndTheLastOneCounts) {
   push({record("alice", "one"), record("alice", "two"), record("bob", "three")});
   run();

@@ -1,6 +1,7 @@
 #include "adapters/postgres/internal/event_look.hpp"
 
 #include "adapters/postgres/internal/binary.hpp"
+#include "adapters/postgres/internal/replays.hpp"
 #include "base/assert.hpp"
 
 #include <algorithm>
@@ -39,11 +40,30 @@ constexpr Statement look{
     "ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END "
     "ORDER BY u.place"};
 
-std::optional<Stored> answer_of(const pqxx::row& row) {
+std::optional<Stored> answer_of(const pqxx::row& row, ReplayVerdict verdict) {
   if (row[0].as<bool>()) return Stored::erased;
   if (row[1].as<bool>()) return row[3].as<bool>() ? Stored::sent_again : Stored::duplicate;
-  if (row[2].as<bool>()) return Stored::superseded;
+  if (row[2].as<bool>() || verdict == ReplayVerdict::outdated) return Stored::superseded;
   return std::nullopt;
+}
+
+/// What store() will find about each event that is published again; unknown for the others.
+std::vector<ReplayVerdict> verdicts_of(TenantTx& tx, const std::vector<ports::EventKey>& events) {
+  std::vector<Replay> replays;
+  std::vector<std::size_t> places;
+  for (std::size_t at = 0; at < events.size(); ++at) {
+    const auto& event = events[at];
+    if (!event.replayed || !event.source || event.origin == Origin::chat) continue;
+    const auto& arrival = event.by_arrival;
+    replays.push_back({event.doc_id.value(), &*event.source,
+                       arrival ? std::nullopt : std::optional(event.revision),
+                       arrival ? arrival->replayed_from_ms : 0});
+    places.push_back(at);
+  }
+  const auto judged = judge_replays(tx, replays);
+  std::vector<ReplayVerdict> verdicts(events.size(), ReplayVerdict::unknown);
+  for (std::size_t i = 0; i < places.size(); ++i) verdicts[places[i]] = judged[i];
+  return verdicts;
 }
 
 }  // namespace
@@ -52,13 +72,16 @@ std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
                                                   const std::vector<ports::EventKey>& events) {
   ArrayBuilder event_id(oid::uuid), doc_id(oid::text), revision(oid::int8), kind(oid::text),
       from_ms(oid::int8), later(oid::uuid), record_ms(oid::int8);
-  for (const auto& event : events) {
+  const auto verdicts = verdicts_of(tx, events);
+  for (std::size_t at = 0; at < events.size(); ++at) {
+    const auto& event = events[at];
     event_id.add(event.event_id);
     doc_id.add(std::string_view(event.doc_id.value()));
     revision.add(event.revision);
     kind.add(origin_name(event.origin));
     const auto& arrival = event.by_arrival;
-    arrival ? from_ms.add(arrival->replayed_from_ms) : from_ms.add_null();
+    const bool is_by_time = verdicts[at] == ReplayVerdict::unknown;
+    arrival ? from_ms.add(is_by_time ? arrival->replayed_from_ms : 0) : from_ms.add_null();
     arrival && arrival->superseded_by ? later.add(*arrival->superseded_by) : later.add_null();
     record_ms.add(std::clamp(event.record_ms, std::int64_t(0), time_ms_max));
   }
@@ -68,8 +91,8 @@ std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
                                  binary(from_ms.bytes()), binary(later.bytes()),
                                  binary(record_ms.bytes())});
   std::vector<std::optional<Stored>> answers;
-  for (const auto& row : rows) answers.push_back(answer_of(row));
-  MEMSEAL_ASSERT(answers.size() == events.size());
+  MEMSEAL_ASSERT(static_cast<std::size_t>(rows.size()) == events.size());
+  for (const auto& row : rows) answers.push_back(answer_of(row, verdicts[answers.size()]));
   return answers;
 }
 

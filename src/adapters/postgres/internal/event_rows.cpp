@@ -2,6 +2,7 @@
 
 #include "adapters/postgres/internal/chunk_rows.hpp"
 #include "adapters/postgres/internal/event_look.hpp"
+#include "adapters/postgres/internal/replays.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 #include "base/assert.hpp"
 
@@ -21,19 +22,26 @@ using ports::Stored;
 // Every statement names its tenant, so that row-level security is the second barrier, not the only
 // one. Rows are locked in the order of their keys, so that two transactions of one tenant wait for
 // each other and do not deadlock.
+// The ledger keeps the place that it got first: an event that is published again has another one.
 // An event that succeeded before matches no row of the update and is not returned, so it is a
 // duplicate. Of two transactions with the same event the second waits for the first, and then sees
 // its outcome.
 constexpr Statement ledger{
     "ledger_enter",
-    "INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks) "
-    "SELECT $1, u.event_id, u.kind, u.doc_id, 'succeeded', u.chunks "
-    "FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[]) "
-    "AS u(event_id, kind, doc_id, chunks) ORDER BY u.event_id "
+    "INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks, "
+    "source_topic, source_partition, source_offset) "
+    "SELECT $1, u.event_id, u.kind, u.doc_id, 'succeeded', u.chunks, u.topic, u.part, u.at "
+    "FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::int[], "
+    "$8::bigint[]) AS u(event_id, kind, doc_id, chunks, topic, part, at) ORDER BY u.event_id "
     "ON CONFLICT (user_hash, event_id) DO UPDATE SET kind = excluded.kind, "
     "doc_id = excluded.doc_id, state = 'succeeded', error_code = NULL, "
-    "chunks = excluded.chunks, updated_at = now() WHERE l.state IN ('queued', 'failed') "
-    "RETURNING l.event_id"};
+    "chunks = excluded.chunks, updated_at = now(), "
+    "source_topic = coalesce(l.source_topic, excluded.source_topic), "
+    "source_partition = CASE WHEN l.source_topic IS NULL THEN excluded.source_partition "
+    "ELSE l.source_partition END, "
+    "source_offset = CASE WHEN l.source_topic IS NULL THEN excluded.source_offset "
+    "ELSE l.source_offset END WHERE l.state IN ('queued', 'failed') "
+    "RETURNING l.event_id, l.source_topic, l.source_partition, l.source_offset"};
 
 // A superseded event stays succeeded, without chunks, so that its repetition is a duplicate.
 constexpr Statement ledger_superseded{
@@ -43,14 +51,15 @@ constexpr Statement ledger_superseded{
 
 // ON CONFLICT locks the row that it updates, so its xmax is set; a row that was inserted has 0.
 // $7 are the documents whose event has no revision: it wins by arriving later. $8 with $9 are those
-// whose event is sent again: it wins unless the document was written after the first time ($9).
+// whose event is sent again, and whose place cannot decide: it wins unless the document was written
+// after the first time ($9). Turns of a conversation replace nothing, so they have no written_by.
 // Otherwise only a newer revision replaces a tombstone.
 constexpr Statement documents{
     "documents_enter",
-    "INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count) "
-    "SELECT $1, u.doc_id, u.revision, u.kind, u.name_cipher, u.chunks "
-    "FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::int[]) "
-    "AS u(doc_id, revision, kind, name_cipher, chunks) ORDER BY u.doc_id COLLATE \"C\" "
+    "INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count, "
+    "written_by) SELECT $1, u.doc_id, u.revision, u.kind, u.name_cipher, u.chunks, u.written_by "
+    "FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::int[], $10::uuid[]) "
+    "AS u(doc_id, revision, kind, name_cipher, chunks, written_by) ORDER BY u.doc_id COLLATE \"C\" "
     "ON CONFLICT (user_hash, doc_id) DO UPDATE SET kind = excluded.kind, state = 'ready', "
     "revision = CASE WHEN d.kind = 'chat' AND excluded.kind = 'chat' "
     "THEN greatest(d.revision, excluded.revision) "
@@ -59,6 +68,7 @@ constexpr Statement documents{
     "name_cipher = coalesce(excluded.name_cipher, d.name_cipher), "
     "chunk_count = CASE WHEN excluded.kind = 'chat' AND d.deleted_at IS NULL "
     "THEN d.chunk_count + excluded.chunk_count ELSE excluded.chunk_count END, "
+    "written_by = coalesce(excluded.written_by, d.written_by), "
     "updated_at = now(), deleted_at = NULL "
     "WHERE d.doc_id = ANY ($7::text[]) "
     "OR EXISTS (SELECT FROM unnest($8::text[], $9::bigint[]) AS r(doc_id, from_ms) "
@@ -90,8 +100,6 @@ std::int64_t seals_in(std::span<const EventWrite> writes) {
   return seals;
 }
 
-bool appends(const EventWrite& write) { return write.origin == Origin::chat; }
-
 /// What one statement writes for one document: one replacing write, or all appending writes.
 struct DocumentEntry {
   std::int64_t revision = 0;
@@ -99,15 +107,22 @@ struct DocumentEntry {
   const Bytes* name_cipher = nullptr;
   std::size_t chunks = 0;
   std::optional<ports::ByArrival> by_arrival = {};
+  std::optional<Uuid> written_by = {};
 };
 
 using Documents = std::map<std::string_view, DocumentEntry>;
-using Indices = std::vector<std::size_t>;
 
-/// Inserts `candidates` into the ledger. Returns those that the ledger did not have as succeeded.
-Indices enter_ledger(TenantTx& tx, std::span<const EventWrite> writes, const Indices& candidates) {
-  ArrayBuilder event_id(oid::uuid), kind(oid::text), doc_id(oid::text), chunks(oid::int4);
+/// Inserts `candidates` into the ledger. Returns those that the ledger did not have as succeeded,
+/// and in `places` where each lay first.
+Indices enter_ledger(TenantTx& tx, std::span<const EventWrite> writes, const Indices& candidates,
+                     Places& places) {
+  ArrayBuilder event_id(oid::uuid), kind(oid::text), doc_id(oid::text), chunks(oid::int4),
+      topic(oid::text), partition(oid::int4), offset(oid::int8);
   for (const auto at : candidates) {
+    const auto& source = writes[at].source;
+    source ? topic.add(std::string_view(source->topic)) : topic.add_null();
+    source ? partition.add(source->partition) : partition.add_null();
+    source ? offset.add(source->offset) : offset.add_null();
     event_id.add(writes[at].event_id);
     kind.add(origin_name(writes[at].origin));
     doc_id.add(std::string_view(writes[at].doc_id.value()));
@@ -115,9 +130,15 @@ Indices enter_ledger(TenantTx& tx, std::span<const EventWrite> writes, const Ind
   }
   const auto entered =
       tx.exec(ledger, pqxx::params{tx.user_hash(), binary(event_id.bytes()), binary(kind.bytes()),
-                                   binary(doc_id.bytes()), binary(chunks.bytes())});
+                                   binary(doc_id.bytes()), binary(chunks.bytes()),
+                                   binary(topic.bytes()), binary(partition.bytes()),
+                                   binary(offset.bytes())});
   std::set<std::string_view> known;
-  for (const auto& row : entered) known.insert(row[0].view());
+  for (const auto& row : entered) {
+    known.insert(row[0].view());
+    if (row[1].is_null()) continue;
+    places[row[0].c_str()] = {row[1].c_str(), row[2].as<std::int32_t>(), row[3].as<std::int64_t>()};
+  }
   Indices fresh;
   for (const auto at : candidates) {
     if (known.contains(writes[at].event_id.to_string())) fresh.push_back(at);
@@ -131,7 +152,8 @@ void mark_superseded(TenantTx& tx, std::span<const EventWrite> writes, const Ind
   tx.exec(ledger_superseded, pqxx::params{binary(event_id.bytes())});
 }
 
-Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh) {
+Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh,
+                       const std::set<std::size_t>& latest) {
   Documents entries;
   for (const auto at : fresh) {
     const auto& write = writes[at];
@@ -140,6 +162,9 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh)
     entry.revision = is_new ? write.revision : std::max(entry.revision, write.revision);
     entry.origin = write.origin;
     entry.by_arrival = write.by_arrival;
+    // The place has decided, so the times do not.
+    if (entry.by_arrival && latest.contains(at)) entry.by_arrival->replayed_from_ms = 0;
+    if (!appends(write)) entry.written_by = write.event_id;
     if (!write.document_name_cipher.empty()) entry.name_cipher = &write.document_name_cipher;
     entry.chunks += write.chunks.size();
   }
@@ -149,7 +174,8 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh)
 /// Inserts or updates documents. Returns those that changed, each with whether it existed before.
 std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Documents& entries) {
   ArrayBuilder doc_id(oid::text), revision(oid::int8), kind(oid::text), name(oid::bytea),
-      chunks(oid::int4), arriving(oid::text), replayed(oid::text), from_ms(oid::int8);
+      chunks(oid::int4), arriving(oid::text), replayed(oid::text), from_ms(oid::int8),
+      written_by(oid::uuid);
   for (const auto& [id, entry] : entries) {
     if (entry.by_arrival && entry.by_arrival->replayed_from_ms == 0) arriving.add(id);
     if (entry.by_arrival && entry.by_arrival->replayed_from_ms != 0) {
@@ -161,12 +187,13 @@ std::map<std::string, bool, std::less<>> enter_documents(TenantTx& tx, const Doc
     kind.add(origin_name(entry.origin));
     entry.name_cipher ? name.add(ByteView(*entry.name_cipher)) : name.add_null();
     chunks.add(static_cast<std::int32_t>(entry.chunks));
+    entry.written_by ? written_by.add(*entry.written_by) : written_by.add_null();
   }
   const auto rows = tx.exec(
       documents, pqxx::params{tx.user_hash(), binary(doc_id.bytes()), binary(revision.bytes()),
                               binary(kind.bytes()), binary(name.bytes()), binary(chunks.bytes()),
                               binary(arriving.bytes()), binary(replayed.bytes()),
-                              binary(from_ms.bytes())});
+                              binary(from_ms.bytes()), binary(written_by.bytes())});
   std::map<std::string, bool, std::less<>> entered;
   for (const auto& row : rows) entered.emplace(row[0].c_str(), row[1].as<bool>());
   return entered;
@@ -181,10 +208,15 @@ class WriteRun {
 
   /// Returns the change of the tenant's chunk count.
   std::int64_t store(const Indices& candidates) {
-    const Indices fresh = enter_ledger(tx_, writes_, candidates);
+    Places places;
+    std::set<std::size_t> latest;
+    auto fresh = enter_ledger(tx_, writes_, candidates, places);
+    auto superseded = take_outdated(tx_, writes_, places, fresh, latest);
+    for (const auto at : superseded) answers_[at] = Stored::superseded;
+    if (!superseded.empty() && fresh.empty()) mark_superseded(tx_, writes_, superseded);
     if (fresh.empty()) return 0;
-    const auto entered = enter_documents(tx_, documents_of(writes_, fresh));
-    Indices applied, superseded;
+    const auto entered = enter_documents(tx_, documents_of(writes_, fresh, latest));
+    Indices applied;
     ArrayBuilder replaced(oid::text);
     for (const auto at : fresh) {
       const auto& write = writes_[at];
@@ -239,8 +271,13 @@ void enter_superseded(TenantTx& tx, std::span<const EventWrite> writes, std::spa
     const auto& write = writes[at];
     if (!write.expect_superseded || !seen.insert(write.event_id).second) continue;
     MEMSEAL_ASSERT(write.chunks.empty());
-    keys.push_back(
-        {write.event_id, write.origin, write.doc_id, write.revision, write.by_arrival});
+    keys.push_back({.event_id = write.event_id,
+                    .origin = write.origin,
+                    .doc_id = write.doc_id,
+                    .revision = write.revision,
+                    .by_arrival = write.by_arrival,
+                    .source = write.source,
+                    .replayed = write.replayed});
     places.push_back(at);
   }
   if (keys.empty()) return;
@@ -252,7 +289,8 @@ void enter_superseded(TenantTx& tx, std::span<const EventWrite> writes, std::spa
     if (found[i] == Stored::superseded) superseded.push_back(places[i]);
   }
   if (superseded.empty()) return;
-  enter_ledger(tx, writes, superseded);
+  Places first_places;
+  enter_ledger(tx, writes, superseded, first_places);
   mark_superseded(tx, writes, superseded);
 }
 

@@ -1,10 +1,11 @@
 #include "cases/ingest/internal/prepare.hpp"
 
 #include "cases/ingest/dead_letter.hpp"
+#include "cases/ingest/internal/record_headers.hpp"
 #include "pure/crypto/hash.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <cctype>
 
 namespace memseal::ingest {
 
@@ -55,18 +56,38 @@ std::optional<Error> check_revision(const wire::UploadEvent& event, std::int64_t
                "/data/revision"};
 }
 
-/// When the event was first published, if an operator replays it from its dead letter. 0: it is no
-/// replay. A time after the record's own is not believed, because a replay keeps the time.
-std::int64_t replayed_from_ms(const ports::Record& record) {
-  for (const auto& [name, value] : record.headers) {
-    std::int64_t time_ms = 0;
-    const auto* end = value.data() + value.size();
-    if (name == letter_header::timestamp &&
-        std::from_chars(value.data(), end, time_ms).ptr == end && time_ms > 0 &&
-        time_ms <= record.timestamp_ms)
-      return time_ms;
+/// What a record says of its first publication.
+struct First {
+  std::optional<ports::SourcePlace> place;
+  std::int64_t time_ms = 0;  ///< 0: unknown
+  bool replayed = false;
+};
+
+bool is_topic_name(std::string_view text) {
+  return !text.empty() && text.size() <= 249 &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return std::isalnum(c) || c == '.' || c == '_' || c == '-';
+         });
+}
+
+/// When and where the event was first published, if an operator replays it from its dead letter. A
+/// time after the record's own is not believed, because a replay keeps the time.
+First first_of(const ports::Record& record) {
+  const auto text_of = [&](std::string_view name) { return value_of(record, name).value_or(""); };
+  const auto time = number_of<std::int64_t>(text_of(letter_header::timestamp));
+  const auto topic = value_of(record, letter_header::topic);
+  First first;
+  if (time && *time > 0 && *time <= record.timestamp_ms) first.time_ms = *time;
+  first.replayed = first.time_ms > 0 || topic;
+  if (!first.replayed) {
+    first.place = ports::SourcePlace{record.topic, record.partition, record.offset};
+    return first;
   }
-  return 0;
+  const auto partition = number_of<std::int32_t>(text_of(letter_header::partition));
+  const auto offset = number_of<std::int64_t>(text_of(letter_header::offset));
+  if (topic && is_topic_name(*topic) && partition && *partition >= 0 && offset && *offset >= 0)
+    first.place = ports::SourcePlace{std::string(*topic), *partition, *offset};
+  return first;
 }
 
 std::optional<Error> check_content(const wire::UploadEvent& event) {
@@ -84,10 +105,10 @@ const wire::EventHead& head_of(const wire::Event& event) {
 }
 
 Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uuid& event_id,
-                     const ports::Record& record) {
+                     std::int64_t first_ms) {
   auto meta = meta_of(event);
   std::optional<ports::ByArrival> by_arrival;
-  if (!event.revision) by_arrival.emplace(ports::ByArrival{replayed_from_ms(record)});
+  if (!event.revision) by_arrival.emplace(ports::ByArrival{first_ms});
   return {.origin = event.origin,
           .doc_id = std::move(event.doc_id),
           .revision = event.revision.value_or(1),
@@ -136,7 +157,7 @@ std::optional<Error> check_size(const Options& options, const Document& document
   return std::nullopt;
 }
 
-void prepare_event(const PrepareDeps& deps, wire::Event event, const ports::Record& record,
+void prepare_event(const PrepareDeps& deps, wire::Event event, std::int64_t first_ms,
                    std::int64_t now_ms, Prepared& prepared) {
   if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
     prepared.origin = upload->origin;
@@ -144,7 +165,7 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, const ports::Reco
     if (!prepared.fault) prepared.fault = check_content(*upload);
     if (prepared.fault) return;
     prepared.document = std::make_shared<Document>(
-        document_of(deps, std::move(*upload), prepared.event_id, record));
+        document_of(deps, std::move(*upload), prepared.event_id, first_ms));
   } else {
     prepared.origin = Origin::chat;
     prepared.document = std::make_shared<Document>(
@@ -164,6 +185,9 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
                            .headers = &record.headers,
                            .timestamp_ms = record.timestamp_ms};
   Prepared prepared;
+  auto first = first_of(record);
+  prepared.first_place = std::move(first.place);
+  prepared.replayed = first.replayed;
   if (wire::is_tombstone(raw)) {
     prepared.ignored = true;
     return prepared;
@@ -196,7 +220,7 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
   prepared.identified = true;
   prepared.fault = check_time(head, now_ms);
   if (prepared.fault) return prepared;
-  prepare_event(deps, std::move(*event), record, now_ms, prepared);
+  prepare_event(deps, std::move(*event), first.time_ms, now_ms, prepared);
   return prepared;
 }
 

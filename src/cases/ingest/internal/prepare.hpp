@@ -49,6 +49,9 @@ struct Prepared {
   std::string id, source;                 ///< as the producer named it; empty where unreadable
   std::optional<Error> fault;             ///< permanent; then there is no document
   wire::Adapted adapted = {};
+  /// Where the event lay when it was first published; empty: a replay does not say where.
+  std::optional<ports::SourcePlace> first_place;
+  bool replayed = false;                  ///< an operator has published it again
   std::shared_ptr<const Document> document;
 };
 

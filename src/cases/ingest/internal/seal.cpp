@@ -48,7 +48,9 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                    .origin = document.origin,
                    .doc_id = document.doc_id,
                    .revision = document.revision,
-                   .by_arrival = document.by_arrival};
+                   .by_arrival = document.by_arrival,
+                   .source = event.first_place,
+                   .replayed = event.replayed};
   if (!document.name.empty()) {
     const crypto::SealBinding binding{document_object(deps.ids, owner, write.doc_id.value()),
                                       write.doc_id.value(), 0};

@@ -61,7 +61,8 @@ struct Suspects {
 };
 
 /// Coroutines that hand jobs to each other: one takes and reads records, one embeds, some try what
-/// the embedder failed for, some store, some write dead letters. A job belongs to one of them or waits in one queue (Job::place).
+/// the embedder failed for, some store, some write dead letters. A job belongs to one of them or
+/// waits in one queue (Job::place).
 /// Order: the events of a document stand in one queue for the embedder, are embedded in their
 /// order, and are stored in that order, because a tenant has one transaction at a time. An event
 /// that was refused, or that seemed superseded and was not, has lost its place in that order. Its

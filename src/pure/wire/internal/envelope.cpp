@@ -188,10 +188,12 @@ std::optional<std::string> media_type_of(std::string_view content_type) {
 }
 
 std::size_t event_bytes(const RawEvent& raw) noexcept {
-  std::size_t bytes = raw.key.size() + raw.value.size();
+  std::size_t bytes = raw.key.size() + raw.value.size(), of_replay = 0;
   if (raw.headers != nullptr)
-    for (const auto& [name, value] : *raw.headers) bytes += name.size() + value.size();
-  return bytes;
+    for (const auto& [name, value] : *raw.headers)
+      (name.starts_with(replay_header_prefix) ? of_replay : bytes) += name.size() + value.size();
+  // What a replay adds must not make an event too large that was not.
+  return bytes + of_replay - std::min(of_replay, replay_header_bytes_max);
 }
 
 Result<Envelope> open_envelope(const RawEvent& raw) {
