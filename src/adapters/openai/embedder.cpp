@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <iterator>
 #include <optional>
 
@@ -91,10 +92,11 @@ std::optional<Refusal> refusal_of(int code, const std::string& origin) {
     case 403:
       return Refusal{{Errc::bad_config, status + ": see embedding.api_key", "embedding.api_key"}};
     // Ingest may blame the event for Errc::internal, so only statuses that speak of the texts
-    // become it.
+    // become it. 424 is what text-embeddings-inference answers when its model fails for them.
     case 400:
     case 413:
     case 422:
+    case 424:
       return Refusal{{Errc::internal, status + ": the embedding endpoint refused the text"}};
     case 408:
     case 429:
@@ -131,7 +133,9 @@ struct OpenAiEmbedder::Impl {
   };
 
   asio::awaitable<std::vector<Embedding>> request(runtime::RequestContext context,
-                                                  std::vector<std::string> texts);
+                                                  const std::vector<std::string>& texts);
+  asio::awaitable<std::vector<Embedding>> in_halves(runtime::RequestContext context,
+                                                    std::vector<std::string> texts);
   asio::awaitable<Tried> attempt(const http_client::Request& request, std::size_t count,
                                  runtime::Deadline deadline);
   asio::awaitable<std::vector<Embedding>> read(std::string body, std::size_t count);
@@ -145,6 +149,8 @@ struct OpenAiEmbedder::Impl {
   const text::WordPiece& words;
   asio::thread_pool& cpu;
   std::size_t dimension = 0;  ///< 0 until learn_dimension()
+  /// Texts of one request that the endpoint takes, as far as is known.
+  std::atomic<std::size_t> inputs_max{options.inputs_max};
 };
 
 http_client::Request OpenAiEmbedder::Impl::request_of(const std::vector<std::string>& texts) const {
@@ -201,7 +207,7 @@ asio::awaitable<OpenAiEmbedder::Impl::Tried> OpenAiEmbedder::Impl::attempt(
 }
 
 asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::request(
-    runtime::RequestContext context, std::vector<std::string> texts) {
+    runtime::RequestContext context, const std::vector<std::string>& texts) {
   const auto request = request_of(texts);
   policy::Backoff backoff(options.backoff_first, options.backoff_max);
   for (int number = 1;; ++number) {
@@ -216,11 +222,33 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::request(
   }
 }
 
+// An endpoint does not say how many texts it takes. When the halves of a refused request pass, their
+// number was to blame, and later requests have no more than a half. When one text is refused alone,
+// that text is to blame.
+asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::in_halves(
+    runtime::RequestContext context, std::vector<std::string> texts) {
+  try {
+    co_return co_await request(context, texts);
+  } catch (const Refused& failed) {
+    if (failed.error().code != Errc::internal || texts.size() == 1) throw;
+  }
+  const auto half = static_cast<std::ptrdiff_t>((texts.size() + 1) / 2);
+  std::vector<std::string> second(std::make_move_iterator(texts.begin() + half),
+                                  std::make_move_iterator(texts.end()));
+  texts.resize(static_cast<std::size_t>(half));
+  auto vectors = co_await in_halves(context, std::move(texts));
+  auto others = co_await in_halves(context, std::move(second));
+  std::move(others.begin(), others.end(), std::back_inserter(vectors));
+  const auto passed = static_cast<std::size_t>(half);
+  if (passed < inputs_max.load()) inputs_max.store(passed);
+  co_return vectors;
+}
+
 asio::awaitable<void> OpenAiEmbedder::Impl::learn_dimension(std::optional<Error>& failure) {
   try {
     std::vector<std::string> texts(1, "memseal asks how long a vector is");
     runtime::RequestContext context{"dimension", runtime::Deadline::after(options.start_timeout)};
-    const auto vectors = co_await request(std::move(context), std::move(texts));
+    const auto vectors = co_await request(std::move(context), texts);
     dimension = vectors.front().size();
   } catch (const Failure& failed) {
     failure = failed.error();
@@ -273,10 +301,10 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::embed(
   std::vector<Embedding> all;
   all.reserve(inputs.size());
   while (all.size() < inputs.size()) {
-    const auto end = std::min(inputs.size(), all.size() + impl_->options.inputs_max);
+    const auto end = std::min(inputs.size(), all.size() + impl_->inputs_max.load());
     std::vector<std::string> texts;
     for (auto i = all.size(); i < end; ++i) texts.push_back(std::move(inputs[i].text));
-    auto vectors = co_await impl_->request(context, std::move(texts));
+    auto vectors = co_await impl_->in_halves(context, std::move(texts));
     std::move(vectors.begin(), vectors.end(), std::back_inserter(all));
   }
   co_return all;
@@ -290,7 +318,7 @@ asio::awaitable<ports::QueryVector> OpenAiEmbedder::embed_query(runtime::Request
     // At the end of a token, so that no character is cut in two.
     text.resize(tokens[most - 1].end);
   std::vector<std::string> texts(1, std::move(text));
-  auto vectors = co_await impl_->request(std::move(context), std::move(texts));
+  auto vectors = co_await impl_->request(std::move(context), texts);
   ports::QueryVector query{std::move(vectors.front())};
   co_return query;
 }

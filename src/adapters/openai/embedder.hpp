@@ -1,6 +1,7 @@
 #pragma once
 // An embedder behind the HTTP API that OpenAI introduced. text-embeddings-inference, vLLM, Ollama
 // and memseal itself offer the same API.
+#include "adapters/openai/settings.hpp"
 #include "base/result.hpp"
 #include "ports/embedder.hpp"
 #include "pure/text/wordpiece.hpp"
@@ -22,7 +23,8 @@ struct EmbedderOptions {
   std::string model;    ///< the endpoint's name of it; stored with every chunk
   std::string api_key;  ///< sent as a bearer token; empty: none
   std::string ca_file;  ///< PEM, trusted beside the system's store; empty: that store alone
-  std::size_t inputs_max = 64;         ///< texts of one request
+  /// Texts of one request, at most.
+  std::size_t inputs_max = static_cast<std::size_t>(Settings{}.batch_texts);
   std::size_t query_tokens_max = 256;  ///< a question is cut to so many tokens
   std::chrono::milliseconds attempt_timeout{30'000};
   int attempts_max = 6;  ///< of one request
@@ -32,6 +34,9 @@ struct EmbedderOptions {
 
 /// Sends {"model", "input": […], "encoding_format": "float"} and reads the vectors, scaled to L2
 /// norm 1.
+///
+/// A request that the endpoint refuses (400, 413, 422, 424) is halved until it passes. If all parts
+/// pass, later requests are as small; if a text is refused alone, the call fails.
 ///
 /// 429, 408, 5xx and broken connections are retried while the deadline allows: with full jitter, or
 /// at the time that `Retry-After` names. TLS and redirects: as http_client::Client does.

@@ -14,7 +14,7 @@ Result<void> check_url(const std::string& value) {
 }  // namespace
 
 SettingRows<Settings> Settings::rows() {
-  using setting::path, setting::secret, setting::text;
+  using setting::number, setting::path, setting::secret, setting::text;
   return {
       text("embedding.url",
            "base of an OpenAI-compatible endpoint that embeds instead and reads all texts, "
@@ -23,6 +23,9 @@ SettingRows<Settings> Settings::rows() {
       text("embedding.remote_model", "name of the endpoint's model, with embedding.url",
            &Settings::remote_model),
       secret("embedding.api_key", "bearer key of the endpoint; empty: none", &Settings::api_key),
+      number("embedding.batch_texts",
+             "texts of one request to the endpoint, at most; fewer where it refuses more", 1, 2'048,
+             &Settings::batch_texts),
       path("embedding.ca_file", "PEM file of an authority trusted beside the system's",
            &Settings::ca_file)};
 }

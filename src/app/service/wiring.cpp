@@ -138,6 +138,7 @@ openai::EmbedderOptions endpoint_options(const Config& config) {
   options.model = config.embedding.remote_model;
   options.api_key = config.embedding.api_key;
   options.ca_file = config.embedding.ca_file;
+  options.inputs_max = static_cast<std::size_t>(config.embedding.batch_texts);
   return options;
 }
 

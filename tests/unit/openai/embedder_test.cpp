@@ -219,6 +219,7 @@ TEST_F(RemoteEmbedder, AsksOnceWhereAskingAgainCannotHelp) {
   open(with);
   const std::pair<unsigned, Errc> cases[] = {
       {400, Errc::internal},   {413, Errc::internal},   {422, Errc::internal},
+      {424, Errc::internal},
       {401, Errc::bad_config}, {403, Errc::bad_config}, {404, Errc::bad_config},
       {301, Errc::bad_config}, {204, Errc::bad_config}};
   for (const auto& [status, code] : cases) {
@@ -234,6 +235,59 @@ TEST_F(RemoteEmbedder, AsksOnceWhereAskingAgainCannotHelp) {
     EXPECT_EQ(error->message.find("sk-secret"), std::string::npos);
     EXPECT_EQ(error->message.find("tea"), std::string::npos);
   }
+}
+
+std::vector<std::string> many_texts(std::size_t count) {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < count; ++i) texts.push_back(std::string(i + 1, 'x'));
+  return texts;
+}
+
+TEST_F(RemoteEmbedder, FindsOutHowManyTextsAnEndpointTakes) {
+  for (const unsigned status : {413u, 422u, 424u}) {
+    std::vector<std::size_t> sizes;
+    Server server([&](const Seen& seen) -> Reply {
+      const auto size = testing::texts_of(seen).size();
+      sizes.push_back(size);
+      if (size > 10) return {.status = status};
+      return testing::embed_lengths(seen);
+    });
+    auto with = options(server);
+    with.inputs_max = 40;
+    open(with);
+    sizes.clear();
+    const auto vectors = await(embedder->embed({}, inputs_of(many_texts(60))));
+    EXPECT_EQ(vectors.size(), 60u);
+    EXPECT_EQ(std::vector(sizes.begin(), sizes.begin() + 3), (std::vector<std::size_t>{40, 20, 10}));
+    const auto again = sizes.size();
+    EXPECT_EQ(await(embedder->embed({}, inputs_of(many_texts(20)))).size(), 20u);
+    EXPECT_EQ(std::vector(sizes.begin() + static_cast<std::ptrdiff_t>(again), sizes.end()),
+              (std::vector<std::size_t>{10, 10}))
+        << "it remembers";
+  }
+}
+
+TEST_F(RemoteEmbedder, OneTextThatIsRefusedMakesNoOtherRequestSmaller) {
+  std::vector<std::size_t> sizes;
+  Server server([&](const Seen& seen) -> Reply {
+    const auto texts = testing::texts_of(seen);
+    sizes.push_back(texts.size());
+    for (const auto& text : texts)
+      if (text == "poison") return {.status = 422};
+    return testing::embed_lengths(seen);
+  });
+  open(options(server));
+  auto texts = many_texts(8);
+  texts[5] = "poison";
+  try {
+    await(embedder->embed({}, inputs_of(texts)));
+    ADD_FAILURE() << "the text is refused";
+  } catch (const Refused& refused) {
+    EXPECT_EQ(refused.error().code, Errc::internal) << "so ingest finds its event";
+  }
+  sizes.clear();
+  await(embedder->embed({}, inputs_of(many_texts(8))));
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{8}));
 }
 
 TEST_F(RemoteEmbedder, RefusesAnAnswerThatIsNotWhatWasAskedFor) {
