@@ -222,9 +222,9 @@ asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::request(
   }
 }
 
-// An endpoint does not say how many texts it takes. When the halves of a refused request pass, their
-// number was to blame, and later requests have no more than a half. When one text is refused alone,
-// that text is to blame.
+// An endpoint does not say how many texts it takes. When the halves of a refused request pass, the
+// number of texts was to blame, and later requests have no more than a half. When one text is
+// refused alone, that text is to blame.
 asio::awaitable<std::vector<Embedding>> OpenAiEmbedder::Impl::in_halves(
     runtime::RequestContext context, std::vector<std::string> texts) {
   try {

@@ -258,7 +258,8 @@ TEST_F(RemoteEmbedder, FindsOutHowManyTextsAnEndpointTakes) {
     sizes.clear();
     const auto vectors = await(embedder->embed({}, inputs_of(many_texts(60))));
     EXPECT_EQ(vectors.size(), 60u);
-    EXPECT_EQ(std::vector(sizes.begin(), sizes.begin() + 3), (std::vector<std::size_t>{40, 20, 10}));
+    EXPECT_EQ(std::vector(sizes.begin(), sizes.begin() + 3),
+              (std::vector<std::size_t>{40, 20, 10}));
     const auto again = sizes.size();
     EXPECT_EQ(await(embedder->embed({}, inputs_of(many_texts(20)))).size(), 20u);
     EXPECT_EQ(std::vector(sizes.begin() + static_cast<std::ptrdiff_t>(again), sizes.end()),
