@@ -152,4 +152,12 @@ constexpr const ErrcRow& errc_row(Errc code) noexcept {
 
 constexpr std::string_view errc_name(Errc code) noexcept { return errc_row(code).name; }
 
+/// The row whose `name` is `name`; null where this program knows no such code, for example because
+/// the text comes from a newer release.
+constexpr const ErrcRow* find_errc(std::string_view name) noexcept {
+  for (const auto& row : errc_table)
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
 }  // namespace memseal

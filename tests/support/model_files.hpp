@@ -1,5 +1,7 @@
 #pragma once
 // Writes small random BERT directories, sound and damaged, for the tests of module model.
+#include "support/temp_directory.hpp"
+
 #include "adapters/model/checkpoint/bert_config.hpp"
 
 #include <cstddef>
@@ -11,28 +13,11 @@
 #include <map>
 #include <random>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 namespace memseal::model::testing {
 
-/// A directory of its own, gone with the object.
-class TempDirectory {
- public:
-  TempDirectory() {
-    static int made = 0;
-    path_ = std::filesystem::temp_directory_path() /
-            ("memseal-model-" + std::to_string(::getpid()) + "-" + std::to_string(made++));
-    std::filesystem::create_directories(path_);
-  }
-  ~TempDirectory() { std::filesystem::remove_all(path_); }
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-  const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using test::TempDirectory;
 
 inline void write_file(const std::filesystem::path& path, const std::string& content) {
   std::filesystem::create_directories(path.parent_path());

@@ -5,7 +5,6 @@
 
 #include <boost/json/object.hpp>
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -21,9 +20,8 @@ std::string text_in(const json::object& data, std::string_view name) {
 }
 
 std::string title_of(std::string_view code) {
-  const auto row = std::find_if(errc_table.begin(), errc_table.end(),
-                                [&](const ErrcRow& each) { return each.name == code; });
-  return row == errc_table.end() ? std::string() : std::string(row->title);
+  const auto* row = find_errc(code);
+  return row ? std::string(row->title) : std::string();
 }
 
 EventEnd end_of(const json::object& data) {

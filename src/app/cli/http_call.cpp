@@ -121,7 +121,8 @@ std::string why_denied(const std::string& token) {
            "--user NAME` makes one";
   const auto now = runtime::unix_ms() / 1'000;
   const auto expiry = expiry_of(token);
-  if (expiry && *expiry<now&& * expiry> codec::rfc3339_ms_min / 1'000)
+  const bool expired = expiry && *expiry < now;
+  if (expired && *expiry > codec::rfc3339_ms_min / 1'000)
     return "the token expired at " + codec::format_rfc3339(*expiry * 1'000) +
            "; `memseal token mint --user NAME` makes a new one";
   return "the service does not accept this token; its log names the cause (http.unauthenticated)";
@@ -131,8 +132,7 @@ std::string why_denied(const std::string& token) {
 Errc code_of(const http_client::Response& response) {
   const auto value = codec::parse_json(response.body, Errc::bad_json);
   const auto given = value && value->is_object() ? text_of(value->get_object(), "code") : "";
-  for (const auto& row : errc_table)
-    if (row.name == given) return row.code;
+  if (const auto* row = find_errc(given)) return row->code;
   for (const auto& row : errc_table)
     if (row.http_status == response.status) return row.code;
   return response.status >= 500 ? Errc::unavailable : Errc::bad_request;

@@ -43,9 +43,8 @@ void say(const std::string& sentence) {
 /// The code of an event's end, where it is one of errc.hpp.
 Errc code_of(const EventEnd& end) {
   if (end.code == "erased") return Errc::tenant_erased;
-  const auto* row = std::find_if(errc_table.begin(), errc_table.end(),
-                                 [&](const ErrcRow& each) { return each.name == end.code; });
-  return row == errc_table.end() ? Errc::bad_event : row->code;
+  const auto* row = find_errc(end.code);
+  return row ? row->code : Errc::bad_event;
 }
 
 /// A line that is written over, on terminals only.

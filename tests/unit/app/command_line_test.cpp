@@ -4,6 +4,7 @@
 #include "app/cli/console.hpp"
 #include "support/contains.hpp"
 #include "support/run_program.hpp"
+#include "support/temp_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <boost/json/array.hpp>
@@ -197,7 +198,8 @@ TEST(EveryCommand, EndsQuietlyWhenItsReaderHasEnough) {
 }
 
 TEST(EveryCommand, HasAPageOfTheManual) {
-  const auto place = fs::temp_directory_path() / ("memseal-man-" + std::to_string(::getpid()));
+  const test::TempDirectory directory;
+  const auto place = directory / "man";
   const auto ran = run_program({"--json", "man", "--dir", place.string()});
   EXPECT_EQ(ran.code, 0) << ran.err;
   const auto all = list_commands();
@@ -216,7 +218,6 @@ TEST(EveryCommand, HasAPageOfTheManual) {
       at = std::min(next, page.size());
     }
   }
-  fs::remove_all(place);
   EXPECT_TRUE(run_program({"man"}).out.starts_with(".TH MEMSEAL 1"));
 }
 
@@ -287,26 +288,24 @@ TEST(CommandLine, NamesAnUnknownWordAndTheOneThatItResembles) {
 }
 
 TEST(CommandLine, NoTextOfTheLibraryReachesAPerson) {
-  const auto place = (fs::temp_directory_path() / "memseal-words-XXXXXX").string();
-  auto pattern = place;
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  const auto file = pattern + "/file";
+  const test::TempDirectory directory;
+  const auto place = directory.path().string(), file = place + "/file";
   std::ofstream(file) << "x";
   const std::string dsn = "postgres.migrate_dsn=postgresql://x@127.0.0.1:1/x";
-  const Words rows[] = {{"-c", pattern, "config", "check"},
+  const Words rows[] = {{"-c", place, "config", "check"},
                         {"-c", file + "/x", "config", "show"},
-                        {"keys", "init", pattern},
+                        {"keys", "init", place},
                         {"keys", "init", file + "/below"},
                         {"config", "init", file + "/below"},
                         {"man", "--dir", file},
                         {"man", "--dir", file + "/below"},
-                        {"models", "show", pattern},
+                        {"models", "show", place},
                         {"models", "show", file + "/below"},
                         {"models", "verify", "./" + std::string(300, 'x')},
                         {"migrate", "status", "--set", dsn, "--dir", file},
                         {"migrate", "status", "--set", dsn, "--dir", file + "/below"},
-                        {"migrate", "down", "--set", dsn, "--app-password-file", pattern},
-                        {"query", "x", "--token-file", pattern}};
+                        {"migrate", "down", "--set", dsn, "--app-password-file", place},
+                        {"query", "x", "--token-file", place}};
   for (const auto& words : rows) {
     const auto ran = run_program(plus({"--json"}, words));
     EXPECT_NE(ran.code, 0) << words.front();
@@ -317,7 +316,6 @@ TEST(CommandLine, NoTextOfTheLibraryReachesAPerson) {
     EXPECT_FALSE(error.at("message").as_string().empty()) << ran.out;
     EXPECT_EQ(error.at("exit_code"), ran.code) << ran.out;
   }
-  fs::remove_all(pattern);
 }
 
 template <class Exception>
@@ -358,8 +356,7 @@ TEST(CommandLine, JsonHoldsEveryProblemOfAConfiguration) {
 }
 
 TEST(CommandLine, SuccessIsOneJsonValueToo) {
-  const auto place = fs::temp_directory_path() / ("memseal-json-" + std::to_string(::getpid()));
-  fs::create_directories(place);
+  const test::TempDirectory place;
   const Words rows[] = {{"version"},
                         {"config", "show"},
                         {"config", "check"},
@@ -377,7 +374,6 @@ TEST(CommandLine, SuccessIsOneJsonValueToo) {
     EXPECT_NO_THROW(json::parse(ran.out)) << words.front() << ": " << ran.out;
     EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 1) << words.front();
   }
-  fs::remove_all(place);
 }
 
 TEST(CommandLine, NumbersInJsonAreThoseOfPeople) {

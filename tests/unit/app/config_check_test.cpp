@@ -3,6 +3,7 @@
 #include "pure/crypto/keyring.hpp"
 #include "support/contains.hpp"
 #include "support/run_program.hpp"
+#include "support/temp_directory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -23,12 +24,6 @@ namespace fs = std::filesystem;
 
 class ConfigCommand : public testing::Test {
  protected:
-  ConfigCommand() {
-    std::string pattern = (fs::temp_directory_path() / "memseal-check-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) place = pattern;
-  }
-  ~ConfigCommand() override { fs::remove_all(place); }
-
   Ran check(const std::vector<std::string>& assignments) const {
     std::vector<std::string> words{"config", "check"};
     for (const auto& assignment : assignments) {
@@ -48,7 +43,8 @@ class ConfigCommand : public testing::Test {
     return loaded;
   }
 
-  fs::path place;
+  const test::TempDirectory directory;
+  const fs::path place = directory.path();
 };
 
 TEST_F(ConfigCommand, CheckFindsWhatServeRefuses) {

@@ -2,6 +2,7 @@
 #include "app/config/config.hpp"
 
 #include "support/contains.hpp"
+#include "support/temp_directory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -21,12 +22,6 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 class ConfigLayers : public testing::Test {
  protected:
-  ConfigLayers() {
-    std::string pattern = (fs::temp_directory_path() / "memseal-config-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) place = pattern;
-  }
-  ~ConfigLayers() override { fs::remove_all(place); }
-
   fs::path write(const std::string& name, const std::string& text) const {
     std::ofstream(place / name, std::ios::binary) << text;
     return place / name;
@@ -46,7 +41,8 @@ class ConfigLayers : public testing::Test {
     return loaded.problems.empty() ? "" : loaded.problems.front().message;
   }
 
-  fs::path place;
+  const test::TempDirectory directory;
+  const fs::path place = directory.path();
 };
 
 TEST_F(ConfigLayers, AFlagWinsOverTheEnvironmentOverTheFileOverTheDefault) {

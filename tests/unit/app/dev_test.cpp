@@ -8,6 +8,7 @@
 #include "runtime/task_group.hpp"
 #include "support/run_loop.hpp"
 #include "support/run_program.hpp"
+#include "support/temp_directory.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -83,12 +84,6 @@ TEST(DevAnnouncement, TheStartPageHoldsNoSecretAndNoMarkupOfOthers) {
 /// A folder that is removed at the end.
 class EnvFileTest : public testing::Test {
  protected:
-  EnvFileTest() {
-    auto pattern = (std::filesystem::temp_directory_path() / "env-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
-    path = (folder / "dev.env").string();
-  }
-  ~EnvFileTest() override { std::filesystem::remove_all(folder); }
   std::string content() const {
     std::ifstream in(path);
     return {std::istreambuf_iterator<char>(in), {}};
@@ -97,8 +92,9 @@ class EnvFileTest : public testing::Test {
     return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
   }
 
-  std::filesystem::path folder;
-  std::string path;
+  const test::TempDirectory directory;
+  const std::filesystem::path folder = directory.path();
+  const std::string path = (folder / "dev.env").string();
 };
 
 TEST_F(EnvFileTest, IsForItsOwnerAndGoesWithTheService) {
@@ -205,8 +201,8 @@ TEST_F(EnvFileTest, IsNotTouchedBeforeTheServiceIsMade) {
 }
 
 TEST(Dev, SaysAtOnceThatItsFolderIsInUse) {
-  auto pattern = (std::filesystem::temp_directory_path() / "dev-XXXXXX").string();
-  const std::string folder = mkdtemp(pattern.data());
+  const test::TempDirectory directory;
+  const std::string folder = directory.path().string();
   {
     const auto held = DevFolder::make(folder);
     ASSERT_TRUE(held);
@@ -217,7 +213,6 @@ TEST(Dev, SaysAtOnceThatItsFolderIsInUse) {
                            ": stop it, or give another --dir\n");
   }
   EXPECT_TRUE(DevFolder::make(folder)) << "free again";
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Dev, LimitsOnlyWhereALimitIsAskedFor) {

@@ -2,6 +2,7 @@
 #include "app/cli/document_text.hpp"
 #include "app/cli/publish_inputs.hpp"
 #include "base/limits.hpp"
+#include "support/temp_directory.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -26,14 +27,9 @@ using namespace std::string_literals;
 class PublishInputs : public testing::Test {
  protected:
   PublishInputs() {
-    auto pattern = (fs::temp_directory_path() / "publish-XXXXXX").string();
-    folder = fs::canonical(mkdtemp(pattern.data()));
     fs::current_path(folder);
   }
-  ~PublishInputs() override {
-    fs::current_path(before);
-    fs::remove_all(folder);
-  }
+  ~PublishInputs() override { fs::current_path(before); }
   void write(const std::string& path, const std::string& bytes) {
     const auto place = folder / path;
     fs::create_directories(place.parent_path());
@@ -49,7 +45,8 @@ class PublishInputs : public testing::Test {
   }
 
   const fs::path before = fs::current_path();
-  fs::path folder;
+  const test::TempDirectory directory;
+  const fs::path folder = fs::canonical(directory.path());
 };
 
 TEST_F(PublishInputs, EverySpellingOfAPathIsOneDocument) {

@@ -6,6 +6,7 @@
 #include "runtime/task_group.hpp"
 #include "support/run_loop.hpp"
 #include "support/run_program.hpp"
+#include "support/temp_directory.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -95,15 +96,12 @@ class Publish : public testing::Test {
   Publish() {
     for (const auto* topic : {"memory.upload.v1", "memory.chat.v1", "memory.status.v1"})
       broker.create_topic(topic, 4);
-    auto pattern = (fs::temp_directory_path() / "publish-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
     fs::current_path(folder);
     std::ofstream("gym.md") << "I train on Mondays.";
     std::ofstream("tea.md") << "I like tea.";
   }
   ~Publish() override {
     fs::current_path(before);
-    fs::remove_all(folder);
   }
   test::Ran publish(std::vector<std::string> words) {
     return publish(std::move(words), broker.bootstrap());
@@ -116,7 +114,8 @@ class Publish : public testing::Test {
 
   kafka::EmbeddedBroker broker;
   const fs::path before = fs::current_path();
-  fs::path folder;
+  const test::TempDirectory directory;
+  const fs::path folder = directory.path();
 };
 
 TEST_F(Publish, SaysThatADocumentIsStored) {

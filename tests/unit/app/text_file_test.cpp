@@ -1,5 +1,6 @@
 // Files that are no plain files, and writes that fail.
 #include "app/config/text_file.hpp"
+#include "support/temp_directory.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,13 +32,8 @@ namespace fs = std::filesystem;
 
 class TextFile : public testing::Test {
  protected:
-  TextFile() {
-    std::string pattern = (fs::temp_directory_path() / "memseal-text-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) place = pattern;
-  }
-  ~TextFile() override { fs::remove_all(place); }
-
-  fs::path place;
+  const test::TempDirectory directory;
+  const fs::path place = directory.path();
 };
 
 double cpu_s() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }

@@ -108,6 +108,12 @@ TEST(Errc, HasANameOfItsOwnForEveryError) {
   EXPECT_EQ(names.size(), errc_count);
 }
 
+TEST(Errc, IsFoundByItsNameAndByNoOther) {
+  for (const auto& row : errc_table) EXPECT_EQ(find_errc(row.name), &errc_row(row.code));
+  for (const auto* none : {"", "TIMEOUT", "timeouts", "timeou", "a_code_of_a_newer_release"})
+    EXPECT_EQ(find_errc(none), nullptr) << none;
+}
+
 TEST(Errc, OnlyWhatPassesByItselfIsTransient) {
   const std::set<Errc> transient{Errc::overloaded, Errc::timeout, Errc::cancelled,
                                  Errc::shutting_down, Errc::unavailable};

@@ -2,6 +2,7 @@
 
 #include "pure/crypto/internal/keyring_file.hpp"
 #include "support.hpp"
+#include "support/temp_directory.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -26,7 +27,7 @@ void write(const std::filesystem::path& file, std::string_view content, mode_t m
 }
 
 TEST(Keyring, CreatesAFileThatOnlyItsOwnerReadsAndLoadsIt) {
-  const Folder folder;
+  const test::TempDirectory folder;
   ASSERT_TRUE(Keyring::create(folder / "keys"));
   struct stat status {};
   ASSERT_EQ(stat((folder / "keys").c_str(), &status), 0);
@@ -39,7 +40,7 @@ TEST(Keyring, CreatesAFileThatOnlyItsOwnerReadsAndLoadsIt) {
 }
 
 TEST(Keyring, LeavesNoDraftBehindAndNeverOverwrites) {
-  const Folder folder;
+  const test::TempDirectory folder;
   ASSERT_TRUE(Keyring::create(folder / "keys"));
   const auto before = read_file(folder / "keys");
   const auto second = Keyring::create(folder / "keys");
@@ -51,7 +52,7 @@ TEST(Keyring, LeavesNoDraftBehindAndNeverOverwrites) {
 }
 
 TEST(Keyring, ReplacesAFileAndLeavesItToWhoUsesIt) {
-  const Folder folder;
+  const test::TempDirectory folder;
   write(folder / "keys", "old", 0400);
   // Only root may give a file to the user of a service.
   const bool root = geteuid() == 0;
@@ -68,7 +69,7 @@ TEST(Keyring, ReplacesAFileAndLeavesItToWhoUsesIt) {
 }
 
 TEST(Keyring, ReplacesTheFileOfALinkAndNotTheLink) {
-  const Folder folder;
+  const test::TempDirectory folder;
   std::filesystem::create_directory(folder / "store");
   ASSERT_TRUE(Keyring::create(folder / "store" / "keys"));
   std::filesystem::create_symlink("store/keys", folder / "keys");
@@ -79,7 +80,7 @@ TEST(Keyring, ReplacesTheFileOfALinkAndNotTheLink) {
 }
 
 TEST(Keyring, MakesEveryKeyOfItsOwn) {
-  const Folder folder;
+  const test::TempDirectory folder;
   ASSERT_TRUE(Keyring::create(folder / "keys"));
   const auto keys = parse_keyring(read_file(folder / "keys")).value();
   const std::set<std::string> different{hex(keys.tenant.view()), hex(keys.ids.view()),
@@ -96,7 +97,7 @@ TEST(Keyring, RefusesAMissingFileAndNamesTheFix) {
 }
 
 TEST(Keyring, RefusesAFileThatOthersMayTouchOrThatIsNone) {
-  const Folder folder;
+  const test::TempDirectory folder;
   ASSERT_TRUE(Keyring::create(folder / "keys"));
   const auto good = read_file(folder / "keys");
   for (const mode_t mode : {0640u, 0604u, 0620u, 0602u, 0644u, 0666u, 0610u, 0601u}) {
@@ -190,7 +191,7 @@ TEST(Keyring, RefusesMoreKeksThanOneRingHolds) {
 }
 
 TEST(Keyring, WritesWhatItReads) {
-  const Folder folder;
+  const test::TempDirectory folder;
   ASSERT_TRUE(Keyring::create(folder / "keys"));
   const auto content = read_file(folder / "keys");
   EXPECT_EQ(text_of(format_keyring(parse_keyring(content).value()).view()), content);
@@ -260,7 +261,7 @@ TEST(Keyring, RefusesAWrappedKeyThatWasTouched) {
 }
 
 TEST(Keyring, MovesToANewKekWithoutTouchingWhatIsSealed) {
-  const Folder folder;
+  const test::TempDirectory folder;
   ASSERT_TRUE(Keyring::create(folder / "keys"));
   const auto before = Keyring::load(folder / "keys").value();
   const auto old_wrapped = before.make_tenant_key(tenant("ann"), 1).value();

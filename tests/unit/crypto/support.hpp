@@ -60,20 +60,4 @@ inline json::value wycheproof(std::string_view file) {
   return read_json(std::filesystem::path(MEMSEAL_SOURCE_DIR "/tests/data/wycheproof") / file);
 }
 
-/// A folder of this test alone, removed with it.
-class Folder {
- public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "memseal-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace memseal::crypto::testing

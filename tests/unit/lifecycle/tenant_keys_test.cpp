@@ -3,26 +3,22 @@
 #include "base/limits.hpp"
 #include "fakes/key_store.hpp"
 #include "support/run_loop.hpp"
+#include "support/temp_directory.hpp"
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 namespace memseal::lifecycle {
 namespace {
 
-namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 crypto::Keyring new_keyring() {
-  const auto file = fs::temp_directory_path() / ("memseal_lifecycle_" + std::to_string(::getpid()));
-  fs::remove(file);
+  const test::TempDirectory directory;
+  const auto file = directory / "keyring";
   EXPECT_TRUE(crypto::Keyring::create(file));
   auto keyring = crypto::Keyring::load(file);
-  fs::remove(file);
   return std::move(keyring).value();
 }
 

@@ -1,9 +1,10 @@
 #include "adapters/postgres/internal/migration_files.hpp"
 
+#include "support/temp_directory.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <unistd.h>
 
 namespace memseal::postgres {
 namespace {
@@ -12,13 +13,6 @@ namespace fs = std::filesystem;
 
 class MigrationFiles : public testing::Test {
  protected:
-  void SetUp() override {
-    directory_ = fs::temp_directory_path() / ("memseal-files-" + std::to_string(::getpid()));
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
   void write(const std::string& name, const std::string& text = "SELECT 1") {
     std::ofstream(directory_ / name) << text;
   }
@@ -30,7 +24,8 @@ class MigrationFiles : public testing::Test {
     return read.error().message;
   }
 
-  fs::path directory_;
+  const test::TempDirectory temporary_;
+  fs::path directory_ = temporary_.path();
 };
 
 TEST_F(MigrationFiles, ReadsPairsInTheOrderOfTheirNumbers) {
