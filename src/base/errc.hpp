@@ -46,10 +46,11 @@ enum class Errc {
   bad_config,
   not_migrated,
   dimension_mismatch,
+  not_isolated,
 };
 
 /// NOTE: names the last code; a new last code moves it, and the table below then lacks a row.
-inline constexpr std::size_t errc_count = static_cast<std::size_t>(Errc::dimension_mismatch) + 1;
+inline constexpr std::size_t errc_count = static_cast<std::size_t>(Errc::not_isolated) + 1;
 
 /// The level at which the log records an error.
 enum class Severity { debug, info, warn, error };
@@ -124,6 +125,7 @@ constexpr std::array<ErrcRow, errc_count> errc_rows() {
       {not_migrated, "not_migrated", 503, "The service is not set up", once, error, setup},
       {dimension_mismatch, "dimension_mismatch", 503, "The service is not set up", once, error,
        setup},
+      {not_isolated, "not_isolated", 503, "The service is not set up", once, error, setup},
   }};
 }
 

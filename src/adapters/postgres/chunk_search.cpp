@@ -2,6 +2,7 @@
 
 #include "adapters/postgres/internal/candidate_row.hpp"
 #include "adapters/postgres/internal/run.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "runtime/observe.hpp"
 
 #include <utility>
@@ -147,6 +148,10 @@ asio::awaitable<std::vector<ports::Neighbour>> PgChunkSearch::neighbours(
     return found;
   };
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work));
+}
+
+std::vector<Statement> search_statements() {
+  return {nearest_all, nearest_filtered, nearest_labels, neighbours_of};
 }
 
 }  // namespace memseal::postgres

@@ -3,6 +3,7 @@
 #include "adapters/postgres/internal/event_look.hpp"
 #include "adapters/postgres/internal/event_rows.hpp"
 #include "adapters/postgres/internal/run.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 #include "adapters/postgres/internal/turn_look.hpp"
 #include "runtime/observe.hpp"
@@ -94,6 +95,10 @@ asio::awaitable<void> PgChunkStore::store_failure(runtime::RequestContext contex
     return Done{};
   };
   co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
+}
+
+std::vector<Statement> store_statements() {
+  return {fail_event, place_event};
 }
 
 }  // namespace memseal::postgres

@@ -1,6 +1,7 @@
 #include "adapters/postgres/key_store.hpp"
 
 #include "adapters/postgres/internal/run.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 #include "runtime/observe.hpp"
 
@@ -120,6 +121,14 @@ asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context
   };
   co_await in_tenant(pool_, std::move(context), owner, std::move(job), Access::write);
   runtime::observe_since(pool_.metrics().keys_s, start);
+}
+
+std::vector<Statement> key_statements() {
+  std::vector<Statement> all{load_keys,     know_tenant, count_seals,    end_key,
+                             restart_count, last_key,    add_key,        tombstone_make,
+                             tombstone_lock, tombstone_set};
+  all.insert(all.end(), std::begin(erase_rows), std::end(erase_rows));
+  return all;
 }
 
 }  // namespace memseal::postgres

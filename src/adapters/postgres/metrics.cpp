@@ -15,6 +15,11 @@ runtime::Histogram& seconds(runtime::Metrics& metrics, const char* op) {
 PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
     : rls_errors(metrics.counter("memseal_rls_errors_total",
                                  "Statements that row-level security refused; must stay 0.")),
+      isolation_findings(metrics.gauge(
+          "memseal_isolation_findings",
+          "Mistakes in the catalog that would let rows pass between tenants; must stay 0.")),
+      isolation_checked(metrics.gauge("memseal_isolation_checked_seconds",
+                                      "Unix time of the last look at the catalog; 0: none yet.")),
       outages(metrics.counter("memseal_db_outages_total",
                               "Calls that failed because the database was unavailable.")),
       timeouts(metrics.counter("memseal_db_timeouts_total", "Calls that passed their deadline.")),

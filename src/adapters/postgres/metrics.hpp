@@ -9,6 +9,8 @@ struct PostgresMetrics {
   explicit PostgresMetrics(runtime::Metrics& metrics);
 
   runtime::Counter& rls_errors;          ///< memseal_rls_errors_total: SQLSTATE 42501; must stay 0
+  runtime::Gauge& isolation_findings;    ///< memseal_isolation_findings: of the last catalog lint
+  runtime::Gauge& isolation_checked;     ///< memseal_isolation_checked_seconds: Unix time of it
   runtime::Counter& outages;             ///< memseal_db_outages_total: database unavailable
   runtime::Counter& timeouts;            ///< memseal_db_timeouts_total
   runtime::Counter& refused;             ///< memseal_db_refused_total: too many were waiting

@@ -1,34 +1,11 @@
 #include "adapters/postgres/migrate.hpp"
 
-#include "adapters/postgres/internal/catalog_lint.hpp"
-#include "adapters/postgres/internal/connection.hpp"
-#include "adapters/postgres/internal/errors.hpp"
 #include "adapters/postgres/internal/migrator.hpp"
+#include "adapters/postgres/internal/run_command.hpp"
 
 #include <algorithm>
 
 namespace memseal::postgres {
-
-namespace {
-
-/// Runs one command and turns every failure into an Error.
-template <class Command>
-auto run_command(const Command& command) -> Result<decltype(command())> {
-  try {
-    return command();
-  } catch (const memseal::Failure& refused) {
-    return refused.error();
-  } catch (const pqxx::broken_connection& lost) {
-    return Error{Errc::unavailable, "cannot reach the database: " + first_line(lost.what())};
-  } catch (const pqxx::sql_error& failed) {
-    return Error{Errc::internal,
-                 first_line(failed.what()) + " (SQLSTATE " + sqlstate_of(failed) + ")"};
-  } catch (const pqxx::failure& failed) {
-    return Error{Errc::internal, first_line(failed.what())};
-  }
-}
-
-}  // namespace
 
 // The order: arguments before the lock, the lock before any look at what is applied, and every
 // check before the first change. load() comes again, because the database dates the migrations.
@@ -49,6 +26,7 @@ Result<MigrateReport> migrate_up(const MigrateOptions& options) {
     }
     migrator.load();
     migrator.record_fingerprint();
+    migrator.check_isolation();
     migrator.set_password();
     for (const auto& line : migrator.lines()) {
       if (std::count(versions.begin(), versions.end(), line.version)) report.done.push_back(line);
@@ -99,17 +77,6 @@ Result<std::vector<MigrationLine>> migrate_status(const MigrateOptions& options)
     Migrator migrator(options);
     migrator.load();
     return migrator.lines();
-  });
-}
-
-Result<std::vector<LintFinding>> lint(const std::string& dsn) {
-  return run_command([&] {
-    auto session = open_connection(dsn);
-    pqxx::read_transaction tx(session);
-    // The rules compare the server's own spelling of names and expressions, which depends on the
-    // search path.
-    tx.exec("SET LOCAL search_path = ''");
-    return lint_catalog(tx);
   });
 }
 

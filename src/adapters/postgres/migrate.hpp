@@ -37,11 +37,6 @@ struct MigrationLine {
 };
 
 /// A mistake in the database catalog that would let rows pass between tenants.
-struct LintFinding {
-  std::string rule;                       ///< stable name, e.g. "rls_not_forced"
-  std::string where;
-};
-
 struct MigrateReport {
   std::vector<MigrationLine> done;        ///< in the order they ran, or (plan) would run
   int version = 0;                        ///< of the database now
@@ -59,8 +54,5 @@ Result<MigrateReport> migrate_down(const MigrateOptions& options);
 Result<MigrateReport> migrate_plan(const MigrateOptions& options);
 /// Every known migration, applied or not.
 Result<std::vector<MigrationLine>> migrate_status(const MigrateOptions& options);
-
-/// Runs only the catalog lint. Empty: no finding. REQUIRES: a role that may read the catalog.
-Result<std::vector<LintFinding>> lint(const std::string& dsn);
 
 }  // namespace memseal::postgres

@@ -3,6 +3,7 @@
 #include "adapters/postgres/internal/event_rows.hpp"
 #include "adapters/postgres/internal/origin_column.hpp"
 #include "adapters/postgres/internal/run.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 
 #include <span>
@@ -90,6 +91,10 @@ asio::awaitable<std::optional<ports::Operation>> PgOperations::find(
     return found;
   };
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work));
+}
+
+std::vector<Statement> operation_statements() {
+  return {queue_event, find_event, keep_request, find_request};
 }
 
 }  // namespace memseal::postgres

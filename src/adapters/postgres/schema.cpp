@@ -5,6 +5,7 @@
 #include "adapters/postgres/internal/fingerprint.hpp"
 #include "adapters/postgres/internal/pooler.hpp"
 #include "adapters/postgres/internal/run.hpp"
+#include "base/ids.hpp"
 
 #include <charconv>
 #include <utility>
@@ -93,14 +94,14 @@ Error cannot_reach(std::string_view message) {
                                  "; check postgres.dsn and that the server runs"};
 }
 
-}  // namespace
-
-Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& ours) {
+/// Reads the recorded settings on a connection of its own and has `judge` decide.
+template <class Judge>
+Result<void> judge_settings(const std::string& dsn, const Judge& judge) {
   try {
     auto session = open_connection(dsn);
     refuse_pooler_without_statements(session, dsn);
     pqxx::read_transaction tx(session);
-    auto judged = check_settings(settings_of(tx.exec(read_settings)), ours);
+    auto judged = judge(settings_of(tx.exec(read_settings)));
     // A missing schema comes first, because the command that makes it also makes the role.
     if (judged) refuse_unbound_role(tx);
     return judged;
@@ -116,6 +117,20 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
   } catch (const std::exception& thrown) {
     return failure_of(thrown).error;
   }
+}
+
+}  // namespace
+
+Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& ours) {
+  return judge_settings(
+      dsn, [&](const Settings& recorded) { return check_settings(recorded, ours); });
+}
+
+Result<void> check_key(const std::string& dsn, const KeyCheck& ours) {
+  return judge_settings(dsn, [&](const Settings& recorded) {
+    return compare_fingerprints(recorded,
+                                {{setting::key_check, to_hex(ours.data(), ours.size())}});
+  });
 }
 
 }  // namespace memseal::postgres

@@ -32,4 +32,8 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
 /// Throws Outage{unavailable | timeout} or Refused where no session is to be had.
 asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext context);
 
+/// Whether the tenant key is the one that the database was written with. Blocks.
+/// Errors: key_invalid, not_migrated, unavailable.
+Result<void> check_key(const std::string& dsn, const KeyCheck& ours);
+
 }  // namespace memseal::postgres

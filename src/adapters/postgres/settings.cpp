@@ -29,7 +29,10 @@ SettingRows<DatabaseSettings> DatabaseSettings::rows() {
           number("postgres.connections", "database connections, one thread each", 1, 64,
                  &DatabaseSettings::connections),
           number("postgres.waiting_max", "transactions that may wait for a connection", 1, 100'000,
-                 &DatabaseSettings::waiting_max)};
+                 &DatabaseSettings::waiting_max),
+          number("postgres.verify_every_s",
+                 "seconds between two looks at the catalog for what breaks isolation", 1, 3'600,
+                 &DatabaseSettings::verify_every_s)};
 }
 
 }  // namespace memseal::postgres

@@ -12,6 +12,7 @@ struct DatabaseSettings {
   std::string migrate_dsn;  ///< as the owner; for `memseal migrate` and `dev`
   std::int64_t connections = connections_default;
   std::int64_t waiting_max = waiting_max_default;
+  std::int64_t verify_every_s = 60;
 
   static SettingRows<DatabaseSettings> rows();
 };

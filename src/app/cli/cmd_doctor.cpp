@@ -1,3 +1,4 @@
+#include "adapters/postgres/catalog.hpp"
 #include "app/cli/config_check.hpp"
 #include "app/cli/console.hpp"
 #include "app/cli/terminal_text.hpp"
@@ -129,6 +130,14 @@ void check_gpu(const Config& config, std::vector<Finding>& findings) {
         {"gpu", false, seen.detail, seen.fix + ", or set " + env_name("model.device") + "=auto"});
 }
 
+Finding check_catalog(const Config& config) {
+  const auto found = postgres::lint_as_service(config.postgres.dsn);
+  if (!found) return failed("isolation", found.error(), "check " + env_name("postgres.dsn"));
+  if (found->empty()) return {"isolation", true, "the catalog lint finds nothing", ""};
+  return {"isolation", false, postgres::describe(*found),
+          "restore what `memseal migrate up` made; `memseal verify rls` lists all"};
+}
+
 void check_models_and_database(const Config& config, std::vector<Finding>& findings) {
   model::ModelPool cpu(1);
   const auto gpu = make_gpu_supervisor(config);
@@ -167,13 +176,15 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
   } else if (keyring && embedder) {
     const auto fits =
         postgres::check_schema(config.postgres.dsn, deployment_fingerprint(*keyring, **embedder));
-    if (fits)
+    if (fits) {
       findings.push_back({"database", true, "reachable, migrated, fits keys and model", ""});
-    else
+      findings.push_back(check_catalog(config));
+    } else {
       findings.push_back(failed("database", fits.error(),
                              fits.error().code == Errc::unavailable
                                  ? "check " + env_name("postgres.dsn")
                                  : "follow the message above"));
+    }
   }
 }
 

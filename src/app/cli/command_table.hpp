@@ -21,6 +21,9 @@ void add_model_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about the commands: `help`, `completion` and `man`.
 void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about proofs: `verify`.
+void add_verify_command(CLI::App& app, GlobalOptions& global, Action& action);
+
 /// Every command, as describe_commands() gives them.
 std::vector<CommandInfo> list_commands();
 

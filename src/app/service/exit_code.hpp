@@ -12,6 +12,7 @@ enum ExitCode : int {
   exit_not_ready = 3,
   exit_not_found = 4,
   exit_denied = 5,
+  exit_finding = 6,  ///< what was to be proven does not hold
 };
 
 /// The exit code of a service whose run ended with `failure`; null: it was asked to stop.

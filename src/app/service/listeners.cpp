@@ -104,6 +104,11 @@ std::vector<http::Check> Listeners::readiness() const {
   // process out when Redis or Kafka fails.
   const DatabaseState database = stores_.database_seen;
   checks.push_back({"database", database == DatabaseState::sound, true, sentence_of(database)});
+  // Which rule is broken stands in the log alone, because anybody may ask here.
+  const bool isolated = stores_.isolation_seen.findings().empty();
+  checks.push_back({"isolation", isolated, true,
+                    isolated ? "the catalog lint finds nothing"
+                             : "the database does not keep tenants apart: see the log"});
   checks.push_back({"embedder", true, true, models_.embedder->model_name()});
   const auto* reranker = models_.reranker.get();
   checks.push_back({"reranker", reranker != nullptr, false,

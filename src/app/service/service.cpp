@@ -1,14 +1,17 @@
 #include "app/service/service.hpp"
 
+#include "adapters/postgres/catalog.hpp"
 #include "app/service/exit_code.hpp"
 #include "base/on_exit.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/log.hpp"
 #include "runtime/task_group.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <utility>
@@ -17,6 +20,13 @@ namespace memseal::app {
 
 using runtime::log;
 using runtime::LogLevel;
+
+namespace {
+
+/// How soon the catalog is looked at again where a look failed or found something.
+constexpr std::chrono::seconds isolation_retry{5};
+
+}  // namespace
 
 Service::Service(const Config& config, Extras extras)
     : process_(config, std::move(extras)),
@@ -57,6 +67,38 @@ asio::awaitable<void> Service::watch_database() {
         state == DatabaseState::sound       ? "service.database_available"
         : state == DatabaseState::read_only ? "service.database_read_only"
                                             : "service.database_unavailable");
+  }
+}
+
+// Looks whether somebody changed what keeps tenants apart. The service was refused at start if so.
+asio::awaitable<void> Service::watch_isolation() {
+  const std::chrono::seconds every(process_.config.postgres.verify_every_s);
+  auto pause = every;
+  for (;;) {
+    co_await runtime::pause_for(pause);
+    pause = std::min(every, isolation_retry);
+    std::string seen;
+    std::size_t count = 1;
+    try {
+      const runtime::RequestContext context{"isolation",
+                                            runtime::Deadline::after(std::chrono::seconds(10))};
+      const auto findings = co_await postgres::lint_as_service(stores_.readiness_pool, context);
+      count = findings.size();
+      seen = postgres::describe(findings);
+    } catch (const Failure& failed) {
+      // No session is opened for a role that lost what binds it, and that is a finding. Otherwise
+      // the database is unavailable, and nothing is known that was not known before.
+      if (failed.error().code != Errc::not_isolated) continue;
+      seen = failed.error().message;
+    }
+    pause = seen.empty() ? every : pause;
+    stores_.metrics.isolation_findings.Set(static_cast<double>(count));
+    stores_.metrics.isolation_checked.Set(static_cast<double>(runtime::unix_ms()) / 1'000);
+    if (!stores_.isolation_seen.see(seen)) continue;
+    if (seen.empty())
+      log(LogLevel::info, "service.isolation_restored");
+    else
+      log(LogLevel::error, "service.isolation_broken", {{"cause", seen}});
   }
 }
 
@@ -146,6 +188,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   runtime::TaskGroup foreground(executor), background(executor);
   background.spawn(run_sink(foreground));
   background.spawn(watch_database());
+  background.spawn(watch_isolation());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
   if (process_.extras.beside) background.spawn(process_.extras.beside());

@@ -1,6 +1,7 @@
 #include "app/service/stages.hpp"
 
 #include "adapters/kafka/admin.hpp"
+#include "adapters/postgres/catalog.hpp"
 #include "app/service/keys.hpp"
 #include "runtime/log.hpp"
 
@@ -29,6 +30,7 @@ postgres::DeploymentFingerprint checked_fingerprint(const Config& config, const 
     throw_failure(not_set("kafka.brokers", "; `memseal dev` brings a broker of its own"));
   auto fingerprint = deployment_fingerprint(keys.keyring, *models.embedder);
   postgres::check_schema(config.postgres.dsn, fingerprint).value();
+  postgres::check_isolation(postgres::lint_as_service(config.postgres.dsn).value()).value();
   return fingerprint;
 }
 
@@ -99,7 +101,7 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       // Before the pool: a database of other vectors or another key must not be written to.
       fingerprint(checked_fingerprint(process.config, keyring, models)),
       pool(pool_options(process.config), metrics),
-      readiness_pool({.dsn = process.config.postgres.dsn, .connections = 1}, metrics),
+      readiness_pool({.dsn = process.config.postgres.dsn, .connections = 2}, metrics),
       keys(pool),
       chunks(pool),
       operations(pool),

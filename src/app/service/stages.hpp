@@ -17,8 +17,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace memseal::app {
 
@@ -74,6 +76,27 @@ enum class DatabaseState {
   unavailable,  ///< does not answer, or is not migrated
 };
 
+/// What the last catalog lint found. Thread: any.
+class IsolationSeen {
+ public:
+  /// Empty: nothing.
+  std::string findings() const {
+    const std::lock_guard lock(mutex_);
+    return findings_;
+  }
+  /// Returns whether it differs from what was seen before.
+  bool see(std::string findings) {
+    const std::lock_guard lock(mutex_);
+    const bool differs = findings != findings_;
+    findings_ = std::move(findings);
+    return differs;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string findings_;
+};
+
 /// The database and the broker.
 struct Stores {
   Stores(Process& process, const Keys& keys, const Models& models);
@@ -82,8 +105,9 @@ struct Stores {
   /// What the database must agree with; it agreed at the start.
   const postgres::DeploymentFingerprint fingerprint;
   std::atomic<DatabaseState> database_seen{DatabaseState::sound};
+  IsolationSeen isolation_seen;
   postgres::Pool pool;
-  /// One connection of its own, because a pool that is busy is no reason to get no requests.
+  /// Connections of its own, because a pool that is busy is no reason to get no requests.
   postgres::Pool readiness_pool;
   postgres::PgKeyStore keys;
   postgres::PgChunkStore chunks;

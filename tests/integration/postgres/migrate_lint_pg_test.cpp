@@ -1,4 +1,7 @@
+#include "adapters/postgres/catalog.hpp"
+
 #include "support/pg.hpp"
+#include "support/tenant_function.hpp"
 
 #include <algorithm>
 
@@ -51,6 +54,43 @@ const Fault faults[]{
      "ALTER FUNCTION app.tenant() SECURITY INVOKER"},
     {"tenant_function", "ALTER FUNCTION app.tenant() IMMUTABLE",
      "ALTER FUNCTION app.tenant() STABLE"},
+    {"tenant_function",
+     "CREATE OR REPLACE FUNCTION app.tenant() RETURNS text LANGUAGE plpgsql STABLE PARALLEL SAFE "
+     "SET search_path = pg_catalog AS 'BEGIN RETURN current_setting(''x''); END'",
+     shipped_tenant_function},
+    {"tenant_function",
+     "CREATE OR REPLACE FUNCTION app.tenant() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE "
+     "SET search_path = pg_catalog AS 'SELECT current_setting(''app.user_hash'', true)'",
+     shipped_tenant_function},
+    {"tenant_function", "ALTER FUNCTION app.tenant() SET search_path = public, pg_catalog",
+     "ALTER FUNCTION app.tenant() SET search_path = pg_catalog"},
+    {"tenant_function",
+     "CREATE FUNCTION app.tenant(int) RETURNS text LANGUAGE sql AS 'SELECT ''x'' '",
+     "DROP FUNCTION app.tenant(int)"},
+    {"tenant_table_missing",
+     "ALTER TABLE app.idempotency_keys RENAME TO hidden; CREATE VIEW app.idempotency_keys "
+     "WITH (security_invoker = true) AS TABLE app.hidden",
+     "DROP VIEW app.idempotency_keys; ALTER TABLE app.hidden RENAME TO idempotency_keys"},
+    {"view_without_security_invoker",
+     "CREATE VIEW public.inner_view AS SELECT * FROM app.documents; "
+     "CREATE VIEW public.outer_view AS SELECT * FROM public.inner_view",
+     "DROP VIEW public.outer_view, public.inner_view"},
+    {"matview_readable",
+     "CREATE MATERIALIZED VIEW public.m AS SELECT * FROM app.documents; "
+     "GRANT SELECT ON public.m TO app_user",
+     "DROP MATERIALIZED VIEW public.m"},
+    {"secdef_function",
+     "CREATE FUNCTION public.dump() RETURNS bigint LANGUAGE sql SECURITY DEFINER "
+     "SET search_path = pg_catalog AS 'SELECT count(*) FROM app.documents'",
+     "DROP FUNCTION public.dump()"},
+    {"user_function_in_table",
+     "CREATE FUNCTION public.spy(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true'; "
+     "ALTER TABLE app.documents ADD CONSTRAINT spied CHECK (public.spy(doc_id)) NOT VALID",
+     "ALTER TABLE app.documents DROP CONSTRAINT spied; DROP FUNCTION public.spy(text)"},
+    {"granted_to_public", "GRANT SELECT (wrapped) ON app.tenant_keys TO PUBLIC",
+     "REVOKE SELECT (wrapped) ON app.tenant_keys FROM PUBLIC"},
+    {"schema_creatable", "GRANT CREATE ON SCHEMA pg_catalog TO app_user",
+     "REVOKE CREATE ON SCHEMA pg_catalog FROM app_user"},
     {"global_table_writable", "GRANT UPDATE ON app.settings TO app_user",
      "REVOKE UPDATE ON app.settings FROM app_user"},
     {"view_without_security_invoker", "CREATE VIEW app.v AS SELECT * FROM app.documents",

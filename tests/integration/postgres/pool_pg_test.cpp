@@ -71,7 +71,7 @@ TEST_F(Pools, RefusesARoleThatRowLevelSecurityDoesNotBind) {
       await(nearest(pool, within(10s)));
       FAIL() << who;
     } catch (const Refused& refused) {
-      EXPECT_EQ(refused.error().code, Errc::bad_config) << who;
+      EXPECT_EQ(refused.error().code, Errc::not_isolated) << who;
       EXPECT_NE(std::string(refused.what()).find("app_user"), std::string::npos);
     }
   };

@@ -126,7 +126,8 @@ TEST(Errc, OnlyWhatPassesByItselfIsTransient) {
 TEST(Errc, AFaultOfTheSetUpIsNotRetryableAndBlamesNoEvent) {
   // A key that is missing or damaged is one tenant's fault, not everybody's.
   const std::set<Errc> setup{Errc::no_model,   Errc::model_invalid, Errc::model_unsupported,
-                             Errc::bad_config, Errc::not_migrated,  Errc::dimension_mismatch};
+                             Errc::bad_config, Errc::not_migrated,  Errc::dimension_mismatch,
+                             Errc::not_isolated};
   for (const auto& row : errc_table) {
     EXPECT_EQ(row.setup(), setup.contains(row.code)) << row.name;
     EXPECT_FALSE(row.setup() && row.retryable) << row.name;

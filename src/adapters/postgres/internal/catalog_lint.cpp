@@ -7,7 +7,8 @@ namespace {
 // Each branch finds one mistake that would let rows pass between tenants, and returns where it is.
 // Why the less obvious rules exist:
 // - role_member_of, role_owns: app_user could become another role, or drop what guards its tables.
-// - policy_expression: one exact text, because any other one would need a proof of its own.
+// - policy_expression, tenant_function: one exact text, because any other one would need a proof of
+//   its own. The body counts too: CREATE OR REPLACE keeps every other mark of app.tenant().
 // - view_without_security_invoker, secdef_function: both run with the rights of their owner.
 // - partition_granted: a query that names a partition obeys the policies of the partition alone.
 // - unique_index_without_tenant, exclusion_constraint, foreign_key: PostgreSQL checks constraints
@@ -15,6 +16,8 @@ namespace {
 // - shared_vector_index: a search in a shared graph finds fewer rows where other tenants lie near.
 // - user_trigger, rewrite_rule: they see every row, and may copy it elsewhere.
 // - leakproof_function: the planner may run such a function before it applies a policy.
+// - tenant_table_missing: another relation under a table's name escapes the rules about tables.
+// - user_function_in_table: a constraint, default or index expression sees every row, as a trigger.
 //
 // `rel` is schema app with all partitions of its tables, because a partition may lie in any schema.
 constexpr const char* rules = R"sql(
@@ -32,7 +35,14 @@ rel AS (
   FROM pg_class c WHERE c.oid IN (SELECT oid FROM members)),
 tab AS (SELECT * FROM rel WHERE relkind IN ('r', 'p')),
 pol AS (
-  SELECT p.*, t.name FROM pg_policy p JOIN tab t ON t.oid = p.polrelid)
+  SELECT p.*, t.name FROM pg_policy p JOIN tab t ON t.oid = p.polrelid),
+reader AS (  -- views and materialised views, in any schema, over the tables of tenants
+  SELECT oid FROM tab WHERE has_tenant
+  UNION
+  SELECT r.ev_class FROM reader x JOIN pg_depend d
+    ON d.refclassid = 'pg_class'::regclass AND d.refobjid = x.oid
+    AND d.classid = 'pg_rewrite'::regclass
+  JOIN pg_rewrite r ON r.oid = d.objid)
 SELECT 'role_missing' AS rule, 'app_user' AS place WHERE NOT EXISTS (SELECT FROM app_user)
 UNION ALL
 SELECT 'role_can_bypass', rolname::text FROM app_user
@@ -45,6 +55,16 @@ SELECT 'role_owns', pg_describe_object(d.classid, d.objid, d.objsubid) FROM pg_s
   JOIN app_user u ON u.oid = d.refobjid
   WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o'
     AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+UNION ALL
+SELECT 'role_owns', 'database ' || datname FROM pg_database d JOIN app_user u ON u.oid = d.datdba
+  WHERE datname = current_database()
+UNION ALL
+SELECT 'tenant_table_missing', 'app.' || wanted FROM unnest(ARRAY[
+    'tenants', 'tenant_keys', 'documents', 'ingest_events', 'idempotency_keys', 'memory_chunks'])
+    AS wanted
+  WHERE EXISTS (SELECT FROM ns) AND NOT EXISTS (
+    SELECT FROM tab t WHERE t.relname = wanted AND t.relnamespace = (SELECT oid FROM ns)
+    AND t.has_tenant)
 UNION ALL
 SELECT 'rls_not_forced', name FROM tab
   WHERE (has_tenant OR is_part) AND NOT (relrowsecurity AND relforcerowsecurity)
@@ -66,19 +86,31 @@ UNION ALL
 SELECT 'tenant_function', p.oid::regprocedure::text
 FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
   WHERE p.proname = 'tenant' AND (p.prosecdef OR p.provolatile <> 's' OR p.pronargs <> 0
-        OR p.proowner = (SELECT oid FROM app_user))
+        OR p.proowner = (SELECT oid FROM app_user) OR p.prokind <> 'f'
+        OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'plpgsql')
+        OR p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog']
+        OR regexp_replace(p.prosrc, '\s+', ' ', 'g') <> concat(
+             $$ DECLARE hash constant text := current_setting('app.user_hash', true); $$,
+             $$BEGIN IF hash IS NULL OR hash !~ '^[0-9a-f]{64}$' THEN $$,
+             $$RAISE EXCEPTION 'tenant context missing' USING ERRCODE = '42501'; $$,
+             $$END IF; RETURN hash; END $$))
+UNION ALL
+SELECT 'tenant_function', 'app.tenant() is missing'
+  WHERE to_regprocedure('app.tenant()') IS NULL
 UNION ALL
 SELECT 'global_table_writable', t.name FROM tab t, app_user u
   WHERE NOT t.has_tenant AND (
     has_any_column_privilege(u.oid, t.oid, 'INSERT, UPDATE') OR
     has_table_privilege(u.oid, t.oid, 'DELETE'))
 UNION ALL
-SELECT 'view_without_security_invoker', name FROM rel
-  WHERE relkind = 'v' AND NOT EXISTS (SELECT FROM unnest(reloptions) o
+SELECT 'view_without_security_invoker', c.oid::regclass::text FROM pg_class c
+  WHERE relkind = 'v' AND c.oid IN (SELECT oid FROM rel UNION SELECT oid FROM reader)
+    AND NOT EXISTS (SELECT FROM unnest(reloptions) o
         WHERE lower(o) IN ('security_invoker=true', 'security_invoker=on', 'security_invoker=1'))
 UNION ALL
-SELECT 'matview_readable', r.name FROM rel r, app_user u
-  WHERE r.relkind = 'm' AND has_any_column_privilege(u.oid, r.oid, 'SELECT')
+SELECT 'matview_readable', r.oid::regclass::text FROM pg_class r, app_user u
+  WHERE r.relkind = 'm' AND r.oid IN (SELECT oid FROM rel UNION SELECT oid FROM reader)
+    AND has_any_column_privilege(u.oid, r.oid, 'SELECT')
 UNION ALL
 SELECT 'foreign_table_readable', r.name FROM rel r, app_user u
   WHERE r.relkind = 'f' AND has_any_column_privilege(u.oid, r.oid, 'SELECT')
@@ -96,16 +128,20 @@ SELECT 'tenant_column_updatable', t.name FROM tab t, app_user u
 UNION ALL
 SELECT 'granted_to_public', r.name FROM rel r, aclexplode(r.relacl) a WHERE a.grantee = 0
 UNION ALL
+SELECT 'granted_to_public', r.name || '.' || c.attname FROM rel r
+  JOIN pg_attribute c ON c.attrelid = r.oid, aclexplode(c.attacl) a WHERE a.grantee = 0
+UNION ALL
 SELECT 'granted_to_public', 'schema ' || n.nspname FROM pg_namespace n, aclexplode(n.nspacl) a
   WHERE n.nspname = 'app' AND a.grantee = 0
 UNION ALL
 SELECT 'schema_creatable', n.nspname::text FROM pg_namespace n, app_user u
-  WHERE n.nspname !~ '^pg_' AND has_schema_privilege(u.oid, n.oid, 'CREATE')
+  WHERE n.nspname !~ '^pg_(temp|toast)' AND has_schema_privilege(u.oid, n.oid, 'CREATE')
+UNION ALL
+SELECT 'schema_creatable', 'database ' || current_database() FROM app_user u
+  WHERE has_database_privilege(u.oid, current_database(), 'CREATE')
 UNION ALL
 SELECT 'secdef_function', p.oid::regprocedure::text FROM pg_proc p, app_user u
   WHERE p.prosecdef AND p.oid >= 16384 AND has_function_privilege(u.oid, p.oid, 'EXECUTE')
-    AND (p.pronamespace = (SELECT oid FROM ns)
-         OR NOT EXISTS (SELECT FROM unnest(p.proconfig) x WHERE x LIKE 'search_path=%'))
 UNION ALL
 SELECT 'unique_index_without_tenant', i.indexrelid::regclass::text FROM pg_index i
   JOIN tab t ON t.oid = i.indrelid WHERE i.indisunique AND t.has_tenant AND NOT EXISTS (
@@ -132,17 +168,46 @@ UNION ALL
 SELECT 'rewrite_rule', r.rulename || ' on ' || t.name FROM pg_rewrite r
   JOIN tab t ON t.oid = r.ev_class
 UNION ALL
+SELECT DISTINCT 'user_function_in_table', p.oid::regprocedure::text || ' in ' || t.name
+FROM tab t JOIN pg_depend own ON own.refclassid = 'pg_class'::regclass AND own.refobjid = t.oid
+  JOIN pg_depend d ON d.classid = own.classid AND d.objid = own.objid
+  JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+  WHERE p.oid >= 16384 AND own.classid IN
+    ('pg_constraint'::regclass, 'pg_attrdef'::regclass, 'pg_class'::regclass)
+  AND NOT EXISTS (SELECT FROM pg_depend e JOIN pg_extension x ON x.oid = e.refobjid
+    WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e'
+    AND x.extname = 'vector')
+UNION ALL
 SELECT 'leakproof_function', p.oid::regprocedure::text FROM pg_proc p
   WHERE p.proleakproof AND p.oid >= 16384
 ORDER BY 1, 2
 )sql";
 
+// The rules above are about the role named app_user, so the session has to be of that role and of
+// no other, also not of one that became app_user and can become itself again.
+// A tenant that is set for the whole session would turn a statement without a tenant from an error
+// into a statement of that tenant.
+constexpr const char* session_rules = R"sql(
+SELECT 'session_role' AS rule, session_user || ' as ' || current_user AS place
+  WHERE session_user <> 'app_user' OR current_user <> 'app_user'
+UNION ALL
+SELECT 'session_tenant', 'app.user_hash is set without a transaction of a tenant'
+  WHERE coalesce(current_setting('app.user_hash', true), '') <> ''
+ORDER BY 1, 2
+)sql";
+
+std::vector<LintFinding> findings_of(pqxx::transaction_base& tx, const char* sql) {
+  std::vector<LintFinding> findings;
+  for (const auto& row : tx.exec(sql)) findings.push_back({row[0].c_str(), row[1].c_str()});
+  return findings;
+}
+
 }  // namespace
 
-std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx) {
-  std::vector<LintFinding> findings;
-  for (const auto& row : tx.exec(rules)) findings.push_back({row[0].c_str(), row[1].c_str()});
-  return findings;
+std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx) { return findings_of(tx, rules); }
+
+std::vector<LintFinding> lint_session(pqxx::transaction_base& tx) {
+  return findings_of(tx, session_rules);
 }
 
 }  // namespace memseal::postgres

@@ -1,5 +1,6 @@
 #include "adapters/postgres/internal/chunk_rows.hpp"
 
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "base/limits.hpp"
 
 #include <algorithm>
@@ -136,6 +137,10 @@ std::size_t insert_chunks(TenantTx& tx, const std::vector<const crypto::SealedCh
     inserted += columns.insert(tx);
   }
   return inserted;
+}
+
+std::vector<Statement> chunk_statements() {
+  return {insert_new, insert_if_absent};
 }
 
 }  // namespace memseal::postgres

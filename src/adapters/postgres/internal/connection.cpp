@@ -24,7 +24,7 @@ constexpr const char* unbound_role =
 void refuse_unbound_role(pqxx::transaction_base& tx) {
   const auto found = tx.exec(unbound_role);
   if (found.empty()) return;
-  throw Refused(Error{Errc::bad_config,
+  throw Refused(Error{Errc::not_isolated,
                       "database: row-level security does not bind role " +
                           std::string(found[0][0].c_str()) +
                           "; connect as app_user (postgres.dsn), which `memseal migrate up` makes",

@@ -17,7 +17,7 @@ struct Statement {
   std::string_view sql;
 };
 
-/// Throws Refused{bad_config} when this session's role is a superuser, bypasses row-level security
+/// Throws Refused{not_isolated} when this session's role is a superuser, bypasses row-level security
 /// or may become the tables' owner.
 void refuse_unbound_role(pqxx::transaction_base& tx);
 
@@ -34,6 +34,8 @@ class Connection {
   pqxx::connection& session() noexcept { return session_; }
   /// Element type of a halfvec[] parameter.
   Oid halfvec_oid() const noexcept { return halfvec_oid_; }
+  /// The schema of the pgvector extension, quoted.
+  const std::string& vector_schema() const noexcept { return vector_schema_; }
   /// Whether the session refused writes when it began: a standby, or a read-only default.
   bool read_only() const noexcept { return read_only_; }
 

@@ -2,6 +2,7 @@
 
 #include "adapters/postgres/internal/binary.hpp"
 #include "adapters/postgres/internal/replays.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "base/assert.hpp"
 
 #include <algorithm>
@@ -94,6 +95,10 @@ std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
   MEMSEAL_ASSERT(static_cast<std::size_t>(rows.size()) == events.size());
   for (const auto& row : rows) answers.push_back(answer_of(row, verdicts[answers.size()]));
   return answers;
+}
+
+std::vector<Statement> look_statements() {
+  return {look};
 }
 
 }  // namespace memseal::postgres

@@ -3,6 +3,7 @@
 #include "adapters/postgres/internal/chunk_rows.hpp"
 #include "adapters/postgres/internal/event_look.hpp"
 #include "adapters/postgres/internal/replays.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 #include "base/assert.hpp"
 
@@ -332,6 +333,10 @@ StoreResult store_events(TenantTx& tx, const std::vector<EventWrite>& writes) {
   const auto seals = seals_in(writes);
   if (change != 0 || seals != 0) tx.exec(count_chunks, pqxx::params{change, seals});
   return result;
+}
+
+std::vector<Statement> event_statements() {
+  return {ledger, ledger_superseded, documents, chunks_replace, count_chunks};
 }
 
 }  // namespace memseal::postgres

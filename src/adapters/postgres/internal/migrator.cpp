@@ -42,10 +42,8 @@ void record_version(pqxx::transaction_base& tx, int version) {
 
 void refuse_findings(const std::string& name, const std::vector<LintFinding>& findings) {
   if (findings.empty()) return;
-  std::string sentence = name + " was not applied, because the catalog lint found:";
-  for (const auto& finding : findings)
-    sentence += ' ' + finding.rule + " (" + finding.where + ")";
-  refuse(Errc::internal, std::move(sentence));
+  refuse(Errc::internal, name + " was not applied, because the catalog lint found: " +
+                             describe(findings));
 }
 
 }  // namespace
@@ -184,6 +182,15 @@ void Migrator::revert(const MigrationFile& file) {
 void Migrator::record_fingerprint() {
   if (applied_.empty()) return;
   in_transaction("settings", [&](pqxx::work& tx) { record(tx, applied_.rbegin()->first); });
+}
+
+// Also where nothing was pending, because somebody may have changed the schema by hand since.
+void Migrator::check_isolation() {
+  if (applied_.empty()) return;
+  in_transaction("catalog lint", [](pqxx::work& tx) {
+    if (const auto sound = postgres::check_isolation(lint_catalog(tx)); !sound)
+      throw_failure(sound.error());
+  });
 }
 
 // Hash the password here, so that it never reaches the server's log.

@@ -47,6 +47,8 @@ class Migrator {
   void revert(const MigrationFile& file);
   /// Records what the first `up` did not know yet, such as the model.
   void record_fingerprint();
+  /// Throws Refused{not_isolated} when the catalog lint finds a mistake.
+  void check_isolation();
   void set_password();
 
   MigrationLine line(const MigrationFile& file) const;

@@ -1,5 +1,7 @@
 #include "adapters/postgres/internal/tenant_rows.hpp"
 
+#include "adapters/postgres/internal/shipped_statements.hpp"
+
 #include <string_view>
 
 namespace memseal::postgres {
@@ -23,6 +25,10 @@ bool lock_tenant_row(TenantTx& tx) {
     found = tx.exec(lock);
   }
   return std::string_view(found.at(0).at(0).c_str()) == "active";
+}
+
+std::vector<Statement> tenant_row_statements() {
+  return {lock, make};
 }
 
 }  // namespace memseal::postgres

@@ -54,6 +54,8 @@ class SystemTx {
   SystemTx(Connection& connection, const runtime::RequestContext& context,
            std::chrono::milliseconds call_max);
   pqxx::result exec(std::string_view sql) { return work_.exec(sql); }
+  /// The transaction itself, for what reads the catalog by several statements.
+  pqxx::transaction_base& transaction() noexcept { return work_; }
 
  private:
   friend class Pool;

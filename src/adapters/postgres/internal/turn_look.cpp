@@ -2,6 +2,7 @@
 
 #include "adapters/postgres/internal/binary.hpp"
 #include "adapters/postgres/internal/candidate_row.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "base/assert.hpp"
 
 #include <algorithm>
@@ -61,6 +62,10 @@ std::vector<ports::TurnsLook> look_at_stored_turns(TenantTx& tx,
     answers[asked[place - 1]].latest.push_back(candidate_of(row));
   }
   return answers;
+}
+
+std::vector<Statement> turn_statements() {
+  return {known_chunks, latest_turns};
 }
 
 }  // namespace memseal::postgres

@@ -1,0 +1,15 @@
+#include "adapters/postgres/internal/shipped_statements.hpp"
+
+namespace memseal::postgres {
+
+std::vector<Statement> shipped_statements() {
+  std::vector<Statement> all;
+  for (const auto& some : {search_statements(), operation_statements(), key_statements(),
+                           store_statements(), tenant_row_statements(), look_statements(),
+                           event_statements(), chunk_statements(), replay_statements(),
+                           turn_statements()})
+    all.insert(all.end(), some.begin(), some.end());
+  return all;
+}
+
+}  // namespace memseal::postgres
