@@ -87,6 +87,7 @@ asio::awaitable<void> Worker::Impl::recall_once(crypto::Tenant owner, Jobs jobs)
     StoredTurns known{std::move(answers[i].stored), {}};
     const auto [said, is_stored] = latest.try_emplace(document.doc_id.value());
     if (is_stored) said->second = co_await open_latest(owner, std::move(answers[i].latest));
+    mark_stored(*document.conversation, said->second, known.stored);
     // A turn that is stored stands at its own place, and the latest turns may come after it.
     const bool is_history =
         std::find(known.stored.begin(), known.stored.end(), true) != known.stored.end();

@@ -21,6 +21,18 @@ void add_word(std::string& words, std::string_view word) {
   words += word;
 }
 
+void add_turn(std::string& words, const ChatMessage& turn) {
+  add_word(words, turn.role);
+  add_word(words, turn.content);
+}
+
+std::vector<std::size_t> indices_with_text(const ChatEvent& event) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < event.messages.size(); ++i)
+    if (has_text(event.messages[i])) indices.push_back(i);
+  return indices;
+}
+
 std::string text_at(const json::object& object, std::string_view key) {
   const auto* value = object.if_contains(key);
   const auto* text = value ? value->if_string() : nullptr;
@@ -30,20 +42,30 @@ std::string text_at(const json::object& object, std::string_view key) {
 }  // namespace
 
 std::vector<std::string> turn_names(const ChatEvent& event) {
-  std::vector<std::string> names;
+  std::vector<std::string> names(event.messages.size());
+  const auto said = indices_with_text(event);
   std::map<std::string, std::size_t> seen;
-  for (const auto& turn : event.messages) {
-    auto& name = names.emplace_back();
-    if (!has_text(turn)) continue;
+  for (std::size_t i = 0; i < said.size(); ++i) {
+    const auto& turn = event.messages[said[i]];
+    auto& name = names[said[i]];
     add_word(name, event.conversation_id.value());
+    add_turn(name, turn);
     if (!turn.id.empty()) {
       add_word(name, "id");
       add_word(name, turn.id);
       continue;
     }
-    add_word(name, turn.role);
-    add_word(name, turn.content);
-    add_word(name, std::to_string(turn.created_at_ms));
+    if (turn.created_at_ms != 0) {
+      add_word(name, "at");
+      add_word(name, std::to_string(turn.created_at_ms));
+    } else if (said.size() == 1) {
+      add_word(name, "event");
+      add_word(name, event.head.source);
+      add_word(name, event.head.id);
+    } else {
+      add_word(name, i > 0 ? "after" : "before");
+      add_turn(name, event.messages[said[i > 0 ? i - 1 : 1]]);
+    }
     const auto earlier = seen[name]++;
     add_word(name, std::to_string(earlier));
   }

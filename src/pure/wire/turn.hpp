@@ -12,11 +12,22 @@ namespace memseal::wire {
 /// What a turn's key is a hash for: IdDeriver::event_id(owner, turn_key_of, name of the turn).
 inline constexpr std::string_view turn_key_of = "memseal/turn";
 
+/// Whether a turn has neither id nor time, so that only its words and its place tell which it is.
+inline bool is_known_by_words(const ChatMessage& turn) {
+  return turn.id.empty() && turn.created_at_ms == 0;
+}
+
 /// For each turn of an event what it is the same by; empty for a turn without text.
-/// A turn that has an id is the same as every turn of its conversation with that id. Without one,
-/// the same are turns of one conversation with equal role, content and time (where given), that
-/// stand behind as many such turns of their event: a history that is sent again, whole or without
-/// its begin, has no new turn but those that follow.
+/// The same are turns of one conversation with equal role, content and
+/// - id, where they have one; or
+/// - time, where they have one; or
+/// - turn before them in their event, of the first one the turn after it; or
+/// - event, where it has no other turn: somebody said the same again.
+/// Of turns that are equal in all this within one event, each is a turn of its own. So a history
+/// that is sent again, whole or without its begin, has no new turn but those that follow, and a
+/// `yes` that is said again is one.
+/// NOTE: the first turn of a history without its begin has another name than the one under which it
+/// was stored. It is stored if the turn after it is, because that one's name holds both.
 /// NOTE: holds content. A keyed hash of a name is what may be stored.
 std::vector<std::string> turn_names(const ChatEvent& event);
 

@@ -115,12 +115,13 @@ TEST_F(ConversationTest, ATurnIsEmbeddedWithThoseOfItsBatchToo) {
       << "another conversation has nothing before its first turn";
 }
 
-TEST_F(ConversationTest, AnIdNamesATurnWhateverItSays) {
+TEST_F(ConversationTest, AnIdAndTheWordsNameATurn) {
   push({said("1", {{"user", "hello", 0, "m1"}, {"user", "hello", 0, "m2"}})});
   run();
-  push({said("2", {{"user", "world", 0, "m1"}})});
+  push({said("2", {{"user", "world", 0, "m1"}, {"user", "hello", 0, "m2"}})});
   run();
-  EXPECT_EQ(texts(), (std::vector<std::string>{"hello", "hello"})) << "the first to come stays";
+  EXPECT_EQ(texts(), (std::vector<std::string>{"hello", "hello", "world"}))
+      << "words under an id that was used are not lost";
   EXPECT_EQ(label(0, 0).id, "m1");
 }
 
@@ -131,7 +132,24 @@ TEST_F(ConversationTest, EqualWordsAreTwoTurnsWhereOneEventHasBothOrTheirTimesDi
   run();
   push({said("3", {{"user", "hello", 1'700'000'000'001}})});
   run();
-  EXPECT_EQ(texts(), (std::vector<std::string>{"hello", "world", "hello", "hello"}));
+  EXPECT_EQ(texts(), (std::vector<std::string>{"hello", "world", "hello", "hello", "hello"}))
+      << "a turn that is sent alone is a new one";
+}
+
+TEST_F(ConversationTest, AHistoryWithoutItsBeginLosesNoTurnAndDoublesNone) {
+  push({said("1", {{"user", "hello"}})});
+  run();
+  push({said("2", {{"user", "hello"}, {"assistant", "world"}, {"user", "hello"}})});
+  run();
+  push({said("3", {{"assistant", "world"},
+                   {"user", "hello"},
+                   {"assistant", "note"},
+                   {"user", "hello"}})});
+  run();
+  push({said("4",
+             {{"user", "hello"}, {"assistant", "note"}, {"user", "hello"}, {"assistant", "and"}})});
+  run();
+  EXPECT_EQ(texts(), (std::vector<std::string>{"hello", "world", "hello", "note", "hello", "and"}));
 }
 
 TEST_F(ConversationTest, TwoConversationsShareNoTurn) {

@@ -104,12 +104,36 @@ TEST(TurnNames, AreEqualForTheSameTurnAndNoOther) {
   for (std::size_t i = 0; i < 5; ++i)
     for (std::size_t j = 0; j < i; ++j) EXPECT_NE(names[i], names[j]) << i << ' ' << j;
   EXPECT_EQ(names[5], "");
-  const auto again = turn_names(chat_with({{"user", "yes"}, {"user", "other words", 9, "m"}}));
+  const auto again = turn_names(chat_with({{"user", "yes"},
+                                           {"assistant", "yes"},
+                                           {"user", "yes", 5},
+                                           {"user", "yes", 9, "m"}}));
   EXPECT_EQ(again[0], names[0]);
-  EXPECT_EQ(again[1], names[4]) << "an id names its turn, whatever the turn says";
-  auto elsewhere = chat_with({{"user", "yes"}});
+  EXPECT_EQ(again[1], names[1]);
+  EXPECT_EQ(again[2], names[3]) << "by its time";
+  EXPECT_EQ(again[3], names[4]) << "by its id";
+  EXPECT_NE(turn_names(chat_with({{"user", "other words", 9, "m"}}))[0], names[4])
+      << "other words under an id that was used are not lost";
+  auto elsewhere = chat_with({{"user", "yes"}, {"assistant", "yes"}});
   elsewhere.conversation_id = DocId::parse("d").value();
   EXPECT_NE(turn_names(elsewhere)[0], names[0]);
+}
+
+TEST(TurnNames, LoseNoTurnThatSaysTheSameAgain) {
+  const ChatMessage yes{"user", "yes"}, a{"assistant", "A"}, b{"assistant", "B"};
+  const auto whole = turn_names(chat_with({yes, a, yes, b}));
+  // The client dropped its oldest turn and adds a third yes.
+  const auto later = turn_names(chat_with({a, yes, b, yes}));
+  EXPECT_EQ(later[1], whole[2]);
+  EXPECT_EQ(later[2], whole[3]);
+  for (const auto& name : whole) EXPECT_NE(later[3], name);
+
+  auto first = chat_with({yes}), second = chat_with({yes});
+  second.head.id = "2";
+  EXPECT_NE(turn_names(first)[0], turn_names(second)[0]) << "two events of a turn each";
+  EXPECT_EQ(turn_names(first)[0], turn_names(first)[0]);
+  // A producer that sends new turns only, two at a time.
+  EXPECT_NE(turn_names(chat_with({yes, b}))[0], turn_names(chat_with({yes, a}))[0]);
 }
 
 TEST(TurnTimes, AreCarriedOnFromTheTurnBefore) {

@@ -158,12 +158,27 @@ Conversation conversation_of(const crypto::IdDeriver& ids, const crypto::Tenant&
     const auto key = ids.event_id(owner, wire::turn_key_of, names[i]);
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;  // One id, given twice.
     keys.push_back(key);
+    const bool by_words = wire::is_known_by_words(messages[i]);
     auto id = messages[i].id.empty() ? key.to_string() : std::move(messages[i].id);
     conversation.turns.push_back(
         {key, std::move(id),
-         {std::move(messages[i].role), times[i], std::move(messages[i].content)}});
+         {std::move(messages[i].role), times[i], std::move(messages[i].content)},
+         by_words});
   }
   return conversation;
+}
+
+void mark_stored(const Conversation& conversation, const std::vector<SaidBefore>& latest,
+                 std::vector<bool>& stored) {
+  const auto& turns = conversation.turns;
+  if (stored.size() != turns.size() || turns.size() < 2) return;
+  const auto& first = turns.front();
+  if (first.by_words && !latest.empty() && latest.back().role == first.said.role &&
+      latest.back().text == first.said.text)
+    stored[0] = true;
+  // In this order, so that each turn is judged by what the look found of the next one.
+  for (std::size_t i = 0; i + 1 < turns.size(); ++i)
+    if (turns[i].by_words && turns[i + 1].by_words && stored[i + 1]) stored[i] = true;
 }
 
 CutTurns cut_turns(const text::WordPiece& words, const text::ChunkRules& rules,

@@ -22,6 +22,7 @@ struct ChatTurn {
   Uuid key;        ///< the same for the same turn, see wire::turn_names()
   std::string id;  ///< as clients see it
   SaidBefore said;
+  bool by_words = false;  ///< see wire::is_known_by_words()
 };
 
 /// What belongs to one piece of a turn besides its text::Chunk.
@@ -41,6 +42,12 @@ struct Conversation {
 /// The turns of `event`, which keeps all but its messages.
 Conversation conversation_of(const crypto::IdDeriver& ids, const crypto::Tenant& owner,
                              wire::ChatEvent event);
+
+/// Marks the turns that are stored under another name, because their event begins elsewhere than the
+/// one that brought them: those before a stored turn that is known by them, and the first of several
+/// if it is the last one of the conversation. `latest`: the last turns that are stored or in work.
+void mark_stored(const Conversation& conversation, const std::vector<SaidBefore>& latest,
+                 std::vector<bool>& stored);
 
 /// What is stored of a conversation's turns.
 struct StoredTurns {
