@@ -15,9 +15,6 @@ namespace {
 
 using ports::Stored;
 
-// 31 December 9999. A producer sets the time of a record, and PostgreSQL refuses later ones.
-constexpr std::int64_t time_ms_max = 253'402'214'400'000;
-
 // The condition on documents is the reverse of that in statement documents_enter (event_rows.cpp).
 // from_ms is null for an event with a revision, 0 for one that counts by arrival, and else the time
 // from which one is replayed. `later` is an upload that arrived after the event.

@@ -23,9 +23,6 @@ constexpr Statement judge{
     "AND w.updated_at >= to_timestamp(p.from_ms / 1000.0) - interval '1 day' "
     "ORDER BY d.doc_id FOR UPDATE OF d"};
 
-// 31 December 9999. PostgreSQL refuses later times.
-constexpr std::int64_t time_ms_max = 253'402'214'400'000;
-
 }  // namespace
 
 std::vector<ReplayVerdict> judge_replays(TenantTx& tx, const std::vector<Replay>& replays) {

@@ -14,6 +14,9 @@
 
 namespace memseal::postgres {
 
+/// 31 December 9999. A producer sets the time of a record, and PostgreSQL refuses later ones.
+inline constexpr std::int64_t time_ms_max = 253'402'214'400'000;
+
 /// An event that replaces a document, published again. Refers to what its owner keeps.
 struct Replay {
   std::string_view doc_id;
