@@ -17,7 +17,8 @@ using ports::Stored;
 
 // The condition on documents is the reverse of that in statement documents_enter (event_rows.cpp).
 // from_ms is null for an event with a revision, 0 for one that counts by arrival, and else the time
-// from which one is replayed. `later` is an upload that arrived after the event.
+// from which one is replayed. `later` is an upload that arrived after the event. It counts if it was
+// applied: one that was itself outdated has left the document as it was.
 constexpr Statement look{
     "events_look",
     "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, "
@@ -30,7 +31,7 @@ constexpr Statement look{
     "LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id "
     "AND l.state = 'succeeded' "
     "LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later "
-    "AND s.state = 'succeeded' "
+    "AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' "
     "LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE \"C\" "
     "AND CASE WHEN u.from_ms IS NULL THEN "
     "(d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') "

@@ -12,6 +12,8 @@ namespace {
 // Offsets begin anew where a topic is made anew. Then the offset of the document's last event may
 // be the greater one, although that event is older: it was stored long before this one was new. A
 // day, because a producer's clock may be that far ahead (check_time() of ingest).
+// Both times are now() of one transaction. They differ where another program wrote the document
+// since, which keeps no written_by: the previous release, beside this one.
 constexpr Statement judge{
     "replays_judge",
     "SELECT p.place, w.source_offset > p.at AND (p.revision IS NULL OR p.revision = d.revision) "
@@ -19,9 +21,17 @@ constexpr Statement judge{
     "WITH ORDINALITY AS p(doc_id, topic, part, at, revision, from_ms, place) "
     "JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = p.doc_id COLLATE \"C\" "
     "JOIN app.ingest_events w ON w.user_hash = $1 AND w.event_id = d.written_by "
-    "WHERE w.source_topic = p.topic COLLATE \"C\" AND w.source_partition = p.part "
+    "WHERE d.updated_at = w.updated_at AND w.source_topic = p.topic COLLATE \"C\" "
+    "AND w.source_partition = p.part "
     "AND w.updated_at >= to_timestamp(p.from_ms / 1000.0) - interval '1 day' "
-    "ORDER BY d.doc_id FOR UPDATE OF d"};
+    "ORDER BY d.doc_id"};
+
+// A statement of its own, because one that waits for a lock sees the locked row anew but the rows
+// that it is joined with as they were.
+constexpr Statement lock_documents{
+    "replays_lock",
+    "SELECT FROM app.documents WHERE user_hash = (SELECT app.tenant()) "
+    "AND doc_id = ANY ($1::text[]) ORDER BY doc_id FOR UPDATE"};
 
 }  // namespace
 
@@ -38,6 +48,7 @@ std::vector<ReplayVerdict> judge_replays(TenantTx& tx, const std::vector<Replay>
     replay.revision ? revision.add(*replay.revision) : revision.add_null();
     from_ms.add(std::clamp(replay.from_ms, std::int64_t(0), time_ms_max));
   }
+  tx.exec(lock_documents, pqxx::params{binary(doc_id.bytes())});
   const auto rows = tx.exec(judge,
                             pqxx::params{tx.user_hash(), binary(doc_id.bytes()),
                                          binary(topic.bytes()), binary(partition.bytes()),
@@ -77,7 +88,7 @@ Indices take_outdated(TenantTx& tx, std::span<const ports::EventWrite> writes, c
 }
 
 std::vector<Statement> replay_statements() {
-  return {judge};
+  return {judge, lock_documents};
 }
 
 }  // namespace memseal::postgres
