@@ -83,7 +83,7 @@ class Contracts(EndToEnd):
              "--exclude-path-regex", "^/(metrics|flags)",  # of another listener
              "--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--max-time", "40", "--no-color"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, cwd=self.at.folder,
-            env=dict(os.environ, NO_PROXY="127.0.0.1"))
+            env=dict(os.environ, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1"))
         self.assertEqual(done.returncode, 0, done.stdout[-8000:])
 
     def test_metrics_are_those_of_the_table(self):

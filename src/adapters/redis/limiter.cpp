@@ -229,13 +229,17 @@ asio::awaitable<ports::Admission> RedisLimiter::admit(runtime::RequestContext co
   const BucketKey key{who.hash(), bucket};
   const auto& rules = options_.local->rules(bucket);
   std::optional<RateAnswer> answer;
+  bool cancelled = false;
   try {
     answer = co_await ask_redis(context, key, tokens);
   } catch (const boost::system::system_error&) {
     // The caller was cancelled. Still decide, by the local bucket, because admit() must not throw.
     breaker_.forget();
+    cancelled = true;
   }
-  set_degraded(!answer);
+  // A client that left says nothing about Redis.
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (!cancelled && state.cancelled() == asio::cancellation_type::none) set_degraded(!answer);
   if (answer) co_return admission(*answer, rules, false);
   co_return admission(options_.local->take(key, micros(Clock::now()), tokens), rules, true);
 }

@@ -57,7 +57,8 @@ std::span<const RetiredSetting> RateLimitSettings::retired() {
   static constexpr RetiredSetting retired[] = {
       {"ratelimit.requests",
        "there is a limit for each kind of request now: set ratelimit.query_requests, "
-       "ratelimit.write_requests, ratelimit.inference_requests and ratelimit.metrics_requests"}};
+       "ratelimit.write_requests, ratelimit.inference_requests and ratelimit.metrics_requests, and "
+       "where ratelimit.window_s is not 60 the limits of tokens too, which are for one window"}};
   return retired;
 }
 

@@ -34,13 +34,18 @@ using runtime::Clock;
 // serves other clients too, and because the embedding threads serve ingest too.
 constexpr std::size_t slice_texts_max = 64, slice_bytes_max = 65'536;
 
-void refuse_without_reranker(const RerankDeps& reranking) {
+/// Throws Refused{no_model} where nothing can be ranked before an operator acts.
+void require_reranker(const RerankDeps& reranking) {
   if (reranking.reranker == nullptr)
     throw Refused({Errc::no_model,
                    "no reranker is configured: set rerank.model (MEMSEAL__RERANK__MODEL) to the "
                    "directory of a cross-encoder and start the service again"});
   if (!reranking.flags.rerank_enabled.load(std::memory_order_relaxed))
     throw Refused({Errc::no_model, "reranking is switched off: set rerank.enabled to true"});
+}
+
+void refuse_without_reranker(const RerankDeps& reranking) {
+  require_reranker(reranking);
   // Asked last: from true on, this call may be the probe of the breaker, and every path must end in
   // record_success(), record_outcome() or forget().
   if (!reranking.breaker.allows(Clock::now()))
@@ -160,11 +165,7 @@ void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> sli
 
 }  // namespace
 
-bool can_rank(const InferenceDeps& deps) noexcept {
-  const auto& reranking = deps.reranking;
-  return reranking.reranker != nullptr &&
-         reranking.flags.rerank_enabled.load(std::memory_order_relaxed);
-}
+void require_reranker(const InferenceDeps& deps) { require_reranker(deps.reranking); }
 
 asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext context,
                                    std::string query, std::vector<std::string> texts) {

@@ -32,8 +32,8 @@ struct InferenceDeps {
   EmbedPace pace = {};
 };
 
-/// Whether there is a reranker that is switched on.
-bool can_rank(const InferenceDeps& deps) noexcept;
+/// Throws Refused{no_model} unless there is a reranker that is switched on.
+void require_reranker(const InferenceDeps& deps);
 
 struct Ranked {
   std::vector<float> logits;  ///< one per text, in the order of the texts, finite

@@ -64,10 +64,11 @@ std::int64_t tokens_of_texts(const std::vector<std::string>& texts) {
   return sum;
 }
 
-/// Without a reranker the request is refused by what needs it, and is free.
+/// Without a reranker the request is refused here, and is free. Not later, because an operator may
+/// switch reranking on in between, and the request would be ranked for nothing.
 asio::awaitable<std::optional<Response>> charge_pairs(Call& call,
                                                       const wire::RerankRequest& request) {
-  if (!inference::can_rank(deps_of(call))) co_return std::nullopt;
+  inference::require_reranker(deps_of(call));
   co_return co_await charge(call, tokens_of_pairs(request));
 }
 
