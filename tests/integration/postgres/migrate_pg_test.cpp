@@ -1,4 +1,6 @@
 #include "adapters/postgres/schema.hpp"
+#include "adapters/postgres/catalog.hpp"
+
 #include "support/pg.hpp"
 
 #include <array>

@@ -45,7 +45,7 @@ TEST_F(SetupFault, EndsTheWorkerAndTheBatchIsDoneAfterTheFix) {
       EXPECT_EQ(source.offsets_done.size(), 3u);
     }
   }
-  EXPECT_EQ(number, 3 * 6) << "six codes stand for a fault of the set-up";
+  EXPECT_EQ(number, 3 * 7) << "seven codes stand for a fault of the set-up";
   EXPECT_EQ(metric("memseal_ingest_isolations_total"), 0);
 }
 

@@ -17,8 +17,8 @@ struct Statement {
   std::string_view sql;
 };
 
-/// Throws Refused{not_isolated} when this session's role is a superuser, bypasses row-level security
-/// or may become the tables' owner.
+/// Throws Refused{not_isolated} when this session's role is a superuser, bypasses row-level
+/// security or may become the tables' owner.
 void refuse_unbound_role(pqxx::transaction_base& tx);
 
 /// Opens `dsn`. memseal's defaults (timeouts, keep-alives, name) fill in what `dsn` does not set.

@@ -17,8 +17,8 @@ using ports::Stored;
 
 // The condition on documents is the reverse of that in statement documents_enter (event_rows.cpp).
 // from_ms is null for an event with a revision, 0 for one that counts by arrival, and else the time
-// from which one is replayed. `later` is an upload that arrived after the event. It counts if it was
-// applied: one that was itself outdated has left the document as it was.
+// from which one is replayed. `later` is an upload that arrived after the event. It counts if it
+// was applied: one that was itself outdated has left the document as it was.
 constexpr Statement look{
     "events_look",
     "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, "

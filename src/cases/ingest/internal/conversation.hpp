@@ -43,9 +43,10 @@ struct Conversation {
 Conversation conversation_of(const crypto::IdDeriver& ids, const crypto::Tenant& owner,
                              wire::ChatEvent event);
 
-/// Marks the turns that are stored under another name, because their event begins elsewhere than the
-/// one that brought them: those before a stored turn that is known by them, and the first of several
-/// if it is the last one of the conversation. `latest`: the last turns that are stored or in work.
+/// Marks the turns that are stored under another name, because their event begins elsewhere than
+/// the one that brought them: those before a stored turn that is known by them, and the first of
+/// several if it is the last one of the conversation. `latest`: the last turns that are stored or
+/// in work.
 void mark_stored(const Conversation& conversation, const std::vector<SaidBefore>& latest,
                  std::vector<bool>& stored);
 
