@@ -49,7 +49,8 @@ BucketAnswer TokenBucket::state(const BucketRules& rules, std::int64_t now_us) c
 BucketAnswer TokenBucket::take(const BucketRules& rules, std::int64_t now_us,
                                std::int64_t cost) noexcept {
   const auto answer = ask(rules, now_us, cost);
-  if (answer.allowed)
+  // What costs nothing leaves the stored time, which may lie further ahead than the debt counts.
+  if (answer.allowed && cost > 0)
     full_at_us_ = now_us + debt_us(rules, now_us) +
                   std::clamp<std::int64_t>(cost, 0, rules.tokens) * rules.token_us();
   return answer;
@@ -57,9 +58,10 @@ BucketAnswer TokenBucket::take(const BucketRules& rules, std::int64_t now_us,
 
 void TokenBucket::owe(const BucketRules& rules, std::int64_t now_us,
                       std::int64_t debt_us) noexcept {
-  // Only raises the debt, because the other copy may not know of tokens that this one gave.
-  full_at_us_ =
-      std::max(full_at_us_, now_us + std::clamp<std::int64_t>(debt_us, 0, rules.full_us()));
+  // Only raises the debt, because the other copy may not know of tokens that this one gave. A debt
+  // of 0 raises nothing, also not the stored time to now, which would count if the clock went back.
+  const auto owed_us = std::min(debt_us, rules.full_us());
+  if (owed_us > this->debt_us(rules, now_us)) full_at_us_ = now_us + owed_us;
 }
 
 RateAnswer RateBucket::ask(const RateRules& rules, std::int64_t now_us,

@@ -105,7 +105,7 @@ TEST_F(Pools, WaitBetweenConnectionsThatAreRefusedAndSayWhyMeanwhile) {
   };
   const int before = settled();
   for (int call = 0; call < 40; ++call)
-    EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::bad_config);
+    EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::not_isolated);
   EXPECT_LE(settled() - before, 6);
   database_->super("ALTER ROLE app_user NOBYPASSRLS");
   EXPECT_TRUE([&] {

@@ -48,7 +48,7 @@ TEST_F(Verify, PlansEveryStatementThatIsShippedOnce) {
   EXPECT_EQ(proofs->size(), names.size());
   const auto script = postgres::plans_script("public");
   for (const auto& name : names)
-    EXPECT_NE(script.find("PREPARE " + name + " AS"), std::string::npos) << name;
+    EXPECT_NE(script.find("PREPARE memseal_verify_" + name + " AS"), std::string::npos) << name;
 }
 
 /// What somebody did to a database that serves, and which proofs see it.
