@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = re.compile(r'"(memseal_[a-z_]+)"')
+NAME = re.compile(r'"(memseal_[a-z_]*[a-z])"')  # one that ends with _ is the begin of another name
 CALL = re.compile(r'\b(counter|gauge|histogram)\(\s*(?:"(?P<name>memseal_[a-z_]+)"|(?P<constant>\w+_name))\s*,')
 TEXT = re.compile(r'\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
 NOT_METRICS = {"memseal_dev"}  # a database's role

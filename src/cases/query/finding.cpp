@@ -13,8 +13,9 @@ namespace memseal::query {
 namespace {
 
 // Rows of one look at sealed attributes. Each look sorts all of the tenant's chunks, so the looks
-// grow, until their rows would take too much memory.
-constexpr std::size_t look_rows_first = 256, look_rows_max = 16'384, look_growth = 4;
+// grow, until their rows would take too much memory: some 20 KB each where the attributes are the
+// largest that are accepted, because PostgreSQL sends bytes as hexadecimal digits.
+constexpr std::size_t look_rows_first = 256, look_rows_max = 4'096, look_growth = 4;
 // Rows that are opened before others have their turn on this thread.
 constexpr std::size_t rows_at_once = 512;
 

@@ -41,7 +41,11 @@ bool is_less(const json::value& a, const json::value& b) {
   if (a.is_string() && b.is_string())
     return std::string_view(a.get_string()) < std::string_view(b.get_string());
   if (!a.is_number() || !b.is_number()) return false;
+  // Not as doubles, which are the same for whole numbers beyond 2^53 that differ.
   if (a.is_int64() && b.is_int64()) return a.get_int64() < b.get_int64();
+  if (a.is_uint64() && b.is_uint64()) return a.get_uint64() < b.get_uint64();
+  if (a.is_int64() && b.is_uint64()) return std::cmp_less(a.get_int64(), b.get_uint64());
+  if (a.is_uint64() && b.is_int64()) return std::cmp_less(a.get_uint64(), b.get_int64());
   return a.to_number<double>() < b.to_number<double>();
 }
 

@@ -93,38 +93,45 @@ Tokenized window_of(const text::WordPiece& words, const Conversation& conversati
   return window;
 }
 
-/// The byte at which each code point offset of `offsets` lies; they do not fall.
-std::vector<std::size_t> bytes_at(std::string_view text, const std::vector<std::int32_t>& offsets) {
-  std::vector<std::size_t> bytes;
-  std::size_t byte = 0;
-  std::int32_t point = 0;
-  for (const auto offset : offsets) {
-    while (point < offset && byte < text.size()) {
-      do ++byte;
-      while (byte < text.size() && !begins_code_point(text[byte]));
-      ++point;
+/// Finds the bytes at which code points begin. Goes on from the last one, so that all pieces of a
+/// text together cost one pass; a piece that begins before it, by an overlap, costs another.
+class ByteFinder {
+ public:
+  explicit ByteFinder(std::string_view text) : text_(text) {}
+
+  std::size_t byte_of(std::int32_t point) {
+    if (point < point_) byte_ = 0, point_ = 0;
+    while (point_ < point && byte_ < text_.size()) {
+      do ++byte_;
+      while (byte_ < text_.size() && !begins_code_point(text_[byte_]));
+      ++point_;
     }
-    bytes.push_back(byte);
+    return byte_;
   }
-  return bytes;
-}
+
+ private:
+  std::string_view text_;
+  std::size_t byte_ = 0;
+  std::int32_t point_ = 0;
+};
 
 /// Gives the white space that the chunker left out to the pieces beside it.
 void take_white_space(std::vector<text::Chunk>& pieces, std::string_view text) {
   if (pieces.empty()) return;
   const auto points = static_cast<std::int32_t>(
       std::count_if(text.begin(), text.end(), begins_code_point));
+  ByteFinder finder(text);
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     auto& piece = pieces[i];
     const auto begin = i == 0 ? 0 : piece.char_start;
     const auto next = i + 1 < pieces.size() ? pieces[i + 1].char_start : points;
     const auto end = std::max(piece.char_end, next);
     if (begin == piece.char_start && end == piece.char_end) continue;
-    const auto bytes = bytes_at(text, {begin, end});
-    if (bytes[1] - bytes[0] > limits::seal_bytes_max) continue;
+    const auto first = finder.byte_of(begin), last = finder.byte_of(end);
+    if (last - first > limits::seal_bytes_max) continue;
     piece.char_start = begin;
     piece.char_end = end;
-    piece.text = text.substr(bytes[0], bytes[1] - bytes[0]);
+    piece.text = text.substr(first, last - first);
   }
 }
 
