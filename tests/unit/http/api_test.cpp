@@ -376,9 +376,10 @@ TEST_F(ApiTest, IndexesByAnnouncingAndPublishing) {
 TEST_F(ApiTest, RemembersTurnsByAnnouncingAndPublishingThem) {
   start();
   const std::string path = "/api/v1/memory/conversations/caf%C3%A9/turns";
-  const auto answer = ask(post(path, R"({"turns":[{"role":"user","content":"Who?","id":"m1"},)"
-                                     R"({"role":"assistant","content":null,"tool_calls":[]},)"
-                                     R"({"role":"assistant","content":"Dr. Novak."}]})"));
+  const std::string turns = R"({"turns":[{"role":"user","content":"Who?","id":"m1"},)"
+                            R"({"role":"assistant","content":null,"tool_calls":[]},)"
+                            R"({"role":"assistant","content":"Dr. Novak."}]})";
+  const auto answer = ask(post(path, turns));
   ASSERT_EQ(answer.status, 202) << answer.body;
   const auto body = json::parse(answer.body);
   const auto& operation = body.at("operation");
@@ -398,9 +399,11 @@ TEST_F(ApiTest, RemembersTurnsByAnnouncingAndPublishingThem) {
   const auto derived = world.ids.event_id(world.tenant("ada"), index::event_source,
                                           std::string(event.at("id").as_string()));
   EXPECT_EQ(derived.to_string(), operation.at("id").as_string());
-  const auto one = ask(post(path, R"({"role":"assistant","content":"Dr. Novak."})"));
-  EXPECT_EQ(json::parse(one.body).at("turn_ids").at(0), body.at("turn_ids").at(2))
+  EXPECT_EQ(json::parse(ask(post(path, turns)).body).at("turn_ids"), body.at("turn_ids"))
       << "the same turn has the same id";
+  const auto one = ask(post(path, R"({"role":"assistant","content":"Dr. Novak."})"));
+  EXPECT_NE(json::parse(one.body).at("turn_ids").at(0), body.at("turn_ids").at(2))
+      << "a turn that is sent alone is a new one";
 }
 
 TEST_F(ApiTest, RefusesTurnsBeforeAnythingIsPublished) {
