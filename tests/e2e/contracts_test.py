@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -29,11 +28,7 @@ def run_examples(word, given=None):
 class Contracts(EndToEnd):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(prefix="memseal-contracts-")
-        cls.addClassCleanup(folder.cleanup)
-        model = Path(folder.name) / "small-reranker"
-        small_reranker.write(model)  # without one, what ranks answers 503
-        cls.settings = {"rerank__model": model}
+        cls.settings = {"rerank__model": small_reranker.write_for(cls)}  # without one, what ranks answers 503
         super().setUpClass()
 
     def produce(self, topic, examples):

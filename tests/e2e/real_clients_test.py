@@ -2,7 +2,6 @@
 import json
 import os
 import subprocess
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -17,16 +16,14 @@ TEXT = "First the kiln is lit.\u2028Then the glaze is mixed."
 class RealClients(EndToEnd):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory(prefix="memseal-clients-")
-        cls.addClassCleanup(folder.cleanup)
-        model = Path(folder.name) / "small-reranker"
-        small_reranker.write(model)
+        model = small_reranker.write_for(cls)
         cls.settings = {"rerank__model": model}
         super().setUpClass()
         token = cls.at.token("bella")
         cls.at.request("POST", "/api/v1/memory/index?wait=20", {"text": TEXT}, token)
         env = dict(os.environ, MEMSEAL_URL=f"http://127.0.0.1:{cls.at.port}", MEMSEAL_TOKEN=token,
-                   MEMSEAL_RERANKER=model.name, MEMSEAL_PACKAGES=str(INSTALLED / "npm"), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
+                   MEMSEAL_RERANKER=model.name, MEMSEAL_PACKAGES=str(INSTALLED / "npm"),
+                   NO_PROXY="127.0.0.1", no_proxy="127.0.0.1")
         runs = {"python": [INSTALLED / "bin" / "python", HERE / "python_clients.py"],
                 "node": [INSTALLED / "node", HERE / "node_clients.mjs"]}
         # At once, because most of the time goes into loading the libraries.

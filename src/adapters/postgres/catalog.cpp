@@ -11,16 +11,10 @@ namespace memseal::postgres {
 
 namespace {
 
-void append(std::vector<LintFinding>& findings, std::vector<LintFinding> more) {
-  for (auto& finding : more) findings.push_back(std::move(finding));
-}
-
 std::vector<LintFinding> lint_transaction(pqxx::transaction_base& tx, bool serves) {
   // A lock that somebody holds on a table must not hold this one up: the next look comes soon.
   tx.exec("SET LOCAL search_path = ''; SET LOCAL lock_timeout = '1s'");
-  auto findings = lint_catalog(tx);
-  if (serves) append(findings, lint_session(tx));
-  return findings;
+  return serves ? lint_catalog_and_session(tx) : lint_catalog(tx);
 }
 
 Result<std::vector<LintFinding>> lint_once(const std::string& dsn, bool serves) {

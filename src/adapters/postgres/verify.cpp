@@ -116,8 +116,7 @@ Result<std::vector<Proof>> verify_rls(const std::string& dsn) {
     trial.run("SET LOCAL search_path = ''");
     const auto tables = one(trial.run(std::string("SELECT count(*) FROM (") + tenant_tables +
                                       ") AS t"));
-    auto findings = lint_catalog(trial.transaction());
-    for (auto& finding : lint_session(trial.transaction())) findings.push_back(std::move(finding));
+    const auto findings = lint_catalog_and_session(trial.transaction());
 
     std::vector<Proof> proofs;
     proofs.push_back(unbroken("row-level security is enabled and forced on every table of tenants",

@@ -3,6 +3,8 @@ import array
 import json
 import random
 import struct
+import tempfile
+from pathlib import Path
 
 HIDDEN, LAYERS, HEADS, INNER, POSITIONS, ROWS = 32, 1, 2, 64, 512, 64
 
@@ -30,6 +32,15 @@ def tensors():
     dense("bert.pooler.dense", HIDDEN, HIDDEN)
     dense("classifier", 1, HIDDEN)
     return shapes
+
+
+def write_for(test_class):
+    """The directory of a model that goes with the tests of the class."""
+    folder = tempfile.TemporaryDirectory(prefix="memseal-reranker-")
+    test_class.addClassCleanup(folder.cleanup)
+    model = Path(folder.name) / "small-reranker"
+    write(model)
+    return model
 
 
 def write(folder):

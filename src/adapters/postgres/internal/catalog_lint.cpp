@@ -1,5 +1,8 @@
 #include "adapters/postgres/internal/catalog_lint.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace memseal::postgres {
 
 namespace {
@@ -206,8 +209,11 @@ std::vector<LintFinding> findings_of(pqxx::transaction_base& tx, const char* sql
 
 std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx) { return findings_of(tx, rules); }
 
-std::vector<LintFinding> lint_session(pqxx::transaction_base& tx) {
-  return findings_of(tx, session_rules);
+std::vector<LintFinding> lint_catalog_and_session(pqxx::transaction_base& tx) {
+  auto findings = lint_catalog(tx);
+  auto of_session = findings_of(tx, session_rules);
+  std::move(of_session.begin(), of_session.end(), std::back_inserter(findings));
+  return findings;
 }
 
 }  // namespace memseal::postgres

@@ -13,7 +13,7 @@ namespace memseal::postgres {
 
 /// The rules about tables, policies, functions, grants and the role app_user.
 std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx);
-/// The rules about the role of this session, which serves.
-std::vector<LintFinding> lint_session(pqxx::transaction_base& tx);
+/// The same, and the rules about the role of this session, which serves.
+std::vector<LintFinding> lint_catalog_and_session(pqxx::transaction_base& tx);
 
 }  // namespace memseal::postgres
