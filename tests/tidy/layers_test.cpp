@@ -43,6 +43,7 @@ const std::vector<Rule>& law() {
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
       {"adapters/redis", {"base", "pure", "runtime", "ports"}},
+      {"adapters/files", {"base", "pure", "runtime", "ports"}},
       {"adapters/http_client", {"base", "pure/codec", "runtime"}},
       {"adapters/openai", {"base", "pure", "runtime", "ports", "adapters/http_client"}},
       {"adapters/model/checkpoint", {"base", "pure"}},

@@ -1,0 +1,95 @@
+#include "adapters/files/internal/disk.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <system_error>
+
+namespace memseal::files {
+
+namespace {
+
+bool is_setup_fault(int error) {
+  switch (error) {
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENODEV:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_full(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
+}  // namespace
+
+// The messages name no path: clients of a route read them, and the directory is the operator's.
+Error disk_error(std::string_view step, int error) {
+  const std::string sentence =
+      "the file store cannot " + std::string(step) + ": " + std::generic_category().message(error);
+  if (is_full(error)) return {Errc::unavailable, sentence + "; free or add space"};
+  if (is_setup_fault(error))
+    return {Errc::bad_config, sentence + "; check files.directory and its owner",
+            "files.directory"};
+  return {Errc::unavailable, sentence};
+}
+
+void throw_disk_failure(std::string_view step) { throw_failure(disk_error(step, errno)); }
+
+Fd::~Fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void write_all(const Fd& file, ByteView bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::write(file.get(), bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw_disk_failure("write a file");
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void sync(const Fd& file) {
+  // Not repeated after a failure: the system may have dropped the pages that it could not write,
+  // and would then report a success.
+  if (::fsync(file.get()) != 0) throw_disk_failure("write a file to the disk");
+}
+
+void sync_directory(const std::filesystem::path& directory) {
+  const Fd opened(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened || ::fsync(opened.get()) != 0) throw_disk_failure("write a directory to the disk");
+}
+
+void ensure_directory(const std::filesystem::path& parent, std::string_view name) {
+  const auto path = parent / name;
+  if (::mkdir(path.c_str(), 0700) == 0) {
+    sync_directory(parent);
+    return;
+  }
+  if (errno != EEXIST) throw_disk_failure("make a directory");
+}
+
+bool try_lock(const Fd& file) {
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno != EWOULDBLOCK) throw_disk_failure("lock a file");
+  return false;
+}
+
+std::optional<std::uint64_t> size_of(const Fd& file) {
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return std::nullopt;
+  return static_cast<std::uint64_t>(facts.st_size);
+}
+
+}  // namespace memseal::files

@@ -1,0 +1,50 @@
+#pragma once
+// System calls on files, with their failures as Outage or Refused. Every function blocks.
+#include "base/result.hpp"
+#include "base/secret.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace memseal::files {
+
+/// What the failure `error` (errno) of a step means. A full disk and a fault of the device pass by
+/// themselves (unavailable); a directory that is missing or closed to this process needs an
+/// operator (bad_config). `step` reads as "write a file".
+Error disk_error(std::string_view step, int error);
+/// Throws disk_error() of errno.
+[[noreturn]] void throw_disk_failure(std::string_view step);
+
+/// An open file. Closed when destroyed.
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd();
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  int get() const noexcept { return fd_; }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+
+ private:
+  int fd_ = -1;
+};
+
+void write_all(const Fd& file, ByteView bytes);
+void sync(const Fd& file);
+/// Makes names in `directory` survive a crash of the machine.
+void sync_directory(const std::filesystem::path& directory);
+/// Makes a directory (0700) below `parent` and syncs the parent where it was not there.
+void ensure_directory(const std::filesystem::path& parent, std::string_view name);
+/// False: another open file holds the lock.
+bool try_lock(const Fd& file);
+/// Length of a plain file; empty for anything else.
+std::optional<std::uint64_t> size_of(const Fd& file);
+
+}  // namespace memseal::files
