@@ -16,13 +16,6 @@
 
 namespace memseal::inference {
 
-/// Texts on their way to the embedder, in slices. Not in the unnamed namespace, because a coroutine
-/// holds one.
-struct Batch {
-  std::vector<std::vector<ports::EmbedInput>> slices;
-  std::size_t texts = 0, tokens = 0;
-};
-
 namespace {
 
 using rerank::Fallback;
@@ -149,7 +142,7 @@ void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t to
                      tenths(embed_deadline) + " s: send at most " +
                      std::to_string(std::max<std::int64_t>(1, static_cast<std::int64_t>(fit))) +
                      " such texts at a time",
-                 "/input"});
+                 batch.field});
 }
 
 void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> slice,
@@ -203,11 +196,18 @@ asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext 
   co_return result;
 }
 
-asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestContext context,
-                                      std::vector<std::string> texts) {
+asio::awaitable<Batch> make_batch(InferenceDeps& deps, runtime::RequestContext context,
+                                  std::vector<std::string> texts, std::string field) {
   if (deps.tokenizer == nullptr)
     throw Refused({Errc::no_model, "the embedder of this service accepts no texts of clients"});
   auto batch = co_await batch_of(*deps.tokenizer, std::move(texts));
+  batch.field = std::move(field);
+  refuse_late_batch(deps.pace, batch, batch.tokens, context.deadline.left());
+  co_return batch;
+}
+
+asio::awaitable<Embedded> embed_batch(InferenceDeps& deps, runtime::RequestContext context,
+                                      Batch batch) {
   Embedded done;
   for (auto& slice : batch.slices) {
     // Before each slice and not once: the pace of the first slices shows whether the rest fits.

@@ -53,15 +53,30 @@ struct Ranked {
 asio::awaitable<Ranked> rank_texts(InferenceDeps& deps, runtime::RequestContext context,
                                    std::string query, std::vector<std::string> texts);
 
+/// Texts to embed, tokenized. Moves, and is not copied.
+struct Batch {
+  std::vector<std::vector<ports::EmbedInput>> slices;  ///< one call of the embedder each
+  std::size_t texts = 0;
+  std::size_t tokens = 0;  ///< that the model reads, [CLS] and [SEP] included
+  std::string field;       ///< as given to make_batch()
+};
+
+/// Tokenizes `texts` and cuts each on the right to limits::chunk_tokens_max tokens. The work is
+/// small beside the model's, so a caller may charge for Batch::tokens before embed_batch().
+/// Throws Refused{no_model} without a tokenizer, Refused{payload_too_large} when they cannot be
+/// embedded before the deadline, Outage{overloaded} when only others' work keeps them from it.
+/// `field`: where the client gave the texts, as Error::field.
+asio::awaitable<Batch> make_batch(InferenceDeps& deps, runtime::RequestContext context,
+                                  std::vector<std::string> texts, std::string field);
+
 struct Embedded {
   std::vector<ports::Embedding> vectors;  ///< one per text, L2 norm 1, finite
   std::size_t tokens = 0;                 ///< that the model read, [CLS] and [SEP] included
 };
 
-/// Embeds each of `texts` as a chunk is embedded, cut on the right to limits::chunk_tokens_max
-/// tokens. Throws Refused{no_model} without a tokenizer, Refused{payload_too_large} as soon as it
-/// is clear that the texts cannot be embedded before the deadline, and what the embedder throws.
-asio::awaitable<Embedded> embed_texts(InferenceDeps& deps, runtime::RequestContext context,
-                                      std::vector<std::string> texts);
+/// Embeds the texts of `batch` as chunks are embedded. Throws what make_batch() throws, as soon as
+/// it is clear that the deadline will not be met, and what the embedder throws.
+asio::awaitable<Embedded> embed_batch(InferenceDeps& deps, runtime::RequestContext context,
+                                      Batch batch);
 
 }  // namespace memseal::inference

@@ -40,7 +40,7 @@ index::TurnsSubmission turns_of(wire::TurnsRequest request, std::string idempote
 
 std::int64_t tokens_of_turns(const std::vector<wire::ChatMessage>& turns) {
   std::int64_t sum = 0;
-  for (const auto& turn : turns) sum += policy::tokens_of_text(turn.content.size());
+  for (const auto& turn : turns) sum += policy::tokens_of_text(turn.content);
   return sum;
 }
 

@@ -39,7 +39,7 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   if (!key) co_return problem(key.error(), call.context.id);
   const auto wait = wait_preference(call.head);
   if (!wait) co_return problem(wait.error(), call.context.id);
-  auto refused = co_await charge(call, policy::tokens_of_text(request->text.size()));
+  auto refused = co_await charge(call, policy::tokens_of_text(request->text));
   if (refused) co_return refused;
   const index::IndexDeps deps{api.operations, api.events, api.ids};
   index::Owner owner{who.user, who.tenant};

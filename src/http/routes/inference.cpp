@@ -50,17 +50,10 @@ constexpr std::int64_t embed_tokens_max = limits::chunk_tokens_max + 2;
 
 /// The model reads the query with each of the texts.
 std::int64_t tokens_of_pairs(const wire::RerankRequest& request) {
-  const auto query = policy::tokens_of_text(request.query.size());
+  const auto query = policy::tokens_of_text(request.query);
   std::int64_t sum = 0;
   for (const auto& text : request.texts)
-    sum += std::min(query + policy::tokens_of_text(text.size()), pair_tokens_max);
-  return sum;
-}
-
-std::int64_t tokens_of_texts(const std::vector<std::string>& texts) {
-  std::int64_t sum = 0;
-  for (const auto& text : texts)
-    sum += std::min(policy::tokens_of_text(text.size()), embed_tokens_max);
+    sum += std::min(query + policy::tokens_of_text(text), pair_tokens_max);
   return sum;
 }
 
@@ -72,10 +65,13 @@ asio::awaitable<std::optional<Response>> charge_pairs(Call& call,
   co_return co_await charge(call, tokens_of_pairs(request));
 }
 
-/// What is known of a request before the model computes anything. Charges what is valid.
-asio::awaitable<std::optional<Response>> check_embedding(Call& call,
-                                                         const wire::EmbeddingsRequest& request) {
-  const auto& deps = deps_of(call);
+/// What is known of a request before the model computes anything. Charges what is valid, by the
+/// tokens that the model will read. `batch` is what to compute, unless a response is returned.
+/// The texts of the request are moved from.
+asio::awaitable<std::optional<Response>> admit_embedding(Call& call,
+                                                         wire::EmbeddingsRequest& request,
+                                                         inference::Batch& batch) {
+  auto& deps = deps_of(call);
   if (auto refused = check_model(call, request.model, deps.embedder.model_name()))
     co_return refused;
   const auto dimension = deps.embedder.dimension();
@@ -84,8 +80,10 @@ asio::awaitable<std::optional<Response>> check_embedding(Call& call,
                        "the model here has " + std::to_string(dimension) + " dimensions",
                        "/dimensions"},
                       call.context.id);
-  if (deps.tokenizer == nullptr) co_return std::nullopt;  // refused by what needs it, and free
-  co_return co_await charge(call, tokens_of_texts(request.inputs));
+  std::string member(request.member);
+  batch = co_await inference::make_batch(deps, call.context, std::move(request.inputs),
+                                         std::move(member));
+  co_return co_await charge(call, static_cast<std::int64_t>(batch.tokens));
 }
 
 template <class Body>
@@ -170,11 +168,11 @@ asio::awaitable<std::optional<Response>> post_tei_rerank(Call& call) {
 asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
   auto request = wire::parse_embeddings_request(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
-  auto refused = co_await check_embedding(call, *request);
+  inference::Batch batch;
+  auto refused = co_await admit_embedding(call, *request, batch);
   if (refused) co_return refused;
   auto& deps = deps_of(call);
-  const auto embedded =
-      co_await inference::embed_texts(deps, call.context, std::move(request->inputs));
+  const auto embedded = co_await inference::embed_batch(deps, call.context, std::move(batch));
   wire::EmbeddingsJson body(request->base64);
   co_await write_vectors(body, embedded.vectors);
   co_return json_response(200, body.finish(deps.embedder.model_name(), embedded.tokens));
@@ -183,10 +181,11 @@ asio::awaitable<std::optional<Response>> post_embeddings(Call& call) {
 asio::awaitable<std::optional<Response>> post_tei_embed(Call& call) {
   auto request = wire::parse_tei_embed(call.body);
   if (!request) co_return problem(request.error(), call.context.id);
-  auto refused = co_await check_embedding(call, *request);
+  inference::Batch batch;
+  auto refused = co_await admit_embedding(call, *request, batch);
   if (refused) co_return refused;
   const auto embedded =
-      co_await inference::embed_texts(deps_of(call), call.context, std::move(request->inputs));
+      co_await inference::embed_batch(deps_of(call), call.context, std::move(batch));
   wire::VectorsJson body;
   co_await write_vectors(body, embedded.vectors);
   co_return json_response(200, body.finish());

@@ -97,8 +97,8 @@ query::Question question_of(wire::QueryRequest request) {
 }
 
 std::int64_t tokens_of_questions(const wire::QueryRequest& request) {
-  auto sum = policy::tokens_of_text(request.query.size());
-  for (const auto& text : request.further) sum += policy::tokens_of_text(text.size());
+  auto sum = policy::tokens_of_text(request.query);
+  for (const auto& text : request.further) sum += policy::tokens_of_text(text);
   return sum;
 }
 

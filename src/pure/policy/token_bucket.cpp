@@ -99,10 +99,23 @@ void RateBucket::owe(const RateRules& rules, std::int64_t now_us, const RateDebt
   if (rules.tokens) tokens_.owe(*rules.tokens, now_us, debt.tokens_us);
 }
 
-std::int64_t tokens_of_text(std::size_t bytes) noexcept {
-  constexpr std::size_t token_bytes = 4;
-  return std::max<std::int64_t>(1,
-                                static_cast<std::int64_t>((bytes + token_bytes - 1) / token_bytes));
+std::int64_t tokens_of_text(std::string_view text) noexcept {
+  constexpr std::int64_t letters_a_token = 4;
+  std::int64_t sum = 0, run = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const auto lower = byte | 0x20;
+    const bool letter = (byte >= '0' && byte <= '9') || (lower >= 'a' && lower <= 'z');
+    if (letter) {
+      if (run++ % letters_a_token == 0) ++sum;
+      continue;
+    }
+    run = 0;
+    // A character beyond ASCII counts at its first byte.
+    const bool continues = (byte & 0xC0) == 0x80, blank = byte <= ' ' || byte == 0x7F;
+    if (!continues && !blank) ++sum;
+  }
+  return std::max<std::int64_t>(sum, 1);
 }
 
 }  // namespace memseal::policy

@@ -269,6 +269,7 @@ Result<EmbeddingsRequest> parse_tei_embed(std::string_view body) {
   Fault fault{Errc::invalid_field};
   FieldReader fields(*object, "", fault);
   EmbeddingsRequest request;
+  request.member = "/inputs";
   read_input(fields, "inputs", request.inputs);
   read_truncation(fields);
   bool normalize = true;

@@ -29,6 +29,7 @@ struct EmbeddingsRequest {
   std::string model;                ///< empty: whichever is there
   bool base64 = false;              ///< little-endian float32 in base64 instead of numbers
   std::size_t dimensions = 0;       ///< 0: not given
+  std::string_view member = "/input";  ///< of the body, which holds the inputs; for errors
 };
 
 /// Errors as parse_query_request().

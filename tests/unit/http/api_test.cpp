@@ -233,22 +233,41 @@ TEST_F(ApiTest, TakesFromTheBucketOfWhatIsAsked) {
     });
   };
   using ports::Bucket;
-  EXPECT_EQ(taken(post(query_path, question)), (std::pair{Bucket::query, std::int64_t{3}}));
+  EXPECT_EQ(taken(post(query_path, question)), (std::pair{Bucket::query, std::int64_t{5}}));
   EXPECT_EQ(taken(post(query_path, R"({"queries":["nine byte","four"]})")),
-            (std::pair{Bucket::query, std::int64_t{3 + 1}}));
+            (std::pair{Bucket::query, std::int64_t{2 + 1}}));
   EXPECT_EQ(taken(post(index_path, R"({"text":"nine byte"})")),
-            (std::pair{Bucket::write, std::int64_t{3}}));
+            (std::pair{Bucket::write, std::int64_t{2}}));
   EXPECT_EQ(taken(post("/api/v1/memory/conversations/c1/turns",
                        R"({"turns":[{"role":"user","content":"nine byte"},)"
                        R"({"role":"assistant","content":"four"}]})")),
-            (std::pair{Bucket::write, std::int64_t{3 + 1}}));
+            (std::pair{Bucket::write, std::int64_t{2 + 1}}));
   EXPECT_EQ(taken(get("/v1/models")), (std::pair{Bucket::metrics, std::int64_t{0}}));
+  // What the model reads, [CLS] and [SEP] included: no more than 256 of a text, and each mark.
   EXPECT_EQ(taken(post("/v1/embeddings", R"({"input":["four","fifth"]})")),
-            (std::pair{Bucket::inference, std::int64_t{3}}));
-  EXPECT_EQ(taken(post("/v1/embeddings", R"({"input":")" + std::string(9'000, 'a') + "\"}")),
-            (std::pair{Bucket::inference, std::int64_t{256}})) << "as much as the model reads";
+            (std::pair{Bucket::inference, std::int64_t{3 + 3}}));
+  for (const auto* text : {"mars ", "! "}) {
+    std::string many;
+    for (int i = 0; i < 1'000; ++i) many += text;
+    EXPECT_EQ(taken(post("/v1/embeddings", R"({"input":")" + many + "\"}")),
+              (std::pair{Bucket::inference, std::int64_t{256}}));
+  }
   EXPECT_EQ(taken(post("/rerank", R"({"query":"four","texts":["four","fifth"]})")),
             (std::pair{Bucket::inference, std::int64_t{2 + 3}}));
+}
+
+TEST_F(ApiTest, ABatchThatComesTooLateTakesNothing) {
+  world.inference.pace.record(10'000, std::chrono::seconds(1'000), runtime::Clock::now());
+  start();
+  std::string many;
+  for (int i = 0; i < 400; ++i) many += R"("mars",)";
+  const auto embed = ask(post("/v1/embeddings", R"({"input":[)" + many + R"("mars"]})"));
+  EXPECT_EQ(embed.status, 413);
+  EXPECT_NE(embed.body.find(R"("field":"/input")"), std::string::npos);
+  const auto tei = ask(post("/embed", R"({"inputs":[)" + many + R"("mars"]})"));
+  EXPECT_EQ(tei.status, 413);
+  EXPECT_NE(tei.body.find(R"("field":"/inputs")"), std::string::npos);
+  EXPECT_EQ(on_loop([&] { return limiter.asked; }), 0);
 }
 
 TEST_F(ApiTest, ARequestThatIsNotValidTakesNothing) {

@@ -51,7 +51,10 @@ struct InferenceTest : ::testing::Test {
     return embedded;
   }
   asio::awaitable<void> keep_vectors(std::vector<std::string> texts, Embedded& embedded) {
-    embedded = co_await embed_texts(world.inference, context, std::move(texts));
+    auto batch = co_await make_batch(world.inference, context, std::move(texts), "/input");
+    const auto tokens = batch.tokens;
+    embedded = co_await embed_batch(world.inference, context, std::move(batch));
+    EXPECT_EQ(embedded.tokens, tokens) << "what is charged is what the model reads";
   }
 
   policy::BreakerState breaker() { return world.breaker.state(runtime::Clock::now()); }

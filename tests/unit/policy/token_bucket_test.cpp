@@ -137,11 +137,17 @@ TEST(RateBucket, CountsOnlyRequestsWithoutARuleForTokens) {
   EXPECT_EQ(bucket.debt(rules, start_us), (RateDebt{10 * second_us, 0}));
 }
 
-TEST(TokensOfText, IsOneForEachFourBytesBegun) {
-  EXPECT_EQ(tokens_of_text(0), 1);
-  EXPECT_EQ(tokens_of_text(4), 1);
-  EXPECT_EQ(tokens_of_text(5), 2);
-  EXPECT_EQ(tokens_of_text(1'048'576), 262'144);
+TEST(TokensOfText, CountsFourLettersOfAWordAndEachOtherCharacterAsOne) {
+  EXPECT_EQ(tokens_of_text(""), 1);
+  EXPECT_EQ(tokens_of_text(" \t\n"), 1);
+  EXPECT_EQ(tokens_of_text("four"), 1);
+  EXPECT_EQ(tokens_of_text("fives"), 2);
+  EXPECT_EQ(tokens_of_text("a b c"), 3);
+  EXPECT_EQ(tokens_of_text("Olympus Mons, 21.9 km"), 2 + 1 + 1 + 1 + 1 + 1 + 1);
+  EXPECT_EQ(tokens_of_text("!!!!"), 4);
+  EXPECT_EQ(tokens_of_text("火山"), 2);
+  EXPECT_EQ(tokens_of_text("\xff\x80\x80"), 1) << "bytes that are no UTF-8";
+  EXPECT_EQ(tokens_of_text(std::string(1'048'576, 'a')), 262'144);
 }
 
 TEST(BucketRules, KnowTheirBounds) {

@@ -67,7 +67,7 @@ asio::awaitable<void> a_chat(ManagedLimiter& limiter) {
   for (int turn = 1; turn <= 100; ++turn) {
     for (const auto bucket : {ports::Bucket::write, ports::Bucket::query, ports::Bucket::write}) {
       const auto answer =
-          co_await limiter.admit(context, tenant("u"), bucket, policy::tokens_of_text(2'000));
+          co_await limiter.admit(context, tenant("u"), bucket, 500);
       EXPECT_TRUE(answer.allowed) << ports::bucket_name(bucket) << " of turn " << turn;
     }
   }
