@@ -39,6 +39,7 @@ const std::vector<Rule>& law() {
        {"base", "pure/crypto", "pure/policy", "pure/wire", "runtime", "ports", "cases/rerank"}},
       {"cases/inference",
        {"base", "pure/text", "pure/policy", "runtime", "ports", "cases/rerank"}},
+      {"cases/knowledge", {"base", "pure/crypto", "runtime", "ports"}},
       {"cases/lifecycle", {"base", "pure", "runtime", "ports"}},
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
