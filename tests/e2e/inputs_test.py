@@ -240,6 +240,8 @@ class BadSetUp(unittest.TestCase):
     def test_the_doctor_says_what_to_do(self):
         sound = self.at.cli("doctor", check=False)
         self.assertEqual(sound.returncode, 0, sound.stdout + sound.stderr)
+        self.assertIn("one replica, whose disk may lose acknowledged events", sound.stdout)
+        self.assertIn("MEMSEAL__KAFKA__REPLICATION", sound.stdout)
         ill = self.at.cli("--json", "doctor", check=False,
                           env={"MEMSEAL__KAFKA__BROKERS": "127.0.0.1:1"})
         self.assertEqual(ill.returncode, 3)

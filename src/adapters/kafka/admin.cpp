@@ -1,12 +1,14 @@
 #include "adapters/kafka/admin.hpp"
 
 #include "adapters/kafka/internal/client_conf.hpp"
+#include "adapters/kafka/internal/topic_configs.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -63,6 +65,8 @@ Result<void> check_created(rd_kafka_event_t* event) {
   return {};
 }
 
+int or_default(int number) { return number > 0 ? number : -1; }
+
 Result<void> create(rd_kafka_t* client, const std::vector<TopicSpec>& topics,
                     std::chrono::milliseconds timeout) {
   // `wanted` is the array that the C API reads; `owned` frees its elements.
@@ -70,11 +74,15 @@ Result<void> create(rd_kafka_t* client, const std::vector<TopicSpec>& topics,
   std::vector<rd_kafka_NewTopic_t*> wanted;
   for (const auto& topic : topics) {
     char why[256] = "";
-    owned.emplace_back(rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions,
-                                             topic.replication, why, sizeof why));
+    owned.emplace_back(rd_kafka_NewTopic_new(topic.name.c_str(), or_default(topic.partitions),
+                                             or_default(topic.replication), why, sizeof why));
     if (!owned.back())
       return Error{Errc::bad_config, "topic " + topic.name + " cannot be created: " + why,
                    "kafka.topics"};
+    const auto retention_ms = std::chrono::milliseconds(topic.retention).count();
+    if (retention_ms > 0)
+      rd_kafka_NewTopic_set_config(owned.back().get(), "retention.ms",
+                                   std::to_string(retention_ms).c_str());
     wanted.push_back(owned.back().get());
   }
   const AdminOptions options(rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS));
@@ -121,6 +129,33 @@ void try_to_reach(BrokerView& broker, std::chrono::milliseconds timeout) {
   loop.run();
 }
 
+TopicView view_of(const rd_kafka_metadata_topic& topic) {
+  TopicView view{.name = topic.topic, .partitions = topic.partition_cnt};
+  for (int i = 0; i < topic.partition_cnt; ++i) {
+    const int replicas = topic.partitions[i].replica_cnt;
+    view.replicas = i == 0 ? replicas : std::min(view.replicas, replicas);
+  }
+  return view;
+}
+
+void apply(const TopicConfig& config, TopicView& topic) {
+  const auto number = [&](const char* name) -> std::optional<std::int64_t> {
+    const auto found = config.find(name);
+    if (found == config.end()) return std::nullopt;
+    std::int64_t value = 0;
+    const auto& text = found->second;
+    const auto [stop, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (failed != std::errc{}) return std::nullopt;
+    return value;
+  };
+  if (const auto least = number("min.insync.replicas"))
+    topic.replicas_in_sync_min = static_cast<int>(*least);
+  topic.retention_ms = number("retention.ms");
+  const auto policy = config.find("cleanup.policy");
+  topic.is_compacted =
+      policy != config.end() && policy->second.find("compact") != std::string::npos;
+}
+
 }  // namespace
 
 Result<void> ensure_topics(const ClientOptions& options, const std::vector<TopicSpec>& topics,
@@ -151,10 +186,19 @@ Result<ClusterView> probe_cluster(const ClientOptions& options,
     view.brokers.push_back({.id = broker.id, .host = broker.host, .port = broker.port});
     try_to_reach(view.brokers.back(), timeout);
   }
-  std::map<std::string, int> partitions;
+  std::map<std::string, TopicView> known;
   for (int i = 0; i < (*metadata)->topic_cnt; ++i)
-    partitions[(*metadata)->topics[i].topic] = (*metadata)->topics[i].partition_cnt;
-  for (const auto& topic : topics) view.topics.push_back({topic, partitions[topic]});
+    known.emplace((*metadata)->topics[i].topic, view_of((*metadata)->topics[i]));
+  std::vector<std::string> there;
+  for (const auto& topic : topics) {
+    const auto found = known.find(topic);
+    if (found != known.end()) there.push_back(topic);
+    view.topics.push_back(found == known.end() ? TopicView{.name = topic} : found->second);
+  }
+  const auto configs = describe_topics(client->get(), there, timeout);
+  for (auto& topic : view.topics)
+    if (const auto config = configs.find(topic.name); config != configs.end())
+      apply(config->second, topic);
   return view;
 }
 

@@ -5,15 +5,18 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace memseal::kafka {
 
+/// A topic to create. -1 and 0 leave the choice to the broker.
 struct TopicSpec {
   std::string name;
-  int partitions = 6;
-  int replication = 1;
+  int partitions = -1;
+  int replication = -1;
+  std::chrono::hours retention{0};
 };
 
 /// Creates the topics that do not exist. Never changes a topic that exists.
@@ -32,7 +35,12 @@ struct BrokerView {
 
 struct TopicView {
   std::string name;
-  int partitions = 0;  ///< 0: the topic does not exist
+  int partitions = 0;      ///< 0: the topic does not exist
+  int replicas = 0;        ///< of the partition that has fewest
+  // Empty where the broker does not tell.
+  std::optional<int> replicas_in_sync_min = {};  ///< min.insync.replicas
+  std::optional<std::int64_t> retention_ms = {};  ///< -1: without end
+  bool is_compacted = false;
 };
 
 struct ClusterView {

@@ -84,6 +84,16 @@ SettingRows<Settings> Settings::rows() {
           text("kafka.status_topic", "topic of the outcome of each event",
                &Settings::status_topic),
           flag("kafka.create_topics", "create missing topics at start", &Settings::create_topics),
+          number("kafka.partitions", "partitions of new topics; -1: the broker's default", -1,
+                 10'000, &Settings::partitions),
+          number("kafka.replication", "replicas of new topics; -1: the broker's default", -1, 100,
+                 &Settings::replication),
+          number("kafka.retention_h",
+                 "hours that new topics keep their records; 0: the broker's default", 0, 876'000,
+                 &Settings::retention_h),
+          number("kafka.dead_letter_retention_h",
+                 "hours that new topics of dead letters keep them; 0: the broker's default", 0,
+                 876'000, &Settings::dead_letter_retention_h),
           kafka::properties()};
 }
 

@@ -102,10 +102,10 @@ struct OwnBroker {
 void start_broker(Config& config, OwnBroker& own) {
   auto& kafka = config.kafka;
   auto& broker = own.broker.emplace();
-  broker.create_topic(kafka.upload_topic, 4);
-  broker.create_topic(kafka.chat_topic, 4);
-  for (const auto& topic : {kafka.upload_topic, kafka.chat_topic})
-    broker.create_topic(topic + ".dlq", 1);
+  for (const auto& topic : event_topics(config)) {
+    broker.create_topic(topic, 4);
+    broker.create_topic(topic + std::string(kafka::dead_letter_suffix), 1);
+  }
   broker.create_topic(kafka.status_topic, 4);
   kafka.create_topics = false;
   kafka.brokers = broker.bootstrap();

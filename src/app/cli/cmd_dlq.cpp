@@ -180,7 +180,7 @@ std::size_t mark_dropped(const GlobalOptions& global, DeadLetterBox& box,
 /// Deletes from Kafka what no open letter needs.
 void purge(DeadLetterBox& box, const DlqOptions& options) {
   auto topics = options.topics;
-  if (topics.empty()) topics = {box.config().kafka.upload_topic, box.config().kafka.chat_topic};
+  if (topics.empty()) topics = event_topics(box.config());
   for (const auto& topic : topics)
     kafka::delete_records(kafka_client(box.config()),
                           topic + std::string(kafka::dead_letter_suffix), box.closed_before(topic))

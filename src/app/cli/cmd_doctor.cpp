@@ -12,6 +12,7 @@
 #include <boost/json/object.hpp>
 
 #include <cstdio>
+#include <limits>
 
 namespace memseal::app {
 
@@ -56,6 +57,51 @@ Finding check_listen(const std::string& key, const std::string& address) {
           "stop what listens there, or set " + env_name(key), false};
 }
 
+/// What may lose events that a broker has acknowledged. `events`: the first of the topics are those
+/// of events, the others those of their dead letters.
+void check_topics(const kafka::Settings& settings, const std::vector<kafka::TopicView>& topics,
+                  std::size_t events, std::vector<Finding>& findings) {
+  std::string alone, unsynced, short_lived, compacted;
+  const auto add = [](std::string& list, const std::string& name) {
+    list += (list.empty() ? "" : ", ") + name;
+  };
+  constexpr std::int64_t hour_ms = 3'600'000, day_ms = 24 * hour_ms;
+  static constexpr auto for_ever = std::numeric_limits<std::int64_t>::max();
+  const auto kept_ms = [](const kafka::TopicView& topic) -> std::optional<std::int64_t> {
+    return topic.retention_ms.value_or(0) < 0 ? for_ever : topic.retention_ms;
+  };
+  for (std::size_t i = 0; i < topics.size(); ++i) {
+    const auto& topic = topics[i];
+    if (topic.partitions == 0) continue;
+    if (topic.replicas < 2)
+      add(alone, topic.name);
+    else if (topic.replicas_in_sync_min.value_or(2) < 2)
+      add(unsynced, topic.name);
+    if (topic.is_compacted) add(compacted, topic.name);
+    const auto kept = kept_ms(topic), source_kept = kept_ms(topics[i % events]);
+    const bool is_letters = i >= events;
+    const auto wanted = is_letters ? settings.dead_letter_retention_h : settings.retention_h;
+    const bool outlived = is_letters && kept && source_kept && *kept < *source_kept;
+    if (outlived || (kept && *kept < std::max(day_ms, wanted * hour_ms)))
+      add(short_lived, topic.name);
+  }
+  const auto note = [&](const char* name, const std::string& list, const char* sentence,
+                        std::string fix) {
+    if (!list.empty()) findings.push_back({name, false, list + sentence, std::move(fix), false});
+  };
+  note("kafka replicas", alone, ": one replica, whose disk may lose acknowledged events",
+       "give them two or more (kafka-reassign-partitions); new ones: " +
+           env_name("kafka.replication"));
+  note("kafka in sync", unsynced, ": min.insync.replicas below 2, so one disk may lose events",
+       "set min.insync.replicas=2 (kafka-configs)");
+  note("kafka retention", short_lived,
+       ": kept for less than a day, than the settings say, or dead letters than their events",
+       "set retention.ms (kafka-configs); new ones: " + env_name("kafka.retention_h") + ", " +
+           env_name("kafka.dead_letter_retention_h"));
+  note("kafka compaction", compacted, ": compacted, which deletes all but the last event of a user",
+       "set cleanup.policy=delete (kafka-configs)");
+}
+
 void check_kafka(const Config& config, std::vector<Finding>& findings) {
   const std::string fix =
       "start a Kafka broker and set " + env_name("kafka.brokers");
@@ -63,10 +109,11 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
     findings.push_back({"kafka", false, "kafka.brokers is not set", fix});
     return;
   }
-  std::vector<std::string> topics;
-  topics.push_back(config.kafka.upload_topic);
-  topics.push_back(config.kafka.chat_topic);
-  const auto seen = kafka::probe_cluster(kafka_client(config), topics);
+  const auto topics = event_topics(config);
+  auto asked = topics;
+  for (const auto& topic : topics)
+    asked.push_back(topic + std::string(kafka::dead_letter_suffix));
+  auto seen = kafka::probe_cluster(kafka_client(config), asked);
   if (!seen) {
     findings.push_back(failed("kafka", seen.error(), fix));
     return;
@@ -78,7 +125,9 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
                               std::to_string(broker.port) +
                               ", which does not answer: " + broker.why,
                           "set advertised.listeners to an address this machine reaches"});
+  check_topics(config.kafka, seen->topics, topics.size(), findings);
   std::string detail = count_of(seen->brokers.size(), "broker");
+  seen->topics.resize(topics.size());
   for (const auto& topic : seen->topics)
     detail += ", " + topic.name +
               (topic.partitions > 0

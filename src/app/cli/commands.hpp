@@ -81,7 +81,7 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
 
 /// Which dead letters a command means, and what it does about them.
 struct DlqOptions {
-  std::vector<std::string> topics;  ///< whose letters; empty: kafka.upload_topic and chat_topic
+  std::vector<std::string> topics;  ///< whose letters; empty: of all that are consumed
   std::string code, user, id;       ///< id: of the event, or topic/partition/offset of the letter
   std::string since, until;         ///< RFC 3339, or an age: 90s, 30m, 12h, 7d
   std::int64_t limit = 0;           ///< 0: none

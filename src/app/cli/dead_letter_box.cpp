@@ -87,7 +87,7 @@ DeadLetterBox::~DeadLetterBox() = default;
 
 std::vector<std::string> DeadLetterBox::topics(const DlqOptions& options) const {
   auto topics = options.topics;
-  if (topics.empty()) topics = {config_.kafka.upload_topic, config_.kafka.chat_topic};
+  if (topics.empty()) topics = event_topics(config_);
   std::sort(topics.begin(), topics.end());
   topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
   return topics;

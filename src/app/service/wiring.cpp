@@ -4,6 +4,7 @@
 
 #include "runtime/loops.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -41,14 +42,32 @@ redis::LimiterOptions limiter_options(const Config& config) {
   return options;
 }
 
+std::vector<std::string> event_topics(const Config& config) {
+  std::vector<std::string> topics{config.kafka.upload_topic, config.kafka.chat_topic};
+  for (const auto& [topic, topic_class] : config.kafka.topics)
+    if (std::find(topics.begin(), topics.end(), topic) == topics.end()) topics.push_back(topic);
+  return topics;
+}
+
 std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
+  const auto& kafka = config.kafka;
+  kafka::TopicSpec of_events{.name = {},
+                             .partitions = static_cast<int>(kafka.partitions),
+                             .replication = static_cast<int>(kafka.replication),
+                             .retention = std::chrono::hours(kafka.retention_h)};
+  auto of_letters = of_events;
+  // One partition, because dead letters are few and are read by people.
+  of_letters.partitions = 1;
+  of_letters.retention = std::chrono::hours(kafka.dead_letter_retention_h);
   std::vector<kafka::TopicSpec> topics;
-  for (const auto& name : {config.kafka.upload_topic, config.kafka.chat_topic}) {
-    topics.push_back({name});
-    // One partition, because dead letters are few and are read by people.
-    topics.push_back({name + kafka::dead_letter_suffix.data(), 1});
+  for (const auto& name : event_topics(config)) {
+    of_events.name = name;
+    topics.push_back(of_events);
+    of_letters.name = name + std::string(kafka::dead_letter_suffix);
+    topics.push_back(of_letters);
   }
-  if (config.kafka.status_events) topics.push_back({config.kafka.status_topic});
+  of_events.name = kafka.status_topic;
+  if (kafka.status_events) topics.push_back(of_events);
   return topics;
 }
 
@@ -68,8 +87,7 @@ kafka::SourceOptions source_options(const Config& config) {
   options.client = kafka_client(config);
   options.group = config.kafka.group;
   options.instance_id = config.kafka.instance_id;
-  options.topics.push_back(config.kafka.upload_topic);
-  options.topics.push_back(config.kafka.chat_topic);
+  options.topics = event_topics(config);
   return options;
 }
 
@@ -87,6 +105,7 @@ ingest::Options ingest_options(const Config& config) {
   options.rules.overlap = static_cast<std::size_t>(config.chunk.overlap);
   options.authtoken_required = config.kafka.require_authtoken;
   options.status_events = config.kafka.status_events;
+  options.topic_classes = config.kafka.topics;
   return options;
 }
 

@@ -29,6 +29,8 @@ std::size_t loop_count(const Config& config);
 std::size_t cpu_thread_count(const Config& config);
 
 redis::LimiterOptions limiter_options(const Config& config);
+/// The topics that ingest consumes.
+std::vector<std::string> event_topics(const Config& config);
 std::vector<kafka::TopicSpec> topic_specs(const Config& config);
 kafka::ClientOptions kafka_client(const Config& config);
 kafka::SinkOptions sink_options(const Config& config);

@@ -21,6 +21,16 @@ std::size_t rank_of_origin(Origin origin) {
   }
   MEMSEAL_ASSERT(false);
 }
+constexpr std::size_t rank_of_backfill = 3;
+
+std::size_t rank_of(const Job& job, const TopicClasses& classes) {
+  const auto found = classes.find(job.record->topic);
+  const auto topic_class = found == classes.end() ? TopicClass::upload : found->second;
+  if (topic_class == TopicClass::chat) return rank_of_origin(Origin::chat);
+  if (topic_class == TopicClass::backfill) return rank_of_backfill;
+  const auto rank = rank_of_origin(job.prepared->document->origin);
+  return topic_class == TopicClass::api ? std::min(rank, rank_of_origin(Origin::api)) : rank;
+}
 
 }  // namespace
 
@@ -120,7 +130,7 @@ void Worker::Impl::admit(Job& job) {
 std::size_t Worker::Impl::join_document(Job& job) {
   const auto [at, is_new] = documents_.try_emplace(document_of(job));
   auto& in_work = at->second;
-  if (is_new) in_work.rank = rank_of_origin(job.prepared->document->origin);
+  if (is_new) in_work.rank = rank_of(job, options_->topic_classes);
   auto& jobs = in_work.jobs;
   const auto earlier = std::find_if(jobs.rbegin(), jobs.rend(), [&](const Job* other) {
     return other->number < job.number;

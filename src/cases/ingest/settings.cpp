@@ -1,6 +1,67 @@
 #include "cases/ingest/settings.hpp"
 
+#include "pure/wire/event_names.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
+
 namespace memseal::ingest {
+
+namespace {
+
+constexpr std::pair<std::string_view, TopicClass> classes[] = {{"chat", TopicClass::chat},
+                                                               {"api", TopicClass::api},
+                                                               {"upload", TopicClass::upload},
+                                                               {"backfill", TopicClass::backfill}};
+
+/// A class by its name. The topic must not be one of dead letters, which ingest itself writes.
+std::optional<TopicClass> class_of(std::string_view topic, std::string_view name) {
+  if (!wire::is_topic_name(topic) || topic.ends_with(".dlq")) return std::nullopt;
+  const auto found = std::find_if(std::begin(classes), std::end(classes),
+                                  [&](const auto& known) { return known.first == name; });
+  return found == std::end(classes) ? std::nullopt : std::optional(found->second);
+}
+
+Result<void> set_topics(Settings& settings, const std::string& value) {
+  TopicClasses topics;
+  for (std::size_t begin = 0; begin < value.size();) {
+    const auto end = std::min(value.find(',', begin), value.size());
+    const auto pair = std::string_view(value).substr(begin, end - begin);
+    const auto equals = std::min(pair.find('='), pair.size());
+    const auto topic = pair.substr(0, equals);
+    const auto wanted = class_of(topic, pair.substr(std::min(equals + 1, pair.size())));
+    if (!wanted)
+      return setting::refused("kafka.topics",
+                              "is a list topic=class,topic=class; a class is chat, api, upload or "
+                              "backfill, and no topic ends in .dlq");
+    topics[std::string(topic)] = *wanted;
+    begin = end + 1;
+  }
+  settings.topics = std::move(topics);
+  return {};
+}
+
+std::string show_topics(const Settings& settings) {
+  std::string list;
+  for (const auto& [topic, wanted] : settings.topics)
+    for (const auto& [name, known] : classes)
+      if (known == wanted) list += (list.empty() ? "" : ",") + topic + "=" + std::string(name);
+  return list;
+}
+
+Setting<Settings> topics_row() {
+  Setting<Settings> row{{"kafka.topics",
+                         "further topics of events, topic=class,…; class: chat, api, upload, backfill",
+                         SettingFacts::Kind::list}};
+  row.set = set_topics;
+  row.get = show_topics;
+  return row;
+}
+
+}  // namespace
 
 SettingRows<Settings> Settings::rows() {
   using namespace setting;
@@ -8,7 +69,8 @@ SettingRows<Settings> Settings::rows() {
                &Settings::enabled),
           flag("kafka.status_events", "publish to the status topic", &Settings::status_events),
           flag("kafka.require_authtoken", "refuse events without a valid authtoken header",
-               &Settings::require_authtoken)};
+               &Settings::require_authtoken),
+          topics_row()};
 }
 
 }  // namespace memseal::ingest

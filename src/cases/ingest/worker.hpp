@@ -49,6 +49,7 @@ struct Options {
   text::ChunkRules rules = {};
   /// With `tokens`: an event without a token is refused.
   bool authtoken_required = Settings{}.require_authtoken;
+  TopicClasses topic_classes = {};  ///< of topics that are not named: TopicClass::upload
   bool status_events = Settings{}.status_events;  ///< publish what became of each event
   std::size_t chunks_per_event_max = 8'192;
   bool seal_vectors = false;              ///< also keep each embedding sealed beside its text

@@ -29,7 +29,8 @@ struct KafkaBrokerTest : testing::Test {
   }
   std::vector<TopicSpec> topics() const {
     std::vector<TopicSpec> specs;
-    specs.push_back({.name = topic, .partitions = 8});
+    specs.push_back({.name = topic, .partitions = 8, .retention = std::chrono::hours(72)});
+    specs.push_back({.name = topic + "-plain"});
     return specs;
   }
   std::unique_ptr<KafkaSource> open(int fetch_wait_ms = 20) {
@@ -207,12 +208,19 @@ TEST_F(KafkaBrokerTest, SeesTheBrokerAndMakesTopicsOnce) {
   std::vector<std::string> names;
   names.push_back(topic);
   names.push_back(topic + "-missing");
+  names.push_back(topic + "-plain");
   const auto view = probe_cluster({.brokers = brokers}, names);
   ASSERT_TRUE(view) << view.error().message;
   ASSERT_FALSE(view->brokers.empty());
   EXPECT_TRUE(view->brokers[0].reachable) << view->brokers[0].why;
   EXPECT_EQ(view->topics.at(0).partitions, 8);
   EXPECT_EQ(view->topics.at(1).partitions, 0);
+  EXPECT_EQ(view->topics.at(0).replicas, 1);
+  EXPECT_EQ(view->topics.at(0).retention_ms, 72 * 3'600'000);
+  EXPECT_EQ(view->topics.at(0).replicas_in_sync_min, 1);
+  EXPECT_FALSE(view->topics.at(0).is_compacted);
+  EXPECT_GT(view->topics.at(2).partitions, 0) << "as many as the broker likes";
+  EXPECT_NE(view->topics.at(2).retention_ms, 72 * 3'600'000);
 }
 
 }  // namespace

@@ -105,6 +105,11 @@ TEST_F(ConfigLayers, AValueThatIsNotAllowedIsRefusedWithItsKeyAndOrigin) {
       {"rerank.enabled", "maybe", "must be true or false"},
       {"model.device", "tpu", "must be one of: auto, cpu, cuda"},
       {"kafka.properties", "no-equals-sign", "name=value"},
+      {"kafka.topics", "import.docs", "a class is chat, api, upload or backfill"},
+      {"kafka.topics", "import.docs=later", "a class is chat, api, upload or backfill"},
+      {"kafka.topics", "=chat", "a list topic=class"},
+      {"kafka.topics", "a/b=chat", "a list topic=class"},
+      {"kafka.topics", "import.docs.dlq=upload", "no topic ends in .dlq"},
   };
   for (const auto& [key, value, part] : rows) {
     const auto loaded = load("", {}, {{key, value}});

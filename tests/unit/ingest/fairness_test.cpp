@@ -46,6 +46,25 @@ TEST_F(Fairness, StoresAnUploadOfOneUserBetweenTheLargeOnesOfAnother) {
   EXPECT_EQ(stored("alice").size(), 20u) << "what was taken is finished";
 }
 
+TEST_F(Fairness, ABackfillGetsWhatTheUploadsLeaveAndAQuarter) {
+  embedder.faults.delay = 1ms;
+  options.topic_classes = {{"import.docs", TopicClass::backfill}};
+  std::string old_text;
+  for (int i = 0; i < 200; ++i) old_text += "and hello world hello world hello\n\n";
+  push({record("alice", upload("alice", "1", old_text), "import.docs"), large("bob", "1", 60)});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return is_stored("bob", "1"); });
+    const auto texts = embedder.texts();
+    const auto of_alice = std::count_if(texts.begin(), texts.end(), [](const std::string& text) {
+      return text.starts_with("and");
+    });
+    EXPECT_LT(of_alice, 40) << "of 200, while bob's 60 were embedded; equal shares would be 60";
+    EXPECT_GT(of_alice, 5) << "it does not starve";
+    co_await wait_until([&] { return is_stored("alice", "1"); });
+    source.stop();
+  });
+}
+
 TEST_F(Fairness, DoesNotStarveUploadsBehindChats) {
   embedder.faults.delay = 1ms;
   int number = 0;

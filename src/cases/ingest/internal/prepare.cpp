@@ -3,6 +3,7 @@
 #include "cases/ingest/dead_letter.hpp"
 #include "cases/ingest/internal/record_headers.hpp"
 #include "pure/crypto/hash.hpp"
+#include "pure/wire/event_names.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -63,13 +64,6 @@ struct First {
   bool replayed = false;
 };
 
-bool is_topic_name(std::string_view text) {
-  return !text.empty() && text.size() <= 249 &&
-         std::all_of(text.begin(), text.end(), [](unsigned char c) {
-           return std::isalnum(c) || c == '.' || c == '_' || c == '-';
-         });
-}
-
 /// When and where the event was first published, if an operator replays it from its dead letter. A
 /// time after the record's own is not believed, because a replay keeps the time.
 First first_of(const ports::Record& record) {
@@ -85,7 +79,7 @@ First first_of(const ports::Record& record) {
   }
   const auto partition = number_of<std::int32_t>(text_of(letter_header::partition));
   const auto offset = number_of<std::int64_t>(text_of(letter_header::offset));
-  if (topic && is_topic_name(*topic) && partition && *partition >= 0 && offset && *offset >= 0)
+  if (topic && wire::is_topic_name(*topic) && partition && *partition >= 0 && offset && *offset >= 0)
     first.place = ports::SourcePlace{std::string(*topic), *partition, *offset};
   return first;
 }

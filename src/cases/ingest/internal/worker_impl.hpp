@@ -47,6 +47,9 @@ struct Piece {
   ports::Embedding& embedding() const { return (*job->embeddings)[index]; }
 };
 
+/// Ranks of the queue for the embedder: chats, documents sent over HTTP, uploads, backfill.
+inline constexpr std::size_t ranks = 4;
+
 /// Chunks of one call of the embedder.
 struct Slice {
   std::vector<Piece> pieces;
@@ -202,7 +205,7 @@ class Worker::Impl {
   std::list<Job> jobs_;  // all that are not done
   bool ended_ = false;   // the source has no more
   std::map<DocumentKey, InWork> documents_;
-  policy::FairQueue<crypto::Tenant, Piece> queue_;
+  policy::FairQueue<crypto::Tenant, Piece, ranks> queue_;
   std::size_t slices_left_ = 0;  // slices that were left to themselves and have not ended
   std::deque<Suspects> suspects_;
   ReadyJobs ready_;
