@@ -66,10 +66,11 @@ struct Pool::State {
     throw_failure(met);
   }
   /// Throws while the next attempt is not due. REQUIRES: the lock is held.
-  void wait_for(const Pace& slowed) const {
+  void wait_for(const Pace& slowed, const char* cause = "database: unavailable") const {
     if (Clock::now() >= slowed.retry_at) return;
     if (slowed.refusal) throw_failure(*slowed.refusal);
-    fail(Errc::unavailable, "database: unavailable; the next attempt to connect is not due yet");
+    fail(Errc::unavailable,
+         std::string(cause) + "; the next attempt to connect is not due yet");
   }
 
   /// The idle connection that serves `access`; null where there is none. The last one returned is
@@ -135,7 +136,8 @@ class Pool::Lease {
     reused_ = connection_ != nullptr;
     if (reused_) return;
     state_.wait_for(state_.pace);
-    if (access_ == Access::write) state_.wait_for(state_.read_write_pace);
+    if (access_ == Access::write)
+      state_.wait_for(state_.read_write_pace, "database: the session is read-only");
   }
 
   // The lock is not held while libpq connects, because that may take seconds.
@@ -147,8 +149,11 @@ class Pool::Lease {
       state_.put_off(state_.pace, failed.error());
     } catch (const std::exception& thrown) {
       std::lock_guard lock(state_.mutex);
-      state_.put_off(found_read_only(thrown.what()) ? state_.read_write_pace : state_.pace,
-                     connect_failure(thrown.what()));
+      auto failure = connect_failure(thrown.what());
+      if (!found_read_only(thrown.what())) state_.put_off(state_.pace, failure);
+      // Of several servers the message names the first one only.
+      if (!found_read_only(failure.message)) failure.message += "; another session is read-only";
+      state_.put_off(state_.read_write_pace, failure);
     }
     pool_.metrics_.connects.Increment();
     pool_.metrics_.connections.Increment();

@@ -79,9 +79,14 @@ asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext
                .one_field()
                .view() == "off";
   };
-  // A session that could write when it was opened may be read-only by now.
-  const bool is_writable =
-      co_await in_system(pool, std::move(context), std::move(work), Access::write);
+  bool is_writable = false;
+  try {
+    // A session that could write when it was opened may be read-only by now.
+    is_writable = co_await in_system(pool, std::move(context), std::move(work), Access::write);
+  } catch (const Outage& failed) {
+    // Any other failure says nothing of writing.
+    if (!found_read_only(failed.error().message)) throw;
+  }
   if (is_writable) co_return Result<void>{};
   co_return Error{Errc::unavailable, "the database is read-only"};
 }

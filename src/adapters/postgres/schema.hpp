@@ -28,8 +28,8 @@ asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext c
 /// bad_config a connection pooler that memseal cannot work with.
 Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& ours);
 
-/// Whether rows can be written now: not on a standby, nor on a server that is read-only.
-/// Throws Outage{unavailable | timeout} or Refused where no session is to be had.
+/// Whether rows can be written now. Error unavailable: only a standby or a server that is read-only
+/// answers. Throws Outage{unavailable | timeout} or Refused where nothing is known.
 asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext context);
 
 /// Whether the tenant key is the one that the database was written with. Blocks.

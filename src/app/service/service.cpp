@@ -55,12 +55,11 @@ asio::awaitable<void> Service::watch_database() {
       auto& pool = stores_.readiness_pool;
       const auto fits = co_await postgres::check_schema(pool, context, stores_.fingerprint);
       if (fits) {
-        state = DatabaseState::read_only;
         const auto takes_writes = co_await postgres::check_writable(pool, context);
-        if (takes_writes) state = DatabaseState::sound;
+        state = takes_writes ? DatabaseState::sound : DatabaseState::read_only;
       }
     } catch (const Failure&) {
-      // A failure is an answer too: what was found so far stands.
+      // Nothing is known of the database, so it is unavailable.
     }
     if (state == stores_.database_seen.exchange(state)) continue;
     log(state == DatabaseState::sound ? LogLevel::info : LogLevel::error,

@@ -1,5 +1,6 @@
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/schema.hpp"
 #include "base/on_exit.hpp"
 #include "pure/crypto/random.hpp"
 #include "support/pg.hpp"
@@ -336,6 +337,27 @@ TEST_F(Pools, SayUnavailableAtOnceWhileTheServerIsAwayAndComeBackByThemselves) {
   }
   EXPECT_LT(runtime::Clock::now() - start, 2s);
   EXPECT_EQ(counts_.outages.Value(), 51);
+}
+
+TEST_F(Pools, SayReadOnlyOnlyWhereTheServerSaysSo) {
+  const auto is_writable = [&](postgres::Pool& pool) {
+    return await(postgres::check_writable(pool, context_));
+  };
+  postgres::PoolOptions options;
+  options.dsn = database_->app_dsn() + " options='-c default_transaction_read_only=on'";
+  postgres::Pool read_only(options, counts_);
+  for (int call = 0; call < 3; ++call) {
+    const auto answer = is_writable(read_only);
+    ASSERT_FALSE(answer) << call;
+    EXPECT_NE(answer.error().message.find("read-only"), std::string::npos);
+  }
+  options.dsn = database_->app_dsn();
+  postgres::Pool writable(options, counts_);
+  EXPECT_TRUE(is_writable(writable));
+  options.dsn = "host=127.0.0.1 user=app_user dbname=x port=1";
+  postgres::Pool away(options, counts_);
+  for (int call = 0; call < 2; ++call)
+    EXPECT_EQ(outage_of(postgres::check_writable(away, context_)), Errc::unavailable);
 }
 
 TEST_F(Pools, AreDestroyedAtOnceWhileACallHangs) {
