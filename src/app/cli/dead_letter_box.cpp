@@ -186,7 +186,7 @@ void DeadLetterBox::for_each(const DlqOptions& options,
     ingest::LetterList list(read_marks(topic));
     const auto take = [&](ports::Record record) {
       list.add(record);
-      if (list.size() >= letters_held_max)
+      if (list.whole() >= letters_held_max)
         goes_on = visit_chosen(list.take_whole(), filter, visit);
       return goes_on;
     };

@@ -31,8 +31,9 @@ class DeadLetterBox {
   /// Throws Failure: a filter is malformed (bad_request), Kafka or the database is unavailable.
   std::vector<ingest::Letter> read(const DlqOptions& options);
   /// Calls `visit` for each letter that read() would return, in the order in which the letters were
-  /// written, until it returns false. Memory: some hundred letters, and 16 bytes for each mark of a
-  /// topic. Reads each topic twice, because a letter's marks stand behind it.
+  /// written, until it returns false. Memory: some hundred letters, those that lack a part, and 16
+  /// bytes for each mark of a topic. Reads each topic twice, because a letter's marks stand behind
+  /// the letter.
   void for_each(const DlqOptions& options,
                 const std::function<bool(const ingest::Letter&)>& visit);
   /// What the last read() or for_each() went past. Letters that the filter left out count too.

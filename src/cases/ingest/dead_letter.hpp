@@ -12,6 +12,7 @@
 #include "ports/event_source.hpp"
 #include "pure/crypto/sealer.hpp"
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,11 @@ inline constexpr std::string_view error_code = "memseal-error-code",
                                   mark_partition = "memseal-mark-partition",
                                   mark_offset = "memseal-mark-offset";
 }  // namespace letter_header
+
+/// The size of a part: what most brokers take, then half of it, because a broker does not say its
+/// limit, down to the least.
+inline constexpr std::size_t letter_part_bytes_first = 512 << 10,
+                             letter_part_bytes_least = 16 << 10;
 
 /// `letter` as several records, because a broker takes no record that large: each has the headers
 /// of the letter, its own place among the parts, and at most `part_bytes` of the value.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace memseal::ingest {
 
@@ -120,7 +121,7 @@ void LetterList::add(const ports::Record& record) {
   const auto part = value_of(record, header::part);
   const auto id = value_of(record, header::letter_id);
   if (part && id) return add_part(record, *id, *part);
-  letters_.push_back(letter_of(record));
+  whole_.push_back({letter_of(record), letters_added_++});
 }
 
 void LetterList::add_part(const ports::Record& record, std::string_view id, std::string_view part) {
@@ -131,60 +132,62 @@ void LetterList::add_part(const ports::Record& record, std::string_view id, std:
   const auto found = parts_.find(id);
   if (found == parts_.end()) {
     // Without its first part a letter does not open; the rest of it then only shows that it was.
-    letters_.push_back(letter_of(record));
-    parts_.emplace(id, Parts{std::prev(letters_.end()), *number, *count});
-    if (*number != 1 || *count > 1) letters_.back().value_omitted = incomplete;
+    Held held{letter_of(record), letters_added_++};
+    if (*number == 1 && *count == 1) {
+      parts_.emplace(id, Parts{{}, *number, *count, true});
+      whole_.push_back(std::move(held));
+      return;
+    }
+    held.letter.value_omitted = incomplete;
+    incomplete_.push_back(std::move(held));
+    parts_.emplace(id, Parts{std::prev(incomplete_.end()), *number, *count});
     return;
   }
   auto& parts = found->second;
-  if (parts.taken || *number != parts.seen + 1 || *count != parts.count) return;  // a repetition
-  auto& letter = *parts.letter;
+  if (parts.is_whole || *number != parts.seen + 1 || *count != parts.count) return;  // a repetition
+  auto& letter = parts.held->letter;
   ++parts.seen;
   letter.offsets.push_back(record.offset);
   letter.bytes += record.value.size();
-  const bool is_whole = parts.seen == parts.count && letter.offsets.size() == parts.count;
-  if (is_whole) letter.value_omitted.clear();
+  parts.is_whole = parts.seen == parts.count && letter.offsets.size() == parts.count;
+  if (!parts.is_whole) return;
+  letter.value_omitted.clear();
+  whole_.push_back(std::move(*parts.held));
+  incomplete_.erase(parts.held);
 }
 
-Letter LetterList::taken(std::list<Letter>::iterator at) {
-  Letter letter = std::move(*at);
-  letters_.erase(at);
-  letter.state = marks_.state_of(letter);
-  return letter;
+// A shorter letter goes in one record, whatever the broker takes.
+bool LetterList::may_have_parts(const Letter& letter) {
+  return letter.bytes > letter_part_bytes_least || letter.offsets.size() > 1 ||
+         !letter.value_omitted.empty();
+}
+
+std::vector<Letter> LetterList::in_order(std::vector<Held> letters) {
+  std::sort(letters.begin(), letters.end(),
+            [](const Held& a, const Held& b) { return a.number < b.number; });
+  std::vector<Letter> ordered;
+  for (auto& held : letters) {
+    held.letter.state = marks_.state_of(held.letter);
+    ordered.push_back(std::move(held.letter));
+  }
+  return ordered;
 }
 
 std::vector<Letter> LetterList::take() {
-  auto known = whole_;
-  for (const auto& letter : letters_)
-    if (letter.value_omitted != incomplete) known.insert(source_of(letter));
-  std::erase_if(letters_, [&](const Letter& letter) {
-    return letter.value_omitted == incomplete && known.contains(source_of(letter));
-  });
+  for (const auto& held : whole_) taken_.insert(source_of(held.letter));
+  auto rest = std::exchange(whole_, {});
+  for (auto& held : incomplete_)
+    if (!taken_.contains(source_of(held.letter))) rest.push_back(std::move(held));
+  incomplete_.clear();
   parts_.clear();
-  std::vector<Letter> rest;
-  while (!letters_.empty()) rest.push_back(taken(letters_.begin()));
-  return rest;
+  taken_.clear();
+  return in_order(std::move(rest));
 }
 
 std::vector<Letter> LetterList::take_whole() {
-  for (auto& [id, parts] : parts_) {
-    if (parts.taken || parts.letter->value_omitted == incomplete) continue;
-    parts.taken = true;
-    whole_.insert(source_of(*parts.letter));
-  }
-  std::set<Source> left_behind;  // of letters whose writer may have begun anew
-  for (const auto& letter : letters_)
-    if (letter.value_omitted == incomplete) left_behind.insert(source_of(letter));
-  std::vector<Letter> whole;
-  for (auto at = letters_.begin(); at != letters_.end();) {
-    const auto next = std::next(at);
-    if (at->value_omitted != incomplete) {
-      if (left_behind.contains(source_of(*at))) whole_.insert(source_of(*at));
-      whole.push_back(taken(at));
-    }
-    at = next;
-  }
-  return whole;
+  for (const auto& held : whole_)
+    if (may_have_parts(held.letter)) taken_.insert(source_of(held.letter));
+  return in_order(std::exchange(whole_, {}));
 }
 
 bool LetterFilter::matches(const Letter& letter) const {

@@ -68,7 +68,9 @@ class LetterMarks {
 };
 
 /// Makes letters of the records of one topic of dead letters.
-/// Memory: what was added and not taken. Of letters in parts, the ids and places stay.
+/// Memory: what was added and not taken. Of letters that came in parts or are long enough to, the
+/// ids and places stay.
+/// Time: a call of take_whole() looks only at what it returns.
 class LetterList {
  public:
   LetterList() = default;
@@ -82,7 +84,9 @@ class LetterList {
   std::vector<Letter> take();
   /// Those of which no part is missing. REQUIRES: the marks were given to the constructor.
   std::vector<Letter> take_whole();
-  std::size_t size() const noexcept { return letters_.size(); }
+  std::size_t size() const noexcept { return incomplete_.size() + whole_.size(); }
+  /// How many letters take_whole() would return.
+  std::size_t whole() const noexcept { return whole_.size(); }
   /// Records that are neither letter nor mark.
   std::size_t strangers() const noexcept { return strangers_; }
 
@@ -90,19 +94,26 @@ class LetterList {
   /// The record that a letter is about. With the event, because offsets begin anew where a topic is
   /// made anew.
   using Source = std::tuple<std::string, std::string, std::string, std::optional<Uuid>>;
+  struct Held {
+    Letter letter;
+    std::size_t number;  ///< counts letters in the order of their first records
+  };
   struct Parts {
-    std::list<Letter>::iterator letter;  ///< valid until the letter is taken
+    std::list<Held>::iterator held;  ///< valid while `is_whole` is false
     std::size_t seen = 0, count = 0;
-    bool taken = false;
+    bool is_whole = false;
   };
 
   static Source source_of(const Letter& letter);
+  static bool may_have_parts(const Letter& letter);
   void add_part(const ports::Record& record, std::string_view id, std::string_view part);
-  Letter taken(std::list<Letter>::iterator at);
+  std::vector<Letter> in_order(std::vector<Held> letters);
 
-  std::list<Letter> letters_;
+  std::list<Held> incomplete_;
+  std::vector<Held> whole_;
   std::map<std::string, Parts, std::less<>> parts_;
-  std::set<Source> whole_;  ///< of taken letters in parts
+  std::set<Source> taken_;  ///< of whole letters, where another try may have left parts behind
+  std::size_t letters_added_ = 0;
   LetterMarks marks_;
   bool knows_marks_ = false;
   std::size_t strangers_ = 0;

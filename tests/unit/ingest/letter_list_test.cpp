@@ -170,6 +170,44 @@ TEST_F(LetterListTest, LettersCanBeTakenWhileTheTopicIsRead) {
   EXPECT_LE(held, 2u) << "only what is not whole";
 }
 
+// A crash before the commit writes the letter again, and a second crash tears the repetition.
+TEST_F(LetterListTest, WhatIsLeftOfARepetitionIsNoLetterAfterTheWholeOneWasTaken) {
+  push({record("alice", std::string(200'000, 'x'))});
+  run();
+  auto records = records_of_sink();
+  ASSERT_EQ(records.size(), 1u);
+  auto torn = records[0];
+  torn.offset = 1;
+  torn.headers.emplace_back("memseal-letter-id", "second");
+  torn.headers.emplace_back("memseal-part", "1/2");
+  LetterList list{LetterMarks{}};
+  list.add(records[0]);
+  EXPECT_EQ(list.take_whole().size(), 1u);
+  list.add(torn);
+  EXPECT_EQ(list.whole(), 0u);
+  EXPECT_TRUE(list.take().empty());
+}
+
+TEST_F(LetterListTest, TakingLettersLooksAtNoneThatIsIncomplete) {
+  push({record("alice", "garbage")});
+  run();
+  const auto whole = records_of_sink().at(0);
+  LetterList list{LetterMarks{}};
+  for (int i = 0; i < 10'000; ++i) {
+    auto torn = whole;
+    torn.headers.emplace_back("memseal-letter-id", std::to_string(i));
+    torn.headers.emplace_back("memseal-part", "1/2");
+    list.add(torn);
+  }
+  EXPECT_EQ(list.whole(), 0u);
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1'000; ++i) {
+    list.add(whole);
+    EXPECT_EQ(list.take_whole().size(), 1u);
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+}
+
 TEST_F(LetterListTest, AReplaySaysWhereTheEventWasNewAlsoTheSecondTime) {
   auto broken = record("alice", "garbage");
   broken.partition = 3;
