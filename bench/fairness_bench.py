@@ -59,7 +59,7 @@ class Measured:
 
 
 def slices(at):
-    return at.metrics().get('memseal_ingest_stage_duration_seconds_count{stage="embed"}', 0)
+    return at.metrics().get('memseal_ingest_stage_duration_seconds_count{outcome="ok",stage="embed"}', 0)
 
 
 def measure(at):

@@ -15,7 +15,7 @@ CALL = re.compile(r'\b(counter|gauge|histogram)\(\s*(?:"(?P<name>memseal_[a-z_]+
 TEXT = re.compile(r'\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
 NOT_METRICS = {"memseal_dev"}  # a database's role
 # A call that takes its labels from a function, by that function's name.
-LABEL_MAKERS = {"label_of": ["model"]}
+LABEL_MAKERS = {"label_of": ["model"], "place_of": ["topic", "partition"]}
 HEAD = """# Metrics
 
 `GET /metrics` on the admin listener, in Prometheus' text format. The table is made from the sources by

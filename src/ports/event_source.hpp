@@ -16,7 +16,8 @@ struct Record {
   std::string topic;
   std::int32_t partition = 0;
   std::int64_t offset = 0;
-  std::int64_t timestamp_ms = 0;  ///< broker's or producer's clock, Unix ms; 0 unknown
+  std::int64_t timestamp_ms = 0;  ///< Unix ms; 0 unknown
+  bool has_broker_time = false;   ///< timestamp_ms is the broker's clock; else the producer's
   std::string key;
   std::string value;
   std::vector<std::pair<std::string, std::string>> headers;
@@ -44,6 +45,12 @@ class EventSource {
   /// a partition is committed up to its first record that was not returned.
   /// Never throws; offsets of lost partitions are dropped.
   virtual void done(const Batch& batch) = 0;
+  /// The same in two steps, where something remains to be reported: from settled() on the records
+  /// take no room of the source, and after confirmed() their offsets may be committed. confirmed()
+  /// reads only the place of a record, so the rest may be gone. A record that is settled and never
+  /// confirmed comes again. Never throws.
+  virtual void settled(const Batch& batch) = 0;
+  virtual void confirmed(const Batch& batch) = 0;
   /// Returns records that took no effect and are no longer worked on, so that their partitions can
   /// leave at once. REQUIRES: keeps() is false for each. Never throws.
   virtual void dropped(const Batch& batch) = 0;

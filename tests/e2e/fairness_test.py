@@ -29,7 +29,7 @@ class Fairness(EndToEnd):
             self.at.kcat_produce(self.at.upload_topic, "alice", self.upload("alice", number, 900_000),
                                  STRUCTURED)
         self.at.wait_for(lambda: self.at.metrics().get(
-            'memseal_ingest_stage_duration_seconds_count{stage="embed"}', 0) >= 2, what="embedding")
+            'memseal_ingest_stage_duration_seconds_count{outcome="ok",stage="embed"}', 0) >= 2, what="embedding")
         waits = []
         for number in range(LINES):
             user = f"user{number}"

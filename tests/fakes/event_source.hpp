@@ -57,6 +57,10 @@ class EventSource final : public ports::EventSource {
     }
     if (on_done) on_done(batch);
   }
+  void settled(const ports::Batch& batch) override {
+    for (const auto& record : batch.records) offsets_settled.push_back(record.offset);
+  }
+  void confirmed(const ports::Batch& batch) override { done(batch); }
   void dropped(const ports::Batch& batch) override {
     for (const auto& record : batch.records) offsets_dropped.push_back(record.offset);
   }
@@ -69,7 +73,7 @@ class EventSource final : public ports::EventSource {
   /// What would be committed, in that order: a record follows all records before it in its
   /// partition.
   std::vector<std::int64_t> offsets_done;
-  std::vector<std::int64_t> offsets_dropped;
+  std::vector<std::int64_t> offsets_settled, offsets_dropped;
   std::function<void(const ports::Batch&)> on_done;
   bool stop_when_empty = true, stopped = false;
   int taken = 0;

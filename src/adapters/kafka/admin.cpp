@@ -83,6 +83,8 @@ Result<void> create(rd_kafka_t* client, const std::vector<TopicSpec>& topics,
     if (retention_ms > 0)
       rd_kafka_NewTopic_set_config(owned.back().get(), "retention.ms",
                                    std::to_string(retention_ms).c_str());
+    if (topic.has_broker_time)
+      rd_kafka_NewTopic_set_config(owned.back().get(), "message.timestamp.type", "LogAppendTime");
     wanted.push_back(owned.back().get());
   }
   const AdminOptions options(rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS));

@@ -17,6 +17,7 @@ struct TopicSpec {
   int partitions = -1;
   int replication = -1;
   std::chrono::hours retention{0};
+  bool has_broker_time = false;  ///< records get the time at which the broker appends them
 };
 
 /// Creates the topics that do not exist. Never changes a topic that exists.

@@ -1,5 +1,6 @@
 #include "adapters/kafka/sink.hpp"
 
+#include "adapters/kafka/internal/broker_clock.hpp"
 #include "adapters/kafka/internal/client_conf.hpp"
 #include "adapters/kafka/internal/lasting_errors.hpp"
 #include "adapters/kafka/internal/pending_publishes.hpp"
@@ -8,6 +9,7 @@
 #include "base/assert.hpp"
 #include "base/on_exit.hpp"
 #include "runtime/log.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -90,6 +92,8 @@ class KafkaSink::Impl {
                                 {{"outcome", "failed"}})),
         connected_gauge_(metrics.gauge("memseal_kafka_connected",
                                        "1 while a broker is connected.", {{"role", "producer"}})),
+        clock_ahead_(metrics.gauge("memseal_kafka_clock_ahead_seconds",
+                                   "How far the brokers' clock is ahead of this machine's.")),
         wake_(executor),
         pending_(options_.outstanding_max) {}
   ~Impl() {
@@ -106,6 +110,7 @@ class KafkaSink::Impl {
   asio::awaitable<void> publish(runtime::RequestContext context, ports::OutRecord record);
 
   std::atomic<bool> connected{false};
+  std::atomic<std::int64_t> broker_ahead_ms{0};
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -119,11 +124,13 @@ class KafkaSink::Impl {
   void produce(const std::string& topic, const ports::OutRecord& record,
                PendingPublishes::Ticket ticket);
   void throw_if_fatal();
+  void note_broker_time(const rd_kafka_message_t& message);
 
   const SinkOptions options_;
   runtime::Counter& confirmed_;
   runtime::Counter& failed_;
   runtime::Gauge& connected_gauge_;
+  runtime::Gauge& clock_ahead_;
   // The order of destruction matters: topics and queue go before the client that they belong to,
   // and the client goes before the eventfd that its threads write to.
   Wake wake_;
@@ -132,6 +139,7 @@ class KafkaSink::Impl {
 
   std::optional<ProducerTopics> topics_;
   PendingPublishes pending_;
+  BrokerClock broker_clock_;
 
   bool stopping_ = false, running_ = false;
   Clock::time_point next_log_{};
@@ -269,7 +277,18 @@ void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& 
 void KafkaSink::Impl::on_report(rd_kafka_t*, const rd_kafka_message_t* message, void* self) {
   auto& sink = *static_cast<Impl*>(self);
   (message->err ? sink.failed_ : sink.confirmed_).Increment();
+  if (!message->err) sink.note_broker_time(*message);
   sink.pending_.settle(reinterpret_cast<PendingPublishes::Ticket>(message->_private), message->err);
+}
+
+void KafkaSink::Impl::note_broker_time(const rd_kafka_message_t& message) {
+  rd_kafka_timestamp_type_t kind{};
+  const auto broker_ms = rd_kafka_message_timestamp(&message, &kind);
+  const auto took_us = rd_kafka_message_latency(&message);
+  if (kind != RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME || broker_ms < 0 || took_us < 0) return;
+  broker_clock_.saw(broker_ms, runtime::unix_ms(), took_us / 1'000);
+  broker_ahead_ms = broker_clock_.ahead_ms();
+  clock_ahead_.Set(static_cast<double>(broker_clock_.ahead_ms()) / 1e3);
 }
 
 void KafkaSink::Impl::throw_if_fatal() {
@@ -318,5 +337,6 @@ asio::awaitable<void> KafkaSink::publish(runtime::RequestContext context,
   return impl_->publish(std::move(context), std::move(record));
 }
 bool KafkaSink::connected() const noexcept { return impl_->connected; }
+std::int64_t KafkaSink::broker_ahead_ms() const noexcept { return impl_->broker_ahead_ms; }
 
 }  // namespace memseal::kafka

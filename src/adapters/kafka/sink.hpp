@@ -7,6 +7,7 @@
 #include <boost/asio/any_io_executor.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,7 +37,7 @@ struct SinkOptions {
 
 /// An idempotent producer, acks=all, as an EventSink.
 ///
-/// Thread: publish() and connected() any; run() and request_stop() on the executor given to open().
+/// Thread: run() and request_stop() on the executor given to open(); the others any.
 /// REQUIRES: run() is under way during publish(); executors that call publish() outlive the sink.
 /// Order: records of one key keep their order when each publish() waits for the one before.
 class KafkaSink final : public ports::EventSink {
@@ -66,6 +67,9 @@ class KafkaSink final : public ports::EventSink {
 
   /// Whether a broker was connected at the last statistics, which are at most 2 s old.
   bool connected() const noexcept;
+  /// How far the brokers' clock is ahead of this machine's; 0 while unknown. It shows by records of
+  /// topics with message.timestamp.type=LogAppendTime, as the status topic is created.
+  std::int64_t broker_ahead_ms() const noexcept;
 
   class Impl;
 

@@ -90,6 +90,7 @@ Result<void> KafkaSource::Impl::open() {
   if (!client) return client.error();
   client_ = std::move(*client);
   rd_kafka_poll_set_consumer(client_.get());
+  offsets_.emplace(client_.get(), options_.group);
   events_.reset(rd_kafka_queue_get_consumer(client_.get()));
   wake_.listen(events_.get());
   return {};
@@ -112,6 +113,9 @@ asio::awaitable<void> KafkaSource::Impl::run() {
   std::exception_ptr failure;
   try {
     co_await poll_until_stopped();
+  } catch (const Refused&) {
+    metrics_.fenced.Set(1);
+    failure = std::current_exception();
   } catch (...) {
     failure = std::current_exception();
   }
@@ -134,6 +138,11 @@ asio::awaitable<void> KafkaSource::Impl::poll_until_stopped() {
   while (assignment_.records_in_flight() > 0 && Clock::now() < deadline) {
     poll_once();
     co_await wake_.wait_for(tick);
+  }
+  const auto report_deadline = Clock::now() + options_.report_wait;
+  while (assignment_.unreported(assignment_.all()) && Clock::now() < report_deadline) {
+    poll_once();
+    co_await wake_.wait_for(closing_tick);
   }
 }
 
@@ -162,7 +171,9 @@ asio::awaitable<void> KafkaSource::Impl::close() {
     step_revocation(Clock::now());
     co_await wake_.wait_for(closing_tick);
   }
-  for (const auto& partition : assignment_.all()) metrics_.lag(partition, 0);
+  // A member that can never consume again keeps its lag, because nobody may have taken it over.
+  if (metrics_.fenced.Value() == 0)
+    for (const auto& partition : assignment_.all()) forget_lag(partition);
   connected = false;
   metrics_.connected.Set(0);
   metrics_.partitions.Set(0);
@@ -250,14 +261,26 @@ asio::awaitable<ports::Batch> KafkaSource::Impl::next() {
 }
 
 void KafkaSource::Impl::done(const ports::Batch& batch) {
-  const auto offsets = assignment_.done(batch);
-  if (!offsets.empty()) {
-    // librdkafka refuses offsets of partitions that this member lost meanwhile. Ignore that,
-    // because their new owner reads the records again.
-    const auto list = to_list(offsets);
-    rd_kafka_offsets_store(client_.get(), list.get());
-  }
+  store(assignment_.done(batch));
   wake_if_useful();
+}
+
+void KafkaSource::Impl::settled(const ports::Batch& batch) {
+  assignment_.settled(batch);
+  wake_if_useful();
+}
+
+void KafkaSource::Impl::confirmed(const ports::Batch& batch) {
+  store(assignment_.confirmed(batch));
+  wake_if_useful();
+}
+
+void KafkaSource::Impl::store(const std::vector<Offset>& offsets) {
+  if (offsets.empty()) return;
+  // librdkafka refuses offsets of partitions that this member lost meanwhile. Ignore that, because
+  // their new owner reads the records again.
+  const auto list = to_list(offsets);
+  rd_kafka_offsets_store(client_.get(), list.get());
 }
 
 void KafkaSource::Impl::dropped(const ports::Batch& batch) {
@@ -291,6 +314,8 @@ asio::awaitable<void> KafkaSource::run() { return impl_->run(); }
 void KafkaSource::request_stop() { impl_->request_stop(); }
 asio::awaitable<ports::Batch> KafkaSource::next() { return impl_->next(); }
 void KafkaSource::done(const ports::Batch& batch) { impl_->done(batch); }
+void KafkaSource::settled(const ports::Batch& batch) { impl_->settled(batch); }
+void KafkaSource::confirmed(const ports::Batch& batch) { impl_->confirmed(batch); }
 void KafkaSource::dropped(const ports::Batch& batch) { impl_->dropped(batch); }
 bool KafkaSource::keeps(const ports::Record& record, std::uint64_t generation) const {
   return impl_->keeps(record, generation);

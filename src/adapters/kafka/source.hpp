@@ -32,15 +32,17 @@ struct SourceOptions {
   std::size_t bytes_max = limits::inflight_bytes_max;
   std::chrono::milliseconds revoke_wait{5'000};  ///< for the batch in flight, and its commit
   std::chrono::milliseconds stop_wait{7'000};    ///< likewise, after request_stop()
+  /// For confirmed() of what is settled(), each time. Short, because its work is done.
+  std::chrono::milliseconds report_wait{500};
 };
 
 /// A consumer group member as an EventSource: at-least-once, in order per partition.
 ///
 /// Thread: one single-threaded executor; connected() and lag() any.
 /// REQUIRES: run() has ended before the source is destroyed.
-/// Offsets: done() stores the offset before the first record of each partition that is not done, of
-/// the current assignment. Stored offsets are committed each second, before a partition is
-/// released, and at the end.
+/// Offsets: done() and confirmed() store the offset before the first record of each partition that
+/// is not done, of the current assignment. Stored offsets are committed each second, before a
+/// partition is released, and at the end.
 /// A crash repeats records and never skips one.
 class KafkaSource final : public ports::EventSource {
  public:
@@ -64,14 +66,16 @@ class KafkaSource final : public ports::EventSource {
 
   asio::awaitable<ports::Batch> next() override;
   void done(const ports::Batch& batch) override;
+  void settled(const ports::Batch& batch) override;
+  void confirmed(const ports::Batch& batch) override;
   void dropped(const ports::Batch& batch) override;
   bool keeps(const ports::Record& record, std::uint64_t generation) const override;
   void on_departure(std::function<void()> left) override;
 
   /// Whether a broker was connected at the last statistics, which are at most 2 s old.
   bool connected() const noexcept;
-  /// Records of the assigned partitions that are not done yet, at most 2 s old. A partition counts
-  /// from its first fetch on.
+  /// Records of the assigned partitions that are not committed, some seconds old. A partition
+  /// counts as soon as a broker has said what is committed and where the partition ends.
   std::int64_t lag() const noexcept;
 
   class Impl;

@@ -14,7 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto lag_every = 2s;
 constexpr auto commit_again_after = 100ms;
 
 bool is_cooperative(rd_kafka_t* client) {
@@ -23,28 +22,6 @@ bool is_cooperative(rd_kafka_t* client) {
 }
 
 }  // namespace
-
-Partitions to_partitions(const rd_kafka_topic_partition_list_t& list) {
-  Partitions partitions;
-  for (int i = 0; i < list.cnt; ++i)
-    partitions.push_back({list.elems[i].topic, list.elems[i].partition});
-  return partitions;
-}
-
-PartitionList to_list(const Partitions& partitions) {
-  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
-  for (const auto& [topic, number] : partitions)
-    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), number);
-  return list;
-}
-
-PartitionList to_list(const std::vector<Offset>& offsets) {
-  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
-  for (const auto& [partition, next] : offsets)
-    rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.number)
-        ->offset = next;
-  return list;
-}
 
 void KafkaSource::Impl::buffer_records(rd_kafka_message_t** messages, std::size_t count) {
   PartitionRun run;
@@ -181,7 +158,9 @@ void KafkaSource::Impl::revoke(Partitions partitions, bool lost) {
   } else {
     // The group waits until we unassign. step_revocation() does that after the records that are
     // being stored, so that their offsets are committed and the next owner does not repeat them.
-    revocation_ = Revocation{std::move(partitions), Clock::now() + options_.revoke_wait};
+    const auto now = Clock::now();
+    revocation_ =
+        Revocation{std::move(partitions), now + options_.revoke_wait, now + options_.report_wait};
   }
   if (left_) left_();
 }
@@ -190,6 +169,7 @@ void KafkaSource::Impl::step_revocation(Clock::time_point now) {
   if (!revocation_) return;
   const bool late = now >= revocation_->deadline;
   if (!late && assignment_.in_flight(revocation_->partitions)) return;
+  if (now < revocation_->report_deadline && assignment_.unreported(revocation_->partitions)) return;
   // The broker may refuse a commit while the group rebalances, and the group waits for this member.
   // Try a few times only, because uncommitted records are merely delivered again.
   const auto offsets = assignment_.uncommitted(revocation_->partitions);
@@ -205,7 +185,7 @@ void KafkaSource::Impl::step_revocation(Clock::time_point now) {
 void KafkaSource::Impl::release_partitions(const Partitions& partitions) {
   assignment_.remove(partitions);
   for (const auto& partition : partitions) {
-    metrics_.lag(partition, 0);
+    forget_lag(partition);
     if (const auto own = queues_.find(partition); own != queues_.end()) {
       Wake::ignore(own->second.get());
       queues_.erase(own);
@@ -261,31 +241,6 @@ void KafkaSource::Impl::on_commit(rd_kafka_t*, rd_kafka_resp_err_t outcome,
   source.note_denial(outcome, "");
   if (source.may_log())
     runtime::log(runtime::LogLevel::warn, "kafka.commit_failed", {{"cause", describe(outcome)}});
-}
-
-void KafkaSource::Impl::update_lag(Clock::time_point now) {
-  next_lag_update_ = now + lag_every;
-  std::int64_t behind_all = 0;
-  for (const auto& partition : assignment_.all()) {
-    std::int64_t low = 0, high = 0;
-    if (rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number,
-                                       &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        high < 0)
-      continue;  // The high watermark is unknown before the first fetch.
-    auto next = assignment_.next_of(partition);
-    if (next < 0) {
-      const auto first = std::find_if(buffer_.begin(), buffer_.end(), [&](const auto& record) {
-        return record.partition == partition.number && record.topic == partition.topic;
-      });
-      next = first != buffer_.end() ? first->offset : high;
-    }
-    const auto behind = std::max<std::int64_t>(0, high - next);
-    metrics_.lag(partition, behind);
-    behind_all += behind;
-  }
-  lag = behind_all;
-  metrics_.held_records.Set(static_cast<double>(assignment_.records_held()));
-  metrics_.held_bytes.Set(static_cast<double>(assignment_.bytes_held()));
 }
 
 }  // namespace memseal::kafka

@@ -123,7 +123,9 @@ Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& store
               .dead_letter_key = keys.dead_letter_key,
               .cpu = models.pool.threads(),
               .metrics = cases.ingest_metrics,
-              .tokens = &keys.tokens},
+              .tokens = &keys.tokens,
+              .broker_now_ms =
+                  [&sink = *stores.sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }},
              ingest_options(process.config)) {}
 
 Answering::Answering(Process& process, const Models& models, Stores& stores, UseCases& cases)

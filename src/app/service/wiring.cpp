@@ -66,8 +66,10 @@ std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
     of_letters.name = name + std::string(kafka::dead_letter_suffix);
     topics.push_back(of_letters);
   }
-  of_events.name = kafka.status_topic;
-  if (kafka.status_events) topics.push_back(of_events);
+  auto of_status = of_events;
+  of_status.name = kafka.status_topic;
+  of_status.has_broker_time = true;  // This tells how far the brokers' clock is off.
+  if (kafka.status_events) topics.push_back(of_status);
   return topics;
 }
 

@@ -1,10 +1,8 @@
-// What happens to an event that cannot be ingested, and the status events of all events.
+// What happens to an event that cannot be ingested.
 #include "cases/ingest/dead_letter.hpp"
-#include "cases/ingest/internal/status.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "pure/crypto/random.hpp"
 #include "runtime/log.hpp"
-#include "runtime/task_group.hpp"
 
 #include <algorithm>
 
@@ -38,9 +36,6 @@ ports::OutRecord letter_for(const ports::Record& record, const Prepared& event,
   add(header::event_id, event.event_id.to_string());
   return letter;
 }
-
-// The size of a part: what most brokers take, then less, because a broker does not say its limit.
-constexpr std::size_t part_bytes_first = 512 << 10, part_bytes_least = 16 << 10;
 
 }  // namespace
 
@@ -121,7 +116,7 @@ asio::awaitable<void> Worker::Impl::publish_until_confirmed(ports::OutRecord let
   std::vector<ports::OutRecord> whole;
   whole.push_back(letter);
   if (co_await publish_records(std::move(whole))) co_return;
-  for (auto bytes = part_bytes_first; bytes >= part_bytes_least; bytes /= 2) {
+  for (auto bytes = letter_part_bytes_first; bytes >= letter_part_bytes_least; bytes /= 2) {
     if (letter.value.size() <= bytes) continue;
     auto parts = letter_in_parts(letter, bytes, crypto::random_uuid().to_string());
     if (co_await publish_records(std::move(parts))) co_return;
@@ -167,30 +162,6 @@ asio::awaitable<void> Worker::Impl::record_failure(const Job& job) {
     // again after each restart. Only the operation's state is not recorded.
     runtime::log(runtime::LogLevel::warn, "ingest.failure_not_recorded",
                  {{"code", errc_name(refused.error().code)}});
-  }
-}
-
-asio::awaitable<void> Worker::Impl::publish_statuses(const Jobs& jobs) {
-  runtime::TaskGroup telling(co_await asio::this_coro::executor);
-  for (const auto* job : jobs) {
-    if (job->outcome == Outcome::ignored) continue;  // It is no event, so nobody waits for it.
-    const Status status{
-        .outcome = *job->outcome,
-        .why = job->refusal ? job->refusal->why : Error{},
-        .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() -
-                                                                             job->taken).count(),
-        .now_ms = deps_.now_ms()};
-    telling.spawn(publish_status(status_record(*job->prepared, status)));
-  }
-  co_await telling.join();
-  co_await throw_if_cancelled();
-}
-
-asio::awaitable<void> Worker::Impl::publish_status(ports::OutRecord status) {
-  try {
-    co_await deps_.sink.publish(context(options_->publish_timeout), std::move(status));
-  } catch (const Failure&) {
-    deps_.metrics.status_lost.Increment();  // Best effort: the rows are stored either way.
   }
 }
 

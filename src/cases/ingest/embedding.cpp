@@ -1,20 +1,15 @@
 // Embeds the chunks of all jobs, a slice at a time. A slice takes about the same time on every
-// machine, and the queue decides whose chunks are in the next one. A slice that fails or takes long
-// leaves this line, so that nobody else waits for it.
-#include "base/on_exit.hpp"
+// machine, and the queue decides whose chunks are in the next one. A slice that fails, or takes
+// long while the embedder answers others, is ended. Its chunks are then tried apart, beside the
+// line.
 #include "cases/ingest/internal/health.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace memseal::ingest {
 
 namespace {
-
-// Slices that may be left to themselves. More would only make each slower.
-constexpr std::size_t slices_left_max = 3;
 
 /// Who has chunks in a slice, in the slice's order.
 Jobs jobs_of(const std::vector<Piece>& pieces) {
@@ -28,108 +23,163 @@ Jobs jobs_of(const std::vector<Piece>& pieces) {
 
 void Worker::Impl::enqueue(Job& job) {
   const auto& chunks = job.prepared->document->chunks;
+  const auto& owner = *job.prepared->tenant;
   if (!job.embeddings)
     job.embeddings = std::make_shared<std::vector<ports::Embedding>>(chunks.size());
-  job.place = Place::queued;
-  job.chunks_left = 0;
-  for (std::size_t i = 0; i < chunks.size(); ++i) {
-    if (!(*job.embeddings)[i].empty()) continue;
-    ++job.chunks_left;
-    const auto cost = std::max<std::size_t>(1, chunks[i].tokens.size());
-    queue_.push(*job.rank, *job.prepared->tenant, Piece{&job, i}, cost);
-  }
+  const auto is_missing = [](const ports::Embedding& one) { return one.empty(); };
+  job.chunks_left = static_cast<std::size_t>(
+      std::count_if(job.embeddings->begin(), job.embeddings->end(), is_missing));
   if (job.chunks_left == 0) return make_ready(job);
+  job.place = Place::queued;
+  if (suspects_.holds(owner)) return held_[owner].push_back(&job);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (!is_missing((*job.embeddings)[i])) continue;
+    const auto cost = std::max<std::size_t>(1, chunks[i].tokens.size());
+    queue_.push(*job.rank, owner, Piece{&job, i}, cost);
+  }
   changed_->notify_all();
-}
-
-bool Worker::Impl::may_embed() const noexcept {
-  return !queue_.empty() && slices_left_ < slices_left_max;
 }
 
 asio::awaitable<void> Worker::Impl::embed_queued() {
   for (;;) {
-    while (!may_embed() && !over()) co_await changed_->wait();
+    while (queue_.empty() && !over()) co_await changed_->wait();
     if (queue_.empty()) co_return;
-    auto slice = std::make_shared<Slice>();
-    slice->pieces = queue_.take(pace_.size(), options_->embed_chunks_max);
-    for (const auto& piece : slice->pieces) ++piece.job->chunks_in_hand;
-    tasks_->spawn(embed_slice(slice));
-    co_await wait_with_patience(std::move(slice));
+    Slice slice{.pieces = queue_.take(pace_.size(), options_->embed_chunks_max)};
+    for (const auto& piece : slice.pieces) ++piece.job->chunks_in_hand;
+    co_await embed_with_patience(slice);
+    if (slice.blamed)
+      suspect(std::move(slice.pieces), *slice.blamed, false);
+    else if (slice.ended)
+      after_embedding(slice.pieces);
+    else
+      suspect(std::move(slice.pieces), {Errc::timeout, "the embedder took too long"}, true);
     // Those who store and read get to the threads of the pool before the next slice does.
     co_await asio::post(asio::use_awaitable);
   }
 }
 
-// While the embedder is unavailable all wait, because the next slice would fail as well.
-asio::awaitable<void> Worker::Impl::wait_with_patience(std::shared_ptr<Slice> slice) {
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  slice->on_end = [&timer] { timer.cancel(); };
-  OnExit gone([&slice] { slice->on_end = {}; });
-  do {
-    if (slice->ended) co_return;
-    timer.expires_after(options_->embed_patience);
-    boost::system::error_code woken;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    co_await throw_if_cancelled();
-  } while (!slice->ended && steps_.waits(Stage::embed));
-  if (slice->ended) co_return;
-  ++slices_left_;
-  slice->on_end = [this] {
-    --slices_left_;
-    changed_->notify_all();
-  };
-  gone.cancel();
+asio::awaitable<void> Worker::Impl::embed_with_patience(Slice& slice) {
+  runtime::TaskGroup call(co_await asio::this_coro::executor);
+  call.spawn(embed_slice(slice, call));
+  call.spawn(watch_slice(slice, call));
+  co_await call.join();
+  co_await throw_if_cancelled();
 }
 
-asio::awaitable<void> Worker::Impl::embed_slice(std::shared_ptr<Slice> slice) {
-  const auto step = [&] { return embed_once(slice->pieces); };
-  const auto blamed = co_await steps_.until_blamed(Stage::embed, step);
-  if (blamed)
-    suspect(std::move(slice->pieces), *blamed);
-  else
-    after_embedding(slice->pieces);
-  slice->ended = true;
-  if (slice->on_end) slice->on_end();
+asio::awaitable<void> Worker::Impl::embed_slice(Slice& slice, runtime::TaskGroup& call) {
+  const auto step = [&] { return embed_once(slice.pieces, options_->embed_timeout); };
+  slice.blamed = co_await steps_.until_blamed(Stage::embed, step);
+  slice.ended = true;
+  call.cancel();
+}
+
+// While the embedder answers nobody all wait, because the next slice would hang as well.
+asio::awaitable<void> Worker::Impl::watch_slice(Slice& slice, runtime::TaskGroup& call) {
+  for (;;) {
+    co_await runtime::pause_for(options_->embed_patience);
+    if (steps_.waits(Stage::embed)) continue;
+    const auto failure = co_await steps_.failure_of(Stage::embed);
+    if (slice.ended) co_return;
+    if (!failure && !steps_.waits(Stage::embed)) break;
+  }
+  call.cancel();
 }
 
 // Each tenant's chunks are tried apart, so that only the tenant of a poison text waits. The other
 // chunks of these events wait too, because nothing more is embedded of an event that is given up.
-void Worker::Impl::suspect(std::vector<Piece> pieces, const Error& why) {
+// Where the call hung, all that the tenant has in the queue waits: it would hang the line again.
+void Worker::Impl::suspect(std::vector<Piece> pieces, const Error& why, bool hung) {
   std::map<crypto::Tenant, std::vector<Piece>> of_tenant;
-  for (const auto& piece : pieces) of_tenant[*piece.job->prepared->tenant].push_back(piece);
+  for (const auto& piece : pieces) of_tenant[piece.owner()].push_back(piece);
   const bool is_one = of_tenant.size() == 1;
   for (auto& [owner, chunks] : of_tenant) {
-    for (const auto& piece : chunks) piece.job->suspected = true;
+    for (const auto& piece : chunks) {
+      piece.job->suspected = true;
+      --piece.job->chunks_in_hand;
+    }
     queue_.erase_if(owner, [](const Piece& piece) { return piece.job->suspected; });
-    suspects_.push_back({std::move(chunks), is_one ? std::optional(why) : std::nullopt});
+    if (hung) hold(owner);
+    suspects_.push({std::move(chunks), hung, is_one, is_one ? std::optional(why) : std::nullopt});
   }
+  drop_departed();
   changed_->notify_all();
 }
 
-asio::awaitable<void> Worker::Impl::embed_suspects() {
+void Worker::Impl::hold(const crypto::Tenant& owner) {
+  auto& held = held_[owner];
+  queue_.erase_if(owner, [&](const Piece& piece) {
+    if (held.empty() || held.back() != piece.job) held.push_back(piece.job);
+    return true;
+  });
+  std::sort(held.begin(), held.end(), [](const Job* a, const Job* b) {
+    return a->number < b->number;
+  });
+  held.erase(std::unique(held.begin(), held.end()), held.end());
+}
+
+void Worker::Impl::release(const crypto::Tenant& owner) {
+  if (suspects_.holds(owner)) return;
+  auto held = held_.extract(owner);
+  if (held.empty()) return;
+  for (auto* job : held.mapped()) enqueue(*job);
+}
+
+asio::awaitable<void> Worker::Impl::embed_suspects(bool only_fresh) {
   for (;;) {
-    while (suspects_.empty() && !over()) co_await changed_->wait();
-    if (suspects_.empty()) co_return;
-    auto next = std::move(suspects_.front());
-    suspects_.pop_front();
-    co_await isolate(std::move(next));
+    std::optional<Suspects> group;
+    while (!(group = suspects_.take(only_fresh)) && !over()) co_await changed_->wait();
+    if (!group) co_return;
+    const auto owner = group->pieces.front().owner();
+    for (const auto& piece : group->pieces) ++piece.job->chunks_in_hand;
+    const bool hung = group->hung;
+    std::optional<Error> failure;
+    if (std::exchange(group->tried, true))
+      co_await isolate(*group);
+    else
+      failure = co_await try_soon(group->pieces);
+    if (failure) {
+      // Its turn comes again, behind those that were not tried yet.
+      for (const auto& piece : group->pieces) --piece.job->chunks_in_hand;
+      const bool may_blame = suspect_of(Stage::embed, failure->code) != Suspect::dependency;
+      if (may_blame) group->failed_before = std::move(failure);
+      suspects_.push(std::move(*group));
+    } else {
+      after_embedding(group->pieces);
+    }
+    suspects_.done(owner, hung);
+    release(owner);
+    drop_departed();
+    changed_->notify_all();
   }
 }
 
-asio::awaitable<void> Worker::Impl::isolate(Suspects suspects) {
+// Once, and not for long: this is to find the innocent.
+asio::awaitable<std::optional<Error>> Worker::Impl::try_soon(const std::vector<Piece>& pieces) {
+  std::exception_ptr failure;
+  try {
+    co_await embed_once(pieces, options_->embed_patience);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await throw_if_cancelled();
+  if (!failure) co_return std::nullopt;
+  co_return error_of(failure);
+}
+
+asio::awaitable<void> Worker::Impl::isolate(const Suspects& suspects) {
   const auto& pieces = suspects.pieces;
   const auto step = [&](std::size_t first, std::size_t count) {
-    return embed_once(std::span(pieces).subspan(first, count));
+    return embed_once(std::span(pieces).subspan(first, count), options_->embed_timeout);
   };
   const auto give_up = [&](std::size_t at, const Error& why) {
     pieces[at].job->refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
   };
   co_await steps_.over(Stage::embed, pieces.size(), pieces.size(), step, give_up,
                        suspects.failed_before);
-  after_embedding(pieces);
 }
 
-asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces) {
+asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces,
+                                               std::chrono::milliseconds limit) {
   std::vector<const Piece*> wanted;
   std::vector<ports::EmbedInput> inputs;
   std::size_t tokens = 0;
@@ -142,7 +192,7 @@ asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces) {
   }
   if (wanted.empty()) co_return;
   const auto start = Clock::now();
-  auto found = co_await deps_.embedder.embed(context(options_->embed_timeout), std::move(inputs));
+  auto found = co_await deps_.embedder.embed(context(limit), std::move(inputs));
   pace_.took(tokens, Clock::now() - start);  // Not of a failure, which says nothing of the pace.
   if (found.size() != wanted.size() || !sound_vectors(found, deps_.embedder.dimension()))
     throw Refused({Errc::internal, "the embedder answered without a sound vector for each chunk"});

@@ -43,6 +43,7 @@ Jobs going_on(const Jobs& jobs, std::size_t first, std::size_t count) {
 
 asio::awaitable<void> Worker::Impl::take_records() {
   for (;;) {
+    while (untold_ >= options_->status_waiting_max) co_await changed_->wait();
     auto taken = co_await deps_.source.next();
     if (taken.records.empty()) break;
     ++batches_;

@@ -6,8 +6,10 @@ namespace {
 
 constexpr std::array<const char*, 6> outcome_names{"ingested", "duplicate",     "superseded",
                                                    "erased",   "dead_lettered", "ignored"};
-constexpr std::array<const char*, stages> stage_names{"prepare", "look",  "embed",
-                                                 "seal",    "store", "dead_letter"};
+constexpr std::array<const char*, stages> stage_names{
+    "prepare", "look", "embed", "seal", "store", "dead_letter", "status"};
+constexpr std::array<const char*, 2> clock_names{"broker", "producer"};
+constexpr std::array<const char*, 2> step_outcomes{"ok", "failed"};
 
 const std::vector<double>& end_to_end_buckets_s() {
   static const std::vector<double> edges{0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.4, 0.75, 1.5,
@@ -22,16 +24,15 @@ std::string_view stage_name(Stage stage) noexcept {
 }
 
 IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
-    : end_to_end_s(metrics.histogram("memseal_ingest_end_to_end_seconds",
-                                     "From a record's time to its rows being committed.",
-                                     end_to_end_buckets_s())),
-      chunks(metrics.counter("memseal_ingest_chunks_total", "Chunks stored.")),
+    : chunks(metrics.counter("memseal_ingest_chunks_total", "Chunks stored.")),
       retries(metrics.counter("memseal_ingest_retries_total",
                               "Steps repeated after a failure.")),
       isolations(metrics.counter("memseal_ingest_isolations_total",
                                  "Batches halved to find the event that fails.")),
       status_lost(metrics.counter("memseal_ingest_status_lost_total",
-                                  "Status events that Kafka did not confirm.")),
+                                  "Status events that Kafka refuses for good.")),
+      status_waiting(metrics.gauge("memseal_ingest_status_waiting",
+                                   "Status events that Kafka has not confirmed yet.")),
       stalled(metrics.gauge("memseal_ingest_stalled",
                             "1 while ingest waits for a dependency.")),
       brake(metrics.gauge("memseal_ingest_brake",
@@ -46,11 +47,17 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
           &metrics.counter("memseal_ingest_events_total", "Events, by type and outcome.",
                            {{"type", std::string(type)}, {"outcome", outcome_names[outcome]}});
   }
+  for (std::size_t clock = 0; clock < clock_names.size(); ++clock)
+    end_to_end_s_[clock] = &metrics.histogram(
+        "memseal_ingest_end_to_end_seconds",
+        "From a record's time to its rows being committed, by the clock of that time.",
+        end_to_end_buckets_s(), {{"clock", clock_names[clock]}});
   for (std::size_t stage = 0; stage < stage_names.size(); ++stage)
-    stages_[stage] = &metrics.histogram("memseal_ingest_stage_duration_seconds",
-                                        "Time of one step of ingest.",
-                                        runtime::latency_buckets_s(),
-                                        {{"stage", stage_names[stage]}});
+    for (std::size_t outcome = 0; outcome < step_outcomes.size(); ++outcome)
+      stages_[stage][outcome] = &metrics.histogram(
+          "memseal_ingest_stage_duration_seconds", "Time of one step of ingest, by its outcome.",
+          runtime::latency_buckets_s(),
+          {{"stage", stage_names[stage]}, {"outcome", step_outcomes[outcome]}});
 }
 
 runtime::Counter& IngestMetrics::dead_letters(Errc reason) {

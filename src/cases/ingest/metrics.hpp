@@ -13,8 +13,8 @@
 namespace memseal::ingest {
 
 enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered, ignored };
-enum class Stage { prepare, look, embed, seal, store, dead_letter };
-inline constexpr std::size_t stages = 6;
+enum class Stage { prepare, look, embed, seal, store, dead_letter, status };
+inline constexpr std::size_t stages = 7;
 
 std::string_view stage_name(Stage stage) noexcept;
 
@@ -28,7 +28,9 @@ class IngestMetrics {
     const auto row = origin ? static_cast<std::size_t>(*origin) : origins.size();
     return *events_[row][static_cast<std::size_t>(outcome)];
   }
-  runtime::Histogram& stage(Stage stage) { return *stages_[static_cast<std::size_t>(stage)]; }
+  runtime::Histogram& stage(Stage stage, bool succeeded) {
+    return *stages_[static_cast<std::size_t>(stage)][succeeded ? 0 : 1];
+  }
   /// Dead letters by reason: one counter per error code.
   runtime::Counter& dead_letters(Errc reason);
   /// What was changed in events or left out of them, so that the rest could be stored.
@@ -36,11 +38,15 @@ class IngestMetrics {
   /// Steps of `stage` that wait now, by the code of what they wait for.
   runtime::Gauge& stalled_steps(Stage stage, Errc cause);
 
-  runtime::Histogram& end_to_end_s;  ///< from the record's time to its commit in the database
+  /// From the record's time to its commit in the database. `by_broker`: the record's time is the
+  /// broker's clock; else the producer's, which may be wrong.
+  runtime::Histogram& end_to_end_s(bool by_broker) { return *end_to_end_s_[by_broker ? 0 : 1]; }
+
   runtime::Counter& chunks;
   runtime::Counter& retries;      ///< attempts that were repeated
   runtime::Counter& isolations;   ///< batches halved to find the event that fails
-  runtime::Counter& status_lost;  ///< status events the broker did not confirm
+  runtime::Counter& status_lost;  ///< status events the broker refuses for good
+  runtime::Gauge& status_waiting; ///< status events that no broker has confirmed yet
   runtime::Gauge& stalled;        ///< 1 while a step waits for a dependency
   runtime::Gauge& brake;          ///< 1 while the brake holds
   runtime::Counter& brakes;       ///< times that the brake engaged
@@ -48,7 +54,8 @@ class IngestMetrics {
  private:
   runtime::Metrics& metrics_;
   std::array<std::array<runtime::Counter*, 6>, origins.size() + 1> events_{};
-  std::array<runtime::Histogram*, stages> stages_{};
+  std::array<runtime::Histogram*, 2> end_to_end_s_{};
+  std::array<std::array<runtime::Histogram*, 2>, stages> stages_{};  // ok, failed
 };
 
 }  // namespace memseal::ingest

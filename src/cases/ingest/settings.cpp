@@ -54,7 +54,7 @@ std::string show_topics(const Settings& settings) {
 
 Setting<Settings> topics_row() {
   Setting<Settings> row{{"kafka.topics",
-                         "further topics of events, topic=class,…; class: chat, api, upload, backfill",
+                         "further topics of events, topic=class,…: chat, api, upload, backfill",
                          SettingFacts::Kind::list}};
   row.set = set_topics;
   row.get = show_topics;

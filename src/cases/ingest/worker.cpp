@@ -12,7 +12,8 @@ namespace {
 // masses, and what is given up does not.
 constexpr int unreadable_parallel_max = 16, given_up_parallel_max = 4;
 constexpr std::size_t unreadable_of_tenant_max = 4, given_up_of_tenant_max = 1;
-// Tenants whose chunks are tried apart at the same time, because the embedder failed for them.
+// Tenants whose chunks are tried apart at the same time, because the embedder failed for them. One
+// of these coroutines is kept for chunks that were not tried apart yet.
 constexpr int suspects_parallel = 4;
 constexpr std::size_t quantum_tokens = limits::chunk_tokens_max;
 // Otherwise a large chunk would wait for as long as there are chats.
@@ -59,7 +60,7 @@ asio::awaitable<void> Worker::Impl::run_all() {
   const OnExit gone([this] { tasks_ = nullptr; });
   tasks.spawn(take_records());
   tasks.spawn(embed_queued());
-  for (int i = 0; i < suspects_parallel; ++i) tasks.spawn(embed_suspects());
+  for (int i = 0; i < suspects_parallel; ++i) tasks.spawn(embed_suspects(i == 0));
   for (std::size_t i = 0; i < options_->tenants_in_work_max; ++i) tasks.spawn(store_ready());
   // Side by side, so that a producer of many malformed events does not stop the others.
   for (int i = 0; i < unreadable_parallel_max; ++i) tasks.spawn(dead_letter_unreadable());
@@ -77,9 +78,11 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
   if (outcome == Outcome::ingested || job.delivered_again) supersede_earlier(job);
   if (outcome != Outcome::ingested) return;
   deps_.metrics.chunks.Increment(static_cast<double>(job.prepared->document->chunks.size()));
-  if (const auto since = job.record->timestamp_ms; since > 0)
-    deps_.metrics.end_to_end_s.Observe(
-        static_cast<double>(std::max<std::int64_t>(0, deps_.now_ms() - since)) / 1e3);
+  const auto& record = *job.record;
+  if (record.timestamp_ms <= 0) return;
+  const auto now_ms = deps_.broker_now_ms();
+  deps_.metrics.end_to_end_s(record.has_broker_time)
+      .Observe(static_cast<double>(std::max<std::int64_t>(0, now_ms - record.timestamp_ms)) / 1e3);
 }
 
 // An earlier upload without a revision that is still here was refused or put back: it must not
@@ -105,14 +108,9 @@ void Worker::Impl::finish(const Jobs& jobs) {
     leave(*job);
   }
   if (options_->status_events)
-    tasks_->spawn(publish_and_return(jobs));
+    tell(jobs);
   else
     give_back(jobs, &ports::EventSource::done);
-}
-
-asio::awaitable<void> Worker::Impl::publish_and_return(Jobs jobs) {
-  co_await publish_statuses(jobs);
-  give_back(jobs, &ports::EventSource::done);
 }
 
 void Worker::Impl::give_back(const Jobs& jobs,
@@ -163,11 +161,14 @@ void Worker::Impl::unqueue(const Jobs& jobs) {
   }
   for (const auto& owner : owners) {
     queue_.erase_if(owner, [](const Piece& piece) { return piece.job->leaving; });
+    if (const auto held = held_.find(owner); held != held_.end())
+      std::erase_if(held->second, [](const Job* job) { return job->leaving; });
     const auto ready = ready_.find(owner);
     if (ready == ready_.end()) continue;
     std::erase_if(ready->second.jobs, [](const Job* job) { return job->leaving; });
     settle_turn(ready);
   }
+  for (const auto& owner : suspects_.erase_leaving()) release(owner);
   if (!refused) return;
   unreadable_.erase_leaving();
   given_up_.erase_leaving();

@@ -43,6 +43,7 @@ struct WorkerDeps {
   /// Verifies `authtoken` headers; null: tokens are not looked at.
   const crypto::TokenVerifier* tokens = nullptr;
   runtime::WallClock now_ms = runtime::unix_ms;  ///< judges tokens and the times of events
+  runtime::WallClock broker_now_ms = runtime::unix_ms;  ///< the time that brokers give records now
 };
 
 struct Options {
@@ -61,10 +62,13 @@ struct Options {
   std::size_t tenants_in_work_max = 16;
   std::size_t sealing_bytes_max = 64u << 20;  ///< sealed rows and their copies; one event fits
   std::chrono::milliseconds embed_timeout{120'000};
-  /// After this time an embedder call is left to itself, and the next one begins.
+  /// After this time an embedder call is ended, if the embedder answers others: its chunks are
+  /// tried apart, and the next call begins.
   std::chrono::milliseconds embed_patience{5'000};
   std::chrono::milliseconds store_timeout{30'000};
-  std::chrono::milliseconds publish_timeout{10'000};  ///< of a status event
+  std::chrono::milliseconds publish_timeout{10'000};  ///< of one try to publish a status event
+  /// Status events that wait for a broker. As long as there are so many, no record is taken.
+  std::size_t status_waiting_max = 20'000;
   /// Of a dead letter. Longer than the producer keeps a record (kafka::SinkOptions), because a
   /// letter that is tried again before that may be written twice.
   std::chrono::milliseconds letter_timeout{35'000};

@@ -76,6 +76,83 @@ TEST_F(SuspectsOfTheEmbedder, KeepNobodyWaitingWhoSharesACallWithThePoison) {
   EXPECT_TRUE(stored("alice").empty());
 }
 
+// Records of so many users that each isolation is in use and others wait for one. Their calls hang
+// for two seconds each.
+TEST_F(SuspectsOfTheEmbedder, KeepNobodyWaitingWhateverNumberOfCallsHangs) {
+  options.embed_timeout = 2s;
+  embedder.hangs = has_poison;
+  for (int i = 0; i < 6; ++i) push({poison("hostile-" + std::to_string(i), "1")});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return embedder.faults.calls >= 6; });
+    for (int i = 0; i < 10; ++i) {
+      const auto id = std::to_string(i);
+      const auto start = std::chrono::steady_clock::now();
+      push({line("bob", id)});
+      co_await wait_until([&] { return is_stored("bob", id); });
+      EXPECT_LT(std::chrono::steady_clock::now() - start, 1s);
+    }
+    embedder.hangs = {};
+    source.stop();
+  });
+  for (int i = 0; i < 6; ++i) EXPECT_TRUE(is_stored("hostile-" + std::to_string(i), "1"));
+}
+
+TEST_F(SuspectsOfTheEmbedder, LetTheOthersOfACallThatHangsBeStored) {
+  options.embed_timeout = 2s;
+  embedder.hangs = has_poison;
+  options.embed_chunks_max = 16;
+  options.pace = {.first = 1'024, .least = 1'024, .most = 1'024};
+  push({poison("alice", "1"), good("bob", "1"), good("alice", "2"), good("carol", "1")});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return is_stored("bob", "1") && is_stored("carol", "1"); });
+    push({good("bob", "2")});
+    co_await wait_until([&] { return is_stored("bob", "2"); });
+    EXPECT_LE(embedder.timeouts, 1) << "at most the short try of alice's chunks has ended";
+    EXPECT_FALSE(is_stored("alice", "1"));
+    embedder.hangs = {};
+    source.stop();
+  });
+  EXPECT_TRUE(is_stored("alice", "1") && is_stored("alice", "2"));
+}
+
+TEST_F(SuspectsOfTheEmbedder, OfOneTenantAreTriedOneAfterTheOther) {
+  options.brake = {.refused_max = 100, .share_percent = 100, .share_refused_min = 100};
+  options.backoff_first = options.backoff_max = 60ms;
+  embedder.check = refuse_poison;
+  for (int i = 0; i < 6; ++i) push({poison("alice", std::to_string(i))});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return embedder.checks >= 12; });
+    push({poison("bob", "1")});
+    const auto letters_of = [&](const std::string& user) {
+      std::size_t count = 0;
+      for (const auto& letter : sink.letters_of("memory.upload.v1"))
+        count += letter.key == tenant(user).hash().to_hex();
+      return count;
+    };
+    co_await wait_until([&] { return letters_of("bob") == 1; });
+    EXPECT_LE(letters_of("alice"), 2u) << "bob's turn came after one of alice's";
+    co_await wait_until([&] { return letters_of("alice") == 6; });
+    source.stop();
+  });
+}
+
+TEST_F(SuspectsOfTheEmbedder, AreDroppedWhileTheyWaitWhenTheirPartitionLeaves) {
+  options.embed_timeout = 2s;
+  embedder.hangs = has_poison;
+  for (int i = 0; i < 7; ++i) push({poison("hostile-" + std::to_string(i), "1")});
+  push({good("hostile-0", "2")});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return embedder.faults.calls >= 10; });
+    source.take_away("memory.upload.v1", 0);
+    EXPECT_GE(source.offsets_dropped.size(), 4u) << "three are being tried";
+    push({line("bob", "1")});
+    co_await wait_until([&] { return is_stored("bob", "1"); });
+    co_await wait_until([&] { return source.offsets_dropped.size() == 8; });
+    source.stop();
+  });
+  EXPECT_TRUE(source.offsets_done.size() == 1);
+}
+
 TEST_F(SuspectsOfTheEmbedder, DoNotLetAllGoAheadWhileTheEmbedderIsUnavailable) {
   options.backoff_first = options.backoff_max = 20ms;
   embedder.faults.error = Error{Errc::unavailable, "down"};

@@ -185,9 +185,10 @@ TEST_F(WorkerTest, TellsWhatBecameOfEachEventWithoutItsContent) {
   EXPECT_EQ(by_type.at("dev.memseal.memory.failed.v1").at("error_code"), "bad_event");
 }
 
-TEST_F(WorkerTest, GoesOnWhenAStatusEventIsLost) {
+TEST_F(WorkerTest, GoesOnWhenAStatusEventIsRefusedForGood) {
   options.status_events = true;
-  sink.check = [](const ports::OutRecord&) { throw Outage({Errc::unavailable, "away"}); };
+  options.setup_patience = std::chrono::milliseconds(0);
+  sink.check = [](const ports::OutRecord&) { throw Refused({Errc::bad_config, "denied"}); };
   push({good("alice", "1")});
   run();
   EXPECT_EQ(source.offsets_done.size(), 1u);

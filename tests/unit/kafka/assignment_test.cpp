@@ -63,6 +63,43 @@ TEST(Assignment, KeepsOffsetsOfARetainedPartitionAcrossAnotherAssignment) {
   EXPECT_EQ(ours.next_of(a), 6);
 }
 
+TEST(Assignment, CommitsWhatIsSettledOnlyOnceItIsConfirmed) {
+  Assignment ours;
+  ours.add({a});
+  auto first = record(a, 5), second = record(a, 6);
+  first.timestamp_ms = 7'000;
+  second.timestamp_ms = 9'000;
+  const auto one = take(ours, {first}), two = take(ours, {second});
+  ours.settled(one);
+  EXPECT_EQ(ours.records_in_flight(), 1u);
+  EXPECT_EQ(ours.records_held(), 2u);
+  EXPECT_TRUE(ours.done(two).empty()) << "behind one that is not confirmed";
+  EXPECT_EQ(ours.bytes_held(), 0u);
+  EXPECT_FALSE(ours.in_flight({a}));
+  EXPECT_TRUE(ours.unreported({a}));
+  EXPECT_EQ(ours.oldest_ms(a), 7'000);
+  ports::Batch place{.records = {}, .generation = one.generation};
+  place.records.push_back({.topic = a.topic, .partition = a.number, .offset = 5});
+  const auto moved = ours.confirmed(place);
+  ASSERT_EQ(moved.size(), 1u);
+  EXPECT_EQ(moved[0].next, 7);
+  EXPECT_FALSE(ours.unreported({a}));
+  EXPECT_EQ(ours.records_held(), 0u);
+  EXPECT_FALSE(ours.oldest_ms(a));
+}
+
+TEST(Assignment, ForgetsWhatIsSettledWithItsPartition) {
+  Assignment ours;
+  ours.add({a});
+  const auto batch = take(ours, {record(a, 5)});
+  ours.settled(batch);
+  ours.remove({a});
+  EXPECT_EQ(ours.records_held(), 0u);
+  ours.add({a});
+  EXPECT_TRUE(ours.confirmed(batch).empty());
+  EXPECT_EQ(ours.committed_of(a), -1);
+}
+
 TEST(Assignment, RefusesRecordsOfAPartitionThatIsBeingGivenUp) {
   Assignment ours;
   ours.add({a, b});

@@ -361,6 +361,7 @@ TEST_P(SourceFailureTest, EndsTheSourceWithASentence) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, Errc::bad_config);
   EXPECT_EQ(error->field, failure.field) << error->message;
+  EXPECT_EQ(metric("memseal_kafka_fenced"), 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -7,6 +7,12 @@
 
 namespace memseal::kafka {
 
+namespace {
+
+constexpr std::int64_t ms_per_s = 1'000;
+
+}  // namespace
+
 void Assignment::add(const Partitions& partitions) {
   remove(partitions);
   ++generation_;
@@ -29,6 +35,7 @@ void Assignment::remove(const Partitions& partitions) {
     auto& owned = found->second;
     set_resting(owned, false);
     records_blocked_ -= owned.blocked;
+    records_settled_ -= owned.settled;
     owned_.erase(found);
   }
 }
@@ -117,7 +124,8 @@ void Assignment::taken(const ports::Batch& batch) {
     if (!owned) continue;
     ++owned->in_flight;
     owned->bytes += record.bytes();
-    owned->taken.push_back({record.offset});
+    owned->taken.push_back(
+        {record.offset, static_cast<std::uint32_t>(record.timestamp_ms / ms_per_s)});
   }
 }
 
@@ -153,17 +161,50 @@ bool Assignment::advance(Owned& owned, std::int64_t offset) {
   return owned.next != before;
 }
 
-std::vector<Offset> Assignment::done(const ports::Batch& batch) {
+// Calls each(record, owned) and returns the offsets that moved.
+template <class Each>
+std::vector<Offset> Assignment::move_offsets(const ports::Batch& batch, Each each) {
   std::map<Partition, std::int64_t> moved;
   for (const auto& record : batch.records) {
     auto* owned = current(record, batch.generation);
-    forget(record, owned);
+    each(record, owned);
     if (owned && advance(*owned, record.offset))
       moved[{record.topic, record.partition}] = owned->next;
   }
   std::vector<Offset> offsets;
   for (const auto& [partition, next] : moved) offsets.push_back({partition, next});
   return offsets;
+}
+
+std::vector<Offset> Assignment::done(const ports::Batch& batch) {
+  return move_offsets(
+      batch, [this](const ports::Record& record, Owned* owned) { forget(record, owned); });
+}
+
+void Assignment::settled(const ports::Batch& batch) {
+  for (const auto& record : batch.records) {
+    auto* owned = current(record, batch.generation);
+    forget(record, owned);
+    if (!owned) continue;
+    ++owned->settled;
+    ++records_settled_;
+  }
+}
+
+std::vector<Offset> Assignment::confirmed(const ports::Batch& batch) {
+  return move_offsets(batch, [this](const ports::Record&, Owned* owned) {
+    if (!owned) return;
+    MEMSEAL_ASSERT(owned->settled > 0);
+    --owned->settled;
+    --records_settled_;
+  });
+}
+
+bool Assignment::unreported(const Partitions& partitions) const {
+  return std::any_of(partitions.begin(), partitions.end(), [&](const Partition& partition) {
+    const auto found = owned_.find(partition);
+    return found != owned_.end() && found->second.settled > 0;
+  });
 }
 
 // They stay in `taken`, so that the offset never passes them.
@@ -200,6 +241,17 @@ void Assignment::committed(const std::vector<Offset>& offsets) {
   for (const auto& offset : offsets)
     if (const auto found = owned_.find(offset.partition); found != owned_.end())
       found->second.committed = std::max(found->second.committed, offset.next);
+}
+
+std::int64_t Assignment::committed_of(const Partition& partition) const {
+  const auto found = owned_.find(partition);
+  return found == owned_.end() ? -1 : found->second.committed;
+}
+
+std::optional<std::int64_t> Assignment::oldest_ms(const Partition& partition) const {
+  const auto found = owned_.find(partition);
+  if (found == owned_.end() || found->second.taken.empty()) return std::nullopt;
+  return std::int64_t{found->second.taken.front().time_s} * ms_per_s;
 }
 
 std::int64_t Assignment::next_of(const Partition& partition) const {

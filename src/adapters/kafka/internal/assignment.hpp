@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,12 @@ class Assignment {
   /// because another member may have gone on since.
   void taken(const ports::Batch& batch);
   std::vector<Offset> done(const ports::Batch& batch);
+  /// done() in two steps: settled() frees the room that the records take, and confirmed() lets
+  /// their offsets be committed. NOTE: confirmed() reads only the place of a record.
+  void settled(const ports::Batch& batch);
+  std::vector<Offset> confirmed(const ports::Batch& batch);
+  /// Whether a record of `partitions` is settled and not confirmed.
+  bool unreported(const Partitions& partitions) const;
   /// Returns records that took no effect. REQUIRES: keeps() is false for each.
   void dropped(const ports::Batch& batch);
   /// Whether a record taken in `generation` is still this member's: its partition neither left nor
@@ -87,7 +94,7 @@ class Assignment {
   std::size_t records_in_flight() const noexcept { return records_in_flight_; }
   std::size_t bytes_in_flight() const noexcept { return bytes_in_flight_; }
   std::size_t records_held() const noexcept {
-    return records_buffered_ + records_in_flight_ + records_blocked_;
+    return records_buffered_ + records_in_flight_ + records_blocked_ + records_settled_;
   }
   std::size_t bytes_held() const noexcept { return bytes_buffered_ + bytes_in_flight_; }
   /// What is left of the half that is for the partitions that come first.
@@ -103,10 +110,15 @@ class Assignment {
 
   /// Offset before the first record that is not done; -1 while none advanced it.
   std::int64_t next_of(const Partition& partition) const;
+  /// What committed() said last; -1: nothing.
+  std::int64_t committed_of(const Partition& partition) const;
+  /// The time of the first record that was taken and is not done, to the second. Unix ms.
+  std::optional<std::int64_t> oldest_ms(const Partition& partition) const;
 
  private:
   struct Taken {
     std::int64_t offset = 0;
+    std::uint32_t time_s = 0;
     bool done = false;
   };
   struct Owned {
@@ -115,6 +127,7 @@ class Assignment {
     std::deque<Taken> taken;  // from the first one that is not done, in the partition's order
     std::size_t in_flight = 0, buffered = 0;
     std::size_t blocked = 0;  // of `taken`, done
+    std::size_t settled = 0;  // of `taken`, settled and not confirmed
     std::size_t bytes = 0;    // of the records buffered or in flight
     std::int64_t next = -1;
     std::int64_t committed = -1;
@@ -127,6 +140,8 @@ class Assignment {
   void set_resting(Owned& owned, bool rests);
   bool advance(Owned& owned, std::int64_t offset);
   void forget(const ports::Record& record, Owned* owned);
+  template <class Each>
+  std::vector<Offset> move_offsets(const ports::Batch& batch, Each each);
 
   const Window window_;
   std::map<Partition, Owned> owned_;
@@ -134,6 +149,7 @@ class Assignment {
   std::size_t records_in_flight_ = 0, bytes_in_flight_ = 0;
   std::size_t records_buffered_ = 0, bytes_buffered_ = 0;
   std::size_t records_blocked_ = 0;  // done, behind one that is not
+  std::size_t records_settled_ = 0;  // and not confirmed
   std::size_t resting_ = 0;
 };
 

@@ -1,6 +1,8 @@
 #pragma once
 #include "adapters/kafka/internal/assignment.hpp"
+#include "adapters/kafka/internal/group_offsets.hpp"
 #include "adapters/kafka/internal/handles.hpp"
+#include "adapters/kafka/internal/partition_lists.hpp"
 #include "adapters/kafka/internal/source_metrics.hpp"
 #include "adapters/kafka/internal/wake.hpp"
 #include "adapters/kafka/source.hpp"
@@ -30,6 +32,8 @@ class KafkaSource::Impl {
   void request_stop();
   asio::awaitable<ports::Batch> next();
   void done(const ports::Batch& batch);
+  void settled(const ports::Batch& batch);
+  void confirmed(const ports::Batch& batch);
   void dropped(const ports::Batch& batch);
   bool keeps(const ports::Record& record, std::uint64_t generation) const;
   void on_departure(std::function<void()> left);
@@ -45,6 +49,7 @@ class KafkaSource::Impl {
   struct Revocation {
     Partitions partitions;
     Clock::time_point deadline;
+    Clock::time_point report_deadline;  // of what has taken effect and is not reported yet
     int commits_left = 5;
   };
 
@@ -88,14 +93,21 @@ class KafkaSource::Impl {
   void release_partitions(const Partitions& partitions);
 
   bool commit(const std::vector<Offset>& offsets);
+  void store(const std::vector<Offset>& offsets);
   void wake_if_useful();
+
+  // source_lag.cpp
+  std::optional<std::int64_t> behind(const Partition& partition) const;
+  double age_s(const Partition& partition, std::int64_t held_since_ms, Clock::time_point now);
   void update_lag(Clock::time_point now);
+  void forget_lag(const Partition& partition);
 
   const SourceOptions options_;
   SourceMetrics metrics_;
   Wake wake_;
   runtime::Condition arrived_;
   Client client_;
+  std::optional<GroupOffsets> offsets_;
   Queue events_;  // rebalances, commits, errors: always served
   // Records: served while their partition has room.
   std::map<Partition, Queue> queues_;
@@ -107,13 +119,14 @@ class KafkaSource::Impl {
   std::optional<Revocation> revocation_;
   bool commit_under_way_ = false;
   std::optional<Error> denied_;  // Set when the broker denies access that this source needs.
+  // The offset for which each partition waits that is behind, and since when.
+  struct Waiting {
+    std::int64_t offset = -1;
+    Clock::time_point since;
+  };
+  std::map<Partition, Waiting> waiting_;
   Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
   bool stopping_ = false, closing_ = false, running_ = false;
 };
-
-/// Copies between librdkafka's list and ours.
-Partitions to_partitions(const rd_kafka_topic_partition_list_t& list);
-PartitionList to_list(const Partitions& partitions);
-PartitionList to_list(const std::vector<Offset>& offsets);
 
 }  // namespace memseal::kafka

@@ -9,6 +9,10 @@ runtime::Counter& rebalances(runtime::Metrics& metrics, const char* kind) {
                          {{"kind", kind}});
 }
 
+runtime::Labels place_of(const Partition& partition) {
+  return {{"topic", partition.topic}, {"partition", std::to_string(partition.number)}};
+}
+
 }  // namespace
 
 SourceMetrics::SourceMetrics(runtime::Metrics& metrics, const std::vector<std::string>& topics)
@@ -25,6 +29,9 @@ SourceMetrics::SourceMetrics(runtime::Metrics& metrics, const std::vector<std::s
                            "1 while reading pauses because a limit in memory is reached.")),
       connected(metrics.gauge("memseal_kafka_connected", "1 while a broker is connected.",
                               {{"role", "consumer"}})),
+      fenced(metrics.gauge("memseal_kafka_fenced",
+                           "1 when this consumer never goes on: another process has its place, or "
+                           "access is denied.")),
       partitions(metrics.gauge("memseal_kafka_partitions", "Partitions assigned to this member.")),
       held_records(metrics.gauge("memseal_kafka_held_records", "Records buffered or in flight.")),
       held_bytes(metrics.gauge("memseal_kafka_held_bytes", "Bytes buffered or in flight.")),
@@ -42,15 +49,20 @@ runtime::Counter& SourceMetrics::records(const std::string& topic) {
   return *counter;
 }
 
-void SourceMetrics::lag(const Partition& partition, std::int64_t records) {
+void SourceMetrics::lag(const Partition& partition, std::int64_t records, double seconds) {
   // A gauge begins with its partition, because only the group's assignment tells which partitions
   // this member reads.
-  auto& gauge = lag_[partition];
-  if (!gauge)
-    gauge = &metrics_.gauge(
-        "memseal_kafka_consumer_lag_records", "Records of a partition that are not done yet.",
-        {{"topic", partition.topic}, {"partition", std::to_string(partition.number)}});
-  gauge->Set(static_cast<double>(records));
+  auto& lag = lag_[partition];
+  if (!lag.records) {
+    lag.records =
+        &metrics_.gauge("memseal_kafka_consumer_lag_records",
+                        "Records of a partition that are not committed.", place_of(partition));
+    lag.seconds = &metrics_.gauge("memseal_kafka_consumer_lag_seconds",
+                                  "Age of the first record of a partition that is not committed.",
+                                  place_of(partition));
+  }
+  lag.records->Set(static_cast<double>(records));
+  lag.seconds->Set(seconds);
 }
 
 }  // namespace memseal::kafka

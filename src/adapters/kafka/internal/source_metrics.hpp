@@ -14,9 +14,9 @@ class SourceMetrics {
   SourceMetrics(runtime::Metrics& metrics, const std::vector<std::string>& topics);
 
   runtime::Counter& records(const std::string& topic);
-  /// Sets the gauge of one partition. Set 0 when the partition is released, because its next owner
+  /// Sets the gauges of one partition. Set 0 when the partition is released, because its next owner
   /// reports its lag.
-  void lag(const Partition& partition, std::int64_t records);
+  void lag(const Partition& partition, std::int64_t records, double seconds);
 
   runtime::Counter& commits;
   runtime::Counter& commit_failures;
@@ -26,6 +26,7 @@ class SourceMetrics {
   runtime::Counter& errors;
   runtime::Gauge& paused;
   runtime::Gauge& connected;
+  runtime::Gauge& fenced;
   runtime::Gauge& partitions;
   runtime::Gauge& held_records;
   runtime::Gauge& held_bytes;
@@ -33,7 +34,11 @@ class SourceMetrics {
  private:
   runtime::Metrics& metrics_;
   std::map<std::string, runtime::Counter*> records_;
-  std::map<Partition, runtime::Gauge*> lag_;
+  struct Lag {
+    runtime::Gauge* records = nullptr;
+    runtime::Gauge* seconds = nullptr;
+  };
+  std::map<Partition, Lag> lag_;
 };
 
 }  // namespace memseal::kafka

@@ -27,6 +27,7 @@ ports::Record to_record(const rd_kafka_message_t& message, const std::string& to
   record.offset = message.offset;
   rd_kafka_timestamp_type_t kind{};
   record.timestamp_ms = std::max<std::int64_t>(0, rd_kafka_message_timestamp(&message, &kind));
+  record.has_broker_time = kind == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
   if (message.key) record.key.assign(static_cast<const char*>(message.key), message.key_len);
   if (message.payload)
     record.value.assign(static_cast<const char*>(message.payload), message.len);

@@ -56,7 +56,7 @@ struct Job {
   std::optional<std::size_t> rank;  ///< in the queue for the embedder; set with the first admission
   std::size_t chunks_left = 0;      ///< without a vector
   std::size_t chunks_in_hand = 0;   ///< of these, being embedded now
-  bool suspected = false;           ///< the embedder failed for some; the others left the queue
+  bool suspected = false;           ///< some are in suspects_; the others left the queue
   Job* leader = nullptr;            ///< is settled before this one is stored
   std::vector<Job*> followers;      ///< have this one as leader
   std::size_t store_bytes = 0;      ///< that storing it takes, about; known when it is ready

@@ -79,7 +79,8 @@ First first_of(const ports::Record& record) {
   }
   const auto partition = number_of<std::int32_t>(text_of(letter_header::partition));
   const auto offset = number_of<std::int64_t>(text_of(letter_header::offset));
-  if (topic && wire::is_topic_name(*topic) && partition && *partition >= 0 && offset && *offset >= 0)
+  const bool is_place = partition && *partition >= 0 && offset && *offset >= 0;
+  if (topic && wire::is_topic_name(*topic) && is_place)
     first.place = ports::SourcePlace{std::string(*topic), *partition, *offset};
   return first;
 }

@@ -2,7 +2,6 @@
 
 #include "runtime/condition.hpp"
 #include "runtime/log.hpp"
-#include "runtime/observe.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -72,9 +71,8 @@ void Steps::throw_if_out_of_patience(Trial& trial, const Error& cause) {
     throw_failure(cause);
 }
 
-void Steps::succeeded(Trial& trial, Clock::time_point start) {
+void Steps::succeeded(Trial& trial) {
   faulty_since_.erase(trial.stage);
-  runtime::observe_since(deps_.metrics.stage(trial.stage), start);
   if (trial.backoff.failures() == 0) return;
   runtime::log(runtime::LogLevel::info, "ingest.resumed",
                {{"stage", stage_name(trial.stage)}, {"tries", trial.backoff.failures()}});

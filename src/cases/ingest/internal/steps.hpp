@@ -3,6 +3,7 @@
 #include "cases/ingest/internal/blame.hpp"
 #include "cases/ingest/internal/health.hpp"
 #include "pure/policy/backoff.hpp"
+#include "runtime/observe.hpp"
 
 #include <algorithm>
 #include <array>
@@ -47,6 +48,11 @@ class Steps {
     return stalled_at_[static_cast<std::size_t>(stage)] > 0;
   }
 
+  /// Why the dependency of `stage` does not work now; nothing when it does.
+  asio::awaitable<std::optional<Error>> failure_of(Stage stage) {
+    return health_.failure_of(stage);
+  }
+
   /// A pause before a step is repeated.
   asio::awaitable<void> pause(policy::Backoff& backoff);
 
@@ -86,7 +92,7 @@ class Steps {
   asio::awaitable<std::exception_ptr> try_once(Trial& trial, Step& step);
   asio::awaitable<void> wait_for_dependency(Trial& trial, Error cause);
   void throw_if_out_of_patience(Trial& trial, const Error& cause);
-  void succeeded(Trial& trial, Clock::time_point start);
+  void succeeded(Trial& trial);
   asio::awaitable<std::optional<Error>> blame(Trial& trial, std::size_t pieces, Error error);
   void log_halving(Stage stage, std::size_t pieces, const Error& cause);
 
@@ -111,10 +117,9 @@ asio::awaitable<std::exception_ptr> Steps::try_once(Trial& trial, Step& step) {
   } catch (...) {
     failure = std::current_exception();
   }
-  if (failure)
-    co_await throw_if_cancelled();
-  else
-    succeeded(trial, start);
+  if (failure) co_await throw_if_cancelled();
+  runtime::observe_since(deps_.metrics.stage(trial.stage, !failure), start);
+  if (!failure) succeeded(trial);
   co_return failure;
 }
 

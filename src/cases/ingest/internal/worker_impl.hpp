@@ -2,6 +2,7 @@
 #include "cases/ingest/internal/job.hpp"
 #include "cases/ingest/internal/letter_queue.hpp"
 #include "cases/ingest/internal/steps.hpp"
+#include "cases/ingest/internal/suspects.hpp"
 #include "cases/ingest/worker.hpp"
 #include "pure/policy/brake.hpp"
 #include "pure/policy/fair_queue.hpp"
@@ -37,30 +38,23 @@ Jobs going_on(const Jobs& jobs, std::size_t first, std::size_t count);
 /// What the database's answer means; nothing for ports::Stored::current.
 std::optional<Outcome> outcome_of(ports::Stored answer);
 
-/// One chunk, whose vector goes to its job.
-struct Piece {
-  Job* job;
-  std::size_t index;
-
-  const text::Chunk& chunk() const { return job->prepared->document->chunks[index]; }
-  const std::string& embedded_text() const { return job->prepared->document->embedded_text(index); }
-  ports::Embedding& embedding() const { return (*job->embeddings)[index]; }
-};
-
 /// Ranks of the queue for the embedder: chats, documents sent over HTTP, uploads, backfill.
 inline constexpr std::size_t ranks = 4;
 
 /// Chunks of one call of the embedder.
 struct Slice {
   std::vector<Piece> pieces;
-  bool ended = false;                  ///< embedded, or handed over as suspects
-  std::function<void()> on_end = {};
+  std::optional<Error> blamed = {};  ///< why these chunks are to blame
+  bool ended = false;
 };
 
-/// Chunks of one tenant among which one may make the embedder fail.
-struct Suspects {
-  std::vector<Piece> pieces;
-  std::optional<Error> failed_before = {};  ///< why, where they failed without others
+/// The status event of a job that has taken effect, until a broker confirms it.
+struct Telling {
+  ports::OutRecord status;
+  ports::Record place;  ///< of the record, without its content
+  std::uint64_t generation = 0;
+  int tries = 0;
+  bool left = false;  ///< its partition left before it was published
 };
 
 /// Coroutines that hand jobs to each other: one takes and reads records, one embeds, some try what
@@ -74,6 +68,8 @@ struct Suspects {
 /// Where neither decides (overwrites() in storing.cpp), the later event waits for the earlier one.
 /// Memory: the source's window bounds the jobs and what they hold; `sealing_bytes_` bounds the
 /// copies on their way to the database.
+/// Status events: no job waits for them. The offset of a record waits, so that each is published at
+/// least once.
 class Worker::Impl {
  public:
   Impl(WorkerDeps deps, Options options);
@@ -88,7 +84,6 @@ class Worker::Impl {
   void settled(Job& job, Outcome outcome);
   void supersede_earlier(Job& job);
   void finish(const Jobs& jobs);
-  asio::awaitable<void> publish_and_return(Jobs jobs);
   void give_back(const Jobs& jobs, void (ports::EventSource::*how)(const ports::Batch&));
   void drop_departed();
   void drop(const Jobs& jobs);
@@ -123,13 +118,16 @@ class Worker::Impl {
   // embedding.cpp
   void enqueue(Job& job);
   asio::awaitable<void> embed_queued();
-  bool may_embed() const noexcept;
-  asio::awaitable<void> embed_slice(std::shared_ptr<Slice> slice);
-  asio::awaitable<void> wait_with_patience(std::shared_ptr<Slice> slice);
-  void suspect(std::vector<Piece> pieces, const Error& why);
-  asio::awaitable<void> embed_suspects();
-  asio::awaitable<void> isolate(Suspects suspects);
-  asio::awaitable<void> embed_once(std::span<const Piece> pieces);
+  asio::awaitable<void> embed_with_patience(Slice& slice);
+  asio::awaitable<void> embed_slice(Slice& slice, runtime::TaskGroup& call);
+  asio::awaitable<void> watch_slice(Slice& slice, runtime::TaskGroup& call);
+  void suspect(std::vector<Piece> pieces, const Error& why, bool hung);
+  void hold(const crypto::Tenant& owner);
+  void release(const crypto::Tenant& owner);
+  asio::awaitable<void> embed_suspects(bool only_fresh);
+  asio::awaitable<std::optional<Error>> try_soon(const std::vector<Piece>& pieces);
+  asio::awaitable<void> isolate(const Suspects& suspects);
+  asio::awaitable<void> embed_once(std::span<const Piece> pieces, std::chrono::milliseconds limit);
   void after_embedding(const std::vector<Piece>& pieces);
   void after_embedding(Job& job);
 
@@ -169,8 +167,13 @@ class Worker::Impl {
   asio::awaitable<void> publish_letter(ports::OutRecord letter);
   asio::awaitable<void> record_failure(const Job& job);
   asio::awaitable<void> record_failure_once(const Job& job);
-  asio::awaitable<void> publish_statuses(const Jobs& jobs);
-  asio::awaitable<void> publish_status(ports::OutRecord status);
+
+  // telling.cpp: the status events of settled jobs.
+  void tell(const Jobs& jobs);
+  ports::OutRecord status_of(const Job& job) const;
+  asio::awaitable<void> tell_statuses();
+  asio::awaitable<void> tell(Telling& one);
+  asio::awaitable<void> publish_status(Telling& one);
 
   runtime::RequestContext context(std::chrono::milliseconds budget) const;
   PrepareDeps prepare_deps() const;
@@ -206,14 +209,17 @@ class Worker::Impl {
   bool ended_ = false;   // the source has no more
   std::map<DocumentKey, InWork> documents_;
   policy::FairQueue<crypto::Tenant, Piece, ranks> queue_;
-  std::size_t slices_left_ = 0;  // slices that were left to themselves and have not ended
-  std::deque<Suspects> suspects_;
+  SuspectLine suspects_;
+  std::map<crypto::Tenant, Jobs> held_;  // queued, until what hung of the tenant was tried again
   ReadyJobs ready_;
   std::deque<crypto::Tenant> store_turns_;  // tenants with jobs in ready_ and none being stored
   std::size_t sealing_bytes_ = 0;           // of the groups being stored
   std::size_t writing_ = 0;                 // groups that use the database now
   LetterQueue unreadable_, given_up_;
   bool braked_ = false;  // the brake engaged, and what is given up waits until it releases
+  std::deque<Telling> telling_;  // status events that no coroutine publishes yet
+  std::size_t tellers_ = 0;      // coroutines that publish them
+  std::size_t untold_ = 0;       // status events that no broker has confirmed
   std::optional<runtime::Condition> changed_;  // a queue got a job, or a job is done
   runtime::TaskGroup* tasks_ = nullptr;        // while run() runs
 };
