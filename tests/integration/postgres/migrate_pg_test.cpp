@@ -79,6 +79,33 @@ class Migrate : public PgTest {
   std::unique_ptr<TestDatabase> database_;
 };
 
+// The administrator of a managed PostgreSQL: may make roles, owns a database, is no superuser.
+TEST_F(Migrate, WorksForAnAdministratorWhoIsNoSuperuser) {
+  const auto admin = database_->name() + "_admin";
+  database_->super("CREATE ROLE " + admin + " LOGIN CREATEROLE PASSWORD '" + super_password() + "'");
+  database_->super("ALTER DATABASE " + database_->name() + " OWNER TO " + admin);
+  database_->super("CREATE EXTENSION vector");  // whose old versions only a superuser may make
+  auto options = database_->options();
+  options.dsn = dsn_with({{"dbname", database_->name()}, {"user", admin}});
+  const auto first = postgres::migrate_up(options);
+  EXPECT_TRUE(first) << first.error().message;
+  const auto again = postgres::migrate_up(options);
+  EXPECT_TRUE(again) << again.error().message;
+  const auto back = postgres::migrate_down(options);
+  EXPECT_TRUE(back) << back.error().message;
+
+  // Without the right to make and to grant roles the refusal names the statement that is missing.
+  database_->super("REVOKE memory_owner FROM " + admin);
+  database_->super("ALTER ROLE " + admin + " NOCREATEROLE");
+  const auto refused = postgres::migrate_up(options);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("GRANT memory_owner TO " + admin), std::string::npos)
+      << refused.error().message;
+  database_->super("REASSIGN OWNED BY " + admin + " TO CURRENT_USER");
+  database_->super("DROP OWNED BY " + admin);
+  database_->super("DROP ROLE " + admin);
+}
+
 TEST_F(Migrate, UpDownUpGivesTheSameSchemaByteForByte) {
   up();
   const auto first = dump(*database_);

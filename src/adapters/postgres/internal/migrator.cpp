@@ -46,6 +46,40 @@ void refuse_findings(const std::string& name, const std::vector<LintFinding>& fi
                              describe(findings));
 }
 
+// Lets an administrator who is no superuser act as the owner of the tables. A managed PostgreSQL
+// has no other administrator. One who made a role may grant it, but acts as it only once it is
+// granted: from PostgreSQL 16 on a membership may lack that option (SET). A superuser needs nothing.
+// The attributes and the comment are those that 0001_init gives a role that is missing.
+constexpr const char* become_owner_sql = R"sql(
+DO $roles$
+DECLARE
+  able boolean;
+BEGIN
+  IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+    RETURN;
+  END IF;
+  BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'memory_owner') THEN
+      CREATE ROLE memory_owner NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE
+        NOREPLICATION;
+      COMMENT ON ROLE memory_owner IS 'made by memseal migrate';
+    END IF;
+  EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;  -- another database of the cluster made the role at this moment
+  END;
+  able := pg_catalog.pg_has_role(current_user, 'memory_owner',
+    CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END);
+  IF NOT able THEN
+    GRANT memory_owner TO CURRENT_USER;
+  END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format(
+    'the role %I may not act as memory_owner: let an administrator of the cluster run '
+    '"GRANT memory_owner TO %I" (%s)', current_user, current_user, SQLERRM);
+END
+$roles$
+)sql";
+
 }  // namespace
 
 Migrator::Migrator(const MigrateOptions& options)
@@ -98,6 +132,7 @@ void Migrator::prepare() {
             "applied_at timestamptz NOT NULL DEFAULT now())");
   }
   tx.commit();
+  in_transaction("roles", [](pqxx::work& roles) { roles.exec(become_owner_sql); });
   prepare_vector();
 }
 
@@ -250,7 +285,8 @@ void Migrator::prepare_vector() {
       refuse(Errc::not_migrated,
              "this database has no pgvector, and creating it failed (" +
                  first_line(failed.what()) +
-                 "): install pgvector on the server, and migrate as a superuser");
+                 "): install pgvector on the server, and let a superuser run CREATE EXTENSION "
+                 "vector in this database");
     }
     found = tx.exec(find_extension);
   }
