@@ -1,6 +1,8 @@
 #include "pure/crypto/sealed_stream.hpp"
 
 #include "base/assert.hpp"
+#include "base/on_exit.hpp"
+#include "pure/crypto/internal/nonces.hpp"
 #include "pure/crypto/internal/stream_frames.hpp"
 #include "pure/crypto/random.hpp"
 
@@ -19,11 +21,16 @@ struct StreamSealer::State {
   StreamHeader header;
   Bytes held = {};  ///< plaintext of the frame that is not yet known to be final or not
   std::uint64_t next = 0, taken = 0;
+  std::uint64_t fork = forks_seen();
   bool begun = false, ended = false;
 
   ~State() { wipe(held.data(), held.size()); }
 
   Result<void> append(bool final, ByteView plain, Bytes& to) {
+    if (forks_seen() != fork) {
+      ended = true;
+      return Error{Errc::seal_failed, "a forked process cannot go on with its parent's stream"};
+    }
     const auto at = to.size();
     to.resize(at + plain.size() + stream_frame_overhead);
     if (next >= stream_frames_max || !frames.seal(next++, final, plain, to.data() + at)) {
@@ -45,9 +52,9 @@ struct StreamSealer::State {
   Result<void> begin(Bytes& to) {
     if (ended) return Error{Errc::seal_failed, "the stream has ended"};
     if (begun) return {};
-    begun = true;
     const auto bytes = header.bytes();
     to.insert(to.end(), bytes.begin(), bytes.end());
+    begun = true;  // last, because insert() may throw
     return {};
   }
 };
@@ -77,6 +84,8 @@ std::uint64_t StreamSealer::plain_bytes() const noexcept { return state_->taken;
 Result<void> StreamSealer::write(ByteView plain, SealedPart& to) {
   auto& state = *state_;
   if (auto begun = state.begin(to.bytes_); !begun) return begun;
+  // After an exception nobody knows how much of the piece is sealed: the stream has ended.
+  OnExit failed([&] { state.ended = true; });
   const auto frame = state.frames.frame_bytes();
   state.taken += plain.size();
   while (!plain.empty()) {
@@ -93,15 +102,15 @@ Result<void> StreamSealer::write(ByteView plain, SealedPart& to) {
     }
     if (!done) return done;
   }
+  failed.cancel();
   return {};
 }
 
 Result<void> StreamSealer::finish(SealedPart& to) {
   auto& state = *state_;
   if (auto begun = state.begin(to.bytes_); !begun) return begun;
-  auto done = state.append_held(true, to.bytes_);
   state.ended = true;
-  return done;
+  return state.append_held(true, to.bytes_);
 }
 
 Result<StreamLayout> StreamLayout::of(std::uint64_t sealed_bytes, std::size_t frame_bytes) {
@@ -154,21 +163,21 @@ Result<std::uint32_t> StreamOpener::key_id_of(ByteView header) {
 
 std::size_t StreamOpener::frame_bytes() const noexcept { return state_->frames.frame_bytes(); }
 
-// The rules about lengths give every content exactly one stream of frames, so that no two sealed
-// streams of one content differ in their cuts.
+// The rules about lengths give every content exactly one cut into frames of one size.
 Result<std::size_t> StreamOpener::open(std::uint64_t number, bool final, ByteView sealed,
                                        std::span<std::uint8_t> out) {
   const auto frame = frame_bytes();
-  MEMSEAL_ASSERT(out.size() >= frame);
+  // What an earlier frame left there goes too.
+  OnExit refused([&] { wipe(out.data(), std::min(out.size(), frame)); });
+  // The header chose the size of a frame, so a buffer that is too small is the stream's fault.
+  if (out.size() < frame) return does_not_open();
   if (sealed.size() < stream_frame_overhead || sealed.size() > frame + stream_frame_overhead ||
       number >= stream_frames_max)
     return does_not_open();
   const auto plain = sealed.size() - stream_frame_overhead;
   if ((!final && plain != frame) || (plain == 0 && number != 0)) return does_not_open();
-  if (!state_->frames.open(number, final, sealed, out.data())) {
-    wipe(out.data(), plain);
-    return does_not_open();
-  }
+  if (!state_->frames.open(number, final, sealed, out.data())) return does_not_open();
+  refused.cancel();
   return plain;
 }
 
@@ -180,14 +189,15 @@ StreamReader::StreamReader(StreamOpener opener)
 StreamReader::~StreamReader() { wipe(plain_.data(), plain_.size()); }
 
 Result<void> StreamReader::open_held(bool final, const Take& take) {
+  // Until `take` has the frame: should it throw, the frame is lost, and no finish() may call the
+  // content whole.
+  ended_ = true;
+  const OnExit clean([&] { wipe(plain_.data(), plain_.size()); });
   const auto opened = opener_.open(next_++, final, held_, plain_);
   held_.clear();
-  if (!opened) {
-    ended_ = true;
-    return opened.error();
-  }
+  if (!opened) return opened.error();
   if (*opened > 0) take(ByteView(plain_).first(*opened));
-  wipe(plain_.data(), *opened);
+  ended_ = final;
   return {};
 }
 
@@ -206,7 +216,6 @@ Result<void> StreamReader::write(ByteView sealed, const Take& take) {
 
 Result<void> StreamReader::finish(const Take& take) {
   if (ended_) return does_not_open();
-  ended_ = true;
   return open_held(true, take);
 }
 

@@ -4,7 +4,7 @@
 //
 //   SBS1   = header (48) ‖ frame 0 ‖ frame 1 ‖ … ‖ final frame, numbers big-endian
 //   header = "MEMSEALF" (8) ‖ format 0x01 (1) ‖ frame bits (1) ‖ 0 (2) ‖ key_id u32 (4) ‖ salt (32)
-//   frame  = ciphertext ‖ tag (16); its plaintext has 2^(frame bits) bytes, of the final frame less
+//   frame  = ciphertext ‖ tag (16); its plaintext has 2^(frame bits) bytes, the last at most
 //   key    = HKDF-SHA256(DEK, salt, "memseal/stream/v1"), 32 bytes, of this stream alone
 //   nonce  = 0 (3) ‖ final (1) ‖ frame number u64 (8)
 //   AAD    = header[0..16) ‖ user_hash (32) ‖ file id (16) ‖ final (1) ‖ 0 (7) ‖ frame number u64
@@ -54,11 +54,13 @@ class StreamSealer {
   StreamSealer(StreamSealer&&) noexcept;
   StreamSealer& operator=(StreamSealer&&) noexcept;
 
-  /// Takes the next piece of the content and appends the frames that it completes to `to`.
-  /// Error: seal_failed after finish(), after an error, or beyond stream_frames_max frames.
-  Result<void> write(ByteView plain, SealedPart& to);
+  /// Takes the next piece of the content and appends the frames that it completes to `to`, so `to`
+  /// grows as the piece does.
+  /// Error: seal_failed after finish(), after an error or an exception, in a forked child, or
+  /// beyond stream_frames_max frames.
+  [[nodiscard]] Result<void> write(ByteView plain, SealedPart& to);
   /// Appends the final frame. The stream is whole after it.
-  Result<void> finish(SealedPart& to);
+  [[nodiscard]] Result<void> finish(SealedPart& to);
   std::uint64_t plain_bytes() const noexcept;  ///< taken so far
 
  private:
@@ -68,6 +70,8 @@ class StreamSealer {
 };
 
 /// Where the frames of a stream lie, by the stream's length alone.
+/// NOTE: nothing authenticates the length. Whoever reads a part of a stream opens its final frame
+///       first, because the number of that frame shows that the length is right.
 class StreamLayout {
  public:
   struct Place {
@@ -77,6 +81,7 @@ class StreamLayout {
   };
 
   /// Error: open_failed for a length that no whole stream has.
+  /// REQUIRES: frame_bytes as StreamOpener::frame_bytes() gives it.
   static Result<StreamLayout> of(std::uint64_t sealed_bytes, std::size_t frame_bytes);
   std::uint64_t plain_bytes() const noexcept { return plain_bytes_; }
   std::uint64_t frames() const noexcept { return frames_; }
@@ -89,6 +94,8 @@ class StreamLayout {
 };
 
 /// Opens the frames of one stream in any order.
+/// NOTE: an opener and a sealer hold their key for their life. Forgetting the tenant's keys does
+///       not reach them.
 /// Error of every method: open_failed, one for every cause.
 /// Thread: one at a time.
 class StreamOpener {
@@ -104,8 +111,9 @@ class StreamOpener {
   static Result<std::uint32_t> key_id_of(ByteView header);
 
   std::size_t frame_bytes() const noexcept;  ///< plaintext of a frame, at most
-  /// Writes the plaintext to `out` and returns its length. After an error `out` is wiped.
-  /// REQUIRES: `out` has frame_bytes().
+  /// Writes the plaintext to `out` and returns its length. After an error the first frame_bytes()
+  /// of `out` are wiped. Error also where `out` is shorter than frame_bytes().
+  /// REQUIRES: `sealed` and `out` do not overlap. NOTE: meanwhile `out` holds unauthenticated bytes.
   Result<std::size_t> open(std::uint64_t number, bool final, ByteView sealed,
                            std::span<std::uint8_t> out);
 
@@ -128,10 +136,11 @@ class StreamReader {
   StreamReader(StreamReader&&) noexcept = default;
   StreamReader& operator=(StreamReader&&) noexcept = delete;
 
-  /// `sealed`: the next bytes after the header. Error: open_failed; every later call fails too.
-  Result<void> write(ByteView sealed, const Take& take);
+  /// `sealed`: the next bytes after the header. Error: open_failed. After an error, and after an
+  /// exception of `take`, every later call fails.
+  [[nodiscard]] Result<void> write(ByteView sealed, const Take& take);
   /// Opens the final frame. Error: open_failed if the stream was cut.
-  Result<void> finish(const Take& take);
+  [[nodiscard]] Result<void> finish(const Take& take);
 
  private:
   Result<void> open_held(bool final, const Take& take);

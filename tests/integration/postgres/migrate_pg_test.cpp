@@ -82,7 +82,8 @@ class Migrate : public PgTest {
 // The administrator of a managed PostgreSQL: may make roles, owns a database, is no superuser.
 TEST_F(Migrate, WorksForAnAdministratorWhoIsNoSuperuser) {
   const auto admin = database_->name() + "_admin";
-  database_->super("CREATE ROLE " + admin + " LOGIN CREATEROLE PASSWORD '" + super_password() + "'");
+  database_->super("CREATE ROLE " + admin + " LOGIN CREATEROLE PASSWORD '" + super_password() +
+                   "'");
   database_->super("ALTER DATABASE " + database_->name() + " OWNER TO " + admin);
   database_->super("CREATE EXTENSION vector");  // whose old versions only a superuser may make
   auto options = database_->options();

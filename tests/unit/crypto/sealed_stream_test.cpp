@@ -3,7 +3,12 @@
 #include "pure/crypto/internal/stream_frames.hpp"
 #include "support.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <functional>
+#include <stdexcept>
 
 namespace memseal::crypto {
 namespace {
@@ -242,7 +247,56 @@ TEST(SealedStream, NoPlaintextStaysAfterAWrongTag) {
                     .value();
   Bytes out(frame, 0xee);
   EXPECT_FALSE(opener.open(0, true, ByteView(sealed).subspan(stream_header_bytes), out));
-  EXPECT_TRUE(std::all_of(out.begin(), out.begin() + 900, [](auto byte) { return byte == 0; }));
+  EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](auto byte) { return byte == 0; }));
+}
+
+TEST(SealedStream, NoPlaintextOfAnEarlierFrameStaysAfterARefusal) {
+  const auto sealed = seal(900);
+  const auto body = ByteView(sealed).subspan(stream_header_bytes);
+  auto opener = StreamOpener::start(tenant("alice"), tenant_key(), file_id(1),
+                                    ByteView(sealed).first(stream_header_bytes))
+                    .value();
+  for (const auto& hostile : {body.first(15), body, body.first(body.size() - 1)}) {
+    Bytes out(frame, 0xee);
+    EXPECT_FALSE(opener.open(1, false, hostile, out));
+    EXPECT_TRUE(std::all_of(out.begin(), out.end(), [](auto byte) { return byte == 0; }));
+  }
+  Bytes small(frame - 1, 0xee);
+  EXPECT_EQ(opener.open(0, true, body, small).error().code, Errc::open_failed);
+}
+
+TEST(SealedStream, ATakerThatThrowsEndsTheReading) {
+  const auto sealed = seal(3 * frame);
+  auto opener = StreamOpener::start(tenant("alice"), tenant_key(), file_id(1),
+                                    ByteView(sealed).first(stream_header_bytes))
+                    .value();
+  StreamReader reader(std::move(opener));
+  const auto body = ByteView(sealed).subspan(stream_header_bytes);
+  const auto keep = [](ByteView) {};
+  EXPECT_TRUE(reader.write(body.first(sealed_frame), keep));
+  const auto fail = [](ByteView) { throw std::runtime_error("no room"); };
+  EXPECT_THROW(static_cast<void>(reader.write(body.subspan(sealed_frame), fail)),
+               std::runtime_error);
+  EXPECT_FALSE(reader.write(body.subspan(sealed_frame), keep));
+  EXPECT_FALSE(reader.finish(keep));
+}
+
+// Parent and child would seal other content under the same nonces.
+TEST(SealedStream, AForkedChildCannotGoOn) {
+  auto sealer = StreamSealer::start(tenant("alice"), tenant_key(), file_id(1), bits).value();
+  SealedPart part;
+  EXPECT_TRUE(sealer.write(content(2 * frame), part));
+  const auto child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    SealedPart own;
+    const bool refused = !sealer.write(content(frame), own) && !sealer.finish(own);
+    ::_exit(refused && own.size() == 0 ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(sealer.finish(part)) << "the parent goes on";
 }
 
 TEST(SealedStream, LengthsThatNoStreamHasAreRefused) {

@@ -48,7 +48,7 @@ void refuse_findings(const std::string& name, const std::vector<LintFinding>& fi
 
 // Lets an administrator who is no superuser act as the owner of the tables. A managed PostgreSQL
 // has no other administrator. One who made a role may grant it, but acts as it only once it is
-// granted: from PostgreSQL 16 on a membership may lack that option (SET). A superuser needs nothing.
+// granted: from PostgreSQL 16 on a membership may lack that option (SET). A superuser needs none.
 // The attributes and the comment are those that 0001_init gives a role that is missing.
 constexpr const char* become_owner_sql = R"sql(
 DO $roles$

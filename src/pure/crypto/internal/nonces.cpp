@@ -18,15 +18,6 @@ std::atomic<std::uint64_t> forks{1};
 
 void count_fork() { forks.fetch_add(1, std::memory_order_relaxed); }
 
-std::uint64_t forks_seen() {
-  // Abort without the hook, because a forked child could then repeat a nonce.
-  static const bool hooked = [] {
-    if (pthread_atfork(nullptr, nullptr, count_fork) != 0) std::abort();
-    return true;
-  }();
-  return hooked ? forks.load(std::memory_order_relaxed) : 0;
-}
-
 // Random bytes of one thread that no message has used yet. A nonce is public once it is used, so
 // the block is not wiped.
 struct Block {
@@ -36,6 +27,15 @@ struct Block {
 };
 
 }  // namespace
+
+std::uint64_t forks_seen() {
+  // Abort without the hook, because a forked child could then repeat a nonce.
+  static const bool hooked = [] {
+    if (pthread_atfork(nullptr, nullptr, count_fork) != 0) std::abort();
+    return true;
+  }();
+  return hooked ? forks.load(std::memory_order_relaxed) : 0;
+}
 
 // Two messages under one key with one nonce reveal the difference of their texts and let an
 // attacker forge tags (NIST SP 800-38D, appendix A). After a fork, parent and child hold the same

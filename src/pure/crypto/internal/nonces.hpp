@@ -12,4 +12,8 @@ using Nonce = std::array<std::uint8_t, 12>;
 /// Throws Outage when the generator has no entropy.
 Nonce next_nonce();
 
+/// A number that differs between a process and its forked child. Whoever counts nonces compares it,
+/// because parent and child would count on from the same number under the same key.
+std::uint64_t forks_seen();
+
 }  // namespace memseal::crypto
