@@ -10,16 +10,21 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = re.compile(r'"(memseal_[a-z_]*[a-z])"')  # one that ends with _ is the begin of another name
-CALL = re.compile(r'\b(counter|gauge|histogram)\(\s*(?:"(?P<name>memseal_[a-z_]+)"|(?P<constant>\w+_name))\s*,')
+# One that ends with _ is the begin of another name. Names with memory_ are those of the system before this one,
+# names with process_ those of Prometheus' client libraries.
+NAME = re.compile(r'"(memseal_[a-z_]*[a-z]|memory_[a-z_]*_(?:total|ms)|process_[a-z_]*_(?:total|bytes|seconds|fds))"')
+CALL = re.compile(r'\b(counter|gauge|histogram)\(\s*(?:"(?P<name>(?:memseal|memory|process)_[a-z_]+)"'
+                  r'|(?P<constant>\w+_name))\s*,')
 TEXT = re.compile(r'\s*((?:"(?:[^"\\]|\\.)*"\s*)+)')
 NOT_METRICS = {"memseal_dev"}  # a database's role
 # A call that takes its labels from a function, by that function's name.
 LABEL_MAKERS = {"label_of": ["model"], "place_of": ["topic", "partition"]}
 HEAD = """# Metrics
 
-`GET /metrics` on the admin listener, in Prometheus' text format. The table is made from the sources by
-`tools/metrics_table.py`; a test holds it. No label ever names a tenant. A metric of a part that is not in use
+`GET /metrics` on the admin listener, in Prometheus' text format; `GET /metrics/memory` shows those of memory alone:
+queries, ingest, isolation, reranking, the database, event streams. The table is made from the sources by
+`tools/metrics_table.py`; a test holds it. Rules, dashboards and alerts: [observability.md](observability.md). No label
+ever names a tenant. A metric of a part that is not in use
 (Redis, a GPU, Kafka) is not shown, and one with labels only once it has happened, unless it starts at 0.
 What to do when a figure is wrong: [kafka.md](kafka.md#when-ingest-stalls), [limiter.md](limiter.md#metrics),
 [operations.md](operations.md#health-and-metrics).

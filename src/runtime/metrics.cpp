@@ -10,9 +10,10 @@ struct Metrics::Registry {
 };
 
 const std::vector<double>& latency_buckets_s() {
-  // Each objective is an edge, because a quantile is exact only at an edge.
+  // Each threshold of a rule or an objective is an edge, because a quantile is exact only at an
+  // edge: 50, 100, 150, 200, 250, 400, 800, 1500 and 3000 ms.
   static const std::vector<double> edges{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
-                                         0.15,   0.2,   0.25,  0.4,   0.75, 1.5,  3,    10};
+                                         0.15,   0.2,   0.25,  0.4,   0.8,  1.5,  3,    10};
   return edges;
 }
 

@@ -2,6 +2,13 @@
 
 namespace memseal::runtime {
 
+SettingRows<ReleaseSettings> ReleaseSettings::rows() {
+  using namespace setting;
+  return {text("runtime.release",
+               "name of this release in memseal_build_info, to tell a canary; empty: the version",
+               &ReleaseSettings::release)};
+}
+
 SettingRows<LoopSettings> LoopSettings::rows() {
   using namespace setting;
   return {number("runtime.loops", "I/O threads; 0: half the cores, at least one", 0, 64,

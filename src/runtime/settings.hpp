@@ -2,7 +2,16 @@
 // What an operator may set of threads and of the log.
 #include "base/setting.hpp"
 
+#include <string>
+
 namespace memseal::runtime {
+
+/// Of section `runtime`.
+struct ReleaseSettings {
+  std::string release;  ///< label of memseal_build_info; empty: the version
+
+  static SettingRows<ReleaseSettings> rows();
+};
 
 /// Of section `runtime`.
 struct LoopSettings {

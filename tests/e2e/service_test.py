@@ -1,5 +1,4 @@
 """How the running service behaves: drain, idleness, memory, dependencies that become unavailable."""
-import json
 import os
 import subprocess
 import threading
@@ -29,8 +28,7 @@ class RunningService(EndToEnd):
         time.sleep(5)
         idle = (self.cpu_seconds() - before) / 5
         self.assertLess(idle, 0.01, "idle CPU below 1 %")
-        _, data = self.at.request("GET", "/metrics/memory", admin=True)
-        self.assertLess(json.loads(data)["rss_bytes"], 400 << 20)
+        self.assertLess(self.at.metrics()["process_resident_memory_bytes"], 400 << 20)
 
     def test_a_term_signal_is_heeded_while_ingest_waits(self):
         insert = "INSERT ON app.memory_chunks"

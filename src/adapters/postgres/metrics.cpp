@@ -13,8 +13,12 @@ runtime::Histogram& seconds(runtime::Metrics& metrics, const char* op) {
 }  // namespace
 
 PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
-    : rls_errors(metrics.counter("memseal_rls_errors_total",
+    : all(metrics),
+      rls_errors(metrics.counter("memseal_rls_errors_total",
                                  "Statements that row-level security refused; must stay 0.")),
+      rls_policy_errors(metrics.counter(
+          "memory_rls_policy_errors_total",
+          "Statements that row-level security refused; must stay 0. As memseal_rls_errors_total.")),
       isolation_findings(metrics.gauge(
           "memseal_isolation_findings",
           "Mistakes in the catalog that would let rows pass between tenants; must stay 0.")),
@@ -35,5 +39,21 @@ PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
       rows_colliding(
           metrics.counter("memseal_chunk_id_collisions_total",
                           "Chunks of new events that were not stored because their id existed.")) {}
+
+PoolMetrics PostgresMetrics::pool(const std::string& name) const {
+  return {all.gauge("memseal_db_pool_open", "Connections of a pool that are open.",
+                    {{"pool", name}}),
+          all.gauge("memseal_db_pool_busy", "Connections of a pool that a call uses now.",
+                    {{"pool", name}}),
+          all.gauge("memseal_db_pool_max", "Connections that a pool may open.", {{"pool", name}}),
+          all.counter("memseal_db_pool_busy_seconds_total",
+                      "Time that calls used connections of a pool, summed over the connections.",
+                      {{"pool", name}})};
+}
+
+void PostgresMetrics::count_rls_error() {
+  rls_errors.Increment();
+  rls_policy_errors.Increment();
+}
 
 }  // namespace memseal::postgres

@@ -1,14 +1,31 @@
 #pragma once
 #include "runtime/metrics.hpp"
 
+#include <string>
+
 namespace memseal::postgres {
+
+/// Of one Pool. The pools are told apart, because an idle one would hide that another is used up.
+struct PoolMetrics {
+  runtime::Gauge& open;    ///< memseal_db_pool_open: connections
+  runtime::Gauge& busy;    ///< memseal_db_pool_busy: of these, on loan to a call
+  runtime::Gauge& most;    ///< memseal_db_pool_max
+  runtime::Counter& busy_s;  ///< memseal_db_pool_busy_seconds_total: sum over the connections
+};
 
 /// What the database adapters count. One per process.
 /// Thread: any. Lifetime: it and its runtime::Metrics outlive the Pool.
 struct PostgresMetrics {
   explicit PostgresMetrics(runtime::Metrics& metrics);
 
-  runtime::Counter& rls_errors;          ///< memseal_rls_errors_total: SQLSTATE 42501; must stay 0
+  /// The metrics of the pool of this name.
+  PoolMetrics pool(const std::string& name) const;
+  /// A statement that row-level security refused: SQLSTATE 42501.
+  void count_rls_error();
+
+  runtime::Metrics& all;
+  runtime::Counter& rls_errors;          ///< memseal_rls_errors_total; must stay 0
+  runtime::Counter& rls_policy_errors;   ///< memory_rls_policy_errors_total: the same number
   runtime::Gauge& isolation_findings;    ///< memseal_isolation_findings: of the last catalog lint
   runtime::Gauge& isolation_checked;     ///< memseal_isolation_checked_seconds: Unix time of it
   runtime::Counter& outages;             ///< memseal_db_outages_total: database unavailable

@@ -109,6 +109,9 @@ class Pool::Lease {
   }
 
   ~Lease() {
+    pool_.pool_metrics_.busy.Decrement();
+    pool_.pool_metrics_.busy_s.Increment(
+        std::chrono::duration<double>(Clock::now() - begun_).count());
     std::unique_ptr<Connection> dropped;  // declared before the lock: it closes after the unlock
     std::lock_guard lock(state_.mutex);
     // Before the connection closes, because the kernel gives its descriptor to another file, which
@@ -118,7 +121,7 @@ class Pool::Lease {
       state_.idle.push_back(std::move(connection_));
     } else {
       dropped = std::move(connection_);
-      pool_.metrics_.connections.Decrement();
+      pool_.count_open(-1);
     }
   }
   Lease(const Lease&) = delete;
@@ -156,7 +159,7 @@ class Pool::Lease {
       state_.put_off(state_.read_write_pace, failure);
     }
     pool_.metrics_.connects.Increment();
-    pool_.metrics_.connections.Increment();
+    pool_.count_open(1);
     std::unique_ptr<Connection> replaced;  // declared before the lock: it closes after the unlock
     std::lock_guard lock(state_.mutex);
     state_.pace = {};
@@ -166,17 +169,18 @@ class Pool::Lease {
     if (state_.idle.empty()) return;
     replaced = std::move(state_.idle.front());
     state_.idle.erase(state_.idle.begin());
-    pool_.metrics_.connections.Decrement();
+    pool_.count_open(-1);
   }
 
   void register_socket() {
     std::lock_guard lock(state_.mutex);
     if (state_.closing) {  // It began to close while this thread connected.
-      pool_.metrics_.connections.Decrement();
+      pool_.count_open(-1);
       fail(Errc::shutting_down, "database: shutting down");
     }
     job_ = state_.running.insert(state_.running.end(),
                                  {connection_->session().sock(), limit_.at() + overdue_after});
+    pool_.pool_metrics_.busy.Increment();
   }
 
   Pool& pool_;
@@ -185,14 +189,18 @@ class Pool::Lease {
   runtime::Deadline limit_;
   std::unique_ptr<Connection> connection_;
   std::list<State::Running>::iterator job_;
+  const Clock::time_point begun_ = Clock::now();
   bool reused_ = false, keep_ = false;
 };
 
 Pool::Pool(PoolOptions options, PostgresMetrics& metrics)
     : options_(std::move(options)),
       metrics_(metrics),
+      pool_metrics_(metrics.pool(options_.name)),
       state_(std::make_unique<State>()),
-      threads_(std::max<std::size_t>(options_.connections, 1)) {}
+      threads_(std::max<std::size_t>(options_.connections, 1)) {
+  pool_metrics_.most.Increment(static_cast<double>(options_.connections));
+}
 
 Pool::~Pool() {
   {
@@ -203,7 +211,13 @@ Pool::~Pool() {
   }
   threads_.join();
   // Idle connections end with `state_`, without a lease that would count them.
-  metrics_.connections.Decrement(static_cast<double>(state_->idle.size()));
+  count_open(-static_cast<double>(state_->idle.size()));
+  pool_metrics_.most.Decrement(static_cast<double>(options_.connections));
+}
+
+void Pool::count_open(double more) {
+  metrics_.connections.Increment(more);
+  pool_metrics_.open.Increment(more);
 }
 
 void Pool::enter() {
@@ -231,7 +245,7 @@ template <class Tx, class Open>
 void Pool::run(const std::stop_token& stop, const runtime::RequestContext& context, Access access,
                const Open& open, const std::function<void(Tx&)>& work) {
   const auto report = [&](const DatabaseFailure& failure) {
-    if (failure.rls) metrics_.rls_errors.Increment();
+    if (failure.rls) metrics_.count_rls_error();
     if (failure.error.code == Errc::unavailable) metrics_.outages.Increment();
     throw_failure(failure.error);
   };
@@ -273,7 +287,7 @@ void Pool::drop_idle() {
   std::vector<std::unique_ptr<Connection>> dropped;  // closed after the unlock
   std::lock_guard lock(state_->mutex);
   dropped.swap(state_->idle);
-  metrics_.connections.Decrement(static_cast<double>(dropped.size()));
+  count_open(-static_cast<double>(dropped.size()));
 }
 
 void Pool::run_tenant(const std::stop_token& stop, const runtime::RequestContext& context,

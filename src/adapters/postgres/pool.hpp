@@ -27,6 +27,7 @@ enum class Access {
 };
 
 struct PoolOptions {
+  std::string name = "requests";  ///< label of the pool's metrics
   std::string dsn;                ///< libpq: "host=… user=app_user …" or postgresql://…
   std::size_t connections = connections_default;  ///< each has a thread of its own
   std::size_t waiting_max = waiting_max_default;  ///< calls that may wait for a thread; more fail
@@ -81,9 +82,11 @@ class Pool {
   void run(const std::stop_token& stop, const runtime::RequestContext& context, Access access,
            const Open& open, const std::function<void(Tx&)>& work);
   void drop_idle();
+  void count_open(double more);
 
   PoolOptions options_;
   PostgresMetrics& metrics_;
+  const PoolMetrics pool_metrics_;
   std::unique_ptr<State> state_;
   asio::thread_pool threads_;
 };

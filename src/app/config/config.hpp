@@ -34,7 +34,10 @@ struct Config {
   struct Kafka : ingest::Settings, kafka::Settings {};
   struct Embedding : model::EmbedderSettings, openai::Settings {};
   struct Rerank : rerank::Settings, model::RerankerSettings {};
-  struct Runtime : runtime::LoopSettings, model::PoolSettings, http::DrainSettings {};
+  struct Runtime : runtime::LoopSettings,
+                   model::PoolSettings,
+                   http::DrainSettings,
+                   runtime::ReleaseSettings {};
 
   http::Settings http;
   crypto::AuthSettings auth;

@@ -52,6 +52,7 @@ SettingRows<Config> join_all() {
   join<runtime::LoopSettings>(all, [](Config& config) -> auto& { return config.runtime; });
   join<model::PoolSettings>(all, [](Config& config) -> auto& { return config.runtime; });
   join<http::DrainSettings>(all, [](Config& config) -> auto& { return config.runtime; });
+  join<runtime::ReleaseSettings>(all, [](Config& config) -> auto& { return config.runtime; });
   join<runtime::LogSettings>(all, [](Config& config) -> auto& { return config.log; });
   // Stable, because the rows of a module stand in an order that reads well.
   std::ranges::stable_sort(all, {}, [](const auto& row) { return place_of(row.key); });

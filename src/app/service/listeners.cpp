@@ -93,7 +93,6 @@ void Listeners::begin_drain() {
 http::RouteDeps Listeners::route_deps() {
   return {.metrics = process_.metrics,
           .readiness = [this] { return readiness(); },
-          .memory = [this] { return memory(); },
           .ended = ended_queries_,
           .switch_rerank = [this](bool on) { process_.flags.rerank_enabled = on; }};
 }
@@ -123,12 +122,6 @@ std::vector<http::Check> Listeners::readiness() const {
                     : buckets                         ? "connected"
                                                       : "unavailable: buckets in this process"});
   return checks;
-}
-
-std::vector<std::pair<std::string, std::int64_t>> Listeners::memory() const {
-  std::vector<std::pair<std::string, std::int64_t>> figures;
-  if (cases_.ingest) figures.emplace_back("kafka_lag_records", cases_.ingest->source->lag());
-  return figures;
 }
 
 }  // namespace memseal::app

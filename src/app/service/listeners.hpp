@@ -48,7 +48,6 @@ class Listeners {
   void listen(const Keys& keys, const ListenAddress& address);
   http::RouteDeps route_deps();
   std::vector<http::Check> readiness() const;
-  std::vector<std::pair<std::string, std::int64_t>> memory() const;
 
   Process& process_;
   const Models& models_;

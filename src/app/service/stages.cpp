@@ -4,6 +4,7 @@
 #include "adapters/postgres/catalog.hpp"
 #include "app/service/keys.hpp"
 #include "runtime/log.hpp"
+#include "runtime/process_metrics.hpp"
 
 namespace memseal::app {
 
@@ -78,7 +79,9 @@ Process::Process(const Config& given, Extras extra)
     : config(given),
       extras(std::move(extra)),
       flags{config.rerank.enabled},
-      loops(loop_count(config)) {}
+      loops(loop_count(config)) {
+  runtime::observe_build(metrics, config.runtime.release);
+}
 
 Keys::Keys(const Process& process)
     : keyring(load_keyring(process.config).value()),
@@ -101,7 +104,8 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       // Before the pool: a database of other vectors or another key must not be written to.
       fingerprint(checked_fingerprint(process.config, keyring, models)),
       pool(pool_options(process.config), metrics),
-      readiness_pool({.dsn = process.config.postgres.dsn, .connections = 2}, metrics),
+      readiness_pool({.name = "readiness", .dsn = process.config.postgres.dsn, .connections = 2},
+                     metrics),
       keys(pool),
       chunks(pool),
       operations(pool),

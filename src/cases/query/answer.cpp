@@ -30,6 +30,10 @@ struct StageClock {
 // Monotonic, so that the order by score is the order by logit.
 float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
 
+void observe_ms(runtime::Histogram& histogram, Clock::time_point start) {
+  histogram.Observe(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+}
+
 float score_of(const Candidate& candidate, const std::optional<float>& logit) {
   // The distance is the cosine distance, 0 to 2, so this is the cosine.
   return logit ? sigmoid(*logit) : 1 - candidate.passage.distance();
@@ -218,21 +222,27 @@ const char* stage_status_name(StageStatus status) noexcept {
 
 asio::awaitable<Summary> answer(QueryDeps& deps, runtime::RequestContext context,
                                 crypto::Tenant who, Question question, ResultSink& out) {
+  const auto start = Clock::now();
+  const auto deadline = context.deadline;
   std::exception_ptr failure;
   try {
     const auto summary =
         co_await run(deps, std::move(context), who, std::move(question), out);
     runtime::observe(deps.metrics.duration, summary.timings.total);
+    observe_ms(deps.metrics.response_time_ms, start);
     deps.metrics.answered.Increment();
     co_return summary;
   } catch (...) {
     failure = std::current_exception();
   }
   // Outside the handler, because a handler cannot co_await.
-  // A client that disconnects is no failure of the service and must not raise an alarm.
+  // A client that disconnects is no failure of the service and must not raise an alarm. A query
+  // that is cancelled because it hung until its deadline is one.
   const auto state = co_await asio::this_coro::cancellation_state;
-  const bool cancelled = state.cancelled() != asio::cancellation_type::none;
+  const bool cancelled =
+      state.cancelled() != asio::cancellation_type::none && !deadline.passed();
   (cancelled ? deps.metrics.cancelled : deps.metrics.failed).Increment();
+  if (!cancelled) observe_ms(deps.metrics.response_time_ms, start);
   std::rethrow_exception(failure);
 }
 

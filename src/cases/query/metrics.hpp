@@ -11,6 +11,9 @@ struct QueryMetrics {
 
   runtime::Histogram& duration;           ///< memseal_query_duration_seconds, answered queries
   runtime::Histogram& ttfv;               ///< memseal_query_ttfv_seconds: first result handed on
+  /// memory_query_response_time_ms: queries that were answered or failed. One that hangs until its
+  /// deadline fails, and must not look like less traffic.
+  runtime::Histogram& response_time_ms;
   runtime::Histogram& embed;              ///< memseal_query_stage_duration_seconds{stage=...}
   runtime::Histogram& search;
   runtime::Histogram& open;
@@ -26,6 +29,7 @@ struct QueryMetrics {
   /// memseal_cross_tenant_decrypt_attempts_total: a row found under one tenant did not
   /// authenticate for that tenant. Zero in a healthy deployment: alert on the first.
   runtime::Counter& cross_tenant_decrypt_attempts;
+  runtime::Counter& aad_mismatches;       ///< memory_aad_mismatch_total: the same number
 };
 
 }  // namespace memseal::query

@@ -54,6 +54,7 @@ asio::awaitable<ports::TenantKeyPtr> Opener::key_of(std::uint32_t key_id) {
 // isolation in the database has failed, so it has a counter to raise an alarm on.
 void Opener::refuse_not_authentic(const Uuid& chunk) {
   deps_.metrics.cross_tenant_decrypt_attempts.Increment();
+  deps_.metrics.aad_mismatches.Increment();
   refuse(deps_.metrics.open_not_authentic, "not_authentic", chunk);
 }
 

@@ -55,8 +55,6 @@ struct RouteDeps {
   bool admin = false;                     ///< serve /metrics, /metrics/memory, /flags
   std::vector<std::string> cors_origins = {};  ///< pages that may read answers; see cors.hpp
   std::function<std::vector<Check>()> readiness = {};
-  /// Further figures of GET /metrics/memory: name → bytes or entries.
-  std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory = {};
   /// Queries that ended; the handlers of all threads share it.
   std::shared_ptr<EndedQueries> ended = std::make_shared<EndedQueries>();
   /// Requests that wait; the handlers of all threads share them.

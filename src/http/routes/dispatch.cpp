@@ -96,11 +96,9 @@ asio::awaitable<void> work_on(Call& call, Work work, std::optional<Response>& re
 
 Outcome client_gone(Exchange& exchange) {
   // The answer had its status before the client left, so only the end of the stream is counted.
-  if (exchange.stream) {
-    const auto end = exchange.session.write_timed_out() ? StreamEnd::write_failed
-                                                        : StreamEnd::client_closed;
-    exchange.server.metrics.streams(end).Increment();
-  }
+  if (exchange.stream)
+    exchange.stream->count(exchange.session.write_timed_out() ? StreamEnd::write_failed
+                                                              : StreamEnd::client_closed);
   return {.response = {}, .status = 499};
 }
 
@@ -117,9 +115,9 @@ asio::awaitable<Outcome> fail(Call& call, Error error, AbortReason aborted) {
     co_return respond(std::move(response));
   }
   co_await fail_stream(call, error);
-  const auto end =
-      aborted == AbortReason::shutting_down ? StreamEnd::shutting_down : StreamEnd::failed;
-  exchange.server.metrics.streams(end).Increment();
+  exchange.stream->count(aborted == AbortReason::shutting_down ? StreamEnd::shutting_down
+                                                               : StreamEnd::failed,
+                         errc_name(error.code));
   co_return Outcome{.response = {}, .status = row.http_status};
 }
 

@@ -3,15 +3,15 @@
 
 #include "pure/wire/line_safe.hpp"
 #include "runtime/log.hpp"
+#include "runtime/metrics_page.hpp"
+#include "runtime/process_metrics.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <malloc.h>
-#include <unistd.h>
-
-#include <fstream>
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace memseal::http {
@@ -20,14 +20,38 @@ namespace json = boost::json;
 
 namespace {
 
-/// Resident and peak resident bytes of this process, by /proc.
-std::pair<std::int64_t, std::int64_t> resident_bytes() {
-  std::int64_t pages = 0, resident_pages = 0, peak_kb = 0;
-  std::ifstream("/proc/self/statm") >> pages >> resident_pages;
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmHWM:") status >> peak_kb;
-  return {resident_pages * sysconf(_SC_PAGESIZE), peak_kb * 1024};
+/// Begins of the names that /metrics/memory shows: what remembers, asks and keeps apart, and what
+/// that waits for. The rest of /metrics is about HTTP, Kafka's client, the limiter and the process.
+constexpr std::array<std::string_view, 16> memory_families{
+    "memory_",         "memseal_build_",    "memseal_chunk_",   "memseal_chunks_",
+    "memseal_cross_",  "memseal_db_",       "memseal_dlq_",     "memseal_ingest_",
+    "memseal_open_",   "memseal_isolation_", "memseal_queries_", "memseal_query_",
+    "memseal_rerank_", "memseal_ready",     "memseal_rls_",     "memseal_sse_"};
+
+bool is_of_memory(std::string_view name) {
+  return std::ranges::any_of(memory_families,
+                             [&](std::string_view begin) { return name.starts_with(begin); });
+}
+
+/// Shows readiness as /ready would now. A probe of /ready may come at other times than a scrape.
+void observe_readiness(const Call& call) {
+  if (!call.deps.readiness) return;
+  bool ready = !call.exchange.server.draining;
+  auto& metrics = call.deps.metrics;
+  for (const auto& check : call.deps.readiness()) {
+    ready = ready && (check.ok || !check.required);
+    metrics
+        .gauge("memseal_ready_check", "1 while a check of /ready is good.",
+               {{"check", check.name}, {"required", check.required ? "yes" : "no"}})
+        .Set(check.ok);
+  }
+  metrics.gauge("memseal_ready", "1 while /ready answers 200.").Set(ready);
+}
+
+Response metrics_page(std::string body) {
+  return {.status = 200,
+          .content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = std::move(body)};
 }
 
 }  // namespace
@@ -91,9 +115,14 @@ Response get_openapi(Call& call) {
 }
 
 Response get_metrics(Call& call) {
-  return {.status = 200,
-          .content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = call.deps.metrics.render()};
+  runtime::observe_process(call.deps.metrics);
+  observe_readiness(call);
+  return metrics_page(call.deps.metrics.render());
+}
+
+Response get_memory_metrics(Call& call) {
+  observe_readiness(call);
+  return metrics_page(runtime::families_of(call.deps.metrics.render(), is_of_memory));
 }
 
 namespace {
@@ -109,25 +138,5 @@ Response switch_rerank(Call& call, bool on) {
 
 Response post_rerank_on(Call& call) { return switch_rerank(call, true); }
 Response post_rerank_off(Call& call) { return switch_rerank(call, false); }
-
-Response get_memory_metrics(Call& call) {
-  const auto& server = call.exchange.server;
-  const auto [resident, peak] = resident_bytes();
-  const auto heap = mallinfo2();
-  const std::chrono::duration<double> up = runtime::Clock::now() - server.started;
-  json::object body{{"rss_bytes", resident},
-                    {"rss_peak_bytes", peak},
-                    // Large blocks are mapped one by one and counted apart from the heap's arenas.
-                    {"heap_used_bytes", heap.uordblks + heap.hblkhd},
-                    {"heap_free_bytes", heap.fordblks},
-                    {"uptime_s", up.count()},
-                    {"connections", server.sessions.size()},
-                    {"open_streams", server.streams}};
-  json::object caches;
-  if (call.deps.memory)
-    for (const auto& [name, value] : call.deps.memory()) caches[name] = value;
-  body["caches"] = std::move(caches);
-  return json_response(200, json::serialize(body));
-}
 
 }  // namespace memseal::http

@@ -138,7 +138,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
   // Before the last write, because the client may reconnect as soon as it has read it.
   call.deps.ended->add(stream.last_event_id());
   co_await stream.end();
-  call.exchange.server.metrics.streams(StreamEnd::completed).Increment();
+  stream.count(StreamEnd::completed);
 }
 
 }  // namespace

@@ -11,15 +11,15 @@ constexpr std::array stream_ends{"completed", "failed", "client_closed", "write_
                                  "shutting_down"};
 static_assert(stream_ends.size() == stream_end_count);
 
-constexpr std::string_view requests_name = "memseal_http_requests_total";
-constexpr std::string_view requests_help = "Requests by route, method and status.";
-
 /// Methods are a client's own words: only the known ones become label values.
 std::string_view method_label(std::string_view method) {
   static constexpr std::array<std::string_view, 7> known{"GET",    "HEAD",    "POST", "PUT",
                                                          "DELETE", "OPTIONS", "PATCH"};
   return std::find(known.begin(), known.end(), method) != known.end() ? method : "other";
 }
+
+/// "2xx" of 204. A status is a number of three digits.
+std::string class_label(int code) { return std::to_string(code / 100) + "xx"; }
 
 runtime::Counter& admission(runtime::Metrics& metrics, const char* outcome) {
   return metrics.counter(
@@ -30,8 +30,14 @@ runtime::Counter& admission(runtime::Metrics& metrics, const char* outcome) {
 
 }  // namespace
 
+const char* stream_end_name(StreamEnd end) noexcept {
+  return stream_ends[static_cast<std::size_t>(end)];
+}
+
 HttpMetrics::HttpMetrics(runtime::Metrics& metrics)
     : streams_active(metrics.gauge("memseal_sse_streams_active", "Event streams that are open.")),
+      streams_started(
+          metrics.counter("memseal_sse_streams_started_total", "Event streams that began.")),
       waits_active(metrics.gauge("memseal_http_waits_active",
                                  "Requests that wait until what they wrote can be found.")),
       connections_active(
@@ -47,10 +53,7 @@ HttpMetrics::HttpMetrics(runtime::Metrics& metrics)
       admitted(admission(metrics, "allowed")),
       limited(admission(metrics, "denied")),
       degraded(admission(metrics, "degraded")),
-      metrics_(metrics),
-      duration_(metrics.histogram("memseal_http_request_duration_seconds",
-                                  "Time from a request's header to the end of its answer.",
-                                  runtime::latency_buckets_s())) {
+      metrics_(metrics) {
   for (int i = 0; i < stream_end_count; ++i) {
     streams_[i] = &metrics.counter("memseal_sse_streams_total",
                                    "Event streams by how they ended.",
@@ -60,7 +63,6 @@ HttpMetrics::HttpMetrics(runtime::Metrics& metrics)
 
 void HttpMetrics::request(std::string_view route, std::string_view method, int code,
                           double seconds) {
-  duration_.Observe(seconds);
   const auto label = method_label(method);
   const std::lock_guard lock(mutex_);
   // A key of views finds a known combination without an allocation. Routes are patterns, not paths,
@@ -69,13 +71,27 @@ void HttpMetrics::request(std::string_view route, std::string_view method, int c
   auto known = requests_.find(key);
   if (known == requests_.end()) {
     auto& counter = metrics_.counter(
-        requests_name, requests_help,
+        "memseal_http_requests_total", "Requests by route, method and status.",
         {{"route", std::string(route)}, {"method", std::string(label)},
          {"code", std::to_string(code)}});
-    known = requests_.emplace(std::tuple(std::string(route), std::string(label), code), &counter)
+    auto& duration = metrics_.histogram(
+        "memseal_http_request_duration_seconds",
+        "Time from a request's header to the end of its answer, by route and class of the status.",
+        runtime::latency_buckets_s(),
+        {{"route", std::string(route)}, {"class", class_label(code)}});
+    known = requests_
+                .emplace(std::tuple(std::string(route), std::string(label), code),
+                         Series{&counter, &duration})
                 .first;
   }
-  known->second->Increment();
+  known->second.count->Increment();
+  known->second.duration->Observe(seconds);
+}
+
+runtime::Counter& HttpMetrics::streams_cut(std::string_view cause) {
+  return metrics_.counter("memseal_sse_streams_cut_total",
+                          "Event streams that ended before their answer was whole, by cause.",
+                          {{"cause", std::string(cause)}});
 }
 
 runtime::Counter& HttpMetrics::limited_by(std::string_view bucket, std::string_view limit) {

@@ -2,6 +2,7 @@
 
 #include "http/server/session.hpp"
 
+#include "base/errc.hpp"
 #include "base/on_exit.hpp"
 #include "pure/wire/line_safe.hpp"
 #include "pure/wire/sse.hpp"
@@ -38,11 +39,21 @@ SseStream::SseStream(Exchange& exchange, std::string query_id)
       sent_(exchange.server.executor) {
   ++server_.streams;
   server_.metrics.streams_active.Increment();
+  server_.metrics.streams_started.Increment();
 }
 
 SseStream::~SseStream() {
+  // Every stream that started must end in a count, because the share that completed is judged.
+  count(StreamEnd::failed, errc_name(Errc::internal));
   --server_.streams;
   server_.metrics.streams_active.Decrement();
+}
+
+void SseStream::count(StreamEnd end, std::string_view cause) {
+  if (std::exchange(counted_, true)) return;
+  server_.metrics.streams(end).Increment();
+  if (end == StreamEnd::completed) return;
+  server_.metrics.streams_cut(cause.empty() ? stream_end_name(end) : cause).Increment();
 }
 
 void SseStream::begin(Exchange& exchange) {

@@ -42,6 +42,9 @@ class SseStream {
   asio::awaitable<void> flush();
   /// Sends what is queued and the end of the answer. After the terminal event.
   asio::awaitable<void> end();
+  /// Counts how the stream ended. `cause`: of one that was cut; empty: the name of `end`.
+  /// NOTE: a stream counts once. The destructor counts one that nobody counted as failed.
+  void count(StreamEnd end, std::string_view cause = {});
   /// Sends a comment whenever the stream was silent for `every`; ends by cancellation.
   asio::awaitable<void> keep_alive(std::chrono::milliseconds every);
 
@@ -54,7 +57,7 @@ class SseStream {
   const bool chunked_;                    // HTTP/1.0 has no chunks: the end of data is the close
   std::uint64_t sequence_ = 0;
   std::string head_, queued_;             // not yet sent
-  bool sending_ = false, ended_ = false;
+  bool sending_ = false, ended_ = false, counted_ = false;
   runtime::Clock::time_point last_sent_;
   runtime::Condition sent_;
 };

@@ -382,12 +382,42 @@ TEST_F(Pools, SayNotMigratedWhenTheTablesAreMissing) {
   EXPECT_EQ(outage_of(nearest(pool, context_)), Errc::not_migrated);
 }
 
+TEST_F(Pools, ShowHowMuchOfThemIsInUse) {
+  postgres::PoolOptions options;
+  options.name = "watched";
+  options.dsn = database_->app_dsn();
+  options.connections = 3;
+  const auto seen = counts_.pool("watched");
+  {
+    postgres::Pool pool(std::move(options), counts_);
+    EXPECT_EQ(seen.most.Value(), 3);
+    EXPECT_EQ(outage_of(nearest(pool, context_)), std::nullopt);
+    EXPECT_EQ(seen.open.Value(), 1);
+    EXPECT_EQ(seen.busy.Value(), 0);
+    const auto before = seen.busy_s.Value();
+    EXPECT_GT(before, 0);
+    asio::io_context loop;
+    {
+      Jam jam(*database_);
+      auto call = asio::co_spawn(loop, nearest(pool, within(60s)), asio::use_future);
+      loop.run_for(300ms);
+      EXPECT_EQ(seen.busy.Value(), 1);
+    }
+    loop.run();
+    EXPECT_EQ(seen.busy.Value(), 0);
+    EXPECT_GE(seen.busy_s.Value() - before, 0.2);
+  }
+  EXPECT_EQ(seen.most.Value(), 0);
+  EXPECT_EQ(seen.open.Value(), 0);
+}
+
 TEST_F(Pools, CountARefusalOfRowSecurity) {
   const auto pool = make_pool(1);
   database_->super("REVOKE SELECT ON app.memory_chunks FROM app_user");
   EXPECT_EQ(outage_of(nearest(*pool, context_)), Errc::bad_config);
   database_->super("GRANT SELECT ON app.memory_chunks TO app_user");
   EXPECT_EQ(counts_.rls_errors.Value(), 1);
+  EXPECT_EQ(counts_.rls_policy_errors.Value(), 1);
   EXPECT_EQ(outage_of(nearest(*pool, context_)), std::nullopt);
 }
 

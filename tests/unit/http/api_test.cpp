@@ -534,9 +534,10 @@ TEST_F(ApiTest, IsReadyWhenEveryRequiredCheckIs) {
 }
 
 TEST_F(ApiTest, TellsItsMetricsAndVersion) {
-  memory = [] {
-    return std::vector<std::pair<std::string, std::int64_t>>{{"tenant_keys", 12}};
+  readiness = [] {
+    return std::vector<http::Check>{{"database", true, true, ""}, {"redis", false, false, ""}};
   };
+  world.fill("ada", 2);
   start();
   ask(post(query_path, "not json"));
   ask(get("/nope"));
@@ -545,10 +546,23 @@ TEST_F(ApiTest, TellsItsMetricsAndVersion) {
   EXPECT_NE(answer.body.find("memseal_http_requests_total{code=\"400\",method=\"POST\",route=\"" +
                              query_path + "\"} 1"), std::string::npos) << answer.body;
   EXPECT_NE(answer.body.find("route=\"unknown\""), std::string::npos);
-  const auto figures = json::parse(ask(get("/metrics/memory")).body);
-  EXPECT_GT(figures.at("rss_bytes").as_int64(), 1'000'000);
-  EXPECT_GE(figures.at("connections").to_number<int>(), 1);
-  EXPECT_EQ(figures.at("caches").at("tenant_keys"), 12);
+  for (const std::string& line :
+       {"memseal_http_request_duration_seconds_count{class=\"4xx\",route=\"" + query_path + "\"} 1",
+        std::string("memseal_http_request_duration_seconds_bucket{class=\"4xx\",route=\"unknown\","
+                    "le=\"0.8\"} 1"),
+        std::string("process_resident_memory_bytes "), std::string("memseal_ready 1\n"),
+        std::string("memseal_ready_check{check=\"redis\",required=\"no\"} 0\n")})
+    EXPECT_NE(answer.body.find(line), std::string::npos) << line << "\n" << answer.body;
+  ask(post(query_path, question));
+  const auto page = ask(get("/metrics/memory"));
+  EXPECT_EQ(page.field("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  for (const char* line :
+       {"\nmemory_aad_mismatch_total 0\n", "\nmemory_query_response_time_ms_count 1\n",
+        "\nmemory_query_response_time_ms_bucket{le=\"1500\"} 1\n",
+        "\nmemseal_query_duration_seconds_count 1\n", "\nmemseal_ready 1\n"})
+    EXPECT_NE(page.body.find(line), std::string::npos) << line << "\n" << page.body;
+  for (const char* other : {"memseal_http_", "process_"})
+    EXPECT_EQ(page.body.find(other), std::string::npos) << other;
   EXPECT_EQ(json::parse(ask(get("/version")).body).at("name"), "memseal");
 }
 

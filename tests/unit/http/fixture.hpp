@@ -45,7 +45,6 @@ class ServerTest : public ::testing::Test {
             .admin = serve_admin,
             .cors_origins = cors_origins,
             .readiness = readiness,
-            .memory = memory,
             .switch_rerank = switch_rerank,
             .start_page = start_page};
   }
@@ -111,7 +110,6 @@ class ServerTest : public ::testing::Test {
   std::vector<std::string> cors_origins;
   std::span<const http::Route> routes = http::product_routes();
   std::function<std::vector<http::Check>()> readiness;
-  std::function<std::vector<std::pair<std::string, std::int64_t>>()> memory;
   std::function<void(bool)> switch_rerank;
   std::function<std::string()> start_page;
   asio::io_context loop{1};

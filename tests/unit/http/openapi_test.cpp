@@ -20,7 +20,6 @@ class OpenApiTest : public ServerTest {
     std::ifstream file(MEMSEAL_SOURCE_DIR "/config/openapi.json");
     text.assign(std::istreambuf_iterator<char>(file), {});
     document = json::parse(text);
-    memory = [] { return std::vector<std::pair<std::string, std::int64_t>>{{"keys", 12}}; };
     readiness = [] { return std::vector<http::Check>{{"postgres", true, true, "schema 1"}}; };
   }
 
@@ -153,7 +152,6 @@ TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
   expect_described(json::parse(ask(get("/api/v1/rerank/metrics")).body),
                    schema("RerankMetrics"));
   expect_described(json::parse(ask(get("/ready")).body), schema("Readiness"));
-  expect_described(json::parse(ask(get("/metrics/memory")).body), schema("MemoryFigures"));
   expect_described(json::parse(ask(get("/nope")).body), schema("Problem"));
   expect_described(json::parse(ask(post(query_path, "{}")).body), schema("Problem"));
   expect_described(json::parse(ask("bad\r\n\r\n").body), schema("Problem"));

@@ -27,6 +27,7 @@ class StreamTest : public ServerTest {
     return types;
   }
   double streams(http::StreamEnd end) { return probe.streams(end).Value(); }
+  double cut(const char* cause) { return probe.streams_cut(cause).Value(); }
 };
 
 TEST_F(StreamTest, StartsAnswersAndCompletes) {
@@ -63,6 +64,7 @@ TEST_F(StreamTest, StartsAnswersAndCompletes) {
   EXPECT_EQ(last.at("reranked"), true);
   EXPECT_TRUE(last.at("timings").as_object().contains("search_ms"));
   EXPECT_TRUE(eventually([&] { return streams(http::StreamEnd::completed) == 1; }));
+  EXPECT_EQ(probe.streams_started.Value(), 1);
 }
 
 TEST_F(StreamTest, EveryBlockHoldsAnEvent) {
@@ -189,6 +191,7 @@ TEST_F(StreamTest, FailsVisiblyAfterTheFirstByte) {
   EXPECT_EQ(failed.at("request_id").as_string(), answer.field("x-request-id"));
   EXPECT_EQ(answer.body.find("10.0.0.1"), std::string::npos);
   EXPECT_TRUE(eventually([&] { return streams(http::StreamEnd::failed) == 1; }));
+  EXPECT_EQ(cut("unavailable"), 1);
 }
 
 TEST_F(StreamTest, KeepsASilentStreamAlive) {
@@ -217,6 +220,9 @@ TEST_F(StreamTest, StopsTheWorkWhenTheClientGoes) {
   EXPECT_TRUE(eventually([&] { return world.embedder.faults.cancelled == 1; }));
   EXPECT_TRUE(eventually([&] { return streams(http::StreamEnd::client_closed) == 1; }));
   EXPECT_EQ(streams(http::StreamEnd::failed), 0);
+  EXPECT_EQ(cut("client_closed"), 1);
+  EXPECT_EQ(world.query_metrics.response_time_ms.Collect().histogram.sample_count, 0u)
+      << "who leaves is not kept waiting";
   EXPECT_TRUE(eventually([&] { return probe.streams_active.Value() == 0; }));
 }
 
@@ -250,6 +256,11 @@ TEST_F(StreamTest, CutsAQueryThatOutlivesItsDeadline) {
   EXPECT_EQ(answer.status, 504);
   const auto stream = ask(post(query_path, question, streamed));
   EXPECT_EQ(json::parse(events_of(stream.body).back().data).at("code"), "timeout");
+  EXPECT_TRUE(eventually([&] { return cut("timeout") == 1; }));
+  // The slowest queries of all: in no count they would look like less traffic.
+  EXPECT_EQ(world.query_metrics.failed.Value(), 2);
+  EXPECT_EQ(world.query_metrics.cancelled.Value(), 0);
+  EXPECT_EQ(world.query_metrics.response_time_ms.Collect().histogram.sample_count, 2u);
 }
 
 TEST_F(StreamTest, ClosesOnAReaderThatStopped) {
@@ -280,6 +291,7 @@ TEST_F(StreamTest, ServesAHundredStreamsAtOnce) {
   for (auto& client : clients) EXPECT_EQ(types_of(client.answer().body).size(), 10u);
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 30s);
   EXPECT_TRUE(eventually([&] { return streams(http::StreamEnd::completed) == 100; }));
+  EXPECT_EQ(probe.streams_started.Value(), 100);
 }
 
 TEST_F(StreamTest, DrainLetsAStreamFinish) {
@@ -311,6 +323,7 @@ TEST_F(StreamTest, DrainTellsAStreamThatTakesTooLong) {
   stop();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 5s);
   EXPECT_EQ(streams(http::StreamEnd::shutting_down), 1);
+  EXPECT_EQ(cut("shutting_down"), 1);
 }
 
 }  // namespace

@@ -225,6 +225,7 @@ TEST_F(AnswerTest, LeavesOutWhatDoesNotOpenAndCountsIt) {
   EXPECT_EQ(world.query_metrics.open_not_a_blob.Value(), 1);
   EXPECT_EQ(world.query_metrics.open_key_missing.Value(), 1);
   EXPECT_EQ(world.query_metrics.cross_tenant_decrypt_attempts.Value(), 1);
+  EXPECT_EQ(world.query_metrics.aad_mismatches.Value(), 1);
 }
 
 TEST_F(AnswerTest, NeverShowsARowThatWasSealedForAnotherTenant) {
@@ -233,6 +234,7 @@ TEST_F(AnswerTest, NeverShowsARowThatWasSealedForAnotherTenant) {
   ask("ada");
   EXPECT_TRUE(heard.texts.empty());
   EXPECT_EQ(world.query_metrics.cross_tenant_decrypt_attempts.Value(), 1);
+  EXPECT_EQ(world.query_metrics.aad_mismatches.Value(), 1);
 }
 
 TEST_F(AnswerTest, AsksForEachKeyGenerationOnce) {
@@ -254,6 +256,7 @@ TEST_F(AnswerTest, PassesAnOutageOfEachStageOn) {
     faults->error.reset();
   }
   EXPECT_EQ(world.query_metrics.failed.Value(), 3);
+  EXPECT_EQ(world.query_metrics.response_time_ms.Collect().histogram.sample_count, 3u);
 }
 
 TEST_F(AnswerTest, CancelledWhileItReranksItEndsAtOnceAndLeavesTheBreakerClosed) {
@@ -284,6 +287,16 @@ TEST_F(AnswerTest, ObservesDurationsForTheDashboards) {
   const auto text = world.metrics.render();
   for (const char* line : {"memseal_query_duration_seconds_count 1",
                            "memseal_query_ttfv_seconds_count 1",
+                           "memory_query_response_time_ms_count 1",
+                           "memory_query_response_time_ms_bucket{le=\"50\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"100\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"150\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"200\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"250\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"400\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"800\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"1500\"} ",
+                           "memory_query_response_time_ms_bucket{le=\"3000\"} ",
                            "memseal_query_stage_duration_seconds_count{stage=\"embed\"} 1",
                            "memseal_query_stage_duration_seconds_count{stage=\"rerank\"} 1",
                            "memseal_queries_total{outcome=\"answered\"} 1",
