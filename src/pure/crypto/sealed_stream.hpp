@@ -113,7 +113,8 @@ class StreamOpener {
   std::size_t frame_bytes() const noexcept;  ///< plaintext of a frame, at most
   /// Writes the plaintext to `out` and returns its length. After an error the first frame_bytes()
   /// of `out` are wiped. Error also where `out` is shorter than frame_bytes().
-  /// REQUIRES: `sealed` and `out` do not overlap. NOTE: meanwhile `out` holds unauthenticated bytes.
+  /// REQUIRES: `sealed` and `out` do not overlap. NOTE: meanwhile `out` holds what no tag
+  /// has proven.
   Result<std::size_t> open(std::uint64_t number, bool final, ByteView sealed,
                            std::span<std::uint8_t> out);
 
