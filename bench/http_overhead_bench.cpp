@@ -138,8 +138,8 @@ struct Ours {
   http::HttpMetrics probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::ApiDeps api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
-                world.ids};
+  http::ApiDeps api{world.query, world.browse, world.inference, operations, sink, limiter, tokens,
+                world.tenants, world.ids};
   asio::io_context loop{1};
   http::Server server{loop.get_executor(), options(), probe,
                       http::make_handler({.metrics = world.metrics, .api = &api})};

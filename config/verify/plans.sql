@@ -19,9 +19,9 @@ PREPARE memseal_verify_nearest_labels AS
 PREPARE memseal_verify_neighbours AS
   SELECT * FROM (SELECT m.id, m.doc_id, m.source, m.chunk_index, m.char_start, m.char_end, m.tags, (extract(epoch FROM m.created_at) * 1000)::bigint, 0::float4, m.text_cipher, m.meta_cipher, h.id, true, m.created_at AS said, m.chunk_index AS place, m.id AS chunk FROM app.memory_chunks h CROSS JOIN LATERAL (SELECT o.* FROM app.memory_chunks o WHERE o.user_hash = (SELECT app.tenant()) AND o.doc_id = h.doc_id AND (o.source = 'chat') = (h.source = 'chat') AND (o.expires_at IS NULL OR o.expires_at > now()) AND (o.created_at, o.chunk_index, o.id) < (h.created_at, h.chunk_index, h.id) ORDER BY o.created_at DESC, o.chunk_index DESC, o.id DESC LIMIT $2::bigint) m WHERE h.user_hash = (SELECT app.tenant()) AND h.id = ANY ($1::uuid[]) UNION ALL SELECT m.id, m.doc_id, m.source, m.chunk_index, m.char_start, m.char_end, m.tags, (extract(epoch FROM m.created_at) * 1000)::bigint, 0::float4, m.text_cipher, m.meta_cipher, h.id, false, m.created_at AS said, m.chunk_index AS place, m.id AS chunk FROM app.memory_chunks h CROSS JOIN LATERAL (SELECT o.* FROM app.memory_chunks o WHERE o.user_hash = (SELECT app.tenant()) AND o.doc_id = h.doc_id AND (o.source = 'chat') = (h.source = 'chat') AND (o.expires_at IS NULL OR o.expires_at > now()) AND (o.created_at, o.chunk_index, o.id) > (h.created_at, h.chunk_index, h.id) ORDER BY o.created_at ASC, o.chunk_index ASC, o.id ASC LIMIT $2::bigint) m WHERE h.user_hash = (SELECT app.tenant()) AND h.id = ANY ($1::uuid[])) n ORDER BY n.said, n.place, n.chunk;
 PREPARE memseal_verify_event_queue AS
-  INSERT INTO app.ingest_events (user_hash, event_id, kind, doc_id, state) VALUES ($1, $2, $3, $4, 'queued') ON CONFLICT DO NOTHING;
+  INSERT INTO app.ingest_events (user_hash, event_id, kind, doc_id, state, deleted) VALUES ($1, $2, $3, $4, 'queued', $5) ON CONFLICT DO NOTHING;
 PREPARE memseal_verify_event_find AS
-  SELECT kind, doc_id, state, coalesce(error_code, ''), chunks, (extract(epoch FROM created_at) * 1000)::bigint, (extract(epoch FROM updated_at) * 1000)::bigint FROM app.ingest_events WHERE user_hash = (SELECT app.tenant()) AND event_id = $1;
+  SELECT kind, doc_id, state, coalesce(error_code, ''), chunks, (extract(epoch FROM created_at) * 1000)::bigint, (extract(epoch FROM updated_at) * 1000)::bigint, deleted FROM app.ingest_events WHERE user_hash = (SELECT app.tenant()) AND event_id = $1;
 PREPARE memseal_verify_request_keep AS
   INSERT INTO app.idempotency_keys (user_hash, key, request_mac, status, expires_at) VALUES ($1, $2, $3, 202, now() + interval '30 days') ON CONFLICT DO NOTHING;
 PREPARE memseal_verify_request_find AS
@@ -65,13 +65,13 @@ PREPARE memseal_verify_tenant_lock AS
 PREPARE memseal_verify_tenant_make AS
   INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING;
 PREPARE memseal_verify_events_look AS
-  SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, d.doc_id IS NOT NULL OR s.event_id IS NOT NULL, coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false) FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], $8::bigint[]) WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) LEFT JOIN app.tenants t ON t.user_hash = $1 LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id AND l.state = 'succeeded' LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE "C" AND CASE WHEN u.from_ms IS NULL THEN (d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL) ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END ORDER BY u.place;
+  SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, d.doc_id IS NOT NULL OR s.event_id IS NOT NULL, coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false) FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], $8::bigint[]) WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) LEFT JOIN app.tenants t ON t.user_hash = $1 LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id AND l.state = 'succeeded' LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE "C" AND CASE WHEN u.from_ms IS NULL THEN (d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL AND (d.kind <> 'chat' OR u.kind = 'chat')) ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END ORDER BY u.place;
 PREPARE memseal_verify_ledger_enter AS
   INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks, source_topic, source_partition, source_offset) SELECT $1, u.event_id, u.kind, u.doc_id, 'succeeded', u.chunks, u.topic, u.part, u.at FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::int[], $8::bigint[]) AS u(event_id, kind, doc_id, chunks, topic, part, at) ORDER BY u.event_id ON CONFLICT (user_hash, event_id) DO UPDATE SET kind = excluded.kind, doc_id = excluded.doc_id, state = 'succeeded', error_code = NULL, chunks = excluded.chunks, updated_at = now(), source_topic = coalesce(l.source_topic, excluded.source_topic), source_partition = CASE WHEN l.source_topic IS NULL THEN excluded.source_partition ELSE l.source_partition END, source_offset = CASE WHEN l.source_topic IS NULL THEN excluded.source_offset ELSE l.source_offset END WHERE l.state IN ('queued', 'failed') RETURNING l.event_id, l.source_topic, l.source_partition, l.source_offset;
 PREPARE memseal_verify_ledger_superseded AS
   UPDATE app.ingest_events SET chunks = 0, error_code = 'superseded' WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY ($1::uuid[]);
 PREPARE memseal_verify_documents_enter AS
-  INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count, written_by) SELECT $1, u.doc_id, u.revision, u.kind, u.name_cipher, u.chunks, u.written_by FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::int[], $10::uuid[]) AS u(doc_id, revision, kind, name_cipher, chunks, written_by) ORDER BY u.doc_id COLLATE "C" ON CONFLICT (user_hash, doc_id) DO UPDATE SET kind = excluded.kind, state = 'ready', revision = CASE WHEN d.kind = 'chat' AND excluded.kind = 'chat' THEN greatest(d.revision, excluded.revision) WHEN d.doc_id = ANY ($7::text[]) OR d.doc_id = ANY ($8::text[]) THEN d.revision + 1 ELSE excluded.revision END, name_cipher = coalesce(excluded.name_cipher, d.name_cipher), chunk_count = CASE WHEN excluded.kind = 'chat' AND d.deleted_at IS NULL THEN d.chunk_count + excluded.chunk_count ELSE excluded.chunk_count END, written_by = coalesce(excluded.written_by, d.written_by), updated_at = now(), deleted_at = NULL WHERE d.doc_id = ANY ($7::text[]) OR EXISTS (SELECT FROM unnest($8::text[], $9::bigint[]) AS r(doc_id, from_ms) WHERE r.doc_id = d.doc_id AND d.updated_at <= to_timestamp(r.from_ms / 1000.0)) OR (d.doc_id <> ALL ($8::text[]) AND d.revision < excluded.revision) OR (d.doc_id <> ALL ($8::text[]) AND d.deleted_at IS NULL AND (d.revision = excluded.revision OR d.kind = 'chat' OR excluded.kind = 'chat')) RETURNING d.doc_id, (d.xmax <> 0) AS existed;
+  INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count, written_by) SELECT $1, u.doc_id, u.revision, u.kind, u.name_cipher, u.chunks, u.written_by FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::int[], $10::uuid[]) AS u(doc_id, revision, kind, name_cipher, chunks, written_by) ORDER BY u.doc_id COLLATE "C" ON CONFLICT (user_hash, doc_id) DO UPDATE SET kind = excluded.kind, state = 'ready', revision = CASE WHEN d.kind = 'chat' AND excluded.kind = 'chat' THEN greatest(d.revision, excluded.revision) WHEN excluded.kind <> 'chat' AND (d.doc_id = ANY ($7::text[]) OR d.doc_id = ANY ($8::text[])) THEN d.revision + 1 ELSE excluded.revision END, name_cipher = coalesce(excluded.name_cipher, d.name_cipher), chunk_count = CASE WHEN excluded.kind = 'chat' AND d.deleted_at IS NULL THEN d.chunk_count + excluded.chunk_count ELSE excluded.chunk_count END, written_by = coalesce(excluded.written_by, d.written_by), updated_at = now(), deleted_at = NULL WHERE d.doc_id = ANY ($7::text[]) OR EXISTS (SELECT FROM unnest($8::text[], $9::bigint[]) AS r(doc_id, from_ms) WHERE r.doc_id = d.doc_id AND d.updated_at <= to_timestamp(r.from_ms / 1000.0)) OR (d.doc_id <> ALL ($8::text[]) AND (d.revision < excluded.revision OR (d.kind = 'chat' AND excluded.kind <> 'chat'))) OR (d.doc_id <> ALL ($8::text[]) AND d.deleted_at IS NULL AND (d.revision = excluded.revision OR d.kind = 'chat' OR excluded.kind = 'chat')) RETURNING d.doc_id, (d.xmax <> 0) AS existed;
 PREPARE memseal_verify_chunks_replace AS
   DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) AND doc_id = ANY ($1::text[]) AND source <> 'chat';
 PREPARE memseal_verify_tenant_count AS
@@ -81,13 +81,37 @@ PREPARE memseal_verify_chunks_insert_new AS
 PREPARE memseal_verify_chunks_insert_if_absent AS
   INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms) AS t ON CONFLICT (user_hash, id) DO NOTHING;
 PREPARE memseal_verify_replays_judge AS
-  SELECT p.place, w.source_offset > p.at AND (p.revision IS NULL OR p.revision = d.revision) FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[]) WITH ORDINALITY AS p(doc_id, topic, part, at, revision, from_ms, place) JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = p.doc_id COLLATE "C" JOIN app.ingest_events w ON w.user_hash = $1 AND w.event_id = d.written_by WHERE d.updated_at = w.updated_at AND w.source_topic = p.topic COLLATE "C" AND w.source_partition = p.part AND w.updated_at >= to_timestamp(p.from_ms / 1000.0) - interval '1 day' ORDER BY d.doc_id;
+  SELECT p.place, w.source_offset > p.at AND (p.revision IS NULL OR p.revision = d.revision OR d.deleted_at IS NOT NULL) FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[]) WITH ORDINALITY AS p(doc_id, topic, part, at, revision, from_ms, place) JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = p.doc_id COLLATE "C" JOIN app.ingest_events w ON w.user_hash = $1 AND w.event_id = d.written_by WHERE d.updated_at = w.updated_at AND w.source_topic = p.topic COLLATE "C" AND w.source_partition = p.part AND w.updated_at >= to_timestamp(p.from_ms / 1000.0) - interval '1 day' ORDER BY d.doc_id;
 PREPARE memseal_verify_replays_lock AS
   SELECT FROM app.documents WHERE user_hash = (SELECT app.tenant()) AND doc_id = ANY ($1::text[]) ORDER BY doc_id FOR UPDATE;
 PREPARE memseal_verify_chunks_known AS
   SELECT m.id FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.id = ANY ($1::uuid[]);
 PREPARE memseal_verify_turns_latest AS
   SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, 0::float4, c.text_cipher, c.meta_cipher, u.place FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS u(doc_id, until_ms, place) CROSS JOIN LATERAL (SELECT m.* FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = u.doc_id COLLATE "C" AND m.source = 'chat' AND (m.expires_at IS NULL OR m.expires_at > now()) AND m.created_at <= coalesce(to_timestamp(u.until_ms / 1000.0), 'infinity') ORDER BY m.created_at DESC, m.chunk_index DESC, m.id DESC LIMIT $3::bigint) c ORDER BY u.place, c.created_at, c.chunk_index, c.id;
+PREPARE memseal_verify_documents_list AS
+  SELECT d.doc_id, c.source, coalesce(d.name_cipher, ''::bytea), c.chunks, (extract(epoch FROM d.created_at) * 1000)::bigint, (extract(epoch FROM d.updated_at) * 1000)::bigint, (extract(epoch FROM c.first_at) * 1000)::bigint, (extract(epoch FROM c.last_at) * 1000)::bigint, (extract(epoch FROM c.expires_at) * 1000)::bigint, c.tags FROM app.documents d CROSS JOIN LATERAL (SELECT count(*) AS chunks, min(m.source) AS source, min(m.created_at) AS first_at, max(m.created_at) AS last_at, min(m.expires_at) AS expires_at, min(m.tags) AS tags FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = d.doc_id AND m.source <> 'chat' AND (m.expires_at IS NULL OR m.expires_at > now())) c WHERE d.user_hash = (SELECT app.tenant()) AND d.deleted_at IS NULL AND c.chunks > 0 AND (d.kind <> 'chat' OR d.written_by IS NOT NULL) AND d.doc_id > $1::text COLLATE "C" ORDER BY d.doc_id LIMIT $2::bigint;
+PREPARE memseal_verify_conversations_list AS
+  SELECT d.doc_id, c.source, coalesce(d.name_cipher, ''::bytea), c.chunks, (extract(epoch FROM d.created_at) * 1000)::bigint, (extract(epoch FROM d.updated_at) * 1000)::bigint, (extract(epoch FROM c.first_at) * 1000)::bigint, (extract(epoch FROM c.last_at) * 1000)::bigint, (extract(epoch FROM c.expires_at) * 1000)::bigint, c.tags FROM app.documents d CROSS JOIN LATERAL (SELECT count(*) AS chunks, min(m.source) AS source, min(m.created_at) AS first_at, max(m.created_at) AS last_at, min(m.expires_at) AS expires_at, min(m.tags) AS tags FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = d.doc_id AND m.source = 'chat' AND (m.expires_at IS NULL OR m.expires_at > now())) c WHERE d.user_hash = (SELECT app.tenant()) AND d.deleted_at IS NULL AND c.chunks > 0 AND d.kind = 'chat' AND d.doc_id > $1::text COLLATE "C" ORDER BY d.doc_id LIMIT $2::bigint;
+PREPARE memseal_verify_document_find AS
+  SELECT d.doc_id, c.source, coalesce(d.name_cipher, ''::bytea), c.chunks, (extract(epoch FROM d.created_at) * 1000)::bigint, (extract(epoch FROM d.updated_at) * 1000)::bigint, (extract(epoch FROM c.first_at) * 1000)::bigint, (extract(epoch FROM c.last_at) * 1000)::bigint, (extract(epoch FROM c.expires_at) * 1000)::bigint, c.tags FROM app.documents d CROSS JOIN LATERAL (SELECT count(*) AS chunks, min(m.source) AS source, min(m.created_at) AS first_at, max(m.created_at) AS last_at, min(m.expires_at) AS expires_at, min(m.tags) AS tags FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = d.doc_id AND m.source <> 'chat' AND (m.expires_at IS NULL OR m.expires_at > now())) c WHERE d.user_hash = (SELECT app.tenant()) AND d.deleted_at IS NULL AND c.chunks > 0 AND d.doc_id = $1::text COLLATE "C";
+PREPARE memseal_verify_conversation_find AS
+  SELECT d.doc_id, c.source, coalesce(d.name_cipher, ''::bytea), c.chunks, (extract(epoch FROM d.created_at) * 1000)::bigint, (extract(epoch FROM d.updated_at) * 1000)::bigint, (extract(epoch FROM c.first_at) * 1000)::bigint, (extract(epoch FROM c.last_at) * 1000)::bigint, (extract(epoch FROM c.expires_at) * 1000)::bigint, c.tags FROM app.documents d CROSS JOIN LATERAL (SELECT count(*) AS chunks, min(m.source) AS source, min(m.created_at) AS first_at, max(m.created_at) AS last_at, min(m.expires_at) AS expires_at, min(m.tags) AS tags FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = d.doc_id AND m.source = 'chat' AND (m.expires_at IS NULL OR m.expires_at > now())) c WHERE d.user_hash = (SELECT app.tenant()) AND d.deleted_at IS NULL AND c.chunks > 0 AND d.doc_id = $1::text COLLATE "C";
+PREPARE memseal_verify_chunks_oldest_first AS
+  SELECT m.id, m.doc_id, m.source, m.chunk_index, m.char_start, m.char_end, m.tags, (extract(epoch FROM m.created_at) * 1000)::bigint, 0::float4, m.text_cipher, m.meta_cipher, (extract(epoch FROM m.created_at) * 1000000)::bigint FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = $1::text COLLATE "C" AND (m.source = 'chat') = $2::boolean AND (m.expires_at IS NULL OR m.expires_at > now()) AND (m.created_at, m.chunk_index, m.id) > (coalesce('epoch'::timestamptz + ($3::bigint / 1000000) * interval '1 second' + ($3::bigint % 1000000) * interval '1 microsecond', '-infinity'), $4::int, $5::uuid) ORDER BY m.created_at ASC, m.chunk_index ASC, m.id ASC LIMIT $6::bigint;
+PREPARE memseal_verify_chunks_newest_first AS
+  SELECT m.id, m.doc_id, m.source, m.chunk_index, m.char_start, m.char_end, m.tags, (extract(epoch FROM m.created_at) * 1000)::bigint, 0::float4, m.text_cipher, m.meta_cipher, (extract(epoch FROM m.created_at) * 1000000)::bigint FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = $1::text COLLATE "C" AND (m.source = 'chat') = $2::boolean AND (m.expires_at IS NULL OR m.expires_at > now()) AND (m.created_at, m.chunk_index, m.id) < (coalesce('epoch'::timestamptz + ($3::bigint / 1000000) * interval '1 second' + ($3::bigint % 1000000) * interval '1 microsecond', 'infinity'), $4::int, $5::uuid) ORDER BY m.created_at DESC, m.chunk_index DESC, m.id DESC LIMIT $6::bigint;
+PREPARE memseal_verify_memory_known AS
+  SELECT EXISTS (SELECT FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = $1::text COLLATE "C" AND (m.source = 'chat') = $2::boolean) OR EXISTS (SELECT FROM app.ingest_events e WHERE e.user_hash = (SELECT app.tenant()) AND e.doc_id = $1::text COLLATE "C" AND (e.kind = 'chat') = $2::boolean AND e.state = 'queued' AND e.deleted IS NULL);
+PREPARE memseal_verify_document_bury AS
+  INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, state, written_by, deleted_at) VALUES ($1, $2, -1, $3, 'deleted', $4::uuid, now()) ON CONFLICT (user_hash, doc_id) DO UPDATE SET (kind, state, chunk_count, deleted_at) = (SELECT CASE WHEN count(*) > 0 THEN 'chat' WHEN d.kind = 'chat' THEN excluded.kind ELSE d.kind END, CASE WHEN count(*) > 0 THEN 'ready' ELSE 'deleted' END, count(*)::int, CASE WHEN count(*) = 0 THEN now() END FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = d.doc_id AND m.source = 'chat'), name_cipher = NULL, meta_cipher = NULL, written_by = excluded.written_by, updated_at = now() WHERE $5::bigint = 0 OR d.updated_at <= to_timestamp($5::bigint / 1000.0) RETURNING d.doc_id;
+PREPARE memseal_verify_conversation_lock AS
+  SELECT FROM app.documents WHERE user_hash = (SELECT app.tenant()) AND doc_id = $1::text COLLATE "C" FOR UPDATE;
+PREPARE memseal_verify_chunks_delete AS
+  DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) AND doc_id = $1::text COLLATE "C" AND (source = 'chat') = $2::boolean AND ($3::bigint IS NULL OR created_at < to_timestamp($3::bigint / 1000.0));
+PREPARE memseal_verify_conversation_settle AS
+  UPDATE app.documents d SET (kind, state, chunk_count, deleted_at, revision) = (SELECT CASE WHEN coalesce(bool_or(m.source = d.kind), true) THEN d.kind ELSE min(m.source) END, CASE WHEN count(*) > 0 THEN 'ready' ELSE 'deleted' END, count(*)::int, CASE WHEN count(*) = 0 THEN now() END, CASE WHEN count(*) = 0 THEN greatest(d.revision, $2::bigint) ELSE d.revision END FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = d.doc_id), updated_at = now() WHERE d.user_hash = (SELECT app.tenant()) AND d.doc_id = $1::text COLLATE "C" AND d.deleted_at IS NULL;
+PREPARE memseal_verify_ledger_deleted AS
+  UPDATE app.ingest_events SET deleted = $2 WHERE user_hash = (SELECT app.tenant()) AND event_id = $1::uuid;
 DO $check$
 DECLARE
   call text;
@@ -98,7 +122,7 @@ BEGIN
     'memseal_verify_nearest_filtered(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_nearest_labels(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_neighbours(NULL, NULL)',
-    'memseal_verify_event_queue(NULL, NULL, NULL, NULL)',
+    'memseal_verify_event_queue(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_event_find(NULL)',
     'memseal_verify_request_keep(NULL, NULL, NULL)',
     'memseal_verify_request_find(NULL)',
@@ -132,7 +156,19 @@ BEGIN
     'memseal_verify_replays_judge(NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_replays_lock(NULL)',
     'memseal_verify_chunks_known(NULL)',
-    'memseal_verify_turns_latest(NULL, NULL, NULL)'] LOOP
+    'memseal_verify_turns_latest(NULL, NULL, NULL)',
+    'memseal_verify_documents_list(NULL, NULL)',
+    'memseal_verify_conversations_list(NULL, NULL)',
+    'memseal_verify_document_find(NULL)',
+    'memseal_verify_conversation_find(NULL)',
+    'memseal_verify_chunks_oldest_first(NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_chunks_newest_first(NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_memory_known(NULL, NULL)',
+    'memseal_verify_document_bury(NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_conversation_lock(NULL)',
+    'memseal_verify_chunks_delete(NULL, NULL, NULL)',
+    'memseal_verify_conversation_settle(NULL, NULL)',
+    'memseal_verify_ledger_deleted(NULL, NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
@@ -184,5 +220,17 @@ DEALLOCATE memseal_verify_replays_judge;
 DEALLOCATE memseal_verify_replays_lock;
 DEALLOCATE memseal_verify_chunks_known;
 DEALLOCATE memseal_verify_turns_latest;
-\echo plans: 39 of 39
+DEALLOCATE memseal_verify_documents_list;
+DEALLOCATE memseal_verify_conversations_list;
+DEALLOCATE memseal_verify_document_find;
+DEALLOCATE memseal_verify_conversation_find;
+DEALLOCATE memseal_verify_chunks_oldest_first;
+DEALLOCATE memseal_verify_chunks_newest_first;
+DEALLOCATE memseal_verify_memory_known;
+DEALLOCATE memseal_verify_document_bury;
+DEALLOCATE memseal_verify_conversation_lock;
+DEALLOCATE memseal_verify_chunks_delete;
+DEALLOCATE memseal_verify_conversation_settle;
+DEALLOCATE memseal_verify_ledger_deleted;
+\echo plans: 51 of 51
 ROLLBACK;

@@ -45,6 +45,13 @@ struct EventKey {
   /// Where the event lay when it was first published.
   std::optional<SourcePlace> source = {};
   bool replayed = false;  ///< an operator has published the event again, see EventWrite::replayed
+  bool deletes = false;   ///< see EventWrite::deletion
+};
+
+/// What an event deletes: of Origin::chat the turns of a conversation, else the document.
+struct Deletion {
+  /// Only turns that were said earlier, Unix ms. Empty: all.
+  std::optional<std::int64_t> before_ms = {};
 };
 
 /// What is asked about a conversation to which an event adds turns.
@@ -83,6 +90,10 @@ struct EventWrite {
   /// The event is expected to be superseded and therefore has no chunks. It is written only if that
   /// is so when the transaction runs; the answer is otherwise `duplicate`, `erased` or `current`.
   bool expect_superseded = false;
+  /// The event deletes, so that it has no chunks. A document that is deleted leaves a tombstone,
+  /// which the same events replace as would replace the document. A conversation that has no turn
+  /// left leaves one that keeps out only older events that are published again.
+  std::optional<Deletion> deletion = {};
 };
 
 /// What became of one EventWrite.

@@ -49,6 +49,7 @@ struct Operation {
   OperationState state = OperationState::queued;
   std::string error_code = {};  ///< empty unless failed
   std::int32_t chunks = 0;
+  std::optional<std::int32_t> deleted = {};  ///< chunks that it deleted; empty: it writes
   std::int64_t created_at_ms = 0, updated_at_ms = 0;
 };
 
@@ -64,6 +65,11 @@ class Operations {
   virtual asio::awaitable<bool> announce(runtime::RequestContext context, crypto::Tenant owner,
                                          Uuid event_id, Origin origin, DocId doc_id,
                                          std::optional<Uuid> request) = 0;
+  /// As announce(), of an operation that deletes.
+  virtual asio::awaitable<bool> announce_deletion(runtime::RequestContext context,
+                                                  crypto::Tenant owner, Uuid event_id,
+                                                  Origin origin, DocId doc_id,
+                                                  std::optional<Uuid> request) = 0;
   /// Empty when this tenant has no such operation.
   virtual asio::awaitable<std::optional<Operation>> find(runtime::RequestContext context,
                                                          crypto::Tenant owner, Uuid event_id) = 0;

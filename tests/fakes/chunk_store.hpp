@@ -134,6 +134,16 @@ class ChunkStore final : public ports::ChunkStore {
     if (found->second > event.revision) return ports::Stored::superseded;
     return std::nullopt;
   }
+  void delete_chunks(const crypto::Tenant& owner, const ports::EventWrite& deletion) {
+    const auto before_ms = deletion.deletion->before_ms;
+    for (auto& write : writes_of[owner]) {
+      const bool same_kind = (write.origin == Origin::chat) == (deletion.origin == Origin::chat);
+      if (write.doc_id != deletion.doc_id || !same_kind) continue;
+      std::erase_if(write.chunks, [&](const auto& chunk) {
+        return !before_ms || chunk.header().created_at_ms.value_or(0) < *before_ms;
+      });
+    }
+  }
   ports::Stored apply(const crypto::Tenant& owner, ports::EventWrite& write) {
     const ports::EventKey key{write.event_id, write.origin, write.doc_id, write.revision,
                               write.by_arrival};
@@ -141,6 +151,7 @@ class ChunkStore final : public ports::ChunkStore {
     if (!found && write.expect_superseded) return ports::Stored::current;
     if (!found || found == ports::Stored::superseded) ledger.insert({owner, write.event_id});
     if (found) return *found;
+    if (write.deletion) delete_chunks(owner, write);
     if (write.origin != Origin::chat) revisions[{owner, write.doc_id.value()}] = write.revision;
     writes_of[owner].push_back(std::move(write));
     return ports::Stored::applied;

@@ -26,6 +26,14 @@ class Operations final : public ports::Operations {
                                    .created_at_ms = 1'700'000'000'000});
     co_return true;
   }
+  asio::awaitable<bool> announce_deletion(runtime::RequestContext context, crypto::Tenant owner,
+                                          Uuid event_id, Origin origin, DocId doc_id,
+                                          std::optional<Uuid> request) override {
+    const bool is_same =
+        co_await announce(std::move(context), owner, event_id, origin, std::move(doc_id), request);
+    if (is_same) known.at({owner, event_id}).deleted = 0;
+    co_return is_same;
+  }
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext,
                                                         crypto::Tenant owner,
                                                         Uuid event_id) override {

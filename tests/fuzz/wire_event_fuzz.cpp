@@ -64,6 +64,17 @@ void check(const ChatEvent& event) {
   MEMSEAL_ASSERT(make_chat_event(std::get<ChatEvent>(*again)) == written);
 }
 
+void check(const DeleteEvent& event) {
+  MEMSEAL_ASSERT((event.origin == Origin::chat) == event.is_conversation);
+  MEMSEAL_ASSERT(!event.before_ms || event.is_conversation);
+  const auto written = make_delete_event(event);
+  const RawEvent raw{"topic", event.head.user.value(), written, nullptr, 0};
+  if (event.head.time_ms == 0) return;
+  auto again = parse_event(raw);
+  MEMSEAL_ASSERT(again);
+  MEMSEAL_ASSERT(make_delete_event(std::get<DeleteEvent>(*again)) == written);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -18,14 +18,14 @@ namespace {
 // the event itself, and says more than `queued`.
 constexpr Statement queue_event{
     "event_queue",
-    "INSERT INTO app.ingest_events (user_hash, event_id, kind, doc_id, state) "
-    "VALUES ($1, $2, $3, $4, 'queued') ON CONFLICT DO NOTHING"};
+    "INSERT INTO app.ingest_events (user_hash, event_id, kind, doc_id, state, deleted) "
+    "VALUES ($1, $2, $3, $4, 'queued', $5) ON CONFLICT DO NOTHING"};
 
 constexpr Statement find_event{
     "event_find",
     "SELECT kind, doc_id, state, coalesce(error_code, ''), chunks, "
     "(extract(epoch FROM created_at) * 1000)::bigint, "
-    "(extract(epoch FROM updated_at) * 1000)::bigint FROM app.ingest_events "
+    "(extract(epoch FROM updated_at) * 1000)::bigint, deleted FROM app.ingest_events "
     "WHERE user_hash = (SELECT app.tenant()) AND event_id = $1"};
 
 // A superseded event is a succeeded one to the ledger, with a word about why it has no chunks: so a
@@ -62,12 +62,26 @@ bool is_first_request(TenantTx& tx, const Uuid& event_id, const Uuid& request) {
 asio::awaitable<bool> PgOperations::announce(runtime::RequestContext context, crypto::Tenant owner,
                                              Uuid event_id, Origin origin, DocId doc_id,
                                              std::optional<Uuid> request) {
-  auto work = [event_id, origin, doc_id = std::move(doc_id), request](TenantTx& tx) {
+  return enqueue(std::move(context), owner, event_id, origin, std::move(doc_id), request, {});
+}
+
+asio::awaitable<bool> PgOperations::announce_deletion(runtime::RequestContext context,
+                                                      crypto::Tenant owner, Uuid event_id,
+                                                      Origin origin, DocId doc_id,
+                                                      std::optional<Uuid> request) {
+  return enqueue(std::move(context), owner, event_id, origin, std::move(doc_id), request, 0);
+}
+
+asio::awaitable<bool> PgOperations::enqueue(runtime::RequestContext context, crypto::Tenant owner,
+                                            Uuid event_id, Origin origin, DocId doc_id,
+                                            std::optional<Uuid> request,
+                                            std::optional<int> deleted) {
+  auto work = [event_id, origin, doc_id = std::move(doc_id), request, deleted](TenantTx& tx) {
     if (!lock_tenant_row(tx))
       throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
     if (request && !is_first_request(tx, event_id, *request)) return false;
     tx.exec(queue_event, pqxx::params{tx.user_hash(), event_id.to_string(), origin_name(origin),
-                                      doc_id.value()});
+                                      doc_id.value(), deleted});
     return true;
   };
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
@@ -88,6 +102,7 @@ asio::awaitable<std::optional<ports::Operation>> PgOperations::find(
     found.chunks = row[4].as<std::int32_t>();
     found.created_at_ms = row[5].as<std::int64_t>();
     found.updated_at_ms = row[6].as<std::int64_t>();
+    if (!row[7].is_null()) found.deleted = row[7].as<std::int32_t>();
     return found;
   };
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work));

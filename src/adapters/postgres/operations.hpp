@@ -13,11 +13,18 @@ class PgOperations final : public ports::Operations {
   asio::awaitable<bool> announce(runtime::RequestContext context, crypto::Tenant owner,
                                  Uuid event_id, Origin origin, DocId doc_id,
                                  std::optional<Uuid> request) override;
+  asio::awaitable<bool> announce_deletion(runtime::RequestContext context, crypto::Tenant owner,
+                                          Uuid event_id, Origin origin, DocId doc_id,
+                                          std::optional<Uuid> request) override;
   asio::awaitable<std::optional<ports::Operation>> find(runtime::RequestContext context,
                                                         crypto::Tenant owner,
                                                         Uuid event_id) override;
 
  private:
+  asio::awaitable<bool> enqueue(runtime::RequestContext context, crypto::Tenant owner,
+                                Uuid event_id, Origin origin, DocId doc_id,
+                                std::optional<Uuid> request, std::optional<int> deleted);
+
   Pool& pool_;
 };
 

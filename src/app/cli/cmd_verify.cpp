@@ -51,15 +51,15 @@ const std::vector<Suite>& suites() {
   return all;
 }
 
-std::string shown(const std::string& text) { return one_line(text, 1'000); }
+std::string proof_text(const std::string& text) { return one_line(text, 1'000); }
 
 void print_suite(const char* name, const Proofs& proofs) {
   const auto held = std::count_if(proofs.begin(), proofs.end(), [](auto& p) { return p.holds; });
   std::printf("%-6s %td of %zu\n", name, held, proofs.size());
   for (const auto& proof : proofs)
     // The names in a database are its owner's choice.
-    std::printf("  %s %s: %s\n", proof.holds ? "ok  " : "FAIL", shown(proof.name).c_str(),
-                shown(proof.detail).c_str());
+    std::printf("  %s %s: %s\n", proof.holds ? "ok  " : "FAIL", proof_text(proof.name).c_str(),
+                proof_text(proof.detail).c_str());
 }
 
 json::object object_of(const char* suite, const Proof& proof) {

@@ -261,6 +261,8 @@ void add_address_options(CLI::App& command, ServiceOptions& options) {
       ->type_name("FILE");
 }
 
+}  // namespace
+
 void add_service_options(CLI::App& command, ServiceOptions& options) {
   add_address_options(command, options);
   command.add_option("--token", options.token, "Bearer token (default: $MEMSEAL_TOKEN)")
@@ -270,6 +272,8 @@ void add_service_options(CLI::App& command, ServiceOptions& options) {
   command.add_flag("--insecure", options.insecure,
                    "Send the token in clear text, over http to another machine");
 }
+
+namespace {
 
 void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* query = app.add_subcommand("query", "Ask a question; results stream to the terminal");
@@ -359,6 +363,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_publish(app, global, action);
   add_dlq(app, global, action);
   add_query(app, global, action);
+  add_memory_commands(app, global, action);
   add_model_commands(app, global, action);
   add_config(app, global, action);
   add_verify_command(app, global, action);

@@ -18,6 +18,12 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about models: `models` and `bench`.
 void add_model_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about what is stored: `ls`, `show` and `rm`.
+void add_memory_commands(CLI::App& app, GlobalOptions& global, Action& action);
+
+/// The options of a command that calls a running service: its address, the token.
+void add_service_options(CLI::App& command, ServiceOptions& options);
+
 /// The part of add_commands() that is about the commands: `help`, `completion` and `man`.
 void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
 

@@ -121,6 +121,19 @@ int cmd_query(const GlobalOptions& global, const QueryOptions& options);
 /// Prints what reranking has done so far.
 int cmd_rerank_metrics(const GlobalOptions& global, const ServiceOptions& options);
 
+/// What the commands about stored memory are asked.
+struct MemoryOptions {
+  ServiceOptions service;
+  bool conversation = false;  ///< conversations, or the id is one's; else documents
+  std::string id;
+  std::string before;    ///< rm: RFC 3339; empty: all turns
+  bool no_wait = false;  ///< rm
+};
+int cmd_ls(const GlobalOptions& global, const MemoryOptions& options);
+/// exit_not_found: this user has nothing of this id. So has cmd_rm().
+int cmd_show(const GlobalOptions& global, const MemoryOptions& options);
+int cmd_rm(const GlobalOptions& global, const MemoryOptions& options);
+
 int cmd_models_list(const GlobalOptions& global);
 int cmd_models_show(const GlobalOptions& global, const std::string& model);
 /// exit_ok: sound; exit_failed: damaged, unsupported or wrong; exit_usage: no such model.

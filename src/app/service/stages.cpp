@@ -110,6 +110,7 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       chunks(pool),
       operations(pool),
       search(pool),
+      memory(pool),
       sink(open_sink(process)) {}
 
 Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& stores, UseCases& cases)
@@ -132,11 +133,14 @@ Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& store
                   [&sink = *stores.sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }},
              ingest_options(process.config)) {}
 
-Answering::Answering(Process& process, const Models& models, Stores& stores, UseCases& cases)
+Answering::Answering(Process& process, const Keys& keys, Models& models, Stores& stores,
+                     UseCases& cases)
     : breaker({.slow = rerank_budget(process.config)}),
       reranking{models.reranker.get(), breaker, process.flags, cases.rerank_metrics,
                 rerank_budget(process.config)},
       query{*models.embedder, stores.search, cases.tenant_keys, reranking, cases.query_metrics},
+      browse{stores.memory, cases.tenant_keys, keys.ids, models.pool.threads(),
+             cases.query_metrics},
       inference{reranking, *models.embedder, &models.embedder.tokenizer()} {}
 
 UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& stores)
@@ -148,7 +152,7 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
   // Ingest refers to members of this object, which are all built by now.
   if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
   for (std::size_t loop = 0; loop < process.loops.size(); ++loop)
-    answering.emplace_back(process, models, stores, *this);
+    answering.emplace_back(process, keys, models, stores, *this);
 }
 
 }  // namespace memseal::app

@@ -5,6 +5,7 @@
 #include "app/service/wiring.hpp"
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
+#include "cases/query/browse.hpp"
 #include "cases/rerank/rerank.hpp"
 #include "pure/policy/breaker.hpp"
 #include "runtime/loops.hpp"
@@ -113,6 +114,7 @@ struct Stores {
   postgres::PgChunkStore chunks;
   postgres::PgOperations operations;
   postgres::PgChunkSearch search;
+  postgres::PgStoredMemory memory;
   const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
 };
 
@@ -128,11 +130,12 @@ struct Ingest {
 
 /// What one loop answers with. Each loop has its own, because a breaker has no lock.
 struct Answering {
-  Answering(Process& process, const Models& models, Stores& stores, UseCases& cases);
+  Answering(Process& process, const Keys& keys, Models& models, Stores& stores, UseCases& cases);
 
   policy::Breaker breaker;
   rerank::RerankDeps reranking;
   query::QueryDeps query;
+  query::BrowseDeps browse;
   inference::InferenceDeps inference;
 };
 

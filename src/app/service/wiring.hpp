@@ -13,6 +13,7 @@
 #include "adapters/postgres/key_store.hpp"
 #include "adapters/postgres/operations.hpp"
 #include "adapters/postgres/schema.hpp"
+#include "adapters/postgres/stored_memory.hpp"
 #include "adapters/redis/limiter.hpp"
 #include "app/config/config.hpp"
 #include "cases/ingest/worker.hpp"

@@ -49,11 +49,15 @@ asio::awaitable<Result<ports::Operation>> announce_and_publish(const IndexDeps& 
                                                                crypto::Tenant owner,
                                                                Announcement announcement,
                                                                ports::OutRecord record) {
-  const auto& [id, origin, doc_id, request, at_ms] = announcement;
+  const auto& [id, origin, doc_id, request, at_ms, deletes] = announcement;
   // Announce first, because ingest may finish the event before publish() returns, and the client
   // must find the operation from then on.
-  const bool is_same =
-      co_await deps.operations.announce(context, owner, id, origin, doc_id, request);
+  bool is_same = false;
+  if (deletes)
+    is_same =
+        co_await deps.operations.announce_deletion(context, owner, id, origin, doc_id, request);
+  else
+    is_same = co_await deps.operations.announce(context, owner, id, origin, doc_id, request);
   std::optional<ports::Operation> known;
   if (request) known = co_await deps.operations.find(context, owner, id);
   // The second condition is for operations that an older version announced, without a request.
@@ -66,6 +70,7 @@ asio::awaitable<Result<ports::Operation>> announce_and_publish(const IndexDeps& 
                                                    .doc_id = doc_id.value(),
                                                    .created_at_ms = at_ms,
                                                    .updated_at_ms = at_ms});
+  if (!known && deletes) operation.deleted = 0;
   // An operation that ended needs no second event. A queued one gets it, because the first event
   // may not have reached the broker; if both did, the ledger drops the second.
   if (operation.state == ports::OperationState::queued)

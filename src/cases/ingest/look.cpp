@@ -126,7 +126,7 @@ asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {
     const auto& document = *job->prepared->document;
     keys.push_back({job->prepared->event_id, document.origin, document.doc_id, document.revision,
                     document.by_arrival, job->record->timestamp_ms, job->prepared->first_place,
-                    job->prepared->replayed});
+                    job->prepared->replayed, document.deletion.has_value()});
   }
   const auto answers =
       co_await deps_.store.look(context(options_->store_timeout), owner, std::move(keys));

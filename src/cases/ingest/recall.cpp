@@ -6,6 +6,7 @@
 #include "runtime/offload.hpp"
 
 #include <map>
+#include <set>
 
 namespace memseal::ingest {
 
@@ -44,14 +45,30 @@ struct Recalled {
 // that are stored from being stored twice.
 asio::awaitable<void> Worker::Impl::recall_turns(const Group& group) {
   Jobs chats;
-  for (auto* job : group.jobs)
-    if (adds_turns(*job)) chats.push_back(job);
+  std::set<std::string_view> deleted;  // conversations of which an earlier job of the group deletes
+  for (auto* job : group.jobs) {
+    if (!job->goes_on()) continue;
+    const auto& document = *job->prepared->document;
+    if (document.deletion) deleted.insert(document.doc_id.value());
+    // What is stored now will be gone when these turns are stored.
+    const bool is_known = !deleted.contains(document.doc_id.value()) && !deletes_before(*job);
+    if (adds_turns(*job) && is_known) chats.push_back(job);
+  }
   if (chats.empty()) co_return;
   const auto step = [&](std::size_t first, std::size_t count) {
     return recall_once(group.owner, going_on(chats, first, count));
   };
   const auto go_on = [](std::size_t, const Error&) {};
   co_await steps_.over(Stage::look, chats.size(), chats.size(), step, go_on);
+}
+
+/// Whether a deletion of the same conversation arrived before `job` and is not stored yet.
+bool Worker::Impl::deletes_before(const Job& job) const {
+  const auto found = documents_.find(document_of(job));
+  if (found == documents_.end()) return false;
+  return std::any_of(found->second.jobs.begin(), found->second.jobs.end(), [&](const Job* other) {
+    return other->number < job.number && other->prepared->document->deletion;
+  });
 }
 
 /// The chat of the same conversation that arrived before `job` and is not stored yet.

@@ -50,7 +50,10 @@ std::shared_ptr<const EventWrite> superseded_write(const Job& job) {
   const auto& event = *job.prepared;
   const auto& document = *event.document;
   auto by_arrival = document.by_arrival;
-  if (by_arrival) by_arrival->superseded_by = job.superseded_by;
+  if (job.superseded_by) {
+    if (!by_arrival) by_arrival.emplace();  // Turns that a deletion of their conversation outran.
+    by_arrival->superseded_by = job.superseded_by;
+  }
   return std::make_shared<const EventWrite>(EventWrite{.event_id = event.event_id,
                                                        .origin = document.origin,
                                                        .doc_id = document.doc_id,
@@ -60,7 +63,24 @@ std::shared_ptr<const EventWrite> superseded_write(const Job& job) {
                                                        .replayed = event.replayed,
                                                        .document_name_cipher = {},
                                                        .chunks = {},
-                                                       .expect_superseded = true});
+                                                       .expect_superseded = true,
+                                                       .deletion = document.deletion});
+}
+
+/// A deletion needs no key.
+std::shared_ptr<const EventWrite> deletion_write(const Job& job) {
+  const auto& event = *job.prepared;
+  const auto& document = *event.document;
+  return std::make_shared<const EventWrite>(EventWrite{.event_id = event.event_id,
+                                                       .origin = document.origin,
+                                                       .doc_id = document.doc_id,
+                                                       .revision = document.revision,
+                                                       .by_arrival = document.by_arrival,
+                                                       .source = event.first_place,
+                                                       .replayed = event.replayed,
+                                                       .document_name_cipher = {},
+                                                       .chunks = {},
+                                                       .deletion = document.deletion});
 }
 
 /// About how many bytes the rows of a job take twice, because each try to store them sends a copy.
@@ -78,6 +98,9 @@ std::size_t sealed_bytes(const Job& job, std::size_t dimension) {
 
 /// Whether `earlier`, stored after `later`, would replace it, although it arrived before.
 bool overwrites(const Document& earlier, const Document& later) {
+  // A deletion takes what came before it, and leaves what comes after it.
+  if (earlier.deletion || later.deletion)
+    return (earlier.origin == Origin::chat) == (later.origin == Origin::chat);
   if (earlier.origin == Origin::chat || later.origin == Origin::chat) return false;
   // Of two without a revision the later one supersedes the earlier, also when that comes back.
   if (earlier.by_arrival && later.by_arrival) return false;
@@ -210,9 +233,14 @@ asio::awaitable<void> Worker::Impl::seal_group(const Group& group) {
 asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
   for (auto* job : jobs) {
     if (job->superseded_by) job->seems_superseded = true;
-    if (job->seems_superseded) job->sealed = superseded_write(*job);
+    if (job->seems_superseded)
+      job->sealed = superseded_write(*job);
+    else if (job->prepared->document->deletion)
+      job->sealed = deletion_write(*job);
   }
-  std::erase_if(jobs, [](const Job* job) { return job->seems_superseded; });
+  std::erase_if(jobs, [](const Job* job) {
+    return job->seems_superseded || job->prepared->document->deletion;
+  });
   if (jobs.empty()) co_return;
   co_await wait_to_write();
   const Counted in_limit(writing_, *changed_);

@@ -85,16 +85,29 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
       .Observe(static_cast<double>(std::max<std::int64_t>(0, now_ms - record.timestamp_ms)) / 1e3);
 }
 
-// An earlier upload without a revision that is still here was refused or put back: it must not
-// replace the later one, which is stored.
+namespace {
+
+/// Whether `later`, which is stored, must not be undone by `earlier`, which is still here.
+bool supersedes(const Document& later, const Document& earlier) {
+  if (later.doc_id != earlier.doc_id) return false;
+  if (later.origin != Origin::chat) return later.by_arrival && earlier.by_arrival;
+  const bool deletes_all = later.deletion && !later.deletion->before_ms;
+  return deletes_all && earlier.conversation;
+}
+
+}  // namespace
+
+// An earlier event that is still here was refused or put back. An upload without a revision must
+// not replace the later one, nor must turns come back to a conversation that was deleted.
 void Worker::Impl::supersede_earlier(Job& job) {
   const auto* document = job.prepared->document.get();
-  if (!document || !document->by_arrival || job.prepared->replayed) return;
+  if (!document || (!document->by_arrival && !document->deletion) || job.prepared->replayed)
+    return;
   const auto in_work = documents_.find(document_of(job));
   if (in_work == documents_.end() || in_work->second.jobs.size() <= (job.rank ? 1u : 0u)) return;
   for (auto at = jobs_.begin(); at != job.self; ++at) {
     const auto* other = at->prepared ? at->prepared->document.get() : nullptr;
-    if (other && other->by_arrival && !at->outcome && other->doc_id == document->doc_id &&
+    if (other && !at->outcome && supersedes(*document, *other) &&
         at->prepared->tenant == job.prepared->tenant)
       at->superseded_by = job.prepared->event_id;
   }

@@ -29,17 +29,6 @@ json::value number(float value) {
   return std::round(static_cast<double>(value) * 1e6) / 1e6;
 }
 
-// What this service sealed is JSON. Malformed text costs the answer its meta, not the result.
-json::value meta_json(const std::string& text) {
-  if (text.empty()) return nullptr;
-  boost::system::error_code malformed;
-  auto value = json::parse(text, malformed);
-  if (malformed) return nullptr;
-  // The label of a turn has members of its own in a result.
-  if (auto* meta = value.if_object()) meta->erase("turn");
-  return value;
-}
-
 /// Which turn of which conversation a passage is of; null for any other passage.
 json::value turn_json(const crypto::Passage& passage) {
   const auto turn = wire::turn_of_meta(passage.meta_json());
@@ -78,6 +67,17 @@ void append_timing(std::string& text, const char* name, runtime::Clock::duration
 }
 
 }  // namespace
+
+// What this service sealed is JSON. Malformed text costs the answer its meta, not the result.
+json::value meta_json(const std::string& text) {
+  if (text.empty()) return nullptr;
+  boost::system::error_code malformed;
+  auto value = json::parse(text, malformed);
+  if (malformed) return nullptr;
+  // The label of a turn has members of its own in a result.
+  if (auto* meta = value.if_object()) meta->erase("turn");
+  return value;
+}
 
 json::object hit_json(const query::Hit& hit) {
   const auto& from = hit.passage.from();

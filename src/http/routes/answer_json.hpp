@@ -14,6 +14,8 @@ namespace memseal::http {
 namespace json = boost::json;
 
 json::object hit_json(const query::Hit& hit);
+/// What was sealed beside a text, without the label of a turn; null where there is nothing.
+json::value meta_json(const std::string& text);
 /// embed_ms, search_ms, open_ms, rerank_ms, total_ms.
 json::object timings_json(const query::Timings& timings);
 /// The fallback's name; null without a fallback.

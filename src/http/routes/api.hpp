@@ -2,6 +2,7 @@
 // What the routes work with, and the handler that they make together.
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
+#include "cases/query/browse.hpp"
 #include "http/routes/ended_queries.hpp"
 #include "http/routes/open_waits.hpp"
 #include "http/server/server.hpp"
@@ -37,6 +38,7 @@ struct Check {
 /// What the routes behind a token work with. All of it outlives the handler.
 struct ApiDeps {
   query::QueryDeps& query;
+  query::BrowseDeps& browse;
   inference::InferenceDeps& inference;
   ports::Operations& operations;
   ports::EventSink& events;

@@ -178,11 +178,12 @@ bool reconnects_in_vain(const Call& call, const Route& route) {
   return last && route.work == post_query && call.deps.ended->contains(*last);
 }
 
-/// The limiter's part before the body. A request without a body is known to be valid by now.
+/// The limiter's part before the body. A request without a body and parameters is known to be valid
+/// by now.
 asio::awaitable<std::optional<Response>> admit(Call& call, const Route& route) {
   if (!route.bucket) co_return std::nullopt;
   if (auto refused = refuse_early(call)) co_return refused;
-  if (route.body != BodyKind::none) co_return std::nullopt;
+  if (route.body != BodyKind::none || route.has_parameters) co_return std::nullopt;
   co_return co_await charge(call, 0);
 }
 
@@ -231,7 +232,7 @@ asio::awaitable<Outcome> handle_at_once(Call& call, const Route& route) {
 asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
   // OPTIONS * asks about the server as a whole (RFC 9110 §9.3.7).
   if (call.head.target == "*")
-    co_return respond({.status = 204, .fields = {{"Allow", "GET, HEAD, POST, OPTIONS"}}});
+    co_return respond({.status = 204, .fields = {{"Allow", "GET, HEAD, POST, DELETE, OPTIONS"}}});
   const auto path = normal_path(call.head.path());
   auto match = find_route(routes, call.deps, call.head.method, path);
   call.errors = match.errors;

@@ -28,7 +28,9 @@ Response operation_response(int status, const ports::Operation& operation, json:
                     {"doc_id", operation.doc_id},
                     {"state", ports::operation_state_name(operation.state)},
                     {"chunks", operation.chunks},
+                    {"deleted", nullptr},
                     {"error", nullptr}};
+  if (operation.deleted) body["deleted"] = json::object{{"chunks", *operation.deleted}};
   if (!operation.error_code.empty()) body["error"] = json::object{{"code", operation.error_code}};
   body["created_at"] = codec::format_rfc3339(operation.created_at_ms);
   body["updated_at"] = codec::format_rfc3339(operation.updated_at_ms);

@@ -44,12 +44,12 @@ bool is_more_literal(std::string_view a, std::string_view b) {
   return false;
 }
 
-std::optional<std::string> id_of(std::string_view raw) {
+std::optional<std::string> id_of(std::string_view raw, bool may_have_slash) {
   auto id = codec::percent_decode(raw);
   if (!id || id->empty() || id->size() > id_bytes_max || !codec::is_utf8(*id)) return {};
-  const bool forbidden = std::any_of(id->begin(), id->end(), [](char c) {
+  const bool forbidden = std::any_of(id->begin(), id->end(), [&](char c) {
     // An encoded slash would be another path to a proxy that decodes it.
-    return c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    return (c == '/' && !may_have_slash) || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   if (forbidden) return {};
   return id;
@@ -105,16 +105,18 @@ Match find_route(std::span<const Route> routes, const RouteDeps& deps, std::stri
   // must not lead to a less literal pattern.
   Match match;
   std::string_view raw_id;
+  bool slash_in_id = false;
   for (const auto& route : routes) {
     std::string_view raw;
     if (!is_served(route, deps) || !matches(route.pattern, path, raw)) continue;
     if (!match.pattern.empty() && !is_more_literal(route.pattern, match.pattern)) continue;
     match.pattern = route.pattern;
+    slash_in_id = route.slash_in_id;
     raw_id = raw;
   }
   if (match.pattern.empty()) return no_match(path);
   if (match.pattern.find(id_segment) != std::string_view::npos) {
-    auto id = id_of(raw_id);
+    auto id = id_of(raw_id, slash_in_id);
     if (!id) return no_match(path);
     match.id = std::move(*id);
   }

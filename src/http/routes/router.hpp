@@ -41,9 +41,13 @@ struct Route {
   std::size_t body_bytes_max = 0;         ///< 0: Options::body_bytes_max
   std::chrono::milliseconds time_max{0};  ///< 0: Options::request_deadline
   wire::ErrorShape errors = wire::ErrorShape::problem;  ///< whose clients read its problems
-  /// What its requests take from; empty: they are free. A route that reads a body calls charge()
-  /// itself, once the request is known to be valid.
+  /// What its requests take from; empty: they are free. A route that reads a body or parameters
+  /// calls charge() itself, once the request is known to be valid.
   std::optional<ports::Bucket> bucket = {};
+  bool has_parameters = false;            ///< it reads the query of the target
+  /// "{id}" may stand for a text with slashes, each as %2F: ids of documents are often paths.
+  /// REQUIRES: the same for all routes of one pattern.
+  bool slash_in_id = false;
 };
 
 /// What answers a request.
@@ -64,8 +68,8 @@ std::string normal_path(std::string_view path);
 
 /// Finds the route for a path. Where several patterns match, a literal segment wins over "{id}" at
 /// the first place where they differ, whatever their methods. An id is 1 to 255 bytes of UTF-8
-/// after percent-decoding, without '/', control characters and ends of text (NUL): a path with
-/// another id matches no pattern.
+/// after percent-decoding, without control characters and ends of text (NUL), and without '/' but
+/// where Route::slash_in_id says so: a path with another id matches no pattern.
 Match find_route(std::span<const Route> routes, const RouteDeps& deps, std::string_view method,
                  std::string_view path);
 

@@ -31,6 +31,30 @@ constexpr Route model(std::string_view method, std::string_view pattern, Work wo
           .bucket = reads ? ports::Bucket::inference : ports::Bucket::metrics};
 }
 
+/// A list or a part of one, from the database alone.
+constexpr Route reading(std::string_view pattern, Work work) {
+  return {.method = "GET",
+          .pattern = pattern,
+          .scope = api,
+          .work = work,
+          .cancel_on_disconnect = true,
+          .bucket = ports::Bucket::query,
+          .has_parameters = true,
+          .slash_in_id = true};
+}
+
+/// As a write, by an event.
+constexpr Route deleting(std::string_view pattern, Work work) {
+  return {.method = "DELETE",
+          .pattern = pattern,
+          .scope = api,
+          .work = work,
+          .time_max = limits::request_deadline + wait_max,
+          .bucket = ports::Bucket::write,
+          .has_parameters = true,
+          .slash_in_id = true};
+}
+
 constexpr auto openai = wire::ErrorShape::openai;
 constexpr auto cohere = wire::ErrorShape::cohere;
 constexpr auto tei = wire::ErrorShape::tei;
@@ -65,7 +89,15 @@ constexpr std::array routes{
           .work = post_turns,
           .body = json_body,
           .time_max = limits::request_deadline + wait_max,
-          .bucket = ports::Bucket::write},
+          .bucket = ports::Bucket::write,
+          .slash_in_id = true},
+    reading("/api/v1/memory/conversations", get_conversations),
+    reading("/api/v1/memory/conversations/{id}/turns", get_turns),
+    reading("/api/v1/memory/documents", get_documents),
+    reading("/api/v1/memory/documents/{id}", get_document),
+    reading("/api/v1/memory/documents/{id}/chunks", get_document_chunks),
+    deleting("/api/v1/memory/documents/{id}", delete_document),
+    deleting("/api/v1/memory/conversations/{id}", delete_conversation),
     // Free, because a client that polls must not pay for the time that ingest takes.
     Route{"GET", "/api/v1/operations/{id}", api, nullptr, get_operation},
     Route{.method = "GET",

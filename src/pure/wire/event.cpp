@@ -176,15 +176,15 @@ Result<Event> read_event(const RawEvent& raw) {
   auto envelope = open_envelope(raw);
   if (!envelope) return envelope.error();
   const auto& attributes = envelope->attributes;
-  const auto type_origin = origin_of_type(attributes, raw.topic);
-  if (!type_origin) return type_origin.error();
+  const auto kind = kind_of_type(attributes, raw.topic);
+  if (!kind) return kind.error();
   auto head = head_of(raw, attributes);
   if (!head) return head.error();
   const auto upload_origin = origin_of_upload(attributes);
   if (!upload_origin) return upload_origin.error();
 
   auto type = media_type_of(attributes.datacontenttype.value_or("application/json"));
-  if (type && is_text_type(*type) && *type_origin == Origin::upload) {
+  if (type && is_text_type(*type) && *kind == EventKind::upload) {
     auto text = text_of(*envelope);
     if (!text) return text.error();
     head->adapted = envelope->adapted;
@@ -196,7 +196,9 @@ Result<Event> read_event(const RawEvent& raw) {
   auto data = object_of(*envelope);
   if (!data) return data.error();
   head->adapted = envelope->adapted;
-  if (*type_origin == Origin::chat) return read_chat(std::move(*head), *data);
+  if (*kind == EventKind::chat) return read_chat(std::move(*head), *data);
+  if (*kind == EventKind::deletion)
+    return read_deletion(std::move(*head), *data, *upload_origin, raw.topic);
   return read_upload(std::move(*head), *data, *upload_origin);
 }
 

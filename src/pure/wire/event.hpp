@@ -72,7 +72,18 @@ struct ChatEvent {
   std::string attributes_json;
 };
 
-using Event = std::variant<UploadEvent, ChatEvent>;
+/// Deletes a document, or turns of a conversation. Lies on the topic of what it deletes, so that
+/// Kafka keeps its order with what is uploaded before and after it.
+struct DeleteEvent {
+  EventHead head;
+  DocId doc_id;                    ///< data.doc_id, or data.conversation_id
+  bool is_conversation = false;
+  /// Of a conversation, data.before: only turns that were said earlier (Unix ms).
+  std::optional<std::int64_t> before_ms = {};
+  Origin origin = Origin::upload;  ///< of a document, extension `sourcekind`: upload or api
+};
+
+using Event = std::variant<UploadEvent, ChatEvent, DeleteEvent>;
 
 /// Borrowed view of a Kafka record.
 struct RawEvent {
@@ -87,9 +98,10 @@ struct RawEvent {
 /// the value. Structured mode: content-type application/cloudevents+json, or a bare JSON object
 /// with "specversion". Never a batch, because the offset and the dead letter of a record are one
 /// event's.
-/// The type is any reverse-DNS name that ends in memory.upload.v1 or memory.chat.v1, and fits the
-/// topic where that has one of these names. The user is named by `subject`, else by the key; where
-/// both (and `partitionkey`) are there, they agree.
+/// The type is any reverse-DNS name that ends in memory.upload.v1, memory.chat.v1 or
+/// memory.delete.v1, and fits the topic where that has one of the first two names.
+/// The user is named by `subject`, else by the key; where both (and `partitionkey`) are there, they
+/// agree.
 /// Data is JSON; an upload may also be bare text (text/plain, text/markdown), its document then
 /// named by extension `docid`, else `filename`, else the event's id.
 /// Errors: bad_event, event_too_large, event_without_user, event_type_unknown; `field` is the JSON
@@ -136,8 +148,10 @@ std::optional<UserId> user_of(const RawEvent& raw);
 /// was. Texts are well-formed UTF-8, attributes_json is empty or a JSON object.
 std::string make_upload_event(const UploadEvent& event);
 std::string make_chat_event(const ChatEvent& event);
+std::string make_delete_event(const DeleteEvent& event);
 
 inline constexpr std::string_view upload_event_type = "dev.memseal.memory.upload.v1";
 inline constexpr std::string_view chat_event_type = "dev.memseal.memory.chat.v1";
+inline constexpr std::string_view delete_event_type = "dev.memseal.memory.delete.v1";
 
 }  // namespace memseal::wire

@@ -69,4 +69,14 @@ std::string make_chat_event(const ChatEvent& event) {
   return codec::compact_json(whole);
 }
 
+std::string make_delete_event(const DeleteEvent& event) {
+  json::object data{
+      {event.is_conversation ? "conversation_id" : "doc_id", event.doc_id.value()}};
+  if (event.before_ms) data["before"] = codec::format_rfc3339(*event.before_ms);
+  auto whole = envelope_of(event.head, delete_event_type);
+  if (event.origin == Origin::api) whole["sourcekind"] = origin_name(event.origin);
+  whole["data"] = std::move(data);
+  return codec::compact_json(whole);
+}
+
 }  // namespace memseal::wire

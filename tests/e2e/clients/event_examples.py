@@ -29,6 +29,10 @@ CHAT = {"specversion": "1.0", "id": "1", "source": "/contracts", "type": "memory
                                "created_at": "2026-11-20T10:00:00.123Z"},
                               {"role": "assistant", "content": [{"type": "text", "text": "Noted."}]}]}}
 
+DELETE = {"specversion": "1.0", "id": "1", "source": "/contracts", "type": "dev.memseal.memory.delete.v1",
+          "subject": USER, "time": "2026-11-21T10:00:00Z", "datacontenttype": "application/json", "sourcekind": "api",
+          "data": {"conversation_id": "c9", "before": "2026-11-20T10:00:00.123+02:00"}}
+
 
 def validator(name):
     schema = json.loads((CONFIG / "schemas" / f"{name}.json").read_text())
@@ -144,17 +148,31 @@ def chats():
     yield {**CHAT, "datacontenttype": "text/plain"}, "a chat as text"
 
 
+def deletions():
+    yield DELETE, "as documented"
+    for data in ({"doc_id": "gone.md"}, {"conversation_id": "c9"}, {"doc_id": "a", "conversation_id": "c"}, {},
+                 {"doc_id": None, "conversation_id": "c9"}, {"doc_id": "gone.md", "before": None},
+                 {"doc_id": "a", "before": "2026-11-20T10:00:00Z"}, {"conversation_id": "c9", "before": "soon"},
+                 {"conversation_id": "c9", "before": None}, {"doc_id": "d" * 256}, {"conversation_id": "c" * 256}):
+        yield {**DELETE, "data": data}, f"data {json.dumps(data)[:40]}"
+    for kind in ("memory.delete.v1", "org.example.memory.delete.v1", "xmemory.delete.v1", "memory.delete.v2"):
+        yield {**DELETE, "type": kind}, f"type {kind}"
+    yield {**DELETE, "datacontenttype": "text/plain"}, "a deletion as text"
+
+
 def examples():
-    for topic, base, table in (("upload", UPLOAD, uploads()), ("chat", CHAT, chats())):
-        schema = validator(topic)
+    # Deletions go to the topic of what they delete. A topic of another name than the default takes both kinds.
+    for topic, name_of_schema, base, table in (("upload", "upload", UPLOAD, uploads()), ("chat", "chat", CHAT, chats()),
+                                               ("chat", "delete", DELETE, deletions())):
+        schema = validator(name_of_schema)
         for number, (event, name) in enumerate((*table, *generated(base))):
             # Every event has an id of its own, because one that is sent again changes nothing.
             if event.get("id") == "1":
-                event = {**event, "id": f"{topic}-{number}"}
+                event = {**event, "id": f"{name_of_schema}-{number}"}
             # The record's key is the user where the event names one, as the rule between the two asks.
             subject = event.get("subject")
             key = subject if isinstance(subject, str) and subject else USER
-            yield {"topic": topic, "name": name, "key": key, "event": json.dumps(event),
+            yield {"topic": topic, "name": f"{name_of_schema}: {name}", "key": key, "event": json.dumps(event),
                    "valid": schema.is_valid(event)}
 
 

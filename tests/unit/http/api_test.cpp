@@ -697,7 +697,7 @@ TEST_F(ApiTest, AnswersTheFormsOfATargetThatHttpKnows) {
   EXPECT_EQ(ask("GET /health HTTP/1.0\r\n\r\n").status, 200);
   const auto server = ask("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(server.status, 204);
-  EXPECT_EQ(server.field("allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(server.field("allow"), "GET, HEAD, POST, DELETE, OPTIONS");
 }
 
 TEST_F(ApiTest, NamesAFieldByPointerOrHeader) {

@@ -103,8 +103,8 @@ class ServerTest : public ::testing::Test {
   http::HttpMetrics probe{world.metrics};
   crypto::TokenVerifier tokens =
       crypto::TokenVerifier::hs256(world.keyring.token_key(), {}).value();
-  http::ApiDeps api{world.query, world.inference, operations, sink, limiter, tokens, world.tenants,
-                world.ids};
+  http::ApiDeps api{world.query, world.browse, world.inference, operations, sink, limiter, tokens,
+                world.tenants, world.ids};
   http::Options options;
   bool serve_api = true, serve_admin = true;
   std::vector<std::string> cors_origins;

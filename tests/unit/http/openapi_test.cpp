@@ -94,19 +94,27 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
   std::set<std::string> described;
   for (const auto& path : document.at("paths").as_object()) {
     described.emplace(path.key());
-    const std::string method = path.value().as_object().contains("get") ? "GET" : "POST";
-    const auto seen = ask(method == "GET" ? get(path.key()) : post(path.key(), "{}"));
+    const auto& methods = path.value().as_object();
+    const std::string method = methods.contains("get")    ? "GET"
+                               : methods.contains("post") ? "POST"
+                                                          : "DELETE";
+    const auto seen = ask(method == "POST" ? post(path.key(), "{}")
+                                           : head(method + " " + std::string(path.key())) + "\r\n");
     EXPECT_NE(seen.status, 405) << path.key();
     // A conversation begins with its first turn, whatever its name.
-    const bool names_known = method == "GET" && path.key().find('{') != std::string::npos;
+    const bool names_known = method != "POST" && path.key().find('{') != std::string::npos;
     EXPECT_EQ(seen.status == 404, names_known) << path.key();
     // The status that was answered is described, too.
-    EXPECT_TRUE(path.value().as_object().begin()->value().at("responses").as_object().contains(
+    EXPECT_TRUE(methods.begin()->value().at("responses").as_object().contains(
         std::to_string(seen.status))) << path.key() << " " << seen.status;
   }
   EXPECT_EQ(described, (std::set<std::string>{
                            "/api/v1/memory/query", "/api/v1/memory/index",
+                           "/api/v1/memory/conversations",
+                           "/api/v1/memory/conversations/{id}",
                            "/api/v1/memory/conversations/{id}/turns",
+                           "/api/v1/memory/documents", "/api/v1/memory/documents/{id}",
+                           "/api/v1/memory/documents/{id}/chunks",
                            "/api/v1/operations/{id}", "/api/v1/rerank",
                            "/api/v2/rerank", "/v1/rerank", "/v2/rerank",
                            "/api/v1/rerank/metrics", "/rerank", "/embed", "/info",
@@ -157,6 +165,30 @@ TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {
   expect_described(json::parse(ask("bad\r\n\r\n").body), schema("Problem"));
   on_loop([&] { return limiter.admission.allowed = false; });
   expect_described(json::parse(ask(post(query_path, question)).body), schema("Problem"));
+}
+
+TEST_F(OpenApiTest, DescribesWhatIsStored) {
+  using ports::MemoryKind;
+  world.remember("ada", MemoryKind::document, "a", {"text"}, {R"({"mime_type":"text/plain"})"},
+                 "a.txt");
+  world.remember("ada", MemoryKind::conversation, "c", {"hello"});
+  start();
+  const std::string memory = "/api/v1/memory/";
+  const std::pair<std::string, std::string> lists[] = {{"documents", "DocumentList"},
+                                                       {"documents/a", "DocumentAnswer"},
+                                                       {"documents/a/chunks", "ChunkList"},
+                                                       {"conversations", "ConversationList"},
+                                                       {"conversations/c/turns", "TurnList"}};
+  for (const auto& [path, name] : lists) {
+    const auto answer = ask(get(memory + path));
+    EXPECT_EQ(answer.status, 200) << path;
+    expect_described(json::parse(answer.body), schema(name));
+  }
+  for (const auto* path : {"documents/a", "conversations/c"}) {
+    const auto answer = ask(head("DELETE " + memory + path) + "\r\n");
+    EXPECT_EQ(answer.status, 202) << path;
+    expect_described(json::parse(answer.body), schema("OperationAnswer"));
+  }
 }
 
 TEST_F(OpenApiTest, DescribesTheEventsOfAStream) {

@@ -1,4 +1,4 @@
-#include "cases/ingest/document_name.hpp"
+#include "pure/crypto/document_name.hpp"
 #include "rig.hpp"
 #include "runtime/task_group.hpp"
 
@@ -38,7 +38,7 @@ TEST_F(WorkerTest, SealsTheNameOfADocument) {
   run();
   const auto owner = tenant("alice");
   const auto& write = store.writes_of.at(owner).at(0);
-  const crypto::SealBinding place{document_object(ids, owner, write.doc_id.value()),
+  const crypto::SealBinding place{crypto::document_object(ids, owner, write.doc_id.value()),
                                   write.doc_id.value(), 0};
   const auto name = crypto::Sealer::open(owner, *fakes::TenantKeys::key_of(owner),
                                          crypto::Field::document_name, place,

@@ -16,9 +16,10 @@ namespace {
 using ports::Stored;
 
 // The condition on documents is the reverse of that in statement documents_enter (event_rows.cpp).
-// from_ms is null for an event with a revision, 0 for one that counts by arrival, and else the time
-// from which one is replayed. `later` is an upload that arrived after the event. It counts if it
-// was applied: one that was itself outdated has left the document as it was.
+// from_ms is null for an event with a revision, 0 for one that counts by arrival (turns do, unless
+// they are replayed), and else the time from which one is replayed. `later` is an upload that
+// arrived after the event, or a deletion. It counts if it was applied: one that was itself outdated
+// has left the document as it was.
 constexpr Statement look{
     "events_look",
     "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, "
@@ -35,7 +36,8 @@ constexpr Statement look{
     "LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE \"C\" "
     "AND CASE WHEN u.from_ms IS NULL THEN "
     "(d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') "
-    "OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL) "
+    "OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL "
+    "AND (d.kind <> 'chat' OR u.kind = 'chat')) "
     "ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END "
     "ORDER BY u.place"};
 
@@ -80,7 +82,12 @@ std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
     kind.add(origin_name(event.origin));
     const auto& arrival = event.by_arrival;
     const bool is_by_time = verdicts[at] == ReplayVerdict::unknown;
-    arrival ? from_ms.add(is_by_time ? arrival->replayed_from_ms : 0) : from_ms.add_null();
+    const bool by_arriving =
+        event.origin == Origin::chat && (event.deletes || !event.replayed) && !arrival;
+    if (arrival)
+      from_ms.add(is_by_time ? arrival->replayed_from_ms : std::int64_t(0));
+    else
+      by_arriving ? from_ms.add(std::int64_t(0)) : from_ms.add_null();
     arrival && arrival->superseded_by ? later.add(*arrival->superseded_by) : later.add_null();
     record_ms.add(std::clamp(event.record_ms, std::int64_t(0), time_ms_max));
   }

@@ -1,6 +1,7 @@
 #include "adapters/postgres/internal/event_rows.hpp"
 
 #include "adapters/postgres/internal/chunk_rows.hpp"
+#include "adapters/postgres/internal/deletions.hpp"
 #include "adapters/postgres/internal/event_look.hpp"
 #include "adapters/postgres/internal/replays.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
@@ -51,10 +52,11 @@ constexpr Statement ledger_superseded{
     "WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY ($1::uuid[])"};
 
 // ON CONFLICT locks the row that it updates, so its xmax is set; a row that was inserted has 0.
-// $7 are the documents whose event has no revision: it wins by arriving later. $8 with $9 are those
+// $7 are the documents whose event has no revision, and the conversations: it wins by arriving
+// later. $8 with $9 are those
 // whose event is sent again, and whose place cannot decide: it wins unless the document was written
 // after the first time ($9). Turns of a conversation replace nothing, so they have no written_by.
-// Otherwise only a newer revision replaces a tombstone.
+// Otherwise only a newer revision replaces a tombstone of its own kind.
 constexpr Statement documents{
     "documents_enter",
     "INSERT INTO app.documents AS d (user_hash, doc_id, revision, kind, name_cipher, chunk_count, "
@@ -64,7 +66,8 @@ constexpr Statement documents{
     "ON CONFLICT (user_hash, doc_id) DO UPDATE SET kind = excluded.kind, state = 'ready', "
     "revision = CASE WHEN d.kind = 'chat' AND excluded.kind = 'chat' "
     "THEN greatest(d.revision, excluded.revision) "
-    "WHEN d.doc_id = ANY ($7::text[]) OR d.doc_id = ANY ($8::text[]) THEN d.revision + 1 "
+    "WHEN excluded.kind <> 'chat' "
+    "AND (d.doc_id = ANY ($7::text[]) OR d.doc_id = ANY ($8::text[])) THEN d.revision + 1 "
     "ELSE excluded.revision END, "
     "name_cipher = coalesce(excluded.name_cipher, d.name_cipher), "
     "chunk_count = CASE WHEN excluded.kind = 'chat' AND d.deleted_at IS NULL "
@@ -74,7 +77,8 @@ constexpr Statement documents{
     "WHERE d.doc_id = ANY ($7::text[]) "
     "OR EXISTS (SELECT FROM unnest($8::text[], $9::bigint[]) AS r(doc_id, from_ms) "
     "WHERE r.doc_id = d.doc_id AND d.updated_at <= to_timestamp(r.from_ms / 1000.0)) "
-    "OR (d.doc_id <> ALL ($8::text[]) AND d.revision < excluded.revision) "
+    "OR (d.doc_id <> ALL ($8::text[]) AND (d.revision < excluded.revision "
+    "OR (d.kind = 'chat' AND excluded.kind <> 'chat'))) "
     "OR (d.doc_id <> ALL ($8::text[]) AND d.deleted_at IS NULL "
     "AND (d.revision = excluded.revision OR d.kind = 'chat' OR excluded.kind = 'chat')) "
     "RETURNING d.doc_id, (d.xmax <> 0) AS existed"};
@@ -163,6 +167,7 @@ Documents documents_of(std::span<const EventWrite> writes, const Indices& fresh,
     entry.revision = is_new ? write.revision : std::max(entry.revision, write.revision);
     entry.origin = write.origin;
     entry.by_arrival = write.by_arrival;
+    if (appends(write) && !write.replayed) entry.by_arrival.emplace();
     // The place has decided, so the times do not.
     if (entry.by_arrival && latest.contains(at)) entry.by_arrival->replayed_from_ms = 0;
     if (!appends(write)) entry.written_by = write.event_id;
@@ -213,9 +218,10 @@ class WriteRun {
     std::set<std::size_t> latest;
     auto fresh = enter_ledger(tx_, writes_, candidates, places);
     auto superseded = take_outdated(tx_, writes_, places, fresh, latest);
+    const auto deleted = take_deletions(fresh, latest, superseded);
     for (const auto at : superseded) answers_[at] = Stored::superseded;
     if (!superseded.empty() && fresh.empty()) mark_superseded(tx_, writes_, superseded);
-    if (fresh.empty()) return 0;
+    if (fresh.empty()) return -deleted;
     const auto entered = enter_documents(tx_, documents_of(writes_, fresh, latest));
     Indices applied;
     ArrayBuilder replaced(oid::text);
@@ -233,7 +239,7 @@ class WriteRun {
       if (found->second && !appends(write)) replaced.add(std::string_view(write.doc_id.value()));
     }
     if (!superseded.empty()) mark_superseded(tx_, writes_, superseded);
-    std::int64_t change = 0;
+    std::int64_t change = -deleted;
     if (replaced.size() > 0) {
       change -= tx_.exec(chunks_replace, pqxx::params{binary(replaced.bytes())}).affected_rows();
     }
@@ -241,6 +247,21 @@ class WriteRun {
   }
 
  private:
+  /// Applies the deletions among `fresh`, and takes them out. Returns how many chunks are gone.
+  std::int64_t take_deletions(Indices& fresh, const std::set<std::size_t>& latest,
+                              Indices& superseded) {
+    std::int64_t deleted = 0;
+    for (const auto at : fresh) {
+      if (!writes_[at].deletion) continue;
+      const auto count = apply_deletion(tx_, writes_[at], latest.contains(at));
+      answers_[at] = count ? Stored::applied : Stored::superseded;
+      if (!count) superseded.push_back(at);
+      deleted += count.value_or(0);
+    }
+    std::erase_if(fresh, [&](std::size_t at) { return writes_[at].deletion.has_value(); });
+    return deleted;
+  }
+
   std::int64_t insert(const Indices& applied) {
     std::vector<const crypto::SealedChunk*> chunks;
     for (const auto at : applied) {
@@ -278,7 +299,8 @@ void enter_superseded(TenantTx& tx, std::span<const EventWrite> writes, std::spa
                     .revision = write.revision,
                     .by_arrival = write.by_arrival,
                     .source = write.source,
-                    .replayed = write.replayed});
+                    .replayed = write.replayed,
+                    .deletes = write.deletion.has_value()});
     places.push_back(at);
   }
   if (keys.empty()) return;

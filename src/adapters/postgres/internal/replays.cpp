@@ -16,7 +16,8 @@ namespace {
 // since, which keeps no written_by: the previous release, beside this one.
 constexpr Statement judge{
     "replays_judge",
-    "SELECT p.place, w.source_offset > p.at AND (p.revision IS NULL OR p.revision = d.revision) "
+    "SELECT p.place, w.source_offset > p.at AND (p.revision IS NULL OR p.revision = d.revision "
+    "OR d.deleted_at IS NOT NULL) "
     "FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[]) "
     "WITH ORDINALITY AS p(doc_id, topic, part, at, revision, from_ms, place) "
     "JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = p.doc_id COLLATE \"C\" "
@@ -67,7 +68,7 @@ Indices take_outdated(TenantTx& tx, std::span<const ports::EventWrite> writes, c
   for (const auto at : fresh) {
     const auto& write = writes[at];
     const auto first = places.find(write.event_id.to_string());
-    if (appends(write) || first == places.end()) continue;
+    if (write.origin == Origin::chat || first == places.end()) continue;
     if (!write.replayed && write.source == first->second) continue;
     const auto& arrival = write.by_arrival;
     replays.push_back({write.doc_id.value(), &first->second,

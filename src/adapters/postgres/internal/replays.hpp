@@ -34,7 +34,7 @@ enum class ReplayVerdict {
 
 /// One verdict for each of `replays`. Their documents stay as they are until `tx` ends.
 /// Of an event with a revision only an equal revision can be outdated, because the greater one
-/// stays.
+/// stays; but a deletion leaves no revision, so any can be outdated that it stands behind.
 std::vector<ReplayVerdict> judge_replays(TenantTx& tx, const std::vector<Replay>& replays);
 
 /// Places in a list of writes.
@@ -43,7 +43,9 @@ using Indices = std::vector<std::size_t>;
 using Places = std::map<std::string, ports::SourcePlace, std::less<>>;
 
 /// Turns of a conversation add to their document. Every other event replaces it.
-inline bool appends(const ports::EventWrite& write) { return write.origin == Origin::chat; }
+inline bool appends(const ports::EventWrite& write) {
+  return write.origin == Origin::chat && !write.deletion;
+}
 
 /// Takes those out of `fresh` that are published again and whose document was written since, and
 /// returns them. `latest` gets those after which nothing was written.

@@ -18,6 +18,8 @@ std::vector<Statement> event_statements();
 std::vector<Statement> chunk_statements();
 std::vector<Statement> replay_statements();
 std::vector<Statement> turn_statements();
+std::vector<Statement> memory_statements();
+std::vector<Statement> deletion_statements();
 
 /// All of them.
 std::vector<Statement> shipped_statements();

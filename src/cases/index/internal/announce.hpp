@@ -17,6 +17,7 @@ struct Announcement {
   /// Keyed hash of what the client asked for; empty for a request without an idempotency key.
   std::optional<Uuid> request;
   std::int64_t at_ms = 0;
+  bool deletes = false;
 };
 
 /// A name of a new event: the client's idempotency key, else a random one.

@@ -131,10 +131,28 @@ Document document_of(const PrepareDeps& deps, const crypto::Tenant& owner, wire:
   return document;
 }
 
+/// A deletion that is published again leaves what was said after it was new.
+Document document_of(wire::DeleteEvent event, const First& first) {
+  Document document{.origin = event.origin,
+                    .doc_id = std::move(event.doc_id),
+                    .revision = event.is_conversation ? event.head.time_ms : 1,
+                    .name = {},
+                    .meta_json = {},
+                    .tags = {},
+                    .chunks = {},
+                    .deletion = ports::Deletion{event.before_ms}};
+  auto& before_ms = document.deletion->before_ms;
+  if (event.is_conversation && first.replayed && !before_ms && event.head.time_ms > 0)
+    before_ms = event.head.time_ms;
+  if (!event.is_conversation) document.by_arrival.emplace(ports::ByArrival{first.time_ms});
+  return document;
+}
+
 /// A document in which nothing can be found is not stored as if it could. A chat may well have no
 /// text, because some turns consist of tool calls.
 std::optional<Error> check_findable(const Document& document) {
-  if (!document.chunks.empty() || document.origin == Origin::chat) return std::nullopt;
+  if (!document.chunks.empty() || document.origin == Origin::chat || document.deletion)
+    return std::nullopt;
   return Error{Errc::bad_event, "has no text that could be found: no letter, digit or sign",
                "/data"};
 }
@@ -152,7 +170,7 @@ std::optional<Error> check_size(const Options& options, const Document& document
   return std::nullopt;
 }
 
-void prepare_event(const PrepareDeps& deps, wire::Event event, std::int64_t first_ms,
+void prepare_event(const PrepareDeps& deps, wire::Event event, const First& first,
                    std::int64_t now_ms, Prepared& prepared) {
   if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
     prepared.origin = upload->origin;
@@ -160,7 +178,10 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, std::int64_t firs
     if (!prepared.fault) prepared.fault = check_content(*upload);
     if (prepared.fault) return;
     prepared.document = std::make_shared<Document>(
-        document_of(deps, std::move(*upload), prepared.event_id, first_ms));
+        document_of(deps, std::move(*upload), prepared.event_id, first.time_ms));
+  } else if (auto* deletion = std::get_if<wire::DeleteEvent>(&event)) {
+    prepared.origin = deletion->origin;
+    prepared.document = std::make_shared<Document>(document_of(std::move(*deletion), first));
   } else {
     prepared.origin = Origin::chat;
     prepared.document = std::make_shared<Document>(
@@ -180,8 +201,8 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
                            .headers = &record.headers,
                            .timestamp_ms = record.timestamp_ms};
   Prepared prepared;
-  auto first = first_of(record);
-  prepared.first_place = std::move(first.place);
+  const auto first = first_of(record);
+  prepared.first_place = first.place;
   prepared.replayed = first.replayed;
   if (wire::is_tombstone(raw)) {
     prepared.ignored = true;
@@ -215,7 +236,7 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
   prepared.identified = true;
   prepared.fault = check_time(head, now_ms);
   if (prepared.fault) return prepared;
-  prepare_event(deps, std::move(*event), first.time_ms, now_ms, prepared);
+  prepare_event(deps, std::move(*event), first, now_ms, prepared);
   return prepared;
 }
 
@@ -237,11 +258,6 @@ Uuid Document::chunk_id(const crypto::IdDeriver& ids, const crypto::Tenant& owne
   const auto& piece = pieces[at];
   return ids.chunk_id(owner, doc_id, revision_of(conversation->turns[piece.turn].key),
                       piece.index);
-}
-
-Uuid document_object(const crypto::IdDeriver& ids, const crypto::Tenant& owner,
-                     std::string_view doc_id) {
-  return ids.event_id(owner, "memseal/document-name", doc_id);
 }
 
 }  // namespace memseal::ingest

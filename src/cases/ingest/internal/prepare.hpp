@@ -1,6 +1,5 @@
 #pragma once
 // The part of ingest that only computes: a record becomes a document cut into chunks, or a fault.
-#include "cases/ingest/document_name.hpp"
 #include "cases/ingest/internal/conversation.hpp"
 #include "cases/ingest/metrics.hpp"
 #include "cases/ingest/worker.hpp"
@@ -26,6 +25,7 @@ struct Document {
   std::vector<TurnPiece> pieces = {};     ///< one a chunk
   std::shared_ptr<const Conversation> conversation = {};
   std::vector<SaidBefore> latest = {};    ///< said before the event; see StoredTurns
+  std::optional<ports::Deletion> deletion = {};  ///< the event deletes; it has no chunks
 
   /// What the embedder reads of a chunk.
   const std::string& embedded_text(std::size_t chunk) const {

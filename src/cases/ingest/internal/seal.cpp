@@ -1,5 +1,6 @@
 #include "cases/ingest/internal/seal.hpp"
 
+#include "pure/crypto/document_name.hpp"
 #include "pure/crypto/sealer.hpp"
 
 namespace memseal::ingest {
@@ -52,8 +53,8 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                    .source = event.first_place,
                    .replayed = event.replayed};
   if (!document.name.empty()) {
-    const crypto::SealBinding binding{document_object(deps.ids, owner, write.doc_id.value()),
-                                      write.doc_id.value(), 0};
+    const auto& doc_id = write.doc_id.value();
+    const crypto::SealBinding binding{crypto::document_object(deps.ids, owner, doc_id), doc_id, 0};
     write.document_name_cipher = crypto::Sealer::seal(owner, key, crypto::Field::document_name,
                                                       binding, bytes_of(document.name))
                                      .value();

@@ -34,6 +34,7 @@ ports::OutRecord status_record(const Prepared& event, const Status& status) {
     const bool is_kept =
         status.outcome == Outcome::ingested || status.outcome == Outcome::duplicate;
     data["chunks"] = is_kept ? event.document->chunks.size() : 0;
+    if (event.document->deletion) data["deletes"] = true;
   }
   if (failed) {
     data["error_code"] = errc_name(status.why.code);

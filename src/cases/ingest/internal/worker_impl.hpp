@@ -110,6 +110,7 @@ class Worker::Impl {
   asio::awaitable<std::vector<SaidBefore>> open_latest(
       crypto::Tenant owner, std::vector<crypto::SealedCandidate> rows);
   const Job* in_work_before(const Job& job) const;
+  bool deletes_before(const Job& job) const;
   template <class Work>
   asio::awaitable<void> for_each_group(std::vector<Group>& groups, Work work);
   template <class Work>

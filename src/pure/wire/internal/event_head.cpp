@@ -79,18 +79,19 @@ Error bad_event(std::string_view pointer, std::string_view message) {
   return Error{Errc::bad_event, std::string(message), std::string(pointer)};
 }
 
-Result<Origin> origin_of_type(const Attributes& attributes, std::string_view topic) {
+Result<EventKind> kind_of_type(const Attributes& attributes, std::string_view topic) {
   if (!attributes.type) return bad_event("/type", "is missing");
   const bool upload = ends_in(*attributes.type, upload_event_name);
   const bool chat = ends_in(*attributes.type, chat_event_name);
+  if (ends_in(*attributes.type, delete_event_name)) return EventKind::deletion;
   if (!upload && !chat)
     return Error{Errc::event_type_unknown,
-                 "must end in " + std::string(upload_event_name) + " or " +
-                     std::string(chat_event_name),
+                 "must end in " + std::string(upload_event_name) + ", " +
+                     std::string(chat_event_name) + " or " + std::string(delete_event_name),
                  "/type"};
   if ((topic == upload_event_name && !upload) || (topic == chat_event_name && !chat))
     return bad_event("/type", "does not fit the topic");
-  return upload ? Origin::upload : Origin::chat;
+  return upload ? EventKind::upload : EventKind::chat;
 }
 
 Result<EventHead> head_of(const RawEvent& raw, const Attributes& attributes) {

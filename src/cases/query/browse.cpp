@@ -1,0 +1,216 @@
+// Work for the pool is named before it is awaited: gcc 12 destroys the captures of a lambda made
+// inside a co_await expression twice.
+#include "cases/query/browse.hpp"
+
+#include "pure/crypto/document_name.hpp"
+#include "runtime/log.hpp"
+#include "runtime/offload.hpp"
+
+#include <map>
+#include <utility>
+
+namespace memseal::query {
+
+namespace {
+
+using Keys = std::map<std::uint32_t, ports::TenantKeyPtr>;
+using ports::MemoryKind;
+
+/// Collects the tenant's keys on the caller's loop. The threads of the pool only read them.
+class KeyRing {
+ public:
+  KeyRing(const BrowseDeps& deps, const runtime::RequestContext& context,
+          const crypto::Tenant& who)
+      : deps_(deps), context_(context), who_(who) {}
+
+  /// A key that the tenant does not have is kept as null, so that many rows cost one look.
+  asio::awaitable<void> add(const Bytes& blob) {
+    const auto key_id = crypto::Sealer::key_id_of(blob);
+    if (!key_id || keys_.contains(*key_id)) co_return;
+    auto key = co_await deps_.keys.opening_key(context_, who_, *key_id);
+    keys_.emplace(*key_id, std::move(key));
+  }
+  Keys take() { return std::move(keys_); }
+
+ private:
+  const BrowseDeps& deps_;
+  const runtime::RequestContext& context_;
+  const crypto::Tenant& who_;
+  Keys keys_;
+};
+
+enum class Opened { yes, not_a_blob, key_missing, not_authentic };
+
+const char* cause_of(Opened opened) {
+  switch (opened) {
+    case Opened::yes: return "";
+    case Opened::not_a_blob: return "not_a_blob";
+    case Opened::key_missing: return "key_missing";
+    case Opened::not_authentic: return "not_authentic";
+  }
+  return "";
+}
+
+/// The key of `blob`; null: `why` says the cause.
+const crypto::TenantKey* key_in(const Keys& keys, const Bytes& blob, Opened& why) {
+  const auto key_id = crypto::Sealer::key_id_of(blob);
+  const auto found = key_id ? keys.find(*key_id) : keys.end();
+  why = !key_id ? Opened::not_a_blob : Opened::key_missing;
+  return found == keys.end() ? nullptr : found->second.get();
+}
+
+/// As the same failures of a query: a row that another key sealed means that isolation in the
+/// database has failed, so it has a counter of its own.
+void report(const BrowseDeps& deps, const runtime::RequestContext& context,
+            const crypto::Tenant& who, Opened opened, const std::string& what) {
+  auto& metrics = deps.metrics;
+  if (opened == Opened::not_a_blob) metrics.open_not_a_blob.Increment();
+  if (opened == Opened::key_missing) metrics.open_key_missing.Increment();
+  if (opened == Opened::not_authentic) {
+    metrics.open_not_authentic.Increment();
+    metrics.cross_tenant_decrypt_attempts.Increment();
+  }
+  runtime::log(runtime::LogLevel::error, "query.open_failed",
+               {{"request_id", context.id}, {"cause", cause_of(opened)},
+                {"user_hash", who.hash().prefix()}, {"chunk", what}});
+}
+
+struct OpenedName {
+  std::string name;
+  Opened opened = Opened::yes;
+};
+
+OpenedName open_name(const crypto::IdDeriver& ids, const crypto::Tenant& who, const Keys& keys,
+                     const ports::ListedMemory& memory) {
+  OpenedName result;
+  if (memory.name_cipher.empty()) return result;
+  const auto* key = key_in(keys, memory.name_cipher, result.opened);
+  if (key == nullptr) return result;
+  const crypto::SealBinding place{crypto::document_object(ids, who, memory.id), memory.id, 0};
+  const auto name = crypto::Sealer::open(who, *key, crypto::Field::document_name, place,
+                                         memory.name_cipher);
+  result.opened = name ? Opened::yes : Opened::not_authentic;
+  if (name) result.name.assign(name->view().begin(), name->view().end());
+  return result;
+}
+
+/// Opens the names of what a list shows.
+asio::awaitable<std::vector<Shown>> shown(const BrowseDeps& deps,
+                                          const runtime::RequestContext& context,
+                                          const crypto::Tenant& who,
+                                          std::vector<ports::ListedMemory> memories) {
+  KeyRing ring(deps, context, who);
+  for (const auto& memory : memories)
+    if (!memory.name_cipher.empty()) co_await ring.add(memory.name_cipher);
+  auto work = [&ids = deps.ids, who, keys = ring.take(), memories](std::stop_token stop) {
+    std::vector<OpenedName> names;
+    for (const auto& memory : memories) {
+      if (stop.stop_requested()) break;
+      names.push_back(open_name(ids, who, keys, memory));
+    }
+    return names;
+  };
+  auto names = co_await runtime::offload(deps.cpu, std::move(work));
+  std::vector<Shown> all;
+  for (std::size_t i = 0; i < memories.size() && i < names.size(); ++i) {
+    if (names[i].opened != Opened::yes)
+      report(deps, context, who, names[i].opened,
+             crypto::document_object(deps.ids, who, memories[i].id).to_string());
+    memories[i].name_cipher.clear();
+    all.push_back({std::move(memories[i]), std::move(names[i].name), {}});
+  }
+  co_return all;
+}
+
+struct OpenedChunk {
+  std::optional<crypto::Passage> passage;
+  Opened opened = Opened::yes;
+  Uuid id = {};
+};
+
+OpenedChunk open_chunk(const crypto::Tenant& who, const Keys& keys,
+                       crypto::SealedCandidate chunk) {
+  OpenedChunk result;
+  result.id = chunk.id;
+  const auto* key = key_in(keys, chunk.text_cipher, result.opened);
+  if (key == nullptr) return result;
+  auto passage = crypto::Sealer::open(who, *key, std::move(chunk));
+  result.opened = passage ? Opened::yes : Opened::not_authentic;
+  if (passage) result.passage = std::move(*passage);
+  return result;
+}
+
+asio::awaitable<std::vector<crypto::Passage>> opened(const BrowseDeps& deps,
+                                                     const runtime::RequestContext& context,
+                                                     const crypto::Tenant& who,
+                                                     std::vector<ports::ListedChunk> chunks) {
+  KeyRing ring(deps, context, who);
+  for (const auto& listed : chunks) co_await ring.add(listed.chunk.text_cipher);
+  auto work = [who, keys = ring.take(), chunks = std::move(chunks)](std::stop_token stop) mutable {
+    std::vector<OpenedChunk> results;
+    for (auto& listed : chunks) {
+      if (stop.stop_requested()) break;
+      results.push_back(open_chunk(who, keys, std::move(listed.chunk)));
+    }
+    return results;
+  };
+  auto results = co_await runtime::offload(deps.cpu, std::move(work));
+  std::vector<crypto::Passage> passages;
+  for (auto& result : results) {
+    if (result.passage)
+      passages.push_back(std::move(*result.passage));
+    else
+      report(deps, context, who, result.opened, result.id.to_string());
+  }
+  co_return passages;
+}
+
+}  // namespace
+
+asio::awaitable<ShownPage> list_memory(const BrowseDeps& deps, runtime::RequestContext context,
+                                       crypto::Tenant who, MemoryKind kind, std::string after,
+                                       std::size_t limit) {
+  // One more than is shown tells whether another page follows.
+  auto found = co_await deps.stored.list(context, who, kind, std::move(after), limit + 1);
+  ShownPage page;
+  page.more = found.size() > limit;
+  if (page.more) found.resize(limit);
+  page.items = co_await shown(deps, context, who, std::move(found));
+  co_return page;
+}
+
+asio::awaitable<std::optional<Shown>> show_memory(const BrowseDeps& deps,
+                                                  runtime::RequestContext context,
+                                                  crypto::Tenant who, MemoryKind kind, DocId id) {
+  auto found = co_await deps.stored.find(context, who, kind, id);
+  if (!found) co_return std::nullopt;
+  std::vector<ports::ListedMemory> one(1, std::move(*found));
+  auto items = co_await shown(deps, context, who, std::move(one));
+  ports::ChunkRange first{.kind = kind, .id = std::move(id), .limit = 1};
+  auto chunks = co_await deps.stored.chunks(context, who, std::move(first));
+  const auto passages = co_await opened(deps, context, who, std::move(chunks));
+  if (!passages.empty()) items.at(0).meta_json = passages[0].meta_json();
+  co_return std::move(items.at(0));
+}
+
+asio::awaitable<std::optional<TextPage>> read_memory(const BrowseDeps& deps,
+                                                     runtime::RequestContext context,
+                                                     crypto::Tenant who, ports::ChunkRange range) {
+  const auto limit = range.limit++;
+  const auto kind = range.kind;
+  const auto id = range.id;
+  auto chunks = co_await deps.stored.chunks(context, who, std::move(range));
+  if (chunks.empty()) {
+    const auto found = co_await deps.stored.find(context, who, kind, id);
+    if (!found) co_return std::nullopt;
+  }
+  TextPage page;
+  if (chunks.size() > limit) {
+    chunks.resize(limit);
+    page.next = chunks.back().place;
+  }
+  page.passages = co_await opened(deps, context, who, std::move(chunks));
+  co_return page;
+}
+
+}  // namespace memseal::query

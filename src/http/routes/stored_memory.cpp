@@ -1,0 +1,187 @@
+// What is stored, by name: lists of documents and conversations, and the texts of each.
+#include "http/routes/admission.hpp"
+#include "http/routes/answer_json.hpp"
+#include "http/routes/handlers.hpp"
+
+#include "cases/query/browse.hpp"
+#include "pure/codec/rfc3339.hpp"
+#include "pure/wire/parameters.hpp"
+#include "pure/wire/turn.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <utility>
+
+namespace memseal::http {
+
+namespace {
+
+using ports::MemoryKind;
+
+std::string_view query_of(const RequestHead& head) {
+  auto query = std::string_view(head.target).substr(head.path().size());
+  if (!query.empty()) query.remove_prefix(1);
+  return query;
+}
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::object listed_document(const query::Shown& shown) {
+  const auto& memory = shown.memory;
+  json::object document{{"doc_id", memory.id},
+                        {"name", text_or_null(shown.name)},
+                        {"kind", origin_name(memory.origin)},
+                        {"state", "ready"},
+                        {"chunks", memory.chunks},
+                        {"tags", json::array(memory.tags.begin(), memory.tags.end())},
+                        {"created_at", codec::format_rfc3339(memory.created_at_ms)},
+                        {"updated_at", codec::format_rfc3339(memory.updated_at_ms)},
+                        {"expires_at", nullptr}};
+  if (memory.expires_at_ms)
+    document["expires_at"] = codec::format_rfc3339(*memory.expires_at_ms);
+  return document;
+}
+
+json::object listed_conversation(const query::Shown& shown) {
+  const auto& memory = shown.memory;
+  return {{"conversation", memory.id},
+          {"chunks", memory.chunks},
+          {"first_turn_at", codec::format_rfc3339(memory.first_at_ms)},
+          {"last_turn_at", codec::format_rfc3339(memory.last_at_ms)}};
+}
+
+/// A turn, or the part of a long one that was stored by itself.
+json::object listed_turn(const crypto::Passage& passage) {
+  const auto& from = passage.from();
+  json::object turn{{"chunk_id", from.id.to_string()},
+                    {"id", nullptr},
+                    {"role", nullptr},
+                    {"created_at", codec::format_rfc3339(from.created_at_ms)},
+                    {"char_start", from.char_start},
+                    {"char_end", from.char_end},
+                    {"tags", json::array(from.tags.begin(), from.tags.end())},
+                    {"text", passage.text()},
+                    {"meta", meta_json(passage.meta_json())}};
+  // A chat that an earlier version stored has one text and no labels.
+  if (const auto label = wire::turn_of_meta(passage.meta_json())) {
+    turn["id"] = label->id;
+    turn["role"] = label->role;
+  }
+  return turn;
+}
+
+json::object listed_chunk(const crypto::Passage& passage) {
+  const auto& from = passage.from();
+  return {{"chunk_id", from.id.to_string()},
+          {"chunk_index", from.chunk_index},
+          {"char_start", from.char_start},
+          {"char_end", from.char_end},
+          {"text", passage.text()}};
+}
+
+Response page_response(std::string_view name, json::array items, json::value next) {
+  json::object body;
+  body[name] = std::move(items);
+  body["next_cursor"] = std::move(next);
+  return json_response(200, json::serialize(body));
+}
+
+asio::awaitable<Response> answer_list(Call& call, MemoryKind kind, std::string_view name,
+                                      json::object (*item_json)(const query::Shown&)) {
+  const auto request = wire::parse_list_request(query_of(call.head), false);
+  if (!request) co_return problem(request.error(), call.context.id);
+  std::string after;
+  if (!request->cursor.empty()) {
+    auto id = wire::id_of_cursor(request->cursor);
+    if (!id) co_return problem(id.error(), call.context.id);
+    after = std::move(*id);
+  }
+  if (auto refused = co_await charge(call, 0)) co_return std::move(*refused);
+  const auto page = co_await query::list_memory(call.deps.api->browse, call.context,
+                                                call.who->tenant, kind, std::move(after),
+                                                request->limit);
+  json::array items;
+  for (const auto& shown : page.items) items.push_back(item_json(shown));
+  json::value next;
+  if (page.more) next = json::value(wire::make_list_cursor(page.items.back().memory.id));
+  co_return page_response(name, std::move(items), std::move(next));
+}
+
+asio::awaitable<Response> answer_texts(Call& call, MemoryKind kind, std::string_view name,
+                                       json::object (*item_json)(const crypto::Passage&)) {
+  const auto id = DocId::parse(call.id);
+  if (!id) co_return not_found(call);
+  const bool ordered = kind == MemoryKind::conversation;
+  const auto request = wire::parse_list_request(query_of(call.head), ordered);
+  if (!request) co_return problem(request.error(), call.context.id);
+  ports::ChunkRange range{
+      .kind = kind, .id = *id, .newest_first = request->newest_first, .limit = request->limit};
+  if (!request->cursor.empty()) {
+    const auto place = wire::place_of_cursor(request->cursor);
+    if (!place) co_return problem(place.error(), call.context.id);
+    range.after = ports::ChunkPlace{place->at_us, place->index, place->id};
+  }
+  if (auto refused = co_await charge(call, 0)) co_return std::move(*refused);
+  const auto page = co_await query::read_memory(call.deps.api->browse, call.context,
+                                                call.who->tenant, std::move(range));
+  if (!page) co_return not_found(call);
+  json::array items;
+  for (const auto& passage : page->passages) items.push_back(item_json(passage));
+  json::value next;
+  if (const auto& place = page->next)
+    next = json::value(wire::make_list_cursor(
+        wire::ListPlace{place->at_us, place->index, place->id}));
+  co_return page_response(name, std::move(items), std::move(next));
+}
+
+/// Media type and attributes of a document, from what is sealed beside its texts.
+void add_meta(json::object& document, const std::string& meta) {
+  document["mime_type"] = nullptr;
+  document["attributes"] = nullptr;
+  const auto value = meta_json(meta);
+  const auto* members = value.if_object();
+  if (members == nullptr) return;
+  for (const auto* name : {"mime_type", "attributes"})
+    if (const auto* member = members->if_contains(name)) document[name] = *member;
+}
+
+}  // namespace
+
+asio::awaitable<std::optional<Response>> get_conversations(Call& call) {
+  co_return co_await answer_list(call, MemoryKind::conversation, "conversations",
+                                 listed_conversation);
+}
+
+asio::awaitable<std::optional<Response>> get_turns(Call& call) {
+  co_return co_await answer_texts(call, MemoryKind::conversation, "turns", listed_turn);
+}
+
+asio::awaitable<std::optional<Response>> get_documents(Call& call) {
+  co_return co_await answer_list(call, MemoryKind::document, "documents", listed_document);
+}
+
+asio::awaitable<std::optional<Response>> get_document(Call& call) {
+  auto id = DocId::parse(call.id);
+  if (!id) co_return not_found(call);
+  const auto parameters = wire::parse_parameters(query_of(call.head), {});
+  if (!parameters) co_return problem(parameters.error(), call.context.id);
+  auto refused = co_await charge(call, 0);
+  if (refused) co_return refused;
+  const auto shown = co_await query::show_memory(call.deps.api->browse, call.context,
+                                                 call.who->tenant, MemoryKind::document,
+                                                 std::move(*id));
+  if (!shown) co_return not_found(call);
+  auto document = listed_document(*shown);
+  add_meta(document, shown->meta_json);
+  co_return json_response(200, json::serialize(json::object{{"document", std::move(document)}}));
+}
+
+asio::awaitable<std::optional<Response>> get_document_chunks(Call& call) {
+  co_return co_await answer_texts(call, MemoryKind::document, "chunks", listed_chunk);
+}
+
+}  // namespace memseal::http
