@@ -11,6 +11,8 @@ struct DatabaseSettings {
   std::string dsn;          ///< as app_user
   std::string migrate_dsn;  ///< as the owner; for `memseal migrate` and `dev`
   std::int64_t connections = connections_default;
+  /// Beside the others, so that no question waits for what ingest writes.
+  std::int64_t ingest_connections = connections_default;
   std::int64_t waiting_max = waiting_max_default;
   std::int64_t verify_every_s = 60;
 

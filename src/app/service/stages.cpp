@@ -104,10 +104,11 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       // Before the pool: a database of other vectors or another key must not be written to.
       fingerprint(checked_fingerprint(process.config, keyring, models)),
       pool(pool_options(process.config), metrics),
+      ingest_pool(ingest_pool_options(process.config), metrics),
       readiness_pool({.name = "readiness", .dsn = process.config.postgres.dsn, .connections = 2},
                      metrics),
       keys(pool),
-      chunks(pool),
+      chunks(ingest_pool),
       operations(pool),
       search(pool),
       memory(pool),
@@ -129,6 +130,10 @@ Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& store
               .cpu = models.pool.threads(),
               .metrics = cases.ingest_metrics,
               .tokens = &keys.tokens,
+              .make_way =
+                  [&pool = models.pool.tasks()] {
+                    pool.yield_to_more_urgent_than(model::Urgency::chunks);
+                  },
               .broker_now_ms =
                   [&sink = *stores.sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }},
              ingest_options(process.config)) {}

@@ -108,6 +108,8 @@ struct Stores {
   std::atomic<DatabaseState> database_seen{DatabaseState::sound};
   IsolationSeen isolation_seen;
   postgres::Pool pool;
+  /// Of ingest: a share of the connections that is never taken from questions.
+  postgres::Pool ingest_pool;
   /// Connections of its own, because a pool that is busy is no reason to get no requests.
   postgres::Pool readiness_pool;
   postgres::PgKeyStore keys;

@@ -101,6 +101,13 @@ postgres::PoolOptions pool_options(const Config& config) {
   return options;
 }
 
+postgres::PoolOptions ingest_pool_options(const Config& config) {
+  auto options = pool_options(config);
+  options.name = "ingest";
+  options.connections = static_cast<std::size_t>(config.postgres.ingest_connections);
+  return options;
+}
+
 ingest::Options ingest_options(const Config& config) {
   ingest::Options options;
   options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);
@@ -108,6 +115,8 @@ ingest::Options ingest_options(const Config& config) {
   options.authtoken_required = config.kafka.require_authtoken;
   options.status_events = config.kafka.status_events;
   options.topic_classes = config.kafka.topics;
+  if (config.kafka.user_tokens_per_minute > 0)
+    options.tenant_budget = policy::BucketRules{config.kafka.user_tokens_per_minute, 60};
   return options;
 }
 

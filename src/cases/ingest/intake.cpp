@@ -22,6 +22,8 @@ std::size_t rank_of_origin(Origin origin) {
   MEMSEAL_ASSERT(false);
 }
 constexpr std::size_t rank_of_backfill = 3;
+// Budgets that are kept before those that are full are forgotten.
+constexpr std::size_t budgets_max = 10'000;
 
 std::size_t rank_of(const Job& job, const TopicClasses& classes) {
   const auto found = classes.find(job.record->topic);
@@ -90,10 +92,11 @@ asio::awaitable<void> Worker::Impl::prepare_all(Jobs jobs) {
 asio::awaitable<void> Worker::Impl::prepare_once(Jobs jobs) {
   std::vector<std::shared_ptr<const ports::Record>> records;
   for (const auto* job : jobs) records.push_back(job->record);
-  auto work = [deps = prepare_deps(), now_ms = deps_.now_ms,
+  auto work = [deps = prepare_deps(), now_ms = deps_.now_ms, make_way = deps_.make_way,
                records = std::move(records)](std::stop_token stop) {
     std::vector<std::shared_ptr<const Prepared>> results;
     for (const auto& record : records) {
+      make_way();
       if (stop.stop_requested()) break;
       results.push_back(std::make_shared<Prepared>(prepare(deps, *record, now_ms())));
     }
@@ -128,10 +131,29 @@ void Worker::Impl::admit(Job& job) {
     enqueue(job);
 }
 
+// Takes the job's tokens from its tenant's budget. A document of more than a whole budget counts as
+// one, so that it goes by its class when its tenant sent nothing for a while.
+bool Worker::Impl::has_budget(const Job& job) {
+  if (!options_->tenant_budget || job.seems_superseded) return true;
+  std::int64_t tokens = 0;
+  for (const auto& chunk : job.prepared->document->chunks)
+    tokens += static_cast<std::int64_t>(chunk.tokens.size());
+  const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+                       Clock::now().time_since_epoch()).count();
+  const auto& rules = *options_->tenant_budget;
+  auto& bucket = budgets_[*job.prepared->tenant];
+  const bool has = bucket.take(rules, now, std::max<std::int64_t>(1, tokens)).allowed;
+  if (!has) deps_.metrics.over_budget.Increment();
+  if (budgets_.size() > budgets_max)
+    std::erase_if(budgets_, [&](const auto& one) { return one.second.debt_us(rules, now) == 0; });
+  return has;
+}
+
 std::size_t Worker::Impl::join_document(Job& job) {
   const auto [at, is_new] = documents_.try_emplace(document_of(job));
   auto& in_work = at->second;
   if (is_new) in_work.rank = rank_of(job, options_->topic_classes);
+  if (!has_budget(job)) in_work.rank = rank_of_backfill;
   auto& jobs = in_work.jobs;
   const auto earlier = std::find_if(jobs.rbegin(), jobs.rend(), [&](const Job* other) {
     return other->number < job.number;

@@ -27,6 +27,8 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
     : chunks(metrics.counter("memseal_ingest_chunks_total", "Chunks stored.")),
       retries(metrics.counter("memseal_ingest_retries_total",
                               "Steps repeated after a failure.")),
+      over_budget(metrics.counter("memseal_ingest_over_budget_total",
+                                  "Events of users who have no tokens left in this minute.")),
       isolations(metrics.counter("memseal_ingest_isolations_total",
                                  "Batches halved to find the event that fails.")),
       status_lost(metrics.counter("memseal_ingest_status_lost_total",

@@ -1,5 +1,6 @@
 #include "cases/ingest/settings.hpp"
 
+#include "pure/policy/token_bucket.hpp"
 #include "pure/wire/event_names.hpp"
 
 #include <algorithm>
@@ -70,6 +71,10 @@ SettingRows<Settings> Settings::rows() {
           flag("kafka.status_events", "publish to the status topic", &Settings::status_events),
           flag("kafka.require_authtoken", "refuse events without a valid authtoken header",
                &Settings::require_authtoken),
+          number("kafka.user_tokens_per_minute",
+                 "tokens of a user's events that are embedded in turn; more waits until nobody "
+                 "else has work; 0: no limit",
+                 0, policy::BucketRules::tokens_max, &Settings::user_tokens_per_minute),
           topics_row()};
 }
 

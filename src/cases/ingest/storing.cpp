@@ -260,9 +260,11 @@ asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
   std::vector<Plain> plains;
   for (const auto* job : jobs) plains.push_back({job->prepared, job->embeddings});
   auto work = [deps = prepare_deps(), owner, key, plains = std::move(plains),
-               model = deps_.embedder.model_name()](std::stop_token stop) {
+               model = deps_.embedder.model_name(),
+               make_way = deps_.make_way](std::stop_token stop) {
     std::vector<std::shared_ptr<const EventWrite>> sealed;
     for (const auto& plain : plains) {
+      make_way();
       if (stop.stop_requested()) break;
       sealed.push_back(std::make_shared<const EventWrite>(
           seal_event(deps, owner, *key, model, *plain.event, *plain.embeddings)));

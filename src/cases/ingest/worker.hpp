@@ -11,6 +11,7 @@
 #include "pure/crypto/token.hpp"
 #include "pure/policy/brake.hpp"
 #include "pure/policy/pace.hpp"
+#include "pure/policy/token_bucket.hpp"
 #include "pure/text/chunker.hpp"
 #include "runtime/wall_clock.hpp"
 
@@ -20,6 +21,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace memseal::ingest {
@@ -42,6 +44,8 @@ struct WorkerDeps {
   IngestMetrics& metrics;
   /// Verifies `authtoken` headers; null: tokens are not looked at.
   const crypto::TokenVerifier* tokens = nullptr;
+  /// Called on `cpu` between two events that are read or sealed: runs what is more urgent there.
+  std::function<void()> make_way = [] {};
   runtime::WallClock now_ms = runtime::unix_ms;  ///< judges tokens and the times of events
   runtime::WallClock broker_now_ms = runtime::unix_ms;  ///< the time that brokers give records now
 };
@@ -51,6 +55,9 @@ struct Options {
   /// With `tokens`: an event without a token is refused.
   bool authtoken_required = Settings{}.require_authtoken;
   TopicClasses topic_classes = {};  ///< of topics that are not named: TopicClass::upload
+  /// Tokens of one tenant's events that have their turn by their class. What is beyond them waits
+  /// until nobody else has work. Empty: no limit.
+  std::optional<policy::BucketRules> tenant_budget = {};
   bool status_events = Settings{}.status_events;  ///< publish what became of each event
   std::size_t chunks_per_event_max = 8'192;
   bool seal_vectors = false;              ///< also keep each embedding sealed beside its text

@@ -65,6 +65,29 @@ TEST_F(Fairness, ABackfillGetsWhatTheUploadsLeaveAndAQuarter) {
   });
 }
 
+TEST_F(Fairness, DefersWhatIsBeyondTheBudgetOfItsUser) {
+  embedder.faults.delay = 1ms;
+  options.tenant_budget = policy::BucketRules{100, 3'600};
+  // The first takes the budget, whatever it costs; the second is beyond it.
+  push({large("alice", "1", 4), large("alice", "2", 60), large("bob", "1", 60)});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return is_stored("bob", "1"); });
+    EXPECT_TRUE(is_stored("alice", "1"));
+    EXPECT_FALSE(is_stored("alice", "2")) << "equal shares would end together";
+    EXPECT_EQ(metric("memseal_ingest_over_budget_total"), 1);
+    co_await wait_until([&] { return is_stored("alice", "2"); });
+    source.stop();
+  });
+}
+
+TEST_F(Fairness, MakesWayBetweenTwoEventsThatAreReadOrSealed) {
+  std::atomic<int> ways = 0;
+  make_way = [&] { ++ways; };
+  push({good("alice", "1"), good("alice", "2"), good("bob", "1")});
+  run();
+  EXPECT_EQ(ways, 6);
+}
+
 TEST_F(Fairness, DoesNotStarveUploadsBehindChats) {
   embedder.faults.delay = 1ms;
   int number = 0;

@@ -98,6 +98,7 @@ class Worker::Impl {
   asio::awaitable<void> prepare_once(Jobs jobs);
   void admit(const Jobs& jobs);
   void admit(Job& job);
+  bool has_budget(const Job& job);
   std::size_t join_document(Job& job);
 
   // look.cpp: what needs no embedding.
@@ -209,6 +210,7 @@ class Worker::Impl {
   std::list<Job> jobs_;  // all that are not done
   bool ended_ = false;   // the source has no more
   std::map<DocumentKey, InWork> documents_;
+  std::map<crypto::Tenant, policy::TokenBucket> budgets_;  // of tokens to embed
   policy::FairQueue<crypto::Tenant, Piece, ranks> queue_;
   SuspectLine suspects_;
   std::map<crypto::Tenant, Jobs> held_;  // queued, until what hung of the tenant was tried again
