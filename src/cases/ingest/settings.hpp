@@ -23,8 +23,8 @@ struct Settings {
   bool enabled = true;
   bool status_events = true;
   bool require_authtoken = false;  ///< refuse events without a producer's signed token
-  /// Of one user, of events that have their turn by their class; 0: no limit. Of all events, because
-  /// those sent over HTTP go through Kafka too.
+  /// Of one user, of events that have their turn by their class; 0: no limit. Of all events,
+  /// because those sent over HTTP go through Kafka too.
   std::int64_t user_tokens_per_minute = 0;
   TopicClasses topics;             ///< that are consumed beside kafka.upload_topic and chat_topic
 
