@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build demo test unit chaos bench stack-up stack-down fmt lint fuzz clean
+.PHONY: help deps build demo smoke test unit chaos bench stack-up stack-down fmt lint fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -22,6 +22,10 @@ build: deps ## Build build/$(PRESET)/memseal
 demo: ## Install, build, start everything, index real text for two users, ask questions, show the answers
 	@scripts/deps --quiet
 	@scripts/demo
+
+smoke: ## Start the demo's deployment, check it from outside by 13 checks as two users, stop it
+	@scripts/deps --quiet
+	@scripts/smoke
 
 test: ## Install, build, start what the tests need, run all tests; TESTS=<words> runs some
 	@scripts/deps --test --quiet

@@ -31,7 +31,7 @@ constexpr const char* lesson =
     "`memseal help COMMAND` shows the options and examples of one command.\n"
     "Settings: flags > environment (MEMSEAL__SECTION__KEY) > YAML file > defaults.\n"
     "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not ready,\n"
-    "  4 not found, 5 denied, 6 a finding of `verify`.";
+    "  4 not found, 5 denied, 6 a finding of `verify` or `guard check`.";
 
 void add_global_options(CLI::App& app, GlobalOptions& global) {
   app.set_version_flag("--version", "memseal " MEMSEAL_VERSION, "Print the version");
@@ -249,32 +249,6 @@ void add_dlq(CLI::App& app, GlobalOptions& global, Action& action) {
               "  4 no such letter.");
 }
 
-void add_address_options(CLI::App& command, ServiceOptions& options) {
-  command
-      .add_option("--url", options.url,
-                  "Base address of the service, https:// or http:// (default: http.listen)")
-      ->type_name("URL");
-  command
-      .add_option("--ca-file", options.ca_file,
-                  "PEM file of the authority to trust for https (default: $MEMSEAL_CA_FILE), "
-                  "beside the system's")
-      ->type_name("FILE");
-}
-
-}  // namespace
-
-void add_service_options(CLI::App& command, ServiceOptions& options) {
-  add_address_options(command, options);
-  command.add_option("--token", options.token, "Bearer token (default: $MEMSEAL_TOKEN)")
-      ->type_name("TOKEN");
-  command.add_option("--token-file", options.token_file, "File with the bearer token")
-      ->type_name("FILE");
-  command.add_flag("--insecure", options.insecure,
-                   "Send the token in clear text, over http to another machine");
-}
-
-namespace {
-
 void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* query = app.add_subcommand("query", "Ask a question; results stream to the terminal");
   auto options = std::make_shared<QueryOptions>();
@@ -351,6 +325,28 @@ void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
 
 }  // namespace
 
+void add_address_options(CLI::App& command, ServiceOptions& options) {
+  command
+      .add_option("--url", options.url,
+                  "Base address of the service, https:// or http:// (default: http.listen)")
+      ->type_name("URL");
+  command
+      .add_option("--ca-file", options.ca_file,
+                  "PEM file of the authority to trust for https (default: $MEMSEAL_CA_FILE), "
+                  "beside the system's")
+      ->type_name("FILE");
+}
+
+void add_service_options(CLI::App& command, ServiceOptions& options) {
+  add_address_options(command, options);
+  command.add_option("--token", options.token, "Bearer token (default: $MEMSEAL_TOKEN)")
+      ->type_name("TOKEN");
+  command.add_option("--token-file", options.token_file, "File with the bearer token")
+      ->type_name("FILE");
+  command.add_flag("--insecure", options.insecure,
+                   "Send the token in clear text, over http to another machine");
+}
+
 void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   app.name("memseal");
   app.description(overview);
@@ -367,6 +363,8 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_model_commands(app, global, action);
   add_config(app, global, action);
   add_verify_command(app, global, action);
+  add_smoke_command(app, global, action);
+  add_guard_command(app, global, action);
   add_help_commands(app, global, action);
   app.footer(lesson);  // At the end, because a command takes over the text of the program.
 }

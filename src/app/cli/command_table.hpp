@@ -21,14 +21,21 @@ void add_model_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about what is stored: `ls`, `show` and `rm`.
 void add_memory_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
-/// The options of a command that calls a running service: its address, the token.
-void add_service_options(CLI::App& command, ServiceOptions& options);
-
 /// The part of add_commands() that is about the commands: `help`, `completion` and `man`.
 void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
 /// The part of add_commands() that is about proofs: `verify`.
 void add_verify_command(CLI::App& app, GlobalOptions& global, Action& action);
+
+/// The part of add_commands() that is about checks of a deployment: `smoke`.
+void add_smoke_command(CLI::App& app, GlobalOptions& global, Action& action);
+
+/// The part of add_commands() that is about promises of a running service: `guard`.
+void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action);
+
+/// The options of a command that calls a service: where it is, and as which user.
+void add_address_options(CLI::App& command, ServiceOptions& options);
+void add_service_options(CLI::App& command, ServiceOptions& options);
 
 /// Every command, as describe_commands() gives them.
 std::vector<CommandInfo> list_commands();

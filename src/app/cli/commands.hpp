@@ -133,6 +133,19 @@ int cmd_ls(const GlobalOptions& global, const MemoryOptions& options);
 /// exit_not_found: this user has nothing of this id. So has cmd_rm().
 int cmd_show(const GlobalOptions& global, const MemoryOptions& options);
 int cmd_rm(const GlobalOptions& global, const MemoryOptions& options);
+struct SmokeOptions {
+  ServiceOptions service;                      ///< with the token of the first user
+  std::string other_token, other_token_file;  ///< of the second one
+};
+/// exit_failed: a check failed; exit_not_ready: the service does not answer.
+int cmd_smoke(const GlobalOptions& global, const SmokeOptions& options);
+
+struct GuardOptions {
+  ServiceOptions service;      ///< the address is that of the admin listener
+  std::int64_t window_s = 60;  ///< 0: since the start of the process
+};
+/// exit_finding: a guardrail is breached; exit_not_ready: there are no metrics to judge.
+int cmd_guard_check(const GlobalOptions& global, const GuardOptions& options);
 
 int cmd_models_list(const GlobalOptions& global);
 int cmd_models_show(const GlobalOptions& global, const std::string& model);

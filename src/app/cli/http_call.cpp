@@ -98,18 +98,23 @@ asio::awaitable<void> exchange(http_client::Client& client, const http_client::R
   }
 }
 
-/// When the token says it ends, in Unix seconds. Its signature is not checked here.
-std::optional<std::int64_t> expiry_of(std::string_view token) {
+/// What a token claims. Its signature is not checked here. Empty if it cannot be read.
+json::object claims_of(std::string_view token) {
   const auto begin = token.find('.');
   const auto end = begin == token.npos ? token.npos : token.find('.', begin + 1);
-  if (end == token.npos) return std::nullopt;
+  if (end == token.npos) return {};
   const auto claims =
       codec::decode_base64(token.substr(begin + 1, end - begin - 1), codec::Base64::url);
-  if (!claims) return std::nullopt;
+  if (!claims) return {};
   const std::string text(claims->begin(), claims->end());
-  const auto value = codec::parse_json(text, Errc::bad_json);
-  if (!value || !value->is_object()) return std::nullopt;
-  const auto* expiry = value->get_object().if_contains("exp");
+  auto value = codec::parse_json(text, Errc::bad_json);
+  return value && value->is_object() ? std::move(value->get_object()) : json::object();
+}
+
+/// When the token says it ends, in Unix seconds.
+std::optional<std::int64_t> expiry_of(std::string_view token) {
+  const auto claims = claims_of(token);
+  const auto* expiry = claims.if_contains("exp");
   if (expiry == nullptr || !expiry->is_int64()) return std::nullopt;
   return expiry->get_int64();
 }
@@ -182,17 +187,15 @@ Result<std::string> read_token(const ServiceOptions& options) {
   return token;
 }
 
-std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
-                                                   const ServiceOptions& options,
-                                                   const ServiceRequest& request,
-                                                   const http_client::BodySink& sink) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  const auto client = open_client(*config, options, request.token);
-  if (!client) {
-    complain(client.error());
-    return exit_usage;
-  }
+std::string claim_of(std::string_view token, std::string_view name) {
+  return text_of(claims_of(token), name);
+}
+
+Result<http_client::Response> call_service(const Config& config, const ServiceOptions& options,
+                                           const ServiceRequest& request,
+                                           const http_client::BodySink& sink) {
+  const auto client = open_client(config, options, request.token);
+  if (!client) return client.error();
   http_client::Request sent{.method = request.method,
                             .path = request.path,
                             .headers = request.headers,
@@ -217,13 +220,25 @@ std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
     loop.run();
   }
   (*client)->close_idle();  // Its connections belong to this loop.
-  if (outcome) return std::move(*outcome);
+  if (outcome) return outcome;
   auto error = outcome.error();
   if (error.code == Errc::unavailable)
     error.message += began ? "; ask again" : "; is `memseal serve` running there?";
-  complain(error);
-  if (error.code == Errc::bad_config) return exit_usage;
-  return error.code == Errc::unavailable ? exit_not_ready : exit_failed;
+  return error;
+}
+
+std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
+                                                   const ServiceOptions& options,
+                                                   const ServiceRequest& request,
+                                                   const http_client::BodySink& sink) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  auto outcome = call_service(*config, options, request, sink);
+  if (outcome) return std::move(*outcome);
+  complain(outcome.error());
+  const auto code = outcome.error().code;
+  if (code == Errc::bad_config) return exit_usage;
+  return code == Errc::unavailable ? exit_not_ready : exit_failed;
 }
 
 int print_refusal(const http_client::Response& response, const std::string& token) {

@@ -21,6 +21,10 @@ std::string text_of(const boost::json::object& data, std::string_view key);
 /// message names the file or the option.
 Result<std::string> read_token(const ServiceOptions& options);
 
+/// The text that `token` claims under `name`, e.g. "sub"; empty if there is none.
+/// NOTE: the signature is not checked.
+std::string claim_of(std::string_view token, std::string_view name);
+
 /// What a command asks of the service.
 struct ServiceRequest {
   std::string method = "GET";
@@ -41,6 +45,12 @@ std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
                                                    const ServiceOptions& options,
                                                    const ServiceRequest& request,
                                                    const http_client::BodySink& sink = {});
+
+/// The same without a printed cause. Errors: bad_config (address, CA file or token), unavailable,
+/// timeout, payload_too_large, bad_request.
+Result<http_client::Response> call_service(const Config& config, const ServiceOptions& options,
+                                           const ServiceRequest& request,
+                                           const http_client::BodySink& sink = {});
 
 /// Prints what a status other than 200 means, and what to do about it. Returns the exit code.
 int print_refusal(const http_client::Response& response, const std::string& token);
