@@ -33,8 +33,14 @@ double KafkaSource::Impl::age_s(const Partition& partition, std::int64_t held_si
   const auto committed = assignment_.committed_of(partition);
   auto& waiting = waiting_[partition];
   if (waiting.offset != committed) waiting = {committed, now};
-  const double waited = std::chrono::duration<double>(now - waiting.since).count();
   const auto oldest_ms = assignment_.oldest_ms(partition).value_or(held_since_ms);
+  // Nothing is held although there is room: what lies before the end is no record (a marker of a
+  // transaction, what was aborted or compacted), so nothing waits.
+  if (oldest_ms <= 0 && assignment_.has_room(partition)) {
+    waiting.since = now;
+    return 0;
+  }
+  const double waited = std::chrono::duration<double>(now - waiting.since).count();
   if (oldest_ms <= 0) return waited;
   return std::max(waited, static_cast<double>(runtime::unix_ms() - oldest_ms) / 1e3);
 }

@@ -250,6 +250,29 @@ void check_listeners(LoadedConfig& loaded) {
     check_listener(loaded, "http.admin_listen", http.admin_listen);
 }
 
+void check_topics(LoadedConfig& loaded) {
+  const auto& kafka = loaded.values.kafka;
+  std::vector<std::pair<std::string, std::string>> topics{
+      {"kafka.upload_topic", kafka.upload_topic}, {"kafka.chat_topic", kafka.chat_topic}};
+  for (const auto& [topic, topic_class] : kafka.topics) topics.emplace_back("kafka.topics", topic);
+  // Kafka takes 249 characters, also with the suffix of the dead letters.
+  constexpr std::size_t name_max = 249 - kafka::dead_letter_suffix.size();
+  for (const auto& [key, topic] : topics) {
+    if (topic == kafka.status_topic)
+      loaded.problems.push_back(
+          {Errc::bad_config,
+           key + " names kafka.status_topic, \"" + topic +
+               "\": each outcome that is published there would be read as an event",
+           key});
+    if (topic.size() > name_max)
+      loaded.problems.push_back({Errc::bad_config,
+                                 key + " has a name of more than " + std::to_string(name_max) +
+                                     " characters, which leaves no room for \"" +
+                                     std::string(kafka::dead_letter_suffix) + '"',
+                                 key});
+  }
+}
+
 void check_relations(LoadedConfig& loaded) {
   const auto& config = loaded.values;
   auto problem = [&](std::string key, std::string sentence) {
@@ -305,6 +328,7 @@ LoadedConfig load_config(const ConfigSources& sources) {
   if (loaded.problems.empty()) {
     check_listeners(loaded);
     check_relations(loaded);
+  check_topics(loaded);
   }
   warn_of_unread_variables(loaded, sources.environment);
   return loaded;

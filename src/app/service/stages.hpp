@@ -110,6 +110,9 @@ struct Stores {
   postgres::Pool pool;
   /// Of ingest: a share of the connections that is never taken from questions.
   postgres::Pool ingest_pool;
+  /// Of tenants' keys, for requests and ingest alike. Apart, because events of strangers and locked
+  /// rows of tenants must take no connection from questions.
+  postgres::Pool key_pool;
   /// Connections of its own, because a pool that is busy is no reason to get no requests.
   postgres::Pool readiness_pool;
   postgres::PgKeyStore keys;

@@ -108,6 +108,13 @@ postgres::PoolOptions ingest_pool_options(const Config& config) {
   return options;
 }
 
+postgres::PoolOptions key_pool_options(const Config& config) {
+  auto options = pool_options(config);
+  options.name = "keys";
+  options.connections = 2;  // Keys are cached: a tenant's is read once.
+  return options;
+}
+
 ingest::Options ingest_options(const Config& config) {
   ingest::Options options;
   options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);

@@ -39,6 +39,7 @@ kafka::SourceOptions source_options(const Config& config);
 openai::EmbedderOptions endpoint_options(const Config& config);
 postgres::PoolOptions pool_options(const Config& config);
 postgres::PoolOptions ingest_pool_options(const Config& config);
+postgres::PoolOptions key_pool_options(const Config& config);
 ingest::Options ingest_options(const Config& config);
 Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring);
 

@@ -44,7 +44,7 @@ class IngestMetrics {
 
   runtime::Counter& chunks;
   runtime::Counter& retries;      ///< attempts that were repeated
-  runtime::Counter& over_budget;  ///< events that wait until nobody else has work
+  runtime::Counter& over_budget;  ///< events beyond a budget, which wait like a backfill
   runtime::Counter& isolations;   ///< batches halved to find the event that fails
   runtime::Counter& status_lost;  ///< status events the broker refuses for good
   runtime::Gauge& status_waiting; ///< status events that no broker has confirmed yet

@@ -72,8 +72,8 @@ SettingRows<Settings> Settings::rows() {
           flag("kafka.require_authtoken", "refuse events without a valid authtoken header",
                &Settings::require_authtoken),
           number("kafka.user_tokens_per_minute",
-                 "tokens of a user's events that are embedded in turn; more waits until nobody "
-                 "else has work; 0: no limit",
+                 "tokens of a user's events that are embedded in turn; more waits like a "
+                 "backfill; 0: no limit",
                  0, policy::BucketRules::tokens_max, &Settings::user_tokens_per_minute),
           topics_row()};
 }

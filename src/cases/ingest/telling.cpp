@@ -40,7 +40,8 @@ void Worker::Impl::tell(const Jobs& jobs) {
   deps_.metrics.status_waiting.Increment(static_cast<double>(told.size()));
   give_back(told, &ports::EventSource::settled);
   give_back(silent, &ports::EventSource::done);
-  for (; tellers_ < std::min(telling_.size(), tellers_max); ++tellers_)
+  // One for each event, because those that run already may all wait for a partition that is away.
+  for (auto more = told.size(); more > 0 && tellers_ < tellers_max; --more, ++tellers_)
     tasks_->spawn(tell_statuses());
 }
 

@@ -56,7 +56,7 @@ struct Options {
   bool authtoken_required = Settings{}.require_authtoken;
   TopicClasses topic_classes = {};  ///< of topics that are not named: TopicClass::upload
   /// Tokens of one tenant's events that have their turn by their class. What is beyond them waits
-  /// until nobody else has work. Empty: no limit.
+  /// like a backfill. Empty: no limit.
   std::optional<policy::BucketRules> tenant_budget = {};
   bool status_events = Settings{}.status_events;  ///< publish what became of each event
   std::size_t chunks_per_event_max = 8'192;

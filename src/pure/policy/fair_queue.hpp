@@ -19,8 +19,11 @@ namespace memseal::policy {
 /// Fair Queuing using Deficit Round Robin", 1995): over time each gets the same cost, however much
 /// it queues and whatever its pieces cost. Pieces of one queue are taken in their order.
 ///
-/// Ranks: the first with work comes first. While it has work, each later one with work gets a
-/// quarter of every take, so that none starves, and what the earlier ones leave.
+/// Ranks: the first with work comes first. While it has work, each later one with work gets the
+/// share of its owners among all owners with work, at most a quarter, so that none starves, and
+/// what the earlier ones leave. By its owners, because otherwise the only owner of a later rank
+/// would get more than each of many in an earlier one. A share that is smaller than the next piece
+/// is saved for the next take.
 ///
 /// Thread: one executor.
 template <class Owner, class Piece, std::size_t ranks = 3>
@@ -43,16 +46,16 @@ class FairQueue {
   /// work.
   std::vector<Piece> take(std::size_t cost_max, std::size_t pieces_max) {
     std::vector<Piece> taken;
-    std::size_t waiting = 0;  // ranks with work
-    for (const auto& line : lines_) waiting += !line.turns.empty();
-    if (waiting == 0 || pieces_max == 0) return taken;
-    const Room share{cost_max / 4, pieces_max / 4};
-    Room room{cost_max - (waiting - 1) * share.cost, pieces_max - (waiting - 1) * share.pieces};
-    for (auto& line : lines_) {
-      if (line.turns.empty()) continue;
+    if (empty() || pieces_max == 0) return taken;
+    Room room{cost_max, pieces_max};
+    const auto kept = reserve(room);
+    for (std::size_t rank = 0; rank < ranks; ++rank) {
+      auto& line = lines_[rank];
+      room.cost += kept[rank].cost;
+      room.pieces += kept[rank].pieces;
+      const auto before = room.cost;
       serve(line, room, taken);
-      room.cost += share.cost;
-      room.pieces += share.pieces;
+      line.saved -= std::min(line.saved, before - room.cost);
     }
     size_ -= taken.size();
     return taken;
@@ -90,10 +93,35 @@ class FairQueue {
   struct Line {
     std::map<Owner, Queue> queues;
     std::deque<Owner> turns;
+    std::size_t saved = 0;  // share of earlier takes that no piece has used
   };
   struct Room {
     std::size_t cost, pieces;
   };
+
+  // What each later rank may take, out of `room`.
+  std::array<Room, ranks> reserve(Room& room) {
+    std::size_t owners = 0;
+    for (const auto& line : lines_) owners += line.turns.size();
+    const Room quarter{room.cost / 4, room.pieces / 4}, whole = room;
+    std::array<Room, ranks> kept{};
+    bool is_first = true;
+    for (std::size_t rank = 0; rank < ranks; ++rank) {
+      auto& line = lines_[rank];
+      if (line.turns.empty() || std::exchange(is_first, false)) {
+        line.saved = 0;
+        continue;
+      }
+      const auto part = [&](std::size_t of) { return of * line.turns.size() / owners; };
+      line.saved = std::min(line.saved + part(whole.cost), quarter.cost);
+      if (line.queues.at(line.turns.front()).pieces.front().cost > line.saved) continue;
+      const auto pieces = std::min(std::max<std::size_t>(part(whole.pieces), 1), quarter.pieces);
+      kept[rank] = {line.saved, pieces};
+      room.cost -= line.saved;
+      room.pieces -= pieces;
+    }
+    return kept;
+  }
 
   void serve(Line& line, Room& room, std::vector<Piece>& taken) {
     while (!line.turns.empty() && room.pieces > 0) {

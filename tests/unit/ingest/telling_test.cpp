@@ -2,6 +2,8 @@
 #include "busy_rig.hpp"
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 namespace memseal::ingest {
 namespace {
@@ -14,12 +16,16 @@ struct StatusEvents : BusyRig {
     sink.check = [this](const ports::OutRecord& record) {
       if (record.channel != ports::Channel::status) return;
       ++tries;
-      if (away) throw_failure({Errc::unavailable, "the status topic has no leader"});
+      if (stuck.size() < stuck_max) stuck.insert(record.key);
+      if (away && (stuck_max == 0 || stuck.contains(record.key)))
+        throw_failure({Errc::unavailable, "the status topic has no leader"});
     };
   }
   std::size_t told() const { return sink.to(ports::Channel::status).size(); }
 
   bool away = true;
+  std::size_t stuck_max = 0;  ///< of keys whose partition is away; 0: all are
+  std::set<std::string> stuck;
   int tries = 0;
 };
 
@@ -46,6 +52,22 @@ TEST_F(StatusEvents, HoldNoEventWhileTheStatusTopicIsUnavailable) {
   EXPECT_EQ(metric("memseal_ingest_status_lost_total"), 0);
   EXPECT_GT(metric("memseal_ingest_stage_duration_seconds_count{outcome=\"failed\","
                    "stage=\"status\"}"), 0);
+}
+
+// One partition of the status topic without a leader must not hold what goes to the others.
+TEST_F(StatusEvents, OfAPartitionWithoutALeaderHoldNoOthers) {
+  stuck_max = 3;
+  push({good("alice", "1"), good("alice", "2"), good("alice", "3")});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return stuck.size() == 3 && tries > 3; });
+    for (int i = 10; i < 14; ++i) {
+      push({good("bob", std::to_string(i))});
+      co_await wait_until([&] { return told() == static_cast<std::size_t>(i - 9); });
+    }
+    away = false;
+    co_await wait_until([&] { return source.offsets_done.size() == 7; });
+    source.stop();
+  });
 }
 
 TEST_F(StatusEvents, CommitNothingOfAPartitionThatLeftBeforeItsEventsWereTold) {

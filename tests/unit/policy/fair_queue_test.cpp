@@ -72,6 +72,20 @@ TEST(FairQueue, ServesTheFirstRankFirstAndLeavesAQuarterToEachOther) {
   EXPECT_EQ(count_of(taken, 'u'), 10u);
 }
 
+TEST(FairQueue, GivesTheOnlyOwnerOfALaterRankNoMoreThanEachOfManyEarlierOnes) {
+  Queue queue(10);
+  for (char owner = 'a'; owner < 'a' + 9; ++owner) fill(queue, 0, std::string(1, owner), 500, 10);
+  fill(queue, 2, "z", 500, 10);
+  Pieces all;
+  for (int i = 0; i < 100; ++i) {
+    const auto taken = queue.take(40, 100);
+    EXPECT_EQ(taken.size(), 4u) << "what a rank saves is lent to the others";
+    all.insert(all.end(), taken.begin(), taken.end());
+  }
+  EXPECT_NEAR(static_cast<double>(count_of(all, 'z')), 40, 2) << "a tenth: it is not starved";
+  EXPECT_NEAR(static_cast<double>(count_of(all, 'a')), 40, 2);
+}
+
 TEST(FairQueue, LimitsTheNumberOfPiecesInTheSameWay) {
   Queue queue(10);
   fill(queue, 2, "u", 100, 1);
