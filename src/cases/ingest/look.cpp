@@ -3,6 +3,8 @@
 #include "cases/ingest/internal/worker_impl.hpp"
 
 #include <map>
+#include <string_view>
+#include <utility>
 
 namespace memseal::ingest {
 
@@ -34,7 +36,11 @@ void find_latest_arrivals(const Group& group) {
     // The ledger decides about a replay.
     if (job.prepared->replayed) continue;
     const auto found = latest.find(document->doc_id.value());
-    if (found == latest.end()) {
+    // A deletion waits for none that comes later: should that one be refused, the deletion would
+    // take a text that came after both of them. What comes before it waits for it.
+    if (document->deletion && job.goes_on()) {
+      latest.insert_or_assign(document->doc_id.value(), &job);
+    } else if (found == latest.end()) {
       if (job.goes_on() || job.delivered_again) latest.emplace(document->doc_id.value(), &job);
     } else if (job.goes_on()) {
       job.superseded_by = found->second->prepared->event_id;
@@ -43,13 +49,22 @@ void find_latest_arrivals(const Group& group) {
   }
 }
 
+/// The uploads of one document between two of its deletions.
+using Span = std::pair<std::string_view, int>;
+
 /// Lets a second mention of an event, and an upload of which the batch holds a newer one, wait for
-/// that other job. The last one of the newest revision leads.
+/// that other job. The last one of the newest revision leads. None leads what a deletion parts from
+/// it: should the leader be refused, an upload would be stored behind the deletion.
 void find_leaders(const Group& group) {
   std::map<Uuid, Job*> first;
-  std::map<std::string_view, Job*> newest;
+  std::map<Span, Job*> newest;
+  std::map<std::string_view, int> deletions;
+  std::map<const Job*, Span> spans;
   for (auto* job : group.jobs) {
     if (!job->goes_on()) continue;
+    const auto& name = job->prepared->document->doc_id.value();
+    const auto& deletion = job->prepared->document->deletion;
+    if (deletion && job->prepared->document->origin != Origin::chat) ++deletions[name];
     const auto [same, is_new] = first.try_emplace(job->prepared->event_id, job);
     if (!is_new) {
       follow(*job, *same->second);
@@ -57,13 +72,15 @@ void find_leaders(const Group& group) {
     }
     if (!goes_on_as_upload(job)) continue;
     const auto& document = *job->prepared->document;
-    auto& best = newest.try_emplace(document.doc_id.value(), job).first->second;
+    const Span span{name, deletions[name]};
+    spans.emplace(job, span);
+    auto& best = newest.try_emplace(span, job).first->second;
     if (document.revision >= best->prepared->document->revision) best = job;
   }
   for (auto* job : group.jobs) {
     if (!goes_on_as_upload(job) || job->leader) continue;
     const auto& document = *job->prepared->document;
-    auto& best = *newest.at(document.doc_id.value());
+    auto& best = *newest.at(spans.at(job));
     if (document.revision < best.prepared->document->revision) follow(*job, best);
   }
   find_latest_arrivals(group);

@@ -90,7 +90,9 @@ namespace {
 /// Whether `later`, which is stored, must not be undone by `earlier`, which is still here.
 bool supersedes(const Document& later, const Document& earlier) {
   if (later.doc_id != earlier.doc_id) return false;
-  if (later.origin != Origin::chat) return later.by_arrival && earlier.by_arrival;
+  if (later.origin != Origin::chat)
+    return later.deletion ? earlier.origin != Origin::chat
+                          : later.by_arrival && earlier.by_arrival;
   const bool deletes_all = later.deletion && !later.deletion->before_ms;
   return deletes_all && earlier.conversation;
 }

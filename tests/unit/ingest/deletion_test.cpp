@@ -67,6 +67,24 @@ TEST_F(DeletionTest, IsAppliedOnce) {
   EXPECT_EQ(left(), std::vector<std::string>{"world"});
 }
 
+TEST_F(DeletionTest, LeavesANewerRevisionWhereAnEvenLaterUploadIsRefused) {
+  store.poison = [&](const ports::EventWrite& write) {
+    return write.event_id == id_of("alice", "4");
+  };
+  push({put("1"), remove("2"), put("3", "world", 4), put("4", "poison")});
+  run();
+  EXPECT_EQ(left(), std::vector<std::string>{"world"});
+}
+
+TEST_F(DeletionTest, IsNotUndoneWhereALaterRevisionIsRefused) {
+  store.poison = [&](const ports::EventWrite& write) {
+    return write.event_id == id_of("alice", "3");
+  };
+  push({put("1", "hello", 1), remove("2"), put("3", "poison", 2)});
+  run();
+  EXPECT_TRUE(left().empty());
+}
+
 TEST_F(DeletionTest, OfAConversationLeavesTheTurnsThatFollowAndNothingOfTheOthersInThem) {
   push({say("1"), forget("2"), say("3")});
   run();
