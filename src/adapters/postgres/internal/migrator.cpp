@@ -75,6 +75,7 @@ BEGIN
 EXCEPTION WHEN insufficient_privilege THEN
   RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = format(
     'the role %I may not act as memory_owner: let an administrator of the cluster run '
+    '"CREATE ROLE memory_owner NOLOGIN", where that role is missing, and '
     '"GRANT memory_owner TO %I" (%s)', current_user, current_user, SQLERRM);
 END
 $roles$
