@@ -113,11 +113,13 @@ class FairQueue {
         continue;
       }
       const auto part = [&](std::size_t of) { return of * line.turns.size() / owners; };
-      line.saved = std::min(line.saved + part(whole.cost), quarter.cost);
-      if (line.queues.at(line.turns.front()).pieces.front().cost > line.saved) continue;
+      // Above a quarter only by one share, so that the rest of a share is not lost.
+      line.saved = std::min(line.saved, quarter.cost) + part(whole.cost);
+      const auto cost = std::min(line.saved, quarter.cost);
+      if (line.queues.at(line.turns.front()).pieces.front().cost > cost) continue;
       const auto pieces = std::min(std::max<std::size_t>(part(whole.pieces), 1), quarter.pieces);
-      kept[rank] = {line.saved, pieces};
-      room.cost -= line.saved;
+      kept[rank] = {cost, pieces};
+      room.cost -= cost;
       room.pieces -= pieces;
     }
     return kept;
