@@ -2,95 +2,47 @@
 // inside a co_await expression twice.
 #include "cases/query/browse.hpp"
 
+#include "cases/query/internal/key_ring.hpp"
 #include "pure/crypto/document_name.hpp"
-#include "runtime/log.hpp"
 #include "runtime/offload.hpp"
 
-#include <map>
+#include <optional>
 #include <utility>
 
 namespace memseal::query {
 
 namespace {
 
-using Keys = std::map<std::uint32_t, ports::TenantKeyPtr>;
 using ports::MemoryKind;
 
-/// Collects the tenant's keys on the caller's loop. The threads of the pool only read them.
-class KeyRing {
- public:
-  KeyRing(const BrowseDeps& deps, const runtime::RequestContext& context,
-          const crypto::Tenant& who)
-      : deps_(deps), context_(context), who_(who) {}
-
-  /// A key that the tenant does not have is kept as null, so that many rows cost one look.
-  asio::awaitable<void> add(const Bytes& blob) {
-    const auto key_id = crypto::Sealer::key_id_of(blob);
-    if (!key_id || keys_.contains(*key_id)) co_return;
-    auto key = co_await deps_.keys.opening_key(context_, who_, *key_id);
-    keys_.emplace(*key_id, std::move(key));
-  }
-  Keys take() { return std::move(keys_); }
-
- private:
-  const BrowseDeps& deps_;
-  const runtime::RequestContext& context_;
-  const crypto::Tenant& who_;
-  Keys keys_;
-};
-
-enum class Opened { yes, not_a_blob, key_missing, not_authentic };
-
-const char* cause_of(Opened opened) {
-  switch (opened) {
-    case Opened::yes: return "";
-    case Opened::not_a_blob: return "not_a_blob";
-    case Opened::key_missing: return "key_missing";
-    case Opened::not_authentic: return "not_authentic";
-  }
-  return "";
-}
-
 /// The key of `blob`; null: `why` says the cause.
-const crypto::TenantKey* key_in(const Keys& keys, const Bytes& blob, Opened& why) {
+const crypto::TenantKey* key_in(const Keys& keys, const Bytes& blob,
+                                std::optional<Unopened>& why) {
   const auto key_id = crypto::Sealer::key_id_of(blob);
   const auto found = key_id ? keys.find(*key_id) : keys.end();
-  why = !key_id ? Opened::not_a_blob : Opened::key_missing;
-  return found == keys.end() ? nullptr : found->second.get();
-}
-
-/// As the same failures of a query: a row that another key sealed means that isolation in the
-/// database has failed, so it has a counter of its own.
-void report(const BrowseDeps& deps, const runtime::RequestContext& context,
-            const crypto::Tenant& who, Opened opened, const std::string& what) {
-  auto& metrics = deps.metrics;
-  if (opened == Opened::not_a_blob) metrics.open_not_a_blob.Increment();
-  if (opened == Opened::key_missing) metrics.open_key_missing.Increment();
-  if (opened == Opened::not_authentic) {
-    metrics.open_not_authentic.Increment();
-    metrics.cross_tenant_decrypt_attempts.Increment();
-  }
-  runtime::log(runtime::LogLevel::error, "query.open_failed",
-               {{"request_id", context.id}, {"cause", cause_of(opened)},
-                {"user_hash", who.hash().prefix()}, {"chunk", what}});
+  if (found != keys.end() && found->second) return found->second.get();
+  why = key_id ? Unopened::key_missing : Unopened::not_a_blob;
+  return nullptr;
 }
 
 struct OpenedName {
   std::string name;
-  Opened opened = Opened::yes;
+  std::optional<Unopened> unopened;
 };
 
 OpenedName open_name(const crypto::IdDeriver& ids, const crypto::Tenant& who, const Keys& keys,
                      const ports::ListedMemory& memory) {
   OpenedName result;
   if (memory.name_cipher.empty()) return result;
-  const auto* key = key_in(keys, memory.name_cipher, result.opened);
+  const auto* key = key_in(keys, memory.name_cipher, result.unopened);
   if (key == nullptr) return result;
   const crypto::SealBinding place{crypto::document_object(ids, who, memory.id), memory.id, 0};
   const auto name = crypto::Sealer::open(who, *key, crypto::Field::document_name, place,
                                          memory.name_cipher);
-  result.opened = name ? Opened::yes : Opened::not_authentic;
-  if (name) result.name.assign(name->view().begin(), name->view().end());
+  if (name)
+    result.name.assign(name->view().begin(), name->view().end());
+  else
+    result.unopened = Unopened::not_authentic;
   return result;
 }
 
@@ -99,7 +51,7 @@ asio::awaitable<std::vector<Shown>> shown(const BrowseDeps& deps,
                                           const runtime::RequestContext& context,
                                           const crypto::Tenant& who,
                                           std::vector<ports::ListedMemory> memories) {
-  KeyRing ring(deps, context, who);
+  KeyRing ring(deps.keys, context, who);
   for (const auto& memory : memories)
     if (!memory.name_cipher.empty()) co_await ring.add(memory.name_cipher);
   auto work = [&ids = deps.ids, who, keys = ring.take(), memories](std::stop_token stop) {
@@ -113,9 +65,9 @@ asio::awaitable<std::vector<Shown>> shown(const BrowseDeps& deps,
   auto names = co_await runtime::offload(deps.cpu, std::move(work));
   std::vector<Shown> all;
   for (std::size_t i = 0; i < memories.size() && i < names.size(); ++i) {
-    if (names[i].opened != Opened::yes)
-      report(deps, context, who, names[i].opened,
-             crypto::document_object(deps.ids, who, memories[i].id).to_string());
+    if (names[i].unopened)
+      report_unopened(deps.metrics, context, who, *names[i].unopened,
+                      crypto::document_object(deps.ids, who, memories[i].id).to_string());
     memories[i].name_cipher.clear();
     all.push_back({std::move(memories[i]), std::move(names[i].name), {}});
   }
@@ -124,7 +76,7 @@ asio::awaitable<std::vector<Shown>> shown(const BrowseDeps& deps,
 
 struct OpenedChunk {
   std::optional<crypto::Passage> passage;
-  Opened opened = Opened::yes;
+  std::optional<Unopened> unopened;  ///< where there is no passage
   Uuid id = {};
 };
 
@@ -132,11 +84,13 @@ OpenedChunk open_chunk(const crypto::Tenant& who, const Keys& keys,
                        crypto::SealedCandidate chunk) {
   OpenedChunk result;
   result.id = chunk.id;
-  const auto* key = key_in(keys, chunk.text_cipher, result.opened);
+  const auto* key = key_in(keys, chunk.text_cipher, result.unopened);
   if (key == nullptr) return result;
   auto passage = crypto::Sealer::open(who, *key, std::move(chunk));
-  result.opened = passage ? Opened::yes : Opened::not_authentic;
-  if (passage) result.passage = std::move(*passage);
+  if (passage)
+    result.passage = std::move(*passage);
+  else
+    result.unopened = Unopened::not_authentic;
   return result;
 }
 
@@ -144,7 +98,7 @@ asio::awaitable<std::vector<crypto::Passage>> opened(const BrowseDeps& deps,
                                                      const runtime::RequestContext& context,
                                                      const crypto::Tenant& who,
                                                      std::vector<ports::ListedChunk> chunks) {
-  KeyRing ring(deps, context, who);
+  KeyRing ring(deps.keys, context, who);
   for (const auto& listed : chunks) co_await ring.add(listed.chunk.text_cipher);
   auto work = [who, keys = ring.take(), chunks = std::move(chunks)](std::stop_token stop) mutable {
     std::vector<OpenedChunk> results;
@@ -160,7 +114,7 @@ asio::awaitable<std::vector<crypto::Passage>> opened(const BrowseDeps& deps,
     if (result.passage)
       passages.push_back(std::move(*result.passage));
     else
-      report(deps, context, who, result.opened, result.id.to_string());
+      report_unopened(deps.metrics, context, who, *result.unopened, result.id.to_string());
   }
   co_return passages;
 }

@@ -142,6 +142,7 @@ TEST_F(BrowseTest, LeavesOutAndCountsWhatDoesNotOpen) {
   EXPECT_EQ(metric(R"(memseal_open_failures_total{cause="not_a_blob"})"), "1");
   EXPECT_EQ(metric(R"(memseal_open_failures_total{cause="key_missing"})"), "1");
   EXPECT_EQ(metric("memseal_cross_tenant_decrypt_attempts_total"), "2");
+  EXPECT_EQ(metric("memory_aad_mismatch_total"), "2");
 }
 
 }  // namespace

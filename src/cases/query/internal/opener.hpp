@@ -1,17 +1,15 @@
 #pragma once
 #include "cases/query/answer.hpp"
-
-#include <map>
+#include "cases/query/internal/key_ring.hpp"
 
 namespace memseal::query {
 
-/// Opens candidates. Caches the keys, because all passages of a tenant share a few generations. A
-/// row that does not open is left out and counted, because one damaged row must not hide the
-/// others. Everything that it is given outlives it.
+/// Opens candidates. A row that does not open is left out and counted, because one damaged row must
+/// not hide the others. Everything that it is given outlives it.
 class Opener {
  public:
   Opener(QueryDeps& deps, const runtime::RequestContext& context, const crypto::Tenant& who)
-      : deps_(deps), context_(context), who_(who) {}
+      : deps_(deps), context_(context), who_(who), keys_(deps.keys, context, who) {}
 
   asio::awaitable<std::optional<crypto::Passage>> open(crypto::SealedCandidate candidate);
   /// What is sealed beside a text; empty when there is nothing. Nothing when it does not open.
@@ -19,14 +17,12 @@ class Opener {
 
  private:
   asio::awaitable<ports::TenantKeyPtr> key_to_open(const Bytes& blob, Uuid chunk);
-  asio::awaitable<ports::TenantKeyPtr> key_of(std::uint32_t key_id);
-  void refuse(runtime::Counter& counter, const char* cause, const Uuid& chunk);
-  void refuse_not_authentic(const Uuid& chunk);
+  void refuse(Unopened why, const Uuid& chunk);
 
   QueryDeps& deps_;
   const runtime::RequestContext& context_;
   const crypto::Tenant& who_;
-  std::map<std::uint32_t, ports::TenantKeyPtr> keys_;
+  KeyRing keys_;
 };
 
 }  // namespace memseal::query
