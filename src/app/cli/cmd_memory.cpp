@@ -2,6 +2,7 @@
 #include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
 #include "app/cli/terminal_text.hpp"
+#include "pure/codec/url.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -22,20 +23,6 @@ constexpr std::string_view conversations_path = "/api/v1/memory/conversations";
 
 std::string_view path_of(const MemoryOptions& options) {
   return options.conversation ? conversations_path : documents_path;
-}
-
-/// `text` as one segment of a path, or one value of a query.
-std::string percent_encoded(std::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    char escape[4];
-    std::snprintf(escape, sizeof escape, "%%%02X", byte);
-    encoded += plain ? std::string(1, c) : std::string(escape);
-  }
-  return encoded;
 }
 
 /// One user, asking the service several times.
@@ -71,7 +58,7 @@ class Asker {
         for (const auto& item : items->get_array())
           if (item.is_object()) take(item.get_object());
       const auto next = text_of(*page, "next_cursor");
-      cursor = next.empty() ? "" : "&cursor=" + percent_encoded(next);
+      cursor = next.empty() ? "" : "&cursor=" + codec::percent_encode(next);
     } while (!cursor.empty() && std::ferror(stdout) == 0);
     return true;
   }
@@ -151,7 +138,7 @@ int cmd_ls(const GlobalOptions& global, const MemoryOptions& options) {
 
 int cmd_show(const GlobalOptions& global, const MemoryOptions& options) {
   return with_asker(global, options, [&](Asker& asker) {
-    const auto path = std::string(path_of(options)) + "/" + percent_encoded(options.id);
+    const auto path = std::string(path_of(options)) + "/" + codec::percent_encode(options.id);
     asker.each(path + (options.conversation ? "/turns" : "/chunks"),
                options.conversation ? "turns" : "chunks", [&](const json::object& item) {
                  if (global.json) return print_json(item);
@@ -162,9 +149,9 @@ int cmd_show(const GlobalOptions& global, const MemoryOptions& options) {
 
 int cmd_rm(const GlobalOptions& global, const MemoryOptions& options) {
   return with_asker(global, options, [&](Asker& asker) {
-    auto path = std::string(path_of(options)) + "/" + percent_encoded(options.id) +
+    auto path = std::string(path_of(options)) + "/" + codec::percent_encode(options.id) +
                 (options.no_wait ? "?wait=0" : "?wait=30");
-    if (!options.before.empty()) path += "&before=" + percent_encoded(options.before);
+    if (!options.before.empty()) path += "&before=" + codec::percent_encode(options.before);
     const auto answer = asker.ask("DELETE", std::move(path));
     if (!answer) return;
     const auto* operation = answer->if_contains("operation");

@@ -1,6 +1,7 @@
 #include "cases/ingest/dead_letter.hpp"
 
 #include "base/limits.hpp"
+#include "pure/codec/big_endian.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -16,8 +17,8 @@ constexpr std::size_t headers_max = 4'096;
 Error cannot_open() { return {Errc::open_failed, "the dead letter does not open"}; }
 
 void put_u32(std::string& out, std::size_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>((value >> shift) & 0xff));
+  const auto bytes = codec::big_endian(static_cast<std::uint32_t>(value));
+  out.append(bytes.begin(), bytes.end());
 }
 
 void put(std::string& out, std::string_view text) {

@@ -23,6 +23,10 @@ std::optional<HostPort> split_host_port(std::string_view authority);
 /// The number of a TCP port, 1 to 65535, without sign, space or leading text.
 std::optional<std::uint16_t> parse_port(std::string_view text);
 
+/// `text` as one segment of a path, or one value of a query: every byte but the unreserved ones of
+/// RFC 3986 becomes %hh.
+std::string percent_encode(std::string_view text);
+
 /// Replaces each %hh by its byte. Returns nothing if a `%` is not followed by two hex digits.
 std::optional<std::string> percent_decode(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include "base/query_limits.hpp"
 #include "pure/codec/base64.hpp"
+#include "pure/codec/big_endian.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -18,16 +19,8 @@ constexpr std::size_t head_bytes = 30, id_bytes = 16;
 
 template <class Number>
 void put(Bytes& bytes, Number number) {
-  for (std::size_t i = sizeof number; i-- > 0;)
-    bytes.push_back(static_cast<std::uint8_t>(number >> 8 * i));
-}
-
-template <class Number>
-Number get(const Bytes& bytes, std::size_t at) {
-  Number number = 0;
-  for (std::size_t i = 0; i < sizeof number; ++i)
-    number = static_cast<Number>(number << 8 | bytes[at + i]);
-  return number;
+  const auto coded = codec::big_endian(number);
+  bytes.insert(bytes.end(), coded.begin(), coded.end());
 }
 
 Uuid id_at(const Bytes& bytes, std::size_t at) {
@@ -58,13 +51,13 @@ Result<PageMark> read_cursor(std::string_view text, std::uint64_t question) {
   if (!bytes || bytes->size() < head_bytes || bytes->size() > bytes_max ||
       (bytes->size() - head_bytes) % id_bytes != 0 || bytes->front() != version || (*bytes)[9] > 1)
     return malformed;
-  if (get<std::uint64_t>(*bytes, 1) != question)
+  if (codec::read_big_endian<std::uint64_t>(bytes->data() + 1) != question)
     return Error{Errc::invalid_field,
                  "belongs to another question: send it with the same query and filters", "/cursor"};
   PageMark mark;
   if ((*bytes)[9] == 1) {
-    const PagePlace place{std::bit_cast<float>(get<std::uint32_t>(*bytes, 10)),
-                            id_at(*bytes, 14)};
+    const auto distance = codec::read_big_endian<std::uint32_t>(bytes->data() + 10);
+    const PagePlace place{std::bit_cast<float>(distance), id_at(*bytes, 14)};
     if (!std::isfinite(place.distance)) return malformed;
     mark.after = place;
   }

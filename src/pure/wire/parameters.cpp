@@ -2,6 +2,7 @@
 
 #include "base/secret.hpp"
 #include "pure/codec/base64.hpp"
+#include "pure/codec/big_endian.hpp"
 #include "pure/codec/did_you_mean.hpp"
 #include "pure/codec/url.hpp"
 #include "pure/codec/utf8.hpp"
@@ -29,20 +30,6 @@ Error unknown_parameter(std::string_view name, std::span<const std::string_view>
   if (const auto meant = codec::did_you_mean(name, known))
     message += "; did you mean \"" + std::string(*meant) + "\"?";
   return bad_parameter(printable_name(name).value_or(""), message);
-}
-
-template <class Number>
-void put_number(Bytes& bytes, Number number) {
-  for (std::size_t i = sizeof number; i-- > 0;)
-    bytes.push_back(static_cast<std::uint8_t>(number >> 8 * i));
-}
-
-template <class Number>
-Number number_at(const Bytes& bytes, std::size_t at) {
-  Number number = 0;
-  for (std::size_t i = 0; i < sizeof number; ++i)
-    number = static_cast<Number>(number << 8 | bytes[at + i]);
-  return number;
 }
 
 Result<std::size_t> limit_of(std::string_view text) {
@@ -100,8 +87,10 @@ std::string make_list_cursor(std::string_view after) {
 
 std::string make_list_cursor(const ListPlace& after) {
   Bytes bytes{behind_place};
-  put_number(bytes, static_cast<std::uint64_t>(after.at_us));
-  put_number(bytes, static_cast<std::uint32_t>(after.index));
+  const auto at = codec::big_endian(static_cast<std::uint64_t>(after.at_us));
+  const auto index = codec::big_endian(static_cast<std::uint32_t>(after.index));
+  bytes.insert(bytes.end(), at.begin(), at.end());
+  bytes.insert(bytes.end(), index.begin(), index.end());
   bytes.insert(bytes.end(), after.id.bytes.begin(), after.id.bytes.end());
   return codec::encode_base64(bytes, codec::Base64::url);
 }
@@ -141,8 +130,8 @@ Result<ListPlace> place_of_cursor(std::string_view cursor) {
   const auto bytes = bytes_of_cursor(cursor, behind_place);
   if (bytes.size() != place_bytes) return foreign_cursor();
   ListPlace place;
-  place.at_us = static_cast<std::int64_t>(number_at<std::uint64_t>(bytes, 1));
-  place.index = static_cast<std::int32_t>(number_at<std::uint32_t>(bytes, 9));
+  place.at_us = static_cast<std::int64_t>(codec::read_big_endian<std::uint64_t>(bytes.data() + 1));
+  place.index = static_cast<std::int32_t>(codec::read_big_endian<std::uint32_t>(bytes.data() + 9));
   std::copy_n(bytes.begin() + 13, place.id.bytes.size(), place.id.bytes.begin());
   // Years 0 to 9999: beyond them lies no chunk, and PostgreSQL refuses some such times.
   constexpr std::int64_t least_us = -62'167'219'200'000'000, most_us = 253'402'300'799'999'999;

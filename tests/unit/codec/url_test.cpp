@@ -89,6 +89,15 @@ TEST(Port, IsANumberFrom1To65535) {
     EXPECT_FALSE(parse_port(bad)) << bad;
 }
 
+TEST(PercentEncode, LeavesOnlyWhatNoPartOfAUrlReserves) {
+  EXPECT_EQ(percent_encode(""), "");
+  EXPECT_EQ(percent_encode("aZ09-._~"), "aZ09-._~");
+  EXPECT_EQ(percent_encode("a/b c?d&e=%+"), "a%2Fb%20c%3Fd%26e%3D%25%2B");
+  std::string every;
+  for (int byte = 0; byte < 256; ++byte) every += static_cast<char>(byte);
+  EXPECT_EQ(percent_decode(percent_encode(every)), every);
+}
+
 TEST(PercentDecode, TakesTwoHexDigitsAfterEachPercentSign) {
   EXPECT_EQ(percent_decode(""), "");
   EXPECT_EQ(percent_decode("plain+text"), "plain+text");
