@@ -20,10 +20,9 @@ using ports::MemoryKind;
 /// `?before=`, the only parameter beside `?wait=`, and only of a conversation.
 Result<std::optional<std::int64_t>> before_of(const RequestHead& head, MemoryKind kind) {
   static constexpr std::array<std::string_view, 2> names{"wait", "before"};
-  auto query = std::string_view(head.target).substr(head.path().size());
-  if (!query.empty()) query.remove_prefix(1);
   const bool has_turns = kind == MemoryKind::conversation;
-  const auto parameters = wire::parse_parameters(query, std::span(names).first(has_turns ? 2 : 1));
+  const auto known = std::span(names).first(has_turns ? 2 : 1);
+  const auto parameters = wire::parse_parameters(head.query(), known);
   if (!parameters) return parameters.error();
   const auto found = parameters->find("before");
   if (found == parameters->end()) return std::optional<std::int64_t>();

@@ -104,8 +104,7 @@ Response get_version(Call&) {
 
 Response get_openapi(Call& call) {
   constexpr std::string_view parameter = "version=";
-  auto query = std::string_view(call.head.target).substr(call.head.path().size());
-  if (!query.empty()) query.remove_prefix(1);
+  const auto query = call.head.query();
   const auto version =
       query.starts_with(parameter) ? query.substr(parameter.size()) : std::string_view();
   const auto document = openapi_document(version);

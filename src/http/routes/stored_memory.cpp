@@ -20,12 +20,6 @@ namespace {
 
 using ports::MemoryKind;
 
-std::string_view query_of(const RequestHead& head) {
-  auto query = std::string_view(head.target).substr(head.path().size());
-  if (!query.empty()) query.remove_prefix(1);
-  return query;
-}
-
 json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(text);
 }
@@ -92,7 +86,7 @@ Response page_response(std::string_view name, json::array items, json::value nex
 
 asio::awaitable<Response> answer_list(Call& call, MemoryKind kind, std::string_view name,
                                       json::object (*item_json)(const query::Shown&)) {
-  const auto request = wire::parse_list_request(query_of(call.head), false);
+  const auto request = wire::parse_list_request(call.head.query(), false);
   if (!request) co_return problem(request.error(), call.context.id);
   std::string after;
   if (!request->cursor.empty()) {
@@ -116,7 +110,7 @@ asio::awaitable<Response> answer_texts(Call& call, MemoryKind kind, std::string_
   const auto id = DocId::parse(call.id);
   if (!id) co_return not_found(call);
   const bool ordered = kind == MemoryKind::conversation;
-  const auto request = wire::parse_list_request(query_of(call.head), ordered);
+  const auto request = wire::parse_list_request(call.head.query(), ordered);
   if (!request) co_return problem(request.error(), call.context.id);
   ports::ChunkRange range{
       .kind = kind, .id = *id, .newest_first = request->newest_first, .limit = request->limit};
@@ -167,7 +161,7 @@ asio::awaitable<std::optional<Response>> get_documents(Call& call) {
 asio::awaitable<std::optional<Response>> get_document(Call& call) {
   auto id = DocId::parse(call.id);
   if (!id) co_return not_found(call);
-  const auto parameters = wire::parse_parameters(query_of(call.head), {});
+  const auto parameters = wire::parse_parameters(call.head.query(), {});
   if (!parameters) co_return problem(parameters.error(), call.context.id);
   auto refused = co_await charge(call, 0);
   if (refused) co_return refused;

@@ -39,9 +39,7 @@ std::optional<std::string_view> value_in(std::string_view list, char separator,
 }  // namespace
 
 Result<WaitPreference> wait_preference(const RequestHead& head) {
-  auto query = std::string_view(head.target).substr(head.path().size());
-  if (!query.empty()) query.remove_prefix(1);
-  if (const auto asked = value_in(query, '&', "wait")) {
+  if (const auto asked = value_in(head.query(), '&', "wait")) {
     const auto time = seconds_of(*asked);
     if (!time)
       return Error{Errc::bad_request, "wait is a whole number of seconds, such as ?wait=5", "wait"};

@@ -53,6 +53,12 @@ std::string_view RequestHead::path() const noexcept {
   return std::string_view(target).substr(0, target.find('?'));
 }
 
+std::string_view RequestHead::query() const noexcept {
+  auto rest = std::string_view(target).substr(path().size());
+  if (!rest.empty()) rest.remove_prefix(1);
+  return rest;
+}
+
 std::size_t RequestHead::count(std::string_view name) const noexcept {
   return static_cast<std::size_t>(std::count_if(
       fields.begin(), fields.end(), [&](const Field& field) { return field.name == name; }));

@@ -30,6 +30,8 @@ struct RequestHead {
 
   /// The target up to '?'.
   std::string_view path() const noexcept;
+  /// The target behind '?'; empty where there is none.
+  std::string_view query() const noexcept;
   /// The only field of this name (in lower case); empty if the head has no such field, or several.
   std::optional<std::string_view> field(std::string_view name) const noexcept;
   std::size_t count(std::string_view name) const noexcept;

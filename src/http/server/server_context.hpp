@@ -22,8 +22,7 @@ struct ServerContext {
   HttpMetrics& metrics;
   const Handler handler;
   std::atomic<bool> draining{false};
-  const runtime::Clock::time_point started = runtime::Clock::now();
-  const std::int64_t started_unix_s;      ///< the same moment on the wall clock
+  const std::int64_t started_unix_s;      ///< when the server was made
   std::list<Session*> sessions;           ///< every live connection
   std::size_t streams = 0;                ///< streams that are open now
 
