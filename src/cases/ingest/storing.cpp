@@ -47,40 +47,14 @@ void set_refusal(Job& job, const Error& why) {
 
 /// The row that only the ledger gets.
 std::shared_ptr<const EventWrite> superseded_write(const Job& job) {
-  const auto& event = *job.prepared;
-  const auto& document = *event.document;
-  auto by_arrival = document.by_arrival;
+  auto write = write_head(*job.prepared);
   if (job.superseded_by) {
-    if (!by_arrival) by_arrival.emplace();  // Turns that a deletion of their conversation outran.
-    by_arrival->superseded_by = job.superseded_by;
+    // Turns that a deletion of their conversation outran have none.
+    if (!write.by_arrival) write.by_arrival.emplace();
+    write.by_arrival->superseded_by = job.superseded_by;
   }
-  return std::make_shared<const EventWrite>(EventWrite{.event_id = event.event_id,
-                                                       .origin = document.origin,
-                                                       .doc_id = document.doc_id,
-                                                       .revision = document.revision,
-                                                       .by_arrival = by_arrival,
-                                                       .source = event.first_place,
-                                                       .replayed = event.replayed,
-                                                       .document_name_cipher = {},
-                                                       .chunks = {},
-                                                       .expect_superseded = true,
-                                                       .deletion = document.deletion});
-}
-
-/// A deletion needs no key.
-std::shared_ptr<const EventWrite> deletion_write(const Job& job) {
-  const auto& event = *job.prepared;
-  const auto& document = *event.document;
-  return std::make_shared<const EventWrite>(EventWrite{.event_id = event.event_id,
-                                                       .origin = document.origin,
-                                                       .doc_id = document.doc_id,
-                                                       .revision = document.revision,
-                                                       .by_arrival = document.by_arrival,
-                                                       .source = event.first_place,
-                                                       .replayed = event.replayed,
-                                                       .document_name_cipher = {},
-                                                       .chunks = {},
-                                                       .deletion = document.deletion});
+  write.expect_superseded = true;
+  return std::make_shared<const EventWrite>(std::move(write));
 }
 
 /// About how many bytes the rows of a job take twice, because each try to store them sends a copy.
@@ -236,7 +210,7 @@ asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
     if (job->seems_superseded)
       job->sealed = superseded_write(*job);
     else if (job->prepared->document->deletion)
-      job->sealed = deletion_write(*job);
+      job->sealed = std::make_shared<const EventWrite>(write_head(*job->prepared));
   }
   std::erase_if(jobs, [](const Job* job) {
     return job->seems_superseded || job->prepared->document->deletion;

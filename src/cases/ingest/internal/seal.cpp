@@ -41,17 +41,25 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
 
 }  // namespace
 
+EventWrite write_head(const Prepared& event) {
+  const auto& document = *event.document;
+  return {.event_id = event.event_id,
+          .origin = document.origin,
+          .doc_id = document.doc_id,
+          .revision = document.revision,
+          .by_arrival = document.by_arrival,
+          .source = event.first_place,
+          .replayed = event.replayed,
+          .document_name_cipher = {},
+          .chunks = {},
+          .deletion = document.deletion};
+}
+
 EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                       const crypto::TenantKey& key, const std::string& model, const Prepared& event,
                       const std::vector<Embedding>& embeddings) {
   const auto& document = *event.document;
-  EventWrite write{.event_id = event.event_id,
-                   .origin = document.origin,
-                   .doc_id = document.doc_id,
-                   .revision = document.revision,
-                   .by_arrival = document.by_arrival,
-                   .source = event.first_place,
-                   .replayed = event.replayed};
+  auto write = write_head(event);
   if (!document.name.empty()) {
     const auto& doc_id = write.doc_id.value();
     const crypto::SealBinding binding{crypto::document_object(deps.ids, owner, doc_id), doc_id, 0};

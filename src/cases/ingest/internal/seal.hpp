@@ -7,6 +7,10 @@
 
 namespace memseal::ingest {
 
+/// What the ledger and the document's row get of an event; no name, no chunks.
+/// REQUIRES: `event` has a document.
+ports::EventWrite write_head(const Prepared& event);
+
 /// The sealed rows of one event. REQUIRES: `event` has a document, and `embeddings` one vector a
 /// chunk. Throws Failure. Thread: any.
 ports::EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
