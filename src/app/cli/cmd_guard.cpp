@@ -99,14 +99,9 @@ int cmd_guard_check(const GlobalOptions& global, const GuardOptions& options) {
                       {"release", after->release},
                       {"window_s", options.window_s},
                       {"guardrails", std::move(all)}};
-  if (verdict != policy::Verdict::breach) {
-    if (global.json) print_json(report);
-    return exit_ok;
-  }
-  const Error error{Errc::unavailable, "breached: " + broken};
-  if (global.json) return print_failed_report(std::move(report), error, exit_finding);
-  complain(error);
-  return exit_finding;
+  std::optional<Error> fault;
+  if (verdict == policy::Verdict::breach) fault = {Errc::unavailable, "breached: " + broken};
+  return finish_report(global, std::move(report), fault, exit_finding);
 }
 
 void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action) {

@@ -116,14 +116,9 @@ int cmd_smoke(const GlobalOptions& global, const SmokeOptions& options) {
     if (left) std::printf("the document memseal-smoke was left behind: %s\n", left->c_str());
     std::printf("%zu of %zu passed in %.1f s\n", tally.passed, total, ms_since(start) / 1e3);
   }
-  if (tally.passed == total) {
-    if (global.json) print_json(report);
-    return exit_ok;
-  }
-  const Error error{Errc::unavailable, "failed: " + tally.failed};
-  if (global.json) return print_failed_report(std::move(report), error, exit_failed);
-  complain(error);
-  return exit_failed;
+  std::optional<Error> fault;
+  if (tally.passed < total) fault = {Errc::unavailable, "failed: " + tally.failed};
+  return finish_report(global, std::move(report), fault, exit_failed);
 }
 
 void add_smoke_command(CLI::App& app, GlobalOptions& global, Action& action) {

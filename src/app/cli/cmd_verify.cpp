@@ -106,14 +106,9 @@ int cmd_verify(const GlobalOptions& global, const std::vector<std::string>& want
   const bool approved = broken.empty();
   if (!global.json) std::printf("%s\n", approved ? "APPROVED" : "REFUSED");
   json::object report{{"approved", approved}, {"proofs", std::move(all)}};
-  if (approved) {
-    if (global.json) print_json(report);
-    return exit_ok;
-  }
-  const Error error{Errc::not_isolated, "this does not hold: " + broken};
-  if (global.json) return print_failed_report(std::move(report), error, exit_finding);
-  complain(error);
-  return exit_finding;
+  std::optional<Error> fault;
+  if (!approved) fault = {Errc::not_isolated, "this does not hold: " + broken};
+  return finish_report(global, std::move(report), fault, exit_finding);
 }
 
 void add_verify_command(CLI::App& app, GlobalOptions& global, Action& action) {

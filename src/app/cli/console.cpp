@@ -101,6 +101,17 @@ int print_failed_report(json::object report, const Error& error, int code) {
   return code;
 }
 
+int finish_report(const GlobalOptions& global, json::object report,
+                  const std::optional<Error>& fault, int code) {
+  if (!fault) {
+    if (global.json) print_json(report);
+    return exit_ok;
+  }
+  if (global.json) return print_failed_report(std::move(report), *fault, code);
+  complain(*fault);
+  return code;
+}
+
 Error error_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);

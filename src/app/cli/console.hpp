@@ -8,6 +8,7 @@
 #include <boost/json/value.hpp>
 
 #include <exception>
+#include <optional>
 #include <string>
 
 namespace memseal::app {
@@ -24,6 +25,10 @@ void hint(const std::string& sentence);
 /// Prints a report that tells a failure by itself, with `error` as a member: --json then prints no
 /// other object. The report goes to stdout, `error` is not printed to stderr. Returns `code`.
 int print_failed_report(boost::json::object report, const Error& error, int code);
+/// Ends a command that has judged something and has shown it. Prints the report with --json, and
+/// `fault` either in it or as a complaint. Returns `code` with a fault, else exit_ok.
+int finish_report(const GlobalOptions& global, boost::json::object report,
+                  const std::optional<Error>& fault, int code);
 
 /// The one place that turns an exception into a sentence for people.
 Error error_of(const std::exception_ptr& thrown);
