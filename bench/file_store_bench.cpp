@@ -50,18 +50,23 @@ void write_all(int fd, ByteView bytes) {
   }
 }
 
-/// Calls `take` for each piece of the file.
-template <class Take>
-void read_pieces(const std::filesystem::path& path, Take take) {
-  const Open file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  Bytes piece(piece_bytes);
-  for (;;) {
-    const auto got = ::read(file.fd, piece.data(), piece.size());
+/// The pieces of a file, from front to back.
+class Pieces {
+ public:
+  explicit Pieces(const std::filesystem::path& path)
+      : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+
+  /// Empty at the end. The view ends with the next call.
+  ByteView next() {
+    const auto got = ::read(file_.fd, piece_.data(), piece_.size());
     if (got < 0) std::abort();
-    if (got == 0) return;
-    take(ByteView(piece).first(static_cast<std::size_t>(got)));
+    return ByteView(piece_).first(static_cast<std::size_t>(got));
   }
-}
+
+ private:
+  const Open file_;
+  Bytes piece_ = Bytes(piece_bytes);
+};
 
 void make_file(const std::filesystem::path& path, std::size_t bytes) {
   const Open file(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -80,12 +85,13 @@ void rival(const std::filesystem::path& from, const std::filesystem::path& to) {
   EVP_EncryptInit_ex2(context.get(), EVP_aes_256_gcm(), key.data(), nonce.data(), nullptr);
   const Open file(::open(to.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600));
   Bytes sealed(piece_bytes);
-  read_pieces(from, [&](ByteView piece) {
+  Pieces pieces(from);
+  for (auto piece = pieces.next(); !piece.empty(); piece = pieces.next()) {
     int size = 0;
     EVP_EncryptUpdate(context.get(), sealed.data(), &size, piece.data(),
                       static_cast<int>(piece.size()));
     write_all(file.fd, ByteView(sealed).first(static_cast<std::size_t>(size)));
-  });
+  }
   int size = 0;
   std::array<std::uint8_t, 16> tag{};
   EVP_EncryptFinal_ex(context.get(), sealed.data(), &size);
@@ -117,13 +123,8 @@ boost::asio::awaitable<void> take_in(Store& store, const std::filesystem::path& 
   knowledge::FileFacts facts{"bench", "application/octet-stream", {}};
   auto intake = co_await knowledge::Intake::begin(store.deps, context, store.owner,
                                                   std::move(facts), std::nullopt);
-  const Open file(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
-  Bytes piece(piece_bytes);
-  for (;;) {
-    const auto got = ::read(file.fd, piece.data(), piece.size());
-    if (got < 0) std::abort();
-    if (got == 0) break;
-    const auto part = ByteView(piece).first(static_cast<std::size_t>(got));
+  Pieces pieces(from);
+  for (auto part = pieces.next(); !part.empty(); part = pieces.next()) {
     const auto taken = co_await (*intake)->take(context, part);
     taken.value();
   }
