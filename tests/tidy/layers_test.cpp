@@ -29,6 +29,7 @@ const std::vector<Rule>& law() {
       {"pure/text", {"base", "pure/codec"}},
       {"pure/crypto", {"base", "pure/codec"}},
       {"pure/policy", {"base"}},
+      {"pure/matrix", {"base"}},
       {"pure/wire", {"base", "pure/codec"}},
       {"runtime", {"base"}},
       {"ports", {"base", "pure/crypto", "runtime"}},

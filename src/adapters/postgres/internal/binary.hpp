@@ -3,6 +3,7 @@
 // Layouts: src/backend/utils/adt/arrayfuncs.c array_recv(), pgvector src/halfvec.c halfvec_recv().
 #include "base/ids.hpp"
 #include "base/secret.hpp"
+#include "pure/codec/half.hpp"
 
 #include <pqxx/pqxx>
 
@@ -27,8 +28,7 @@ inline pqxx::bytes_view binary(std::span<const std::byte> bytes) {
   return {bytes.data(), bytes.size()};
 }
 
-/// IEEE 754 binary16, round to nearest even; overflow becomes infinity.
-std::uint16_t half_bits(float value) noexcept;
+using codec::half_bits;
 
 /// A halfvec as halfvec_recv() reads it: dim i16, unused i16, dim × binary16, big-endian.
 std::string halfvec(std::span<const float> values);
