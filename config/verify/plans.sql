@@ -45,7 +45,7 @@ PREPARE memseal_verify_tombstone_make AS
 PREPARE memseal_verify_tombstone_lock AS
   SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE;
 PREPARE memseal_verify_tombstone_set AS
-  UPDATE app.tenants SET state = 'erased', chunk_count = 0, erased_at = now() WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased';
+  UPDATE app.tenants SET state = 'erased', chunk_count = 0, erased_at = now(), version = version + 1 WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased';
 PREPARE memseal_verify_erase_keys AS
   DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_erase_chunks AS
@@ -75,7 +75,7 @@ PREPARE memseal_verify_documents_enter AS
 PREPARE memseal_verify_chunks_replace AS
   DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) AND doc_id = ANY ($1::text[]) AND source <> 'chat';
 PREPARE memseal_verify_tenant_count AS
-  UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint WHERE user_hash = (SELECT app.tenant());
+  UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint, version = version + 1 WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_chunks_insert_new AS
   INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms) AS t;
 PREPARE memseal_verify_chunks_insert_if_absent AS

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <regex>
+#include <set>
 
 namespace memseal::tidy {
 namespace {
@@ -61,6 +62,22 @@ TEST(Statements, AreJoinedByTheListOfEveryFile) {
   EXPECT_GE(lists.size(), 8u);
   for (const auto& name : lists)
     EXPECT_NE(joined.find(name + "()"), std::string::npos) << "shipped_statements() lacks " << name;
+}
+
+// What changes chunks must move the tenant's version and write the row of their document, in the
+// same transaction, because copies of the vectors in memory depend on both (docs/search.md). These
+// do; a file that comes to the list must have a test that says so, as in matrix_pg_test.cpp. What
+// verify.cpp tries is rolled back.
+TEST(Statements, ThatChangeChunksStandWhereTheVersionMoves) {
+  const std::set<std::string> known{"chunk_rows.cpp", "deletions.cpp", "event_rows.cpp",
+                                    "key_store.cpp", "verify.cpp"};
+  const std::regex change(R"((INSERT INTO|DELETE FROM|UPDATE) app\.memory_chunks)");
+  std::set<std::string> found;
+  for (const auto& source : product_sources())
+    for (const auto& line : source.lines)
+      if (std::regex_search(line, change))
+        found.insert(source.path.substr(source.path.rfind('/') + 1));
+  EXPECT_EQ(found, known);
 }
 
 TEST(Statements, AreMissedWhereTheListLacksThem) {

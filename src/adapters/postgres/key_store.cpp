@@ -51,7 +51,8 @@ constexpr Statement tombstone_lock{
     "SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE"};
 constexpr Statement tombstone_set{
     "tombstone_set",
-    "UPDATE app.tenants SET state = 'erased', chunk_count = 0, erased_at = now() "
+    "UPDATE app.tenants SET state = 'erased', chunk_count = 0, erased_at = now(), "
+    "version = version + 1 "
     "WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased'"};
 constexpr Statement erase_rows[]{
     {"erase_keys", "DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant())"},

@@ -89,9 +89,12 @@ constexpr Statement chunks_replace{
     "DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) "
     "AND doc_id = ANY ($1::text[]) AND source <> 'chat'"};
 
+// The version moves here, because every change of chunks ends with this statement: what inserts has
+// sealed, and what only deletes changes the count. Copies of the vectors in memory depend on it.
 constexpr Statement count_chunks{
     "tenant_count",
-    "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint "
+    "UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint, "
+    "version = version + 1 "
     "WHERE user_hash = (SELECT app.tenant())"};
 
 /// Number of seals in `writes`. Each took a nonce, also where its event turns out a duplicate.
