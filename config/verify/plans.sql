@@ -112,6 +112,14 @@ PREPARE memseal_verify_conversation_settle AS
   UPDATE app.documents d SET (kind, state, chunk_count, deleted_at, revision) = (SELECT CASE WHEN coalesce(bool_or(m.source = d.kind), true) THEN d.kind ELSE min(m.source) END, CASE WHEN count(*) > 0 THEN 'ready' ELSE 'deleted' END, count(*)::int, CASE WHEN count(*) = 0 THEN now() END, CASE WHEN count(*) = 0 THEN greatest(d.revision, $2::bigint) ELSE d.revision END FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = d.doc_id), updated_at = now() WHERE d.user_hash = (SELECT app.tenant()) AND d.doc_id = $1::text COLLATE "C" AND d.deleted_at IS NULL;
 PREPARE memseal_verify_ledger_deleted AS
   UPDATE app.ingest_events SET deleted = $2 WHERE user_hash = (SELECT app.tenant()) AND event_id = $1::uuid;
+PREPARE memseal_verify_matrix_state AS
+  SELECT t.version, t.xmin::text::bigint, t.chunk_count, t.state = 'erased', (extract(epoch FROM now() - '2000-01-01 00:00:00+00'::timestamptz) * 1000000)::bigint FROM app.tenants t WHERE t.user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_matrix_documents AS
+  SELECT d.doc_id, d.xmin::text::bigint, d.chunk_count FROM app.documents d WHERE d.user_hash = (SELECT app.tenant()) AND d.deleted_at IS NULL;
+PREPARE memseal_verify_matrix_rows AS
+  SELECT m.doc_id, m.source, m.tags, uuid_send(m.id), timestamptz_send(m.created_at), timestamptz_send(m.expires_at), public.halfvec_send(m.embedding) FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = ANY ($1::text[]) AND m.id >= $2::uuid AND m.id <= $3::uuid;
+PREPARE memseal_verify_matrix_fetch AS
+  SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, CASE WHEN $6::boolean THEN ''::bytea ELSE c.text_cipher END, c.meta_cipher FROM (SELECT s.place, s.id, s.distance FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) AND m.id = ANY ($3::uuid[]) OFFSET 0) s WHERE $4::float4 IS NULL OR (s.distance, s.id) > ($4::float4, $5::uuid) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
 DO $check$
 DECLARE
   call text;
@@ -168,7 +176,11 @@ BEGIN
     'memseal_verify_conversation_lock(NULL)',
     'memseal_verify_chunks_delete(NULL, NULL, NULL)',
     'memseal_verify_conversation_settle(NULL, NULL)',
-    'memseal_verify_ledger_deleted(NULL, NULL)'] LOOP
+    'memseal_verify_ledger_deleted(NULL, NULL)',
+    'memseal_verify_matrix_state',
+    'memseal_verify_matrix_documents',
+    'memseal_verify_matrix_rows(NULL, NULL, NULL)',
+    'memseal_verify_matrix_fetch(NULL, NULL, NULL, NULL, NULL, NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
@@ -232,5 +244,9 @@ DEALLOCATE memseal_verify_conversation_lock;
 DEALLOCATE memseal_verify_chunks_delete;
 DEALLOCATE memseal_verify_conversation_settle;
 DEALLOCATE memseal_verify_ledger_deleted;
-\echo plans: 51 of 51
+DEALLOCATE memseal_verify_matrix_state;
+DEALLOCATE memseal_verify_matrix_documents;
+DEALLOCATE memseal_verify_matrix_rows;
+DEALLOCATE memseal_verify_matrix_fetch;
+\echo plans: 55 of 55
 ROLLBACK;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace memseal::ports {
@@ -54,6 +55,17 @@ class ChunkSearch {
   virtual asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(
       runtime::RequestContext context, crypto::Tenant owner, QueryVector query, std::size_t limit,
       SearchFilter filter) = 0;
+  /// nearest() of each of several questions, in their order. Throws as nearest().
+  virtual asio::awaitable<std::vector<std::vector<crypto::SealedCandidate>>> nearest_of_each(
+      runtime::RequestContext context, crypto::Tenant owner, std::vector<QueryVector> queries,
+      std::size_t limit, SearchFilter filter) {
+    std::vector<std::vector<crypto::SealedCandidate>> all;
+    for (auto& query : queries) {
+      auto found = co_await nearest(context, owner, std::move(query), limit, filter);
+      all.push_back(std::move(found));
+    }
+    co_return all;
+  }
   /// Up to `each_side` chunks before and behind each of `chunks` in its document, or among the
   /// turns of its conversation; in their order. Throws as nearest().
   virtual asio::awaitable<std::vector<Neighbour>> neighbours(runtime::RequestContext context,

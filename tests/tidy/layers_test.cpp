@@ -36,6 +36,7 @@ const std::vector<Rule>& law() {
       {"cases/ingest", {"base", "pure", "runtime", "ports"}},
       {"cases/index", {"base", "pure/crypto", "pure/wire", "runtime", "ports"}},
       {"cases/rerank", {"base", "pure/policy", "runtime", "ports"}},
+      {"cases/search", {"base", "pure/codec", "pure/crypto", "pure/matrix", "runtime", "ports"}},
       {"cases/query",
        {"base", "pure/crypto", "pure/policy", "pure/wire", "runtime", "ports", "cases/rerank"}},
       {"cases/inference",

@@ -1,6 +1,7 @@
 #include "adapters/postgres/chunk_search.hpp"
 
 #include "adapters/postgres/internal/candidate_row.hpp"
+#include "adapters/postgres/internal/nearest_sql.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
 #include "runtime/observe.hpp"
@@ -10,24 +11,6 @@
 namespace memseal::postgres {
 
 namespace {
-
-// Both scans name their tenant, so that row-level security is the second barrier, not the only one.
-// A ctid names the same row in both, because one statement reads one snapshot.
-// The sort key is an expression over the distance, so that PostgreSQL can never answer it from a
-// vector index. It has the precision of the distance that callers see, so that a place in the order
-// can be named by it, and ids decide between equal ones. The inner select sorts only row addresses,
-// distances and ids, and the outer one fetches the rows, because carrying the other columns through
-// the sort doubles the time.
-#define MEMSEAL_PLACES(filter)                                                             \
-  "SELECT m.ctid AS place, m.id, "                                                         \
-  "((m.embedding OPERATOR(${vector}.<=>) $1::${vector}.halfvec) + 0)::float4 AS distance " \
-  "FROM app.memory_chunks m "                                                              \
-  "WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL "                 \
-  "AND (m.expires_at IS NULL OR m.expires_at > now())" filter
-#define MEMSEAL_NEAREST(columns, places)                                                  \
-  "SELECT " columns " FROM (" places " ORDER BY distance, id LIMIT $2::bigint) n "        \
-  "JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) " \
-  "ORDER BY n.distance, n.id"
 
 // OFFSET 0 keeps the planner from computing each distance again for the comparison with $12.
 #define MEMSEAL_FILTERED_PLACES                                                            \
@@ -76,8 +59,6 @@ constexpr Statement neighbours_of{
 #undef MEMSEAL_NEIGHBOURS
 #undef MEMSEAL_ALL_COLUMNS
 #undef MEMSEAL_FILTERED_PLACES
-#undef MEMSEAL_NEAREST
-#undef MEMSEAL_PLACES
 
 bool filters(const ports::SearchFilter& filter) {
   return filter.origin || !filter.tags.empty() || !filter.doc_ids.empty() ||

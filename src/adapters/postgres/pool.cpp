@@ -294,9 +294,10 @@ void Pool::run_tenant(const std::stop_token& stop, const runtime::RequestContext
                       const crypto::Tenant& owner, Access access,
                       const std::function<void(TenantTx&)>& work) {
   const auto open = [&](std::optional<TenantTx>& tx, Connection& connection) {
-    tx.emplace(connection, owner, context, options_.call_max);
+    tx.emplace(connection, owner, context, options_.call_max, access);
   };
-  run<TenantTx>(stop, context, access, open, work);
+  const auto session = access == Access::write ? Access::write : Access::read;
+  run<TenantTx>(stop, context, session, open, work);
 }
 
 void Pool::run_system(const std::stop_token& stop, const runtime::RequestContext& context,

@@ -24,6 +24,7 @@ class SystemTx;
 enum class Access {
   read,   ///< any session will do, also one of a standby
   write,  ///< writes or locks rows: needs a read-write session
+  read_one_snapshot,  ///< as read; all statements of the transaction see the same rows
 };
 
 struct PoolOptions {

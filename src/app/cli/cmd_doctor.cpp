@@ -4,6 +4,7 @@
 #include "app/cli/terminal_text.hpp"
 #include "app/config/listen_address.hpp"
 #include "app/service/wiring.hpp"
+#include "pure/matrix/scan_ops.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -187,6 +188,16 @@ Finding check_catalog(const Config& config) {
           "restore what `memseal migrate up` made; `memseal verify rls` lists all"};
 }
 
+Finding search_plan(const Config& config) {
+  if (config.search.matrix_bytes == 0)
+    return {"search", true, "the database compares (search.matrix_bytes is 0)", "", false};
+  return {"search", true,
+          "from " + std::to_string(config.search.matrix_chunks_min) + " chunks on in memory, " +
+              std::to_string(config.search.matrix_bytes >> 20) + " MiB, " +
+              matrix::best_scan_ops().isa,
+          "", false};
+}
+
 void check_models_and_database(const Config& config, std::vector<Finding>& findings) {
   model::ModelPool cpu(1);
   const auto gpu = make_gpu_supervisor(config);
@@ -219,6 +230,7 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
                         *reranker ? describe((*reranker)->info(), (*reranker)->why_cpu())
                                   : "none configured: answers keep the search order",
                         "", false});
+  findings.push_back(search_plan(config));
   if (config.postgres.dsn.empty()) {
     findings.push_back(
         {"database", false, "postgres.dsn is not set", "set " + env_name("postgres.dsn")});

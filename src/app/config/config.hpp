@@ -10,6 +10,7 @@
 #include "base/setting.hpp"
 #include "cases/ingest/settings.hpp"
 #include "cases/rerank/settings.hpp"
+#include "cases/search/settings.hpp"
 #include "http/server/settings.hpp"
 #include "pure/crypto/settings.hpp"
 #include "pure/text/settings.hpp"
@@ -47,6 +48,7 @@ struct Config {
   redis::RateLimitSettings ratelimit;
   model::DeviceSettings model;
   Embedding embedding;
+  search::Settings search;
   Rerank rerank;
   crypto::SealSettings seal;
   text::ChunkSettings chunk;

@@ -17,6 +17,7 @@ constexpr std::array section_table{
     Section{"ratelimit", "The rate limit of each user"},
     Section{"model", "What computes the models"},
     Section{"embedding", "The embedder"},
+    Section{"search", "Search"},
     Section{"rerank", "The reranker"},
     Section{"seal", "The root keys"},
     Section{"chunk", "How documents are cut"},
@@ -45,6 +46,7 @@ SettingRows<Config> join_all() {
   join<model::DeviceSettings>(all, [](Config& config) -> auto& { return config.model; });
   join<model::EmbedderSettings>(all, [](Config& config) -> auto& { return config.embedding; });
   join<openai::Settings>(all, [](Config& config) -> auto& { return config.embedding; });
+  join<search::Settings>(all, [](Config& config) -> auto& { return config.search; });
   join<rerank::Settings>(all, [](Config& config) -> auto& { return config.rerank; });
   join<model::RerankerSettings>(all, [](Config& config) -> auto& { return config.rerank; });
   join<crypto::SealSettings>(all, [](Config& config) -> auto& { return config.seal; });

@@ -101,6 +101,7 @@ Models::Models(Process& process)
 
 Stores::Stores(Process& process, const Keys& keyring, const Models& models)
     : metrics(process.metrics),
+      search_metrics(process.metrics),
       // Before the pool: a database of other vectors or another key must not be written to.
       fingerprint(checked_fingerprint(process.config, keyring, models)),
       pool(pool_options(process.config), metrics),
@@ -111,7 +112,8 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       keys(key_pool),
       chunks(ingest_pool),
       operations(pool),
-      search(pool),
+      exact_search(pool),
+      matrix(pool),
       memory(pool),
       sink(open_sink(process)) {}
 
@@ -144,7 +146,7 @@ Answering::Answering(Process& process, const Keys& keys, Models& models, Stores&
     : breaker({.slow = rerank_budget(process.config)}),
       reranking{models.reranker.get(), breaker, process.flags, cases.rerank_metrics,
                 rerank_budget(process.config)},
-      query{*models.embedder, stores.search, cases.tenant_keys, reranking, cases.query_metrics},
+      query{*models.embedder, cases.search, cases.tenant_keys, reranking, cases.query_metrics},
       browse{stores.memory, cases.tenant_keys, keys.ids, models.pool.threads(),
              cases.query_metrics},
       inference{reranking, *models.embedder, &models.embedder.tokenizer()} {}
@@ -154,7 +156,9 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
       rerank_metrics(process.metrics),
       ingest_metrics(process.metrics),
       key_metrics(process.metrics),
-      tenant_keys(stores.keys, keys.keyring, key_metrics) {
+      tenant_keys(stores.keys, keys.keyring, key_metrics),
+      search(stores.exact_search, stores.matrix, stores.search_metrics,
+             matrix_options(process.config)) {
   // Ingest refers to members of this object, which are all built by now.
   if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
   for (std::size_t loop = 0; loop < process.loops.size(); ++loop)

@@ -7,6 +7,7 @@
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
 #include "cases/rerank/rerank.hpp"
+#include "cases/search/matrix_search.hpp"
 #include "pure/policy/breaker.hpp"
 #include "runtime/loops.hpp"
 #include "runtime/metrics.hpp"
@@ -103,6 +104,7 @@ struct Stores {
   Stores(Process& process, const Keys& keys, const Models& models);
 
   postgres::PostgresMetrics metrics;
+  search::SearchMetrics search_metrics;  ///< read by the threads of the pool
   /// What the database must agree with; it agreed at the start.
   const postgres::DeploymentFingerprint fingerprint;
   std::atomic<DatabaseState> database_seen{DatabaseState::sound};
@@ -118,7 +120,8 @@ struct Stores {
   postgres::PgKeyStore keys;
   postgres::PgChunkStore chunks;
   postgres::PgOperations operations;
-  postgres::PgChunkSearch search;
+  postgres::PgChunkSearch exact_search;
+  postgres::PgMatrixStore matrix;
   postgres::PgStoredMemory memory;
   const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
 };
@@ -152,6 +155,7 @@ struct UseCases {
   ingest::IngestMetrics ingest_metrics;
   lifecycle::KeyMetrics key_metrics;
   lifecycle::CachedTenantKeys tenant_keys;
+  search::MatrixSearch search;
   std::optional<Ingest> ingest;     ///< empty: kafka.enabled is off
   std::deque<Answering> answering;  ///< one a loop
 };

@@ -127,6 +127,16 @@ ingest::Options ingest_options(const Config& config) {
   return options;
 }
 
+search::MatrixOptions matrix_options(const Config& config) {
+  search::MatrixOptions options;
+  options.bytes = static_cast<std::size_t>(config.search.matrix_bytes);
+  options.chunks_min = config.search.matrix_chunks_min;
+  // Loads must leave connections to questions.
+  options.loads_max = static_cast<std::size_t>(std::max<std::int64_t>(
+      1, config.postgres.connections / 2));
+  return options;
+}
+
 Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring) {
   const crypto::TokenRules rules{config.auth.issuer, config.auth.audience,
                                  config.auth.lifetime_s_max, config.auth.leeway_s};

@@ -11,6 +11,7 @@
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
 #include "adapters/postgres/key_store.hpp"
+#include "adapters/postgres/matrix_store.hpp"
 #include "adapters/postgres/operations.hpp"
 #include "adapters/postgres/schema.hpp"
 #include "adapters/postgres/stored_memory.hpp"
@@ -18,6 +19,7 @@
 #include "app/config/config.hpp"
 #include "cases/ingest/worker.hpp"
 #include "cases/lifecycle/tenant_keys.hpp"
+#include "cases/search/matrix_search.hpp"
 #include "http/routes/api.hpp"
 #include "ports/embedder.hpp"
 #include "runtime/log.hpp"
@@ -41,6 +43,7 @@ postgres::PoolOptions pool_options(const Config& config);
 postgres::PoolOptions ingest_pool_options(const Config& config);
 postgres::PoolOptions key_pool_options(const Config& config);
 ingest::Options ingest_options(const Config& config);
+search::MatrixOptions matrix_options(const Config& config);
 Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring);
 
 /// The embedder that a configuration asks for: in this process, or behind a remote endpoint.

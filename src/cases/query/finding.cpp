@@ -144,8 +144,15 @@ Found merged(std::vector<Found> parts, std::size_t candidates) {
 asio::awaitable<Found> find_candidates(QueryDeps& deps, const runtime::RequestContext& context,
                                        const crypto::Tenant& who, const Question& question,
                                        std::vector<ports::QueryVector> vectors, Opener& opener) {
-  Finder finder(deps, context, who, question, opener);
   std::vector<Found> parts;
+  if (vectors.size() > 1 && question.attributes.empty()) {
+    // Several questions have no page, so each wants its nearest ones alone.
+    auto rows = co_await deps.search.nearest_of_each(context, who, std::move(vectors),
+                                                     question.candidates, question.filter);
+    for (auto& of_one : rows) parts.emplace_back().rows = std::move(of_one);
+    co_return merged(std::move(parts), question.candidates);
+  }
+  Finder finder(deps, context, who, question, opener);
   for (auto& vector : vectors) {
     auto part = co_await finder.find(std::move(vector));
     parts.push_back(std::move(part));

@@ -20,6 +20,7 @@ std::vector<Statement> replay_statements();
 std::vector<Statement> turn_statements();
 std::vector<Statement> memory_statements();
 std::vector<Statement> deletion_statements();
+std::vector<Statement> matrix_statements();
 
 /// All of them.
 std::vector<Statement> shipped_statements();

@@ -35,13 +35,17 @@ bool roll_back(pqxx::nontransaction& work) noexcept {
 
 // One text for BEGIN and both settings is one round trip; libpqxx would send its BEGIN alone.
 TenantTx::TenantTx(Connection& connection, const crypto::Tenant& owner,
-                   const runtime::RequestContext& context, std::chrono::milliseconds call_max)
+                   const runtime::RequestContext& context, std::chrono::milliseconds call_max,
+                   Access access)
     : connection_(connection),
       deadline_(context.deadline),
       user_hash_(owner.hash().to_hex()),
       work_(connection.session()) {
   // SET takes no parameters. The hash is safe in the text, because it is 64 hex digits of our own.
-  work_.exec("BEGIN; SET LOCAL app.user_hash = '" + user_hash_ + "'; " +
+  const char* begin = access == Access::read_one_snapshot
+                          ? "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                          : "BEGIN";
+  work_.exec(begin + ("; SET LOCAL app.user_hash = '" + user_hash_) + "'; " +
              time_limit(deadline_, call_max));
 }
 

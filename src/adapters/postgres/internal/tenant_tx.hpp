@@ -21,7 +21,8 @@ class TenantTx {
   /// Begins the transaction in one round trip. `call_max` limits every statement of a context
   /// without a deadline.
   TenantTx(Connection& connection, const crypto::Tenant& owner,
-           const runtime::RequestContext& context, std::chrono::milliseconds call_max);
+           const runtime::RequestContext& context, std::chrono::milliseconds call_max,
+           Access access = Access::read);
 
   /// Throws what libpqxx throws, and Outage{timeout} once the deadline has passed.
   pqxx::result exec(const Statement& statement, const pqxx::params& parameters = {});

@@ -1,0 +1,82 @@
+#pragma once
+#include "cases/search/metrics.hpp"
+#include "ports/chunk_search.hpp"
+#include "ports/matrix_store.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace memseal::search {
+
+namespace asio = boost::asio;
+
+class MatrixCache;
+
+struct MatrixOptions {
+  std::size_t bytes = std::size_t{256} << 20;  ///< of all copies together; 0: there are none
+  std::int64_t chunks_min = 500;               ///< of a tenant whose copy is worth its memory
+  std::size_t loads_max = 2;                   ///< tenants that are read at one time
+  std::chrono::milliseconds load_max{3'000};   ///< after which a question does without its copy
+  /// A tenant is read when a second question comes within this time, so that many tenants which ask
+  /// once each do not cost a load each.
+  std::chrono::milliseconds asked_again_within{600'000};
+  std::chrono::milliseconds kept_at_least{10'000};  ///< after a use, also where room is wanted
+  std::chrono::milliseconds idle_max{900'000};      ///< after which a copy is dropped
+  std::chrono::milliseconds small_for{5'000};       ///< how long a small tenant is taken for small
+  std::chrono::milliseconds unfit_for{60'000};      ///< the same for one whose copy cannot be made
+};
+
+/// Chooses the plan of each search by the size of the tenant. Small tenants, and those without a
+/// copy, are compared by `exact`. The others are compared in memory: their vectors, one copy a
+/// tenant, scanned exactly. Both give the same rows, distances and order.
+///
+/// A copy is used only in one snapshot with its database: the snapshot tells the version of the
+/// tenant's chunks, the copy is brought to that version if it has another one, and the candidates
+/// are fetched and compared again by the database in the same snapshot. So nothing that is deleted
+/// or expired is returned, nothing that is stored is missed, and a row of another tenant stays
+/// invisible even if a copy held it.
+///
+/// Thread: any executor. Lifetime: all that is given outlives it, and `metrics` also outlives the
+/// threads of `store`.
+class MatrixSearch final : public ports::ChunkSearch {
+ public:
+  MatrixSearch(ports::ChunkSearch& exact, ports::MatrixStore& store, SearchMetrics& metrics,
+               MatrixOptions options = {});
+  ~MatrixSearch() override;
+
+  asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(
+      runtime::RequestContext context, crypto::Tenant owner, ports::QueryVector query,
+      std::size_t limit, ports::SearchFilter filter) override;
+  /// One pass over the vectors for all questions.
+  asio::awaitable<std::vector<std::vector<crypto::SealedCandidate>>> nearest_of_each(
+      runtime::RequestContext context, crypto::Tenant owner,
+      std::vector<ports::QueryVector> queries, std::size_t limit,
+      ports::SearchFilter filter) override;
+  asio::awaitable<std::vector<ports::Neighbour>> neighbours(runtime::RequestContext context,
+                                                            crypto::Tenant owner,
+                                                            std::vector<Uuid> chunks,
+                                                            std::size_t each_side) override;
+
+  /// Drops a tenant's copy and wipes it when its last reader has ended. For erasures, which are
+  /// otherwise noticed at the next question or when the copy has been idle.
+  void forget(const crypto::Tenant& owner) noexcept;
+
+ private:
+  using Found = std::vector<std::vector<crypto::SealedCandidate>>;
+  asio::awaitable<std::optional<Found>> by_matrix(runtime::RequestContext context,
+                                                  crypto::Tenant owner,
+                                                  const std::vector<ports::QueryVector>& queries,
+                                                  std::size_t limit,
+                                                  const ports::SearchFilter& filter);
+
+  ports::ChunkSearch& exact_;
+  ports::MatrixStore& store_;
+  SearchMetrics& metrics_;
+  const std::shared_ptr<MatrixCache> cache_;
+};
+
+}  // namespace memseal::search
