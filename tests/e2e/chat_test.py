@@ -1,6 +1,5 @@
 """Conversations over HTTP and what may be asked: turns, filters, pages, neighbours; two users."""
 import json
-import re
 import unittest
 import uuid
 
@@ -88,6 +87,8 @@ class Conversations(EndToEnd):
 
 
 class Asking(EndToEnd):
+    settings = {"search__matrix_chunks_min": 1}  # what is asked is compared in memory too
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -130,6 +131,7 @@ class Asking(EndToEnd):
         lines = self.ask(top_k=100, conversation="talk", created_after="2026-05-02T12:00:00Z",
                          created_before="2026-05-05T00:00:00+00:00")["results"]
         self.assertEqual({hit["text"] for hit in lines}, {f"Line {n} of eva on the harbour." for n in (2, 3)})
+        self.assertGreater(self.at.metrics()['memseal_search_plan_total{plan="matrix"}'], 10)
 
     def test_pages_show_everything_once(self):
         for rerank in (True, False):

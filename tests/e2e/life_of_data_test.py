@@ -9,6 +9,8 @@ DOCUMENTS, CONVERSATIONS = "/api/v1/memory/documents", "/api/v1/memory/conversat
 
 
 class LifeOfData(EndToEnd):
+    settings = {"search__matrix_chunks_min": 1}  # what is deleted must be gone from memory too
+
     def ask(self, method, path, token, status=200, body=None, **headers):
         answer, data = self.at.request(method, path, body, token, {key.replace("_", "-"): value for key, value in headers.items()})
         self.assertEqual(answer.status, status, data)
