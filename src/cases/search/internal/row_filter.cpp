@@ -30,10 +30,10 @@ RowFilter::RowFilter(const TenantMatrix& matrix, const ports::SearchFilter& filt
   std::sort(ids_.begin(), ids_.end());
   take_documents(matrix, filter);
   take_tags(matrix, filter);
-  passes_all_ = !filter.origin && !filter.after_ms && !filter.before_ms && ids_.empty() &&
-                filter.doc_ids.empty() && filter.exclude.empty() && filter.tags.empty() &&
-                filter.tags_any.empty() && filter.tags_none.empty() && matrix.dead_rows_ == 0 &&
-                !matrix.expires_;
+  no_filter_ = !filter.origin && !filter.after_ms && !filter.before_ms && ids_.empty() &&
+               filter.doc_ids.empty() && filter.exclude.empty() && filter.tags.empty() &&
+               filter.tags_any.empty() && filter.tags_none.empty();
+  passes_all_ = no_filter_ && matrix.dead_rows_ == 0 && !matrix.expires_;
 }
 
 void RowFilter::take_documents(const TenantMatrix& matrix, const ports::SearchFilter& filter) {
@@ -78,10 +78,9 @@ bool RowFilter::fits_tags(const MatrixBlock& block, std::size_t row) const noexc
          std::none_of(none_.begin(), none_.end(), has);
 }
 
-bool RowFilter::passes(const MatrixBlock& block, std::size_t row) const noexcept {
+bool RowFilter::fits(const MatrixBlock& block, std::size_t row) const noexcept {
   const auto created = block.created_us[row];
-  if (nothing_ || documents_[block.documents[row]] == 0 || block.expires_us[row] <= now_us_ ||
-      created <= after_us_ || created >= before_us_ ||
+  if (nothing_ || created <= after_us_ || created >= before_us_ ||
       (origin_ >= 0 && block.origins[row] != origin_))
     return false;
   if (!ids_.empty() && !std::binary_search(ids_.begin(), ids_.end(), block.ids[row])) return false;

@@ -14,15 +14,21 @@ class RowFilter {
 
   /// Every row passes.
   bool passes_all() const noexcept { return passes_all_; }
-  bool passes(const MatrixBlock& block, std::size_t row) const noexcept;
+  /// Most questions have no filter, and leave out what changed or expired: that is asked first.
+  bool passes(const MatrixBlock& block, std::size_t row) const noexcept {
+    const bool is_there =
+        documents_[block.documents[row]] != 0 && block.expires_us[row] > now_us_;
+    return is_there && (no_filter_ || fits(block, row));
+  }
 
  private:
   void take_documents(const TenantMatrix& matrix, const ports::SearchFilter& filter);
   void take_tags(const TenantMatrix& matrix, const ports::SearchFilter& filter);
+  bool fits(const MatrixBlock& block, std::size_t row) const noexcept;
   bool has_tag(const MatrixBlock& block, std::size_t row, std::uint32_t tag) const noexcept;
   bool fits_tags(const MatrixBlock& block, std::size_t row) const noexcept;
 
-  bool passes_all_ = true, nothing_ = false;
+  bool no_filter_ = true, passes_all_ = true, nothing_ = false;
   std::int64_t now_us_, after_us_, before_us_;
   int origin_ = -1;
   std::vector<std::uint8_t> documents_;  ///< whether those of this number pass
