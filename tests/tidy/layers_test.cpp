@@ -31,6 +31,7 @@ const std::vector<Rule>& law() {
       {"pure/policy", {"base"}},
       {"pure/matrix", {"base"}},
       {"pure/wire", {"base", "pure/codec"}},
+      {"pure/producers", {"base", "pure/codec", "pure/crypto", "pure/wire"}},
       {"runtime", {"base"}},
       {"ports", {"base", "pure/crypto", "runtime"}},
       {"cases/ingest", {"base", "pure", "runtime", "ports"}},

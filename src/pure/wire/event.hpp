@@ -122,6 +122,12 @@ bool has_text(const ChatMessage& message) noexcept;
 inline constexpr std::string_view replay_header_prefix = "memseal-original-";
 inline constexpr std::size_t replay_header_bytes_max = 1'024;
 
+/// Headers with a producer's signature, and with the service's of a replay (pure/producers). They
+/// are added to a finished event.
+inline constexpr std::string_view signature_header = "memseal-signature",
+                                  replay_signature_header = "memseal-replay-signature";
+inline constexpr std::size_t signature_header_bytes_max = 256;  ///< of a value
+
 /// The bytes of a record as limits::event_bytes_max counts them: key, value, and the names and
 /// values of the headers, but for what a replay adds. Whoever accepts an event for publishing
 /// counts it so, because ingest does.

@@ -1,0 +1,182 @@
+#include "pure/producers/gate.hpp"
+
+#include "base/assert.hpp"
+
+#include <algorithm>
+
+namespace memseal::producers {
+
+namespace {
+
+constexpr std::string_view original_topic_header = "memseal-original-topic";
+
+struct Headed {
+  std::optional<std::string_view> value;
+  bool twice = false;
+};
+
+Headed find_header(const Headers& headers, std::string_view name) {
+  Headed found;
+  for (const auto& [key, value] : headers) {
+    if (key != name) continue;
+    found.twice = found.value.has_value();
+    found.value = value;
+  }
+  return found;
+}
+
+bool says_replay(const Headers& headers) {
+  return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
+    return header.first == wire::replay_signature_header ||
+           header.first.starts_with(wire::replay_header_prefix);
+  });
+}
+
+}  // namespace
+
+std::string_view verdict_name(Verdict verdict) noexcept {
+  switch (verdict) {
+    case Verdict::accepted:
+      return "accepted";
+    case Verdict::absent:
+      return "absent";
+    case Verdict::malformed:
+      return "malformed";
+    case Verdict::unknown_key:
+      return "unknown_key";
+    case Verdict::revoked:
+      return "revoked";
+    case Verdict::not_genuine:
+      return "not_genuine";
+    case Verdict::old:
+      return "old";
+    case Verdict::ahead:
+      return "ahead";
+    case Verdict::replay:
+      return "replay";
+    case Verdict::topic:
+      return "topic";
+    case Verdict::source:
+      return "source";
+    case Verdict::tenant:
+      return "tenant";
+  }
+  return "";
+}
+
+Error error_of(Verdict verdict) {
+  const auto invalid = [](std::string message) {
+    return Error{Errc::signature_invalid, std::move(message), std::string(wire::signature_header)};
+  };
+  const auto denied = [](std::string message, std::string field) {
+    return Error{Errc::producer_denied, std::move(message), std::move(field)};
+  };
+  switch (verdict) {
+    case Verdict::accepted:
+      break;
+    case Verdict::absent:
+      return invalid("the event carries no signature of a producer");
+    case Verdict::malformed:
+      return invalid("the event's signature is malformed");
+    case Verdict::unknown_key:
+      return invalid("the event is signed by a key that is not registered");
+    case Verdict::revoked:
+      return invalid("the event is signed by a key that was revoked");
+    case Verdict::not_genuine:
+      return invalid("the signature is not one of this event");
+    case Verdict::old:
+      return invalid("the event was signed too long ago");
+    case Verdict::ahead:
+      return invalid("the event was signed in the future: correct the producer's clock");
+    case Verdict::replay:
+      return invalid("only the service may mark an event as replayed: use `memseal dlq replay`");
+    case Verdict::topic:
+      return denied("the producer may not write to this topic", "topic");
+    case Verdict::source:
+      return denied("is not one that this producer may use", "/source");
+    case Verdict::tenant:
+      return denied("is a user for whom this producer may not write", "/subject");
+  }
+  MEMSEAL_ASSERT(false);
+}
+
+Gate::Gate(crypto::VerifyingKey own, GateRules rules)
+    : own_(std::move(own)), rules_(rules), registry_(std::make_shared<const Registry>()) {}
+
+void Gate::replace(std::shared_ptr<const Registry> registry) {
+  MEMSEAL_ASSERT(registry);
+  const std::lock_guard lock(mutex_);
+  registry_ = std::move(registry);
+}
+
+std::shared_ptr<const Registry> Gate::registry() const {
+  const std::lock_guard lock(mutex_);
+  return registry_;
+}
+
+// A broker's time cannot be chosen by whoever writes. The record's own time can, so that where no
+// broker gave one, this machine's clock at reading counts.
+Verdict Gate::check_time(const Presented& presented, std::int64_t signed_ms, bool is_own,
+                         bool any_age, std::int64_t now_ms) const {
+  const auto window = (is_own ? std::max(rules_.window, rules_.own_window) : rules_.window).count();
+  const auto reference_ms = presented.has_broker_time ? presented.record_time_ms : now_ms;
+  if (signed_ms > reference_ms + window) return Verdict::ahead;
+  const auto age_max = presented.has_broker_time ? window : rules_.age_max.count();
+  if (!any_age && signed_ms < reference_ms - age_max) return Verdict::old;
+  return Verdict::accepted;
+}
+
+// Cheap checks first, because whoever can write to the topic can make this process verify.
+Verdict Gate::verify(const Presented& presented, Purpose purpose, const Place& place,
+                     const Registry& registry, std::int64_t now_ms,
+                     std::optional<Key>& signer) const {
+  const auto header = find_header(presented.event.headers, header_of(purpose));
+  if (!header.value) return Verdict::absent;
+  const auto signature = header.twice ? std::nullopt : parse_signature(*header.value);
+  if (!signature) return Verdict::malformed;
+  if (signature->key_id == own_name) {
+    signer.emplace(Key{own_, nullptr});
+  } else if (const auto found = registry.find(signature->key_id);
+             found && purpose == Purpose::event) {
+    if (!found->key.revoked.empty()) return Verdict::revoked;
+    signer.emplace(Key{found->key.key, &found->producer});
+  } else {
+    return Verdict::unknown_key;
+  }
+  const bool is_own = signer->producer == nullptr;
+  const bool any_age = place.is_replay && purpose == Purpose::event;
+  const auto in_time = check_time(presented, signature->time_ms, is_own, any_age, now_ms);
+  if (in_time != Verdict::accepted) return in_time;
+  auto event = presented.event;
+  if (purpose == Purpose::event) event.topic = place.topic;
+  const auto message = signed_message(event, purpose, signature->key_id, signature->time_ms);
+  return signer->key.verify(message, signature->bytes) ? Verdict::accepted : Verdict::not_genuine;
+}
+
+Verdict Gate::judge(const Presented& presented, std::int64_t now_ms) const {
+  const auto registry = this->registry();  // One for the whole event.
+  const auto& headers = presented.event.headers;
+  Place place{presented.event.topic};
+  std::optional<Key> signer;
+  if (says_replay(headers)) {
+    // A replay decides which of two versions stays, so that only the service may say so. It vouches
+    // for where and when the event was new, and for nothing else.
+    const auto replay = verify(presented, Purpose::replay, place, *registry, now_ms, signer);
+    if (replay != Verdict::accepted) return Verdict::replay;
+    place.is_replay = true;
+    if (const auto topic = find_header(headers, original_topic_header).value) place.topic = *topic;
+  }
+  const auto verdict = verify(presented, Purpose::event, place, *registry, now_ms, signer);
+  if (verdict != Verdict::accepted) return verdict;
+  const auto* producer = signer->producer;
+  if (producer == nullptr) return Verdict::accepted;
+  if (!fits(producer->topics, place.topic)) return Verdict::topic;
+  const auto source = presented.event.source;
+  if (presented.says_api || source.starts_with(own_source_prefix) ||
+      !fits(producer->sources, source))
+    return Verdict::source;
+  if (presented.user && !fits(producer->tenants, *presented.user)) return Verdict::tenant;
+  return Verdict::accepted;
+}
+
+}  // namespace memseal::producers
