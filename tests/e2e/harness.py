@@ -60,6 +60,7 @@ class Deployment:
             "MEMSEAL__SEAL__KEYRING_FILE": str(self.keyring),
             "MEMSEAL__KAFKA__BROKERS": self.broker,
             "MEMSEAL__KAFKA__GROUP": self.name,
+            "MEMSEAL__KAFKA__PRODUCERS": "broker",  # most tests write as producers that do not sign
             "MEMSEAL__KAFKA__UPLOAD_TOPIC": self.upload_topic,
             "MEMSEAL__KAFKA__CHAT_TOPIC": self.chat_topic,
             "MEMSEAL__KAFKA__STATUS_TOPIC": f"{self.name}.memory.status.v1",

@@ -153,6 +153,8 @@ void apply(const TopicConfig& config, TopicView& topic) {
   if (const auto least = number("min.insync.replicas"))
     topic.replicas_in_sync_min = static_cast<int>(*least);
   topic.retention_ms = number("retention.ms");
+  if (const auto kind = config.find("message.timestamp.type"); kind != config.end())
+    topic.has_broker_time = kind->second == "LogAppendTime";
   const auto policy = config.find("cleanup.policy");
   topic.is_compacted =
       policy != config.end() && policy->second.find("compact") != std::string::npos;

@@ -42,6 +42,7 @@ struct TopicView {
   std::optional<int> replicas_in_sync_min = {};  ///< min.insync.replicas
   std::optional<std::int64_t> retention_ms = {};  ///< -1: without end
   bool is_compacted = false;
+  std::optional<bool> has_broker_time = {};  ///< records have the time of their append
 };
 
 struct ClusterView {

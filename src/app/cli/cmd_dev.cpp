@@ -10,6 +10,7 @@
 #include "app/service/keys.hpp"
 #include "app/service/log_setup.hpp"
 #include "app/service/migrations.hpp"
+#include "app/service/producers.hpp"
 
 #include "adapters/kafka/embedded_broker.hpp"
 #include "app/service/service.hpp"
@@ -221,6 +222,7 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   }
   if (auto migrated = migrate_for_dev(*config, owner_dsn); !migrated) return fail(migrated.error());
   if (config->kafka.brokers.empty()) start_broker(*config, own);
+  open_to_producers(*loaded);
   return run_service(global, *config, options, *user, own, env_file);
 }
 

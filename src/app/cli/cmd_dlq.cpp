@@ -3,7 +3,9 @@
 #include "app/cli/dead_letter_text.hpp"
 #include "app/cli/terminal_text.hpp"
 
+#include "pure/wire/event.hpp"
 #include "runtime/task_group.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <cstdio>
 #include <functional>
@@ -58,12 +60,37 @@ runtime::RequestContext send_context() {
   return {"dlq", runtime::Deadline::after(std::chrono::seconds(30))};
 }
 
+/// How replayed events are signed.
+struct Signing {
+  producers::Signer signer;
+  std::string topic;   ///< to which they are published
+  bool vouch = false;  ///< the service answers for the events itself
+};
+
+/// Signs that the service replays the event. The producer's own signature stays and is judged
+/// again, so that a replay lets nothing in that was refused for its producer. Whoever vouches puts
+/// the service's signature in its place.
+void sign_replay(const Signing& signing, const Letter& letter, ports::OutRecord& record) {
+  const auto sender = wire::sender_of({signing.topic, record.key, record.value, &record.headers});
+  const auto now_ms = runtime::unix_ms();
+  const auto sign = [&](const std::string& topic, producers::Purpose purpose) {
+    signing.signer.add_signature(topic, record.key, sender.id, sender.source, record.value,
+                                 record.headers, purpose, now_ms);
+  };
+  const auto new_at = ingest::first_topic_of(record);
+  if (signing.vouch)
+    sign(new_at.empty() ? letter.source_topic : new_at, producers::Purpose::event);
+  sign(signing.topic, producers::Purpose::replay);
+}
+
 /// Why the broker refuses the event; nothing when it took the event.
 asio::awaitable<std::optional<Error>> publish_event(kafka::KafkaSink& sink, const Letter& letter,
-                                                    ports::OutRecord event) {
+                                                    ports::OutRecord event,
+                                                    const Signing& signing) {
   std::optional<Error> refused;
   for (const bool is_bare : {false, true}) {
     auto record = is_bare ? ingest::without_replay_headers(event) : event;
+    sign_replay(signing, letter, record);
     try {
       co_await sink.publish(send_context(), std::move(record));
       co_return std::nullopt;
@@ -79,10 +106,11 @@ asio::awaitable<std::optional<Error>> publish_event(kafka::KafkaSink& sink, cons
 }
 
 asio::awaitable<void> publish_all(kafka::KafkaSink& sink, std::vector<Sending>& all,
-                                  std::size_t& done) {
+                                  const Signing& signing, std::size_t& done) {
   std::optional<Error> refused;  // of the last event; other letters of the same event follow it
   for (auto& one : all) {
-    if (one.event) refused = co_await publish_event(sink, *one.letter, std::move(*one.event));
+    if (one.event)
+      refused = co_await publish_event(sink, *one.letter, std::move(*one.event), signing);
     if (refused) {
       complain({refused->code, shown(one.letter->name()) + ": " + refused->message});
       continue;
@@ -97,28 +125,28 @@ asio::awaitable<void> publish_all(kafka::KafkaSink& sink, std::vector<Sending>& 
 }
 
 asio::awaitable<void> run_and_publish(kafka::KafkaSink& sink, std::vector<Sending>& all,
-                                      std::size_t& done) {
+                                      const Signing& signing, std::size_t& done) {
   runtime::TaskGroup group(co_await asio::this_coro::executor);
   group.spawn(sink.run());
-  group.spawn(publish_all(sink, all, done));
+  group.spawn(publish_all(sink, all, signing, done));
   co_await group.join();
 }
 
-/// Publishes events to `topic`, and a mark for each letter beside it. Counts what is done.
-void send(const Config& config, const std::string& topic, std::vector<Sending> all,
+/// Publishes events to a topic, and a mark for each letter beside it. Counts what is done.
+void send(const Config& config, const Signing& signing, std::vector<Sending> all,
           std::size_t& done) {
   if (all.empty()) return;
   asio::io_context loop(1);
   runtime::Metrics metrics;
   auto options = sink_options(config);
-  options.topics.upload = topic;
+  options.topics.upload = signing.topic;
   options.linger = std::chrono::milliseconds(0);
   // Replayed events have a few bytes more than they had, and a broker judges the compressed size.
   options.client.properties.emplace("compression.codec", "lz4");
   const auto sink =
       kafka::KafkaSink::open(loop.get_executor(), std::move(options), metrics).value();
   std::exception_ptr failure;
-  asio::co_spawn(loop, run_and_publish(*sink, all, done),
+  asio::co_spawn(loop, run_and_publish(*sink, all, signing, done),
                  [&](std::exception_ptr thrown) { failure = thrown; });
   loop.run();
   if (failure) std::rethrow_exception(failure);
@@ -167,11 +195,11 @@ std::size_t mark_dropped(const GlobalOptions& global, DeadLetterBox& box,
                          const std::vector<Letter>& letters) {
   std::size_t done = 0;
   for (std::size_t first = 0; first < letters.size();) {
-    const auto& topic = letters[first].source_topic;
+    const Signing signing{box.signer(), letters[first].source_topic};
     std::vector<Sending> marks;
-    for (; first < letters.size() && letters[first].source_topic == topic; ++first)
+    for (; first < letters.size() && letters[first].source_topic == signing.topic; ++first)
       marks.push_back({&letters[first], std::nullopt, LetterState::dropped});
-    send(box.config(), topic, std::move(marks), done);
+    send(box.config(), signing, std::move(marks), done);
     show_progress(global, "dropped", done, letters.size());
   }
   return done;
@@ -256,7 +284,7 @@ int replay(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox
     if (options.dry_run)
       done += all.size();
     else
-      send(box.config(), topic, std::move(all), done);
+      send(box.config(), {box.signer(), topic, options.vouch}, std::move(all), done);
     show_progress(global, options.dry_run ? "opened" : "replayed", done, letters.size());
   };
   box.for_each_batch(letters, send_some);

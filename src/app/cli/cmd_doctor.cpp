@@ -3,6 +3,7 @@
 #include "app/cli/console.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/config/listen_address.hpp"
+#include "app/service/producers.hpp"
 #include "app/service/wiring.hpp"
 #include "pure/matrix/scan_ops.hpp"
 
@@ -103,6 +104,42 @@ void check_topics(const kafka::Settings& settings, const std::vector<kafka::Topi
        "set cleanup.policy=delete (kafka-configs)");
 }
 
+/// Where a record has the time that its producer says, a stolen signature counts for long.
+void check_broker_time(const std::vector<kafka::TopicView>& topics, std::size_t events,
+                       std::vector<Finding>& findings) {
+  std::string timed_by_producers;
+  for (std::size_t i = 0; i < events; ++i)
+    if (topics[i].has_broker_time == false)
+      timed_by_producers += (timed_by_producers.empty() ? "" : ", ") + topics[i].name;
+  if (timed_by_producers.empty()) return;
+  findings.push_back({"kafka clock", false,
+                      timed_by_producers + ": records have their producers' times, so a signature "
+                                           "counts for kafka.signature_age_h",
+                      "set message.timestamp.type=LogAppendTime (kafka-configs)", false});
+}
+
+Finding check_producers(const Config& config) {
+  const auto& kafka = config.kafka;
+  const std::string name = "producers";
+  if (kafka.producers == ingest::producers_open) {
+    const auto sound = check_open_producers(config);
+    if (!sound) return failed(name, sound.error(), "set " + env_name("kafka.producers"));
+    return {name, false, "open: whoever reaches the broker writes for every user",
+            "set " + env_name("kafka.producers") + " to signed or broker", false};
+  }
+  if (kafka.producers == ingest::producers_broker)
+    return {name, true, "broker: whoever Kafka's ACLs let write to the topics writes for every "
+                        "user; memseal cannot see the ACLs", "", false};
+  if (kafka.producers_file.empty())
+    return {name, true, "signed: none but memseal itself (kafka.producers_file is not set)", ""};
+  const auto registry = read_producers(kafka.producers_file);
+  if (!registry)
+    return failed(name, registry.error(),
+                  "see the message; `memseal producers list` reads the file too");
+  return {name, true, "signed: " + count_of(registry->producers().size(), "producer") + " in " +
+                          kafka.producers_file, ""};
+}
+
 void check_kafka(const Config& config, std::vector<Finding>& findings) {
   const std::string fix =
       "start a Kafka broker and set " + env_name("kafka.brokers");
@@ -127,6 +164,8 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
                               ", which does not answer: " + broker.why,
                           "set advertised.listeners to an address this machine reaches"});
   check_topics(config.kafka, seen->topics, topics.size(), findings);
+  if (config.kafka.producers == ingest::producers_signed)
+    check_broker_time(seen->topics, topics.size(), findings);
   std::string detail = count_of(seen->brokers.size(), "broker");
   seen->topics.resize(topics.size());
   for (const auto& topic : seen->topics)
@@ -290,6 +329,7 @@ int cmd_doctor(const GlobalOptions& global) {
   findings.push_back({"config", true, "every key is known and in range", ""});
   check_gpu(*config, findings);
   check_models_and_database(*config, findings);
+  findings.push_back(check_producers(*config));
   check_kafka(*config, findings);
   check_redis(*config, findings);
   findings.push_back(check_listen("http.listen", config->http.listen));

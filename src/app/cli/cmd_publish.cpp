@@ -36,9 +36,17 @@ std::vector<std::pair<std::string, std::string>> event_headers() {
   return headers;
 }
 
-wire::EventHead new_head(const UserId& user) {
-  return {crypto::random_uuid().to_string(), std::string(cli_event_source), user,
-          runtime::unix_ms()};
+wire::EventHead new_head(const PublishOptions& options, const UserId& user) {
+  return {crypto::random_uuid().to_string(), source_of(options), user, runtime::unix_ms()};
+}
+
+ports::OutRecord record_of(ports::Channel channel, const wire::EventHead& head, std::string event) {
+  return {.channel = channel,
+          .key = head.user.value(),
+          .value = std::move(event),
+          .headers = event_headers(),
+          .event_id = head.id,
+          .event_source = head.source};
 }
 
 /// The client library's own messages stay out of a person's way: what matters of them is said in
@@ -79,7 +87,7 @@ void report_skipped(const Inputs& inputs) {
 
 Outgoing upload_of(const Config& config, const PublishOptions& options, const UserId& user,
                    InputDocument document) {
-  auto head = new_head(user);
+  auto head = new_head(options, user);
   auto mime_type = mime_of(document.name, options.mime_type);
   const wire::UploadEvent event{.head = std::move(head),
                                 .doc_id = document.doc_id,
@@ -92,7 +100,7 @@ Outgoing upload_of(const Config& config, const PublishOptions& options, const Us
   return {document.label,
           event.head.id,
           config.kafka.upload_topic,
-          {ports::Channel::upload, user.value(), wire::make_upload_event(event), event_headers()}};
+          record_of(ports::Channel::upload, event.head, wire::make_upload_event(event))};
 }
 
 /// Where an event has no room for the text, says how large both are and what to do.
@@ -211,7 +219,7 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
     complain(!user ? user.error() : !conversation ? conversation.error() : messages.error());
     return exit_usage;
   }
-  const wire::ChatEvent event{.head = new_head(*user),
+  const wire::ChatEvent event{.head = new_head(options, *user),
                               .conversation_id = *conversation,
                               .messages = std::move(*messages),
                               .tags = options.tags,
@@ -221,7 +229,7 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
       {"conversation " + conversation->value(),
        event.head.id,
        config->kafka.chat_topic,
-       {ports::Channel::chat, user->value(), wire::make_chat_event(event), event_headers()}});
+       record_of(ports::Channel::chat, event.head, wire::make_chat_event(event))});
   if (auto sound = check_event(events[0]); !sound) return refuse({sound.error()});
   if (options.print_only) return print_events(events);
   return send_events(global, *config, options, events);

@@ -171,6 +171,7 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
         ->type_name("SECONDS")
         ->check(CLI::Range(1, 86'400))
         ->capture_default_str();
+    add_producer_options(*sub, *options);
   }
   upload
       ->add_option("files", options->files,
@@ -234,6 +235,8 @@ void add_dlq(CLI::App& app, GlobalOptions& global, Action& action) {
                  "Also letters that are replayed, dropped, succeeded");
   show->add_option("id", options->id, "Id of the letter, or of its event")->required();
   show->add_flag("--reveal", options->reveal, "Open the letter and print the original event");
+  replay->add_flag("--vouch", options->vouch,
+                   "Sign as the service what no producer signed; look at the letters first");
   replay->add_option("--to-topic", options->to_topic, "Publish there, not to the original topic");
   drop->add_flag("--every", options->every, "Every open letter, where no filter is given");
   drop->add_flag("--purge", options->purge,
@@ -356,6 +359,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_serve(app, global, action);
   add_migrate(app, global, action);
   add_keys(app, global, action);
+  add_producer_commands(app, global, action);
   add_publish(app, global, action);
   add_dlq(app, global, action);
   add_query(app, global, action);

@@ -18,6 +18,11 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about models: `models` and `bench`.
 void add_model_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about who may write: `producers`.
+void add_producer_commands(CLI::App& app, GlobalOptions& global, Action& action);
+/// The options of `publish` that name a producer.
+void add_producer_options(CLI::App& command, PublishOptions& options);
+
 /// The part of add_commands() that is about what is stored: `ls`, `show` and `rm`.
 void add_memory_commands(CLI::App& app, GlobalOptions& global, Action& action);
 

@@ -62,6 +62,21 @@ struct TokenOptions {
 };
 int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options);
 
+/// Who may write events, and by which keys.
+struct ProducersOptions {
+  std::string file;      ///< the registry; empty: kafka.producers_file
+  std::string name;
+  std::string key_file;  ///< keygen: to write; add: with the key to admit
+  std::string key_id;    ///< revoke; empty: all keys
+  std::string algorithm = "ed25519";
+  std::vector<std::string> tenants, sources, topics;
+};
+int cmd_producers_keygen(const GlobalOptions& global, const ProducersOptions& options);
+int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& options);
+int cmd_producers_list(const GlobalOptions& global, const ProducersOptions& options);
+/// exit_not_found: no such producer or key.
+int cmd_producers_revoke(const GlobalOptions& global, const ProducersOptions& options);
+
 struct PublishOptions {
   std::string user;
   std::vector<std::string> files;  ///< upload: files, directories, or "-" for stdin
@@ -75,6 +90,8 @@ struct PublishOptions {
   bool wait = false;                  ///< --wait: fail where waiting is impossible
   bool no_wait = false;               ///< --no-wait: return once the broker has the events
   std::int64_t timeout_s = 60;        ///< longest wait without news of the events
+  std::string producer;               ///< whose source the events have; empty: the command's own
+  std::string producer_key_file;      ///< what signs them; given with `producer`
 };
 int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& options);
 int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options);
@@ -88,6 +105,7 @@ struct DlqOptions {
   bool closed_too = false;          ///< --all: also letters that are replayed, dropped, succeeded
   bool reveal = false;              ///< show: print the content
   bool dry_run = false;
+  bool vouch = false;               ///< replay: sign what has no valid signature of its own
   std::string to_topic;             ///< replay: instead of the topic that the event came from
   bool every = false;               ///< drop: every letter, where no filter is given
   bool purge = false;               ///< drop: delete the records in front of the first open letter

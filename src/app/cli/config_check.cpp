@@ -3,6 +3,7 @@
 #include "adapters/http_client/client.hpp"
 #include "adapters/model/inspect.hpp"
 #include "app/config/model_paths.hpp"
+#include "app/service/producers.hpp"
 #include "app/service/wiring.hpp"
 #include "pure/codec/url.hpp"
 
@@ -21,6 +22,7 @@ class Check {
     check_embedder();
     check_reranker();
     check_kafka();
+    check_producers();
     if (config_.postgres.dsn.empty()) warn_not_set("postgres.dsn");
   }
 
@@ -110,6 +112,15 @@ class Check {
     const auto source =
         kafka::KafkaSource::open(io.get_executor(), source_options(config_), metrics);
     if (!source) kafka_problem(source.error());
+  }
+
+  void check_producers() {
+    if (const auto sound = check_open_producers(config_); !sound)
+      problem(sound.error().field, sound.error());
+    const auto& file = config_.kafka.producers_file;
+    if (file.empty() || config_.kafka.producers != ingest::producers_signed) return;
+    if (const auto registry = read_producers(file); !registry)
+      problem(registry.error().field, registry.error());
   }
 
   void kafka_problem(const Error& error) {

@@ -1,6 +1,7 @@
 #pragma once
 // The topics of dead letters as the command line reads them, with what opens the letters.
 #include "app/cli/commands.hpp"
+#include "app/service/producers.hpp"
 #include "app/service/wiring.hpp"
 #include "cases/ingest/letter_list.hpp"
 
@@ -54,6 +55,8 @@ class DeadLetterBox {
   kafka::PartitionOffsets closed_before(const std::string& source_topic);
 
   const Config& config() const noexcept { return config_; }
+  /// What signs the events that are published again.
+  producers::Signer signer() const { return own_signer(keyring_); }
 
  private:
   struct Ledger;

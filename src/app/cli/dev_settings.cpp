@@ -1,5 +1,7 @@
 #include "app/cli/dev_settings.hpp"
 
+#include "app/service/producers.hpp"
+
 namespace memseal::app {
 
 void lift_rate_limit(LoadedConfig& loaded) {
@@ -14,6 +16,13 @@ void lift_rate_limit(LoadedConfig& loaded) {
                              .inference_requests = most,
                              .inference_tokens = most,
                              .metrics_requests = most};
+}
+
+void open_to_producers(LoadedConfig& loaded) {
+  if (loaded.origin.at("kafka.producers") != "default") return;
+  auto open = loaded.values;
+  open.kafka.producers = ingest::producers_open;
+  if (check_open_producers(open)) loaded.values.kafka.producers = ingest::producers_open;
 }
 
 }  // namespace memseal::app

@@ -3,6 +3,7 @@
 #include "adapters/kafka/tail.hpp"
 #include "app/cli/console.hpp"
 #include "app/cli/event_ends.hpp"
+#include "app/cli/producer_key.hpp"
 #include "app/cli/publish_fates.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/service/wiring.hpp"
@@ -71,11 +72,13 @@ class CountLine {
 class Sending {
  public:
   Sending(const GlobalOptions& global, const Config& config, const PublishOptions& options,
-          const std::vector<Outgoing>& events)
+          const std::vector<Outgoing>& events, std::optional<producers::Signer> signer)
       : global_(global),
         config_(config),
         options_(options),
         events_(events),
+        signer_(std::move(signer)),
+        open_(source_of(options)),
         progress_(global, events.size()),
         fates_(events.size()) {
     for (std::size_t i = 0; i < events.size(); ++i) open_.add(events[i].event_id, i);
@@ -89,6 +92,7 @@ class Sending {
   void publish();
   asio::awaitable<void> publish_beside_sink();
   asio::awaitable<void> publish_each();
+  ports::OutRecord signed_record(const Outgoing& event) const;
   void wait(milliseconds published);
   int report();
   bool complain_refused() const;
@@ -101,12 +105,13 @@ class Sending {
   const Config& config_;
   const PublishOptions& options_;
   const std::vector<Outgoing>& events_;
+  const std::optional<producers::Signer> signer_;
+  OpenEvents open_;
   runtime::Metrics metrics_;
   asio::io_context loop_{1};
   std::unique_ptr<kafka::KafkaSink> sink_;
   std::unique_ptr<kafka::Tail> tail_;  // null: this call does not wait
   CountLine progress_;
-  OpenEvents open_{std::string(cli_event_source)};
   Fates fates_;
   std::optional<Error> failure_;  // of publishing
 };
@@ -164,6 +169,16 @@ asio::awaitable<void> Sending::publish_beside_sink() {
   co_await group.join();
 }
 
+/// Signed just before it goes, because a signature ages while the events before it are sent.
+ports::OutRecord Sending::signed_record(const Outgoing& event) const {
+  auto record = event.record;
+  if (signer_)
+    signer_->add_signature(event.topic, record.key, record.event_id, record.event_source,
+                           record.value, record.headers, producers::Purpose::event,
+                           runtime::unix_ms());
+  return record;
+}
+
 asio::awaitable<void> Sending::publish_each() {
   for (std::size_t i = 0; i < events_.size(); ++i) {
     const runtime::RequestContext context{events_[i].event_id,
@@ -171,7 +186,8 @@ asio::awaitable<void> Sending::publish_each() {
     // Until the confirmation comes, whatever ends this coroutine leaves the delivery unknown.
     fates_.deliver(i, Delivery::unknown);
     try {
-      co_await sink_->publish(context, events_[i].record);
+      auto record = signed_record(events_[i]);
+      co_await sink_->publish(context, std::move(record));
     } catch (const Failure& failed) {
       fates_.deliver(i, delivery_after(failed.error().code));
       throw;
@@ -319,6 +335,10 @@ int Sending::report() {
 
 }  // namespace
 
+std::string source_of(const PublishOptions& options) {
+  return options.producer.empty() ? std::string(cli_event_source) : "/" + options.producer;
+}
+
 Result<void> check_event(const Outgoing& event) {
   const auto headers = event.record.headers;
   const auto parsed = wire::parse_event(
@@ -336,7 +356,12 @@ int send_events(const GlobalOptions& global, const Config& config, const Publish
                                     "); `memseal dev` prints what to export"});
     return exit_usage;
   }
-  Sending sending(global, config, options, events);
+  auto signer = publish_signer(config, options);
+  if (!signer) {
+    complain(signer.error());
+    return exit_usage;
+  }
+  Sending sending(global, config, options, events, std::move(*signer));
   return sending.run();
 }
 

@@ -11,6 +11,9 @@ namespace memseal::app {
 /// CloudEvents `source` of the events that the command line publishes.
 inline constexpr std::string_view cli_event_source = "/memseal/cli";
 
+/// The source of the events that `options` publish: that of a registered producer is /NAME.
+std::string source_of(const PublishOptions& options);
+
 /// One event to send.
 struct Outgoing {
   std::string label;  ///< names the document or conversation in messages

@@ -1,5 +1,6 @@
 #include "app/config/config.hpp"
 
+#include "adapters/kafka/sink.hpp"
 #include "app/config/listen_address.hpp"
 #include "app/config/text_file.hpp"
 #include "pure/codec/did_you_mean.hpp"
@@ -30,11 +31,12 @@ std::vector<std::string_view> known_keys() {
 }
 
 Error unknown_key(const std::string& key, const std::string& origin) {
-  for (const auto& retired : redis::RateLimitSettings::retired())
-    if (retired.key == key)
-      return {Errc::bad_config,
-              key + " is no longer a setting (" + origin + "); " + std::string(retired.instead),
-              key};
+  for (const auto& all : {redis::RateLimitSettings::retired(), ingest::Settings::retired()})
+    for (const auto& retired : all)
+      if (retired.key == key)
+        return {Errc::bad_config,
+                key + " is no longer a setting (" + origin + "); " + std::string(retired.instead),
+                key};
   std::string sentence = "unknown config key \"" + key + "\" (" + origin + ")";
   // A longer key may be further from what was meant. A guess that is too far misleads.
   const auto edits_max = std::max<std::size_t>(2, key.size() / 4);

@@ -42,7 +42,7 @@ Listener::Listener(asio::any_io_executor executor, http::Options options,
                    std::unique_ptr<redis::ManagedLimiter> limits, const Keys& keys, Stores& stores,
                    Answering& answering, http::HttpMetrics& metrics, http::RouteDeps deps)
     : limiter(std::move(limits)),
-      api{answering.query, answering.browse, answering.inference, stores.operations, *stores.sink,
+      api{answering.query, answering.browse, answering.inference, stores.operations, stores.events,
           *limiter,        keys.tokens,      keys.tenants,        keys.ids},
       server(std::move(executor), std::move(options), metrics,
              http::make_handler(with_api(std::move(deps), api))) {}

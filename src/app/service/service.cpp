@@ -101,6 +101,22 @@ asio::awaitable<void> Service::watch_isolation() {
   }
 }
 
+// Looks at the file itself, so that a revoked key stops in every process without a signal.
+asio::awaitable<void> Service::watch_producers() {
+  for (;;) {
+    co_await runtime::pause_for(std::chrono::seconds(1));
+    keys_.producers_file->refresh(false);
+  }
+}
+
+asio::awaitable<void> Service::reload_on_signal() {
+  asio::signal_set signals(co_await asio::this_coro::executor, SIGHUP);
+  for (;;) {
+    co_await signals.async_wait(asio::use_awaitable);
+    if (keys_.producers_file) keys_.producers_file->refresh(true);
+  }
+}
+
 asio::awaitable<void> Service::stop_on_signal(asio::signal_set& signals) {
   const int number = co_await signals.async_wait(asio::use_awaitable);
   log(LogLevel::info, "service.draining", {{"signal", number}});
@@ -188,6 +204,8 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   background.spawn(run_sink(foreground));
   background.spawn(watch_database());
   background.spawn(watch_isolation());
+  if (keys_.producers_file) background.spawn(watch_producers());
+  background.spawn(reload_on_signal());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
   if (process_.extras.beside) background.spawn(process_.extras.beside());

@@ -83,12 +83,21 @@ Process::Process(const Config& given, Extras extra)
   runtime::observe_build(metrics, config.runtime.release);
 }
 
-Keys::Keys(const Process& process)
+Keys::Keys(Process& process)
     : keyring(load_keyring(process.config).value()),
       tokens(make_verifier(process.config, keyring).value()),
       tenants(keyring.tenant_keyer()),
       ids(keyring.id_deriver()),
-      dead_letter_key(keyring.dead_letter_key()) {}
+      dead_letter_key(keyring.dead_letter_key()),
+      gate(make_gate(process.config, keyring)) {
+  const auto& kafka = process.config.kafka;
+  check_open_producers(process.config).value();
+  if (gate && !kafka.producers_file.empty())
+    producers_file.emplace(kafka.producers_file, *gate, process.metrics);
+  if (kafka.producers == ingest::producers_open)
+    runtime::log(runtime::LogLevel::warn, "service.producers_open",
+                 {{"cause", "whoever reaches the broker writes for every user (kafka.producers)"}});
+}
 
 Models::Models(Process& process)
     : pool(cpu_thread_count(process.config)),
@@ -115,7 +124,9 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       exact_search(pool),
       matrix(pool),
       memory(pool),
-      sink(open_sink(process)) {}
+      sink(open_sink(process)),
+      events(*sink, sink_options(process.config).topics, own_signer(keyring.keyring),
+             [&sink = *sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }) {}
 
 Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& stores, UseCases& cases)
     : source(kafka::KafkaSource::open(process.loops[0].get_executor(),
@@ -132,7 +143,7 @@ Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& store
               .dead_letter_key = keys.dead_letter_key,
               .cpu = models.pool.threads(),
               .metrics = cases.ingest_metrics,
-              .tokens = &keys.tokens,
+              .gate = keys.gate.get(),
               .make_way =
                   [&pool = models.pool.tasks()] {
                     pool.yield_to_more_urgent_than(model::Urgency::chunks);

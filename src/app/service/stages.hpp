@@ -2,6 +2,8 @@
 // What a running service owns, as stages: Process, Keys, Models, Stores, UseCases, Listeners. Each
 // is built from the stages before it, refers to them, and is destroyed before them.
 // A constructor throws Failure when the set-up is wrong; the stages before it are then destroyed.
+#include "app/service/producers.hpp"
+#include "app/service/signing_sink.hpp"
 #include "app/service/wiring.hpp"
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
@@ -50,13 +52,16 @@ struct Process {
 
 /// The root secrets, and what is derived from them. Immutable.
 struct Keys {
-  explicit Keys(const Process& process);
+  explicit Keys(Process& process);
 
   const crypto::Keyring keyring;
   const crypto::TokenVerifier tokens;
   const crypto::TenantKeyer tenants;
   const crypto::IdDeriver ids;
   const crypto::TenantKey dead_letter_key;
+  /// Who may write events; null: everybody whom Kafka lets.
+  const std::unique_ptr<producers::Gate> gate;
+  std::optional<ProducersFile> producers_file;  ///< what `gate` knows besides the service itself
 };
 
 /// The models and the threads that compute them.
@@ -124,6 +129,7 @@ struct Stores {
   postgres::PgMatrixStore matrix;
   postgres::PgStoredMemory memory;
   const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
+  SigningSink events;  ///< of the service's own events
 };
 
 struct UseCases;

@@ -59,6 +59,8 @@ std::vector<kafka::TopicSpec> topic_specs(const Config& config) {
   // One partition, because dead letters are few and are read by people.
   of_letters.partitions = 1;
   of_letters.retention = std::chrono::hours(kafka.dead_letter_retention_h);
+  // Otherwise a record has the time that its producer says, and a stolen signature never ages.
+  of_events.has_broker_time = kafka.producers == ingest::producers_signed;
   std::vector<kafka::TopicSpec> topics;
   for (const auto& name : event_topics(config)) {
     of_events.name = name;
@@ -119,7 +121,6 @@ ingest::Options ingest_options(const Config& config) {
   ingest::Options options;
   options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);
   options.rules.overlap = static_cast<std::size_t>(config.chunk.overlap);
-  options.authtoken_required = config.kafka.require_authtoken;
   options.status_events = config.kafka.status_events;
   options.topic_classes = config.kafka.topics;
   if (config.kafka.user_tokens_per_minute > 0)

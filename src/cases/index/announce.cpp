@@ -18,9 +18,13 @@ Words& Words::add(std::string_view word) {
   return *this;
 }
 
-ports::OutRecord record_of(ports::Channel channel, const UserId& user, std::string event) {
-  ports::OutRecord record{
-      .channel = channel, .key = user.value(), .value = std::move(event), .headers = {}};
+ports::OutRecord record_of(ports::Channel channel, const wire::EventHead& head, std::string event) {
+  ports::OutRecord record{.channel = channel,
+                          .key = head.user.value(),
+                          .value = std::move(event),
+                          .headers = {},
+                          .event_id = head.id,
+                          .event_source = head.source};
   record.headers.emplace_back("content-type", "application/cloudevents+json; charset=UTF-8");
   return record;
 }

@@ -58,7 +58,7 @@ asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,
                             .request = {},
                             .at_ms = submission.at_ms};
   const auto event = event_of(owner.user, std::move(name), *doc_id, std::move(submission));
-  auto record = record_of(ports::Channel::upload, owner.user, wire::make_upload_event(event));
+  auto record = record_of(ports::Channel::upload, event.head, wire::make_upload_event(event));
   if (auto too_large = check_record_size(record, "the document makes", "/text"))
     co_return *too_large;
   if (auto too_large = check_meta_size(wire::meta_of(event).size())) co_return *too_large;

@@ -56,7 +56,7 @@ asio::awaitable<Result<ports::Operation>> submit_deletion(const IndexDeps& deps,
                             .at_ms = event.head.time_ms,
                             .deletes = true};
   const auto channel = event.is_conversation ? ports::Channel::chat : ports::Channel::upload;
-  auto record = record_of(channel, owner.user, wire::make_delete_event(event));
+  auto record = record_of(channel, event.head, wire::make_delete_event(event));
   if (has_key) announcement.request = deletion_request_hash(deps.ids, owner.tenant, event);
   co_return co_await announce_and_publish(deps, context, owner.tenant, std::move(announcement),
                                           std::move(record));

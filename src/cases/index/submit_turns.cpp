@@ -57,7 +57,7 @@ asio::awaitable<Result<TurnsSubmitted>> submit_turns(const IndexDeps& deps,
                             .request = {},
                             .at_ms = submission.at_ms};
   const auto event = chat_of(owner.user, std::move(name), std::move(submission));
-  auto record = record_of(ports::Channel::chat, owner.user, wire::make_chat_event(event));
+  auto record = record_of(ports::Channel::chat, event.head, wire::make_chat_event(event));
   if (auto too_large = check_record_size(record, "the turns make", "/turns")) co_return *too_large;
   if (auto too_large = check_meta_size(wire::meta_of(event).size())) co_return *too_large;
   if (has_key) announcement.request = turns_request_hash(deps.ids, owner.tenant, event);

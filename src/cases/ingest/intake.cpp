@@ -84,6 +84,7 @@ asio::awaitable<void> Worker::Impl::prepare_all(Jobs jobs) {
   for (auto* job : jobs) {
     if (!job->prepared) continue;
     deps_.metrics.count(job->prepared->adapted);
+    if (job->prepared->verdict) deps_.metrics.signatures(*job->prepared->verdict).Increment();
     if (job->prepared->fault) job->refusal = Refusal{*job->prepared->fault, refused_by_reading, 1};
     if (job->prepared->ignored) settled(*job, Outcome::ignored);
   }

@@ -248,4 +248,10 @@ ports::OutRecord without_replay_headers(ports::OutRecord record) {
   return record;
 }
 
+std::string first_topic_of(const ports::OutRecord& record) {
+  for (const auto& [name, value] : record.headers)
+    if (name == header::topic) return value;
+  return {};
+}
+
 }  // namespace memseal::ingest

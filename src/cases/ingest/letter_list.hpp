@@ -141,4 +141,7 @@ ports::OutRecord replay_of(const Letter& letter, ports::Record original);
 /// knows the event (Letter::in_ledger), and so where it was new.
 ports::OutRecord without_replay_headers(ports::OutRecord replay);
 
+/// The topic on which a replayed event was new; empty where the record does not say.
+std::string first_topic_of(const ports::OutRecord& replay);
+
 }  // namespace memseal::ingest

@@ -49,6 +49,11 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
           &metrics.counter("memseal_ingest_events_total", "Events, by type and outcome.",
                            {{"type", std::string(type)}, {"outcome", outcome_names[outcome]}});
   }
+  for (const auto verdict : producers::verdicts)
+    signatures_[static_cast<std::size_t>(verdict)] = &metrics.counter(
+        "memseal_ingest_signatures_total",
+        "Events by what the check of their producer found; all but accepted are refused.",
+        {{"verdict", std::string(producers::verdict_name(verdict))}});
   for (std::size_t clock = 0; clock < clock_names.size(); ++clock)
     end_to_end_s_[clock] = &metrics.histogram(
         "memseal_ingest_end_to_end_seconds",

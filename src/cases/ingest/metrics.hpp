@@ -1,6 +1,7 @@
 #pragma once
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "pure/producers/gate.hpp"
 #include "pure/wire/event.hpp"
 #include "runtime/metrics.hpp"
 
@@ -33,6 +34,10 @@ class IngestMetrics {
   }
   /// Dead letters by reason: one counter per error code.
   runtime::Counter& dead_letters(Errc reason);
+  /// Events whose producer was looked at.
+  runtime::Counter& signatures(producers::Verdict verdict) {
+    return *signatures_[static_cast<std::size_t>(verdict)];
+  }
   /// What was changed in events or left out of them, so that the rest could be stored.
   void count(const wire::Adapted& adapted);
   /// Steps of `stage` that wait now, by the code of what they wait for.
@@ -55,6 +60,7 @@ class IngestMetrics {
  private:
   runtime::Metrics& metrics_;
   std::array<std::array<runtime::Counter*, 6>, origins.size() + 1> events_{};
+  std::array<runtime::Counter*, producers::verdicts.size()> signatures_{};
   std::array<runtime::Histogram*, 2> end_to_end_s_{};
   std::array<std::array<runtime::Histogram*, 2>, stages> stages_{};  // ok, failed
 };

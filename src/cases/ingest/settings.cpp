@@ -64,13 +64,33 @@ Setting<Settings> topics_row() {
 
 }  // namespace
 
+std::span<const RetiredSetting> Settings::retired() {
+  static constexpr RetiredSetting rows[] = {
+      {"kafka.require_authtoken", "kafka.producers says who may write events"}};
+  return rows;
+}
+
 SettingRows<Settings> Settings::rows() {
   using namespace setting;
   return {flag("kafka.enabled", "consume events; false: this process only answers queries",
                &Settings::enabled),
           flag("kafka.status_events", "publish to the status topic", &Settings::status_events),
-          flag("kafka.require_authtoken", "refuse events without a valid authtoken header",
-               &Settings::require_authtoken),
+          choice("kafka.producers",
+                 "who may write events: signed (producers of kafka.producers_file, and memseal "
+                 "itself), broker (whom Kafka's ACLs let), open (everybody; on loopback only)",
+                 {std::string(producers_signed), std::string(producers_broker),
+                  std::string(producers_open)},
+                 &Settings::producers),
+          path("kafka.producers_file",
+               "JSON file of the producers that may write, which `memseal producers` makes; read "
+               "again when it changes",
+               &Settings::producers_file),
+          number("kafka.signature_window_s",
+                 "seconds between the time of a signature and the broker's time of its record", 1,
+                 86'400, &Settings::signature_window_s),
+          number("kafka.signature_age_h",
+                 "hours for which a signature counts where the broker gives records no time", 1,
+                 8'760, &Settings::signature_age_h),
           number("kafka.user_tokens_per_minute",
                  "tokens of a user's events that are embedded in turn; more waits like a "
                  "backfill; 0: no limit",

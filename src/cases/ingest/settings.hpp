@@ -4,7 +4,9 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace memseal::ingest {
 
@@ -18,17 +20,27 @@ enum class TopicClass {
 
 using TopicClasses = std::map<std::string, TopicClass, std::less<>>;
 
+/// Values of kafka.producers.
+inline constexpr std::string_view producers_signed = "signed", producers_broker = "broker",
+                                  producers_open = "open";
+
 /// Of section `kafka`.
 struct Settings {
   bool enabled = true;
   bool status_events = true;
-  bool require_authtoken = false;  ///< refuse events without a producer's signed token
+  /// Who may write events: "signed" (registered producers and the service itself), "broker" (whom
+  /// Kafka's ACLs let), "open" (everybody who reaches the broker).
+  std::string producers{producers_signed};
+  std::string producers_file;            ///< the registry; empty: only the service itself signs
+  std::int64_t signature_window_s = 300;
+  std::int64_t signature_age_h = 168;    ///< as long as Kafka keeps records by default
   /// Of one user, of events that have their turn by their class; 0: no limit. Of all events,
   /// because those sent over HTTP go through Kafka too.
   std::int64_t user_tokens_per_minute = 0;
   TopicClasses topics;             ///< that are consumed beside kafka.upload_topic and chat_topic
 
   static SettingRows<Settings> rows();
+  static std::span<const RetiredSetting> retired();
 };
 
 }  // namespace memseal::ingest

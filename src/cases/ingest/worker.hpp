@@ -8,10 +8,10 @@
 #include "ports/event_source.hpp"
 #include "ports/tenant_keys.hpp"
 #include "pure/crypto/keyring.hpp"
-#include "pure/crypto/token.hpp"
 #include "pure/policy/brake.hpp"
 #include "pure/policy/pace.hpp"
 #include "pure/policy/token_bucket.hpp"
+#include "pure/producers/gate.hpp"
 #include "pure/text/chunker.hpp"
 #include "runtime/wall_clock.hpp"
 
@@ -29,7 +29,7 @@ namespace memseal::ingest {
 namespace asio = boost::asio;
 
 /// What a Worker works with. Everything outlives the worker, and what the pool's work reads
-/// (tokenizer, keyer, ids, tokens) outlives the pool's threads: join the pool first.
+/// (tokenizer, keyer, ids, gate) outlives the pool's threads: join the pool first.
 struct WorkerDeps {
   ports::EventSource& source;
   ports::EventSink& sink;
@@ -42,18 +42,16 @@ struct WorkerDeps {
   const crypto::TenantKey& dead_letter_key;
   asio::thread_pool& cpu;
   IngestMetrics& metrics;
-  /// Verifies `authtoken` headers; null: tokens are not looked at.
-  const crypto::TokenVerifier* tokens = nullptr;
+  /// Judges who may write an event; null: signatures are not looked at.
+  const producers::Gate* gate = nullptr;
   /// Called on `cpu` between two events that are read or sealed: runs what is more urgent there.
   std::function<void()> make_way = [] {};
-  runtime::WallClock now_ms = runtime::unix_ms;  ///< judges tokens and the times of events
+  runtime::WallClock now_ms = runtime::unix_ms;  ///< judges the times of events
   runtime::WallClock broker_now_ms = runtime::unix_ms;  ///< the time that brokers give records now
 };
 
 struct Options {
   text::ChunkRules rules = {};
-  /// With `tokens`: an event without a token is refused.
-  bool authtoken_required = Settings{}.require_authtoken;
   TopicClasses topic_classes = {};  ///< of topics that are not named: TopicClass::upload
   /// Tokens of one tenant's events that have their turn by their class. What is beyond them waits
   /// like a backfill. Empty: no limit.

@@ -182,6 +182,13 @@ Result<WrappedKey> Keyring::rewrap(const Tenant& owner, const WrappedKey& wrappe
   return wrap(owner, *key);
 }
 
+SigningKey Keyring::event_key() const {
+  // Derived from the key of ids, which stays as long as the deployment does: events may wait in
+  // Kafka. HKDF keeps the two purposes apart.
+  const auto key = derive_key(id_key_.view(), "memseal/event-signature/v1");
+  return SigningKey::from_bytes(SignatureAlgorithm::hmac_sha256, key.view()).value();
+}
+
 TenantKey Keyring::dead_letter_key() const { return {1, dead_letter_key_.clone()}; }
 
 std::array<std::uint8_t, 16> Keyring::tenant_key_check() const {

@@ -4,6 +4,7 @@
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "pure/crypto/sealer.hpp"
+#include "pure/crypto/signing_key.hpp"
 #include "pure/crypto/tenant.hpp"
 
 #include <array>
@@ -64,6 +65,8 @@ class Keyring {
   Result<WrappedKey> rewrap(const Tenant& owner, const WrappedKey& wrapped) const;
   std::uint32_t kek_epoch() const noexcept { return keks_.rbegin()->first; }
 
+  /// The key by which the service signs the events that it publishes itself.
+  SigningKey event_key() const;
   /// The key for dead letters whose tenant is unknown.
   TenantKey dead_letter_key() const;
   /// HMAC of a fixed text under the tenant key. Each database stores it once, so that a start with

@@ -88,7 +88,7 @@ bool is_key_id(std::string_view text) noexcept {
 std::string key_id_of(const crypto::VerifyingKey& key) {
   // Keyed by the key itself, because the plain hash of a weak secret could be guessed at.
   const auto digest = crypto::hmac_sha256(key.bytes(), {bytes_of("memseal/key-id/v1")});
-  return codec::encode_base64(ByteView(digest).first(12), codec::Base64::url);
+  return to_hex(digest.data(), 10);
 }
 
 std::optional<Signature> parse_signature(std::string_view header) {

@@ -33,7 +33,7 @@ inline constexpr std::size_t key_id_bytes_max = 64;
 /// True for 1 to 64 of A-Z a-z 0-9 _ and -.
 bool is_key_id(std::string_view text) noexcept;
 
-/// The id of a key: 16 characters made from the key, so that two keys have different ones and
+/// The id of a key: 20 hex digits made from the key, so that two keys have different ones and
 /// nobody has to invent any. The id of a secret shows nothing of it.
 std::string key_id_of(const crypto::VerifyingKey& key);
 

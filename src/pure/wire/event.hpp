@@ -33,7 +33,6 @@ struct EventHead {
   std::string source;          ///< CloudEvents `source`, a URI reference
   UserId user;                 ///< CloudEvents `subject`, else the record's key
   std::int64_t time_ms = 0;    ///< CloudEvents `time`, Unix ms; else the record's; else 0
-  std::string authtoken = {};  ///< header or extension `authtoken`; may be empty
   Adapted adapted = {};
 };
 
@@ -129,8 +128,8 @@ inline constexpr std::string_view signature_header = "memseal-signature",
 inline constexpr std::size_t signature_header_bytes_max = 256;  ///< of a value
 
 /// The bytes of a record as limits::event_bytes_max counts them: key, value, and the names and
-/// values of the headers, but for what a replay adds. Whoever accepts an event for publishing
-/// counts it so, because ingest does.
+/// values of the headers, but for what a replay and signatures add. Whoever accepts an event for
+/// publishing counts it so, because ingest does.
 std::size_t event_bytes(const RawEvent& raw) noexcept;
 
 /// The JSON that is sealed with each chunk of an event: name, media type and attributes of an

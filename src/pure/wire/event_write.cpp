@@ -21,7 +21,6 @@ json::object envelope_of(const EventHead& head, std::string_view type) {
                      {"partitionkey", head.user.value()},
                      {"datacontenttype", "application/json"}};
   if (head.time_ms != 0) event["time"] = codec::format_rfc3339(head.time_ms);
-  if (!head.authtoken.empty()) event["authtoken"] = head.authtoken;
   return event;
 }
 

@@ -172,65 +172,6 @@ TEST_F(RefuseTest, FallsBackToTheKeyringsKeyWhenTheTenantsKeyDoesNotOpen) {
   EXPECT_TRUE(open_for_nobody(letters()[0]));
 }
 
-struct TokenTest : RefuseTest {
-  TokenTest() { tokens = &verifier; }
-
-  std::string token(const std::string& user, std::int64_t at_s) const {
-    return crypto::mint_hs256(key.view(), UserId::parse(user).value(), at_s, 3'600);
-  }
-  ports::Record with_token(const std::string& user, const std::string& id,
-                           const std::string& text) {
-    auto signed_record = good(user, id);
-    if (!text.empty()) signed_record.headers.emplace_back("authtoken", text);
-    return signed_record;
-  }
-
-  SecretBytes key = test::test_key(9);
-  crypto::TokenVerifier verifier =
-      crypto::TokenVerifier::hs256(key.view(), {}).value();
-  static constexpr std::int64_t published_s = 1'700'000'000;   // the records' time
-};
-
-TEST_F(TokenTest, StoresAnEventWhoseTokenSpeaksForItsUser) {
-  push({with_token("alice", "1", token("alice", published_s - 60))});
-  run();
-  EXPECT_EQ(stored("alice").size(), 1u) << "judged at the time of publishing, not of reading";
-}
-
-TEST_F(TokenTest, RefusesAnEventWhoseTokenSpeaksForAnother) {
-  push({with_token("alice", "1", token("mallory", published_s - 60))});
-  run();
-  EXPECT_TRUE(stored("alice").empty());
-  ASSERT_EQ(letters().size(), 1u);
-  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "user_mismatch");
-  EXPECT_EQ(letters()[0].key, header(letters()[0], "memseal-event-id"))
-      << "it is not alice's, as far as anyone can prove";
-  EXPECT_TRUE(open_for_nobody(letters()[0]));
-  EXPECT_TRUE(store.failures.empty()) << "nothing of alice's may change for it";
-}
-
-TEST_F(TokenTest, RefusesAnExpiredOrForgedToken) {
-  push({with_token("alice", "1", token("alice", published_s - 7'200)),
-        with_token("alice", "2", "not.a.token")});
-  run();
-  EXPECT_TRUE(stored("alice").empty());
-  EXPECT_EQ(letters().size(), 2u);
-  EXPECT_EQ(header(letters()[1], "memseal-error-code"), "unauthenticated");
-}
-
-TEST_F(TokenTest, JudgesARecordWithoutATimeByTheClock) {
-  for (const std::int64_t later_s : {3'000, 7'200}) {
-    now_ms = [later_s] { return (published_s + later_s) * 1'000; };
-    auto timeless = with_token("alice", std::to_string(later_s), token("alice", published_s));
-    timeless.timestamp_ms = 0;
-    push({std::move(timeless)});
-    run();
-  }
-  EXPECT_EQ(stored("alice"), std::vector<Uuid>{id_of("alice", "3000")});
-  ASSERT_EQ(letters().size(), 1u);
-  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "unauthenticated");
-}
-
 TEST_F(RefuseTest, TakesAnEventUpToADayAheadOfTheClock) {
   constexpr std::int64_t event_ms = 1'700'000'000'000, day_ms = 86'400'000;
   now_ms = [] { return event_ms - day_ms; };
@@ -242,17 +183,6 @@ TEST_F(RefuseTest, TakesAnEventUpToADayAheadOfTheClock) {
   EXPECT_EQ(stored("alice"), std::vector<Uuid>{id_of("alice", "1")});
   ASSERT_EQ(letters().size(), 1u);
   EXPECT_EQ(header(letters()[0], "memseal-error-code"), "bad_event");
-}
-
-TEST_F(TokenTest, DemandsATokenOnlyWhereThePolicySaysSo) {
-  push({with_token("alice", "1", "")});
-  run();
-  EXPECT_EQ(stored("alice").size(), 1u);
-  options.authtoken_required = true;
-  push({with_token("alice", "2", "")});
-  run();
-  EXPECT_EQ(stored("alice").size(), 1u);
-  EXPECT_EQ(header(letters().at(0), "memseal-error-code"), "unauthenticated");
 }
 
 }  // namespace

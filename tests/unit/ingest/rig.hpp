@@ -31,7 +31,7 @@ struct Rig : testing::Test {
   }
   WorkerDeps deps() {
     return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key, cpu,
-            ingest_metrics, tokens, make_way, now_ms, broker_now_ms};
+            ingest_metrics, gate, make_way, now_ms, broker_now_ms};
   }
 
   crypto::Tenant tenant(const std::string& user) const {
@@ -124,7 +124,7 @@ struct Rig : testing::Test {
   crypto::TenantKeyer keyer{test::test_key(1)};
   crypto::IdDeriver ids{test::test_key(2)};
   crypto::TenantKey dead_letter_key{7, test::test_key(3)};
-  const crypto::TokenVerifier* tokens = nullptr;
+  const producers::Gate* gate = nullptr;
   std::function<void()> make_way = [] {};
   runtime::WallClock now_ms = runtime::unix_ms, broker_now_ms = runtime::unix_ms;
   Options options{.status_events = false};  // Status events are the subject of few tests.

@@ -41,7 +41,7 @@ def header_of(algorithm, key_id, time, message):
 
 
 def id_of(verifying):
-    return base64.urlsafe_b64encode(hmac.digest(verifying, b"memseal/key-id/v1", "sha256")[:12]).decode()
+    return hmac.digest(verifying, b"memseal/key-id/v1", "sha256")[:10].hex()
 
 
 STRUCTURED = {"topic": "memory.upload.v1", "key": "acme:ann", "id": "e-1", "source": "/crm",

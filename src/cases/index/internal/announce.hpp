@@ -1,6 +1,7 @@
 #pragma once
 // What every submission does: it announces an operation, then publishes an event.
 #include "cases/index/submit.hpp"
+#include "pure/wire/event.hpp"
 
 #include <initializer_list>
 #include <optional>
@@ -33,7 +34,8 @@ class Words {
   std::string text_;
 };
 
-ports::OutRecord record_of(ports::Channel channel, const UserId& user, std::string event);
+/// `event`: the whole event, whose head is `head`.
+ports::OutRecord record_of(ports::Channel channel, const wire::EventHead& head, std::string event);
 
 /// Counts as ingest does, because what is accepted here must not be refused there.
 /// `what` and `field` name the content for the client.

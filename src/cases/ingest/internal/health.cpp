@@ -85,7 +85,7 @@ asio::awaitable<void> HealthCheck::embed_fixed_text() {
 
 const std::vector<ports::EventWrite>& HealthCheck::fixed_rows() {
   if (!rows_.empty()) return rows_;
-  const PrepareDeps deps{deps_.tokenizer, deps_.keyer, deps_.ids, deps_.tokens, options_};
+  const PrepareDeps deps{deps_.tokenizer, deps_.keyer, deps_.ids, deps_.gate, options_};
   const std::vector<ports::Embedding> vectors(1, unit_vector(deps_.embedder.dimension()));
   for (const std::int64_t revision : {1, 2}) {
     const auto event = fixed_event(deps, revision);

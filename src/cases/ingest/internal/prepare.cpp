@@ -21,22 +21,29 @@ Uuid record_id(const PrepareDeps& deps, const crypto::Tenant& owner, const ports
   return deps.ids.event_id(owner, record_source, place);
 }
 
-/// Tokens are judged at the record's time: one that was good when the event was published stays
-/// good however long the event waits in Kafka.
-std::optional<Error> check_token(const PrepareDeps& deps, const wire::EventHead& head,
-                                 const ports::Record& record, std::int64_t now_ms) {
-  if (!deps.tokens) return std::nullopt;
-  if (head.authtoken.empty()) {
-    if (!deps.options->authtoken_required) return std::nullopt;
-    return Error{Errc::unauthenticated, "the event carries no authtoken", "authtoken"};
-  }
-  const auto at_ms = record.timestamp_ms > 0 ? std::min(record.timestamp_ms, now_ms) : now_ms;
-  const auto claims = deps.tokens->verify(head.authtoken, at_ms / 1'000);
-  if (!claims) return Error{claims.error().code, "the event's authtoken is refused", "authtoken"};
-  if (claims->subject != head.user)
-    return Error{Errc::user_mismatch, "the event's authtoken speaks for another user",
-                 "authtoken"};
-  return std::nullopt;
+/// What is read of an event before anybody knows whether to believe it.
+struct Claimed {
+  std::string_view id, source;
+  std::optional<UserId> user;
+  bool says_api = false;
+};
+
+/// Whether the event comes from a producer that may write it. Empty: it does, or nobody looks.
+std::optional<Error> check_producer(const PrepareDeps& deps, const ports::Record& record,
+                                    const Claimed& claimed, std::int64_t now_ms,
+                                    Prepared& prepared) {
+  if (!deps.gate) return std::nullopt;
+  producers::Presented presented{
+      .event = {record.topic, record.key, claimed.id, claimed.source, record.value,
+                record.headers},
+      .user = std::nullopt,
+      .says_api = claimed.says_api,
+      .record_time_ms = record.timestamp_ms,
+      .has_broker_time = record.has_broker_time};
+  if (claimed.user) presented.user = claimed.user->value();
+  prepared.verdict = deps.gate->judge(presented, now_ms);
+  if (*prepared.verdict == producers::Verdict::accepted) return std::nullopt;
+  return producers::error_of(*prepared.verdict);
 }
 
 constexpr std::int64_t day_ms = 86'400'000;
@@ -97,6 +104,15 @@ std::optional<Error> check_content(const wire::UploadEvent& event) {
 
 const wire::EventHead& head_of(const wire::Event& event) {
   return std::visit([](const auto& one) -> const wire::EventHead& { return one.head; }, event);
+}
+
+bool says_api(const wire::Event& event) {
+  return std::visit(
+      [](const auto& one) {
+        if constexpr (requires { one.origin; }) return one.origin == Origin::api;
+        return false;
+      },
+      event);
 }
 
 Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uuid& event_id,
@@ -195,13 +211,15 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, const First& firs
 }  // namespace
 
 Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int64_t now_ms) {
-  const wire::RawEvent raw{.topic = record.topic,
-                           .key = record.key,
-                           .value = record.value,
-                           .headers = &record.headers,
-                           .timestamp_ms = record.timestamp_ms};
-  Prepared prepared;
   const auto first = first_of(record);
+  const wire::RawEvent raw{
+      .topic = record.topic,
+      .key = record.key,
+      .value = record.value,
+      .headers = &record.headers,
+      // A broker that gives records its own time gives a replay a new one.
+      .timestamp_ms = first.time_ms > 0 ? first.time_ms : record.timestamp_ms};
+  Prepared prepared;
   prepared.first_place = first.place;
   prepared.replayed = first.replayed;
   if (wire::is_tombstone(raw)) {
@@ -210,27 +228,28 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
   }
   auto event = wire::parse_event(raw);
   if (!event) {
-    prepared.fault = event.error();
     auto sender = wire::sender_of(raw);
     prepared.id = std::move(sender.id);
     prepared.source = std::move(sender.source);
-    // Where tokens are required, nobody is believed without one.
-    if (sender.user && !(deps.tokens && deps.options->authtoken_required))
-      prepared.tenant = deps.keyer.tenant_of(*sender.user);
+    const Claimed claimed{prepared.id, prepared.source, sender.user};
+    auto refused = check_producer(deps, record, claimed, now_ms, prepared);
+    if (sender.user && !refused) prepared.tenant = deps.keyer.tenant_of(*sender.user);
+    prepared.fault = refused ? std::move(refused) : event.error();
     prepared.event_id = record_id(deps, prepared.tenant.value_or(nobody(deps.keyer)), record);
     return prepared;
   }
   const auto& head = head_of(*event);
-  const auto tenant = deps.keyer.tenant_of(head.user);
   prepared.adapted = head.adapted;
   prepared.id = head.id;
   prepared.source = head.source;
-  if (auto refused = check_token(deps, head, record, now_ms)) {
+  const Claimed claimed{head.id, head.source, head.user, says_api(*event)};
+  if (auto refused = check_producer(deps, record, claimed, now_ms, prepared)) {
     // Not this user's event as far as we know: nothing of that user may change for it.
     prepared.fault = std::move(refused);
     prepared.event_id = record_id(deps, nobody(deps.keyer), record);
     return prepared;
   }
+  const auto tenant = deps.keyer.tenant_of(head.user);
   prepared.tenant = tenant;
   prepared.event_id = deps.ids.event_id(tenant, head.source, head.id);
   prepared.identified = true;

@@ -3,7 +3,7 @@
 #include "cases/ingest/internal/conversation.hpp"
 #include "cases/ingest/metrics.hpp"
 #include "cases/ingest/worker.hpp"
-#include "pure/crypto/token.hpp"
+#include "pure/producers/gate.hpp"
 #include "pure/wire/event.hpp"
 
 #include <optional>
@@ -46,6 +46,7 @@ struct Prepared {
   Uuid event_id;                          ///< of the event, or of the record where unreadable
   bool identified = false;                ///< event_id is the one its producer knows
   bool ignored = false;                   ///< a tombstone, which is no event
+  std::optional<producers::Verdict> verdict = {};  ///< empty: signatures are not looked at
   std::string id, source;                 ///< as the producer named it; empty where unreadable
   std::optional<Error> fault;             ///< permanent; then there is no document
   wire::Adapted adapted = {};
@@ -60,7 +61,7 @@ struct PrepareDeps {
   const text::WordPiece& tokenizer;
   const crypto::TenantKeyer& keyer;
   const crypto::IdDeriver& ids;
-  const crypto::TokenVerifier* tokens;
+  const producers::Gate* gate;  ///< null: signatures are not looked at
   std::shared_ptr<const Options> options;
 };
 

@@ -138,7 +138,6 @@ std::optional<std::string>* Attributes::find(std::string_view name) noexcept {
       {"time", &time},
       {"datacontenttype", &datacontenttype},
       {"partitionkey", &partitionkey},
-      {"authtoken", &authtoken},
       {"docid", &docid},
       {"filename", &filename},
       {"sourcekind", &sourcekind},
@@ -188,12 +187,19 @@ std::optional<std::string> media_type_of(std::string_view content_type) {
 }
 
 std::size_t event_bytes(const RawEvent& raw) noexcept {
-  std::size_t bytes = raw.key.size() + raw.value.size(), of_replay = 0;
+  constexpr auto signatures_max = 2 * signature_header_bytes_max;
+  std::size_t bytes = raw.key.size() + raw.value.size(), of_replay = 0, of_signatures = 0;
   if (raw.headers != nullptr)
-    for (const auto& [name, value] : *raw.headers)
-      (name.starts_with(replay_header_prefix) ? of_replay : bytes) += name.size() + value.size();
-  // What a replay adds must not make an event too large that was not.
-  return bytes + of_replay - std::min(of_replay, replay_header_bytes_max);
+    for (const auto& [name, value] : *raw.headers) {
+      const bool is_signature = name == signature_header || name == replay_signature_header;
+      auto& sum = is_signature                           ? of_signatures
+                  : name.starts_with(replay_header_prefix) ? of_replay
+                                                           : bytes;
+      sum += name.size() + value.size();
+    }
+  // What is added to a finished event must not make it too large if it was not.
+  return bytes + of_replay - std::min(of_replay, replay_header_bytes_max) + of_signatures -
+         std::min(of_signatures, signatures_max);
 }
 
 Result<Envelope> open_envelope(const RawEvent& raw) {

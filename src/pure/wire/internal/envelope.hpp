@@ -15,7 +15,7 @@ namespace json = boost::json;
 /// The attributes that memseal reads; others are extensions and pass unseen.
 struct Attributes {
   std::optional<std::string> specversion, id, source, type, subject, time, datacontenttype,
-      partitionkey, authtoken, docid, filename, sourcekind;
+      partitionkey, docid, filename, sourcekind;
 
   /// The member called `name`, or null when memseal does not read that attribute.
   std::optional<std::string>* find(std::string_view name) noexcept;

@@ -58,21 +58,6 @@ std::optional<Error> check_name(const std::optional<std::string>& value, std::st
   return std::nullopt;
 }
 
-Result<std::string> token_in(const RawEvent& raw, const Attributes& attributes) {
-  const auto header = header_of(raw, "authtoken");
-  if (!header) return header.error();
-  std::string token = attributes.authtoken.value_or("");
-  if (*header) {
-    if (!token.empty() && token != **header) return bad_event("/authtoken", "is there twice");
-    token = **header;
-  }
-  if (token.size() > limits::token_bytes_max)
-    return bad_event("/authtoken", "is longer than 4096 bytes");
-  for (const char c : token)
-    if (c <= 0x20 || c > 0x7e) return bad_event("/authtoken", "must hold only visible ASCII");
-  return token;
-}
-
 }  // namespace
 
 Error bad_event(std::string_view pointer, std::string_view message) {
@@ -109,10 +94,7 @@ Result<EventHead> head_of(const RawEvent& raw, const Attributes& attributes) {
     if (!time) return bad_event("/time", "is not an RFC 3339 time");
     time_ms = *time;
   }
-  auto token = token_in(raw, attributes);
-  if (!token) return token.error();
-  return EventHead{*attributes.id, *attributes.source, std::move(*user), time_ms,
-                   std::move(*token)};
+  return EventHead{*attributes.id, *attributes.source, std::move(*user), time_ms};
 }
 
 Sender sender_of(const RawEvent& raw) {

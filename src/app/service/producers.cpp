@@ -1,0 +1,182 @@
+#include "app/service/producers.hpp"
+
+#include "adapters/http_client/client.hpp"
+#include "app/config/listen_address.hpp"
+#include "app/config/text_file.hpp"
+#include "base/on_exit.hpp"
+#include "pure/crypto/random.hpp"
+#include "runtime/log.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace memseal::app {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Error unusable(const fs::path& file, const std::string& why) {
+  return {Errc::bad_config, file.string() + ": " + why, "kafka.producers_file"};
+}
+
+bool is_loopback_place(const std::string& place) {
+  const auto parsed = ListenAddress::parse(place, "kafka.brokers");
+  return http_client::is_loopback(parsed ? parsed->host : place);
+}
+
+/// The mode of the open file; bad_config if others may write it.
+Result<mode_t> check_writers(int handle, const fs::path& file) {
+  struct stat status {};
+  if (::fstat(handle, &status) != 0) return unusable(file, std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) return unusable(file, "not a plain file");
+  if ((status.st_mode & 022) != 0)
+    return unusable(file, "others may write it, and so for every user; run chmod go-w on it");
+  if (status.st_uid != geteuid() && status.st_uid != 0)
+    return unusable(file, "belongs to another user; run chown on it");
+  return status.st_mode;
+}
+
+Result<std::string> read_all(int handle, const fs::path& file) {
+  std::string text(producers::registry_bytes_max + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const auto got = ::read(handle, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return unusable(file, std::strerror(errno));
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text.resize(size);
+  return text;
+}
+
+}  // namespace
+
+Result<void> check_open_producers(const Config& config) {
+  if (config.kafka.producers != ingest::producers_open) return {};
+  const auto refuse = [](const std::string& what) {
+    return Error{Errc::bad_config,
+                 "kafka.producers may be open only where nobody else reaches the service, and " +
+                     what + " is not on loopback: choose signed or broker",
+                 "kafka.producers"};
+  };
+  std::vector<std::pair<std::string, std::string>> listeners{
+      {"http.listen", config.http.listen}, {"http.admin_listen", config.http.admin_listen}};
+  for (const auto& [key, place] : listeners)
+    if (place != http::admin_listen_off && !is_loopback_place(place)) return refuse(key);
+  const auto& brokers = config.kafka.brokers;
+  for (std::size_t begin = 0; begin < brokers.size();) {
+    const auto end = std::min(brokers.find(',', begin), brokers.size());
+    if (!is_loopback_place(brokers.substr(begin, end - begin))) return refuse("kafka.brokers");
+    begin = end + 1;
+  }
+  return {};
+}
+
+producers::Signer own_signer(const crypto::Keyring& keyring) {
+  return {std::string(producers::own_name), keyring.event_key()};
+}
+
+std::unique_ptr<producers::Gate> make_gate(const Config& config, const crypto::Keyring& keyring) {
+  if (config.kafka.producers != ingest::producers_signed) return nullptr;
+  producers::GateRules rules;
+  rules.window = std::chrono::seconds(config.kafka.signature_window_s);
+  rules.age_max = std::chrono::hours(config.kafka.signature_age_h);
+  return std::make_unique<producers::Gate>(keyring.event_key().verifying_key(), rules);
+}
+
+Result<producers::Registry> read_producers(const fs::path& file) {
+  // O_NONBLOCK: opening a pipe would otherwise wait for a writer. check_writers() refuses the pipe.
+  const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (handle < 0)
+    return unusable(file, std::string(std::strerror(errno)) +
+                              (errno == ENOENT ? "; `memseal producers add` makes it" : ""));
+  const OnExit close_it([&] { ::close(handle); });
+  const auto mode = check_writers(handle, file);
+  if (!mode) return mode.error();
+  auto text = read_all(handle, file);
+  if (!text) return text.error();
+  const OnExit clean([&] { wipe(text->data(), text->size()); });
+  auto registry = producers::Registry::parse(*text);
+  if (!registry) return unusable(file, registry.error().message);
+  if (registry->holds_secrets() && (*mode & 044) != 0)
+    return unusable(file, "holds secrets of hmac-sha256, and others may read it; run chmod 600");
+  return registry;
+}
+
+Result<void> write_producers(const fs::path& file, const producers::Registry& registry) {
+  std::error_code failed;
+  auto target = fs::canonical(file, failed);  // What a link names, and not the link.
+  const bool exists = !failed;
+  if (!exists) target = file;
+  const auto draft = target.parent_path() / ("." + target.filename().string() + "." +
+                                             crypto::random_uuid().to_string() + ".new");
+  const OnExit remove_draft([&] { fs::remove(draft, failed); });
+  auto text = registry.file();
+  const OnExit clean([&] { wipe(text.data(), text.size()); });
+  if (auto written = write_new_file(draft, text); !written) return written.error();
+  if (exists) {
+    const auto status = fs::status(target, failed);
+    if (!failed) fs::permissions(draft, status.permissions(), failed);
+    // Others may have read the file while it held no secret.
+    if (!failed && registry.holds_secrets())
+      fs::permissions(draft, fs::perms::group_all | fs::perms::others_all, fs::perm_options::remove,
+                      failed);
+    if (failed) return unusable(file, failed.message());
+  }
+  fs::rename(draft, target, failed);
+  if (failed) return unusable(file, failed.message());
+  return {};
+}
+
+ProducersFile::ProducersFile(fs::path file, producers::Gate& gate, runtime::Metrics& metrics)
+    : file_(std::move(file)),
+      gate_(gate),
+      refused_(metrics.gauge("memseal_producers_file_refused",
+                             "1 while kafka.producers_file cannot be used, and what it said "
+                             "before still counts.")),
+      stamp_(stamp()) {
+  load(read_producers(file_).value());
+}
+
+// Not the text itself, because it may hold secrets.
+std::string ProducersFile::stamp() const {
+  struct stat status {};
+  if (::stat(file_.c_str(), &status) != 0) return "none";
+  std::string stamp;
+  for (const auto part :
+       {static_cast<std::int64_t>(status.st_ino), static_cast<std::int64_t>(status.st_size),
+        static_cast<std::int64_t>(status.st_mode), static_cast<std::int64_t>(status.st_uid),
+        static_cast<std::int64_t>(status.st_mtim.tv_sec),
+        static_cast<std::int64_t>(status.st_mtim.tv_nsec),
+        static_cast<std::int64_t>(status.st_ctim.tv_sec),
+        static_cast<std::int64_t>(status.st_ctim.tv_nsec)})
+    stamp += std::to_string(part) + " ";
+  return stamp;
+}
+
+void ProducersFile::load(producers::Registry registry) {
+  refused_.Set(0);
+  runtime::log(runtime::LogLevel::info, "service.producers_loaded",
+               {{"producers", registry.producers().size()}});
+  gate_.replace(std::make_shared<const producers::Registry>(std::move(registry)));
+}
+
+void ProducersFile::refresh(bool always) {
+  auto seen = stamp();
+  if (!always && seen == stamp_) return;
+  // Before the read, because a change during the read must be seen the next time.
+  stamp_ = std::move(seen);
+  auto registry = read_producers(file_);
+  if (registry) return load(std::move(*registry));
+  refused_.Set(1);
+  runtime::log(runtime::LogLevel::error, "service.producers_refused",
+               {{"cause", registry.error().message}});
+}
+
+}  // namespace memseal::app
