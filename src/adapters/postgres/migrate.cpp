@@ -3,7 +3,7 @@
 #include "adapters/postgres/internal/migrator.hpp"
 #include "adapters/postgres/internal/run_command.hpp"
 
-#include <algorithm>
+#include <map>
 
 namespace memseal::postgres {
 
@@ -19,17 +19,17 @@ Result<MigrateReport> migrate_up(const MigrateOptions& options) {
     migrator.check_files();
     migrator.check_fingerprint();
     MigrateReport report;
-    std::vector<int> versions;
-    for (const auto* file : migrator.pending()) {
-      migrator.apply(*file);
-      versions.push_back(file->version);
-    }
+    std::map<int, double> seconds;
+    for (const auto* file : migrator.pending()) seconds[file->version] = migrator.apply(*file);
     migrator.load();
     migrator.record_fingerprint();
     migrator.check_isolation();
     migrator.set_password();
-    for (const auto& line : migrator.lines()) {
-      if (std::count(versions.begin(), versions.end(), line.version)) report.done.push_back(line);
+    for (auto& line : migrator.lines()) {
+      const auto applied = seconds.find(line.version);
+      if (applied == seconds.end()) continue;
+      line.seconds = applied->second;
+      report.done.push_back(line);
     }
     report.version = migrator.version();
     report.notes = migrator.notes();
@@ -46,9 +46,14 @@ Result<MigrateReport> migrate_down(const MigrateOptions& options) {
     migrator.load();
     migrator.check_files();
     MigrateReport report;
-    for (const auto* file : migrator.revertible()) {
-      migrator.revert(*file);
-      report.done.push_back({file->version, file->name, false, false, {}});
+    const auto files = migrator.revertible();
+    report.lost = migrator.lost_by(files);
+    if (!report.lost.empty() && !options.lose_data)
+      refuse(Errc::bad_request, "this would delete " + describe(report.lost) +
+                                    ": take a backup (`memseal backup create`), then add --force");
+    for (const auto* file : files) {
+      const auto seconds = migrator.revert(*file);
+      report.done.push_back({file->version, file->name, false, false, {}, seconds});
     }
     migrator.load();
     report.version = migrator.version();
@@ -66,7 +71,7 @@ Result<MigrateReport> migrate_plan(const MigrateOptions& options) {
     migrator.check_files();
     migrator.check_fingerprint();
     MigrateReport report;
-    for (const auto* file : migrator.pending()) report.done.push_back(migrator.line(*file));
+    for (const auto* file : migrator.pending()) report.done.push_back(migrator.plan(*file));
     report.version = migrator.version();
     return report;
   });

@@ -1,4 +1,5 @@
 #include "app/cli/console.hpp"
+#include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
 #include "app/service/migrations.hpp"
 
@@ -39,19 +40,60 @@ int print_lines(const GlobalOptions& global, const std::vector<postgres::Migrati
   return exit_ok;
 }
 
+json::object planned(const postgres::MigrationLine& line) {
+  json::array statements;
+  for (const auto& one : line.statements)
+    statements.push_back(json::object{{"sql", one.sql},
+                                      {"lock", one.lock},
+                                      {"tables", one.tables},
+                                      {"stops_others", one.stops_others},
+                                      {"seconds", one.seconds}});
+  return {{"online", line.online}, {"statements", std::move(statements)}};
+}
+
+json::object report_object(const postgres::MigrateReport& report, const std::string& action) {
+  json::array done, lost;
+  for (const auto& line : report.done) {
+    auto object = to_json(line);
+    object["seconds"] = line.seconds;
+    if (action == "plan")
+      for (auto& [name, value] : planned(line)) object[name] = value;
+    done.push_back(std::move(object));
+  }
+  for (const auto& one : report.lost)
+    lost.push_back(json::object{{"table", one.table},
+                                {"column", one.column},
+                                {"count", one.count},
+                                {"estimated", one.estimated}});
+  return {{"done", std::move(done)},
+          {"version", report.version},
+          {"lost", std::move(lost)},
+          {"notes", json::array(report.notes.begin(), report.notes.end())}};
+}
+
+void print_plan(const postgres::MigrationLine& line) {
+  std::printf("would apply %04d %s: %s, about %.0f s\n", line.version, line.name.c_str(),
+              line.online ? "online" : "stops the service", line.seconds);
+  for (const auto& one : line.statements) {
+    const auto locks = one.lock.empty() ? "" : "  locks " + one.tables + " (" + one.lock + ")";
+    std::printf("  %s;%s\n", one_line(one.sql, 200).c_str(), locks.c_str());
+  }
+}
+
 int print_report(const GlobalOptions& global, const postgres::MigrateReport& report,
                  const std::string& action) {
   if (global.json) {
-    json::array done;
-    for (const auto& line : report.done) done.push_back(to_json(line));
-    print_json(json::object{{"done", std::move(done)},
-                            {"version", report.version},
-                            {"notes", json::array(report.notes.begin(), report.notes.end())}});
+    print_json(report_object(report, action));
     return exit_ok;
   }
-  const char* verb = action == "up" ? "applied" : action == "down" ? "reverted" : "would apply";
-  for (const auto& line : report.done)
-    std::printf("%s %04d %s\n", verb, line.version, line.name.c_str());
+  for (const auto& line : report.done) {
+    if (action == "plan")
+      print_plan(line);
+    else
+      std::printf("%s %04d %s in %.2f s\n", action == "up" ? "applied" : "reverted", line.version,
+                  line.name.c_str(), line.seconds);
+  }
+  if (!report.lost.empty()) std::printf("deleted %s\n", describe(report.lost).c_str());
   for (const auto& note : report.notes) std::printf("note: %s\n", note.c_str());
   std::printf("the schema is at version %d\n", report.version);
   return exit_ok;
@@ -74,6 +116,7 @@ Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateO
         postgres::MigrateOptions{.dsn = config.postgres.migrate_dsn, .directory = *directory};
   }
   migration->to = options.to;
+  migration->lose_data = options.force;
   if (!options.app_password.empty()) {
     auto text = read_text_file(options.app_password, secret_file_bytes_max);
     if (!text) return text.error();
@@ -101,17 +144,12 @@ int cmd_migrate(const GlobalOptions& global, const MigrateOptions& options) {
     complain(lines.error());
     return exit_failed;
   }
-  if (options.action == "down" && !options.force) {
-    complain({Errc::bad_request,
-              "`migrate down` deletes what the migrations made, data included; add --force"});
-    return exit_usage;
-  }
   const auto report = options.action == "up"     ? postgres::migrate_up(*migration)
                       : options.action == "down" ? postgres::migrate_down(*migration)
                                                  : postgres::migrate_plan(*migration);
   if (report) return print_report(global, *report, options.action);
   complain(report.error());
-  return exit_failed;
+  return report.error().code == Errc::bad_request ? exit_usage : exit_failed;
 }
 
 }  // namespace memseal::app

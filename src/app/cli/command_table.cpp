@@ -89,18 +89,21 @@ void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
   migrate->require_subcommand(1);
   auto options = std::make_shared<MigrateOptions>();
   struct Verb {
-    const char *name, *help, *example;
+    const char *name, *help, *example, *notes;
   };
   const Verb verbs[] = {
       {"up", "Apply migrations that are not applied yet",
-       "memseal migrate up --app-password-file app-password"},
-      {"down", "Revert migrations; the data in what they created is lost",
-       "memseal migrate down --to 3 --force"},
-      {"status", "Show which migrations are applied", "memseal migrate status --json"},
-      {"plan", "Show what `up` would do; change nothing", "memseal migrate plan"}};
-  for (const auto& [verb, help, example] : verbs) {
+       "memseal migrate up --app-password-file app-password", ""},
+      {"down", "Revert the newest migration, or those above --to", "memseal migrate down --to 3",
+       "Refuses where data would go, and counts it; --force deletes it."},
+      {"status", "Show which migrations are applied", "memseal migrate status --json", ""},
+      {"plan", "Show what `up` would do; change nothing", "memseal migrate plan",
+       "Shows each statement, the lock that it takes on a table that is there, and an\n"
+       "estimate of the time by the table's rows. online: no lock is held while rows are\n"
+       "worked on, so the service may serve meanwhile."}};
+  for (const auto& [verb, help, example, notes] : verbs) {
     auto* sub = migrate->add_subcommand(verb, help);
-    set_help(*sub, {example});
+    set_help(*sub, {example}, notes);
     sub->add_option("--dir", options->directory, "Directory of the NNNN_name.{up,down}.sql pairs")
         ->type_name("DIR");
     if (std::string(verb) != "status") sub->add_option("--to", options->to, "Stop at this number");

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <set>
 
 namespace memseal::test {
 namespace {
@@ -42,8 +43,14 @@ class Migrate : public PgTest {
     const auto report = postgres::migrate_up(database_->options());
     ASSERT_TRUE(report) << report.error().message;
   }
+  /// What reverts everything, whatever is lost.
+  static postgres::MigrateOptions all_the_way(postgres::MigrateOptions options) {
+    options.to = 0;
+    options.lose_data = true;
+    return options;
+  }
   void down() {
-    const auto report = postgres::migrate_down(database_->options());
+    const auto report = postgres::migrate_down(all_the_way(database_->options()));
     ASSERT_TRUE(report) << report.error().message;
     EXPECT_EQ(report->version, 0);
   }
@@ -92,7 +99,7 @@ TEST_F(Migrate, WorksForAnAdministratorWhoIsNoSuperuser) {
   EXPECT_TRUE(first) << first.error().message;
   const auto again = postgres::migrate_up(options);
   EXPECT_TRUE(again) << again.error().message;
-  const auto back = postgres::migrate_down(options);
+  const auto back = postgres::migrate_down(all_the_way(options));
   EXPECT_TRUE(back) << back.error().message;
 
   // Without the right to make and to grant roles the refusal names the statement that is missing.
@@ -152,7 +159,7 @@ TEST_F(Migrate, TwoDatabasesOfOneClusterComeAndGoIndependently) {
   EXPECT_EQ(other.super("SELECT has_table_privilege('app_user', 'app.memory_chunks', 'SELECT')"),
             "t");
   up();
-  ASSERT_TRUE(postgres::migrate_down(other.options()));
+  ASSERT_TRUE(postgres::migrate_down(all_the_way(other.options())));
   const auto lint = postgres::lint(database_->super_dsn());
   ASSERT_TRUE(lint) << lint.error().message;
   EXPECT_TRUE(lint->empty());
@@ -268,9 +275,105 @@ TEST_F(Migrate, RollsBackAMigrationThatTheLintCondemns) {
 TEST_F(Migrate, LeavesWhatOthersPutIntoTheSchemaAlone) {
   up();
   database_->super("CREATE TABLE app.theirs (n int)");
-  const auto report = postgres::migrate_down(database_->options());
+  const auto report = postgres::migrate_down(all_the_way(database_->options()));
   ASSERT_FALSE(report);
   EXPECT_EQ(database_->super("SELECT to_regclass('app.memory_chunks') IS NOT NULL"), "t");
+}
+
+TEST_F(Migrate, DownTakesBackTheNewestAloneAndLosesNothingUnasked) {
+  auto options = database_->options();
+  options.directory = directory_with(next("more"), "CREATE TABLE app.more (n int)",
+                                     "DROP TABLE app.more");
+  ASSERT_TRUE(postgres::migrate_up(options));
+  const auto empty = postgres::migrate_down(options);
+  ASSERT_TRUE(empty) << empty.error().message;
+  EXPECT_EQ(empty->version, shipped()) << "nothing is in it, so nobody has to agree";
+  ASSERT_TRUE(postgres::migrate_up(options));
+  database_->super("INSERT INTO app.more VALUES (1), (2)");
+
+  const auto refused = postgres::migrate_down(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::bad_request);
+  EXPECT_NE(refused.error().message.find("2 rows of app.more"), std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(database_->super("SELECT count(*) FROM app.more"), "2");
+
+  options.lose_data = true;
+  const auto forced = postgres::migrate_down(options);
+  ASSERT_TRUE(forced) << forced.error().message;
+  EXPECT_EQ(forced->version, shipped());
+  ASSERT_EQ(forced->lost.size(), 1u);
+  EXPECT_EQ(forced->lost[0].count, 2);
+  EXPECT_GT(forced->done.at(0).seconds, 0);
+}
+
+TEST_F(Migrate, PlanShowsStatementsLocksAndWhetherTheServiceMayGoOn) {
+  auto options = database_->options();
+  options.to = 2;
+  ASSERT_TRUE(postgres::migrate_up(options));
+  database_->super("INSERT INTO app.settings SELECT 'k' || n, '' FROM generate_series(1, 9000) n");
+  database_->super("ANALYZE app.settings");
+  options.to.reset();
+  options.directory = directory_with(
+      next("more"), "ALTER TABLE app.settings ADD COLUMN n int; -- a; comment\n"
+                    "CREATE INDEX settings_n ON app.settings (n)");
+  const auto plan = postgres::migrate_plan(options);
+  ASSERT_TRUE(plan) << plan.error().message;
+  const auto& third = plan->done.at(0);
+  EXPECT_EQ(third.name, "0003_life_of_data");
+  EXPECT_FALSE(third.online) << "an index is built under a lock";
+  const auto& more = plan->done.back();
+  ASSERT_EQ(more.statements.size(), 2u);
+  EXPECT_EQ(more.statements[0].lock, "ACCESS EXCLUSIVE");
+  EXPECT_EQ(more.statements[0].tables, "app.settings");
+  EXPECT_FALSE(more.statements[0].stops_others) << "the catalog alone changes";
+  EXPECT_EQ(more.statements[1].lock, "SHARE");
+  EXPECT_TRUE(more.statements[1].stops_others);
+  EXPECT_GT(more.statements[1].seconds, 0.03);
+  EXPECT_FALSE(more.online);
+}
+
+// The plan reads the text; the server says what it was.
+TEST_F(Migrate, PlanNamesTheLocksThatTheServerTakes) {
+  auto options = database_->options();
+  options.to = 1;
+  ASSERT_TRUE(postgres::migrate_up(options));
+  for (int version = 2; version <= shipped(); ++version) {
+    options.to = version;
+    const auto plan = postgres::migrate_plan(options);
+    ASSERT_TRUE(plan) << plan.error().message;
+    std::set<std::string> told, taken;
+    for (const auto& one : plan->done.at(0).statements)
+      if (!one.lock.empty() && one.tables.find("_by_") == std::string::npos)
+        told.insert(one.tables);
+    pqxx::connection session(database_->super_dsn());
+    pqxx::work tx(session);
+    tx.exec("CREATE TEMP TABLE before ON COMMIT DROP AS SELECT oid FROM pg_class");
+    for (const auto& one : plan->done.at(0).statements) tx.exec(one.sql);
+    for (const auto& row : tx.exec(
+             "SELECT DISTINCT l.relation::regclass::text FROM pg_locks l JOIN before b "
+             "ON b.oid = l.relation JOIN pg_class c ON c.oid = l.relation "
+             "WHERE l.pid = pg_backend_pid() AND c.relkind = 'r' AND l.mode IN "
+             "('AccessExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock') "
+             "AND c.relnamespace = to_regnamespace('app')"))
+      taken.insert(row[0].c_str());
+    tx.abort();
+    EXPECT_EQ(told, taken) << plan->done.at(0).name;
+    ASSERT_TRUE(postgres::migrate_up(options));
+  }
+}
+
+TEST_F(Migrate, AVersionThatDoesNotPassItsCheckIsRolledBack) {
+  auto options = database_->options();
+  options.directory = directory_with(next("more"), "CREATE TABLE app.more (n int)",
+                                     "DROP TABLE app.more");
+  std::ofstream(options.directory / (next("more") + ".check.sql"))
+      << "SELECT 'app.more is empty' WHERE NOT EXISTS (SELECT FROM app.more)";
+  const auto report = postgres::migrate_up(options);
+  ASSERT_FALSE(report);
+  EXPECT_NE(report.error().message.find("app.more is empty"), std::string::npos)
+      << report.error().message;
+  EXPECT_EQ(database_->super("SELECT to_regclass('app.more') IS NULL"), "t");
 }
 
 TEST_F(Migrate, SaysSoWhenThereIsNoDatabase) {

@@ -28,8 +28,8 @@ Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours
     return Error{Errc::dimension_mismatch,
                  "the database holds vectors of " + key + " " + found->second +
                      ", this configuration makes " + key + " " + value +
-                     ": set the embedder back, or use another database (`memseal migrate down` "
-                     "then `up` makes this one new and erases all chunks)"};
+                     ": set the embedder back, or use another database (`memseal migrate down "
+                     "--to 0 --force` then `up` makes this one new and erases all chunks)"};
   }
   return {};
 }

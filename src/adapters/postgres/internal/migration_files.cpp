@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace memseal::postgres {
 
@@ -22,19 +23,22 @@ Error bad(std::string message) {
 struct FileName {
   int version = 0;
   std::string name;  // without ".up.sql"
-  bool up = false;
+  std::string MigrationFile::* text = nullptr;
 };
 
 std::optional<FileName> parse(std::string_view file) {
+  static constexpr std::pair<std::string_view, std::string MigrationFile::*> kinds[] = {
+      {".up.sql", &MigrationFile::up},
+      {".down.sql", &MigrationFile::down},
+      {".check.sql", &MigrationFile::check}};
   FileName parsed;
-  if (file.ends_with(".up.sql")) {
-    parsed.up = true;
-    file.remove_suffix(7);
-  } else if (file.ends_with(".down.sql")) {
-    file.remove_suffix(9);
-  } else {
-    return std::nullopt;
+  for (const auto& [suffix, text] : kinds) {
+    if (!file.ends_with(suffix)) continue;
+    parsed.text = text;
+    file.remove_suffix(suffix.size());
+    break;
   }
+  if (!parsed.text) return std::nullopt;
   if (file.size() < 6 || file[4] != '_') return std::nullopt;
   for (const char c : file.substr(0, 4)) {
     if (c < '0' || c > '9') return std::nullopt;
@@ -84,7 +88,8 @@ Result<std::vector<MigrationFile>> read_migrations(const fs::path& directory) {
     const auto file = entry.path().filename().string();
     if (entry.path().extension() != ".sql") continue;
     const auto parsed = parse(file);
-    if (!parsed) return bad(file + " is not named NNNN_name.up.sql or NNNN_name.down.sql");
+    if (!parsed)
+      return bad(file + " is not named NNNN_name.up.sql, NNNN_name.down.sql or .check.sql");
     auto& pair = by_version[parsed->version];
     if (!pair.name.empty() && pair.name != parsed->name) {
       return bad(pair.name + " and " + parsed->name + " share a number");
@@ -93,7 +98,7 @@ Result<std::vector<MigrationFile>> read_migrations(const fs::path& directory) {
     pair.name = parsed->name;
     auto text = read(entry.path());
     if (!text) return bad("cannot read " + file);
-    (parsed->up ? pair.up : pair.down) = std::move(*text);
+    pair.*parsed->text = std::move(*text);
   }
   if (by_version.empty()) return bad("no SQL pairs in " + directory.string());
   return checked(by_version);

@@ -7,11 +7,13 @@
 
 namespace memseal::postgres {
 
-/// The text of one SQL pair, NNNN_name.up.sql and NNNN_name.down.sql.
+/// The text of one SQL pair, NNNN_name.up.sql and NNNN_name.down.sql, and of NNNN_name.check.sql: a
+/// query whose rows are sentences about what is wrong at this version.
 struct MigrationFile {
   int version = 0;
   std::string name;  ///< "0001_init"
   std::string up, down;
+  std::string check;     ///< may be empty
   std::string checksum;  ///< SHA-256 of `up`, hex
 };
 

@@ -3,9 +3,11 @@
 #include "adapters/postgres/internal/catalog_lint.hpp"
 #include "adapters/postgres/internal/connection.hpp"
 #include "adapters/postgres/internal/errors.hpp"
+#include "adapters/postgres/internal/migration_plan.hpp"
 #include "adapters/postgres/internal/pooler.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace memseal::postgres {
 
@@ -38,6 +40,10 @@ void record_version(pqxx::transaction_base& tx, int version) {
   tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) "
           "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
           pqxx::params{setting::schema_version, std::to_string(version)});
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 void refuse_findings(const std::string& name, const std::vector<LintFinding>& findings) {
@@ -99,8 +105,8 @@ Migrator::Migrator(const MigrateOptions& options)
              "SET client_min_messages = warning");
 }
 
-template <class Work>
 // PostgreSQL's DDL is transactional, so a migration that fails leaves nothing behind.
+template <class Work>
 void Migrator::in_transaction(const std::string& what, const Work& work) {
   try {
     pqxx::work tx(session_);
@@ -110,6 +116,10 @@ void Migrator::in_transaction(const std::string& what, const Work& work) {
     refuse(Errc::internal, what + ": " + first_line(failed.what()) + " (SQLSTATE " +
                                sqlstate_of(failed) + "); all its changes were rolled back");
   }
+}
+
+void Migrator::run(const std::string& what, const std::function<void(pqxx::work&)>& work) {
+  in_transaction(what, work);
 }
 
 // A lock of the session, because it spans several transactions. lock_timeout bounds the wait. The
@@ -188,31 +198,66 @@ std::vector<const MigrationFile*> Migrator::pending() const {
 
 std::vector<const MigrationFile*> Migrator::revertible() const {
   std::vector<const MigrationFile*> files;
+  const int last = options_.to.value_or(std::max(version() - 1, 0));
   for (auto file = files_.rbegin(); file != files_.rend(); ++file) {
-    if (file->version > options_.to.value_or(0) && applied_.contains(file->version)) {
+    if (file->version > last && applied_.contains(file->version)) {
       files.push_back(&*file);
     }
   }
   return files;
 }
 
-void Migrator::apply(const MigrationFile& file) {
+double Migrator::apply(const MigrationFile& file) {
+  const auto start = std::chrono::steady_clock::now();
   in_transaction(file.name + ".up.sql", [&](pqxx::work& tx) {
     tx.exec(rendered(file.up));
     tx.exec("INSERT INTO memseal.app_migrations (version, name, checksum) VALUES ($1, $2, $3)",
             pqxx::params{file.version, file.name, file.checksum});
     record(tx, file.version);
     // Inside the transaction, so that a migration which opens a hole between tenants is undone.
+    check(tx, &file);
     refuse_findings(file.name, lint_catalog(tx));
   });
+  return seconds_since(start);
 }
 
-void Migrator::revert(const MigrationFile& file) {
+double Migrator::revert(const MigrationFile& file) {
+  const auto start = std::chrono::steady_clock::now();
   in_transaction(file.name + ".down.sql", [&](pqxx::work& tx) {
     tx.exec(rendered(file.down));
     tx.exec("DELETE FROM memseal.app_migrations WHERE version = $1", pqxx::params{file.version});
     record_version(tx, file.version - 1);
+    check(tx, find(file.version - 1));
   });
+  return seconds_since(start);
+}
+
+// The check of the version that the database has now.
+void Migrator::check(pqxx::transaction_base& tx, const MigrationFile* file) const {
+  if (!file || file->check.empty()) return;
+  const auto faults = tx.exec(rendered(file->check));
+  if (!faults.empty())
+    refuse(Errc::internal, file->name + ".check.sql: " + faults[0][0].c_str() +
+                               "; all changes of this step were rolled back");
+}
+
+MigrationLine Migrator::plan(const MigrationFile& file) {
+  auto planned = line(file);
+  pqxx::read_transaction tx(session_);
+  const auto vector = tx.exec("SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension e "
+                              "JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace "
+                              "WHERE e.extname = 'vector'");
+  // Where it is missing, `up` creates it there.
+  vector_schema_ = vector.empty() ? "public" : vector[0][0].c_str();
+  plan_statements(tx, rendered(file.up), planned);
+  return planned;
+}
+
+std::vector<LostData> Migrator::lost_by(const std::vector<const MigrationFile*>& files) {
+  std::vector<DataLoss> losses;
+  for (const auto* file : files)
+    for (auto& loss : losses_of(split_statements(file->down))) losses.push_back(std::move(loss));
+  return count_lost(session_, losses);
 }
 
 void Migrator::record_fingerprint() {

@@ -5,6 +5,7 @@
 
 #include <pqxx/pqxx>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -42,9 +43,13 @@ class Migrator {
   std::vector<const MigrationFile*> pending() const;     ///< in their order
   std::vector<const MigrationFile*> revertible() const;  ///< newest first
 
-  /// Each runs in a transaction of its own.
-  void apply(const MigrationFile& file);
-  void revert(const MigrationFile& file);
+  /// Each runs in a transaction of its own, and returns the seconds that it took.
+  double apply(const MigrationFile& file);
+  double revert(const MigrationFile& file);
+  /// What apply() would do, statement by statement.
+  MigrationLine plan(const MigrationFile& file);
+  /// What reverting `files` would delete.
+  std::vector<LostData> lost_by(const std::vector<const MigrationFile*>& files);
   /// Records what the first `up` did not know yet, such as the model.
   void record_fingerprint();
   /// Throws Refused{not_isolated} when the catalog lint finds a mistake.
@@ -54,6 +59,12 @@ class Migrator {
   MigrationLine line(const MigrationFile& file) const;
   std::vector<MigrationLine> lines() const;
   int version() const { return applied_.empty() ? 0 : applied_.rbegin()->first; }
+  int newest_file() const { return static_cast<int>(files_.size()); }
+  int server_version() const { return session_.server_version(); }  ///< 150014
+  /// The schema of the pgvector extension, quoted. REQUIRES: prepare().
+  const std::string& vector_schema() const noexcept { return vector_schema_; }
+  /// Runs `work` in a transaction of its own; `what` begins the sentence about a failure.
+  void run(const std::string& what, const std::function<void(pqxx::work&)>& work);
   const std::vector<std::string>& notes() const noexcept { return notes_; }
 
  private:
@@ -67,6 +78,7 @@ class Migrator {
   }
   std::string rendered(std::string sql) const;
   void prepare_vector();
+  void check(pqxx::transaction_base& tx, const MigrationFile* file) const;
   void record(pqxx::transaction_base& tx, int version) const;
   template <class Work>
   void in_transaction(const std::string& what, const Work& work);
