@@ -4,10 +4,10 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build demo smoke test unit chaos bench stack-up stack-down fmt lint fuzz clean
+.PHONY: help deps build demo smoke test unit chaos backup-drill bench stack-up stack-down fmt lint fuzz clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 	@echo "  variables: PRESET=release|cuda|dev|tsan|coverage   BENCH=<id> (for bench)   TESTS=<words> (for test)"
 
 deps: ## Install what the build and the program need
@@ -38,6 +38,10 @@ unit: ## Build and run the unit tests only; PRESET=dev with ASan and UBSan, PRES
 chaos: ## Kill and disturb everything while events come in: nothing may be lost; KILLS=1000 SECONDS= SEED=
 	@scripts/deps --test --quiet
 	@KILLS=$(KILLS) SECONDS=$(SECONDS) SEED=$(SEED) scripts/chaos
+
+backup-drill: ## Fill a database, back it up, destroy it, restore it, ask it a question; CHUNKS=100000
+	@scripts/deps --test --quiet
+	@CHUNKS=$(CHUNKS) scripts/backup-drill
 
 bench: ## Measure the figures of README.md; BENCH=<id> measures one, BENCH_SAVE=1 keeps the result
 	@scripts/deps --bench

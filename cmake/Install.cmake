@@ -2,7 +2,7 @@
 #   cmake --build build/release --target memseal
 #   cmake --install build/release --component program --prefix PREFIX
 install(TARGETS memseal RUNTIME DESTINATION bin COMPONENT program)
-install(DIRECTORY config/migrations DESTINATION share/memseal COMPONENT program
+install(DIRECTORY config/migrations config/backup DESTINATION share/memseal COMPONENT program
   FILES_MATCHING PATTERN "*.sql")
 
 # The program writes them itself, from its table of commands.

@@ -74,10 +74,10 @@ class Deployment:
         self.env.update({"MEMSEAL__" + key.upper(): str(value) for key, value in settings.items()})
         self.cli("migrate", "up", "--app-password-file", secret)
 
-    def cli(self, *words, check=True, env=None, stdin=None):
+    def cli(self, *words, check=True, env=None, stdin=None, timeout=120):
         done = subprocess.run([self.program, *map(str, words)], env=dict(self.env, **(env or {})),
                               input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=120)
+                              timeout=timeout)
         if check and done.returncode != 0:
             raise RuntimeError(f"memseal {' '.join(map(str, words))}: {done.stderr}")
         return done

@@ -24,6 +24,8 @@ PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
           "Mistakes in the catalog that would let rows pass between tenants; must stay 0.")),
       isolation_checked(metrics.gauge("memseal_isolation_checked_seconds",
                                       "Unix time of the last look at the catalog; 0: none yet.")),
+      backup_taken(metrics.gauge("memseal_backup_taken_seconds",
+                                 "Unix time of the newest backup's snapshot; 0: none is known.")),
       outages(metrics.counter("memseal_db_outages_total",
                               "Calls that failed because the database was unavailable.")),
       timeouts(metrics.counter("memseal_db_timeouts_total", "Calls that passed their deadline.")),

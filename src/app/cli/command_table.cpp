@@ -31,7 +31,7 @@ constexpr const char* lesson =
     "`memseal help COMMAND` shows the options and examples of one command.\n"
     "Settings: flags > environment (MEMSEAL__SECTION__KEY) > YAML file > defaults.\n"
     "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not ready,\n"
-    "  4 not found, 5 denied, 6 a finding of `verify` or `guard check`.";
+    "  4 not found, 5 denied, 6 a finding of `verify`, `backup` or `guard check`.";
 
 void add_global_options(CLI::App& app, GlobalOptions& global) {
   app.set_version_flag("--version", "memseal " MEMSEAL_VERSION, "Print the version");
@@ -361,6 +361,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_global_options(app, global);
   add_serve(app, global, action);
   add_migrate(app, global, action);
+  add_backup_command(app, global, action);
   add_keys(app, global, action);
   add_producer_commands(app, global, action);
   add_publish(app, global, action);

@@ -32,6 +32,9 @@ void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about proofs: `verify`.
 void add_verify_command(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about copies of the database: `backup`.
+void add_backup_command(CLI::App& app, GlobalOptions& global, Action& action);
+
 /// The part of add_commands() that is about checks of a deployment: `smoke`.
 void add_smoke_command(CLI::App& app, GlobalOptions& global, Action& action);
 

@@ -54,6 +54,22 @@ struct MigrateOptions {
 };
 int cmd_migrate(const GlobalOptions& global, const MigrateOptions& options);
 
+struct BackupOptions {
+  std::string folder;          ///< of the backup
+  std::string files;           ///< directory of sealed files; empty: there is none
+  std::string keyring;         ///< verify: a keyring file; empty: the configured keys
+  std::string scratch;         ///< verify: DSN of an empty database; empty: a cluster of its own
+  std::int64_t sample = 200;   ///< verify: chunks to open
+  std::string migrations;      ///< directory of the SQL pairs; empty: the installed ones
+  std::string app_password;    ///< restore: set on role app_user
+  bool force = false;          ///< restore: delete what the database holds
+};
+int cmd_backup_create(const GlobalOptions& global, const BackupOptions& options);
+/// exit_finding: the backup is damaged, incomplete, or does not open with this keyring.
+int cmd_backup_verify(const GlobalOptions& global, const BackupOptions& options);
+/// exit_usage: the database is not empty. exit_finding: the backup is damaged.
+int cmd_backup_restore(const GlobalOptions& global, const BackupOptions& options);
+
 int cmd_keys_init(const GlobalOptions& global, const std::string& file);
 
 struct TokenOptions {

@@ -94,44 +94,80 @@ std::string random_password() {
   return to_hex(bytes, sizeof bytes);
 }
 
+Result<std::string> write_password(const fs::path& file, Account account) {
+  auto password = random_password();
+  const int out = open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (out < 0 || write(out, password.data(), password.size()) != ssize_t(password.size()))
+    return cannot("cannot write " + file.string());
+  close(out);
+  if (geteuid() == 0 && chown(file.c_str(), account.user, account.group) != 0)
+    return cannot("cannot hand " + file.string() + " to user postgres");
+  return password;
+}
+
+/// Returns the password of the owner; empty: the directory keeps others out.
 Result<std::string> make_cluster(const fs::path& programs, const fs::path& directory,
-                                 Account account) {
-  const auto password_file = directory / "password";
-  const auto password = random_password();
-  {
-    const int out = open(password_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (out < 0 || write(out, password.data(), password.size()) != ssize_t(password.size()))
-      return cannot("cannot write " + password_file.string());
-    close(out);
+                                 Account account, LocalPostgres::Reach reach) {
+  std::vector<std::string> words{(programs / "initdb").string(),
+                                 "-D",
+                                 (directory / "data").string(),
+                                 "-U",
+                                 "memseal_dev",
+                                 "--encoding=UTF8",
+                                 "--locale=C.UTF-8",
+                                 "--no-sync"};
+  std::string password;
+  if (reach == LocalPostgres::Reach::loopback) {
+    const auto file = directory / "password";
+    auto written = write_password(file, account);
+    if (!written) return written.error();
+    password = *written;
+    words.insert(words.end(), {"--auth=scram-sha-256", "--pwfile=" + file.string()});
+  } else {
+    words.push_back("--auth=trust");
   }
-  if (geteuid() == 0 && (chown(directory.c_str(), account.user, account.group) != 0 ||
-                         chown(password_file.c_str(), account.user, account.group) != 0))
+  if (geteuid() == 0 && chown(directory.c_str(), account.user, account.group) != 0)
     return cannot("cannot hand " + directory.string() + " to user postgres");
   const auto log = directory / "initdb.log";
-  const std::vector<std::string> words{(programs / "initdb").string(),
-                                       "-D",
-                                       (directory / "data").string(),
-                                       "-U",
-                                       "memseal_dev",
-                                       "--auth=scram-sha-256",
-                                       "--pwfile=" + password_file.string(),
-                                       "--encoding=UTF8",
-                                       "--locale=C.UTF-8",
-                                       "--no-sync"};
   if (wait_for(spawn(words, account, log, directory)) != 0)
     return cannot("initdb failed; see " + log.string());
   return password;
 }
 
-bool accepts_connections(int port) {
-  const int link = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in place{};
-  place.sin_family = AF_INET;
-  place.sin_port = htons(static_cast<std::uint16_t>(port));
-  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool open_now = connect(link, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0;
-  close(link);
-  return open_now;
+std::vector<std::string> server_words(const fs::path& programs, const fs::path& directory,
+                                      LocalPostgres::Reach reach, int port) {
+  std::vector<std::string> words{(programs / "postgres").string(),
+                                 "-D",
+                                 (directory / "data").string(),
+                                 "-p",
+                                 std::to_string(port)};
+  const auto set = [&](const std::string& setting) { words.insert(words.end(), {"-c", setting}); };
+  if (reach == LocalPostgres::Reach::loopback) {
+    set("listen_addresses=127.0.0.1");
+    set("unix_socket_directories=");
+  } else {
+    set("listen_addresses=");
+    set("unix_socket_directories=" + directory.string());
+    set("unix_socket_permissions=0700");
+    for (const auto* unsafe : {"fsync=off", "full_page_writes=off", "synchronous_commit=off"})
+      set(unsafe);
+  }
+  set("jit=off");
+  set("max_connections=50");
+  return words;
+}
+
+// The server opens its sockets before it answers. It writes into its lock file, as the eighth line,
+// when it is ready.
+// The first line is its process, because a server that was killed leaves its file behind.
+bool is_ready(const fs::path& directory, pid_t server) {
+  std::ifstream file(directory / "data/postmaster.pid");
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    if (number == 1 && line != std::to_string(server)) return false;
+    if (number == 8) return line.starts_with("ready");
+  }
+  return false;
 }
 
 }  // namespace
@@ -149,12 +185,18 @@ int free_loopback_port() {
   return ntohs(place.sin_port);
 }
 
-Result<std::unique_ptr<LocalPostgres>> LocalPostgres::start(const fs::path& directory) {
+int LocalPostgres::installed_major() {
+  const auto programs = find_server_programs();
+  return programs ? std::atoi(programs->parent_path().filename().c_str()) : 0;
+}
+
+Result<std::unique_ptr<LocalPostgres>> LocalPostgres::start(const fs::path& directory,
+                                                            Reach reach) {
   const auto programs = find_server_programs();
   if (!programs)
     return cannot(
-        "no PostgreSQL server is installed: install PostgreSQL and pgvector, or give --pg with "
-        "the address of a database");
+        "no PostgreSQL server is installed: install PostgreSQL and pgvector, or name a database "
+        "that can be used instead (--pg of `dev`, --scratch of `backup verify`)");
   const auto account = server_account();
   if (!account) return cannot("PostgreSQL does not run as root, and there is no user postgres");
 
@@ -162,31 +204,23 @@ Result<std::unique_ptr<LocalPostgres>> LocalPostgres::start(const fs::path& dire
   if (fs::exists(directory / "data/PG_VERSION")) {
     std::ifstream(directory / "password") >> password;
   } else {
-    auto made = make_cluster(*programs, directory, *account);
+    auto made = make_cluster(*programs, directory, *account, reach);
     if (!made) return made.error();
     password = *made;
   }
+  const bool by_socket = reach == Reach::socket;
   std::unique_ptr<LocalPostgres> cluster(new LocalPostgres);
-  cluster->port_ = free_loopback_port();
+  cluster->port_ = by_socket ? 5'432 : free_loopback_port();
   const auto log = directory / "postgres.log";
-  const std::vector<std::string> words{(*programs / "postgres").string(),
-                                       "-D",
-                                       (directory / "data").string(),
-                                       "-p",
-                                       std::to_string(cluster->port_),
-                                       "-h",
-                                       "127.0.0.1",
-                                       "-c",
-                                       "unix_socket_directories=",
-                                       "-c",
-                                       "jit=off",
-                                       "-c",
-                                       "max_connections=50"};
-  cluster->server_ = spawn(words, *account, log, directory);
+  cluster->server_ =
+      spawn(server_words(*programs, directory, reach, cluster->port_), *account, log, directory);
   for (int tries = 0; tries < 300; ++tries) {
-    if (accepts_connections(cluster->port_)) {
-      cluster->dsn_ = "postgresql://memseal_dev:" + password +
-                      "@127.0.0.1:" + std::to_string(cluster->port_) + "/postgres";
+    if (is_ready(directory, cluster->server_)) {
+      const auto port = std::to_string(cluster->port_);
+      cluster->dsn_ = by_socket ? "postgresql://memseal_dev@/postgres?host=" + directory.string() +
+                                      "&port=" + port
+                                : "postgresql://memseal_dev:" + password + "@127.0.0.1:" + port +
+                                      "/postgres";
       return cluster;
     }
     if (waitpid(cluster->server_, nullptr, WNOHANG) == cluster->server_) {

@@ -9,14 +9,21 @@
 
 namespace memseal::app {
 
-/// A private PostgreSQL cluster for `memseal dev`: made by the installed initdb, on a free loopback
-/// port, owned by this object. The server ends when this process ends, also by SIGKILL.
+/// A private PostgreSQL cluster, made by the installed initdb and owned by this object. The server
+/// ends when this process ends, also by SIGKILL.
 class LocalPostgres {
  public:
+  /// How the server is reached.
+  enum class Reach {
+    loopback,  ///< a free loopback port, with a password
+    socket,    ///< a socket in the cluster's directory, which others cannot enter; not crash-safe
+  };
+
   /// Starts the cluster in `directory`; makes one first where there is none. The files are kept.
   /// When this process is root, the server runs as user postgres, because PostgreSQL refuses root.
   /// Blocks for some seconds.
-  static Result<std::unique_ptr<LocalPostgres>> start(const std::filesystem::path& directory);
+  static Result<std::unique_ptr<LocalPostgres>> start(const std::filesystem::path& directory,
+                                                      Reach reach = Reach::loopback);
   ~LocalPostgres();
   LocalPostgres(const LocalPostgres&) = delete;
   LocalPostgres& operator=(const LocalPostgres&) = delete;
@@ -24,6 +31,8 @@ class LocalPostgres {
   /// postgresql:// address of the owner.
   const std::string& dsn() const noexcept { return dsn_; }
   int port() const noexcept { return port_; }
+  /// The newest major version whose server is installed; 0: none is.
+  static int installed_major();
 
  private:
   LocalPostgres() = default;

@@ -1,5 +1,6 @@
 #include "app/service/service.hpp"
 
+#include "adapters/postgres/backup.hpp"
 #include "adapters/postgres/catalog.hpp"
 #include "app/service/exit_code.hpp"
 #include "base/on_exit.hpp"
@@ -117,6 +118,21 @@ asio::awaitable<void> Service::reload_on_signal() {
   }
 }
 
+// Tells the age of the newest backup, because nobody looks at a backup until it is needed.
+asio::awaitable<void> Service::watch_backups() {
+  for (;;) {
+    try {
+      const runtime::RequestContext context{"backups",
+                                            runtime::Deadline::after(std::chrono::seconds(10))};
+      const auto taken_ms = co_await postgres::newest_backup(stores_.readiness_pool, context);
+      if (taken_ms) stores_.metrics.backup_taken.Set(static_cast<double>(*taken_ms) / 1'000);
+    } catch (const Failure&) {
+      // The database is unavailable, and what was known stays.
+    }
+    co_await runtime::pause_for(std::chrono::seconds(process_.config.postgres.verify_every_s));
+  }
+}
+
 asio::awaitable<void> Service::stop_on_signal(asio::signal_set& signals) {
   const int number = co_await signals.async_wait(asio::use_awaitable);
   log(LogLevel::info, "service.draining", {{"signal", number}});
@@ -206,6 +222,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   background.spawn(watch_isolation());
   if (keys_.producers_file) background.spawn(watch_producers());
   background.spawn(reload_on_signal());
+  background.spawn(watch_backups());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
   if (process_.extras.beside) background.spawn(process_.extras.beside());

@@ -305,6 +305,8 @@ TEST(CommandLine, NoTextOfTheLibraryReachesAPerson) {
                         {"migrate", "status", "--set", dsn, "--dir", file},
                         {"migrate", "status", "--set", dsn, "--dir", file + "/below"},
                         {"migrate", "down", "--set", dsn, "--app-password-file", place},
+                        {"backup", "create", "--set", dsn, "--out", file + "/below"},
+                        {"backup", "restore", "--set", dsn, place},
                         {"query", "x", "--token-file", place}};
   for (const auto& words : rows) {
     const auto ran = run_program(plus({"--json"}, words));

@@ -194,8 +194,8 @@ TEST(Settings, ATextIsShownAsItWasSet) {
 
 TEST(Settings, WhatHoldsAKeyOrAnAddressWithAPasswordIsSecret) {
   const std::set<std::string> expected{
-      "postgres.dsn",         "postgres.migrate_dsn", "redis.url",     "embedding.api_key",
-      "seal.tenant_hmac_key", "seal.encryption_key",  "seal.token_key"};
+      "postgres.dsn",         "postgres.migrate_dsn", "postgres.backup_dsn", "redis.url",
+      "seal.tenant_hmac_key", "seal.encryption_key",  "seal.token_key",      "embedding.api_key"};
   std::set<std::string> secret;
   for (const auto& setting : settings())
     if (setting.secret) secret.insert(setting.key);
