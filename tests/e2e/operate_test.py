@@ -330,12 +330,25 @@ class Smoke(EndToEnd):
     def test_the_guard_judges_windows_and_one_refused_statement_is_a_breach(self):
         status, report = self.guard("--window-s", "1")
         self.assertEqual((status, report["verdict"]), (0, "inconclusive"), "too few samples prove nothing")
+        baseline = self.at.folder / "baseline.json"
+        baseline.write_text(json.dumps(report))
+        address = f"http://127.0.0.1:{self.at.admin_port}"
+        watch = subprocess.Popen([self.at.program, "guard", "watch", "--url", address, "--every-s", "1", "--window-s", "30",
+                                  "--baseline", str(baseline), "--json"], env=self.at.env, text=True, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        self.assertEqual(json.loads(watch.stdout.readline())["verdict"], "inconclusive")
         revoked = "SELECT ON app.memory_chunks"
         psql(self.at.owner, f"REVOKE {revoked} FROM app_user")
         try:
             self.at.request("POST", "/api/v1/memory/query", {"query": "smoke"}, self.tokens[0])
         finally:
             psql(self.at.owner, f"GRANT {revoked} TO app_user")
+        looks, _ = watch.communicate(timeout=20)
+        looks = [json.loads(line) for line in looks.splitlines()]
+        self.assertEqual((watch.returncode, looks[-2]["verdict"]), (6, "breach"), "zero tolerance needs no second look")
+        self.assertEqual(looks[-1]["error"]["message"], "breached: rls_errors")
+        calm = self.at.cli("guard", "watch", "--url", address, "--every-s", "1", "--window-s", "1", "--for-s", "1")
+        self.assertEqual(calm.stdout, "inconclusive\n")
         status, report = self.guard("--window-s", "0")
         self.assertEqual((status, report["verdict"]), (6, "breach"))
         found = {rail["name"]: rail for rail in report["guardrails"]}
@@ -349,6 +362,9 @@ class Smoke(EndToEnd):
         done = self.at.cli("guard", "check", "--url", f"http://127.0.0.1:{self.at.port}", check=False)
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("http.admin_listen", done.stderr)
+        done = self.at.cli("guard", "watch", "--baseline", self.at.keyring, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("is no report of `memseal guard check --json`", done.stderr)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,11 @@
-// `memseal guard check`: whether a running service keeps its promises, by its metrics.
+// `memseal guard`: whether a running service keeps its promises, by its metrics.
 #include "app/cli/command_table.hpp"
 #include "app/cli/console.hpp"
-#include "app/cli/http_call.hpp"
-#include "app/cli/terminal_text.hpp"
-#include "cases/guard/snapshot.hpp"
+#include "app/cli/guard_report.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 
 #include <chrono>
 #include <cstdio>
@@ -21,50 +17,11 @@ namespace json = boost::json;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-Result<guard::Snapshot> take_snapshot(const Config& config, const ServiceOptions& service) {
-  const auto answer = call_service(config, service, {.path = "/metrics"});
-  if (!answer) return answer.error();
-  if (answer->status != 200)
-    return Error{Errc::unavailable, "/metrics answers HTTP " + std::to_string(answer->status) +
-                                        "; is this the address of http.admin_listen?"};
-  return guard::read_snapshot(
-      answer->body, std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
-}
-
 void wait_for(std::chrono::seconds time) {
   boost::asio::io_context loop(1);
   boost::asio::steady_timer timer(loop, time);
   timer.async_wait([](const boost::system::error_code&) {});
   loop.run();
-}
-
-json::object object_of(const policy::Guardrail& guardrail) {
-  json::object object{{"name", guardrail.name},
-                      {"verdict", policy::verdict_name(guardrail.verdict)},
-                      {"value", guardrail.value},
-                      {"limit", guardrail.limit}};
-  if (guardrail.samples_min > 0) {
-    object["samples"] = guardrail.samples;
-    object["samples_min"] = guardrail.samples_min;
-  }
-  return object;
-}
-
-void print_guardrail(const policy::Guardrail& guardrail) {
-  const std::string name(guardrail.name), verdict(policy::verdict_name(guardrail.verdict));
-  std::printf("%-12s %-20s %.4f (limit %.4f)", verdict.c_str(), name.c_str(), guardrail.value,
-              guardrail.limit);
-  if (guardrail.samples_min > 0)
-    std::printf(", %llu samples of %llu", static_cast<unsigned long long>(guardrail.samples),
-                static_cast<unsigned long long>(guardrail.samples_min));
-  std::printf("\n");
-}
-
-int failed(const Error& error) {
-  complain(error);
-  return error.code == Errc::bad_config ? exit_usage : exit_not_ready;
 }
 
 }  // namespace
@@ -73,7 +30,7 @@ int cmd_guard_check(const GlobalOptions& global, const GuardOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
   auto before = take_snapshot(*config, options.service);
-  if (!before) return failed(before.error());
+  if (!before) return guard_failed(before.error());
   auto after = before;
   if (options.window_s == 0) {
     // Nothing before the start: what the process has counted in its whole life.
@@ -81,28 +38,58 @@ int cmd_guard_check(const GlobalOptions& global, const GuardOptions& options) {
   } else {
     wait_for(std::chrono::seconds(options.window_s));
     after = take_snapshot(*config, options.service);
-    if (!after) return failed(after.error());
+    if (!after) return guard_failed(after.error());
   }
   const auto guardrails = policy::judge(guard::between(*before, *after));
   const auto verdict = policy::verdict_of(guardrails);
-  json::array all;
-  std::string broken;
-  for (const auto& guardrail : guardrails) {
-    if (!global.json) print_guardrail(guardrail);
-    all.push_back(object_of(guardrail));
-    if (guardrail.verdict == policy::Verdict::breach)
-      broken += (broken.empty() ? "" : ", ") + std::string(guardrail.name);
-  }
+  if (!global.json)
+    for (const auto& guardrail : guardrails) print_guardrail(guardrail);
   const std::string word(policy::verdict_name(verdict));
   if (!global.json) std::printf("%s\n", word.c_str());
   json::object report{{"verdict", word},
                       {"release", after->release},
                       {"window_s", options.window_s},
-                      {"guardrails", std::move(all)}};
+                      {"guardrails", guardrails_array(guardrails)}};
   std::optional<Error> fault;
-  if (verdict == policy::Verdict::breach) fault = {Errc::unavailable, "breached: " + broken};
+  if (verdict == policy::Verdict::breach)
+    fault = {Errc::unavailable, "breached: " + breached_names(guardrails)};
   return finish_report(global, std::move(report), fault, exit_finding);
 }
+
+namespace {
+
+void add_watch(CLI::App& guard, GlobalOptions& global, Action& action) {
+  auto* watch = guard.add_subcommand("watch", "Judge a service look by look, until a breach");
+  auto options = std::make_shared<GuardOptions>();
+  add_address_options(*watch, options->service);
+  watch->add_option("--window-s", options->window_s, "Seconds that each look judges")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
+  watch->add_option("--every-s", options->every_s, "Seconds between two looks")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 3'600))
+      ->capture_default_str();
+  watch->add_option("--for-s", options->for_s, "Seconds after which all is well; 0: never")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 604'800))
+      ->capture_default_str();
+  watch->add_option("--baseline", options->baseline,
+                    "Report of `guard check --json`; what is surely worse is found too")
+      ->type_name("FILE");
+  set_help(*watch,
+           {"memseal guard watch --url http://127.0.0.1:7401 --for-s 900",
+            "memseal guard watch --url http://127.0.0.1:7401 --baseline before.json --json"},
+           "Prints a verdict when it changes; with --json one object a look. A breach of\n"
+           "zero tolerance ends the watch at once, another one at the second look in a\n"
+           "row: exit code 6. A warning ends after three calm looks. Exit code 3: the\n"
+           "metrics could not be read three times in a row.");
+  watch->callback([&, options] {
+    action = [&global, options] { return cmd_guard_watch(global, *options); };
+  });
+}
+
+}  // namespace
 
 void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* guard = app.add_subcommand("guard", "Judge a running service by its metrics");
@@ -123,6 +110,7 @@ void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action) {
   check->callback([&, options] {
     action = [&global, options] { return cmd_guard_check(global, *options); };
   });
+  add_watch(*guard, global, action);
 }
 
 }  // namespace memseal::app

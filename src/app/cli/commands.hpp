@@ -176,10 +176,14 @@ int cmd_smoke(const GlobalOptions& global, const SmokeOptions& options);
 
 struct GuardOptions {
   ServiceOptions service;      ///< the address is that of the admin listener
-  std::int64_t window_s = 60;  ///< 0: since the start of the process
+  std::int64_t window_s = 60;  ///< check: 0: since the start of the process
+  std::int64_t every_s = 5;    ///< watch
+  std::int64_t for_s = 0;      ///< watch; 0: until a breach
+  std::string baseline;        ///< watch: a report to compare with; empty: none
 };
 /// exit_finding: a guardrail is breached; exit_not_ready: there are no metrics to judge.
 int cmd_guard_check(const GlobalOptions& global, const GuardOptions& options);
+int cmd_guard_watch(const GlobalOptions& global, const GuardOptions& options);
 
 int cmd_models_list(const GlobalOptions& global);
 int cmd_models_show(const GlobalOptions& global, const std::string& model);

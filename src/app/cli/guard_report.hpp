@@ -1,0 +1,29 @@
+#pragma once
+// What `guard check` and `guard watch` share.
+#include "app/cli/commands.hpp"
+#include "cases/guard/snapshot.hpp"
+#include "pure/policy/guard_watch.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include <string>
+#include <vector>
+
+namespace memseal::app {
+
+/// Reads the metrics page of a service. Errors: unavailable, bad_config.
+Result<guard::Snapshot> take_snapshot(const Config& config, const ServiceOptions& service);
+
+boost::json::array guardrails_array(const std::vector<policy::Guardrail>& guardrails);
+void print_guardrail(const policy::Guardrail& guardrail);
+/// "rls_errors, streams_cut": the names of those that are breached.
+std::string breached_names(const std::vector<policy::Guardrail>& guardrails);
+
+/// The shares of a report that `guard check --json` printed. Error: bad_config.
+Result<policy::Baseline> read_baseline(const std::string& file);
+
+/// Prints why nothing was judged. Returns the exit code.
+int guard_failed(const Error& error);
+
+}  // namespace memseal::app
