@@ -103,26 +103,29 @@ void rival(const std::filesystem::path& from, const std::filesystem::path& to) {
 /// One user's store of files, without a database.
 struct Store {
   explicit Store(const std::filesystem::path& directory)
-      : files(files::LocalFiles::open({directory, 2}).value()) {}
+      : files(files::LocalFiles::open({directory, 2, 0}).value()) {}
 
   crypto::Keyring keyring = crypto::Keyring::from_keys(test::test_key_hex(1), test::test_key_hex(2),
                                                        test::test_key_hex(3))
                                 .value();
-  crypto::IdDeriver ids = keyring.id_deriver();
+  crypto::FileHasher hasher = keyring.file_hasher();
+  runtime::Metrics metrics;
+  knowledge::KnowledgeMetrics counted{metrics};
+  knowledge::Uploads uploads;
   crypto::Tenant owner = keyring.tenant_keyer().tenant_of(UserId::parse("bench").value());
   // Before the store, whose threads hold its executor until they have handed over a result.
   boost::asio::io_context loop{1};
   std::unique_ptr<files::LocalFiles> files;
   fakes::FileCatalog catalog;
   fakes::TenantKeys keys;
-  knowledge::KnowledgeDeps deps{*files, catalog, keys, ids, {}};
+  knowledge::KnowledgeDeps deps{*files, catalog, keys, hasher, uploads, counted, {}};
 };
 
 boost::asio::awaitable<void> take_in(Store& store, const std::filesystem::path& from) {
   const runtime::RequestContext context{"bench"};
-  knowledge::FileFacts facts{"bench", "application/octet-stream", {}};
+  knowledge::UploadRequest request{{"bench", "application/octet-stream", {}}};
   auto intake = co_await knowledge::Intake::begin(store.deps, context, store.owner,
-                                                  std::move(facts), std::nullopt);
+                                                  std::move(request));
   Pieces pieces(from);
   for (auto part = pieces.next(); !part.empty(); part = pieces.next()) {
     const auto taken = co_await (*intake)->take(context, part);

@@ -45,6 +45,15 @@ struct StoredFile {
 struct FilesOfTenant {
   UserHash owner;
   std::vector<StoredFile> files;
+  bool readable = true;  ///< false: the list fails now, and may be incomplete
+};
+
+/// An object that its upload has let go and that nobody else holds. Lifetime: the store outlives
+/// it.
+class HeldFile {
+ public:
+  virtual ~HeldFile() = default;
+  virtual asio::awaitable<void> remove(runtime::RequestContext context) = 0;
 };
 
 /// One object on its way in. Destroyed before commit(), it leaves nothing behind.
@@ -56,11 +65,13 @@ class FileUpload {
   virtual asio::awaitable<void> append(runtime::RequestContext context,
                                        crypto::SealedPart part) = 0;
   /// The object is on disk and can be read under `key` once this returns; before, nobody sees it.
+  /// Until the upload is destroyed, hold() does not return the object.
   virtual asio::awaitable<void> commit(runtime::RequestContext context, FileKey key) = 0;
 };
 
 /// Throws Outage{unavailable} when the store does not answer or is full, Refused{bad_config} when
-/// its set-up is wrong. Thread: any executor.
+/// its set-up is wrong. The messages are for clients, so they name no place.
+/// Thread: any executor.
 class FileStore {
  public:
   virtual ~FileStore() = default;
@@ -74,6 +85,15 @@ class FileStore {
   /// False: there was no such object.
   virtual asio::awaitable<bool> remove(runtime::RequestContext context, crypto::Tenant owner,
                                        FileKey key) = 0;
+
+  /// Null where there is no such object, or its upload goes on.
+  virtual asio::awaitable<std::unique_ptr<HeldFile>> hold(runtime::RequestContext context,
+                                                          crypto::Tenant owner, FileKey key) = 0;
+  /// The mark that this store carries; empty: none yet.
+  virtual asio::awaitable<std::optional<Uuid>> mark(runtime::RequestContext context) = 0;
+  /// Marks the store for ever and returns its mark: `wanted`, or the one that it had already.
+  /// Throws Refused{bad_config} where a store without a mark holds objects.
+  virtual asio::awaitable<Uuid> ensure_mark(runtime::RequestContext context, Uuid wanted) = 0;
 
   /// Removes what uploads left behind that ended without commit(), e.g. with their process. Leaves
   /// the uploads alone that go on, also in other processes. Returns how many.

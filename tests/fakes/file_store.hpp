@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace memseal::fakes {
@@ -20,7 +23,10 @@ class FileStore final : public ports::FileStore {
   class Upload final : public ports::FileUpload {
    public:
     Upload(FileStore& store, UserHash owner) : store_(store), owner_(owner) { ++store_.open; }
-    ~Upload() override { --store_.open; }
+    ~Upload() override {
+      --store_.open;
+      if (key_) store_.locked.erase({owner_, *key_});
+    }
     asio::awaitable<void> append(runtime::RequestContext, crypto::SealedPart part) override {
       if (store_.full) throw Outage({Errc::unavailable, "the file store is full"});
       store_.part_bytes_max = std::max(store_.part_bytes_max, part.size());
@@ -29,10 +35,13 @@ class FileStore final : public ports::FileStore {
     }
     asio::awaitable<void> commit(runtime::RequestContext, ports::FileKey key) override {
       store_.objects[{owner_, key}] = {std::move(bytes_), store_.now_ms};
+      store_.locked.insert({owner_, key});
+      key_ = key;
       co_return;
     }
 
    private:
+    std::optional<ports::FileKey> key_;  // once committed
     FileStore& store_;
     UserHash owner_;
     Bytes bytes_;
@@ -60,7 +69,37 @@ class FileStore final : public ports::FileStore {
     if (full) throw Outage({Errc::unavailable, "the file store does not answer"});
     co_return objects.erase({owner.hash(), key}) > 0;
   }
-  asio::awaitable<std::size_t> sweep_unfinished(runtime::RequestContext) override { co_return 0; }
+  class Held final : public ports::HeldFile {
+   public:
+    Held(FileStore& store, UserHash owner, ports::FileKey key)
+        : store_(store), owner_(owner), key_(key) {}
+    asio::awaitable<void> remove(runtime::RequestContext) override {
+      store_.objects.erase({owner_, key_});
+      co_return;
+    }
+
+   private:
+    FileStore& store_;
+    UserHash owner_;
+    ports::FileKey key_;
+  };
+
+  asio::awaitable<std::unique_ptr<ports::HeldFile>> hold(runtime::RequestContext,
+                                                         crypto::Tenant owner,
+                                                         ports::FileKey key) override {
+    if (unheld.contains(owner.hash())) throw Outage({Errc::unavailable, "the disk fails"});
+    if (!objects.contains({owner.hash(), key}) || locked.contains({owner.hash(), key}))
+      co_return nullptr;
+    co_return std::make_unique<Held>(*this, owner.hash(), key);
+  }
+  asio::awaitable<std::optional<Uuid>> mark(runtime::RequestContext) override { co_return marked; }
+  asio::awaitable<Uuid> ensure_mark(runtime::RequestContext, Uuid wanted) override {
+    if (!marked) marked = wanted;
+    co_return *marked;
+  }
+  asio::awaitable<std::size_t> sweep_unfinished(runtime::RequestContext) override {
+    co_return std::exchange(unfinished, 0u);
+  }
   asio::awaitable<std::optional<ports::FilesOfTenant>> next_tenant(
       runtime::RequestContext, std::optional<UserHash> after) override {
     std::optional<ports::FilesOfTenant> found;
@@ -77,7 +116,12 @@ class FileStore final : public ports::FileStore {
   int open = 0;  ///< uploads that have not ended
   std::size_t part_bytes_max = 0;
   std::int64_t now_ms = 1'000;
-  std::map<std::pair<UserHash, ports::FileKey>, Object> objects;
+  std::size_t unfinished = 0;  ///< what the next sweep finds
+  std::optional<Uuid> marked;
+  std::set<UserHash> unheld;  ///< tenants for whom hold() fails
+  using Place = std::pair<UserHash, ports::FileKey>;
+  std::map<Place, Object> objects;
+  std::set<Place> locked;  ///< committed by an upload that is still there
 };
 
 }  // namespace memseal::fakes

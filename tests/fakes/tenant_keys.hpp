@@ -8,14 +8,14 @@
 
 namespace memseal::fakes {
 
-/// Makes each generation of a tenant's key from the tenant's hash. Generation 1 seals.
+/// Makes each generation of a tenant's key from the tenant's hash.
 class TenantKeys final : public ports::TenantKeys {
  public:
   asio::awaitable<ports::TenantKeyPtr> sealing_key(runtime::RequestContext,
                                                    crypto::Tenant owner) override {
     co_await faults.play();
     if (erased.contains(owner)) throw Refused({Errc::tenant_erased, "erased"});
-    co_return key_of(owner);
+    co_return key_of(owner, sealing_id);
   }
   asio::awaitable<ports::TenantKeyPtr> known_sealing_key(runtime::RequestContext context,
                                                          crypto::Tenant owner) override {
@@ -43,6 +43,7 @@ class TenantKeys final : public ports::TenantKeys {
   std::set<crypto::Tenant> erased;
   std::set<crypto::Tenant> strangers;  ///< have no row
   std::set<std::uint32_t> forgotten;  ///< generations that open nothing
+  std::uint32_t sealing_id = 1;       ///< the generation that seals
   int opened = 0;                     ///< calls of opening_key()
 };
 

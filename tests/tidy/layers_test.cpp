@@ -42,7 +42,7 @@ const std::vector<Rule>& law() {
        {"base", "pure/crypto", "pure/policy", "pure/wire", "runtime", "ports", "cases/rerank"}},
       {"cases/inference",
        {"base", "pure/text", "pure/policy", "runtime", "ports", "cases/rerank"}},
-      {"cases/knowledge", {"base", "pure/crypto", "runtime", "ports"}},
+      {"cases/knowledge", {"base", "pure/codec", "pure/crypto", "runtime", "ports"}},
       {"cases/lifecycle", {"base", "pure", "runtime", "ports"}},
       {"cases/guard", {"base", "pure/policy"}},
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},

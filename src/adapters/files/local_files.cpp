@@ -1,6 +1,7 @@
 #include "adapters/files/local_files.hpp"
 
 #include "adapters/files/internal/folder.hpp"
+#include "adapters/files/internal/unfinished.hpp"
 #include "runtime/offload.hpp"
 
 #include <boost/asio/post.hpp>
@@ -44,12 +45,34 @@ class LocalUpload final : public ports::FileUpload {
   std::shared_ptr<Unfinished> file_;
 };
 
+class LocalHeld final : public ports::HeldFile {
+ public:
+  LocalHeld(asio::thread_pool& disk, std::shared_ptr<const Folder> folder, const UserHash& owner,
+            const ports::FileKey& key, Fd file)
+      : disk_(disk), folder_(std::move(folder)), owner_(owner), key_(key), file_(std::move(file)) {}
+
+  asio::awaitable<void> remove(runtime::RequestContext) override {
+    auto work = [folder = folder_, owner = owner_, key = key_](std::stop_token) {
+      folder->remove_held(owner, key);
+      return true;
+    };
+    co_await runtime::offload(disk_, std::move(work));
+  }
+
+ private:
+  asio::thread_pool& disk_;
+  const std::shared_ptr<const Folder> folder_;
+  const UserHash owner_;
+  const ports::FileKey key_;
+  const Fd file_;  // its lock
+};
+
 }  // namespace
 
 Result<std::unique_ptr<LocalFiles>> LocalFiles::open(LocalFilesOptions options) {
   const auto where = options.directory.string();
   try {
-    auto folder = std::make_shared<const Folder>(std::move(options.directory));
+    auto folder = std::make_shared<const Folder>(options.directory, options.free_bytes_min);
     // One file now, because a directory that cannot be written is otherwise found by the first
     // client.
     const Unfinished probe(folder);
@@ -63,7 +86,11 @@ LocalFiles::~LocalFiles() { disk_.join(); }
 
 asio::awaitable<std::unique_ptr<ports::FileUpload>> LocalFiles::begin(runtime::RequestContext,
                                                                       crypto::Tenant owner) {
-  auto work = [folder = folder_](std::stop_token) { return std::make_shared<Unfinished>(folder); };
+  auto work = [folder = folder_](std::stop_token) {
+    auto file = std::make_shared<Unfinished>(folder);
+    file->require_space();
+    return file;
+  };
   auto file = co_await runtime::offload(disk_, std::move(work));
   co_return std::make_unique<LocalUpload>(disk_, owner.hash(), std::move(file));
 }
@@ -84,6 +111,27 @@ asio::awaitable<bool> LocalFiles::remove(runtime::RequestContext, crypto::Tenant
   auto work = [folder = folder_, owner = owner.hash(), key](std::stop_token) {
     return folder->remove(owner, key);
   };
+  co_return co_await runtime::offload(disk_, std::move(work));
+}
+
+asio::awaitable<std::unique_ptr<ports::HeldFile>> LocalFiles::hold(runtime::RequestContext,
+                                                                   crypto::Tenant owner,
+                                                                   ports::FileKey key) {
+  auto work = [folder = folder_, owner = owner.hash(), key](std::stop_token) {
+    return folder->hold(owner, key);
+  };
+  auto file = co_await runtime::offload(disk_, std::move(work));
+  if (!file) co_return nullptr;
+  co_return std::make_unique<LocalHeld>(disk_, folder_, owner.hash(), key, std::move(file));
+}
+
+asio::awaitable<std::optional<Uuid>> LocalFiles::mark(runtime::RequestContext) {
+  auto work = [folder = folder_](std::stop_token) { return folder->mark(); };
+  co_return co_await runtime::offload(disk_, std::move(work));
+}
+
+asio::awaitable<Uuid> LocalFiles::ensure_mark(runtime::RequestContext, Uuid wanted) {
+  auto work = [folder = folder_, wanted](std::stop_token) { return folder->ensure_mark(wanted); };
   co_return co_await runtime::offload(disk_, std::move(work));
 }
 

@@ -4,6 +4,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
@@ -16,6 +17,7 @@ class Folder;
 struct LocalFilesOptions {
   std::filesystem::path directory;  ///< made where it is missing; several processes may share it
   std::size_t threads = 4;          ///< calls to the disk at one time
+  std::uint64_t free_bytes_min = 0;  ///< uploads stop where the disk has less free space
 };
 
 /// Keeps files in a directory of this machine. Calls to the disk run on threads of its own.
@@ -38,6 +40,11 @@ class LocalFiles final : public ports::FileStore {
                                                         std::size_t bytes_max) override;
   asio::awaitable<bool> remove(runtime::RequestContext context, crypto::Tenant owner,
                                ports::FileKey key) override;
+  asio::awaitable<std::unique_ptr<ports::HeldFile>> hold(runtime::RequestContext context,
+                                                         crypto::Tenant owner,
+                                                         ports::FileKey key) override;
+  asio::awaitable<std::optional<Uuid>> mark(runtime::RequestContext context) override;
+  asio::awaitable<Uuid> ensure_mark(runtime::RequestContext context, Uuid wanted) override;
   asio::awaitable<std::size_t> sweep_unfinished(runtime::RequestContext context) override;
   asio::awaitable<std::optional<ports::FilesOfTenant>> next_tenant(
       runtime::RequestContext context, std::optional<UserHash> after) override;

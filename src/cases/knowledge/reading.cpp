@@ -1,5 +1,7 @@
 #include "cases/knowledge/reading.hpp"
 
+#include "cases/knowledge/internal/facts.hpp"
+#include "cases/knowledge/internal/object.hpp"
 #include "runtime/log.hpp"
 
 #include <algorithm>
@@ -9,11 +11,9 @@ namespace memseal::knowledge {
 
 namespace {
 
-/// Sealed bytes that one call to the store reads.
-constexpr std::size_t read_bytes = 1u << 20;
-
-[[noreturn]] void damaged(const runtime::RequestContext& context, const Uuid& file,
-                          const char* cause) {
+[[noreturn]] void damaged(const KnowledgeDeps& deps, const runtime::RequestContext& context,
+                          const Uuid& file, const std::string& cause) {
+  deps.metrics.damaged.Increment();
   runtime::log(runtime::LogLevel::error, "knowledge.file_damaged",
                {{"request_id", context.id}, {"file", file.to_string()}, {"cause", cause}});
   throw_failure({Errc::open_failed, "the stored file does not open"});
@@ -21,67 +21,48 @@ constexpr std::size_t read_bytes = 1u << 20;
 
 }  // namespace
 
-Reading::Reading(const KnowledgeDeps& deps, crypto::Tenant owner, File file, ports::FileKey object,
-                 crypto::StreamOpener opener, crypto::StreamLayout layout)
+Reading::Reading(const KnowledgeDeps& deps, crypto::Tenant owner, File file, Uuid object_id,
+                 std::unique_ptr<OpenObject> object)
     : deps_(deps),
       owner_(owner),
       file_(std::move(file)),
-      object_(object),
-      opener_(std::move(opener)),
-      layout_(layout),
-      plain_(opener_.frame_bytes()) {}
+      object_id_(object_id),
+      object_(std::move(object)) {}
 
-Reading::~Reading() { wipe(plain_.data(), plain_.size()); }
+Reading::~Reading() = default;
 
 asio::awaitable<std::optional<std::unique_ptr<Reading>>> Reading::begin(
     const KnowledgeDeps& deps, runtime::RequestContext context, crypto::Tenant owner, Uuid id) {
   auto row = co_await deps.catalog.find(context, owner, id);
   if (!row) co_return std::nullopt;
-  const ports::FileKey object{row->content, row->id};
-  const auto head =
-      co_await deps.store.read(context, owner, object, 0, crypto::stream_header_bytes);
-  if (!head) damaged(context, id, "the object is missing");
-  const auto key_id = crypto::StreamOpener::key_id_of(head->bytes);
-  if (!key_id) damaged(context, id, "the header is not one");
-  const auto key = co_await deps.keys.opening_key(context, owner, *key_id);
-  if (!key) damaged(context, id, "its key is not there");
-  auto opener = crypto::StreamOpener::start(owner, *key, id, head->bytes);
-  if (!opener) damaged(context, id, "the header does not fit");
-  const auto layout = crypto::StreamLayout::of(head->total, opener->frame_bytes());
-  if (!layout || layout->plain_bytes() != static_cast<std::uint64_t>(row->bytes))
-    damaged(context, id, "the length is not that of the file");
-  auto file = co_await file_of(deps, context, owner, std::move(*row));
-  std::unique_ptr<Reading> reading(
-      new Reading(deps, owner, std::move(file), object, std::move(*opener), *layout));
-  // The final frame now, because the length goes out before the last byte is read.
-  co_await reading->open_frame(context, layout->frames() - 1);
-  co_return reading;
-}
-
-/// Opens a frame into plain_ and returns its length.
-asio::awaitable<std::size_t> Reading::open_frame(runtime::RequestContext context,
-                                                 std::uint64_t number) {
-  const auto at = layout_.frame(number);
-  if (at.offset < sealed_from_ || at.offset + at.bytes > sealed_from_ + sealed_.size()) {
-    auto piece = co_await deps_.store.read(context, owner_, object_, at.offset,
-                                           std::max(read_bytes, at.bytes));
-    if (!piece || piece->bytes.size() < at.bytes) damaged(context, file_.id, "the object was cut");
-    sealed_ = std::move(piece->bytes);
-    sealed_from_ = at.offset;
+  auto object = co_await OpenObject::open(deps, context, owner, *row);
+  if (!object) {
+    // Between the two looks the file may have been removed, or an upload may have repaired it.
+    auto now = co_await deps.catalog.find_now(context, owner, id);
+    if (!now) co_return std::nullopt;
+    if (now->object == row->object) damaged(deps, context, id, object.error().message);
+    row = std::move(now);
+    object = co_await OpenObject::open(deps, context, owner, *row);
+    if (!object) damaged(deps, context, id, object.error().message);
   }
-  const auto from = static_cast<std::size_t>(at.offset - sealed_from_);
-  const auto opened =
-      opener_.open(number, at.final, ByteView(sealed_).subspan(from, at.bytes), plain_);
-  if (!opened) damaged(context, file_.id, "a frame does not open");
-  co_return *opened;
+  auto file = co_await file_of(deps, std::move(context), owner, *row);
+  co_return std::unique_ptr<Reading>(
+      new Reading(deps, owner, std::move(file), row->object, std::move(*object)));
 }
 
 asio::awaitable<ByteView> Reading::read(runtime::RequestContext context, std::uint64_t offset,
                                         std::size_t bytes_max) {
-  const auto number = offset / opener_.frame_bytes();
-  const auto skipped = static_cast<std::size_t>(offset % opener_.frame_bytes());
-  const auto size = co_await open_frame(std::move(context), number);
-  co_return ByteView(plain_).subspan(skipped, std::min(size - skipped, bytes_max));
+  const auto number = offset / object_->frame_bytes();
+  const auto skipped = static_cast<std::size_t>(offset % object_->frame_bytes());
+  const auto frame = co_await object_->frame(context, number);
+  if (!frame) {
+    const auto now = co_await deps_.catalog.find_now(context, owner_, file_.id);
+    if (now && now->object == object_id_) damaged(deps_, context, file_.id, frame.error().message);
+    throw_failure({Errc::not_found, "the file was removed"});
+  }
+  const auto size = std::min(frame->size() - skipped, bytes_max);
+  deps_.metrics.bytes_sent.Increment(static_cast<double>(size));
+  co_return frame->subspan(skipped, size);
 }
 
 }  // namespace memseal::knowledge

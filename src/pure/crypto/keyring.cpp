@@ -143,6 +143,10 @@ TenantKeyer Keyring::tenant_keyer() const { return TenantKeyer(tenant_key_.clone
 
 IdDeriver Keyring::id_deriver() const { return IdDeriver(id_key_.clone()); }
 
+FileHasher Keyring::file_hasher() const {
+  return FileHasher(derive_key(id_key_.view(), "memseal/files/v1"));
+}
+
 Result<WrappedKey> Keyring::wrap(const Tenant& owner, const TenantKey& key) const {
   // The newest epoch wraps; older ones only unwrap.
   const auto& [epoch, kek] = *keks_.rbegin();

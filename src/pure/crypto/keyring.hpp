@@ -3,6 +3,7 @@
 // epoch. A KEK wraps each tenant's random content key (DEK).
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "pure/crypto/content_hash.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/crypto/signing_key.hpp"
 #include "pure/crypto/tenant.hpp"
@@ -53,6 +54,7 @@ class Keyring {
 
   TenantKeyer tenant_keyer() const;
   IdDeriver id_deriver() const;
+  FileHasher file_hasher() const;
   /// The HS256 key, at least 32 bytes; empty when from_keys() got none.
   ByteView token_key() const noexcept { return token_key_.view(); }
 

@@ -4,7 +4,6 @@
 #include "pure/crypto/hash.hpp"
 #include "pure/crypto/internal/bytes.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace memseal::crypto {
@@ -12,15 +11,6 @@ namespace memseal::crypto {
 namespace {
 
 constexpr std::size_t key_bytes_min = 32;
-
-// Version 8 is for ids that an application derives as it likes (RFC 9562, section 5.8).
-Uuid uuid_v8(const Digest& digest) {
-  Uuid uuid;
-  std::copy_n(digest.begin(), uuid.bytes.size(), uuid.bytes.begin());
-  uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0f) | 0x80);
-  uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3f) | 0x80);
-  return uuid;
-}
 
 }  // namespace
 

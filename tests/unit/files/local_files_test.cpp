@@ -147,10 +147,102 @@ TEST(LocalFiles, OnlyItsOwnerMayEnterAndRead) {
   rig.run([](LocalFiles& files) -> asio::awaitable<void> {
     co_await put(files, tenant("alice"), Bytes(10, 1), zero_id);
   }(*rig.store));
+  std::vector<fs::directory_entry> entries{fs::directory_entry(folder.path() / "store")};
   for (const auto& entry : fs::recursive_directory_iterator(folder.path() / "store"))
+    entries.push_back(entry);
+  for (const auto& entry : entries)
     EXPECT_EQ(entry.status().permissions() & (fs::perms::group_all | fs::perms::others_all),
               fs::perms::none)
         << entry.path();
+}
+
+TEST(LocalFiles, ADirectoryThatOthersMayChangeIsRefused) {
+  const test::TempDirectory folder;
+  Rig(folder / "store").store.reset();
+  const auto message = [&folder] {
+    const auto opened = LocalFiles::open({folder / "store", 1, 0});
+    return opened ? std::string() : opened.error().message;
+  };
+  EXPECT_EQ(message(), "");
+  fs::permissions(folder / "store", fs::perms::others_read | fs::perms::others_exec,
+                  fs::perm_options::add);
+  EXPECT_EQ(message(), "") << "the root holds no secret name";
+  fs::permissions(folder / "store", fs::perms::group_write, fs::perm_options::add);
+  EXPECT_NE(message().find("chmod go-rwx"), std::string::npos);
+  fs::permissions(folder / "store", fs::perms::owner_all);
+  fs::permissions(folder / "store" / "objects", fs::perms::group_read, fs::perm_options::add);
+  EXPECT_NE(message().find("chmod go-rwx"), std::string::npos);
+  fs::permissions(folder / "store" / "objects", fs::perms::owner_all);
+  fs::rename(folder / "store" / "uploads", folder / "elsewhere");
+  fs::create_directory_symlink(folder / "elsewhere", folder / "store" / "uploads");
+  EXPECT_NE(message().find("symbolic link"), std::string::npos);
+}
+
+TEST(LocalFiles, AMarkStaysAndIsNotMadeAmongFiles) {
+  const test::TempDirectory folder;
+  const auto one = crypto::random_uuid(), other = crypto::random_uuid();
+  Rig rig(folder / "store");
+  rig.run([](LocalFiles& files, Uuid first, Uuid second) -> asio::awaitable<void> {
+    const auto none = co_await files.mark(context);
+    EXPECT_FALSE(none);
+    const auto made = co_await files.ensure_mark(context, first);
+    const auto kept = co_await files.ensure_mark(context, second);
+    const auto read = co_await files.mark(context);
+    EXPECT_EQ(made, first);
+    EXPECT_EQ(kept, first);
+    EXPECT_EQ(read, first);
+    co_await put(files, tenant("alice"), Bytes(10, 1), zero_id);
+  }(*rig.store, one, other));
+  EXPECT_TRUE(files_below(folder / "store" / "uploads").empty());
+  fs::remove(folder / "store" / "store");
+  const auto marking = [&rig, one] {
+    rig.run([](LocalFiles& files, Uuid id) -> asio::awaitable<void> {
+      co_await files.ensure_mark(context, id);
+    }(*rig.store, one));
+  };
+  EXPECT_THROW(marking(), Refused) << "the files are of a store that is not known";
+}
+
+// The lock of an upload stays on its file until the upload is destroyed, also under its last name.
+TEST(LocalFiles, AnObjectIsHeldOnlyOnceItsUploadHasGone) {
+  const test::TempDirectory folder;
+  Rig rig(folder.path());
+  rig.run([](LocalFiles& files) -> asio::awaitable<void> {
+    const ports::FileKey name{{}, zero_id};
+    auto upload = co_await files.begin(context, tenant("alice"));
+    co_await upload->commit(context, name);
+    const auto early = co_await files.hold(context, tenant("alice"), name);
+    EXPECT_FALSE(early);
+    upload.reset();
+    std::unique_ptr<ports::HeldFile> held;
+    // A disk thread closes the file.
+    for (int looks = 0; looks < 500 && !held; ++looks)
+      held = co_await files.hold(context, tenant("alice"), name);
+    EXPECT_TRUE(held);
+    const auto twice = co_await files.hold(context, tenant("alice"), name);
+    EXPECT_FALSE(twice) << "two sweeps at one time";
+    co_await held->remove(context);
+    const auto gone = co_await files.hold(context, tenant("alice"), name);
+    EXPECT_FALSE(gone);
+    const auto all = co_await all_of(files);
+    EXPECT_TRUE(all.empty()) << "the folder of a tenant without files goes too";
+    const auto again = co_await put(files, tenant("alice"), Bytes(10, 1), zero_id);
+    const auto opened = co_await get(files, tenant("alice"), again);
+    EXPECT_TRUE(opened);
+  }(*rig.store));
+}
+
+TEST(LocalFiles, UploadsLeaveTheDiskItsFreeSpace) {
+  const test::TempDirectory folder;
+  asio::io_context loop{1};
+  const auto store = LocalFiles::open({folder.path(), 1, std::uint64_t{1} << 60}).value();
+  const auto uploading = [&] {
+    test::run_to_end(loop, [](LocalFiles& files) -> asio::awaitable<void> {
+      co_await files.begin(context, tenant("alice"));
+    }(*store));
+  };
+  EXPECT_THROW(uploading(), Outage);
+  EXPECT_TRUE(files_below(folder.path()).empty());
 }
 
 TEST(LocalFiles, ForeignNamesAreNoObjects) {
@@ -190,6 +282,30 @@ int in_child(const std::function<int()>& work) {
   int status = 0;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// Nobody, because root reads every folder.
+int tenants_seen_beside_a_closed_one(const fs::path& directory) {
+  if (::geteuid() == 0 && ::seteuid(65'534) != 0) return 101;
+  int seen = 0;
+  Rig rig(directory);
+  rig.run([](LocalFiles& files, const fs::path& root, int& count) -> asio::awaitable<void> {
+    for (int user = 0; user < 3; ++user)
+      co_await put(files, tenant("user" + std::to_string(user)), Bytes(10, 1), zero_id);
+    const auto before = co_await all_of(files);
+    const auto hash = before.at(0).owner.to_hex();
+    fs::permissions(root / "objects" / hash.substr(0, 2) / hash, fs::perms::none);
+    const auto after = co_await all_of(files);
+    for (std::size_t at = 0; at < after.size(); ++at)
+      count += after[at].readable == (at > 0) ? 1 : 10;
+  }(*rig.store, directory, seen));
+  return seen;
+}
+
+TEST(LocalFiles, AFolderThatCannotBeReadHidesNoOtherTenant) {
+  const test::TempDirectory folder;
+  fs::permissions(folder.path(), fs::perms::all);
+  EXPECT_EQ(in_child([&] { return tenants_seen_beside_a_closed_one(folder / "store"); }), 3);
 }
 
 int code_of_put(const fs::path& directory) {
@@ -235,7 +351,7 @@ TEST(LocalFiles, ADirectoryThatIsClosedIsAFaultOfTheSetup) {
             }),
             static_cast<int>(Errc::bad_config));
   std::ofstream(folder / "plain") << "no directory";
-  const auto opened = LocalFiles::open({folder / "plain", 1});
+  const auto opened = LocalFiles::open({folder / "plain", 1, 0});
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::bad_config);
   EXPECT_NE(opened.error().message.find("plain"), std::string::npos);

@@ -29,7 +29,7 @@ inline crypto::Tenant tenant(std::string_view user) {
 /// holds the loop's executor until it has handed over the result.
 struct Rig {
   explicit Rig(const std::filesystem::path& directory)
-      : store(LocalFiles::open({directory, 2}).value()) {}
+      : store(LocalFiles::open({directory, 2, 0}).value()) {}
   void run(asio::awaitable<void> work) { test::run_to_end(loop, std::move(work)); }
 
   asio::io_context loop{1};
@@ -41,7 +41,7 @@ inline asio::awaitable<ports::FileKey> put(ports::FileStore& store, crypto::Tena
                                            Bytes content, Uuid file) {
   const runtime::RequestContext context{"test"};
   auto sealer = crypto::StreamSealer::start(owner, key(), file, 12).value();
-  crypto::ContentHash hash(key());
+  crypto::ContentHash hash(key().key);
   auto upload = co_await store.begin(context, owner);
   for (ByteView rest = content; !rest.empty();) {
     const auto piece = rest.first(std::min<std::size_t>(rest.size(), 20'000));
@@ -68,7 +68,7 @@ inline asio::awaitable<std::optional<Bytes>> get(ports::FileStore& store, crypto
   auto opener = crypto::StreamOpener::start(owner, key(), name.file, head->bytes);
   if (!opener) co_return std::nullopt;
   crypto::StreamReader reader(std::move(*opener));
-  crypto::ContentHash hash(key());
+  crypto::ContentHash hash(key().key);
   Bytes plain;
   const auto take = [&](ByteView bytes) {
     plain.insert(plain.end(), bytes.begin(), bytes.end());

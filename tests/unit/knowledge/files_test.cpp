@@ -1,78 +1,14 @@
-#include "cases/knowledge/files.hpp"
-
-#include "cases/knowledge/intake.hpp"
-#include "cases/knowledge/reading.hpp"
-#include "fakes/file_catalog.hpp"
-#include "fakes/file_store.hpp"
-#include "fakes/tenant_keys.hpp"
-#include "pure/crypto/keyring.hpp"
-#include "support/run_loop.hpp"
-#include "support/test_key.hpp"
-
-#include <gtest/gtest.h>
+#include "support.hpp"
 
 namespace memseal::knowledge {
 namespace {
-
-class KnowledgeTest : public ::testing::Test {
- public:
-  crypto::Keyring keyring = crypto::Keyring::from_keys(test::test_key_hex(1), test::test_key_hex(2),
-                                                       test::test_key_hex(3))
-                                .value();
-  crypto::TenantKeyer tenants = keyring.tenant_keyer();
-  crypto::IdDeriver ids = keyring.id_deriver();
-  fakes::FileStore store;
-  fakes::FileCatalog catalog;
-  fakes::TenantKeys keys;
-  KnowledgeDeps deps{store, catalog, keys, ids, {}};
-  const runtime::RequestContext context{"test"};
-
-  crypto::Tenant tenant(const std::string& user = "ada") const {
-    return tenants.tenant_of(UserId::parse(user).value());
-  }
-
-  static Bytes content(std::size_t size, std::uint8_t seed = 3) {
-    Bytes bytes(size);
-    for (std::size_t i = 0; i < size; ++i)
-      bytes[i] = static_cast<std::uint8_t>(i * 7 + i / 256 + seed);
-    return bytes;
-  }
-
-  asio::awaitable<Result<TakenFile>> upload(Bytes bytes, std::string name,
-                                            std::optional<std::uint64_t> length = {}) {
-    FileFacts facts{std::move(name), "application/pdf", {"work"}};
-    auto intake = co_await Intake::begin(deps, context, tenant(), std::move(facts), length);
-    if (!intake) co_return intake.error();
-    for (ByteView rest = bytes; !rest.empty();) {
-      const auto piece = rest.first(std::min<std::size_t>(rest.size(), 80'000));
-      auto taken = co_await (*intake)->take(context, piece);
-      if (!taken) co_return taken.error();
-      rest = rest.subspan(piece.size());
-    }
-    co_return co_await (*intake)->finish(context);
-  }
-
-  asio::awaitable<Bytes> read(Uuid id, std::uint64_t from, std::uint64_t to) {
-    auto reading = co_await Reading::begin(deps, context, tenant(), id);
-    Bytes all;
-    while (reading && from < to) {
-      const auto piece =
-          co_await (*reading)->read(context, from, static_cast<std::size_t>(to - from));
-      all.insert(all.end(), piece.begin(), piece.end());
-      from += piece.size();
-    }
-    co_return all;
-  }
-
-  static void run(asio::awaitable<void> work) { test::run(std::move(work)); }
-};
 
 TEST_F(KnowledgeTest, AFileIsReadAsItWasSent) {
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
     const auto bytes = content(3'000'000);
     const auto taken = co_await t.upload(bytes, "report.pdf");
     EXPECT_TRUE(taken && taken->is_new);
-    EXPECT_EQ(taken->file.name, "report.pdf");
+    EXPECT_EQ(taken->file.facts.name, "report.pdf");
     EXPECT_EQ(taken->file.bytes, 3'000'000);
     const auto whole = co_await t.read(taken->file.id, 0, 3'000'000);
     EXPECT_EQ(whole, bytes);
@@ -103,12 +39,16 @@ TEST_F(KnowledgeTest, NameAndContentAreNowhereInTheClear) {
     const std::string canary = "CANARY-report";
     Bytes bytes;
     for (int i = 0; i < 10'000; ++i) bytes.insert(bytes.end(), canary.begin(), canary.end());
-    co_await t.upload(bytes, canary);
+    UploadRequest asked{{canary, "text/x-" + canary, {canary}}};
+    co_await t.upload(bytes, std::move(asked));
     const auto has = [&canary](const Bytes& in) {
       return std::string(in.begin(), in.end()).find(canary) != std::string::npos;
     };
     for (const auto& [name, object] : t.store.objects) EXPECT_FALSE(has(object.bytes));
-    for (const auto& row : t.catalog.of[t.tenant()]) EXPECT_FALSE(has(row.name_cipher));
+    for (const auto& row : t.catalog.of[t.tenant()]) {
+      EXPECT_FALSE(has(row.facts_cipher));
+      EXPECT_EQ(row.tag_macs.size(), 1u);
+    }
   }(*this));
 }
 
@@ -132,7 +72,8 @@ TEST_F(KnowledgeTest, OfAnotherUserIsNoFile) {
     const auto found = co_await find_file(t.deps, t.context, t.tenant("bob"), id);
     const auto reading = co_await Reading::begin(t.deps, t.context, t.tenant("bob"), id);
     const auto removed = co_await remove_file(t.deps, t.context, t.tenant("bob"), id);
-    const auto page = co_await list_files(t.deps, t.context, t.tenant("bob"), std::nullopt, 10);
+    FileQuery query;
+    const auto page = co_await t.page_of(t.tenant("bob"), std::move(query));
     EXPECT_FALSE(found || reading || removed || !page.files.empty());
   }(*this));
 }
@@ -152,20 +93,20 @@ TEST_F(KnowledgeTest, PagesHoldEveryFileOnce) {
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
     for (int i = 0; i < 7; ++i) co_await t.upload(content(10), "file" + std::to_string(i));
     std::vector<std::string> names;
-    std::optional<ports::FileMark> after;
+    FileQuery query{.files_max = 3};
     do {
-      auto page = co_await list_files(t.deps, t.context, t.tenant(), after, 3);
+      auto page = co_await t.page_of(t.tenant(), query);
       EXPECT_LE(page.files.size(), 3u);
-      for (const auto& file : page.files) names.push_back(file.name);
-      after = page.next;
-    } while (after);
+      for (const auto& file : page.files) names.push_back(file.facts.name);
+      query.after = page.next;
+    } while (query.after);
     EXPECT_EQ(names, (std::vector<std::string>{"file6", "file5", "file4", "file3", "file2", "file1",
                                                "file0"}));
   }(*this));
 }
 
 TEST_F(KnowledgeTest, WhatHasNoRoomIsRefusedAndLeavesNothing) {
-  deps.limits = {1'000, {2'500, 3}};
+  deps.limits = {.file_bytes_max = 1'000, .quota = {2'500, 3}};
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
     const auto announced = co_await t.upload(content(10), "a", 1'001);
     const auto sent = co_await t.upload(content(1'001), "a");
@@ -186,14 +127,15 @@ TEST_F(KnowledgeTest, WhatHasNoRoomIsRefusedAndLeavesNothing) {
   }(*this));
 }
 
-// Two uploads that both saw the room: the second one to end is refused.
+// The other upload is one of another process, which this one does not count.
 TEST_F(KnowledgeTest, TheQuotaHoldsForUploadsAtOneTime) {
-  deps.limits = {1'000, {1'500, 10}};
+  deps.limits = {.file_bytes_max = 1'000, .quota = {1'500, 10}};
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
     const auto bytes = content(1'000);
-    FileFacts one{"a", "x/y", {}}, two{"b", "x/y", {}};
-    auto first = co_await Intake::begin(t.deps, t.context, t.tenant(), one, std::nullopt);
-    auto second = co_await Intake::begin(t.deps, t.context, t.tenant(), two, std::nullopt);
+    auto first = co_await Intake::begin(t.deps, t.context, t.tenant(), request("a"));
+    Uploads others;
+    KnowledgeDeps elsewhere{t.store, t.catalog, t.keys, t.hasher, others, t.metrics, t.deps.limits};
+    auto second = co_await Intake::begin(elsewhere, t.context, t.tenant(), request("b"));
     co_await (*first)->take(t.context, bytes);
     co_await (*second)->take(t.context, bytes);
     const auto added = co_await (*first)->finish(t.context);
@@ -204,49 +146,74 @@ TEST_F(KnowledgeTest, TheQuotaHoldsForUploadsAtOneTime) {
   }(*this));
 }
 
+TEST_F(KnowledgeTest, WhatIsUnderWayCountsAgainstTheQuotaToo) {
+  deps.limits = {.file_bytes_max = 1'000, .quota = {1'500, 10}};
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    const auto bytes = content(800);
+    auto first = co_await Intake::begin(t.deps, t.context, t.tenant(), request("a"));
+    auto second = co_await Intake::begin(t.deps, t.context, t.tenant(), request("b"));
+    auto others = co_await Intake::begin(t.deps, t.context, t.tenant("bob"), request("b"));
+    const auto one = co_await (*first)->take(t.context, bytes);
+    const auto two = co_await (*second)->take(t.context, bytes);
+    const auto bobs = co_await (*others)->take(t.context, bytes);
+    EXPECT_TRUE(one);
+    EXPECT_EQ(two.error().code, Errc::payload_too_large);
+    EXPECT_TRUE(bobs);
+    second->reset();
+    auto third = co_await Intake::begin(t.deps, t.context, t.tenant(), request("c"));
+    const auto three = co_await (*third)->take(t.context, content(700));
+    EXPECT_TRUE(three) << "what has ended counts no longer";
+  }(*this));
+}
+
+TEST_F(KnowledgeTest, OneUserHasFewUploadsAtOneTime) {
+  deps.limits.uploads_max = 2;
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    auto first = co_await Intake::begin(t.deps, t.context, t.tenant(), request("a"));
+    auto second = co_await Intake::begin(t.deps, t.context, t.tenant(), request("b"));
+    const auto third = co_await Intake::begin(t.deps, t.context, t.tenant(), request("c"));
+    EXPECT_EQ(third.error().code, Errc::rate_limited);
+    const auto others = co_await Intake::begin(t.deps, t.context, t.tenant("bob"), request("c"));
+    EXPECT_TRUE(others);
+    first->reset();
+    const auto again = co_await Intake::begin(t.deps, t.context, t.tenant(), request("c"));
+    EXPECT_TRUE(again);
+  }(*this));
+}
+
+TEST_F(KnowledgeTest, AnUploadThatFailedTakesNothingMore) {
+  deps.limits = {.file_bytes_max = 1'000, .quota = {5'000, 10}};
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    auto intake = co_await Intake::begin(t.deps, t.context, t.tenant(), request("a"));
+    const auto refused = co_await (*intake)->take(t.context, content(1'001));
+    EXPECT_FALSE(refused);
+    const auto taken = co_await (*intake)->take(t.context, content(10));
+    EXPECT_EQ(taken.error().code, Errc::internal);
+    const auto finished = co_await (*intake)->finish(t.context);
+    EXPECT_EQ(finished.error().code, Errc::internal);
+    EXPECT_TRUE(t.store.objects.empty() && t.catalog.of[t.tenant()].empty());
+    auto whole = co_await Intake::begin(t.deps, t.context, t.tenant(), request("b"));
+    const auto first = co_await (*whole)->finish(t.context);
+    const auto second = co_await (*whole)->finish(t.context);
+    EXPECT_TRUE(first);
+    EXPECT_FALSE(second);
+  }(*this));
+}
+
 TEST_F(KnowledgeTest, ADamagedOrMissingObjectIsAnErrorBeforeTheFirstByte) {
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
     const auto taken = co_await t.upload(content(100'000), "a");
     auto& object = t.store.objects.begin()->second.bytes;
-    const auto code = [&t, id = taken->file.id]() -> asio::awaitable<Errc> {
-      Errc seen{};
-      try {
-        co_await Reading::begin(t.deps, t.context, t.tenant(), id);
-      } catch (const Failure& failed) {
-        seen = failed.error().code;
-      }
-      co_return seen;
-    };
     object.back() ^= 1;
-    const auto flipped = co_await code();
+    const auto flipped = co_await t.code_of_reading(taken->file.id);
     object.back() ^= 1;
     object.resize(object.size() - 1);
-    const auto cut = co_await code();
+    const auto cut = co_await t.code_of_reading(taken->file.id);
     t.store.objects.clear();
-    const auto missing = co_await code();
+    const auto missing = co_await t.code_of_reading(taken->file.id);
     EXPECT_EQ(flipped, Errc::open_failed);
     EXPECT_EQ(cut, Errc::open_failed);
     EXPECT_EQ(missing, Errc::open_failed);
-  }(*this));
-}
-
-TEST_F(KnowledgeTest, TheSweepTakesObjectsWithoutARowAndLeavesYoungOnes) {
-  run([](KnowledgeTest& t) -> asio::awaitable<void> {
-    co_await t.upload(content(10), "kept");
-    t.catalog.failures = 1;
-    bool failed = false;
-    try {
-      co_await t.upload(content(20), "lost");
-    } catch (const Outage&) {
-      failed = true;
-    }
-    EXPECT_TRUE(failed);
-    EXPECT_EQ(t.store.objects.size(), 2u);
-    const auto young = co_await sweep(t.deps, t.tenants, t.context, 1'000);
-    EXPECT_EQ(young.orphans, 0u);
-    const auto old = co_await sweep(t.deps, t.tenants, t.context, 1'001);
-    EXPECT_EQ(old.orphans, 1u);
-    EXPECT_EQ(t.store.objects.size(), 1u);
   }(*this));
 }
 
@@ -258,6 +225,31 @@ TEST_F(KnowledgeTest, AFileIsGoneForItsOwnerAlsoWhereTheStoreFails) {
     const auto found = co_await find_file(t.deps, t.context, t.tenant(), taken->file.id);
     EXPECT_TRUE(removed);
     EXPECT_FALSE(found);
+  }(*this));
+}
+
+TEST_F(KnowledgeTest, AListMayHaveOneTagOrOneTimeAlone) {
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    for (const std::string name : {"a", "b", "c"}) {
+      UploadRequest asked{{name, "text/plain", {"all", "only-" + name}}};
+      co_await t.upload(content(10), std::move(asked));
+      t.catalog.clock_us += 10'000'000;
+    }
+    const auto names = [](const FilePage& page) {
+      std::string all;
+      for (const auto& file : page.files) all += file.facts.name;
+      return all;
+    };
+    FileQuery every{.tags = {"all"}}, one{.tags = {"all", "only-b"}}, none{.tags = {"other"}};
+    const auto of_every = co_await t.page_of(t.tenant(), every);
+    const auto of_one = co_await t.page_of(t.tenant(), one);
+    const auto of_none = co_await t.page_of(t.tenant(), none);
+    EXPECT_EQ(names(of_every) + "|" + names(of_one) + "|" + names(of_none), "cba|b|");
+    FileQuery times;
+    times.from_ms = 1'700'000'005'000;
+    times.until_ms = 1'700'000'015'000;
+    const auto between = co_await t.page_of(t.tenant(), times);
+    EXPECT_EQ(names(between), "b");
   }(*this));
 }
 

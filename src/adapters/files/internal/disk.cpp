@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,8 @@ bool is_setup_fault(int error) {
 bool is_full(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
 
 }  // namespace
+
+const int new_file_flags = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
 
 // The messages name no path: clients of a route read them, and the directory is the operator's.
 Error disk_error(std::string_view step, int error) {
@@ -73,11 +76,26 @@ void sync_directory(const std::filesystem::path& directory) {
 
 void ensure_directory(const std::filesystem::path& parent, std::string_view name) {
   const auto path = parent / name;
-  if (::mkdir(path.c_str(), 0700) == 0) {
-    sync_directory(parent);
-    return;
-  }
-  if (errno != EEXIST) throw_disk_failure("make a directory");
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throw_disk_failure("make a directory");
+  sync_directory(parent);
+}
+
+void judge_directory(const std::filesystem::path& directory, unsigned forbidden) {
+  struct stat facts {};
+  if (::lstat(directory.c_str(), &facts) != 0) throw_disk_failure("read its directory");
+  const auto refuse = [](const char* cause) {
+    throw_failure({Errc::bad_config, std::string("the directory ") + cause, "files.directory"});
+  };
+  if (!S_ISDIR(facts.st_mode)) refuse("is none, or a symbolic link");
+  if (facts.st_uid != ::geteuid()) refuse("belongs to another user");
+  if ((facts.st_mode & forbidden) != 0)
+    refuse("gives others rights that they must not have: `chmod go-rwx` takes them away");
+}
+
+std::uint64_t free_bytes(const Fd& file) {
+  struct statvfs facts {};
+  if (::fstatvfs(file.get(), &facts) != 0) throw_disk_failure("read its free space");
+  return std::uint64_t{facts.f_bavail} * facts.f_frsize;
 }
 
 bool try_lock(const Fd& file) {

@@ -36,12 +36,21 @@ class Fd {
   int fd_ = -1;
 };
 
+/// Of open(): makes a file that must not be there, also not as a link.
+extern const int new_file_flags;
+
 void write_all(const Fd& file, ByteView bytes);
 void sync(const Fd& file);
 /// Makes names in `directory` survive a crash of the machine.
 void sync_directory(const std::filesystem::path& directory);
-/// Makes a directory (0700) below `parent` and syncs the parent where it was not there.
+/// Makes a directory (0700) below `parent` where it is missing, and syncs the parent in any case,
+/// because another process may have made it and not synced yet.
 void ensure_directory(const std::filesystem::path& parent, std::string_view name);
+/// Throws Refused{bad_config} unless `directory` belongs to this user and others have none of the
+/// rights `forbidden` (mode bits).
+void judge_directory(const std::filesystem::path& directory, unsigned forbidden);
+/// Bytes that a user may still write to the file system of `file`.
+std::uint64_t free_bytes(const Fd& file);
 /// False: another open file holds the lock.
 bool try_lock(const Fd& file);
 /// Length of a plain file; empty for anything else.

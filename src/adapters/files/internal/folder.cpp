@@ -2,12 +2,14 @@
 
 #include "pure/codec/hex.hpp"
 #include "pure/crypto/random.hpp"
+#include "runtime/log.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <system_error>
@@ -17,9 +19,8 @@ namespace memseal::files {
 
 namespace {
 
-constexpr int new_file = O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
 constexpr int old_file = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
-constexpr int names_tried = 8;
+constexpr const char* mark_name = "store";
 
 template <std::size_t size>
 std::string hex_of(const std::array<std::uint8_t, size>& bytes) {
@@ -78,15 +79,55 @@ std::optional<ports::StoredFile> facts_of(const fs::path& path, const ports::Fil
                            std::chrono::duration_cast<std::chrono::milliseconds>(at).count()};
 }
 
+/// As names_in(); nothing where the directory cannot be read, which must not hide what lies behind
+/// it.
+std::optional<std::vector<std::string>> readable_names_in(const fs::path& directory) {
+  try {
+    return names_in(directory);
+  } catch (const Failure& failed) {
+    runtime::log(runtime::LogLevel::warn, "files.directory_unreadable",
+                 {{"directory", directory.filename().string().substr(0, 8)},
+                  {"cause", failed.error().message}});
+    return std::nullopt;
+  }
+}
+
+ports::FilesOfTenant files_of(const UserHash& owner, const fs::path& directory) {
+  ports::FilesOfTenant found{owner, {}};
+  const auto names = readable_names_in(directory);
+  found.readable = names.has_value();
+  for (const auto& object : names.value_or(std::vector<std::string>())) {
+    const auto key = key_of(object);
+    if (!key) continue;
+    if (auto facts = facts_of(directory / object, *key)) found.files.push_back(std::move(*facts));
+  }
+  return found;
+}
+
+/// Makes `directory` and what is missing above it, each with mode 0700 and each synced.
+void make_root(const fs::path& directory) {
+  const auto parent = fs::absolute(directory).parent_path();
+  std::error_code unknown;
+  if (!fs::exists(directory, unknown)) {
+    if (parent != directory && !fs::exists(parent, unknown)) make_root(parent);
+    ensure_directory(parent, directory.filename().string());
+  }
+}
+
 }  // namespace
 
-Folder::Folder(fs::path directory)
-    : uploads_(directory / "uploads"), objects_(directory / "objects") {
-  std::error_code failed;
-  fs::create_directories(directory, failed);
-  if (failed) throw_failure(disk_error("make its directory", failed.value()));
-  ensure_directory(directory, "uploads");
-  ensure_directory(directory, "objects");
+Folder::Folder(const fs::path& directory, std::uint64_t free_bytes_min)
+    : root_(directory.has_filename() ? directory : directory.parent_path()),
+      uploads_(root_ / "uploads"),
+      objects_(root_ / "objects"),
+      free_bytes_min_(free_bytes_min) {
+  make_root(root_);
+  // Others may look into the root, where every name is a constant, but must not change it.
+  judge_directory(root_, S_IWGRP | S_IWOTH);
+  for (const auto& path : {uploads_, objects_}) {
+    ensure_directory(root_, path.filename().string());
+    judge_directory(path, S_IRWXG | S_IRWXO);
+  }
 }
 
 fs::path Folder::object(const UserHash& owner, const ports::FileKey& key) const {
@@ -137,6 +178,59 @@ bool Folder::remove(const UserHash& owner, const ports::FileKey& key) const {
   return true;
 }
 
+Fd Folder::hold(const UserHash& owner, const ports::FileKey& key) const {
+  Fd file(::open(object(owner, key).c_str(), old_file));
+  if (!file) {
+    if (errno == ENOENT) return {};
+    throw_disk_failure("open a file");
+  }
+  struct stat facts {};
+  const bool held = try_lock(file) && ::fstat(file.get(), &facts) == 0 && facts.st_nlink > 0;
+  return held ? std::move(file) : Fd();
+}
+
+void Folder::remove_held(const UserHash& owner, const ports::FileKey& key) const {
+  remove(owner, key);
+  // Fails where the folder is not empty, which is right.
+  ::rmdir(object(owner, key).parent_path().c_str());
+}
+
+std::optional<Uuid> Folder::mark() const {
+  const Fd file(::open((root_ / mark_name).c_str(), old_file));
+  if (!file) {
+    if (errno == ENOENT) return std::nullopt;
+    throw_disk_failure("read its mark");
+  }
+  std::array<char, 36> text{};
+  const auto got = ::pread(file.get(), text.data(), text.size(), 0);
+  const auto id = Uuid::parse({text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))});
+  if (!id)
+    throw_failure({Errc::bad_config, "the file `store` in the file store is no mark of memseal",
+                   "files.directory"});
+  return *id;
+}
+
+// link() gives the mark its name only once it is whole, and never takes the place of another one.
+Uuid Folder::ensure_mark(const Uuid& wanted) const {
+  if (const auto known = mark()) return *known;
+  if (!names_in(objects_).empty())
+    throw_failure({Errc::bad_config, "the file store holds files and has no mark: it is not whole",
+                   "files.directory"});
+  const auto made = uploads_ / crypto::random_uuid().to_string();
+  const Fd file(::open(made.c_str(), new_file_flags, 0600));
+  // Locked, so that no sweep takes it.
+  if (!file || !try_lock(file)) throw_disk_failure("make its mark");
+  const auto text = wanted.to_string() + "\n";
+  write_all(file, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  sync(file);
+  const bool linked = ::link(made.c_str(), (root_ / mark_name).c_str()) == 0;
+  const int failed = errno;
+  ::unlink(made.c_str());
+  if (!linked && failed != EEXIST) throw_failure(disk_error("make its mark", failed));
+  sync_directory(root_);
+  return mark().value_or(wanted);
+}
+
 // A file whose lock can be taken has no writer: the system gave the lock back when its process
 // ended. No age has to be guessed, so a slow upload is safe.
 std::size_t Folder::sweep_unfinished() const {
@@ -155,52 +249,14 @@ std::optional<ports::FilesOfTenant> Folder::next_tenant(
   const auto last = after ? after->to_hex() : std::string();
   for (const auto& prefix : names_in(objects_)) {
     if (prefix.size() != 2 || prefix < last.substr(0, 2)) continue;
-    for (const auto& name : names_in(objects_ / prefix)) {
+    for (const auto& name :
+         readable_names_in(objects_ / prefix).value_or(std::vector<std::string>())) {
       const bool wanted = name > last && name.starts_with(prefix);
       const auto hash = wanted ? parse_hex<32>(name) : std::nullopt;
-      if (!hash) continue;
-      ports::FilesOfTenant found{UserHash{*hash}, {}};
-      for (const auto& object : names_in(objects_ / prefix / name)) {
-        const auto key = key_of(object);
-        if (!key) continue;
-        if (auto facts = facts_of(objects_ / prefix / name / object, *key))
-          found.files.push_back(std::move(*facts));
-      }
-      return found;
+      if (hash) return files_of(UserHash{*hash}, objects_ / prefix / name);
     }
   }
   return std::nullopt;
-}
-
-Unfinished::Unfinished(std::shared_ptr<const Folder> folder) : folder_(std::move(folder)) {
-  for (int tried = 0; tried < names_tried; ++tried) {
-    path_ = folder_->uploads() / crypto::random_uuid().to_string();
-    file_ = Fd(::open(path_.c_str(), new_file, 0600));
-    if (!file_) {
-      path_.clear();
-      throw_disk_failure("make a file");
-    }
-    // A sweep may have come between the two calls and unlinked the file, for which no writer held
-    // the lock yet. Another name is then tried.
-    struct stat facts {};
-    if (try_lock(file_) && ::fstat(file_.get(), &facts) == 0 && facts.st_nlink > 0) return;
-  }
-  throw_failure({Errc::unavailable, "the file store cannot make a file: the sweep takes each"});
-}
-
-Unfinished::~Unfinished() {
-  if (!path_.empty()) ::unlink(path_.c_str());
-}
-
-// The order is what a crash may not break: the bytes are on disk before the name, and the name is
-// on disk before the caller hears of it.
-void Unfinished::commit(const UserHash& owner, const ports::FileKey& key) {
-  sync(file_);
-  const auto directory = folder_->ensure_tenant(owner);
-  if (::rename(path_.c_str(), folder_->object(owner, key).c_str()) != 0)
-    throw_disk_failure("give a file its name");
-  path_.clear();
-  sync_directory(directory);
 }
 
 }  // namespace memseal::files
