@@ -99,17 +99,21 @@ Result<ListRequest> parse_list_request(std::string_view query, bool ordered) {
   static constexpr std::array<std::string_view, 3> names{"limit", "cursor", "order"};
   auto parameters = parse_parameters(query, std::span(names).first(ordered ? 3 : 2));
   if (!parameters) return parameters.error();
+  return list_request_of(*parameters);
+}
+
+Result<ListRequest> list_request_of(const Parameters& parameters) {
   ListRequest request;
-  if (const auto found = parameters->find("limit"); found != parameters->end()) {
+  if (const auto found = parameters.find("limit"); found != parameters.end()) {
     const auto limit = limit_of(found->second);
     if (!limit) return limit.error();
     request.limit = *limit;
   }
-  if (const auto found = parameters->find("cursor"); found != parameters->end()) {
+  if (const auto found = parameters.find("cursor"); found != parameters.end()) {
     if (found->second.empty()) return foreign_cursor();
     request.cursor = found->second;
   }
-  if (const auto found = parameters->find("order"); found != parameters->end()) {
+  if (const auto found = parameters.find("order"); found != parameters.end()) {
     if (found->second != "asc" && found->second != "desc")
       return bad_parameter("order", "must be asc or desc");
     request.newest_first = found->second == "desc";

@@ -48,6 +48,8 @@ struct ListRequest {
 /// Reads `limit`, `cursor` and, where `ordered`, `order`. Errors: bad_request and invalid_field,
 /// `field` names the parameter.
 Result<ListRequest> parse_list_request(std::string_view query, bool ordered);
+/// The same of parameters among which there may be others.
+Result<ListRequest> list_request_of(const Parameters& parameters);
 
 /// Error: invalid_field (`cursor`) for a text that make_list_cursor() did not give.
 Result<std::string> id_of_cursor(std::string_view cursor);

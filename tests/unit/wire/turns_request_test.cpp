@@ -7,7 +7,7 @@
 namespace memseal::wire {
 namespace {
 
-std::string refusal(const std::string& body) {
+std::string turns_refusal(const std::string& body) {
   const auto request = parse_turns_request(body);
   return request ? "(accepted)" : request.error().field + " " + request.error().message;
 }
@@ -78,7 +78,7 @@ TEST(TurnsRequest, RefusesEachFaultWithItsPlace) {
       {R"({"role":"user","content":"\ud800"})", ""},
   };
   for (const auto& [body, expected] : cases) {
-    const auto refused = refusal(body);
+    const auto refused = turns_refusal(body);
     EXPECT_NE(refused, "(accepted)") << body.substr(0, 200);
     EXPECT_TRUE(expected == " must" || refused.starts_with(expected))
         << body.substr(0, 200) << "\n" << refused;

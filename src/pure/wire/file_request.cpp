@@ -1,0 +1,154 @@
+#include "pure/wire/file_request.hpp"
+
+#include "base/limits.hpp"
+#include "pure/codec/rfc3339.hpp"
+#include "pure/codec/url.hpp"
+#include "pure/codec/utf8.hpp"
+#include "pure/wire/internal/field_value.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace memseal::wire {
+
+namespace {
+
+constexpr std::size_t file_name_bytes_max = 255, media_type_bytes_max = 127;
+
+Error bad_tags() {
+  return {Errc::invalid_field,
+          "a file has at most 16 tags of 1 to 64 bytes of UTF-8 without control characters",
+          "tags"};
+}
+
+Error bad_file_name() {
+  return {Errc::invalid_field,
+          "a file has a name of 1 to 255 bytes of UTF-8 without control characters", "name"};
+}
+
+std::string_view without_blanks(std::string_view text) {
+  const auto first = std::min(text.find_first_not_of(" \t"), text.size());
+  text.remove_prefix(first);
+  return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
+Result<void> add_file_tag(std::string tag, std::vector<std::string>& tags) {
+  if (tag.empty() || tag.size() > limits::tag_bytes_max || !codec::is_utf8(tag) ||
+      codec::has_control(tag))
+    return bad_tags();
+  if (std::ranges::find(tags, tag) != tags.end()) return {};
+  if (tags.size() == limits::tags_max) return bad_tags();
+  tags.push_back(std::move(tag));
+  return {};
+}
+
+/// Calls `take` with each part of a list.
+template <class Take>
+Result<void> for_each_tag(std::string_view text, const Take& take) {
+  if (without_blanks(text).empty()) return {};
+  for (;;) {
+    const auto end = std::min(text.find(','), text.size());
+    if (auto taken = take(without_blanks(text.substr(0, end))); !taken) return taken;
+    if (end == text.size()) return {};
+    text.remove_prefix(end + 1);
+  }
+}
+
+Result<std::optional<std::int64_t>> file_time_of(const Parameters& parameters,
+                                                 std::string_view name) {
+  const auto found = parameters.find(name);
+  if (found == parameters.end()) return std::optional<std::int64_t>();
+  const auto time = codec::parse_rfc3339(found->second);
+  if (!time)
+    return Error{Errc::invalid_field, "is not an RFC 3339 time, such as 2026-01-01T00:00:00Z",
+                 std::string(name)};
+  return time;
+}
+
+}  // namespace
+
+Result<std::string> checked_file_name(std::string name) {
+  if (name.empty() || name.size() > file_name_bytes_max || !codec::is_utf8(name) ||
+      codec::has_control(name))
+    return bad_file_name();
+  return name;
+}
+
+Result<std::string> parse_file_name_field(std::string_view field) {
+  auto name = codec::percent_decode(field);
+  if (!name) return bad_file_name();
+  return checked_file_name(std::move(*name));
+}
+
+std::string_view last_of_path(std::string_view path) noexcept {
+  const auto slash = path.find_last_of("/\\");
+  return slash == path.npos ? path : path.substr(slash + 1);
+}
+
+Result<void> add_file_tags(std::string_view text, std::vector<std::string>& tags) {
+  return for_each_tag(text, [&tags](std::string_view tag) {
+    return add_file_tag(std::string(tag), tags);
+  });
+}
+
+Result<std::vector<std::string>> parse_file_tags_field(std::string_view field) {
+  std::vector<std::string> tags;
+  const auto added = for_each_tag(field, [&tags](std::string_view encoded) -> Result<void> {
+    auto tag = codec::percent_decode(encoded);
+    if (!tag) return bad_tags();
+    return add_file_tag(std::move(*tag), tags);
+  });
+  if (!added) return added.error();
+  return tags;
+}
+
+Result<FileListRequest> parse_file_list_request(std::string_view query) {
+  static constexpr std::array<std::string_view, 4> names{"limit", "cursor", "created_after",
+                                                         "created_before"};
+  const auto parameters = parse_parameters(query, names);
+  if (!parameters) return parameters.error();
+  const auto list = list_request_of(*parameters);
+  if (!list) return list.error();
+  FileListRequest request{.limit = list->limit};
+  if (!list->cursor.empty()) {
+    const auto place = place_of_cursor(list->cursor);
+    if (!place) return place.error();
+    request.after = *place;
+  }
+  const auto after = file_time_of(*parameters, "created_after");
+  if (!after) return after.error();
+  const auto before = file_time_of(*parameters, "created_before");
+  if (!before) return before.error();
+  request.created_after_ms = *after;
+  request.created_before_ms = *before;
+  return request;
+}
+
+std::string plain_media_type(std::string_view content_type) {
+  auto parsed = parse_field_value(content_type);
+  if (!parsed) return {};
+  auto type = std::move(parsed->value);
+  const auto slash = type.find('/');
+  if (slash == type.npos || slash == 0 || slash + 1 == type.size() ||
+      type.size() > media_type_bytes_max)
+    return {};
+  const std::string_view kind(type.data(), slash), sub(type.data() + slash + 1);
+  if (!std::ranges::all_of(kind, is_token_char) || !std::ranges::all_of(sub, is_token_char))
+    return {};
+  return type;
+}
+
+// Two forms of one name: old clients read the plain one, in which every byte beyond ASCII and every
+// one that could end the quoted string is replaced.
+std::string attachment(std::string_view name) {
+  std::string plain;
+  for (const char c : name) {
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '_' || c == '.' || c == ' ';
+    plain += word ? c : '_';
+  }
+  return "attachment; filename=\"" + plain + "\"; filename*=UTF-8''" + codec::percent_encode(name);
+}
+
+}  // namespace memseal::wire
