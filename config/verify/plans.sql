@@ -45,7 +45,7 @@ PREPARE memseal_verify_tombstone_make AS
 PREPARE memseal_verify_tombstone_lock AS
   SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE;
 PREPARE memseal_verify_tombstone_set AS
-  UPDATE app.tenants SET state = 'erased', chunk_count = 0, erased_at = now(), version = version + 1 WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased';
+  UPDATE app.tenants SET state = 'erased', chunk_count = 0, file_count = 0, file_bytes = 0, erased_at = now(), version = version + 1 WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased';
 PREPARE memseal_verify_erase_keys AS
   DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_erase_chunks AS
@@ -56,6 +56,8 @@ PREPARE memseal_verify_erase_events AS
   DELETE FROM app.ingest_events WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_erase_replies AS
   DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_erase_files AS
+  DELETE FROM app.files WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_event_fail AS
   INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, error_code) VALUES ($1, $2, $3, $4, 'failed', $5) ON CONFLICT (user_hash, event_id) DO UPDATE SET state = 'failed', error_code = excluded.error_code, updated_at = now() WHERE l.state <> 'succeeded';
 PREPARE memseal_verify_event_place AS
@@ -120,6 +122,32 @@ PREPARE memseal_verify_matrix_rows AS
   SELECT m.doc_id, m.source, m.tags, uuid_send(m.id), timestamptz_send(m.created_at), timestamptz_send(m.expires_at), public.halfvec_send(m.embedding) FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = ANY ($1::text[]) AND m.id >= $2::uuid AND m.id <= $3::uuid;
 PREPARE memseal_verify_matrix_fetch AS
   SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, CASE WHEN $6::boolean THEN ''::bytea ELSE c.text_cipher END, c.meta_cipher FROM (SELECT s.place, s.id, s.distance FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) AND m.id = ANY ($3::uuid[]) OFFSET 0) s WHERE $4::float4 IS NULL OR (s.distance, s.id) > ($4::float4, $5::uuid) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
+PREPARE memseal_verify_file_lock AS
+  SELECT file_bytes, file_count FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR NO KEY UPDATE;
+PREPARE memseal_verify_file_count AS
+  UPDATE app.tenants SET file_bytes = file_bytes + $1, file_count = file_count + $2, seals = seals + $3 WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_file_room AS
+  SELECT file_bytes, file_count, (SELECT max(bytes) FROM app.files WHERE user_hash = (SELECT app.tenant()) AND name_mac = $1) FROM app.tenants WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_file_twin AS
+  SELECT id, object_id, name_mac, facts_cipher, bytes, content_mac, (extract(epoch FROM created_at) * 1000000)::bigint FROM app.files WHERE user_hash = (SELECT app.tenant()) AND name_mac = $1 AND content_mac = $2;
+PREPARE memseal_verify_file_add AS
+  INSERT INTO app.files (user_hash, id, object_id, name_mac, tag_macs, facts_cipher, bytes, content_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING (extract(epoch FROM created_at) * 1000000)::bigint;
+PREPARE memseal_verify_file_replace AS
+  UPDATE app.files SET object_id = $3 WHERE user_hash = (SELECT app.tenant()) AND id = $1 AND object_id = $2;
+PREPARE memseal_verify_file_find AS
+  SELECT id, object_id, name_mac, facts_cipher, bytes, content_mac, (extract(epoch FROM created_at) * 1000000)::bigint FROM app.files WHERE user_hash = (SELECT app.tenant()) AND id = $1;
+PREPARE memseal_verify_file_object AS
+  SELECT 1 FROM app.files WHERE user_hash = (SELECT app.tenant()) AND object_id = $1;
+PREPARE memseal_verify_file_list AS
+  SELECT id, object_id, name_mac, facts_cipher, bytes, content_mac, (extract(epoch FROM created_at) * 1000000)::bigint FROM app.files WHERE user_hash = (SELECT app.tenant()) AND (created_at, id) < ('epoch'::timestamptz + $1::bigint * interval '1 microsecond', $2::uuid) AND created_at >= 'epoch'::timestamptz + $3::bigint * interval '1 microsecond' AND created_at < 'epoch'::timestamptz + $4::bigint * interval '1 microsecond' AND tag_macs @> $5::uuid[] ORDER BY created_at DESC, id DESC LIMIT $6;
+PREPARE memseal_verify_file_remove AS
+  DELETE FROM app.files WHERE user_hash = (SELECT app.tenant()) AND id = $1 RETURNING id, object_id, name_mac, facts_cipher, bytes, content_mac, (extract(epoch FROM created_at) * 1000000)::bigint;
+PREPARE memseal_verify_file_store_claim AS
+  INSERT INTO app.file_stores (user_hash, name, store) VALUES ($1, 'files', $2) ON CONFLICT DO NOTHING;
+PREPARE memseal_verify_file_store_read AS
+  SELECT store, used FROM app.file_stores WHERE user_hash = (SELECT app.tenant()) AND name = 'files';
+PREPARE memseal_verify_file_store_used AS
+  UPDATE app.file_stores SET used = true WHERE user_hash = (SELECT app.tenant()) AND name = 'files';
 DO $check$
 DECLARE
   call text;
@@ -149,6 +177,7 @@ BEGIN
     'memseal_verify_erase_documents',
     'memseal_verify_erase_events',
     'memseal_verify_erase_replies',
+    'memseal_verify_erase_files',
     'memseal_verify_event_fail(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_event_place(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_tenant_lock',
@@ -180,7 +209,20 @@ BEGIN
     'memseal_verify_matrix_state',
     'memseal_verify_matrix_documents',
     'memseal_verify_matrix_rows(NULL, NULL, NULL)',
-    'memseal_verify_matrix_fetch(NULL, NULL, NULL, NULL, NULL, NULL)'] LOOP
+    'memseal_verify_matrix_fetch(NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_file_lock',
+    'memseal_verify_file_count(NULL, NULL, NULL)',
+    'memseal_verify_file_room(NULL)',
+    'memseal_verify_file_twin(NULL, NULL)',
+    'memseal_verify_file_add(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_file_replace(NULL, NULL, NULL)',
+    'memseal_verify_file_find(NULL)',
+    'memseal_verify_file_object(NULL)',
+    'memseal_verify_file_list(NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_file_remove(NULL)',
+    'memseal_verify_file_store_claim(NULL, NULL)',
+    'memseal_verify_file_store_read',
+    'memseal_verify_file_store_used'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
@@ -216,6 +258,7 @@ DEALLOCATE memseal_verify_erase_chunks;
 DEALLOCATE memseal_verify_erase_documents;
 DEALLOCATE memseal_verify_erase_events;
 DEALLOCATE memseal_verify_erase_replies;
+DEALLOCATE memseal_verify_erase_files;
 DEALLOCATE memseal_verify_event_fail;
 DEALLOCATE memseal_verify_event_place;
 DEALLOCATE memseal_verify_tenant_lock;
@@ -248,5 +291,18 @@ DEALLOCATE memseal_verify_matrix_state;
 DEALLOCATE memseal_verify_matrix_documents;
 DEALLOCATE memseal_verify_matrix_rows;
 DEALLOCATE memseal_verify_matrix_fetch;
-\echo plans: 55 of 55
+DEALLOCATE memseal_verify_file_lock;
+DEALLOCATE memseal_verify_file_count;
+DEALLOCATE memseal_verify_file_room;
+DEALLOCATE memseal_verify_file_twin;
+DEALLOCATE memseal_verify_file_add;
+DEALLOCATE memseal_verify_file_replace;
+DEALLOCATE memseal_verify_file_find;
+DEALLOCATE memseal_verify_file_object;
+DEALLOCATE memseal_verify_file_list;
+DEALLOCATE memseal_verify_file_remove;
+DEALLOCATE memseal_verify_file_store_claim;
+DEALLOCATE memseal_verify_file_store_read;
+DEALLOCATE memseal_verify_file_store_used;
+\echo plans: 69 of 69
 ROLLBACK;

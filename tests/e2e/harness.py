@@ -65,6 +65,7 @@ class Deployment:
             "MEMSEAL__KAFKA__CHAT_TOPIC": self.chat_topic,
             "MEMSEAL__KAFKA__STATUS_TOPIC": f"{self.name}.memory.status.v1",
             "MEMSEAL__REDIS__URL": os.environ["MEMSEAL_TEST_REDIS"],
+            "MEMSEAL__FILES__DIRECTORY": str(self.folder / "files"),
             "MEMSEAL__HTTP__LISTEN": "127.0.0.1:0",
             "MEMSEAL__HTTP__ADMIN_LISTEN": "127.0.0.1:0",
             **{f"MEMSEAL__RATELIMIT__{limit}": "100000000" for limit in (

@@ -51,15 +51,16 @@ constexpr Statement tombstone_lock{
     "SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE"};
 constexpr Statement tombstone_set{
     "tombstone_set",
-    "UPDATE app.tenants SET state = 'erased', chunk_count = 0, erased_at = now(), "
-    "version = version + 1 "
+    "UPDATE app.tenants SET state = 'erased', chunk_count = 0, file_count = 0, file_bytes = 0, "
+    "erased_at = now(), version = version + 1 "
     "WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased'"};
 constexpr Statement erase_rows[]{
     {"erase_keys", "DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant())"},
     {"erase_chunks", "DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant())"},
     {"erase_documents", "DELETE FROM app.documents WHERE user_hash = (SELECT app.tenant())"},
     {"erase_events", "DELETE FROM app.ingest_events WHERE user_hash = (SELECT app.tenant())"},
-    {"erase_replies", "DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant())"}};
+    {"erase_replies", "DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant())"},
+    {"erase_files", "DELETE FROM app.files WHERE user_hash = (SELECT app.tenant())"}};
 
 crypto::WrappedKey wrapped_of(const pqxx::row& row) {
   crypto::WrappedKey wrapped;

@@ -209,6 +209,7 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   if (env_file)
     if (auto removed = env_file->remove_earlier(); !removed) return fail(removed.error());
   if (auto made = prepare_keys(*config, folder->path()); !made) return fail(made.error());
+  if (config->files.directory.empty()) config->files.directory = folder->path() / "files";
   lift_rate_limit(*loaded);
 
   auto owner_dsn = options.pg.empty() ? config->postgres.migrate_dsn : options.pg;

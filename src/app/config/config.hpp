@@ -1,5 +1,6 @@
 #pragma once
 // Configuration: flags > environment > YAML file > defaults. Read once at start, then immutable.
+#include "adapters/files/settings.hpp"
 #include "adapters/kafka/settings.hpp"
 #include "adapters/model/settings.hpp"
 #include "adapters/openai/settings.hpp"
@@ -9,6 +10,7 @@
 #include "base/result.hpp"
 #include "base/setting.hpp"
 #include "cases/ingest/settings.hpp"
+#include "cases/knowledge/settings.hpp"
 #include "cases/rerank/settings.hpp"
 #include "cases/search/settings.hpp"
 #include "http/server/settings.hpp"
@@ -34,6 +36,7 @@ namespace memseal::app {
 struct Config {
   struct Kafka : ingest::Settings, kafka::Settings {};
   struct Embedding : model::EmbedderSettings, openai::Settings {};
+  struct Files : files::Settings, knowledge::Settings {};
   struct Rerank : rerank::Settings, model::RerankerSettings {};
   struct Runtime : runtime::LoopSettings,
                    model::PoolSettings,
@@ -44,6 +47,7 @@ struct Config {
   crypto::AuthSettings auth;
   postgres::DatabaseSettings postgres;
   Kafka kafka;
+  Files files;
   redis::Settings redis;
   redis::RateLimitSettings ratelimit;
   model::DeviceSettings model;

@@ -13,6 +13,7 @@ constexpr std::array section_table{
     Section{"auth", "Bearer tokens"},
     Section{"postgres", "PostgreSQL"},
     Section{"kafka", "Events in and out"},
+    Section{"files", "The files of users, and where they lie"},
     Section{"redis", "Redis, which processes share for the rate limit"},
     Section{"ratelimit", "The rate limit of each user"},
     Section{"model", "What computes the models"},
@@ -41,6 +42,8 @@ SettingRows<Config> join_all() {
   join<postgres::DatabaseSettings>(all, [](Config& config) -> auto& { return config.postgres; });
   join<ingest::Settings>(all, [](Config& config) -> auto& { return config.kafka; });
   join<kafka::Settings>(all, [](Config& config) -> auto& { return config.kafka; });
+  join<files::Settings>(all, [](Config& config) -> auto& { return config.files; });
+  join<knowledge::Settings>(all, [](Config& config) -> auto& { return config.files; });
   join<redis::Settings>(all, [](Config& config) -> auto& { return config.redis; });
   join<redis::RateLimitSettings>(all, [](Config& config) -> auto& { return config.ratelimit; });
   join<model::DeviceSettings>(all, [](Config& config) -> auto& { return config.model; });

@@ -23,7 +23,8 @@ namespace memseal::app {
 struct Listener {
   Listener(asio::any_io_executor executor, http::Options options,
            std::unique_ptr<redis::ManagedLimiter> limits, const Keys& keys, Stores& stores,
-           Answering& answering, http::HttpMetrics& metrics, http::RouteDeps deps);
+           Answering& answering, const knowledge::KnowledgeDeps* knowledge,
+           http::HttpMetrics& metrics, http::RouteDeps deps);
 
   const std::unique_ptr<redis::ManagedLimiter> limiter;  ///< never null
   http::ApiDeps api;

@@ -26,6 +26,7 @@ namespace {
 
 /// How soon the catalog is looked at again where a look failed or found something.
 constexpr std::chrono::seconds isolation_retry{5};
+constexpr std::chrono::hours sweep_every{1};
 
 }  // namespace
 
@@ -133,6 +134,25 @@ asio::awaitable<void> Service::watch_backups() {
   }
 }
 
+// Removes what uploads left behind whose process ended, at the start and each hour.
+asio::awaitable<void> Service::sweep_files() {
+  for (;;) {
+    try {
+      const runtime::RequestContext context{"sweep"};
+      const auto swept = co_await knowledge::sweep(cases_.knowledge->deps, keys_.tenants, context,
+                                                   runtime::unix_ms());
+      if (swept.unfinished + swept.orphans + swept.failures > 0)
+        log(LogLevel::info, "service.files_swept",
+            {{"unfinished", swept.unfinished},
+             {"orphans", swept.orphans},
+             {"failures", swept.failures}});
+    } catch (const Failure& failed) {
+      log(LogLevel::warn, "service.sweep_failed", {{"cause", failed.error().message}});
+    }
+    co_await runtime::pause_for(sweep_every);
+  }
+}
+
 asio::awaitable<void> Service::stop_on_signal(asio::signal_set& signals) {
   const int number = co_await signals.async_wait(asio::use_awaitable);
   log(LogLevel::info, "service.draining", {{"signal", number}});
@@ -223,6 +243,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   if (keys_.producers_file) background.spawn(watch_producers());
   background.spawn(reload_on_signal());
   background.spawn(watch_backups());
+  if (cases_.knowledge) background.spawn(sweep_files());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
   if (process_.extras.beside) background.spawn(process_.extras.beside());

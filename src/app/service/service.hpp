@@ -39,6 +39,7 @@ class Service {
   asio::awaitable<void> watch_database();
   asio::awaitable<void> watch_isolation();
   asio::awaitable<void> watch_backups();
+  asio::awaitable<void> sweep_files();
   asio::awaitable<void> stop_on_signal(boost::asio::signal_set& signals);
   asio::awaitable<void> serve_on(std::size_t loop);
   asio::awaitable<void> drain_listeners();

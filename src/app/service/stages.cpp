@@ -6,6 +6,10 @@
 #include "runtime/log.hpp"
 #include "runtime/process_metrics.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+
+#include <exception>
+
 namespace memseal::app {
 
 namespace {
@@ -61,12 +65,30 @@ std::unique_ptr<kafka::KafkaSink> open_sink(Process& process) {
   return sink;
 }
 
+std::unique_ptr<files::LocalFiles> open_files(const Config& config) {
+  if (config.files.directory.empty()) return nullptr;
+  files::LocalFilesOptions options;
+  options.directory = config.files.directory;
+  options.free_bytes_min = static_cast<std::uint64_t>(config.files.free_bytes_min);
+  return files::LocalFiles::open(std::move(options)).value();
+}
+
 kafka::SourceOptions consumer_options(const Process& process) {
   auto options = source_options(process.config);
   const auto wait = process.extras.fetch_wait;
   if (wait.count() > 0)
     options.client.properties.emplace("fetch.wait.max.ms", std::to_string(wait.count()));
   return options;
+}
+
+/// Runs `work` to its end and rethrows what it threw.
+void run_at_start(asio::io_context& loop, asio::awaitable<void> work) {
+  std::exception_ptr failure;
+  asio::co_spawn(loop, std::move(work),
+                 [&failure](std::exception_ptr thrown) { failure = std::move(thrown); });
+  loop.restart();
+  loop.run();
+  if (failure) std::rethrow_exception(failure);
 }
 
 std::chrono::milliseconds rerank_budget(const Config& config) {
@@ -88,6 +110,7 @@ Keys::Keys(Process& process)
       tokens(make_verifier(process.config, keyring).value()),
       tenants(keyring.tenant_keyer()),
       ids(keyring.id_deriver()),
+      hasher(keyring.file_hasher()),
       dead_letter_key(keyring.dead_letter_key()),
       gate(make_gate(process.config, keyring)) {
   const auto& kafka = process.config.kafka;
@@ -124,6 +147,8 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       exact_search(pool),
       matrix(pool),
       memory(pool),
+      catalog(pool),
+      files(open_files(process.config)),
       sink(open_sink(process)),
       events(*sink, sink_options(process.config).topics, own_signer(keyring.keyring),
              [&sink = *sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }) {}
@@ -162,6 +187,15 @@ Answering::Answering(Process& process, const Keys& keys, Models& models, Stores&
              cases.query_metrics},
       inference{reranking, *models.embedder, &models.embedder.tokenizer()} {}
 
+Knowledge::Knowledge(Process& process, const Keys& keys, Stores& stores, UseCases& cases)
+    : metrics(process.metrics),
+      deps{*stores.files, stores.catalog, cases.tenant_keys, keys.hasher,
+           uploads,       metrics,        process.config.files.limits()} {
+  const runtime::RequestContext context{"start",
+                                        runtime::Deadline::after(std::chrono::seconds(20))};
+  run_at_start(stores.start_loop, knowledge::claim_store(deps, keys.tenants, context));
+}
+
 UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& stores)
     : query_metrics(process.metrics),
       rerank_metrics(process.metrics),
@@ -172,6 +206,7 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
              matrix_options(process.config)) {
   // Ingest refers to members of this object, which are all built by now.
   if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
+  if (stores.files) knowledge.emplace(process, keys, stores, *this);
   for (std::size_t loop = 0; loop < process.loops.size(); ++loop)
     answering.emplace_back(process, keys, models, stores, *this);
 }

@@ -15,6 +15,7 @@
 #include "runtime/metrics.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include <atomic>
 #include <chrono>
@@ -58,6 +59,7 @@ struct Keys {
   const crypto::TokenVerifier tokens;
   const crypto::TenantKeyer tenants;
   const crypto::IdDeriver ids;
+  const crypto::FileHasher hasher;
   const crypto::TenantKey dead_letter_key;
   /// Who may write events; null: everybody whom Kafka lets.
   const std::unique_ptr<producers::Gate> gate;
@@ -108,6 +110,9 @@ class IsolationSeen {
 struct Stores {
   Stores(Process& process, const Keys& keys, const Models& models);
 
+  /// Runs what the start waits for. Before what has threads, because these hold its executor until
+  /// they have handed over a result.
+  asio::io_context start_loop{1};
   postgres::PostgresMetrics metrics;
   search::SearchMetrics search_metrics;  ///< read by the threads of the pool
   /// What the database must agree with; it agreed at the start.
@@ -128,6 +133,8 @@ struct Stores {
   postgres::PgChunkSearch exact_search;
   postgres::PgMatrixStore matrix;
   postgres::PgStoredMemory memory;
+  postgres::PgFileCatalog catalog;
+  const std::unique_ptr<files::LocalFiles> files;  ///< null: files.directory is not set
   const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
   SigningSink events;  ///< of the service's own events
 };
@@ -153,6 +160,16 @@ struct Answering {
   inference::InferenceDeps inference;
 };
 
+/// The files of users.
+struct Knowledge {
+  /// Throws Refused where the file store and the database do not belong together.
+  Knowledge(Process& process, const Keys& keys, Stores& stores, UseCases& cases);
+
+  knowledge::KnowledgeMetrics metrics;
+  knowledge::Uploads uploads;
+  const knowledge::KnowledgeDeps deps;
+};
+
 struct UseCases {
   UseCases(Process& process, const Keys& keys, Models& models, Stores& stores);
 
@@ -164,6 +181,7 @@ struct UseCases {
   search::MatrixSearch search;
   std::optional<Ingest> ingest;     ///< empty: kafka.enabled is off
   std::deque<Answering> answering;  ///< one a loop
+  std::optional<Knowledge> knowledge;  ///< empty: no files are kept
 };
 
 }  // namespace memseal::app

@@ -2,6 +2,7 @@
 // Makes the parts a configuration asks for. The one place that knows use cases and adapters.
 #include "app/service/keys.hpp"
 
+#include "adapters/files/local_files.hpp"
 #include "adapters/kafka/admin.hpp"
 #include "adapters/kafka/sink.hpp"
 #include "adapters/kafka/source.hpp"
@@ -10,6 +11,7 @@
 #include "adapters/openai/embedder.hpp"
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/file_catalog.hpp"
 #include "adapters/postgres/key_store.hpp"
 #include "adapters/postgres/matrix_store.hpp"
 #include "adapters/postgres/operations.hpp"
@@ -18,6 +20,7 @@
 #include "adapters/redis/limiter.hpp"
 #include "app/config/config.hpp"
 #include "cases/ingest/worker.hpp"
+#include "cases/knowledge/files.hpp"
 #include "cases/lifecycle/tenant_keys.hpp"
 #include "cases/search/matrix_search.hpp"
 #include "http/routes/api.hpp"

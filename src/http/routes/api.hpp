@@ -1,6 +1,7 @@
 #pragma once
 // What the routes work with, and the handler that they make together.
 #include "cases/inference/inference.hpp"
+#include "cases/knowledge/files.hpp"
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
 #include "http/routes/ended_queries.hpp"
@@ -47,6 +48,7 @@ struct ApiDeps {
   const crypto::TenantKeyer& tenants;
   const crypto::IdDeriver& ids;
   runtime::WallClock now_ms = runtime::unix_ms;  ///< judges tokens, dates documents
+  const knowledge::KnowledgeDeps* knowledge = nullptr;  ///< null: this service keeps no files
 };
 
 /// What all routes work with. The callbacks are called on the Server's thread, do no I/O and do not

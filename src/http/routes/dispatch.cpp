@@ -144,6 +144,15 @@ asio::awaitable<Outcome> run_work(Call& call, const Route& route) {
     failure = std::current_exception();
   }
   if (aborted == AbortReason::client_gone) co_return client_gone(exchange);
+  if (exchange.content_begun && (failure || aborted != AbortReason::none)) {
+    // The client sees by the length that the content was cut.
+    const auto error = failure ? error_of(failure, exchange) : error_of(aborted);
+    runtime::log(LogLevel::warn, "http.content_cut",
+                 {{"request_id", exchange.context.id}, {"route", exchange.route},
+                  {"cause", error.message}});
+    exchange.session.kill();
+    co_return Outcome{.response = {}, .status = errc_row(error.code).http_status};
+  }
   if (call.accepted && (failure || aborted != AbortReason::none)) {
     if (failure) error_of(failure, exchange);  // for the log
     co_return respond(std::move(*call.accepted));

@@ -15,6 +15,11 @@ constexpr auto api = Scope::api;
 constexpr auto admin = Scope::admin;
 constexpr auto json_body = BodyKind::json;
 
+/// The wall of every file; files.file_bytes_max is what an operator allows.
+constexpr std::size_t file_bytes_wall = std::size_t{64} << 30;
+/// Of one upload or download as a whole. A client that stops sending or reading is cut off sooner.
+constexpr auto file_transfer_max = 3'600'000ms;
+
 /// A model endpoint in the shape of another service.
 constexpr Route model(std::string_view method, std::string_view pattern, Work work,
                       wire::ErrorShape errors) {
@@ -98,6 +103,43 @@ constexpr std::array routes{
     reading("/api/v1/memory/documents/{id}/chunks", get_document_chunks),
     deleting("/api/v1/memory/documents/{id}", delete_document),
     deleting("/api/v1/memory/conversations/{id}", delete_conversation),
+    Route{.method = "POST",
+          .pattern = "/api/v1/knowledge/files",
+          .scope = api,
+          .work = post_file,
+          .body = BodyKind::stream,
+          .body_bytes_max = file_bytes_wall,
+          .time_max = file_transfer_max,
+          .bucket = ports::Bucket::write},
+    Route{.method = "GET",
+          .pattern = "/api/v1/knowledge/files",
+          .scope = api,
+          .work = list_files,
+          .bucket = ports::Bucket::query,
+          .has_parameters = true},
+    Route{.method = "GET",
+          .pattern = "/api/v1/knowledge/files/{id}",
+          .scope = api,
+          .work = get_file,
+          .bucket = ports::Bucket::query},
+    Route{.method = "DELETE",
+          .pattern = "/api/v1/knowledge/files/{id}",
+          .scope = api,
+          .work = delete_file,
+          .bucket = ports::Bucket::write},
+    Route{.method = "GET",
+          .pattern = "/api/v1/knowledge/files/{id}/content",
+          .scope = api,
+          .work = get_file_content,
+          .time_max = file_transfer_max,
+          .bucket = ports::Bucket::query},
+    Route{.method = "POST",
+          .pattern = "/api/v1/knowledge/index",
+          .scope = api,
+          .work = post_file_index,
+          .body = json_body,
+          .time_max = limits::request_deadline + wait_max,
+          .bucket = ports::Bucket::write},
     // Free, because a client that polls must not pay for the time that ingest takes.
     Route{"GET", "/api/v1/operations/{id}", api, nullptr, get_operation},
     Route{.method = "GET",

@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view readable_fields =
     "X-Request-ID, Location, Retry-After, RateLimit, RateLimit-Policy, X-RateLimit-Limit, "
     "X-RateLimit-Remaining, X-RateLimit-Reset, Server-Timing, X-Reranked-Count, "
-    "Preference-Applied, WWW-Authenticate";
+    "Preference-Applied, WWW-Authenticate, Content-Disposition, Content-Range, ETag";
 constexpr std::string_view preflight_seconds = "600";
 
 /// The Origin of `head` if it is one of `origins`.

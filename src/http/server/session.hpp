@@ -27,6 +27,8 @@ struct Exchange {
   std::string_view route = "unknown";     ///< pattern, for the metrics
   std::vector<OutField> fields = {};      ///< go out with the answer, whatever it is
   std::optional<SseStream> stream = {};   ///< set once an event stream has begun
+  /// The head of a content was sent. What fails from here on can only close the connection.
+  bool content_begun = false;
 };
 
 /// What became of one request.

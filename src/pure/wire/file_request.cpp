@@ -4,7 +4,9 @@
 #include "pure/codec/rfc3339.hpp"
 #include "pure/codec/url.hpp"
 #include "pure/codec/utf8.hpp"
+#include "pure/wire/internal/body.hpp"
 #include "pure/wire/internal/field_value.hpp"
+#include "pure/wire/internal/fields.hpp"
 
 #include <algorithm>
 #include <array>
@@ -123,6 +125,20 @@ Result<FileListRequest> parse_file_list_request(std::string_view query) {
   request.created_after_ms = *after;
   request.created_before_ms = *before;
   return request;
+}
+
+Result<Uuid> parse_file_index_request(std::string_view body) {
+  const auto object = object_of(body);
+  if (!object) return object.error();
+  Fault fault{Errc::invalid_field};
+  FieldReader fields(*object, "", fault);
+  std::string id;
+  fields.text("file_id", id, {1, 64}, Presence::required);
+  const auto file = Uuid::parse(id);
+  if (!id.empty() && !file) fields.fail("file_id", "must be the id of a file");
+  fields.close();
+  if (fault.first) return *fault.first;
+  return *file;
 }
 
 std::string plain_media_type(std::string_view content_type) {

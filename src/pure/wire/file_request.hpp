@@ -35,6 +35,9 @@ struct FileListRequest {
 /// Errors: bad_request and invalid_field, `field` names the parameter.
 Result<FileListRequest> parse_file_list_request(std::string_view query);
 
+/// POST /api/v1/knowledge/index: which file. Errors: bad_json, invalid_field.
+Result<Uuid> parse_file_index_request(std::string_view body);
+
 /// Type and subtype in lower case, without parameters; empty for what is no media type.
 std::string plain_media_type(std::string_view content_type);
 

@@ -101,6 +101,11 @@ const Table tables[]{
      "{id}, 1, '\\x00', decode(repeat('00', 16), 'hex')"},
     {"idempotency_keys", "key", "status", "user_hash, key, request_mac, status, expires_at",
      "'{id}', '\\x00', 1, now()"},
+    {"files", "id", "object_id",
+     "user_hash, id, object_id, name_mac, facts_cipher, bytes, content_mac",
+     "'{id}', '{id}', '{id}', decode(repeat('ab', 40), 'hex'), 1, decode(repeat('00', 32), 'hex')"},
+    {"file_stores", "name", "used", "user_hash, name, store",
+     "'{id}', '00000000-0000-0000-0000-000000000000'"},
 };
 
 std::string filled(std::string sql, const std::map<std::string, std::string>& values) {

@@ -115,6 +115,8 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
                            "/api/v1/memory/conversations/{id}/turns",
                            "/api/v1/memory/documents", "/api/v1/memory/documents/{id}",
                            "/api/v1/memory/documents/{id}/chunks",
+                           "/api/v1/knowledge/files", "/api/v1/knowledge/files/{id}",
+                           "/api/v1/knowledge/files/{id}/content", "/api/v1/knowledge/index",
                            "/api/v1/operations/{id}", "/api/v1/rerank",
                            "/api/v2/rerank", "/v1/rerank", "/v2/rerank",
                            "/api/v1/rerank/metrics", "/rerank", "/embed", "/info",

@@ -45,6 +45,15 @@ TEST(FileRequest, ListsHaveALimitACursorAndTimes) {
     EXPECT_FALSE(parse_file_list_request(bad)) << bad;
 }
 
+TEST(FileRequest, AnIndexNamesOneFile) {
+  const std::string id = "00000000-0000-4000-8000-000000000001";
+  EXPECT_EQ(parse_file_index_request(R"({"file_id":")" + id + "\"}").value().to_string(), id);
+  for (const auto* bad : {"{}", R"({"file_id":"x"})", R"({"file_id":1})",
+                          R"({"file_id":"00000000-0000-4000-8000-000000000001","a":1})"})
+    EXPECT_EQ(parse_file_index_request(bad).error().code, Errc::invalid_field) << bad;
+  EXPECT_EQ(parse_file_index_request("[").error().code, Errc::bad_json);
+}
+
 TEST(FileRequest, MediaTypesAreBareAndInLowerCase) {
   EXPECT_EQ(plain_media_type("Text/HTML; charset=\"utf-8\""), "text/html");
   EXPECT_EQ(plain_media_type(" application/vnd.a+b "), "application/vnd.a+b");

@@ -19,7 +19,9 @@ namespace {
 // - shared_vector_index: a search in a shared graph finds fewer rows where other tenants lie near.
 // - user_trigger, rewrite_rule: they see every row, and may copy it elsewhere.
 // - leakproof_function: the planner may run such a function before it applies a policy.
-// - tenant_table_missing: another relation under a table's name escapes the rules about tables.
+// - tenant_table_missing: another relation under a table's name escapes the rules about tables. The
+//   rules are asked after each migration too, so a table that came later is wanted where the column
+//   that came with it is there.
 // - user_function_in_table: a constraint, default or index expression sees every row, as a trigger.
 //
 // `rel` is schema app with all partitions of its tables, because a partition may lie in any schema.
@@ -63,11 +65,16 @@ SELECT 'role_owns', 'database ' || datname FROM pg_database d JOIN app_user u ON
   WHERE datname = current_database()
 UNION ALL
 SELECT 'tenant_table_missing', 'app.' || wanted FROM unnest(ARRAY[
-    'tenants', 'tenant_keys', 'documents', 'ingest_events', 'idempotency_keys', 'memory_chunks'])
+    'tenants', 'tenant_keys', 'documents', 'ingest_events', 'idempotency_keys', 'memory_chunks',
+    'files', 'file_stores'])
     AS wanted
   WHERE EXISTS (SELECT FROM ns) AND NOT EXISTS (
     SELECT FROM tab t WHERE t.relname = wanted AND t.relnamespace = (SELECT oid FROM ns)
     AND t.has_tenant)
+    AND (wanted NOT IN ('files', 'file_stores') OR EXISTS (
+      SELECT FROM tab t JOIN pg_attribute a ON a.attrelid = t.oid WHERE t.relname = 'tenants'
+      AND t.relnamespace = (SELECT oid FROM ns) AND a.attname = 'file_count'
+      AND NOT a.attisdropped))
 UNION ALL
 SELECT 'rls_not_forced', name FROM tab
   WHERE (has_tenant OR is_part) AND NOT (relrowsecurity AND relforcerowsecurity)

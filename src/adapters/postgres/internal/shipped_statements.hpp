@@ -21,6 +21,7 @@ std::vector<Statement> turn_statements();
 std::vector<Statement> memory_statements();
 std::vector<Statement> deletion_statements();
 std::vector<Statement> matrix_statements();
+std::vector<Statement> file_statements();
 
 /// All of them.
 std::vector<Statement> shipped_statements();

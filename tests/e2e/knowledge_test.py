@@ -1,0 +1,195 @@
+"""Files through the running service: taken in by real clients, sealed on disk, whole after a kill, in bounded memory."""
+import http.client
+import json
+import os
+import subprocess
+import threading
+import time
+import unittest
+import uuid
+from pathlib import Path
+
+from harness import EndToEnd, psql
+
+FILES = "/api/v1/knowledge/files"
+MIB = 1 << 20
+CANARY = "canary-7f3a-the-cat-sat"
+
+
+class Knowledge(EndToEnd):
+    settings = {"files__user_bytes_max": 40 * MIB, "files__file_bytes_max": 34 * MIB}
+
+    @property
+    def store(self):
+        return Path(self.at.env["MEMSEAL__FILES__DIRECTORY"])
+
+    def curl(self, token, *words, path=""):
+        """Status, head and body of one request of the real client."""
+        head, body = self.at.folder / "head", self.at.folder / "body"
+        done = subprocess.run(["curl", "-sS", "-H", f"Authorization: Bearer {token}", "-D", str(head), "-o", str(body),
+                               "-w", "%{http_code}", *map(str, words), f"http://127.0.0.1:{self.at.port}{FILES}{path}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        return int(done.stdout or 0), head.read_text(), body.read_bytes() if body.exists() else b""
+
+    def put(self, token, name, content, **more):
+        answer, data = self.at.request("POST", FILES, content, token, {"X-Memseal-Name": name, **more})
+        return answer.status, json.loads(data)
+
+    def content(self, token, id):
+        answer, data = self.at.request("GET", f"{FILES}/{id}/content", None, token)
+        return answer.status, data
+
+    def bytes_of(self, method, path, token):
+        """All of an answer but what names this very request."""
+        answer, data = self.at.request(method, path, None, token, {"X-Request-ID": "r"})
+        passing = ("date", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit")
+        return answer.status, data, [pair for pair in answer.getheaders() if pair[0].lower() not in passing]
+
+    def test_what_curl_sends_comes_back_whole_and_to_its_owner_alone(self):
+        token, other = self.at.token("ada"), self.at.token("bob")
+        sent = os.urandom(3 * MIB + 17)
+        original = self.at.folder / "räport 1.bin"
+        original.write_bytes(sent)
+        status, _, body = self.curl(token, "-F", f"file=@{original};type=application/pdf", "-F", "tags=work,2026")
+        self.assertEqual(status, 201, body)
+        file = json.loads(body)["file"]
+        self.assertEqual((file["name"], file["media_type"], file["bytes"], file["tags"]),
+                         ("räport 1.bin", "application/pdf", len(sent), ["work", "2026"]))
+        status, head, body = self.curl(token, path=f"/{file['id']}/content")
+        self.assertEqual((status, body == sent), (200, True))
+        self.assertIn("Content-Disposition: attachment; filename=", head)
+        self.assertIn("X-Content-Type-Options: nosniff", head)
+        status, _, body = self.curl(token, "-r", "1000000-1999999", path=f"/{file['id']}/content")
+        self.assertEqual((status, body == sent[1000000:2000000]), (206, True))
+        self.assertEqual(self.curl(token, "--data-binary", f"@{original}", "-H", "X-Memseal-Name: raw.bin")[0], 201)
+        self.assertEqual(self.curl(token, "-T", original, "-X", "POST", "-H", "Transfer-Encoding: chunked",
+                                   "-H", "X-Memseal-Name: raw.bin")[0], 200, "the same again, in chunks")
+        listed = json.loads(self.curl(token, "-H", "X-Memseal-Tags: work", path="?limit=5")[2])
+        self.assertEqual([one["id"] for one in listed["files"]], [file["id"]])
+        for method, tail in (("GET", ""), ("GET", "/content"), ("DELETE", "")):
+            seen = self.bytes_of(method, f"{FILES}/{file['id']}{tail}", other)
+            self.assertEqual(seen[0], 404)
+            self.assertEqual(seen, self.bytes_of(method, f"{FILES}/{uuid.uuid4()}{tail}", other))
+        self.assertEqual(json.loads(self.curl(other)[2])["files"], [])
+        self.assertEqual(self.curl(token, "-X", "DELETE", path=f"/{file['id']}")[0], 204)
+        self.assertEqual(self.content(token, file["id"])[0], 404)
+
+    def test_a_stored_text_is_found_and_is_forgotten_with_its_file(self):
+        token = self.at.token("fay")
+        id = self.put(token, "tea.md", b"# Tea\n\nFay drinks oolong.")[1]["file"]["id"]
+        answer, data = self.at.request("POST", "/api/v1/knowledge/index?wait=20", {"file_id": id}, token)
+        self.assertEqual((answer.status, json.loads(data)["operation"]["state"]), (200, "succeeded"), data)
+        self.assertEqual([hit["doc_id"] for hit in self.at.results(token, "oolong", top_k=1)], [id])
+        self.assertEqual(self.at.request("DELETE", f"{FILES}/{id}", None, token)[0].status, 204)
+        self.at.wait_for(lambda: not self.at.results(token, "oolong", top_k=1), what="the deletion")
+
+    def test_a_quota_is_kept_and_says_what_is_left(self):
+        token = self.at.token("cleo")
+        self.assertEqual(self.put(token, "one", bytes(30 * MIB))[0], 201)
+        for size in (11 * MIB, 35 * MIB):  # by a client that listens while it sends
+            large = self.at.folder / "large"
+            large.write_bytes(bytes(size))
+            status, _, body = self.curl(token, "--data-binary", f"@{large}", "-H", "X-Memseal-Name: two")
+            self.assertEqual((status, json.loads(body)["code"]), (413, "payload_too_large"))
+            if size < 34 * MIB:
+                self.assertIn(f"{10 * MIB} bytes", json.loads(body)["detail"])
+        self.assertEqual(self.put(token, "one", bytes(30 * MIB))[0], 200, "a retry at a full quota")
+
+    def test_memory_does_not_grow_with_a_file(self):
+        token, pid = self.at.token("dan"), self.at.server.pid
+
+        def kib(name):
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+        self.assertEqual(self.put(token, "warm", bytes(2 * MIB))[0], 201)
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+        before = kib("VmRSS")
+        status, told = self.put(token, "large", os.urandom(32 * MIB))
+        self.assertEqual(status, 201)
+        self.assertEqual(len(self.content(token, told["file"]["id"])[1]), 32 * MIB)
+        self.assertLess(kib("VmHWM") - before, 16 * 1024, "KiB")
+
+    def test_nothing_stands_in_the_clear(self):
+        token = self.at.token(CANARY + "-user")
+        text = (CANARY + "\n").encode() * 20000
+        status, told = self.put(token, CANARY + ".txt", text, **{"X-Memseal-Tags": CANARY, "Content-Type": f"text/{CANARY}"})
+        self.assertEqual((status, told["file"]["tags"]), (201, [CANARY]))
+        link = http.client.HTTPConnection("127.0.0.1", self.at.port, timeout=30)  # an upload that goes on
+        link.putrequest("POST", FILES)
+        for name, value in (("Authorization", f"Bearer {token}"), ("X-Memseal-Name", CANARY), ("Content-Length", str(8 * MIB))):
+            link.putheader(name, value)
+        link.endheaders()
+        link.send(text * 10)
+        self.at.wait_for(lambda: sum(one.stat().st_size for one in (self.store / "uploads").iterdir()) > MIB, what="bytes on disk")
+        seen = 0
+        for one in self.store.rglob("*"):
+            self.assertNotIn("canary", str(one).lower())
+            if one.is_file():
+                data = one.read_bytes()
+                seen += len(data)
+                self.assertNotIn(b"canary", data)
+        self.assertGreater(seen, len(text))
+        rows = psql(self.at.owner, "SELECT f::text, encode(facts_cipher, 'escape') FROM app.files f")
+        self.assertNotIn("canary", str(rows))
+        self.assertNotIn("canary", self.at.server_log())
+        link.close()
+
+    def test_kills_lose_nothing_that_was_acknowledged_and_leave_no_orphan(self):
+        token, stored, lock = self.at.token("eve"), {}, threading.Lock()
+
+        def upload(number, end):
+            count = 0
+            while not end.is_set():
+                content, count = os.urandom(1 + (count * 70001) % 700000), count + 1
+                name = f"{number}-{uuid.uuid4().hex}"
+                try:
+                    status, told = self.put(token, name, content)
+                except (OSError, http.client.HTTPException):
+                    return
+                if status == 201:
+                    with lock:
+                        stored[told["file"]["id"]] = content
+                elif status == 413:
+                    return
+        for kill in range(3):
+            end = threading.Event()
+            workers = [threading.Thread(target=upload, args=(number, end)) for number in range(3)]
+            for worker in workers:
+                worker.start()
+            self.at.wait_for(lambda: len(stored) >= 2 + 2 * kill, what="acknowledged uploads")
+            time.sleep(0.03 * kill)
+            self.at.kill()
+            end.set()
+            for worker in workers:
+                worker.join()
+            self.at.start()
+        self.at.wait_for(lambda: not list((self.store / "uploads").iterdir()), what="the sweep")
+        self.assertGreater(len(stored), 3)
+        for id, content in stored.items():
+            self.assertEqual(self.content(token, id), (200, content))
+        # A file whose answer was lost may be there too: whole, and with a row; else it has none.
+        owner = psql(self.at.owner, "SELECT file_count, file_bytes, (SELECT count(*) FROM app.files f WHERE f.user_hash = t.user_hash), "
+                                    "(SELECT sum(bytes) FROM app.files f WHERE f.user_hash = t.user_hash) "
+                                    "FROM app.tenants t WHERE file_count > 0")
+        for files, size, rows, sum_of_bytes in owner:
+            self.assertEqual((files, size), (rows, sum_of_bytes))
+
+    def test_a_store_of_another_database_is_refused(self):
+        mark = self.store / "store"
+        own = mark.read_text()
+        self.at.stop()
+        try:
+            for text, cause in ((str(uuid.uuid4()), "do not belong together"), (None, "is not there")):
+                mark.unlink()
+                if text:
+                    mark.write_text(text)
+                refused = self.at.cli("serve", check=False)
+                self.assertEqual(refused.returncode, 2, refused.stderr)
+                self.assertIn(cause, refused.stderr + refused.stdout)
+        finally:
+            mark.write_text(own)
+            self.at.start()
+
+
+if __name__ == "__main__":
+    unittest.main()
