@@ -165,6 +165,16 @@ asio::awaitable<void> open_all(DeadLetterBox& box, const std::vector<Letter>& le
     opened.push_back(co_await box.open(letters[i], values[i]));
 }
 
+/// True if the refused record was a replay that the service had signed.
+bool is_replay_of_ours(const DeadLetterBox& box, const Letter& letter,
+                       const ports::Record& record) {
+  const auto& topic = letter.source_topic;
+  const auto sender = wire::sender_of({topic, record.key, record.value, &record.headers});
+  return producers::is_signed_replay(
+      {topic, record.key, sender.id, sender.source, record.value, record.headers},
+      box.verifying_key());
+}
+
 /// What replaying `letters` sends. Letters of one event (a crash can write two) send it once.
 std::vector<Sending> sendings_of(DeadLetterBox& box, const std::vector<Letter>& letters,
                                  const std::vector<std::string>& values) {
@@ -179,8 +189,10 @@ std::vector<Sending> sendings_of(DeadLetterBox& box, const std::vector<Letter>& 
       continue;
     }
     Sending one{&letter, std::nullopt, LetterState::replayed};
-    if (all.empty() || !is_same_event(*all.back().letter, letter))
-      one.event = ingest::replay_of(letter, std::move(*opened[i]));
+    if (all.empty() || !is_same_event(*all.back().letter, letter)) {
+      const bool is_ours = is_replay_of_ours(box, letter, *opened[i]);
+      one.event = ingest::replay_of(letter, std::move(*opened[i]), is_ours);
+    }
     all.push_back(std::move(one));
   }
   return all;

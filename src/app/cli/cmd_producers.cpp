@@ -117,6 +117,8 @@ int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& optio
   if (!config) return exit_usage;
   const auto file = file_of(*config, options);
   if (!file) return refuse(file.error());
+  const auto lock = ProducersLock::take(*file);
+  if (!lock) return refuse(lock.error());
   auto registry = registry_in(*file);
   if (!registry) return refuse(registry.error());
   const auto key = read_verifying_key(options.key_file);
@@ -162,6 +164,8 @@ int cmd_producers_revoke(const GlobalOptions& global, const ProducersOptions& op
   if (!config) return exit_usage;
   const auto file = file_of(*config, options);
   if (!file) return refuse(file.error());
+  const auto lock = ProducersLock::take(*file);
+  if (!lock) return refuse(lock.error());
   auto registry = registry_in(*file);
   if (!registry) return refuse(registry.error());
   const auto revoked = registry->revoke(options.name, options.key_id, now_text());

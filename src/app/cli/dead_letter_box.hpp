@@ -57,6 +57,8 @@ class DeadLetterBox {
   const Config& config() const noexcept { return config_; }
   /// What signs the events that are published again.
   producers::Signer signer() const { return own_signer(keyring_); }
+  /// Verifies what signer() signs.
+  crypto::VerifyingKey verifying_key() const { return keyring_.event_key().verifying_key(); }
 
  private:
   struct Ledger;

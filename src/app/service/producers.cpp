@@ -8,6 +8,7 @@
 #include "runtime/log.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,6 +110,22 @@ Result<producers::Registry> read_producers(const fs::path& file) {
   return registry;
 }
 
+Result<ProducersLock> ProducersLock::take(const fs::path& file) {
+  std::error_code failed;
+  auto target = fs::canonical(file, failed);
+  if (failed) target = fs::absolute(file);
+  const auto folder = target.parent_path();
+  ProducersLock lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (lock.handle_ < 0) return unusable(folder, std::strerror(errno));
+  while (::flock(lock.handle_, LOCK_EX) != 0)
+    if (errno != EINTR) return unusable(folder, std::strerror(errno));
+  return lock;
+}
+
+ProducersLock::~ProducersLock() {
+  if (handle_ >= 0) ::close(handle_);
+}
+
 Result<void> write_producers(const fs::path& file, const producers::Registry& registry) {
   std::error_code failed;
   auto target = fs::canonical(file, failed);  // What a link names, and not the link.
@@ -121,6 +138,13 @@ Result<void> write_producers(const fs::path& file, const producers::Registry& re
   const OnExit clean([&] { wipe(text.data(), text.size()); });
   if (auto written = write_new_file(draft, text); !written) return written.error();
   if (exists) {
+    // Another owner than before could make it unreadable for the service, which would then go on
+    // with what it read last: a revoked key would stay good.
+    struct stat before {};
+    if (::stat(target.c_str(), &before) != 0 ||
+        ::chown(draft.c_str(), before.st_uid, before.st_gid) != 0)
+      return unusable(file, std::string("cannot keep its owner: ") + std::strerror(errno) +
+                                "; run this as the owner or as root");
     const auto status = fs::status(target, failed);
     if (!failed) fs::permissions(draft, status.permissions(), failed);
     // Others may have read the file while it held no secret.

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace memseal::app {
 
@@ -28,6 +29,21 @@ std::unique_ptr<producers::Gate> make_gate(const Config& config, const crypto::K
 /// Error: bad_config; the message names the file and the fix.
 Result<producers::Registry> read_producers(const std::filesystem::path& file);
 /// Replaces the file, or makes it with mode 0600. All or nothing. Error: bad_config.
+/// While it lives, no other command changes the file: what is read, changed and written under it
+/// undoes no other change. The lock is one of the file's folder.
+class ProducersLock {
+ public:
+  /// Waits for another holder. bad_config if the folder cannot be opened.
+  static Result<ProducersLock> take(const std::filesystem::path& file);
+  ProducersLock(ProducersLock&& other) noexcept : handle_(std::exchange(other.handle_, -1)) {}
+  ~ProducersLock();
+
+ private:
+  explicit ProducersLock(int handle) : handle_(handle) {}
+  int handle_;
+};
+
+/// The file keeps its owner and mode; an error, and no change, where the owner cannot be kept.
 Result<void> write_producers(const std::filesystem::path& file,
                              const producers::Registry& registry);
 

@@ -215,7 +215,7 @@ ports::OutRecord mark_of(const Letter& letter, LetterState state) {
   return mark;
 }
 
-ports::OutRecord replay_of(const Letter& letter, ports::Record original) {
+ports::OutRecord replay_of(const Letter& letter, ports::Record original, bool keeps_place) {
   ports::OutRecord record{.channel = ports::Channel::upload,
                           .key = std::move(original.key),
                           .value = std::move(original.value),
@@ -227,13 +227,15 @@ ports::OutRecord replay_of(const Letter& letter, ports::Record original) {
                        [&](const auto& one) { return one.first == name; });
   };
   const bool knows_place =
-      says(header::topic) && says(header::partition) && says(header::offset);
+      keeps_place && says(header::topic) && says(header::partition) && says(header::offset);
   std::erase_if(record.headers, [&](const auto& one) {
     return one.first == header::timestamp ||
            (!knows_place && one.first.starts_with(wire::replay_header_prefix));
   });
   if (letter.source_time_ms > 0)
     record.headers.emplace_back(header::timestamp, std::to_string(letter.source_time_ms));
+  if (!knows_place || !says(wire::refused_at_header))
+    record.headers.emplace_back(wire::refused_at_header, std::to_string(letter.written_ms));
   if (knows_place) return record;
   record.headers.emplace_back(header::topic, letter.source_topic);
   record.headers.emplace_back(header::partition, letter.source_partition);
@@ -243,7 +245,8 @@ ports::OutRecord replay_of(const Letter& letter, ports::Record original) {
 
 ports::OutRecord without_replay_headers(ports::OutRecord record) {
   std::erase_if(record.headers, [](const auto& one) {
-    return one.first.starts_with(wire::replay_header_prefix);
+    return one.first.starts_with(wire::replay_header_prefix) &&
+           one.first != wire::refused_at_header;  // The gate needs it, and it is short.
   });
   return record;
 }

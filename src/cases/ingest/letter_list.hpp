@@ -136,7 +136,9 @@ ports::OutRecord mark_of(const Letter& letter, LetterState state);
 
 /// The original event of a letter, to be published again: key, value and headers are as they
 /// were, the time is the original one, and headers say when and where it was new.
-ports::OutRecord replay_of(const Letter& letter, ports::Record original);
+/// `keeps_place`: the original is a replay itself, and the service signed where the event was new.
+/// Else its headers memseal-original-* are anybody's, and are left out.
+ports::OutRecord replay_of(const Letter& letter, ports::Record original, bool keeps_place);
 /// The same without those headers, for a broker that takes no longer record. REQUIRES: the ledger
 /// knows the event (Letter::in_ledger), and so where it was new.
 ports::OutRecord without_replay_headers(ports::OutRecord replay);

@@ -3,6 +3,7 @@
 #include "base/assert.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace memseal::producers {
 
@@ -32,7 +33,25 @@ bool says_replay(const Headers& headers) {
   });
 }
 
+std::optional<std::int64_t> time_of(const Headed& header) {
+  if (!header.value || header.twice) return std::nullopt;
+  const auto text = *header.value;
+  std::int64_t time_ms = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), time_ms);
+  const bool is_time = read.ec == std::errc{} && read.ptr == text.data() + text.size();
+  return is_time && time_ms > 0 ? std::optional(time_ms) : std::nullopt;
+}
+
 }  // namespace
+
+bool is_signed_replay(const SignedEvent& event, const crypto::VerifyingKey& own) {
+  const auto header = find_header(event.headers, wire::replay_signature_header);
+  if (!header.value || header.twice) return false;
+  const auto signature = parse_signature(*header.value);
+  return signature && signature->key_id == own_name &&
+         own.verify(signed_message(event, Purpose::replay, own_name, signature->time_ms),
+                    signature->bytes);
+}
 
 std::string_view verdict_name(Verdict verdict) noexcept {
   switch (verdict) {
@@ -115,15 +134,19 @@ std::shared_ptr<const Registry> Gate::registry() const {
 }
 
 // A broker's time cannot be chosen by whoever writes. The record's own time can, so that where no
-// broker gave one, this machine's clock at reading counts.
+// broker gave one, this machine's clock at reading counts. A replay comes much later than its event:
+// there the time counts at which the service refused the event, as the service has signed.
 Verdict Gate::check_time(const Presented& presented, std::int64_t signed_ms, bool is_own,
-                         bool any_age, std::int64_t now_ms) const {
+                         const Place* replay, std::int64_t now_ms) const {
   const auto window = (is_own ? std::max(rules_.window, rules_.own_window) : rules_.window).count();
-  const auto reference_ms = presented.has_broker_time ? presented.record_time_ms : now_ms;
+  const bool by_broker = presented.has_broker_time && replay == nullptr;
+  const auto reference_ms = replay      ? std::min(replay->refused_at_ms.value_or(now_ms), now_ms)
+                            : by_broker ? presented.record_time_ms
+                                        : now_ms;
   if (signed_ms > reference_ms + window) return Verdict::ahead;
-  const auto age_max = presented.has_broker_time ? window : rules_.age_max.count();
-  if (!any_age && signed_ms < reference_ms - age_max) return Verdict::old;
-  return Verdict::accepted;
+  if (is_own && !by_broker) return Verdict::accepted;
+  const auto age_max = by_broker ? window : rules_.age_max.count();
+  return signed_ms < reference_ms - age_max ? Verdict::old : Verdict::accepted;
 }
 
 // Cheap checks first, because whoever can write to the topic can make this process verify.
@@ -144,8 +167,8 @@ Verdict Gate::verify(const Presented& presented, Purpose purpose, const Place& p
     return Verdict::unknown_key;
   }
   const bool is_own = signer->producer == nullptr;
-  const bool any_age = place.is_replay && purpose == Purpose::event;
-  const auto in_time = check_time(presented, signature->time_ms, is_own, any_age, now_ms);
+  const auto* replay = place.is_replay && purpose == Purpose::event ? &place : nullptr;
+  const auto in_time = check_time(presented, signature->time_ms, is_own, replay, now_ms);
   if (in_time != Verdict::accepted) return in_time;
   auto event = presented.event;
   if (purpose == Purpose::event) event.topic = place.topic;
@@ -164,7 +187,10 @@ Verdict Gate::judge(const Presented& presented, std::int64_t now_ms) const {
     const auto replay = verify(presented, Purpose::replay, place, *registry, now_ms, signer);
     if (replay != Verdict::accepted) return Verdict::replay;
     place.is_replay = true;
-    if (const auto topic = find_header(headers, original_topic_header).value) place.topic = *topic;
+    const auto topic = find_header(headers, original_topic_header);
+    if (topic.twice) return Verdict::replay;  // Another reader might take the other one.
+    if (topic.value) place.topic = *topic.value;
+    place.refused_at_ms = time_of(find_header(headers, wire::refused_at_header));
   }
   const auto verdict = verify(presented, Purpose::event, place, *registry, now_ms, signer);
   if (verdict != Verdict::accepted) return verdict;

@@ -39,10 +39,12 @@ std::string_view verdict_name(Verdict verdict) noexcept;
 struct GateRules {
   /// How far the time of a signature may be from the broker's time of the record, either way.
   std::chrono::milliseconds window = std::chrono::seconds(300);
-  /// Where no broker gave the record a time: how long ago it may have been signed when it is read.
-  /// An event may wait in Kafka for as long, and the ledger stops copies of it.
+  /// Where no broker gave the record a time: how long ago it may have been signed when it is read,
+  /// or, of a replay, when it was first refused. An event may wait in Kafka for as long, and the
+  /// ledger stops copies of it. The service's own events may wait without end, because a client was
+  /// told that they are accepted.
   std::chrono::milliseconds age_max = std::chrono::hours(168);
-  /// Both of the service's own events, whose producers may be hosts with a wrong clock.
+  /// The window of the service's own events, whose hosts may have a wrong clock.
   std::chrono::milliseconds own_window = std::chrono::hours(24);
 };
 
@@ -76,17 +78,22 @@ class Gate {
   struct Place {
     std::string_view topic;  ///< where the event was new
     bool is_replay = false;
+    std::optional<std::int64_t> refused_at_ms;  ///< of a replay that says so
   };
   Verdict verify(const Presented& presented, Purpose purpose, const Place& place,
                  const Registry& registry, std::int64_t now_ms, std::optional<Key>& signer) const;
-  Verdict check_time(const Presented& presented, std::int64_t signed_ms, bool is_own, bool any_age,
-                     std::int64_t now_ms) const;
+  Verdict check_time(const Presented& presented, std::int64_t signed_ms, bool is_own,
+                     const Place* replay, std::int64_t now_ms) const;
 
   const crypto::VerifyingKey own_;
   const GateRules rules_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Registry> registry_;  // never null
 };
+
+/// True if the service itself signed that `event` is replayed, so that what its headers
+/// memseal-original-* say can be believed. `own` verifies what the service signs.
+bool is_signed_replay(const SignedEvent& event, const crypto::VerifyingKey& own);
 
 /// The error of a verdict that refuses: signature_invalid or producer_denied. Holds nothing of the
 /// event.

@@ -119,6 +119,8 @@ bool has_text(const ChatMessage& message) noexcept;
 
 /// Headers that a replay adds to a record: where it lay, and when it was new.
 inline constexpr std::string_view replay_header_prefix = "memseal-original-";
+/// When an event that is replayed was first refused (Unix ms, decimal).
+inline constexpr std::string_view refused_at_header = "memseal-original-refused-at";
 inline constexpr std::size_t replay_header_bytes_max = 1'024;
 
 /// Headers with a producer's signature, and with the service's of a replay (pure/producers). They

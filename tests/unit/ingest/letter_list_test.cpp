@@ -39,8 +39,9 @@ struct LetterListTest : Rig {
     return open_dead_letter(owner, *fakes::TenantKeys::key_of(owner), letter.event_id.value(),
                             value);
   }
-  ports::OutRecord as_replay(const Letter& letter, const std::vector<ports::Record>& records) {
-    return replay_of(letter, open(letter, value_of(letter, records)).value());
+  ports::OutRecord as_replay(const Letter& letter, const std::vector<ports::Record>& records,
+                             bool keeps_place = true) {
+    return replay_of(letter, open(letter, value_of(letter, records)).value(), keeps_place);
   }
 };
 
@@ -219,7 +220,9 @@ TEST_F(LetterListTest, AReplaySaysWhereTheEventWasNewAlsoTheSecondTime) {
   EXPECT_EQ(header(first, "memseal-original-topic"), "memory.upload.v1");
   EXPECT_EQ(header(first, "memseal-original-partition"), "3");
   EXPECT_EQ(header(first, "memseal-original-offset"), "17");
-  EXPECT_EQ(without_replay_headers(first).headers, broken.headers);
+  auto bare = broken.headers;
+  bare.emplace_back("memseal-original-refused-at", header(first, "memseal-original-refused-at"));
+  EXPECT_EQ(without_replay_headers(first).headers, bare);
   ports::Record again{.topic = "memory.upload.v1", .partition = 0, .offset = 900,
                       .timestamp_ms = broken.timestamp_ms, .key = first.key,
                       .value = first.value, .headers = first.headers};
@@ -232,6 +235,25 @@ TEST_F(LetterListTest, AReplaySaysWhereTheEventWasNewAlsoTheSecondTime) {
   EXPECT_EQ(std::count_if(second.headers.begin(), second.headers.end(),
                           [](const auto& one) { return one.first == "memseal-original-offset"; }),
             1);
+  EXPECT_EQ(header(second, "memseal-original-refused-at"),
+            header(first, "memseal-original-refused-at"));
+}
+
+TEST_F(LetterListTest, WhatAnybodyWroteOfTheFirstPlaceIsLeftOut) {
+  auto forged = record("alice", "garbage");
+  forged.offset = 17;
+  forged.headers.emplace_back("memseal-original-topic", "memory.chat.v1");
+  forged.headers.emplace_back("memseal-original-partition", "3");
+  forged.headers.emplace_back("memseal-original-offset", "1");
+  forged.headers.emplace_back("memseal-original-refused-at", "1");
+  push({forged});
+  run();
+  const auto records = records_of_sink();
+  const auto letters = letters_in(records);
+  const auto replay = as_replay(letters.at(0), records, false);
+  EXPECT_EQ(header(replay, "memseal-original-topic"), "memory.upload.v1");
+  EXPECT_EQ(header(replay, "memseal-original-offset"), "17");
+  EXPECT_EQ(header(replay, "memseal-original-refused-at"), std::to_string(letters[0].written_ms));
 }
 
 TEST_F(LetterListTest, AMarkClosesALetterAndTheLastOneCounts) {

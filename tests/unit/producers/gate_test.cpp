@@ -156,6 +156,9 @@ TEST_F(GateTest, DoesNotBelieveTheTimeOfAProducer) {
   EXPECT_EQ(judge(), Verdict::old);
   sign(signer_of(key), now_ms - 7 * day_ms);
   EXPECT_EQ(judge(), Verdict::accepted) << "an event may wait as long as Kafka keeps it";
+  sign(own, now_ms - 100 * day_ms);
+  EXPECT_EQ(judge(), Verdict::accepted) << "a client was told that it is accepted";
+  sign(signer_of(key), now_ms - 7 * day_ms);
   broker_ms = now_ms + day_ms;
   sign(signer_of(key), broker_ms);
   EXPECT_EQ(judge(), Verdict::ahead);
@@ -179,9 +182,52 @@ TEST_F(GateTest, OnlyTheServiceMarksAnEventAsReplayed) {
   EXPECT_EQ(judge(), Verdict::replay) << "added behind the service's back";
 }
 
+TEST_F(GateTest, AReplayIsAsOldAsItWasWhenItWasRefused) {
+  const auto replayed = [&](std::int64_t refused_at_ms) {
+    headers = {};
+    sign(signer_of(key), now_ms - 30 * day_ms);
+    headers.emplace_back("memseal-original-refused-at", std::to_string(refused_at_ms));
+    sign(own, now_ms, Purpose::replay);
+    return judge();
+  };
+  EXPECT_EQ(replayed(now_ms - 23 * day_ms), Verdict::accepted);
+  EXPECT_EQ(replayed(now_ms - 23 * day_ms + 1), Verdict::old);
+  EXPECT_EQ(replayed(now_ms - 31 * day_ms), Verdict::ahead);
+  EXPECT_EQ(replayed(now_ms + 100 * day_ms), Verdict::old) << "no later than now";
+  headers = {};
+  sign(signer_of(key), now_ms - 30 * day_ms);
+  headers.emplace_back("memseal-original-offset", "1");
+  sign(own, now_ms, Purpose::replay);
+  EXPECT_EQ(judge(), Verdict::old) << "where it does not say, it is refused now";
+}
+
+TEST_F(GateTest, KnowsTheReplaysThatTheServiceSigned) {
+  const auto is_ours = [&] {
+    return is_signed_replay({topic, user, id, source, value, headers}, own_key.verifying_key());
+  };
+  sign(signer_of(key));
+  headers.emplace_back("memseal-original-offset", "1");
+  EXPECT_FALSE(is_ours());
+  sign(signer_of(key), now_ms, Purpose::replay);
+  EXPECT_FALSE(is_ours()) << "a producer's word";
+  sign(own, now_ms, Purpose::replay);
+  EXPECT_TRUE(is_ours());
+  headers.emplace_back("memseal-original-partition", "3");
+  EXPECT_FALSE(is_ours());
+}
+
+TEST_F(GateTest, RefusesAReplayWithTwoFirstTopics) {
+  sign(signer_of(key));
+  headers.emplace_back("memseal-original-topic", "one");
+  headers.emplace_back("memseal-original-topic", topic);
+  sign(own, now_ms, Purpose::replay);
+  EXPECT_EQ(judge(), Verdict::replay);
+}
+
 TEST_F(GateTest, AReplayVouchesForTheTimeAndForNothingElse) {
   sign(signer_of(key), now_ms - 30 * day_ms);
   EXPECT_EQ(judge(), Verdict::old);
+  headers.emplace_back("memseal-original-refused-at", std::to_string(now_ms - 29 * day_ms));
   headers.emplace_back("memseal-original-topic", topic);
   const auto first_topic = std::exchange(topic, "repaired.v1");
   sign(own, now_ms, Purpose::replay);

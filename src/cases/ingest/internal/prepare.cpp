@@ -234,7 +234,10 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
     const Claimed claimed{prepared.id, prepared.source, sender.user};
     auto refused = check_producer(deps, record, claimed, now_ms, prepared);
     if (sender.user && !refused) prepared.tenant = deps.keyer.tenant_of(*sender.user);
-    prepared.fault = refused ? std::move(refused) : event.error();
+    // An envelope that cannot be read names no id, so that no signature could be one of it: the
+    // envelope's own fault says more.
+    const bool is_readable = !prepared.id.empty();
+    prepared.fault = refused && is_readable ? std::move(refused) : event.error();
     prepared.event_id = record_id(deps, prepared.tenant.value_or(nobody(deps.keyer)), record);
     return prepared;
   }
