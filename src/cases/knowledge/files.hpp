@@ -87,8 +87,10 @@ asio::awaitable<bool> remove_file(const KnowledgeDeps& deps, runtime::RequestCon
 asio::awaitable<void> claim_store(const KnowledgeDeps& deps, const crypto::TenantKeyer& tenants,
                                   runtime::RequestContext context);
 
-/// An object younger than this is no orphan: its row may be on its way, or a clock be wrong.
-inline constexpr std::chrono::hours orphan_age{24};
+/// An object younger than this is no orphan. Its row may be on its way, or a clock be wrong; and
+/// where an older backup of the database was restored, the rows of the newest files are missing
+/// until somebody notices.
+inline constexpr std::chrono::hours orphan_age{14 * 24};
 
 /// What a sweep did.
 struct Swept {

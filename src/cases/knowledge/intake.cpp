@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t part_bytes = 1u << 20;
 /// How often a twin may change while it is looked at.
 constexpr int settle_tries = 4;
+/// For the row of an object that is stored.
+constexpr std::chrono::seconds settle_time{10};
 
 Error too_large(const Limits& limits) {
   return {Errc::payload_too_large,
@@ -153,24 +155,28 @@ asio::awaitable<ports::AddedFile> Intake::add(runtime::RequestContext context, p
   std::rethrow_exception(refused);
 }
 
-/// True: the twin is whole, or it has the new object now. False: it changed meanwhile.
-/// A client that hears of the twin deletes its own copy, so what lies in the store is looked at.
-asio::awaitable<bool> Intake::keep_or_replace(runtime::RequestContext context, ports::FileRow twin,
-                                              ports::FileKey object) {
-  const auto opened = co_await OpenObject::open(deps_, context, owner_, twin);
-  if (opened) {
-    co_await drop_object(deps_, std::move(context), owner_, object);
-    deps_.metrics.taken_twin.Increment();
-    co_return true;
+/// True: the twin has the new object now. False: it changed meanwhile.
+/// A client that hears of the twin deletes its own copy. The new object was written and synced a
+/// moment ago; the twin's own may have a damaged frame anywhere. So the new one always stays.
+asio::awaitable<bool> Intake::replace_twin(runtime::RequestContext context, ports::FileRow twin,
+                                           ports::FileKey object) {
+  std::string damage;  // what a look at the twin's object finds
+  try {
+    const auto opened = co_await OpenObject::open(deps_, context, owner_, twin);
+    if (!opened) damage = opened.error().message;
+  } catch (const Failure& failed) {
+    damage = failed.error().message;
   }
   const bool replaced =
       co_await deps_.catalog.replace_object(context, owner_, twin.id, twin.object, object.file);
   if (!replaced) co_return false;
-  runtime::log(runtime::LogLevel::error, "knowledge.file_repaired",
-               {{"request_id", context.id},
-                {"file", twin.id.to_string()},
-                {"cause", opened.error().message}});
-  deps_.metrics.taken_repaired.Increment();
+  if (damage.empty()) {
+    deps_.metrics.taken_twin.Increment();
+  } else {
+    runtime::log(runtime::LogLevel::error, "knowledge.file_repaired",
+                 {{"request_id", context.id}, {"file", twin.id.to_string()}, {"cause", damage}});
+    deps_.metrics.taken_repaired.Increment();
+  }
   const ports::FileKey before{twin.content, twin.object};
   co_await drop_object(deps_, std::move(context), owner_, before);
   co_return true;
@@ -187,7 +193,7 @@ asio::awaitable<Result<TakenFile>> Intake::settle(runtime::RequestContext contex
       co_return TakenFile{std::move(file), true};
     }
     if (added.outcome == ports::FileAdded::twin) {
-      const bool settled = co_await keep_or_replace(context, added.row, object);
+      const bool settled = co_await replace_twin(context, added.row, object);
       if (!settled) continue;
       auto file = co_await file_of(deps_, std::move(context), owner_, added.row);
       co_return TakenFile{std::move(file), false};
@@ -209,6 +215,8 @@ asio::awaitable<Result<TakenFile>> Intake::finish(runtime::RequestContext contex
   if (!std::exchange(open_, false)) co_return ended();
   auto row = co_await store(context);
   if (!row) co_return row.error();
+  // However long the disk took: without its row the object would be the sweep's.
+  context.deadline = runtime::Deadline::after(settle_time);
   co_return co_await settle(std::move(context), std::move(*row));
 }
 

@@ -56,7 +56,7 @@ class Intake {
   asio::awaitable<Result<ports::FileRow>> store(runtime::RequestContext context);
   asio::awaitable<ports::AddedFile> add(runtime::RequestContext context, ports::FileRow row);
   asio::awaitable<Result<TakenFile>> settle(runtime::RequestContext context, ports::FileRow row);
-  asio::awaitable<bool> keep_or_replace(runtime::RequestContext context, ports::FileRow twin,
+  asio::awaitable<bool> replace_twin(runtime::RequestContext context, ports::FileRow twin,
                                         ports::FileKey object);
 
   const KnowledgeDeps& deps_;

@@ -79,6 +79,9 @@ asio::awaitable<Taken> receive_raw(Call& call, const knowledge::KnowledgeDeps& d
   co_return co_await (*intake)->finish(step_context(call));
 }
 
+/// Of what follows a form.
+constexpr std::size_t form_epilogue_bytes_max = 64 * 1'024;
+
 /// A form on its way in: the fields `name` and `tags`, and one file in the field `file`.
 class FormUpload {
  public:
@@ -100,8 +103,11 @@ class FormUpload {
       if (!taken) co_return taken.error();
     }
     if (auto field = end_field(); !field) co_return field.error();
-    // What follows the form belongs to the body.
-    for (auto rest = co_await body_.next(); !rest.empty();) rest = co_await body_.next();
+    // What follows the form belongs to the body. No client sends much of it.
+    std::size_t behind = 0;
+    for (auto rest = co_await body_.next(); !rest.empty(); rest = co_await body_.next())
+      if ((behind += rest.size()) > form_epilogue_bytes_max)
+        co_return Error{Errc::bad_request, "more than 64 KiB follow the form"};
     if (!intake_) co_return Error{Errc::bad_request, "the form has no field `file`", "file"};
     auto name = wire::checked_file_name(std::move(facts_.name));
     if (!name) co_return name.error();

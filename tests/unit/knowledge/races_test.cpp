@@ -5,7 +5,7 @@
 namespace memseal::knowledge {
 namespace {
 
-constexpr std::int64_t a_day_ms = 24 * 3'600'000;
+constexpr std::int64_t orphan_ms = std::chrono::milliseconds(orphan_age).count();
 
 TEST_F(KnowledgeTest, ATwinWhoseContentIsDamagedGetsTheNewOne) {
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
@@ -25,6 +25,21 @@ TEST_F(KnowledgeTest, ATwinWhoseContentIsDamagedGetsTheNewOne) {
       EXPECT_EQ(t.store.objects.size(), 1u) << "the damaged object goes";
     }
     EXPECT_EQ(t.metrics.taken_repaired.Value(), 2);
+  }(*this));
+}
+
+// No look at its ends shows it.
+TEST_F(KnowledgeTest, ATwinThatIsDamagedInItsMiddleGetsTheNewOne) {
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    const auto bytes = content(1'000'000);
+    const auto first = co_await t.upload(bytes, "a");
+    auto& object = t.store.objects.begin()->second.bytes;
+    object[object.size() / 2] ^= 1;
+    const auto again = co_await t.upload(bytes, "a");
+    EXPECT_TRUE(again && again->file.id == first->file.id);
+    const auto read = co_await t.read(first->file.id, 0, bytes.size());
+    EXPECT_EQ(read, bytes);
+    EXPECT_EQ(t.store.objects.size(), 1u);
   }(*this));
 }
 
@@ -172,9 +187,9 @@ TEST_F(KnowledgeTest, TheSweepTakesObjectsWithoutARowAndLeavesYoungOnes) {
     }
     EXPECT_TRUE(failed);
     EXPECT_EQ(t.store.objects.size(), 2u);
-    const auto young = co_await sweep(t.deps, t.tenants, t.context, t.store.now_ms + a_day_ms);
+    const auto young = co_await sweep(t.deps, t.tenants, t.context, t.store.now_ms + orphan_ms);
     EXPECT_EQ(young.orphans, 0u);
-    const auto old = co_await sweep(t.deps, t.tenants, t.context, t.store.now_ms + a_day_ms + 1);
+    const auto old = co_await sweep(t.deps, t.tenants, t.context, t.store.now_ms + orphan_ms + 1);
     EXPECT_EQ(old.orphans, 1u);
     EXPECT_EQ(t.store.objects.size(), 1u);
   }(*this));
@@ -187,7 +202,7 @@ TEST_F(KnowledgeTest, TheSweepLeavesWhatAnUploadStillHolds) {
     auto held = co_await t.store.begin(t.context, t.tenant());
     const ports::FileKey object{{}, crypto::random_uuid()};
     co_await held->commit(t.context, object);
-    const auto late = t.store.now_ms + 10 * a_day_ms;
+    const auto late = t.store.now_ms + 10 * orphan_ms;
     const auto beside = co_await sweep(t.deps, t.tenants, t.context, late);
     EXPECT_EQ(beside.orphans, 0u);
     held.reset();
@@ -214,7 +229,7 @@ TEST_F(KnowledgeTest, ATenantWhoseSweepFailsStopsNoOther) {
     t.store.unheld.insert(t.store.objects.begin()->first.first);
     t.store.unfinished = 2;
     const auto swept =
-        co_await sweep(t.deps, t.tenants, t.context, t.store.now_ms + 2 * a_day_ms);
+        co_await sweep(t.deps, t.tenants, t.context, t.store.now_ms + 2 * orphan_ms);
     EXPECT_EQ(swept.failures, 1u);
     EXPECT_EQ(swept.orphans, 2u);
     EXPECT_EQ(swept.unfinished, 2u);
@@ -226,7 +241,7 @@ class WrongStore : public KnowledgeTest {
   asio::awaitable<std::string> message_of_sweep() {
     std::string message;
     try {
-      co_await sweep(deps, tenants, context, store.now_ms + 2 * a_day_ms);
+      co_await sweep(deps, tenants, context, store.now_ms + 2 * orphan_ms);
     } catch (const Refused& refused) {
       message = refused.error().message;
     }

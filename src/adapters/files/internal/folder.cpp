@@ -99,7 +99,11 @@ ports::FilesOfTenant files_of(const UserHash& owner, const fs::path& directory) 
   for (const auto& object : names.value_or(std::vector<std::string>())) {
     const auto key = key_of(object);
     if (!key) continue;
-    if (auto facts = facts_of(directory / object, *key)) found.files.push_back(std::move(*facts));
+    try {
+      if (auto facts = facts_of(directory / object, *key)) found.files.push_back(std::move(*facts));
+    } catch (const Failure&) {
+      found.readable = false;  // One bad sector must not hide the tenants behind it.
+    }
   }
   return found;
 }
