@@ -1,10 +1,11 @@
 # Warnings, hardening, sanitizers, ccache, a fast linker.
 find_program(CCACHE ccache)
 if(CCACHE)
-  # Another checkout of the same sources hits too; precompiled headers are told by their content.
+  # Another checkout of the same sources hits too, and another build of it; a precompiled header is told
+  # by the file beside it whose name ends with .sum (cmake/Modules.cmake).
   # What a file depends on is what the compiler says: no preprocessing before each compilation.
   set(launcher ${CMAKE_COMMAND} -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
-    CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
+    CCACHE_DEPEND=1 CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()

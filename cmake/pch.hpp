@@ -1,5 +1,5 @@
-// What nearly every file reads, compiled once (MEMSEAL_PCH). Files still include what they use: the
-// release build has no such header.
+// What nearly every file reads, compiled once (MEMSEAL_PCH). Files still include what they use, because
+// a build without MEMSEAL_PCH has no such header.
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
