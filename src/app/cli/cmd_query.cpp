@@ -134,6 +134,11 @@ const char* why_nothing(const QueryOptions& options) {
 }  // namespace
 
 int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
+  if (question_of(options).find_first_not_of(" \t\r\n") == std::string::npos) {
+    complain({Errc::invalid_field,
+              "the question is empty: give its words, as in `memseal query who is it`"});
+    return exit_usage;
+  }
   const auto token = read_token(options.service);
   if (!token) {
     complain(token.error());
