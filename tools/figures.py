@@ -53,7 +53,7 @@ def measured(figure, line):
 
 def readme_table():
     kept = results()
-    rows = ["| figure | against | ratio | better | our bar | met |", "|---|---|---|---|---|---|"]
+    rows = ["| figure | against | ratio | better | bar | met |", "|---|---|---|---|---|---|"]
     for figure in figures().values():
         if "missing" in figure:
             continue

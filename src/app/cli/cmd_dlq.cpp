@@ -319,6 +319,8 @@ int drop(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox& 
   }
   if (options.purge && !options.dry_run) purge(box, options);
   report(global, "dropped", options, done, 0);
+  if (options.purge && !options.dry_run && !global.json && !global.quiet)
+    std::printf("deleted from Kafka what lay in front of the first open letter\n");
   return exit_ok;
 }
 

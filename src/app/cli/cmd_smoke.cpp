@@ -137,7 +137,7 @@ void add_smoke_command(CLI::App& app, GlobalOptions& global, Action& action) {
            "authentication  no token, a forged one, valid ones\n"
            "isolation       the other user finds neither document nor operation\n"
            "limits          what is left of the bucket, a long question, nonsense\n"
-           "Writes one document of the first user, memseal-smoke, and empties it.\n"
+           "Writes one document of the first user, memseal-smoke, and leaves it there.\n"
            "Exit code 1: a check failed, and the message names it.");
   smoke->callback([&, options] {
     action = [&global, options] { return cmd_smoke(global, *options); };

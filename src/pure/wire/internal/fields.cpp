@@ -14,6 +14,7 @@ namespace memseal::wire {
 namespace {
 
 std::string size_message(TextSize size) {
+  if (size.least == size.most) return "must have " + std::to_string(size.most) + " bytes";
   return "must have " + std::to_string(size.least) + " to " + std::to_string(size.most) + " bytes";
 }
 
