@@ -48,9 +48,11 @@ constexpr Statement matrix_fetch{
                     "WHERE $4::float4 IS NULL OR (s.distance, s.id) > ($4::float4, $5::uuid)")};
 
 /// The bytes of a bytea that the server made, "\x0a0b…"; `size` bytes at most.
-/// Returns how many there were.
+/// Returns how many there were. Throws Refused where the session writes another form.
 std::size_t read_bytea(std::string_view text, std::uint8_t* to, std::size_t size) {
-  if (text.size() < 2) return 0;
+  if (text.empty()) return 0;
+  if (!text.starts_with("\\x"))
+    throw_failure({Errc::internal, "the database does not write bytea as hex: reset bytea_output"});
   const std::size_t count = std::min(text.size() / 2 - 1, size);
   const char* from = text.data() + 2;
   // Digits are '0'…'9' and 'a'…'f': letters have bit 6 and are 9 more than their low bits.

@@ -36,7 +36,11 @@ class Comparison {
     for (std::size_t which = 0; which < queries_.size(); ++which) {
       if ((*choices)[which].too_many) return;
       auto of_one = fetch(rows, queries_[which], (*choices)[which]);
-      if (!of_one) return cache_->drop(owner_, MatrixCache::Cause::wrong);
+      if (!of_one) {
+        cache_->drop(owner_, MatrixCache::Cause::wrong);
+        // What made it wrong may make the next one wrong too.
+        return cache_->avoid(owner_, cache_->options().unfit_for);
+      }
       found.push_back(std::move(*of_one));
     }
     found_ = std::move(found);
@@ -55,6 +59,7 @@ class Comparison {
       cache_->metrics().hits.Increment();
       return matrix;
     }
+    if (matrix && matrix->version().count > state.version.count) return nullptr;  // old snapshot
     if (state.chunks < cache_->options().chunks_min) {
       cache_->avoid(owner_, cache_->options().small_for);
       return nullptr;
@@ -71,8 +76,14 @@ class Comparison {
     const auto start = runtime::Clock::now();
     auto& metrics = cache_->metrics();
     (old ? metrics.loads_delta : metrics.loads_full).Increment();
-    MatrixBuilder builder(owner_, std::move(old), state.chunks);
-    builder.read(rows);
+    MatrixBuilder builder(owner_, old, state.chunks);
+    const auto admits = [&](std::size_t bytes) { return turn.reserve(bytes); };
+    if (!builder.read(rows, queries_.front().values.size(), admits)) {
+      // An older copy that finds no room to be renewed is of no more use.
+      if (old) cache_->drop(owner_, MatrixCache::Cause::room);
+      cache_->avoid(owner_, cache_->options().unfit_for);
+      return nullptr;
+    }
     auto made = builder.finish(state);
     runtime::observe_since(metrics.load_s, start);
     if (made->fits())
@@ -159,8 +170,11 @@ asio::awaitable<std::optional<MatrixSearch::Found>> MatrixSearch::by_matrix(
       found = comparison->take();
     } catch (const Failure& failed) {
       const auto code = failed.error().code;
-      // A load that takes too long, or rows that cannot be read, must not fail the question.
-      if (deadline.passed() || (code != Errc::timeout && errc_row(code).transient())) throw;
+      // A load that takes too long, rows that cannot be read or a conflict with a standby's replay
+      // must not fail the question. Where the database is away, the other plan would fail too.
+      const bool is_away = code == Errc::unavailable || code == Errc::shutting_down ||
+                           code == Errc::cancelled;
+      if (deadline.passed() || is_away) throw;
       runtime::log(runtime::LogLevel::warn, "search.matrix_failed",
                    {{"request_id", context.id}, {"cause", failed.error().message}});
       cache_->avoid(owner, cache_->options().unfit_for);

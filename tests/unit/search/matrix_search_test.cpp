@@ -2,6 +2,7 @@
 #include "rig.hpp"
 
 #include <atomic>
+#include <limits>
 #include <thread>
 
 namespace memseal::search {
@@ -307,6 +308,56 @@ TEST(MatrixSearch, WhatIsInUseIsNotDroppedForANewcomer) {
 
 // Questions, writes, evictions and erasures of copies at once: every answer is one tenant's own,
 // complete and in order.
+// As a standby behind its primary shows it.
+TEST(MatrixSearch, AnOlderSnapshotDoesNotUndoANewerCopy) {
+  Rig rig;
+  Random random(61);
+  const auto ada = tenant("ada");
+  fill(rig, ada, 300, random);
+  rig.ask(ada, random.vector());
+  rig.expect_same(ada, random.vector(), 24, {}, true);
+  const auto read = rig.database.rows_read.load();
+  rig.database.change(ada, [](fakes::TenantChunks& all) { all.version -= 3; });
+  rig.expect_same(ada, random.vector(), 24, {}, false);
+  rig.database.change(ada, [](fakes::TenantChunks& all) { all.version += 1; });
+  rig.expect_same(ada, random.vector(), 24, {}, true);
+  EXPECT_EQ(rig.database.rows_read, read) << "the newer copy was there all the time";
+}
+
+// What a change brings counts before it is read, beside the copy that others still use.
+TEST(MatrixSearch, AChangeThatFindsNoRoomIsLeftToTheDatabase) {
+  auto options = at_once();
+  options.bytes = 80'000;
+  options.unfit_for = std::chrono::hours(1);
+  Rig rig(options);
+  Random random(67);
+  const auto ada = tenant("ada");
+  rig.database.put(ada, "one", random.chunks(400));
+  rig.ask(ada, random.vector());
+  rig.expect_same(ada, random.vector(), 24, {}, true);
+  const auto read = rig.database.rows_read.load();
+  rig.database.put(ada, "one", random.chunks(400));
+  for (int i = 0; i < 3; ++i) rig.expect_same(ada, random.vector(), 24, {}, false);
+  EXPECT_EQ(rig.database.rows_read, read);
+  EXPECT_EQ(rig.metrics.bytes.Value(), 0) << "the older copy is of no more use";
+}
+
+TEST(MatrixSearch, AQuestionThatIsNoVectorIsLeftToTheDatabase) {
+  Rig rig;
+  Random random(71);
+  const auto ada = tenant("ada");
+  fill(rig, ada, 100, random);
+  rig.ask(ada, random.vector());
+  for (const float wrong : {70'000.0f, std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::quiet_NaN()}) {
+    auto query = random.vector();
+    query[3] = wrong;
+    const auto before = rig.metrics.plan_exact.Value();
+    rig.ask(ada, query);
+    EXPECT_EQ(rig.metrics.plan_exact.Value() - before, 1) << wrong;
+  }
+}
+
 TEST(MatrixSearch, ThreadsOfManyTenantsNeverSeeEachOther) {
   auto options = at_once();
   options.bytes = 150'000;

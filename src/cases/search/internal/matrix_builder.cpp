@@ -69,8 +69,7 @@ MatrixBuilder::MatrixBuilder(const crypto::Tenant& owner, std::shared_ptr<const 
                              std::int64_t chunks)
     : old_(old && old->fits() ? std::move(old) : nullptr),
       made_(old_ ? new TenantMatrix(*old_) : new TenantMatrix(owner)),
-      expected_(static_cast<std::size_t>(
-          std::max<std::int64_t>(chunks - static_cast<std::int64_t>(made_->rows_), 1))) {}
+      expected_(static_cast<std::size_t>(std::max<std::int64_t>(chunks, 1))) {}
 
 std::size_t MatrixBuilder::bytes_of(std::int64_t chunks, std::size_t dimension) {
   constexpr std::size_t columns = sizeof(float) + sizeof(Uuid) + 2 * sizeof(std::int64_t) +
@@ -79,12 +78,28 @@ std::size_t MatrixBuilder::bytes_of(std::int64_t chunks, std::size_t dimension) 
          (2 * matrix::row_stride(dimension) + columns + sizeof(std::uint32_t));
 }
 
-void MatrixBuilder::read(ports::MatrixRows& rows) {
+bool MatrixBuilder::read(ports::MatrixRows& rows, std::size_t dimension,
+                         const std::function<bool(std::size_t bytes)>& admits) {
   const auto missing = outdated(rows.documents());
+  std::int64_t chunks = 0;
+  std::size_t names = 0;
+  for (const auto& document : missing) {
+    chunks += document.chunks;
+    names += document.id.size() + name_bytes;
+  }
+  // What is read, and, of what stays, the copy that finish() may make.
+  const auto copied = has_many_dead() ? static_cast<std::int64_t>(made_->rows_) : 0;
+  if (!admits(names + bytes_of(chunks + copied, dimension))) return false;
+  expected_ = static_cast<std::size_t>(std::max<std::int64_t>(chunks, 1));
   in_batches(missing, [&](const ports::MatrixBatch& batch) {
     rows.read(batch, [this](const ports::MatrixRow& row) { take(row); });
   });
   close_block();
+  return true;
+}
+
+bool MatrixBuilder::has_many_dead() const {
+  return made_->dead_rows_ > made_->rows_ / 2 + dead_rows_least;
 }
 
 /// Forgets the documents that are gone or changed. Returns those to read, under new numbers.
@@ -173,7 +188,8 @@ void MatrixBuilder::open_block() {
       --made_->dead_rows_;
   }
   const auto room = open_->capacity() - open_->size;
-  expected_ = expected_ > room ? expected_ - room : 64;
+  // More rows than were announced: twice as many each time, so that no row is copied often.
+  expected_ = expected_ > room ? expected_ - room : std::max<std::size_t>(64, open_->size);
 }
 
 void MatrixBuilder::copy_row(const MatrixBlock& from, std::size_t row, std::uint32_t document) {
@@ -233,7 +249,7 @@ void MatrixBuilder::compact() {
 }
 
 std::shared_ptr<const TenantMatrix> MatrixBuilder::finish(const ports::TenantState& state) {
-  if (made_->dead_rows_ > made_->rows_ / 2 + dead_rows_least) compact();
+  if (has_many_dead()) compact();
   std::size_t without_vector = 0, bytes = sizeof(TenantMatrix) + made_->alive_.capacity();
   for (const auto& [id, document] : made_->documents_.values) {
     without_vector += document.rows_without_vector;

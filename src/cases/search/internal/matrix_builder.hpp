@@ -16,8 +16,10 @@ class MatrixBuilder {
   MatrixBuilder(const crypto::Tenant& owner, std::shared_ptr<const TenantMatrix> old,
                 std::int64_t chunks);
 
-  /// Reads what is missing.
-  void read(ports::MatrixRows& rows);
+  /// Reads what is missing, vectors of `dimension` numbers. `admits` is asked once, before rows are
+  /// read, whether so many bytes of them find room. False: nothing was read, because they do not.
+  bool read(ports::MatrixRows& rows, std::size_t dimension,
+            const std::function<bool(std::size_t bytes)>& admits);
   /// REQUIRES: read() has been called.
   std::shared_ptr<const TenantMatrix> finish(const ports::TenantState& state);
 
@@ -25,6 +27,7 @@ class MatrixBuilder {
   static std::size_t bytes_of(std::int64_t chunks, std::size_t dimension);
 
  private:
+  bool has_many_dead() const;
   std::vector<ports::DocumentStamp> outdated(std::vector<ports::DocumentStamp> now);
   void forget(const std::string& doc_id);
   void take(const ports::MatrixRow& row);

@@ -26,12 +26,7 @@ MatrixCache::~MatrixCache() {
 bool MatrixCache::is_worth(const crypto::Tenant& owner) {
   if (options_.bytes == 0) return false;
   const auto now = Clock::now();
-  std::vector<MatrixPtr> dropped;  // declared before the lock: it is wiped after the unlock
   const std::lock_guard lock(mutex_);
-  if (now >= next_sweep_) {
-    drop_idle(now, dropped);
-    next_sweep_ = now + sweep_every;
-  }
   if (seen_.size() >= seen_max && !seen_.contains(owner)) seen_.clear();
   const auto [entry, is_new] = seen_.try_emplace(owner, Seen{now});
   auto& seen = entry->second;
@@ -47,8 +42,14 @@ void MatrixCache::avoid(const crypto::Tenant& owner, std::chrono::milliseconds h
   seen_.try_emplace(owner, Seen{now}).first->second.avoid_until = now + how_long;
 }
 
+// The idle ones are dropped here and not in is_worth(), which the loop calls: wiping takes time.
 MatrixPtr MatrixCache::find(const crypto::Tenant& owner) {
+  std::vector<MatrixPtr> dropped;  // declared before the lock: it is wiped after the unlock
   const std::lock_guard lock(mutex_);
+  if (const auto now = Clock::now(); now >= next_sweep_) {
+    drop_idle(now, dropped);
+    next_sweep_ = now + sweep_every;
+  }
   const auto found = entries_.find(owner);
   if (found == entries_.end()) return nullptr;
   found->second.used = Clock::now();
@@ -66,6 +67,21 @@ std::optional<MatrixCache::Turn> MatrixCache::take_turn(const crypto::Tenant& ow
   return std::optional<Turn>(std::in_place, shared_from_this(), owner, bytes);
 }
 
+bool MatrixCache::reserve_more(const crypto::Tenant& owner, std::size_t bytes) {
+  std::vector<MatrixPtr> dropped;
+  const std::lock_guard lock(mutex_);
+  if (!make_room(bytes, owner, dropped)) return false;
+  reserved_ += bytes;
+  return true;
+}
+
+bool MatrixCache::Turn::reserve(std::size_t bytes) {
+  if (bytes <= reserved_) return true;
+  if (!cache_->reserve_more(owner_, bytes - reserved_)) return false;
+  reserved_ = bytes;
+  return true;
+}
+
 void MatrixCache::end_turn(const crypto::Tenant& owner, std::size_t reserved) {
   const std::lock_guard lock(mutex_);
   loading_.erase(owner);
@@ -78,6 +94,9 @@ void MatrixCache::put(const crypto::Tenant& owner, MatrixPtr made, std::size_t r
   const std::lock_guard lock(mutex_);
   if (forgotten_.contains(owner) || made->owner() != owner) return;
   const auto old = entries_.find(owner);
+  // A question of an older snapshot, as a standby may show it, must not undo what is newer.
+  if (old != entries_.end() &&
+      old->second.matrix->version().count > made->version().count) return;
   const auto old_bytes = old == entries_.end() ? 0 : old->second.matrix->bytes();
   // Its own reservation and its older copy make room too.
   const auto credit = reserved + old_bytes;

@@ -46,7 +46,10 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
     Turn(Turn&&) noexcept = default;
     Turn& operator=(Turn&&) = delete;
 
-    /// Keeps what was read, unless the tenant was forgotten meanwhile or there is no room.
+    /// Reserves so many bytes in all, where it has fewer; false where there is no room for them.
+    bool reserve(std::size_t bytes);
+    /// Keeps what was read, unless the tenant was forgotten meanwhile, a newer one is there, or
+    /// there is no room.
     void keep(MatrixPtr made) { cache_->put(owner_, std::move(made), reserved_); }
 
    private:
@@ -70,6 +73,7 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
   };
   using Entries = std::map<crypto::Tenant, Entry>;
 
+  bool reserve_more(const crypto::Tenant& owner, std::size_t bytes);
   void put(const crypto::Tenant& owner, MatrixPtr made, std::size_t reserved);
   void end_turn(const crypto::Tenant& owner, std::size_t reserved);
   // REQUIRES: the lock is held. What is taken out goes to `dropped`, to be wiped after the unlock.

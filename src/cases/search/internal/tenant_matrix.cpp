@@ -28,11 +28,14 @@ std::optional<Asked> asked_of(const std::vector<ports::QueryVector>& questions,
     if (values.size() != dimension) return std::nullopt;
     double square = 0;
     for (std::size_t i = 0; i < dimension; ++i) {
-      const float value = codec::half_value(codec::half_bits(values[i]));
+      const auto bits = codec::half_bits(values[i]);
+      constexpr unsigned exponent = 0x7c00;
+      if ((bits & exponent) == exponent) return std::nullopt;  // infinite, or no number
+      const float value = codec::half_value(bits);
       asked.numbers[which * stride + i] = value;
       square += double{value} * value;
     }
-    if (!std::isfinite(square) || square == 0) return std::nullopt;
+    if (square == 0) return std::nullopt;
     asked.inverse_norms.push_back(static_cast<float>(1 / std::sqrt(square)));
   }
   return asked;
