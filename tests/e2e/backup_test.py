@@ -192,7 +192,7 @@ class Backup(EndToEnd):
                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             self.at.wait_for(lambda: psql(self.at.owner, "SELECT count(*) FROM pg_stat_activity WHERE datname = "
                                           "current_database() AND usename = 'memory_backup' AND wait_event_type = 'Lock'"
-                                          ) == [["1"]], 10, "pg_dump waits")
+                                          ) == [["1"]], 60, "pg_dump waits")
             child.send_signal(number)
             _, said = child.communicate(timeout=20)
             self.assertEqual(child.returncode, code, said)

@@ -105,12 +105,10 @@ class WithAService(EndToEnd):
         return run(["query", "--url", f"http://127.0.0.1:{self.at.port}/", *words], MEMSEAL_TOKEN=token)
 
     def test_the_answer_says_what_the_matter_is(self):
-        expired = self.at.token("alice", 1)
-        self.at.wait_for(lambda: self.ask(expired, "x").returncode != 0, 30, "the token to expire")
-        done = self.ask(expired, "x")
-        self.assertEqual(done.returncode, 3)
+        token = self.at.token("alice")
+        done = self.ask(token[:-2], "x")
+        self.assertEqual(done.returncode, 5)
         self.assertIn("HTTP 401", done.stderr)
-        self.assertIn("expired", done.stderr)
         token = self.at.token("bob")
         none = self.ask(token, "who is it")
         self.assertEqual(none.returncode, 0, none.stderr)

@@ -134,8 +134,8 @@ std::shared_ptr<const Registry> Gate::registry() const {
 }
 
 // A broker's time cannot be chosen by whoever writes. The record's own time can, so that where no
-// broker gave one, this machine's clock at reading counts. A replay comes much later than its event:
-// there the time counts at which the service refused the event, as the service has signed.
+// broker gave one, this machine's clock at reading counts. A replay comes much later than its
+// event: there the time counts at which the service refused the event, as the service has signed.
 Verdict Gate::check_time(const Presented& presented, std::int64_t signed_ms, bool is_own,
                          const Place* replay, std::int64_t now_ms) const {
   const auto window = (is_own ? std::max(rules_.window, rules_.own_window) : rules_.window).count();
