@@ -186,6 +186,9 @@ class Backup(EndToEnd):
         self.addCleanup(locker.stdin.close)
         locker.stdin.write("BEGIN; LOCK TABLE memseal.waits;\n")
         locker.stdin.flush()
+        self.at.wait_for(lambda: psql(self.at.owner, "SELECT count(*) FROM pg_locks WHERE granted AND mode = "
+                                      "'AccessExclusiveLock' AND relation = 'memseal.waits'::regclass") == [["1"]], 10,
+                         "the table is locked")
         folder = self.backups / "killed"
         for number, code in ((signal.SIGTERM, 1), (signal.SIGKILL, -signal.SIGKILL)):
             child = subprocess.Popen([self.at.program, "backup", "create", "--out", str(folder)], env=self.at.env,
