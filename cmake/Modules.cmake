@@ -88,8 +88,8 @@ function(memseal_precompiled name header)
 endfunction()
 
 # memseal_checksum(name): writes the .sum that stands for the precompiled header in ccache. The header
-# itself has the paths of its build in it, so that no two builds would share an object. The sum is of
-# all that decides what is in it: the headers' text, the compiler, its options, the libraries' versions.
+# itself is made anew by each clean build, with other bytes. The sum is of all that decides what is in
+# it: the headers' text, the compiler, its options, the libraries' versions.
 function(memseal_checksum name)
   get_directory_property(options COMPILE_OPTIONS)
   get_directory_property(definitions COMPILE_DEFINITIONS)

@@ -1,8 +1,8 @@
 # Warnings, hardening, sanitizers, ccache, a fast linker.
 find_program(CCACHE ccache)
 if(CCACHE)
-  # Another checkout of the same sources hits too, and another build of it; a precompiled header is told
-  # by the file beside it whose name ends with .sum (cmake/Modules.cmake).
+  # A precompiled header is told by the file beside it whose name ends with .sum (cmake/Modules.cmake).
+  # Its absolute path, which CMake passes, still keeps objects of two checkouts or builds apart.
   # What a file depends on is what the compiler says: no preprocessing before each compilation.
   set(launcher ${CMAKE_COMMAND} -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
     CCACHE_DEPEND=1 CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})

@@ -1,4 +1,4 @@
-# Finds the CUDA Toolkit (.deps/cuda, else an installed one) and adds the device's sources.
+# Finds the CUDA Toolkit (.deps/cuda, else an installed one) and adds the library memseal_cuda.
 set(MEMSEAL_CUDA_ARCHITECTURES "80-real;90a-real;100-real;100-virtual" CACHE STRING
   "GPU architectures that are compiled for")
 set(own_toolkit "${CMAKE_CURRENT_SOURCE_DIR}/../.deps/cuda")
@@ -21,10 +21,11 @@ endif()
 find_package(CUDAToolkit REQUIRED)
 
 file(GLOB device_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/cuda/*.cu")
-target_sources(memseal_kernels PRIVATE ${device_sources})
-# The target was made before the language was there.
-set_target_properties(memseal_kernels PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
+add_library(memseal_cuda STATIC EXCLUDE_FROM_ALL ${device_sources})
+target_include_directories(memseal_cuda PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+set_target_properties(memseal_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
   CUDA_ARCHITECTURES "${MEMSEAL_CUDA_ARCHITECTURES}")
-target_compile_options(memseal_kernels PRIVATE
+target_compile_options(memseal_cuda PRIVATE
   "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas -warn-spills --Werror all-warnings>")
-target_link_libraries(memseal_kernels PRIVATE CUDA::cudart_static CUDA::cublasLt)
+target_link_libraries(memseal_cuda PUBLIC memseal_kernels
+  PRIVATE CUDA::cudart_static CUDA::cublasLt)
