@@ -19,6 +19,8 @@ const std::string files = "/api/v1/knowledge/files";
 class KnowledgeDoors : public ServerTest {
  protected:
   KnowledgeDoors() { api.knowledge = &knowledge; }
+  // Here, because the server uses what is declared below until it has ended.
+  ~KnowledgeDoors() override { stop(); }
 
   std::string raw(const std::string& body, const std::string& fields,
                   const std::string& user = "ada") {
