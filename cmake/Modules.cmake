@@ -83,29 +83,6 @@ function(memseal_precompiled name header)
     add_library(${name} STATIC "${CMAKE_BINARY_DIR}/${name}.cpp")
     target_link_libraries(${name} PRIVATE ${ARGN} memseal_warnings)
     target_precompile_headers(${name} PRIVATE "${CMAKE_SOURCE_DIR}/cmake/${header}")
-    memseal_checksum(${name})
   endif()
 endfunction()
 
-# memseal_checksum(name): writes the .sum that stands for the precompiled header in ccache. The header
-# itself is made anew by each clean build, with other bytes. The sum is of all that decides what is in
-# it: the headers' text, the compiler, its options, the libraries' versions.
-function(memseal_checksum name)
-  get_directory_property(options COMPILE_OPTIONS)
-  get_directory_property(definitions COMPILE_DEFINITIONS)
-  set(sum "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} ${CMAKE_CXX_FLAGS}"
-    "${CMAKE_CXX_FLAGS_DEBUG} ${CMAKE_CXX_FLAGS_RELEASE} ${options} ${definitions} ${GTest_VERSION}")
-  file(GLOB texts "${CMAKE_SOURCE_DIR}/cmake/*.hpp" "${CMAKE_SOURCE_DIR}/cmake/compat/*"
-    "${BOOST_INCLUDE}/boost/version.hpp" "${PQXX_SYSTEM_INCLUDE}/pqxx/version*")
-  foreach(folder IN LISTS CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
-    file(GLOB config "${folder}/bits/c++config.h")
-    list(APPEND texts ${config})
-  endforeach()
-  foreach(text IN LISTS texts)
-    file(SHA256 "${text}" hash)
-    list(APPEND sum ${hash})
-  endforeach()
-  string(SHA256 sum "${sum}")
-  file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${name}.dir/cmake_pch.hxx.pch.sum"
-    CONTENT "${sum}\n")
-endfunction()

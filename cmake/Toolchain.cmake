@@ -1,11 +1,11 @@
 # Warnings, hardening, sanitizers, ccache, a fast linker.
 find_program(CCACHE ccache)
 if(CCACHE)
-  # A precompiled header is told by the file beside it whose name ends with .sum (cmake/Modules.cmake).
-  # Its absolute path, which CMake passes, still keeps objects of two checkouts or builds apart.
+  # Another checkout of the same sources hits too, but not with MEMSEAL_PCH: CMake passes the absolute
+  # path of the precompiled header, which is told by its content.
   # What a file depends on is what the compiler says: no preprocessing before each compilation.
   set(launcher ${CMAKE_COMMAND} -E env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1
-    CCACHE_DEPEND=1 CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
+    CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
