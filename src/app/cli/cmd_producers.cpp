@@ -50,6 +50,24 @@ Result<Registry> registry_in(const fs::path& file) {
   return read_producers(file);
 }
 
+/// The registry, read to be changed and written back under one lock.
+struct Change {
+  static Result<Change> begin(const Config& config, const ProducersOptions& options) {
+    auto file = file_of(config, options);
+    if (!file) return file.error();
+    auto lock = ProducersLock::take(*file);
+    if (!lock) return lock.error();
+    auto registry = registry_in(*file);
+    if (!registry) return registry.error();
+    return Change{std::move(*file), std::move(*lock), std::move(*registry)};
+  }
+  Result<void> write() const { return write_producers(file, registry); }
+
+  fs::path file;
+  ProducersLock lock;
+  Registry registry;
+};
+
 Result<crypto::VerifyingKey> read_verifying_key(const std::string& file) {
   auto text = read_text_file(file, secret_file_bytes_max);
   if (!text) return text.error();
@@ -115,12 +133,8 @@ int cmd_producers_keygen(const GlobalOptions& global, const ProducersOptions& op
 int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  const auto file = file_of(*config, options);
-  if (!file) return refuse(file.error());
-  const auto lock = ProducersLock::take(*file);
-  if (!lock) return refuse(lock.error());
-  auto registry = registry_in(*file);
-  if (!registry) return refuse(registry.error());
+  auto change = Change::begin(*config, options);
+  if (!change) return refuse(change.error());
   const auto key = read_verifying_key(options.key_file);
   if (!key) return refuse(key.error());
   Producer producer{.name = options.name,
@@ -132,8 +146,8 @@ int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& optio
   if (producer.topics.empty()) producer.topics = event_topics(*config);
   const ProducerKey added{producers::key_id_of(*key), *key, now_text()};
   producer.keys.push_back(added);
-  if (auto fitting = registry->add(producer); !fitting) return refuse(fitting.error());
-  if (auto written = write_producers(*file, *registry); !written) return refuse(written.error());
+  if (auto fitting = change->registry.add(producer); !fitting) return refuse(fitting.error());
+  if (auto written = change->write(); !written) return refuse(written.error());
   if (global.json)
     print_json(object_of(producer, added));
   else
@@ -162,15 +176,11 @@ int cmd_producers_list(const GlobalOptions& global, const ProducersOptions& opti
 int cmd_producers_revoke(const GlobalOptions& global, const ProducersOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  const auto file = file_of(*config, options);
-  if (!file) return refuse(file.error());
-  const auto lock = ProducersLock::take(*file);
-  if (!lock) return refuse(lock.error());
-  auto registry = registry_in(*file);
-  if (!registry) return refuse(registry.error());
-  const auto revoked = registry->revoke(options.name, options.key_id, now_text());
+  auto change = Change::begin(*config, options);
+  if (!change) return refuse(change.error());
+  const auto revoked = change->registry.revoke(options.name, options.key_id, now_text());
   if (!revoked) return refuse(revoked.error());
-  if (auto written = write_producers(*file, *registry); !written) return refuse(written.error());
+  if (auto written = change->write(); !written) return refuse(written.error());
   if (global.json)
     print_json(json::object{{"producer", options.name}, {"revoked", *revoked}});
   else

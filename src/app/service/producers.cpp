@@ -25,6 +25,13 @@ Error unusable(const fs::path& file, const std::string& why) {
   return {Errc::bad_config, file.string() + ": " + why, "kafka.producers_file"};
 }
 
+/// What a link names, and not the link; the path itself where nothing is there yet.
+fs::path target_of(const fs::path& file) {
+  std::error_code failed;
+  auto target = fs::canonical(file, failed);
+  return failed ? fs::absolute(file) : target;
+}
+
 bool is_loopback_place(const std::string& place) {
   const auto parsed = ListenAddress::parse(place, "kafka.brokers");
   return http_client::is_loopback(parsed ? parsed->host : place);
@@ -111,10 +118,7 @@ Result<producers::Registry> read_producers(const fs::path& file) {
 }
 
 Result<ProducersLock> ProducersLock::take(const fs::path& file) {
-  std::error_code failed;
-  auto target = fs::canonical(file, failed);
-  if (failed) target = fs::absolute(file);
-  const auto folder = target.parent_path();
+  const auto folder = target_of(file).parent_path();
   ProducersLock lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (lock.handle_ < 0) return unusable(folder, std::strerror(errno));
   while (::flock(lock.handle_, LOCK_EX) != 0)
@@ -128,9 +132,8 @@ ProducersLock::~ProducersLock() {
 
 Result<void> write_producers(const fs::path& file, const producers::Registry& registry) {
   std::error_code failed;
-  auto target = fs::canonical(file, failed);  // What a link names, and not the link.
-  const bool exists = !failed;
-  if (!exists) target = file;
+  const auto target = target_of(file);
+  const bool exists = fs::exists(target, failed);
   const auto draft = target.parent_path() / ("." + target.filename().string() + "." +
                                              crypto::random_uuid().to_string() + ".new");
   const OnExit remove_draft([&] { fs::remove(draft, failed); });

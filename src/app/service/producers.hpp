@@ -28,9 +28,8 @@ std::unique_ptr<producers::Gate> make_gate(const Config& config, const crypto::K
 /// write for every user; and nobody else may read it where it holds secrets.
 /// Error: bad_config; the message names the file and the fix.
 Result<producers::Registry> read_producers(const std::filesystem::path& file);
-/// Replaces the file, or makes it with mode 0600. All or nothing. Error: bad_config.
-/// While it lives, no other command changes the file: what is read, changed and written under it
-/// undoes no other change. The lock is one of the file's folder.
+/// While a lock lives, no other command changes the file: what is read, changed and written under
+/// it undoes no other change. The lock is one of the file's folder.
 class ProducersLock {
  public:
   /// Waits for another holder. bad_config if the folder cannot be opened.
@@ -43,7 +42,8 @@ class ProducersLock {
   int handle_;
 };
 
-/// The file keeps its owner and mode; an error, and no change, where the owner cannot be kept.
+/// Replaces the file, or makes it with mode 0600. All or nothing. A file that is replaced keeps its
+/// owner and mode. Error: bad_config, also where the owner cannot be kept.
 Result<void> write_producers(const std::filesystem::path& file,
                              const producers::Registry& registry);
 

@@ -26,6 +26,13 @@ Headed find_header(const Headers& headers, std::string_view name) {
   return found;
 }
 
+/// The signature of `purpose`: one header with one in its one spelling. `absent` says why not.
+std::optional<Signature> signature_of(const Headers& headers, Purpose purpose, bool& absent) {
+  const auto header = find_header(headers, header_of(purpose));
+  absent = !header.value;
+  return absent || header.twice ? std::nullopt : parse_signature(*header.value);
+}
+
 bool says_replay(const Headers& headers) {
   return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
     return header.first == wire::replay_signature_header ||
@@ -45,9 +52,8 @@ std::optional<std::int64_t> time_of(const Headed& header) {
 }  // namespace
 
 bool is_signed_replay(const SignedEvent& event, const crypto::VerifyingKey& own) {
-  const auto header = find_header(event.headers, wire::replay_signature_header);
-  if (!header.value || header.twice) return false;
-  const auto signature = parse_signature(*header.value);
+  bool absent = false;
+  const auto signature = signature_of(event.headers, Purpose::replay, absent);
   return signature && signature->key_id == own_name &&
          own.verify(signed_message(event, Purpose::replay, own_name, signature->time_ms),
                     signature->bytes);
@@ -153,10 +159,9 @@ Verdict Gate::check_time(const Presented& presented, std::int64_t signed_ms, boo
 Verdict Gate::verify(const Presented& presented, Purpose purpose, const Place& place,
                      const Registry& registry, std::int64_t now_ms,
                      std::optional<Key>& signer) const {
-  const auto header = find_header(presented.event.headers, header_of(purpose));
-  if (!header.value) return Verdict::absent;
-  const auto signature = header.twice ? std::nullopt : parse_signature(*header.value);
-  if (!signature) return Verdict::malformed;
+  bool absent = false;
+  const auto signature = signature_of(presented.event.headers, purpose, absent);
+  if (!signature) return absent ? Verdict::absent : Verdict::malformed;
   if (signature->key_id == own_name) {
     signer.emplace(Key{own_, nullptr});
   } else if (const auto found = registry.find(signature->key_id);
