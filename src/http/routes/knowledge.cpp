@@ -66,6 +66,14 @@ asio::awaitable<void> send_content(Call& call, knowledge::Reading& reading, Byte
   }
 }
 
+/// The file that the path names. A file of another user is not found either, because the database
+/// hides its row.
+asio::awaitable<std::optional<knowledge::File>> named_file(Call& call) {
+  const auto id = Uuid::parse(call.id);
+  if (!id) co_return std::nullopt;
+  co_return co_await knowledge::find_file(knowledge_of(call), call.context, call.who->tenant, *id);
+}
+
 /// The content of a file never changes, so its id is its strong validator.
 std::string etag_of(const knowledge::File& file) { return '"' + file.id.to_string() + '"'; }
 
@@ -164,26 +172,20 @@ asio::awaitable<std::optional<Response>> list_files(Call& call) {
   co_return json_response(200, json::serialize(body));
 }
 
-// A file of another user is not found either, because the database hides its row.
 asio::awaitable<std::optional<Response>> get_file(Call& call) {
-  const auto id = Uuid::parse(call.id);
-  if (!id) co_return not_found(call);
-  const auto& deps = knowledge_of(call);
-  const auto file = co_await knowledge::find_file(deps, call.context, call.who->tenant, *id);
+  const auto file = co_await named_file(call);
   if (!file) co_return not_found(call);
   json::object body{{"file", file_json(*file)}};
   co_return json_response(200, json::serialize(body));
 }
 
 asio::awaitable<std::optional<Response>> delete_file(Call& call) {
-  const auto id = Uuid::parse(call.id);
-  if (!id) co_return not_found(call);
-  const auto& deps = knowledge_of(call);
-  const auto file = co_await knowledge::find_file(deps, call.context, call.who->tenant, *id);
+  const auto file = co_await named_file(call);
   if (!file) co_return not_found(call);
   // The document first: where it cannot be forgotten, the client asks again.
-  co_await forget_document_of(call, *id);
-  const bool removed = co_await knowledge::remove_file(deps, call.context, call.who->tenant, *id);
+  co_await forget_document_of(call, file->id);
+  const bool removed = co_await knowledge::remove_file(knowledge_of(call), call.context,
+                                                       call.who->tenant, file->id);
   if (!removed) co_return not_found(call);
   co_return Response{.status = 204};
 }
