@@ -54,12 +54,8 @@ double copy_all(const BenchDatabase& database, const std::string& file) {
 void measure() {
   BenchDatabase database(dimension);
   ScratchDirectory scratch;
-  runtime::Metrics metrics;
-  postgres::PostgresMetrics counts(metrics);
-  postgres::PoolOptions options;
-  options.dsn = database.app_dsn();
-  options.connections = 1;
-  postgres::Pool pool(options, counts);
+  BenchPool connection(database);
+  auto& pool = connection.pool;
   postgres::PgChunkStore store(pool);
   asio::io_context loop;
   const auto owner = bench_tenant("bench");

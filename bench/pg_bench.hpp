@@ -1,6 +1,7 @@
 #pragma once
 // A scratch database in the cluster that MEMSEAL_TEST_PG_SUPER names, and rows for it.
 #include "adapters/postgres/migrate.hpp"
+#include "adapters/postgres/pool.hpp"
 #include "base/limits.hpp"
 #include "ports/chunk_store.hpp"
 #include "pure/crypto/random.hpp"
@@ -100,6 +101,16 @@ class BenchDatabase {
   }
 
   std::string name_;
+};
+
+/// One connection to the database, as the service has them.
+struct BenchPool {
+  explicit BenchPool(const BenchDatabase& database)
+      : pool({.dsn = database.app_dsn(), .connections = 1}, counts) {}
+
+  runtime::Metrics metrics;
+  postgres::PostgresMetrics counts{metrics};
+  postgres::Pool pool;
 };
 
 /// A temporary directory. The destructor removes it.

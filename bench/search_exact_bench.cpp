@@ -98,12 +98,8 @@ asio::awaitable<std::vector<double>> search_many(postgres::PgChunkSearch& search
 void measure() {
   BenchDatabase database(dimension);
   ScratchDirectory scratch;
-  runtime::Metrics metrics;
-  postgres::PostgresMetrics counts(metrics);
-  postgres::PoolOptions options;
-  options.dsn = database.app_dsn();
-  options.connections = 1;
-  postgres::Pool pool(options, counts);
+  BenchPool connection(database);
+  auto& pool = connection.pool;
   postgres::PgChunkSearch search(pool);
   asio::io_context loop;
   const auto owner = bench_tenant("bench");

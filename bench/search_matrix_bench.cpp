@@ -112,15 +112,11 @@ Figure figure(const char* id, const Series& series, const char* rival) {
 
 void measure() {
   BenchDatabase database(dimension);
-  runtime::Metrics metrics;
-  postgres::PostgresMetrics counts(metrics);
-  postgres::PoolOptions options;
-  options.dsn = database.app_dsn();
-  options.connections = 1;
-  postgres::Pool pool(options, counts);
+  BenchPool connection(database);
+  auto& pool = connection.pool;
   postgres::PgChunkSearch exact(pool);
   postgres::PgMatrixStore store(pool);
-  search::SearchMetrics search_metrics(metrics);
+  search::SearchMetrics search_metrics(connection.metrics);
   search::MatrixOptions matrix_options;
   matrix_options.load_max = std::chrono::seconds(30);
   search::MatrixSearch in_memory(exact, store, search_metrics, matrix_options);
