@@ -178,8 +178,8 @@ class Producers(EndToEnd):
         at.server.send_signal(signal.SIGHUP)
         at.wait_for(lambda: at.server_log().count("producers_loaded") > loaded, what="the file's reload")
         self.assertEqual(self.publish("acme:ann", *erp), (0, None))
-        self.assertIn("revoked 1 key of crm", at.cli("producers", "revoke", "crm").stdout)
         loaded = at.server_log().count("producers_loaded")
+        self.assertIn("revoked 1 key of crm", at.cli("producers", "revoke", "crm").stdout)
         at.wait_for(lambda: at.server_log().count("producers_loaded") > loaded, 10, "a reload without a signal")
         forger.expected = {}
         forger.write("signature_invalid")

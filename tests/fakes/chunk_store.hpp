@@ -85,6 +85,7 @@ class ChunkStore final : public ports::ChunkStore {
   int looks = 0;
   std::int64_t stored_at_ms = 0;  ///< of all rows of the ledger; 0: after all records
   std::function<void()> after_look;  ///< what another process does before the rows are written
+  std::function<void(const Uuid&)> after_write;  ///< is given the event whose rows were written
   int replies_lost = 0;  ///< so many calls are applied, and then their connection breaks
   std::function<bool(const ports::EventWrite&)> poison;  ///< true: the write makes store() throw
   std::set<crypto::Tenant> erased;
@@ -154,6 +155,7 @@ class ChunkStore final : public ports::ChunkStore {
     if (write.deletion) delete_chunks(owner, write);
     if (write.origin != Origin::chat) revisions[{owner, write.doc_id.value()}] = write.revision;
     writes_of[owner].push_back(std::move(write));
+    if (after_write) after_write(key.event_id);
     return ports::Stored::applied;
   }
 };

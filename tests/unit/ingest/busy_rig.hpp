@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 
 namespace memseal::ingest {
 
@@ -20,6 +21,9 @@ struct BusyRig : Rig {
     options.rules.tokens = 8;
     options.embed_chunks_max = 4;
     options.pace = {.first = 32, .least = 32, .most = 32};
+    store.after_write = [this](const Uuid& event) {
+      embed_calls_before.emplace(event, embedder.faults.calls);
+    };
   }
 
   static std::string long_text(int paragraphs) {
@@ -45,6 +49,11 @@ struct BusyRig : Rig {
     const auto events = stored(user);
     return std::find(events.begin(), events.end(), id_of(user, id)) != events.end();
   }
+  /// Of the embedder, before the rows of an event were written. A script that counts when it
+  /// wakes counts more, the busier the machine is.
+  int calls_before(const std::string& user, const std::string& id) const {
+    return embed_calls_before.at(id_of(user, id));
+  }
   template <class Condition>
   static asio::awaitable<void> wait_until(Condition condition) {
     for (int i = 0; i < 20'000 && !condition(); ++i)
@@ -56,6 +65,8 @@ struct BusyRig : Rig {
     Worker worker(deps(), options);
     test::run_to_end(loop, side_by_side(worker.run(), script()));
   }
+
+  std::map<Uuid, int> embed_calls_before;
 };
 
 }  // namespace memseal::ingest

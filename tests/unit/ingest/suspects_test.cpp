@@ -144,7 +144,7 @@ TEST_F(SuspectsOfTheEmbedder, AreDroppedWhileTheyWaitWhenTheirPartitionLeaves) {
   run_with([&]() -> asio::awaitable<void> {
     co_await wait_until([&] { return embedder.faults.calls >= 10; });
     source.take_away("memory.upload.v1", 0);
-    EXPECT_GE(source.offsets_dropped.size(), 4u) << "three are being tried";
+    EXPECT_GE(source.offsets_dropped.size(), 3u) << "of 8: four are being tried, one is on its way";
     push({line("bob", "1")});
     co_await wait_until([&] { return is_stored("bob", "1"); });
     co_await wait_until([&] { return source.offsets_dropped.size() == 8; });
