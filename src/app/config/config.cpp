@@ -3,6 +3,7 @@
 #include "adapters/kafka/sink.hpp"
 #include "app/config/listen_address.hpp"
 #include "app/config/text_file.hpp"
+#include "pure/codec/ascii.hpp"
 #include "pure/codec/did_you_mean.hpp"
 
 #include <boost/asio/ip/address.hpp>
@@ -137,7 +138,7 @@ std::string key_of_env(std::string_view name) {
       key += '.';
       ++i;
     } else {
-      key += static_cast<char>(std::tolower(static_cast<unsigned char>(name[i])));
+      key += codec::ascii_lower(name[i]);
     }
   }
   return key;

@@ -32,7 +32,7 @@ std::optional<UserHash> hash_of(std::string_view hex) {
 
 // More than the largest event has in parts of the least size. Without a bound a forged letter would
 // fill memory.
-constexpr std::size_t parts_max = 128;
+constexpr std::size_t listed_parts_max = 128;
 
 Letter letter_of(const ports::Record& record) {
   Letter letter{.topic = record.topic,
@@ -128,7 +128,7 @@ void LetterList::add_part(const ports::Record& record, std::string_view id, std:
   const auto slash = std::min(part.find('/'), part.size());
   const auto number = number_of<std::size_t>(part.substr(0, slash));
   const auto count = number_of<std::size_t>(part.substr(std::min(slash + 1, part.size())));
-  if (!number || !count || *count > parts_max) return;
+  if (!number || !count || *count > listed_parts_max) return;
   const auto found = parts_.find(id);
   if (found == parts_.end()) {
     // Without its first part a letter does not open; the rest of it then only shows that it was.

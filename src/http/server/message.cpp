@@ -15,8 +15,6 @@ namespace memseal::http {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 constexpr std::string_view problem_type = "application/problem+json";
 
 /// Calls `each` with the trimmed parts of a list; stops when it returns false.
@@ -33,7 +31,8 @@ void split(std::string_view list, char separator, Each&& each) {
 int quality_of(std::string_view parameters) {
   int quality = 1000;
   split(parameters, ';', [&](std::string_view parameter) {
-    if (parameter.size() < 3 || lower(parameter[0]) != 'q' || parameter[1] != '=') return true;
+    if (parameter.size() < 3 || codec::ascii_lower(parameter[0]) != 'q' || parameter[1] != '=')
+      return true;
     const auto value = parameter.substr(2);
     quality = value[0] == '1' ? 1000 : 0;
     // At most three digits follow the point (RFC 9110 §12.4.2).
@@ -205,17 +204,6 @@ bool is_json(std::string_view content_type) noexcept {
     return utf8;
   });
   return utf8;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 // No character that could end a header line or a field of a log.

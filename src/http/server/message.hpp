@@ -1,6 +1,7 @@
 #pragma once
 // Requests and responses as plain values: what the routes see of HTTP.
 #include "base/result.hpp"
+#include "pure/codec/ascii.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -75,8 +76,8 @@ Media negotiate(std::optional<std::string_view> accept) noexcept;
 /// True for application/json, with or without parameters; charset, if given, must be utf-8.
 bool is_json(std::string_view content_type) noexcept;
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
-std::string_view trimmed(std::string_view text) noexcept;
+using codec::equal_ignoring_case;
+using codec::trimmed;
 /// A request id we may echo: [A-Za-z0-9._-]{1,64}.
 bool is_request_id(std::string_view text) noexcept;
 

@@ -59,13 +59,6 @@ namespace {
 // Honest clients send no longer size line of a chunk and no longer trailer.
 constexpr std::size_t chunk_line_bytes_max = 4'096;
 
-std::string lower(std::string_view name) {
-  std::string text(name);
-  for (auto& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 /// Where the version of a request line of three words begins: `HTTP/` DIGIT `.` DIGIT (RFC 9112
 /// §2.3). npos for any other line.
 std::size_t version_at(std::string_view raw) {
@@ -112,7 +105,8 @@ RequestHead head_of(const Parser& parser) {
   head.minor_version = static_cast<int>(message.version()) % 10;
   head.keep_alive = head.minor_version == 1 && message.keep_alive();
   for (const auto& field : message)
-    head.fields.push_back({lower(field.name_string()), std::string(trimmed(field.value()))});
+    head.fields.push_back(
+        {codec::ascii_lower(field.name_string()), std::string(trimmed(field.value()))});
   if (const auto length = parser.content_length()) head.content_length = *length;
   head.has_body = parser.chunked() || head.content_length.value_or(0) > 0;
   if (!head.has_body) head.content_length = 0;

@@ -23,7 +23,7 @@ Error refuse(const std::string& why) { return {Errc::key_invalid, "JWK Set: " + 
 
 // Empty for a member that is no text. Each caller refuses an empty text or takes it for another
 // value.
-std::string_view text_member(const json::object& jwk, std::string_view name) {
+std::string_view text_or_empty(const json::object& jwk, std::string_view name) {
   const auto* value = jwk.if_contains(name);
   if (value == nullptr || !value->is_string()) return {};
   return {value->get_string().data(), value->get_string().size()};
@@ -35,7 +35,7 @@ bool has(const json::object& jwk, std::string_view name) {
 
 // May this key verify signatures at all? (RFC 7517, 4.2 and 4.3)
 bool is_for_verifying(const json::object& jwk) {
-  if (has(jwk, "use") && text_member(jwk, "use") != "sig") return false;
+  if (has(jwk, "use") && text_or_empty(jwk, "use") != "sig") return false;
   const auto* operations = jwk.if_contains("key_ops");
   if (operations == nullptr) return true;
   if (!operations->is_array()) return false;
@@ -80,8 +80,8 @@ ossl::Pkey make_public(const char* type, OSSL_PARAM_BLD* build) {
 }
 
 Result<ossl::Pkey> rsa_key(const json::object& jwk) {
-  const auto modulus_bytes = codec::decode_base64(text_member(jwk, "n"), codec::Base64::url);
-  const auto exponent_bytes = codec::decode_base64(text_member(jwk, "e"), codec::Base64::url);
+  const auto modulus_bytes = codec::decode_base64(text_or_empty(jwk, "n"), codec::Base64::url);
+  const auto exponent_bytes = codec::decode_base64(text_or_empty(jwk, "e"), codec::Base64::url);
   if (!modulus_bytes || !exponent_bytes || modulus_bytes->size() > rsa_bits_max / 8 ||
       exponent_bytes->size() > 8)
     return refuse("an RSA key's n or e is malformed or too long");
@@ -106,8 +106,8 @@ Result<ossl::Pkey> rsa_key(const json::object& jwk) {
 }
 
 Result<ossl::Pkey> p256_key(const json::object& jwk) {
-  const auto x = codec::decode_base64(text_member(jwk, "x"), codec::Base64::url);
-  const auto y = codec::decode_base64(text_member(jwk, "y"), codec::Base64::url);
+  const auto x = codec::decode_base64(text_or_empty(jwk, "x"), codec::Base64::url);
+  const auto y = codec::decode_base64(text_or_empty(jwk, "y"), codec::Base64::url);
   if (!x || !y || x->size() != es256_half_bytes || y->size() != es256_half_bytes)
     return refuse("a P-256 key's x or y has not 32 bytes");
   // 04 ‖ x ‖ y is an uncompressed point (SEC 1, section 2.3.3).
@@ -137,22 +137,22 @@ bool is_one_of(std::string_view alg, bool stated, std::string_view wanted) {
 
 // Nothing (and no error) for a key that is not ours to use.
 Result<std::optional<JwsKey>> read_key(const json::object& jwk) {
-  const auto kty = text_member(jwk, "kty");
+  const auto kty = text_or_empty(jwk, "kty");
   // A set is public. A secret in it is known to all, so refusing the whole set shows the leak at
   // the first start.
   if (kty == "oct") return refuse("symmetric keys do not belong into a JWK Set");
   if (has(jwk, "d")) return refuse("a key is private; publish its public half only");
   const bool stated = has(jwk, "alg");
-  const auto alg = text_member(jwk, "alg");
+  const auto alg = text_or_empty(jwk, "alg");
   const bool rsa = kty == "RSA" && is_one_of(alg, stated, "RS256");
   const bool p256 =
-      kty == "EC" && text_member(jwk, "crv") == "P-256" && is_one_of(alg, stated, "ES256");
+      kty == "EC" && text_or_empty(jwk, "crv") == "P-256" && is_one_of(alg, stated, "ES256");
   // A set may hold keys of other kinds for other readers (RFC 7517, section 5).
   if (!is_for_verifying(jwk) || (!rsa && !p256)) return std::optional<JwsKey>();
   auto pkey = rsa ? rsa_key(jwk) : p256_key(jwk);
   if (!pkey) return pkey.error();
   JwsKey key{.algorithm = rsa ? JwsAlgorithm::rs256 : JwsAlgorithm::es256,
-             .kid = std::string(text_member(jwk, "kid"))};
+             .kid = std::string(text_or_empty(jwk, "kid"))};
   key.pkey = std::move(*pkey);
   return std::optional<JwsKey>(std::move(key));
 }

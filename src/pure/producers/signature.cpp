@@ -1,6 +1,7 @@
 #include "pure/producers/signature.hpp"
 
 #include "base/assert.hpp"
+#include "pure/codec/ascii.hpp"
 #include "pure/codec/base64.hpp"
 #include "pure/codec/big_endian.hpp"
 #include "pure/crypto/hash.hpp"
@@ -21,13 +22,6 @@ constexpr std::size_t time_digits_max = 15;
 
 ByteView bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 /// The text up to the next dot, which is taken away with the dot. The rest where there is none.
@@ -67,7 +61,7 @@ Headers covered_headers(const Headers& headers, Purpose purpose) {
   Headers covered;
   for (const auto& [name, value] : headers) {
     // The name of this one is read in any case, that of the others as it is.
-    auto folded = lower(name);
+    auto folded = codec::ascii_lower(name);
     if (folded != content_type) folded = name;
     if (is_covered(folded, purpose)) covered.emplace_back(std::move(folded), value);
   }

@@ -1,5 +1,7 @@
 #include "pure/wire/internal/field_value.hpp"
 
+#include "pure/codec/ascii.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -11,14 +13,6 @@ constexpr std::string_view blanks = " \t";
 
 void skip_blanks(std::string_view& text) {
   text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
 }
 
 std::string_view take_token(std::string_view& text) {
@@ -63,14 +57,14 @@ std::optional<FieldValue> parse_field_value(std::string_view text) {
   auto value = text.substr(0, end);
   while (!value.empty() && blanks.find(value.back()) != blanks.npos) value.remove_suffix(1);
   skip_blanks(value);
-  FieldValue parsed{lower(value)};
+  FieldValue parsed{codec::ascii_lower(value)};
   text.remove_prefix(end);
   while (!text.empty()) {
     if (text.front() != ';') return std::nullopt;
     text.remove_prefix(1);
     skip_blanks(text);
     if (text.empty()) break;  // some clients end with a semicolon
-    const auto name = lower(take_token(text));
+    const auto name = codec::ascii_lower(take_token(text));
     if (name.empty() || !text.starts_with('=')) return std::nullopt;
     text.remove_prefix(1);
     auto found = take_parameter_value(text);

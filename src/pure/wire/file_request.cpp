@@ -1,6 +1,7 @@
 #include "pure/wire/file_request.hpp"
 
 #include "base/limits.hpp"
+#include "pure/codec/ascii.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/codec/url.hpp"
 #include "pure/codec/utf8.hpp"
@@ -29,12 +30,6 @@ Error bad_file_name() {
           "a file has a name of 1 to 255 bytes of UTF-8 without control characters", "name"};
 }
 
-std::string_view without_blanks(std::string_view text) {
-  const auto first = std::min(text.find_first_not_of(" \t"), text.size());
-  text.remove_prefix(first);
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
 Result<void> add_file_tag(std::string tag, std::vector<std::string>& tags) {
   if (tag.empty() || tag.size() > limits::tag_bytes_max || !codec::is_utf8(tag) ||
       codec::has_control(tag))
@@ -48,10 +43,10 @@ Result<void> add_file_tag(std::string tag, std::vector<std::string>& tags) {
 /// Calls `take` with each part of a list.
 template <class Take>
 Result<void> for_each_tag(std::string_view text, const Take& take) {
-  if (without_blanks(text).empty()) return {};
+  if (codec::trimmed(text).empty()) return {};
   for (;;) {
     const auto end = std::min(text.find(','), text.size());
-    if (auto taken = take(without_blanks(text.substr(0, end))); !taken) return taken;
+    if (auto taken = take(codec::trimmed(text.substr(0, end))); !taken) return taken;
     if (end == text.size()) return {};
     text.remove_prefix(end + 1);
   }

@@ -1,5 +1,6 @@
 #include "pure/wire/multipart.hpp"
 
+#include "pure/codec/ascii.hpp"
 #include "pure/codec/utf8.hpp"
 #include "pure/wire/internal/field_value.hpp"
 
@@ -35,10 +36,7 @@ bool read_field(std::string_view line, FormPart& part, bool& has_disposition) {
   if (colon == line.npos || colon == 0 || !codec::is_utf8(line) || codec::has_control(line))
     return false;
   if (!std::ranges::all_of(line.substr(0, colon), is_token_char)) return false;
-  std::string name(line.substr(0, colon));
-  std::ranges::transform(name, name.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  const auto name = codec::ascii_lower(line.substr(0, colon));
   const auto value = line.substr(colon + 1);
   if (name == "content-disposition") {
     auto parsed = parse_field_value(value);

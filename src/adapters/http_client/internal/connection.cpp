@@ -1,6 +1,7 @@
 #include "adapters/http_client/internal/connection.hpp"
 
 #include "adapters/http_client/internal/byte_stream.hpp"
+#include "pure/codec/ascii.hpp"
 
 #include <boost/asio/cancel_at.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -85,10 +86,7 @@ Response head_of(const Parser& parser) {
   Response response;
   response.status = parser.get().result_int();
   for (const auto& field : parser.get()) {
-    std::string name(field.name_string());
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    response.headers.emplace_back(std::move(name), field.value());
+    response.headers.emplace_back(codec::ascii_lower(field.name_string()), field.value());
   }
   return response;
 }

@@ -1,6 +1,7 @@
 #include "pure/crypto/internal/jws.hpp"
 
 #include "base/limits.hpp"
+#include "pure/codec/ascii.hpp"
 #include "pure/codec/base64.hpp"
 #include "pure/crypto/hash.hpp"
 #include "pure/crypto/internal/bytes.hpp"
@@ -51,15 +52,9 @@ std::string_view name_of(JwsAlgorithm algorithm) {
   return "";
 }
 
-std::string lower(std::string text) {
-  for (char& letter : text)
-    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  return text;
-}
-
 // Media types compare without case, and "application/" may be left out (RFC 7515, 4.1.9).
 bool is_known_type(std::string_view typ) {
-  auto name = lower(std::string(typ));
+  auto name = codec::ascii_lower(typ);
   constexpr std::string_view prefix = "application/";
   if (name.starts_with(prefix)) name.erase(0, prefix.size());
   return name == "jwt" || name == "at+jwt";

@@ -1,6 +1,7 @@
 #include "pure/wire/internal/envelope.hpp"
 
 #include "base/limits.hpp"
+#include "pure/codec/ascii.hpp"
 #include "pure/codec/base64.hpp"
 #include "pure/codec/utf8.hpp"
 #include "pure/wire/internal/event_text.hpp"
@@ -10,19 +11,6 @@
 namespace memseal::wire {
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 Error bad(std::string pointer, std::string message) {
   return Error{Errc::bad_event, std::move(message), std::move(pointer)};
@@ -163,7 +151,7 @@ Result<std::optional<std::string_view>> header_of(const RawEvent& raw, std::stri
   std::optional<std::string_view> found;
   if (raw.headers == nullptr) return found;
   for (const auto& [key, value] : *raw.headers) {
-    if (lower(key) != name) continue;
+    if (codec::ascii_lower(key) != name) continue;
     if (found) return bad('/' + std::string(name), "is there twice");
     found = value;
   }
@@ -172,12 +160,13 @@ Result<std::optional<std::string_view>> header_of(const RawEvent& raw, std::stri
 
 std::optional<std::string> media_type_of(std::string_view content_type) {
   const auto semicolon = content_type.find(';');
-  auto type = lower(trimmed(content_type.substr(0, semicolon)));
+  auto type = codec::ascii_lower(codec::trimmed(content_type.substr(0, semicolon)));
   const auto slash = type.find('/');
   if (slash == 0 || slash == std::string::npos || slash + 1 == type.size()) return std::nullopt;
   while (content_type.find(';') != std::string_view::npos) {
     content_type.remove_prefix(content_type.find(';') + 1);
-    auto parameter = lower(trimmed(content_type.substr(0, content_type.find(';'))));
+    const auto end = content_type.find(';');
+    auto parameter = codec::ascii_lower(codec::trimmed(content_type.substr(0, end)));
     std::erase(parameter, '"');
     if (parameter.starts_with("charset=") && parameter != "charset=utf-8" &&
         parameter != "charset=us-ascii")
