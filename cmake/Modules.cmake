@@ -28,7 +28,7 @@ function(memseal_module folder)
 endfunction()
 
 # memseal_joined(variable name): replaces the sources of the list `variable` by files that include
-# eight of them each, because most of the time to compile one goes into Asio's headers: joined,
+# 24 of them each, because most of the time to compile one goes into Asio's headers: joined,
 # src/http takes a third of the processor time. CMake's own UNITY_BUILD puts such files below the
 # build directory of one preset, and ccache takes files of two directories for different ones: the
 # cuda build would compile again what the release build has compiled.
@@ -50,7 +50,7 @@ function(memseal_joined variable name)
     string(REGEX REPLACE "^(src|tests)/" "" path "${path}")
     string(APPEND text "#include \"${path}\"\n")
     math(EXPR count "${count} + 1")
-    math(EXPR full "${count} % 8")
+    math(EXPR full "${count} % 24")
     if(full EQUAL 0)
       memseal_join_into(joined "${name}_${count}" "${text}")
       set(text "")

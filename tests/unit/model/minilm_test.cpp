@@ -54,12 +54,12 @@ TEST(MiniLm, SaysWhatItIs) {
 
 /// First six, 201st and last number of a vector: computed in float64 by a program that shares
 /// nothing with this one (NumPy for the arithmetic, Hugging Face tokenizers for the ids).
-struct Golden {
+struct GoldenVector {
   std::string text;
   std::vector<double> numbers;
 };
 
-std::vector<Golden> goldens() {
+std::vector<GoldenVector> golden_vectors() {
   std::string report;
   for (int i = 0; i < 12; ++i)
     report +=
@@ -81,7 +81,7 @@ std::vector<Golden> goldens() {
 TEST(MiniLm, GivesThePublishedVectors) {
   NEED_MINILM();
   const auto model = load(Backend::cpu);
-  for (const auto& [text, numbers] : goldens()) {
+  for (const auto& [text, numbers] : golden_vectors()) {
     const auto vector = embed(*model, text);
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       const std::size_t index = i < 6 ? i : i == 6 ? 200 : 383;

@@ -3,6 +3,7 @@
 #include "adapters/model/cpu_embedder.hpp"
 #include "adapters/model/cpu_reranker.hpp"
 #include "adapters/model/schedule/model_pool.hpp"
+#include "random_bert.hpp"
 #include "support/run_loop.hpp"
 #include "watched_model.hpp"
 
@@ -19,6 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using runtime::Deadline;
+using testing::always;
 
 constexpr std::size_t threads = 2;
 const std::string query = "red planet?";
@@ -31,8 +33,6 @@ testing::WatchedModel cross_encoder() {
                                  .intermediate = 96,
                                  .positions = 256});
 }
-
-bool always() { return true; }
 
 /// Of about 200 tokens each.
 std::vector<std::string> passages_of(std::size_t count) {

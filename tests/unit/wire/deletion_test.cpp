@@ -11,7 +11,7 @@ Record deletion(const std::string& data, const std::string& topic = "memory.uplo
   return {.topic = topic, .value = structured(data, extra, "com.acme.memory.delete.v1")};
 }
 
-DeleteEvent read(const Record& record) {
+DeleteEvent deleted_by(const Record& record) {
   auto event = parse_event(record.raw());
   EXPECT_TRUE(event) << event.error().field << ' ' << event.error().message;
   return std::get<DeleteEvent>(*event);
@@ -23,19 +23,19 @@ std::string refusal(const Record& record) {
 }
 
 TEST(Deletion, NamesADocumentOrTurnsOfAConversation) {
-  const auto document = read(deletion(R"({"doc_id":"a.txt"})"));
+  const auto document = deleted_by(deletion(R"({"doc_id":"a.txt"})"));
   EXPECT_EQ(document.doc_id.value(), "a.txt");
   EXPECT_FALSE(document.is_conversation);
   EXPECT_EQ(document.origin, Origin::upload);
   EXPECT_EQ(document.head.user.value(), "u-1");
   const std::string from_http = R"("sourcekind":"api",)";
-  EXPECT_EQ(read(deletion(R"({"doc_id":"a"})", "memory.upload.v1", from_http)).origin,
+  EXPECT_EQ(deleted_by(deletion(R"({"doc_id":"a"})", "memory.upload.v1", from_http)).origin,
             Origin::api);
-  const auto all = read(deletion(R"({"conversation_id":"c"})", "memory.chat.v1"));
+  const auto all = deleted_by(deletion(R"({"conversation_id":"c"})", "memory.chat.v1"));
   EXPECT_TRUE(all.is_conversation);
   EXPECT_EQ(all.origin, Origin::chat);
   EXPECT_FALSE(all.before_ms);
-  const auto some = read(
+  const auto some = deleted_by(
       deletion(R"({"conversation_id":"c","before":"2026-03-04T05:06:07Z"})", "events.of.mine"));
   EXPECT_EQ(some.before_ms, 1'772'600'767'000);
 }
@@ -67,7 +67,7 @@ TEST(Deletion, IsReadAsItWasWritten) {
                       is_conversation ? Origin::chat : Origin::api};
     if (is_conversation) event.before_ms = 1'772'600'767'123;
     const auto written = make_delete_event(event);
-    const auto again = read({.topic = is_conversation ? "memory.chat.v1" : "memory.upload.v1",
+    const auto again = deleted_by({.topic = is_conversation ? "memory.chat.v1" : "memory.upload.v1",
                              .value = written});
     EXPECT_EQ(again.doc_id, id);
     EXPECT_EQ(again.is_conversation, is_conversation);

@@ -13,7 +13,7 @@ constexpr const char* form = "multipart/form-data; boundary=xYz";
 
 /// What a form has, as "name(filename,type)=content;" for each part; else the message. The body is
 /// fed in pieces of `piece` bytes.
-std::string read(std::string_view body, std::size_t piece, const char* type = form) {
+std::string read_form(std::string_view body, std::size_t piece, const char* type = form) {
   auto reader = MultipartReader::of(type);
   if (!reader) return reader.error().message;
   std::string all;
@@ -92,7 +92,7 @@ const std::vector<Case>& cases() {
 TEST(Multipart, ReadsFormsInPiecesOfAnySize) {
   for (const auto& each : cases())
     for (const std::size_t piece : {1u, 2u, 7u, 64u, 100'000u})
-      EXPECT_EQ(read(each.body, piece), each.seen) << each.what << ", pieces of " << piece;
+      EXPECT_EQ(read_form(each.body, piece), each.seen) << each.what << ", pieces of " << piece;
 }
 
 TEST(Multipart, RefusesHeadersThatMeanTwoThingsOrNone) {
@@ -116,13 +116,13 @@ TEST(Multipart, RefusesHeadersThatMeanTwoThingsOrNone) {
       disposition + "\nX: a bare line end",
   };
   for (const auto& header : headers)
-    EXPECT_EQ(read(with_header(header), 100'000), refused) << header;
+    EXPECT_EQ(read_form(with_header(header), 100'000), refused) << header;
 }
 
 TEST(Multipart, HasABoundOfParts) {
   std::string body;
   for (int i = 0; i < 33; ++i) body += "--xYz\r\n" + disposition + "\r\n\r\n\r\n";
-  EXPECT_EQ(read(body + "--xYz--", 100'000), "a form has at most 32 parts");
+  EXPECT_EQ(read_form(body + "--xYz--", 100'000), "a form has at most 32 parts");
 }
 
 TEST(Multipart, KeepsNoMoreThanItHasToOfAContent) {
@@ -142,7 +142,7 @@ TEST(Multipart, KeepsNoMoreThanItHasToOfAContent) {
 TEST(Multipart, TakesOneTypeAndSaneBoundaries) {
   for (const char* type :
        {"multipart/form-data; boundary=\"xYz\"", "Multipart/Form-Data;boundary=xYz;charset=utf-8"})
-    EXPECT_EQ(read(with_header(disposition), 9, type), "|a(-,)=text") << type;
+    EXPECT_EQ(read_form(with_header(disposition), 9, type), "|a(-,)=text") << type;
   const std::string long_one = "multipart/form-data; boundary=" + std::string(71, 'x');
   for (const char* type :
        {"multipart/form-data", "multipart/mixed; boundary=x",
