@@ -4,6 +4,7 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -14,6 +15,7 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <type_traits>
@@ -108,13 +110,37 @@ auto offload_by(asio::thread_pool& pool, Submit submit, Work work, Token token =
   return await_callback<R>(pool.get_executor(), std::move(start), std::move(token));
 }
 
+namespace detail {
+
+/// Awaits `task(stop)` on `pool`. One function for every kind of work, because each kind that Asio
+/// itself sees takes long to compile.
+asio::awaitable<void> offload_task(asio::thread_pool& pool,
+                                   std::function<void(std::stop_token)> task);
+
+/// Work and what came of it. The task and its caller share it: after a cancellation the task
+/// outlives the caller.
+template <class R, class Work>
+struct OffloadedCall {
+  explicit OffloadedCall(Work what) : work(std::move(what)) {}
+  Work work;
+  R value{};
+};
+
+}  // namespace detail
+
 /// Awaits `work(std::stop_token)` on `pool`. Exceptions of `work` reach the caller.
 /// REQUIRES: the result is default-constructible; `work` owns everything it touches, because
 /// cancellation ends the wait but not the call. The late result is dropped.
 template <class Work>
-auto offload(asio::thread_pool& pool, Work work) {
-  return offload_by(
-      pool, [&pool](auto task) { asio::post(pool, std::move(task)); }, std::move(work));
+asio::awaitable<std::invoke_result_t<Work&, std::stop_token>> offload(asio::thread_pool& pool,
+                                                                      Work work) {
+  using Call = detail::OffloadedCall<std::invoke_result_t<Work&, std::stop_token>, Work>;
+  const auto call = std::make_shared<Call>(std::move(work));
+  std::function<void(std::stop_token)> task = [call](std::stop_token stop) {
+    call->value = call->work(std::move(stop));
+  };
+  co_await detail::offload_task(pool, std::move(task));
+  co_return std::move(call->value);
 }
 
 }  // namespace memseal::runtime

@@ -13,11 +13,14 @@
 
 #include <chrono>
 #include <ctime>
+#include <exception>
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -61,10 +64,26 @@ class ServerTest : public ::testing::Test {
   /// Runs `look` on the server's thread, where the fakes live.
   template <class Look>
   auto on_loop(Look look) {
-    std::packaged_task<decltype(look())()> task(std::move(look));
-    auto result = task.get_future();
-    asio::post(loop, [&task] { task(); });
-    return result.get();
+    using R = decltype(look());
+    if constexpr (std::is_void_v<R>) {
+      on_loop_run(look);
+    } else {
+      std::optional<R> seen;
+      on_loop_run([&] { seen.emplace(look()); });
+      return std::move(*seen);
+    }
+  }
+  void on_loop_run(const std::function<void()>& look) {
+    std::promise<void> done;
+    asio::post(loop, [&] {
+      try {
+        look();
+        done.set_value();
+      } catch (...) {
+        done.set_exception(std::current_exception());
+      }
+    });
+    done.get_future().get();
   }
   /// Waits until `holds` on the server's thread.
   bool eventually(std::function<bool()> holds) {

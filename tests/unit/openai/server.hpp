@@ -1,41 +1,24 @@
 #pragma once
 // An embeddings endpoint of the test's own, plain or TLS, that answers what a test wants.
-#include "support/tls_identity.hpp"
+#include "pure/codec/ascii.hpp"
+#include "support/scripted_server.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <boost/beast/http/write.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace memseal::openai::testing {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = boost::beast::http;
 namespace json = boost::json;
-using tcp = asio::ip::tcp;
 
 using test::Identity;
 
@@ -83,30 +66,25 @@ inline Reply embed_lengths(const Seen& seen) {
   return {.body = answer_of(vectors)};
 }
 
+/// The value of a field in a request's head; "" where there is none.
+inline std::string field_of(std::string_view request, std::string_view name) {
+  auto head = request.substr(0, request.find("\r\n\r\n"));
+  while (!head.empty()) {
+    const auto line = head.substr(0, head.find("\r\n"));
+    head.remove_prefix(std::min(line.size() + 2, head.size()));
+    const auto colon = line.find(':');
+    if (colon != line.npos && codec::equal_ignoring_case(line.substr(0, colon), name))
+      return std::string(codec::trimmed(line.substr(colon + 1)));
+  }
+  return "";
+}
+
 class Server {
  public:
   explicit Server(Handler handler, const Identity* identity = nullptr)
-      : handler_(std::move(handler)),
-        acceptor_(io_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
-    if (identity != nullptr) {
-      tls_ = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
-      tls_->use_certificate_chain(asio::buffer(identity->certificate));
-      tls_->use_private_key(asio::buffer(identity->key), asio::ssl::context::pem);
-    }
-    asio::co_spawn(io_, accept(), asio::detached);
-    thread_ = std::thread([this] { io_.run(); });
-  }
-  ~Server() {
-    io_.stop();
-    thread_.join();
-  }
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
+      : handler_(std::move(handler)), server_([this](test::Peer& peer) { serve(peer); }, identity) {}
 
-  std::string url(const std::string& host = "127.0.0.1") const {
-    return (tls_ ? "https://" : "http://") + host + ":" +
-           std::to_string(acceptor_.local_endpoint().port()) + "/v1";
-  }
+  std::string url(const std::string& host = "127.0.0.1") const { return server_.url(host) + "/v1"; }
   void answer_by(Handler handler) {
     const std::lock_guard lock(guard_);
     handler_ = std::move(handler);
@@ -121,65 +99,30 @@ class Server {
   }
 
  private:
-  asio::awaitable<void> accept() {
-    for (;;) {
-      auto socket = co_await acceptor_.async_accept(asio::use_awaitable);
-      ++connections_;
-      if (tls_)
-        asio::co_spawn(io_, greet(beast::tcp_stream(std::move(socket)), connections_),
-                       asio::detached);
-      else
-        asio::co_spawn(io_, serve(beast::tcp_stream(std::move(socket)), connections_),
-                       asio::detached);
+  void serve(test::Peer& peer) {
+    for (auto request = peer.read_request(); !request.empty(); request = peer.read_request()) {
+      const auto reply = reply_to(request, peer.number());
+      if (reply.drop) return;
+      if (reply.hang) return peer.wait_for_end();
+      std::string fields;
+      for (const auto& [name, value] : reply.headers) fields += name + ": " + value + "\r\n";
+      const auto status = std::to_string(reply.status) + " Reply";
+      if (!peer.send(test::response_of(status, reply.body, fields)) || reply.then_close) return;
     }
   }
-  asio::awaitable<void> greet(beast::tcp_stream below, std::size_t number) {
-    asio::ssl::stream<beast::tcp_stream> stream(std::move(below), *tls_);
-    boost::system::error_code failure;
-    co_await stream.async_handshake(asio::ssl::stream_base::server,
-                                    asio::redirect_error(asio::use_awaitable, failure));
-    if (!failure) co_await serve(std::move(stream), number);
-  }
-  template <class Stream>
-  asio::awaitable<void> serve(Stream stream, std::size_t number) {
-    beast::flat_buffer buffer;
-    boost::system::error_code failure;
-    for (;;) {
-      http::request<http::string_body> request;
-      co_await http::async_read(stream, buffer, request,
-                                asio::redirect_error(asio::use_awaitable, failure));
-      if (failure) co_return;
-      const auto reply = reply_to(request, number);
-      if (reply.drop) co_return;
-      if (reply.hang) {
-        asio::steady_timer never(io_, asio::steady_timer::time_point::max());
-        co_await never.async_wait(asio::use_awaitable);
-      }
-      http::response<http::string_body> response(static_cast<http::status>(reply.status), 11);
-      for (const auto& [name, value] : reply.headers) response.set(name, value);
-      response.body() = reply.body;
-      response.keep_alive(true);
-      response.prepare_payload();
-      co_await http::async_write(stream, response,
-                                 asio::redirect_error(asio::use_awaitable, failure));
-      if (failure || reply.then_close) co_return;
-    }
-  }
-  Reply reply_to(const http::request<http::string_body>& request, std::size_t number) {
+  Reply reply_to(const std::string& request, std::size_t number) {
+    const auto target = request.find(' ') + 1;
     const std::lock_guard lock(guard_);
-    seen_.push_back({request.target(), request.body(), request[http::field::authorization],
-                     request[http::field::host], number});
+    seen_.push_back({request.substr(target, request.find(' ', target) - target),
+                     request.substr(request.find("\r\n\r\n") + 4),
+                     field_of(request, "Authorization"), field_of(request, "Host"), number});
     return handler_(seen_.back());
   }
 
   mutable std::mutex guard_;
   Handler handler_;
   std::vector<Seen> seen_;
-  asio::io_context io_{1};
-  std::unique_ptr<asio::ssl::context> tls_;
-  tcp::acceptor acceptor_;
-  std::size_t connections_ = 0;
-  std::thread thread_;
+  test::ScriptedServer server_;  ///< last, because its threads use what stands above
 };
 
 }  // namespace memseal::openai::testing
