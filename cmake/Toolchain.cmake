@@ -27,7 +27,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 mistakes Asio's awaitable frames for mismatched allocations, and std::string moves for
   # overlapping copies.
   set(mistaken -Wno-mismatched-new-delete -Wno-restrict -Wno-maybe-uninitialized
-    -Wno-stringop-overflow -Wno-array-bounds)
+    -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
   if(MEMSEAL_UNITY)
     # gcc takes a source that another one includes for a header, and warns of its anonymous types.
     list(APPEND mistaken -Wno-subobject-linkage)
