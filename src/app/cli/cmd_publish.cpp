@@ -5,6 +5,7 @@
 #include "app/cli/terminal_text.hpp"
 
 #include "pure/codec/json.hpp"
+#include "pure/codec/utf8.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/wire/event.hpp"
 #include "runtime/log.hpp"
@@ -139,7 +140,7 @@ std::vector<Outgoing> uploads_of(const Config& config, const PublishOptions& opt
 }
 
 Result<wire::ChatMessage> message_of(std::string role, std::string content, std::size_t number) {
-  if (is_blank_text(content))
+  if (codec::is_blank(content))
     return Error{Errc::bad_request,
                  "turn " + std::to_string(number) + " (" + role + ") says nothing"};
   return wire::ChatMessage{std::move(role), std::move(content), 0};

@@ -2,7 +2,6 @@
 
 #include "pure/codec/utf16.hpp"
 #include "pure/codec/utf8.hpp"
-#include "pure/codec/utf8_decode.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -54,28 +53,14 @@ std::optional<std::string> decoded(std::string bytes) {
   return bytes;
 }
 
-bool is_space(char32_t point) {
-  return (point >= 0x09 && point <= 0x0D) || point == 0x20 || point == 0x85 || point == 0xA0 ||
-         point == 0x1680 || (point >= 0x2000 && point <= 0x200B) || point == 0x2028 ||
-         point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x2060 ||
-         point == 0x3000 || point == 0xFEFF;
-}
-
 }  // namespace
-
-bool is_blank_text(const std::string& utf8) {
-  for (std::size_t at = 0; at < utf8.size();) {
-    const auto [point, size] = codec::decode_code_point(utf8, at);
-    if (!is_space(point)) return false;
-    at += size;
-  }
-  return true;
-}
 
 Result<std::string> document_text(std::string bytes) {
   if (bytes.empty()) return not_text("is empty: there is nothing to remember");
   if (const auto kind = binary_kind(bytes); !kind.empty())
-    return not_text("is " + std::string(kind) + ", not text: convert it to text first");
+    return not_text("is " + std::string(kind) +
+                    ", not text: convert it to text first, or keep the file itself with "
+                    "`memseal upload`");
   const bool zero_byte = bytes.find('\0') != std::string::npos;
   auto text = decoded(std::move(bytes));
   if (!text && zero_byte) return not_text("is binary, not text");
@@ -84,7 +69,8 @@ Result<std::string> document_text(std::string bytes) {
         "is not UTF-8: convert it first, for example with `iconv -f CP1250 -t UTF-8`");
   if (text->find('\0') != std::string::npos)
     return not_text("holds zero bytes: it is binary, or UTF-16 without a byte order mark");
-  if (is_blank_text(*text)) return not_text("holds only white space: there is nothing to remember");
+  if (codec::is_blank(*text))
+    return not_text("holds only white space: there is nothing to remember");
   return std::move(*text);
 }
 

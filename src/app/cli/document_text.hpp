@@ -11,7 +11,4 @@ namespace memseal::app {
 /// (PDF, an archive, binary, another encoding, nothing but white space) and what to do.
 Result<std::string> document_text(std::string bytes);
 
-/// True when there is nothing but white space of any script.
-bool is_blank_text(const std::string& utf8);
-
 }  // namespace memseal::app

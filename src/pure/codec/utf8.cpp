@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 namespace memseal::codec {
 namespace {
@@ -16,6 +17,16 @@ std::uint64_t load8(const char* bytes) noexcept {
   std::memcpy(&word, bytes, sizeof word);
   return word;
 }
+
+// White_Space of the Unicode standard, and general categories Cc and Cf: as a range of code points.
+struct Range {
+  std::uint32_t first, last;
+};
+constexpr Range unseen[] = {
+    {0x00, 0x20},     {0x7F, 0xA0},     {0xAD, 0xAD},     {0x600, 0x605},     {0x61C, 0x61C},
+    {0x6DD, 0x6DD},   {0x70F, 0x70F},   {0x1680, 0x1680}, {0x180E, 0x180E},   {0x2000, 0x200F},
+    {0x2028, 0x202F}, {0x205F, 0x2064}, {0x2066, 0x206F}, {0x3000, 0x3000},   {0xFEFF, 0xFEFF},
+    {0xFFF9, 0xFFFB}, {0xE0001, 0xE0001}, {0xE0020, 0xE007F}};
 
 }  // namespace
 
@@ -51,6 +62,17 @@ std::size_t count_code_points(std::string_view utf8) noexcept {
     count -= (static_cast<unsigned char>(utf8[at]) & 0xC0) == 0x80;
   }
   return count;
+}
+
+bool is_blank(std::string_view utf8) noexcept {
+  for (std::size_t at = 0; at < utf8.size();) {
+    const auto code = decode_code_point(utf8, at);
+    const auto* range = std::find_if(std::begin(unseen), std::end(unseen),
+                                     [&](const Range& each) { return code.point <= each.last; });
+    if (range == std::end(unseen) || code.point < range->first) return false;
+    at += code.size;
+  }
+  return true;
 }
 
 bool has_control(std::string_view bytes) noexcept {

@@ -1,6 +1,7 @@
 #include "pure/wire/inference.hpp"
 
 #include "pure/codec/base64.hpp"
+#include "pure/codec/utf8.hpp"
 #include "pure/wire/internal/body.hpp"
 #include "pure/wire/internal/fields.hpp"
 
@@ -130,7 +131,7 @@ void read_ignored(FieldReader& fields) {
 
 void read_query(FieldReader& fields, std::string& query) {
   if (fields.text("query", query, {1, limits::query_bytes_max}, Presence::required) &&
-      is_blank(query))
+      codec::is_blank(query))
     fields.fail("query", "must not be blank");
 }
 

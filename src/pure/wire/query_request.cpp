@@ -19,8 +19,8 @@ constexpr TextSize question_size{1, limits::query_bytes_max};
 
 void check_question(FieldReader& fields, std::string_view key, const std::string& pointer,
                     const std::string& question) {
-  if (pointer.empty() && is_blank(question)) return fields.fail(key, "must not be blank");
-  if (is_blank(question)) fields.fault().add(pointer, "must not be blank");
+  if (pointer.empty() && codec::is_blank(question)) return fields.fail(key, "must not be blank");
+  if (codec::is_blank(question)) fields.fault().add(pointer, "must not be blank");
 }
 
 /// `query`, or `queries` in its place.

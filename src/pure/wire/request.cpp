@@ -27,7 +27,7 @@ Result<IndexRequest> parse_index_request(std::string_view body) {
   IndexRequest request;
   // Whether the text fits one event, its publisher knows.
   fields.text("text", request.text, {1, limits::http_body_bytes_wall}, Presence::required);
-  if (is_blank(request.text)) fields.fail("text", "must not be blank");
+  if (codec::is_blank(request.text)) fields.fail("text", "must not be blank");
   if (request.text.find('\0') != std::string::npos) fields.fail("text", "holds a zero byte");
   fields.text("doc_id", request.doc_id, {0, 255}, Presence::optional);
   if (codec::has_control(request.doc_id)) fields.fail("doc_id", "must hold no control characters");

@@ -72,6 +72,15 @@ TEST(Utf8, ReadsIllFormedBytesAsOneReplacementForEachMaximalSubpart) {
   EXPECT_EQ(sizes, "21321");
 }
 
+TEST(Utf8, SeesNothingInATextWithoutAVisibleCharacter) {
+  for (const auto& text : {""s, " \t\r\n\f\v"s, "\u00A0"s, "\u3000"s, "\u200B\u200D"s, "\uFEFF"s,
+                           "\u2028\u2029\u0085"s, "\u1680 \u205F"s, "\u00AD"s, "\U000E0020"s})
+    EXPECT_TRUE(is_blank(text)) << ::testing::PrintToString(text);
+  for (const auto& text : {"a"s, "."s, "\u3000\u3002"s, "\u200B\u00E9"s, "\U0001F600"s, "\u2800"s,
+                           "\u1161"s, "\x80"s})
+    EXPECT_FALSE(is_blank(text)) << ::testing::PrintToString(text);
+}
+
 TEST(Utf8, KnowsControlCharacters) {
   for (const auto& text : {"\0"s, "a\n"s, "\x1f"s, "tab\tbed"s, "\x7f"s})
     EXPECT_TRUE(has_control(text)) << ::testing::PrintToString(text);

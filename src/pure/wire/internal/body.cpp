@@ -18,8 +18,4 @@ Result<json::object> object_of(std::string_view body) {
   return std::move(*object);
 }
 
-bool is_blank(std::string_view text) noexcept {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
-}
-
 }  // namespace memseal::wire

@@ -13,7 +13,4 @@ namespace json = boost::json;
 /// The object that `body` is. Errors: payload_too_large, bad_json.
 Result<json::object> object_of(std::string_view body);
 
-/// True when there is nothing but white space.
-bool is_blank(std::string_view text) noexcept;
-
 }  // namespace memseal::wire
