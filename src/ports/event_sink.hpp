@@ -40,6 +40,9 @@ class EventSink {
   /// there. Throws Refused{payload_too_large} when it never will, Refused{bad_config} when the
   /// channel has no topic or the broker denies access to it.
   virtual asio::awaitable<void> publish(runtime::RequestContext context, OutRecord record) = 0;
+  /// False while it is known that no record can be delivered, so that a caller who can refuse need
+  /// not wait for the deadline. Thread: any.
+  virtual bool reachable() const noexcept { return true; }
 };
 
 }  // namespace memseal::ports

@@ -18,6 +18,8 @@ class EventSink final : public ports::EventSink {
     records.push_back(std::move(record));
   }
 
+  bool reachable() const noexcept override { return is_reachable; }
+
   std::vector<ports::OutRecord> to(ports::Channel channel) const {
     std::vector<ports::OutRecord> found;
     for (const auto& record : records)
@@ -31,6 +33,7 @@ class EventSink final : public ports::EventSink {
   }
 
   FaultScript faults;
+  bool is_reachable = true;
   std::function<void(const ports::OutRecord&)> check;  ///< refuses a record by throwing
   std::vector<ports::OutRecord> records;
 };

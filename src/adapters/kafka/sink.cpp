@@ -110,6 +110,7 @@ class KafkaSink::Impl {
   asio::awaitable<void> publish(runtime::RequestContext context, ports::OutRecord record);
 
   std::atomic<bool> connected{false};
+  std::atomic<int> looks_without_broker{0};  // in turn
   std::atomic<std::int64_t> broker_ahead_ms{0};
 
  private:
@@ -311,6 +312,7 @@ int KafkaSink::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, vo
   // broker is UP.
   const bool up = std::string_view(json, size).find(R"("state":"UP")") != std::string_view::npos;
   sink.connected = up;
+  sink.looks_without_broker = up ? 0 : sink.looks_without_broker + 1;
   sink.connected_gauge_.Set(up ? 1 : 0);
   // 0: librdkafka frees `json`.
   return 0;
@@ -337,6 +339,7 @@ asio::awaitable<void> KafkaSink::publish(runtime::RequestContext context,
   return impl_->publish(std::move(context), std::move(record));
 }
 bool KafkaSink::connected() const noexcept { return impl_->connected; }
+bool KafkaSink::reachable() const noexcept { return impl_->looks_without_broker < 2; }
 std::int64_t KafkaSink::broker_ahead_ms() const noexcept { return impl_->broker_ahead_ms; }
 
 }  // namespace memseal::kafka

@@ -67,6 +67,9 @@ class KafkaSink final : public ports::EventSink {
 
   /// Whether a broker was connected at the last statistics, which are at most 2 s old.
   bool connected() const noexcept;
+  /// False once no broker was connected at two statistics in turn: a reconnect alone may hide
+  /// between two looks.
+  bool reachable() const noexcept override;
   /// How far the brokers' clock is ahead of this machine's; 0 while unknown. It shows by records of
   /// topics with message.timestamp.type=LogAppendTime, as the status topic is created.
   std::int64_t broker_ahead_ms() const noexcept;

@@ -20,6 +20,7 @@ class SigningSink final : public ports::EventSink {
 
   boost::asio::awaitable<void> publish(runtime::RequestContext context,
                                        ports::OutRecord record) override;
+  bool reachable() const noexcept override { return sink_.reachable(); }
 
  private:
   ports::EventSink& sink_;

@@ -54,6 +54,15 @@ asio::awaitable<Result<ports::Operation>> announce_and_publish(const IndexDeps& 
                                                                Announcement announcement,
                                                                ports::OutRecord record) {
   const auto& [id, origin, doc_id, request, at_ms, deletes] = announcement;
+  // Nothing is announced that cannot be published, because an operation without an event stays
+  // queued. A repetition of what has ended is answered all the same: it needs no event.
+  if (!deps.events.reachable()) {
+    std::optional<ports::Operation> ended;
+    if (request) ended = co_await deps.operations.find(context, owner, id);
+    if (!ended || ended->state == ports::OperationState::queued)
+      co_return Error{Errc::unavailable,
+                      "Kafka cannot be reached, so nothing was accepted; try again later"};
+  }
   // Announce first, because ingest may finish the event before publish() returns, and the client
   // must find the operation from then on.
   bool is_same = false;

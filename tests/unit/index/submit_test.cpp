@@ -151,6 +151,25 @@ TEST_F(SubmitTest, AnnouncesBeforeItPublishes) {
   EXPECT_EQ(sink.faults.calls, 1);
 }
 
+TEST_F(SubmitTest, AnnouncesNothingWhileKafkaCannotBeReached) {
+  const auto ended = submit_text("once", "key-1"), waiting = submit_text("other", "key-2");
+  operations.known.at({owner("ada").tenant, ended->id}).state = ports::OperationState::succeeded;
+  sink.is_reachable = false;
+  for (const auto* key : {"", "key-2", "key-3"}) {
+    const auto refused = submit_text("other", key);
+    ASSERT_FALSE(refused) << key;
+    EXPECT_EQ(refused.error().code, Errc::unavailable);
+    EXPECT_EQ(refused.error().message,
+              "Kafka cannot be reached, so nothing was accepted; try again later");
+  }
+  EXPECT_EQ(operations.known.size(), 2u);
+  EXPECT_EQ(sink.records.size(), 2u);
+  EXPECT_EQ(submit_text("once", "key-1")->state, ports::OperationState::succeeded);
+  sink.is_reachable = true;
+  EXPECT_TRUE(submit_text("other", "key-2"));
+  EXPECT_EQ(sink.records.size(), 3u);
+}
+
 TEST_F(SubmitTest, PublishesNothingForAnErasedTenant) {
   operations.erased = true;
   EXPECT_THROW((void)submit_text("a"), Refused);

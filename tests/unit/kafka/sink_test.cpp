@@ -71,6 +71,27 @@ TEST_F(SinkTest, RetriesWhatTheBrokerRefusesForNow) {
   EXPECT_EQ(outcome, Errc::cancelled);
 }
 
+asio::awaitable<void> watch_reach(KafkaSink& sink, FaultyBroker& broker, std::vector<bool>& seen) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(sink.run());
+  seen.push_back(sink.reachable());  // Nothing is known yet.
+  for (const bool up : {false, true}) {
+    broker.set_up(up);
+    for (int i = 0; i < 2'000 && sink.reachable() != up; ++i) co_await runtime::pause_for(10ms);
+    seen.push_back(sink.reachable());
+  }
+  sink.request_stop();
+  co_await tasks.join();
+}
+
+TEST_F(SinkTest, KnowsWhetherAnyBrokerCanBeReached) {
+  broker.create_topic("t", 1);
+  auto sink = open({.stop_wait = 100ms});
+  std::vector<bool> seen;
+  test::run_to_end(loop, watch_reach(*sink, broker, seen));
+  EXPECT_EQ(seen, (std::vector<bool>{true, false, true}));
+}
+
 TEST_F(SinkTest, GivesUpAtTheDeadlineOfTheRecord) {
   broker.create_topic("t", 1);
   broker.set_up(false);
