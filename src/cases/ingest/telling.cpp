@@ -20,7 +20,10 @@ ports::OutRecord Worker::Impl::status_of(const Job& job) const {
       .outcome = *job.outcome,
       .why = job.refusal ? job.refusal->why : Error{},
       .duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count(),
-      .now_ms = deps_.now_ms()};
+      .now_ms = deps_.now_ms(),
+      .place = {.topic = job.record->topic,
+                .partition = job.record->partition,
+                .offset = job.record->offset}};
   return status_record(*job.prepared, status);
 }
 

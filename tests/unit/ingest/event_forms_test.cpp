@@ -227,6 +227,9 @@ TEST_F(EventForms, AStatusEventNamesAMalformedEventAndSaysWhatIsWrong) {
   EXPECT_EQ(data.at("event_source"), "/my-source");
   EXPECT_EQ(data.at("error_message"), "/data/file is missing");
   EXPECT_EQ(data.at("error_field"), "/data/file");
+  EXPECT_EQ(data.at("topic"), "memory.upload.v1");
+  EXPECT_EQ(data.at("partition"), 0);
+  EXPECT_EQ(data.at("offset"), source.offsets_done.at(0));
   ASSERT_EQ(letters().size(), 1u);
   EXPECT_EQ(header(letters()[0], "memseal-error-message"), "/data/file is missing");
 }

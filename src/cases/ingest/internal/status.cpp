@@ -40,6 +40,10 @@ ports::OutRecord status_record(const Prepared& event, const Status& status) {
     data["error_code"] = errc_name(status.why.code);
     data["error_message"] = sentence_of(status.why);
     if (!status.why.field.empty()) data["error_field"] = status.why.field;
+    // Where the event lay, for a producer whose event could not be read as far as its id.
+    data["topic"] = status.place.topic;
+    data["partition"] = status.place.partition;
+    data["offset"] = status.place.offset;
   }
   const json::object envelope{
       {"specversion", "1.0"},

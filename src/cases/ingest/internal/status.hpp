@@ -10,6 +10,7 @@ struct Status {
   Error why = {};                         ///< when dead-lettered
   std::int64_t duration_ms = 0;           ///< from being taken to being settled
   std::int64_t now_ms = 0;                ///< Unix time
+  ports::SourcePlace place = {};          ///< of the record
 };
 
 /// A CloudEvent for the status channel: ids, counts, durations, an error code; no content, no user.
