@@ -1,6 +1,8 @@
 #include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
 #include "app/cli/terminal_text.hpp"
+#include "pure/codec/json.hpp"
+#include "pure/codec/utf8.hpp"
 #include "pure/wire/sse.hpp"
 
 #include <boost/json/array.hpp>
@@ -23,12 +25,40 @@ std::string question_of(const QueryOptions& options) {
   return text;
 }
 
+// KEY=VALUE as conditions. A value that is a number, true, false or null in JSON is that; every
+// other one is text.
+json::object attributes_of(const std::vector<std::string>& pairs) {
+  json::object conditions;
+  for (const auto& pair : pairs) {
+    const auto equals = pair.find('=');
+    const auto text = pair.substr(equals + 1);
+    const auto value = codec::parse_json(text, Errc::bad_json);
+    const bool is_plain = value && !value->is_object() && !value->is_array() && !value->is_string();
+    conditions[pair.substr(0, equals)] = is_plain ? *value : json::value(text);
+  }
+  return conditions;
+}
+
 std::string request_body(const QueryOptions& options) {
   json::object body{
       {"query", question_of(options)}, {"top_k", options.top_k}, {"rerank", !options.no_rerank}};
   if (options.trace) body["include_trace"] = true;
   if (!options.source.empty()) body["source"] = options.source;
-  if (!options.tags.empty()) body["tags"] = json::array(options.tags.begin(), options.tags.end());
+  const auto add_list = [&](const char* name, const std::vector<std::string>& texts) {
+    if (!texts.empty()) body[name] = json::array(texts.begin(), texts.end());
+  };
+  const auto add_text = [&](const char* name, const std::string& text) {
+    if (!text.empty()) body[name] = text;
+  };
+  add_list("tags", options.tags);
+  add_list("documents", options.documents);
+  add_list("exclude", options.exclude);
+  add_text("conversation", options.conversation);
+  add_text("created_after", options.created_after);
+  add_text("created_before", options.created_before);
+  if (options.min_score > 0) body["min_score"] = options.min_score;
+  if (options.expand > 0) body["expand"] = options.expand;
+  if (!options.attributes.empty()) body["attributes"] = attributes_of(options.attributes);
   return json::serialize(body);
 }
 
@@ -124,9 +154,9 @@ class StreamPrinter {
 namespace {
 
 const char* why_nothing(const QueryOptions& options) {
-  if (!options.source.empty() || !options.tags.empty())
-    return "nothing matches --source and --tag, or the memory of this user is empty; an event "
-           "can be found once it is stored, a moment after it was published";
+  if (options.filters())
+    return "nothing matches the filters, or the memory of this user is empty; an event can be "
+           "found once it is stored, a moment after it was published";
   return "the memory of this user is empty; an event can be found once it is stored, a moment "
          "after it was published";
 }
@@ -134,7 +164,7 @@ const char* why_nothing(const QueryOptions& options) {
 }  // namespace
 
 int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
-  if (question_of(options).find_first_not_of(" \t\r\n") == std::string::npos) {
+  if (codec::is_blank(question_of(options))) {
     complain({Errc::invalid_field,
               "the question is empty: give its words, as in `memseal query who is it`"});
     return exit_usage;

@@ -1,6 +1,5 @@
 #include "app/cli/command_table.hpp"
 
-#include "base/query_limits.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -255,49 +254,6 @@ void add_dlq(CLI::App& app, GlobalOptions& global, Action& action) {
               "  4 no such letter.");
 }
 
-void add_query(CLI::App& app, GlobalOptions& global, Action& action) {
-  auto* query = app.add_subcommand("query", "Ask a question; results stream to the terminal");
-  auto options = std::make_shared<QueryOptions>();
-  query->add_option("text", options->words, "The question; several words are joined by spaces")
-      ->required();
-  add_service_options(*query, options->service);
-  query->add_option("-k,--top-k", options->top_k, "Results wanted")
-      ->type_name("COUNT")
-      ->check(CLI::Range(1, static_cast<int>(limits::answers_wall)))
-      ->capture_default_str();
-  query->add_flag("--no-rerank", options->no_rerank, "Keep the search order");
-  query->add_flag("--trace", options->trace, "Show what each stage did");
-  query->add_option("--source", options->source, "Only chunks from this source")
-      ->type_name("SOURCE")
-      ->check(CLI::IsMember({"chat", "upload", "api"}));
-  query->add_option("--tag", options->tags, "Only chunks with this tag; may be given again")
-      ->type_name("TAG")
-      ->allow_extra_args(false);
-  set_help(*query,
-           {"memseal query \"what did I decide about backups?\"",
-            "memseal query who is the dentist --source chat -k 3",
-            "memseal query --url https://memory.example --token-file token \"any news?\"",
-            "memseal query --json tea | head -n 1"},
-           "Quote a question that has characters of the shell in it: ? * ' & ( ).");
-  query->callback(
-      [&, options] { action = [&global, options] { return cmd_query(global, *options); }; });
-
-  auto* metrics = app.add_subcommand(
-      "rerank-metrics", "Show what reranking did: fallbacks by reason, latency, the breaker");
-  auto asked = std::make_shared<ServiceOptions>();
-  add_service_options(*metrics, *asked);
-  set_help(*metrics, {"memseal rerank-metrics", "memseal rerank-metrics --json"});
-  metrics->callback(
-      [&, asked] { action = [&global, asked] { return cmd_rerank_metrics(global, *asked); }; });
-
-  auto* health = app.add_subcommand("health", "Ask a running service whether it is ready");
-  auto place = std::make_shared<ServiceOptions>();
-  add_address_options(*health, *place);
-  set_help(*health, {"memseal health", "memseal health --url https://memory.example"});
-  health->callback(
-      [&, place] { action = [&global, place] { return cmd_health(global, *place); }; });
-}
-
 void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* config = app.add_subcommand("config", "Look at and check the configuration");
   config->require_subcommand(1);
@@ -366,7 +322,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_producer_commands(app, global, action);
   add_publish(app, global, action);
   add_dlq(app, global, action);
-  add_query(app, global, action);
+  add_query_commands(app, global, action);
   add_memory_commands(app, global, action);
   add_model_commands(app, global, action);
   add_config(app, global, action);

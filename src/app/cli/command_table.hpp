@@ -26,6 +26,9 @@ void add_producer_options(CLI::App& command, PublishOptions& options);
 /// The part of add_commands() that is about what is stored: `ls`, `show` and `rm`.
 void add_memory_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that asks a running service: `query`, `rerank-metrics` and `health`.
+void add_query_commands(CLI::App& app, GlobalOptions& global, Action& action);
+
 /// The part of add_commands() that is about the commands: `help`, `completion` and `man`.
 void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
 

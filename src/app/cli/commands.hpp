@@ -149,7 +149,19 @@ struct QueryOptions {
   bool no_rerank = false;
   bool trace = false;
   std::string source;
-  std::vector<std::string> tags;
+  std::vector<std::string> tags, documents, exclude;
+  std::vector<std::string> attributes;  ///< each KEY=VALUE
+  std::string conversation;
+  std::string created_after, created_before;  ///< RFC 3339; empty: any
+  double min_score = 0;
+  std::int64_t expand = 0;  ///< neighbours on each side
+
+  /// Whether some of what is stored is left out.
+  bool filters() const {
+    return !source.empty() || !tags.empty() || !documents.empty() || !exclude.empty() ||
+           !attributes.empty() || !conversation.empty() || !created_after.empty() ||
+           !created_before.empty() || min_score > 0;
+  }
 };
 int cmd_query(const GlobalOptions& global, const QueryOptions& options);
 /// Prints what reranking has done so far.

@@ -9,6 +9,10 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include <filesystem>
+#include <system_error>
+#include <unistd.h>
+
 namespace memseal::app {
 
 namespace {
@@ -23,6 +27,7 @@ class Check {
     check_reranker();
     check_kafka();
     check_producers();
+    check_files();
     if (config_.postgres.dsn.empty()) warn_not_set("postgres.dsn");
   }
 
@@ -121,6 +126,21 @@ class Check {
     if (file.empty() || config_.kafka.producers != ingest::producers_signed) return;
     if (const auto registry = read_producers(file); !registry)
       problem(registry.error().field, registry.error());
+  }
+
+  // Only looks: who checks a configuration is often not who runs the service, and what that user
+  // makes the service may not write.
+  void check_files() {
+    const std::string key = "files.directory";
+    const std::filesystem::path directory = config_.files.directory;
+    if (directory.empty()) return;
+    std::error_code unknown;
+    const auto found = std::filesystem::status(directory, unknown);
+    if (std::filesystem::exists(found) && !std::filesystem::is_directory(found))
+      return problem(key, {Errc::bad_config, directory.string() + " is no directory"});
+    if (std::filesystem::exists(found) && ::access(directory.c_str(), W_OK | X_OK) != 0)
+      return problem(key,
+                     {Errc::bad_config, directory.string() + " cannot be written by this user"});
   }
 
   void kafka_problem(const Error& error) {

@@ -63,6 +63,7 @@ TEST_F(ConfigCommand, CheckFindsWhatServeRefuses) {
       {{"seal.keyring_file=" + keyring + "-missing"}, "does not exist"},
       {{"auth.jwks_file=" + keyring, "seal.keyring_file=" + keyring}, "auth.jwks_file: flag"},
       {{"auth.jwks_file=/no/such", "seal.keyring_file=" + keyring}, "cannot read auth.jwks_file"},
+      {{"files.directory=" + keyring}, "keyring is no directory"},
       {{"embedding.model=/no/such/model"}, "/no/such/model does not exist"},
       {{"rerank.model=/no/such/model"}, "/no/such/model does not exist"},
       {{"embedding.url=https://h/v1", "embedding.remote_model=m", "embedding.ca_file=/no/such"},
