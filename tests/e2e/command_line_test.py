@@ -77,9 +77,9 @@ class Completion(unittest.TestCase):
             script = self.folder / shell
             script.write_text(run("completion", shell).stdout)
             self.assertIn("memseal keys init", script.read_text())
-            if path:
-                done = subprocess.run([path, flag, str(script)], stderr=subprocess.PIPE, text=True, timeout=20)
-                self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertTrue(path, f"{shell} is missing: scripts/deps --test installs it")
+            done = subprocess.run([path, flag, str(script)], stderr=subprocess.PIPE, text=True, timeout=20)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
 
 
 @unittest.skipIf(missing(), missing())
@@ -94,8 +94,7 @@ class Pages(unittest.TestCase):
                 self.assertTrue(text.isascii(), page.name)
                 requests = set(re.findall(r"^[.'](\w+)", text, re.M))
                 self.assertLessEqual(requests, {"TH", "SH", "SS", "TP", "PP", "nf", "fi"}, page.name)
-            if not shutil.which("groff"):
-                return
+            self.assertTrue(shutil.which("groff"), "groff is missing: scripts/deps --test installs it")
             done = subprocess.run(["groff", "-man", "-ww", "-Tascii", *map(str, pages)], stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True, timeout=60)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
