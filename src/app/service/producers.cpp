@@ -5,6 +5,7 @@
 #include "app/config/text_file.hpp"
 #include "base/on_exit.hpp"
 #include "pure/crypto/random.hpp"
+#include "pure/crypto/secret_file.hpp"
 #include "runtime/log.hpp"
 
 #include <fcntl.h>
@@ -37,8 +38,8 @@ bool is_loopback_place(const std::string& place) {
   return http_client::is_loopback(parsed ? parsed->host : place);
 }
 
-/// The mode of the open file; bad_config if others may write it.
-Result<mode_t> check_writers(int handle, const fs::path& file) {
+/// What the system says of the open file; bad_config if others may write it.
+Result<struct stat> check_writers(int handle, const fs::path& file) {
   struct stat status {};
   if (::fstat(handle, &status) != 0) return unusable(file, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return unusable(file, "not a plain file");
@@ -46,7 +47,7 @@ Result<mode_t> check_writers(int handle, const fs::path& file) {
     return unusable(file, "others may write it, and so for every user; run chmod go-w on it");
   if (status.st_uid != geteuid() && status.st_uid != 0)
     return unusable(file, "belongs to another user; run chown on it");
-  return status.st_mode;
+  return status;
 }
 
 Result<std::string> read_all(int handle, const fs::path& file) {
@@ -105,14 +106,16 @@ Result<producers::Registry> read_producers(const fs::path& file) {
     return unusable(file, std::string(std::strerror(errno)) +
                               (errno == ENOENT ? "; `memseal producers add` makes it" : ""));
   const OnExit close_it([&] { ::close(handle); });
-  const auto mode = check_writers(handle, file);
-  if (!mode) return mode.error();
+  const auto status = check_writers(handle, file);
+  if (!status) return status.error();
   auto text = read_all(handle, file);
   if (!text) return text.error();
   const OnExit clean([&] { wipe(text->data(), text->size()); });
   auto registry = producers::Registry::parse(*text);
   if (!registry) return unusable(file, registry.error().message);
-  if (registry->holds_secrets() && (*mode & 044) != 0)
+  // Whether others may run it says nothing.
+  if (registry->holds_secrets() &&
+      crypto::others_may_use(status->st_mode & 0666, status->st_uid, geteuid()))
     return unusable(file, "holds secrets of hmac-sha256, and others may read it; run chmod 600");
   return registry;
 }

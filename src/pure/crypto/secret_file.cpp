@@ -1,5 +1,7 @@
 // Reading and writing the keyring file: who may read it is checked on the open file, not on its
 // name, so that a swap between check and use changes nothing.
+#include "pure/crypto/secret_file.hpp"
+
 #include "base/on_exit.hpp"
 #include "pure/crypto/internal/keyring_file.hpp"
 #include "pure/crypto/random.hpp"
@@ -23,7 +25,8 @@ std::string reason(int error) { return std::strerror(error); }
 
 std::string unfit(const struct stat& status) {
   if (!S_ISREG(status.st_mode)) return "not a plain file";
-  if ((status.st_mode & 077) != 0) return "others may read or write it; run chmod 600 on it";
+  if (others_may_use(status.st_mode, status.st_uid, geteuid()))
+    return "others may read or write it; run chmod 600 on it";
   // The owner could change the mode back and read the file. Root may do so anyway.
   if (status.st_uid != geteuid() && status.st_uid != 0)
     return "belongs to another user; run memseal as that user, or run chown on it";
@@ -80,6 +83,12 @@ int write_new(const std::filesystem::path& file, ByteView bytes, const Access& a
 }
 
 }  // namespace
+
+bool others_may_use(mode_t mode, uid_t owner, uid_t self) noexcept {
+  // Root itself needs no group to read a file.
+  const mode_t forbidden = owner == 0 && self != 0 ? 037 : 077;
+  return (mode & forbidden) != 0;
+}
 
 Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
   // O_NONBLOCK: opening a pipe would otherwise wait for a writer. unfit() refuses the pipe next.

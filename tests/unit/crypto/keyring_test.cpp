@@ -1,6 +1,7 @@
 #include "pure/crypto/keyring.hpp"
 
 #include "pure/crypto/internal/keyring_file.hpp"
+#include "pure/crypto/secret_file.hpp"
 #include "support.hpp"
 #include "support/temp_directory.hpp"
 
@@ -120,6 +121,20 @@ TEST(Keyring, RefusesAFileThatOthersMayTouchOrThatIsNone) {
   const auto unreadable = Keyring::load(folder / "loop");
   EXPECT_EQ(unreadable.error().code, Errc::key_invalid);
   EXPECT_NE(unreadable.error().message.find(std::strerror(ELOOP)), std::string::npos);
+}
+
+// Kubernetes mounts secrets as root:group 0440, and systemd shows the mask of an access list there.
+TEST(Keyring, OnlyRootGivesAFileToAGroupAndOnlyForReading) {
+  constexpr uid_t root = 0, service = 10'001, other = 10'002;
+  EXPECT_FALSE(others_may_use(0440, root, service));
+  EXPECT_FALSE(others_may_use(0640, root, service));
+  for (const mode_t mode : {0660u, 0450u, 0444u, 0442u, 0441u, 0604u})
+    EXPECT_TRUE(others_may_use(mode, root, service)) << std::oct << mode;
+  EXPECT_TRUE(others_may_use(0440, service, service));
+  EXPECT_TRUE(others_may_use(0440, other, service));
+  EXPECT_TRUE(others_may_use(0440, root, root)) << "root reads it without a group";
+  EXPECT_FALSE(others_may_use(0400, root, service));
+  EXPECT_FALSE(others_may_use(0600, service, service));
 }
 
 TEST(Keyring, RefusesAMalformedFileByLine) {

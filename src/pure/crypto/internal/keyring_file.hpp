@@ -36,7 +36,7 @@ Result<RootKeys> parse_keyring(std::string_view text);
 /// The file's text of these keys; holds secrets, as SecretBytes.
 SecretBytes format_keyring(const RootKeys& keys);
 
-/// Reads a file that only its owner may read.
+/// Reads a file that only its owner may read, or that root gives to a group.
 /// Errors: key_missing if it does not exist; key_invalid if others may read it, if it is not a
 /// plain file, if another user owns it, or if it is too long.
 Result<SecretBytes> read_secret_file(const std::filesystem::path& file);
