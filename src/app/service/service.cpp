@@ -115,7 +115,9 @@ asio::awaitable<void> Service::reload_on_signal() {
   asio::signal_set signals(co_await asio::this_coro::executor, SIGHUP);
   for (;;) {
     co_await signals.async_wait(asio::use_awaitable);
+    supervisor_.reloading();
     if (keys_.producers_file) keys_.producers_file->refresh(true);
+    supervisor_.ready();
   }
 }
 
@@ -156,6 +158,7 @@ asio::awaitable<void> Service::sweep_files() {
 asio::awaitable<void> Service::stop_on_signal(asio::signal_set& signals) {
   const int number = co_await signals.async_wait(asio::use_awaitable);
   log(LogLevel::info, "service.draining", {{"signal", number}});
+  supervisor_.stopping();
   // From here on a second signal has its default effect: the process ends at once.
   signals.clear();
   listeners_.begin_drain();
@@ -254,6 +257,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   asio::signal_set signals(executor, SIGTERM, SIGINT);
   foreground.spawn(stop_on_signal(signals));
   if (on_ready) on_ready();
+  supervisor_.ready();
 
   std::exception_ptr failure;
   try {

@@ -2,6 +2,7 @@
 #include "app/config/config.hpp"
 #include "app/service/listeners.hpp"
 #include "app/service/stages.hpp"
+#include "app/service/supervisor.hpp"
 #include "base/result.hpp"
 #include "runtime/task_group.hpp"
 
@@ -30,7 +31,8 @@ class Service {
 
   /// Serves until SIGTERM or SIGINT, then drains: readiness off, streams finish, offsets are
   /// committed. A second signal ends the process at once. Returns an exit code. `on_ready` is
-  /// called once when everything has started.
+  /// called once when everything has started. What supervises the process learns of the start, of
+  /// a reload by SIGHUP and of the drain.
   int run(const std::function<void()>& on_ready = {});
 
  private:
@@ -57,6 +59,7 @@ class Service {
   Stores stores_;
   UseCases cases_;
   Listeners listeners_;
+  const Supervisor supervisor_ = Supervisor::of_process();
   std::size_t serving_ = 0;  // listeners that still serve
 };
 
