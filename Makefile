@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build demo smoke test unit chaos backup-drill bench stack-up stack-down fmt lint fuzz clean
+.PHONY: help deps build deb demo smoke test unit chaos backup-drill bench stack-up stack-down fmt lint fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -18,6 +18,10 @@ build: deps ## Build build/$(PRESET)/memseal
 	@cmake --preset $(PRESET) -DMEMSEAL_TESTS=OFF >build-$(PRESET).log 2>&1 || { cat build-$(PRESET).log; exit 1; }
 	@rm -f build-$(PRESET).log
 	@cmake --build --preset $(PRESET) --target memseal -j $(JOBS)
+
+deb: build ## Build Debian packages of the program and of the model into build/deb, for this release of Debian
+	@cpack --config build/$(PRESET)/CPackConfig.cmake -B build/deb >build/deb.log || { cat build/deb.log; exit 1; }
+	@ls build/deb/*.deb
 
 demo: ## Install, build, start everything, index real text for two users, ask questions, show the answers
 	@scripts/deps --quiet

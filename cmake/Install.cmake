@@ -1,11 +1,14 @@
-# What a machine that runs memseal needs: the program, its migrations, completions and manual pages.
+# What a machine that runs memseal needs: the program, its migrations, completions, manual pages and an example of
+# its configuration.
 #   cmake --build build/release --target memseal
 #   cmake --install build/release --component program --prefix PREFIX
 install(TARGETS memseal RUNTIME DESTINATION bin COMPONENT program)
-install(DIRECTORY config/migrations config/backup DESTINATION share/memseal COMPONENT program
-  FILES_MATCHING PATTERN "*.sql")
+install(DIRECTORY config/migrations config/backup config/verify DESTINATION share/memseal
+  COMPONENT program FILES_MATCHING PATTERN "*.sql")
+install(FILES LICENSE DESTINATION share/doc/memseal RENAME copyright COMPONENT program)
+install(FILES NOTICE DESTINATION share/doc/memseal COMPONENT program)
 
-# The program writes them itself, from its table of commands.
+# The program writes them itself, from its tables of commands and settings.
 install(CODE "
   set(program \"$<TARGET_FILE:memseal>\")
   set(share \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share\")
@@ -22,4 +25,19 @@ install(CODE "
   endforeach()
   execute_process(COMMAND \${program} man --quiet --dir \${share}/man/man1
     COMMAND_ERROR_IS_FATAL ANY)
+  set(example \${share}/doc/memseal/examples/memseal.yaml)
+  file(MAKE_DIRECTORY \${share}/doc/memseal/examples)
+  file(REMOVE \${example})  # it is never overwritten
+  execute_process(COMMAND \${program} config init --quiet \${example} COMMAND_ERROR_IS_FATAL ANY)
 " COMPONENT program)
+
+# What only a package has (Package.cmake): systemd's unit, which names the program at /usr/bin, and
+# completions where Debian's zsh looks for those of packages.
+install(FILES deploy/systemd/memseal.service DESTINATION lib/systemd/system COMPONENT service)
+install(CODE "
+  set(zsh \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/zsh\")
+  file(MAKE_DIRECTORY \${zsh}/vendor-completions)
+  file(RENAME \${zsh}/site-functions/_memseal \${zsh}/vendor-completions/_memseal)
+  file(REMOVE_RECURSE \${zsh}/site-functions)
+" COMPONENT service)
+install(DIRECTORY .deps/models/ DESTINATION share/memseal/models COMPONENT model OPTIONAL)
