@@ -75,7 +75,7 @@ Result<void> KafkaSource::Impl::open() {
                               {"enable.auto.commit", "true"},
                               {"auto.commit.interval.ms", commit_interval_ms()},
                               {"enable.auto.offset.store", "false"},
-                              {"enable.partition.eof", "true"},
+                              {"enable.partition.eof", "false"},
                               {"statistics.interval.ms", "2000"}};
   if (!options_.instance_id.empty())
     fixed.emplace_back("group.instance.id", options_.instance_id);

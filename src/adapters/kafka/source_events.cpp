@@ -27,10 +27,6 @@ void KafkaSource::Impl::buffer_records(rd_kafka_message_t** messages, std::size_
   PartitionRun run;
   for (std::size_t i = 0; i < count; ++i) {
     const Message message(messages[i]);
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-      read_[{rd_kafka_topic_name(message->rkt), message->partition}].to = message->offset;
-      continue;
-    }
     if (message->err) {
       log_error(*message);
       continue;
@@ -56,7 +52,6 @@ void KafkaSource::Impl::buffer_record(const rd_kafka_message_t& message, const P
   auto record = to_record(message, run.name);
   run.count->Increment();
   assignment_.buffered(record);
-  read_[{record.topic, record.partition}].next = record.offset + 1;
   buffer_.push_back(std::move(record));
 }
 

@@ -23,9 +23,6 @@ std::optional<std::int64_t> KafkaSource::Impl::behind(const Partition& partition
     low = 0;
   const auto end = std::max(high, offsets_->end_of(partition));
   if (committed < 0 || end < 0) return std::nullopt;
-  if (const auto read = read_.find(partition);
-      read != read_.end() && read->second.to >= end && committed >= read->second.next)
-    return 0;
   return std::max<std::int64_t>(0, end - std::max(low, committed));
 }
 
@@ -75,7 +72,6 @@ void KafkaSource::Impl::update_lag(Clock::time_point now) {
 
 void KafkaSource::Impl::forget_lag(const Partition& partition) {
   waiting_.erase(partition);
-  read_.erase(partition);
   metrics_.lag(partition, 0, 0);
 }
 

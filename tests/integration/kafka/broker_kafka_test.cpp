@@ -1,6 +1,5 @@
 // Against a real Kafka broker: MEMSEAL_TEST_KAFKA=host:port.
 #include "adapters/kafka/admin.hpp"
-#include "adapters/kafka/internal/client_conf.hpp"
 #include "adapters/kafka/sink.hpp"
 #include "adapters/kafka/source.hpp"
 #include "adapters/kafka/topic_records.hpp"
@@ -142,58 +141,6 @@ TEST_F(KafkaBrokerTest, MovesPartitionsToASecondMemberWithoutRepeatingOrLosingAR
   int repeated = 0;
   for (const auto& [value, times] : seen) repeated += times - 1;
   EXPECT_EQ(repeated, 0) << "what moved had been committed first";
-}
-
-void expect_done(rd_kafka_error_t* failed) {
-  const KafkaError owner(failed);
-  EXPECT_EQ(failed, nullptr) << rd_kafka_error_string(failed);
-}
-
-/// Three records that are committed one by one, and one that is aborted.
-void publish_in_transactions(const std::string& brokers, const std::string& topic) {
-  auto conf = make_conf({.brokers = brokers}, {}, {{"transactional.id", topic}});
-  ASSERT_TRUE(conf) << conf.error().message;
-  const auto producer = make_client(RD_KAFKA_PRODUCER, std::move(*conf));
-  ASSERT_TRUE(producer) << producer.error().message;
-  auto* client = producer->get();
-  expect_done(rd_kafka_init_transactions(client, 30'000));
-  for (const std::string value : {"a", "b", "c", "aborted"}) {
-    expect_done(rd_kafka_begin_transaction(client));
-    ASSERT_EQ(rd_kafka_producev(client, RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
-                                RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
-                                RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
-              RD_KAFKA_RESP_ERR_NO_ERROR);
-    ASSERT_EQ(rd_kafka_flush(client, 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
-    expect_done(value == "aborted" ? rd_kafka_abort_transaction(client, 30'000)
-                                   : rd_kafka_commit_transaction(client, 30'000));
-  }
-}
-
-asio::awaitable<void> consume_until(KafkaSource& source, Counts& seen,
-                                    std::function<bool()> reached) {
-  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
-  tasks.spawn(source.run());
-  tasks.spawn(consume(source, seen, 4));
-  for (int i = 0; i < 3'000 && !reached(); ++i) co_await runtime::pause_for(10ms);
-  EXPECT_TRUE(reached());
-  source.request_stop();
-  co_await tasks.join();
-}
-
-TEST_F(KafkaBrokerTest, CountsNoMarkerOfATransactionAndNoAbortedRecordAsLag) {
-  publish_in_transactions(brokers, topic);
-  auto source = open();
-  Counts seen;
-  const auto lag = [&] {
-    const auto page = metrics.render();
-    const auto line =
-        "\nmemseal_kafka_consumer_lag_records{partition=\"0\",topic=\"" + topic + "\"} ";
-    const auto at = page.find(line);
-    return at == page.npos ? -1 : std::stod(page.substr(at + line.size()));
-  };
-  const auto is_done = [&] { return seen.size() == 3 && lag() == 0; };
-  test::run_to_end(loop, consume_until(*source, seen, is_done));
-  EXPECT_FALSE(seen.contains("aborted"));
 }
 
 asio::awaitable<void> publish_dated(KafkaSink& sink) {

@@ -125,12 +125,6 @@ class KafkaSource::Impl {
     Clock::time_point since;
   };
   std::map<Partition, Waiting> waiting_;
-  // How far each partition was read: to which end, and the offset after its last record. What lies
-  // between the two are markers of transactions, and what was aborted or compacted.
-  struct Read {
-    std::int64_t to = -1, next = 0;
-  };
-  std::map<Partition, Read> read_;
   Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
   bool stopping_ = false, closing_ = false, running_ = false;
 };
