@@ -360,7 +360,7 @@ TEST_F(HttpCommands, SayWhyNothingWasFound) {
   filtered.insert(filtered.end(), {"--tag", "work"});
   quiet.emplace_back("-q");
   EXPECT_TRUE(has(run_program(words).err, "the memory of this user is empty"));
-  EXPECT_TRUE(has(run_program(filtered).err, "nothing matches --source and --tag"));
+  EXPECT_TRUE(has(run_program(filtered).err, "nothing matches the filters"));
   EXPECT_EQ(run_program(quiet).err, "");
 }
 

@@ -82,7 +82,8 @@ inline std::string field_of(std::string_view request, std::string_view name) {
 class Server {
  public:
   explicit Server(Handler handler, const Identity* identity = nullptr)
-      : handler_(std::move(handler)), server_([this](test::Peer& peer) { serve(peer); }, identity) {}
+      : handler_(std::move(handler)),
+        server_([this](test::Peer& peer) { serve(peer); }, identity) {}
 
   std::string url(const std::string& host = "127.0.0.1") const { return server_.url(host) + "/v1"; }
   void answer_by(Handler handler) {
