@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build deb demo smoke test unit chaos backup-drill bench stack-up stack-down fmt lint fuzz clean
+.PHONY: help deps build deb demo smoke test unit chaos backup-drill bench regress stack-up stack-down fmt lint fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -50,6 +50,10 @@ backup-drill: ## Fill a database, back it up, destroy it, restore it, ask it a q
 bench: ## Measure the figures of README.md; BENCH=<id> measures one, BENCH_SAVE=1 keeps the result
 	@scripts/deps --bench
 	@scripts/bench $(BENCH)
+
+regress: ## Measure the quick figures again and again; fails where one is slower than bench/baseline says
+	@scripts/deps --bench
+	@tools/regress.py
 
 stack-up: ## Start PostgreSQL, Redis and Kafka on free loopback ports, data under .local/dev
 	@scripts/deps --quiet
