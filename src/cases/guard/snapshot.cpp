@@ -116,11 +116,13 @@ Result<Snapshot> read_snapshot(std::string_view text, double at_s) {
   const auto ended = read.count("memseal_sse_streams_total", {}, "outcome=\"client_closed\"");
   const auto completed = read.count("memseal_sse_streams_total", {"outcome=\"completed\""});
   counts.streams = {minus(ended, completed), ended};
-  // A status appears with its first answer, so none is 0 here.
-  counts.requests = {static_cast<std::uint64_t>(
-                         page.sum("memseal_http_requests_total", {"code=\"5"}).value_or(0)),
-                     static_cast<std::uint64_t>(
-                         page.sum("memseal_http_requests_total").value_or(0))};
+  // A status appears with its first answer, so none is 0 here. The 503 of /ready is no failure of a
+  // request: a process that is taken out of the balancer must not look broken because of that.
+  const auto requests = [&](std::initializer_list<std::string_view> with) {
+    const auto found = page.sum("memseal_http_requests_total", with, "route=\"/ready\"");
+    return static_cast<std::uint64_t>(found.value_or(0));
+  };
+  counts.requests = {requests({"code=\"5"}), requests({})};
   seen.pool_busy_s = read.number("memseal_db_pool_busy_seconds_total", {"pool=\"requests\""});
   seen.pool_max = read.number("memseal_db_pool_max", {"pool=\"requests\""});
   if (!read.missing().empty())

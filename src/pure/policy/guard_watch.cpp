@@ -24,11 +24,6 @@ double distance(const Share& before, const Share& now) {
   return variance > 0 ? (share_of(now) - share_of(before)) / std::sqrt(variance) : 0;
 }
 
-// Zero tolerance: counted, not judged by samples, and none is allowed.
-bool is_never(const Guardrail& guardrail) {
-  return guardrail.samples_min == 0 && guardrail.limit == 0;
-}
-
 }  // namespace
 
 std::vector<Guardrail> against(std::vector<Guardrail> guardrails, const Baseline& baseline) {
@@ -51,7 +46,7 @@ Verdict GuardWatch::see(const std::vector<Guardrail>& guardrails) {
   if (held_ == Verdict::breach) return held_;
   const auto seen = verdict_of(guardrails);
   const bool never = std::any_of(guardrails.begin(), guardrails.end(), [](const auto& one) {
-    return is_never(one) && one.verdict == Verdict::breach;
+    return has_zero_tolerance(one) && one.verdict == Verdict::breach;
   });
   breaches_ = seen == Verdict::breach ? breaches_ + 1 : 0;
   if (never || breaches_ >= looks_to_breach) return held_ = Verdict::breach;

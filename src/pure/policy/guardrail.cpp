@@ -23,7 +23,11 @@ enum class Kind { stops, warns };
 
 Guardrail judge_share(std::string_view name, const Share& share, double limit,
                       std::uint64_t samples_min, Kind kind) {
-  Guardrail result{.name = name, .limit = limit, .samples = share.all, .samples_min = samples_min};
+  Guardrail result{.name = name,
+                   .limit = limit,
+                   .samples = share.all,
+                   .samples_min = samples_min,
+                   .stops = kind == Kind::stops};
   if (share.all > 0) result.value = static_cast<double>(share.bad) / static_cast<double>(share.all);
   const bool enough = share.all >= samples_min;
   const bool certain =
@@ -55,26 +59,29 @@ std::string_view verdict_name(Verdict verdict) noexcept {
   return "breach";
 }
 
-std::vector<Guardrail> judge(const GuardWindow& window) {
-  // A p95 is over a limit where more than 5 % of the samples are. 2,500 streams tell 99.0 % from
-  // 99.6 % with a certainty of 99.9 %.
+std::vector<Guardrail> judge(const GuardWindow& window, const GuardLimits& limits) {
+  // A p95 is over a limit where more than 5 % of the samples are.
+  constexpr double search_slow = 0.05, pool_limit = 0.85;
   std::vector<Guardrail> all{
       judge_never("rls_errors", window.rls_errors),
       judge_never("aad_mismatches", window.aad_mismatches),
       judge_never("isolation_findings", window.findings),
-      judge_share("ttfv_p95_1500ms", window.ttfv, 0.05, 200, Kind::stops),
-      judge_share("response_p95_1500ms", window.response, 0.05, 200, Kind::stops),
-      judge_share("streams_cut", window.streams, 0.004, 2'500, Kind::stops),
-      judge_share("errors", window.requests, 0.005, 2'000, Kind::stops),
-      judge_share("search_p95_250ms", window.search, 0.05, 200, Kind::warns)};
-  constexpr double pool_limit = 0.85;
+      judge_share("ttfv_p95_1500ms", window.ttfv, limits.slow, limits.queries_min, Kind::stops),
+      judge_share("response_p95_1500ms", window.response, limits.slow, limits.queries_min,
+                  Kind::stops),
+      judge_share("streams_cut", window.streams, limits.cut, limits.streams_min, Kind::stops),
+      judge_share("errors", window.requests, limits.errors, limits.requests_min, Kind::stops),
+      judge_share("search_p95_250ms", window.search, search_slow, limits.queries_min,
+                  Kind::warns)};
   all.push_back({.name = "pool_use",
                  .verdict = window.pool_use > pool_limit ? Verdict::warn : Verdict::ok,
                  .value = window.pool_use,
-                 .limit = pool_limit});
+                 .limit = pool_limit,
+                 .stops = false});
   all.push_back({.name = "restarted",
                  .verdict = window.restarted ? Verdict::warn : Verdict::ok,
-                 .value = window.restarted ? 1.0 : 0.0});
+                 .value = window.restarted ? 1.0 : 0.0,
+                 .stops = false});
   return all;
 }
 

@@ -37,20 +37,35 @@ struct GuardWindow {
   double pool_use = 0;                ///< share of the connections' time that calls used, 0 to 1
 };
 
+/// How much of each share is allowed, and from how many samples on it is judged.
+struct GuardLimits {
+  double slow = 0.05;  ///< of first results and of answers, over 1.5 s: a p95 of 1.5 s
+  double cut = 0.004;  ///< of event streams
+  double errors = 0.005;
+  // 2,500 streams tell 99.0 % from 99.6 % with a certainty of 99.9 %.
+  std::uint64_t queries_min = 200, streams_min = 2'500, requests_min = 2'000;
+};
+
 /// One promise and how it was kept.
 struct Guardrail {
   std::string_view name;
   Verdict verdict = Verdict::ok;
   double value = 0, limit = 0;
   std::uint64_t samples = 0, samples_min = 0;  ///< both 0: not judged by samples
+  bool stops = true;  ///< false: over its limit it is a warning, never a reason to act
 };
+
+/// Whether one event is a breach, whatever the traffic.
+inline bool has_zero_tolerance(const Guardrail& guardrail) noexcept {
+  return guardrail.samples_min == 0 && guardrail.limit == 0 && guardrail.stops;
+}
 
 /// Judges every guardrail. One event of zero tolerance is a breach, whatever the traffic.
 /// A share is judged from a number of samples on. Below, it is inconclusive, unless it is over its
 /// limit with a certainty of 99.9 % (Wilson's interval). From there on it is ok within its limit;
 /// over it a breach where that is certain to 99 %, else a warning.
 /// NOTE: for one look. Who looks again and again until something is found needs a sequential test.
-std::vector<Guardrail> judge(const GuardWindow& window);
+std::vector<Guardrail> judge(const GuardWindow& window, const GuardLimits& limits = {});
 
 /// The worst verdict.
 Verdict verdict_of(const std::vector<Guardrail>& guardrails);

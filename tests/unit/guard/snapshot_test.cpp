@@ -32,6 +32,7 @@ std::string page(int queries, int errors, const std::string& started = "1000") {
          "memseal_http_requests_total{code=\"200\",method=\"POST\",route=\"/q\"}" +
          number(queries) +
          "memseal_http_requests_total{code=\"503\",method=\"POST\",route=\"/q\"}" + number(errors) +
+         "memseal_http_requests_total{code=\"503\",method=\"GET\",route=\"/ready\"} 900\n" +
          "memseal_db_pool_busy_seconds_total{pool=\"requests\"}" + number(queries) +
          "memseal_db_pool_busy_seconds_total{pool=\"readiness\"} 9999\n"
          "memseal_db_pool_max{pool=\"requests\"} 4\nmemseal_db_pool_max{pool=\"readiness\"} 2\n";
@@ -52,7 +53,7 @@ TEST(Snapshots, ReadAPageOfMetrics) {
   EXPECT_EQ(seen->counts.streams.bad, 3u);
   EXPECT_EQ(seen->counts.streams.all, 103u) << "who closed a stream is in no share";
   EXPECT_EQ(seen->counts.requests.bad, 5u);
-  EXPECT_EQ(seen->counts.requests.all, 105u);
+  EXPECT_EQ(seen->counts.requests.all, 105u) << "who asks /ready is told, not failed";
   EXPECT_EQ(seen->pool_max, 4);
 }
 
