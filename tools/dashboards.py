@@ -41,7 +41,9 @@ DASHBOARDS = {
     "overview": ("memseal: overview", [
         [("Ready", "bool_yes_no", {"{{instance}}": gauge("memseal_ready", "min", "instance")}),
          ("What runs", "short", {"{{release}} {{version}}": gauge("memseal_build_info", "count", "release, version")}),
-         ("Checks of /ready", "bool_yes_no", {"{{check}}": gauge("memseal_ready_check", "min", "check")})],
+         ("Checks of /ready", "bool_yes_no", {"{{check}}": gauge("memseal_ready_check", "min", "check")}),
+         ("Actions of the guard", "bool_yes_no", {"{{action}}": gauge("memseal_guard_action_active", "max", "action"),
+                                                  "{{action}} wanted": gauge("memseal_guard_action_wanted", "max", "action")})],
         [("Requests", "reqps", {"{{route}}": rate("memseal_http_requests_total", by="route")}),
          ("Answers by status", "reqps", {"{{code}}": rate("memseal_http_requests_total", by="code")}),
          ("Share of 5xx (limit 0.5 %)", "percentunit", {

@@ -44,7 +44,7 @@ const std::vector<Rule>& law() {
        {"base", "pure/text", "pure/policy", "runtime", "ports", "cases/rerank"}},
       {"cases/knowledge", {"base", "pure/codec", "pure/crypto", "runtime", "ports"}},
       {"cases/lifecycle", {"base", "pure", "runtime", "ports"}},
-      {"cases/guard", {"base", "pure/policy"}},
+      {"cases/guard", {"base", "pure/codec", "pure/policy", "runtime"}},
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
       {"adapters/redis", {"base", "pure", "runtime", "ports"}},

@@ -211,6 +211,7 @@ void KafkaSource::Impl::serve_events() {
 // must then come back unasked, because librdkafka wakes us only when an empty queue gets its first
 // record.
 bool KafkaSource::Impl::take_records() {
+  if (held_) return false;
   std::size_t takes = 0, fruitless = 0;  // the latter in a row
   auto next = queues_.upper_bound(last_read_), last = queues_.end();
   for (; fruitless < queues_.size() && takes < takes_max; ++next) {
@@ -243,8 +244,18 @@ void KafkaSource::Impl::request_stop() {
   wake_.notify();
 }
 
+// Partitions are not paused in the library, which would throw away what is prefetched. Events are
+// served as always, so the group keeps this member.
+void KafkaSource::Impl::set_held(bool held) {
+  held_ = held;
+  if (held) return;
+  arrived_.notify_all();
+  // Asked for, because the library wakes nobody for a queue that was not empty before.
+  wake_.notify();
+}
+
 asio::awaitable<ports::Batch> KafkaSource::Impl::next() {
-  while (buffer_.empty() && !stopping_) co_await arrived_.wait();
+  while ((buffer_.empty() || held_) && !stopping_) co_await arrived_.wait();
   ports::Batch batch{.records = {}, .generation = assignment_.generation()};
   if (stopping_) co_return batch;
   std::size_t bytes = 0;
@@ -312,6 +323,7 @@ Result<std::unique_ptr<KafkaSource>> KafkaSource::open(const asio::any_io_execut
 
 asio::awaitable<void> KafkaSource::run() { return impl_->run(); }
 void KafkaSource::request_stop() { impl_->request_stop(); }
+void KafkaSource::set_held(bool held) { impl_->set_held(held); }
 asio::awaitable<ports::Batch> KafkaSource::next() { return impl_->next(); }
 void KafkaSource::done(const ports::Batch& batch) { impl_->done(batch); }
 void KafkaSource::settled(const ports::Batch& batch) { impl_->settled(batch); }

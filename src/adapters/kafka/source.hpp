@@ -63,6 +63,10 @@ class KafkaSource final : public ports::EventSource {
   /// next() returns an empty batch from now on. Buffered records stay uncommitted, so the next
   /// member reads them.
   void request_stop();
+  /// While held, next() returns no record and none is fetched beyond the library's own bounded
+  /// queues. The member keeps its partitions, records that were taken go on, and what is not taken
+  /// stays uncommitted. Released, it goes on with the record that comes next.
+  void set_held(bool held);
 
   asio::awaitable<ports::Batch> next() override;
   void done(const ports::Batch& batch) override;

@@ -92,7 +92,8 @@ void add_watch(CLI::App& guard, GlobalOptions& global, Action& action) {
 }  // namespace
 
 void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action) {
-  auto* guard = app.add_subcommand("guard", "Judge a running service by its metrics");
+  auto* guard =
+      app.add_subcommand("guard", "Judge a running service by its metrics, and command its guard");
   guard->require_subcommand(1);
   auto* check = guard->add_subcommand("check", "Judge one window of time");
   auto options = std::make_shared<GuardOptions>();
@@ -111,6 +112,7 @@ void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action) {
     action = [&global, options] { return cmd_guard_check(global, *options); };
   });
   add_watch(*guard, global, action);
+  add_guard_orders(*guard, global, action);
 }
 
 }  // namespace memseal::app

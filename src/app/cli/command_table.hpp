@@ -43,6 +43,8 @@ void add_smoke_command(CLI::App& app, GlobalOptions& global, Action& action);
 
 /// The part of add_commands() that is about promises of a running service: `guard`.
 void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action);
+/// The commands of `guard` that call the guard of a service.
+void add_guard_orders(CLI::App& guard, GlobalOptions& global, Action& action);
 
 /// The options of a command that calls a service: where it is, and as which user.
 void add_address_options(CLI::App& command, ServiceOptions& options);

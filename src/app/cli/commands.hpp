@@ -196,6 +196,9 @@ struct GuardOptions {
 /// exit_finding: a guardrail is breached; exit_not_ready: there are no metrics to judge.
 int cmd_guard_check(const GlobalOptions& global, const GuardOptions& options);
 int cmd_guard_watch(const GlobalOptions& global, const GuardOptions& options);
+/// Asks the service's own guard, and prints its state. `path`: of the admin listener.
+int cmd_guard_order(const GlobalOptions& global, const ServiceOptions& service,
+                    const std::string& method, const std::string& path);
 
 int cmd_models_list(const GlobalOptions& global);
 int cmd_models_show(const GlobalOptions& global, const std::string& model);

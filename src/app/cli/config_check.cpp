@@ -28,6 +28,7 @@ class Check {
     check_kafka();
     check_producers();
     check_files();
+    check_guard();
     if (config_.postgres.dsn.empty()) warn_not_set("postgres.dsn");
   }
 
@@ -141,6 +142,11 @@ class Check {
     if (std::filesystem::exists(found) && ::access(directory.c_str(), W_OK | X_OK) != 0)
       return problem(key,
                      {Errc::bad_config, directory.string() + " cannot be written by this user"});
+  }
+
+  void check_guard() {
+    if (const auto options = guard_options(config_); !options)
+      problem(options.error().field, options.error());
   }
 
   void kafka_problem(const Error& error) {

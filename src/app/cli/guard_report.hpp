@@ -1,11 +1,9 @@
 #pragma once
 // What `guard check` and `guard watch` share.
 #include "app/cli/commands.hpp"
+#include "app/service/guard_json.hpp"
 #include "cases/guard/snapshot.hpp"
 #include "pure/policy/guard_watch.hpp"
-
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 
 #include <string>
 #include <vector>
@@ -15,12 +13,11 @@ namespace memseal::app {
 /// Reads the metrics page of a service. Errors: unavailable, bad_config.
 Result<guard::Snapshot> take_snapshot(const Config& config, const ServiceOptions& service);
 
-boost::json::array guardrails_array(const std::vector<policy::Guardrail>& guardrails);
-void print_guardrail(const policy::Guardrail& guardrail);
 /// "rls_errors, streams_cut": the names of those that are breached.
 std::string breached_names(const std::vector<policy::Guardrail>& guardrails);
+void print_guardrail(const policy::Guardrail& guardrail);
 
-/// The shares of a report that `guard check --json` printed. Error: bad_config.
+/// The shares of a report in a file. Error: bad_config.
 Result<policy::Baseline> read_baseline(const std::string& file);
 
 /// Prints why nothing was judged. Returns the exit code.

@@ -9,6 +9,7 @@
 #include "base/limits.hpp"
 #include "base/result.hpp"
 #include "base/setting.hpp"
+#include "cases/guard/settings.hpp"
 #include "cases/ingest/settings.hpp"
 #include "cases/knowledge/settings.hpp"
 #include "cases/rerank/settings.hpp"
@@ -54,6 +55,7 @@ struct Config {
   Embedding embedding;
   search::Settings search;
   Rerank rerank;
+  guard::Settings guard;
   crypto::SealSettings seal;
   text::ChunkSettings chunk;
   Runtime runtime;

@@ -20,6 +20,7 @@ constexpr std::array section_table{
     Section{"embedding", "The embedder"},
     Section{"search", "Search"},
     Section{"rerank", "The reranker"},
+    Section{"guard", "What the service does about its own guardrails"},
     Section{"seal", "The root keys"},
     Section{"chunk", "How documents are cut"},
     Section{"runtime", "Threads and shutdown"},
@@ -52,6 +53,7 @@ SettingRows<Config> join_all() {
   join<search::Settings>(all, [](Config& config) -> auto& { return config.search; });
   join<rerank::Settings>(all, [](Config& config) -> auto& { return config.rerank; });
   join<model::RerankerSettings>(all, [](Config& config) -> auto& { return config.rerank; });
+  join<guard::Settings>(all, [](Config& config) -> auto& { return config.guard; });
   join<crypto::SealSettings>(all, [](Config& config) -> auto& { return config.seal; });
   join<text::ChunkSettings>(all, [](Config& config) -> auto& { return config.chunk; });
   join<runtime::LoopSettings>(all, [](Config& config) -> auto& { return config.runtime; });

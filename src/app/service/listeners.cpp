@@ -1,6 +1,9 @@
 #include "app/service/listeners.hpp"
 
+#include "app/service/guard_json.hpp"
 #include "http/server/cors.hpp"
+
+#include <boost/json/serialize.hpp>
 
 #include <chrono>
 
@@ -29,6 +32,22 @@ const char* sentence_of(DatabaseState state) {
       return "unavailable or not migrated";
   }
   return "";
+}
+
+/// False: there is no action and no mode of that name.
+bool obey(guard::Watcher& guard, http::GuardOrder order, std::string_view name) {
+  if (order == http::GuardOrder::mode) {
+    const auto mode = guard::parse_mode(name);
+    if (mode) guard.set_mode(*mode);
+    return mode.has_value();
+  }
+  const auto action = policy::parse_guard_action(name);
+  if (!action) return false;
+  if (order == http::GuardOrder::hold)
+    guard.hold(*action);
+  else
+    guard.release(*action, guard::steady_now_s());
+  return true;
 }
 
 http::RouteDeps with_api(http::RouteDeps deps, http::ApiDeps& api) {
@@ -98,7 +117,16 @@ http::RouteDeps Listeners::route_deps() {
   return {.metrics = process_.metrics,
           .readiness = [this] { return readiness(); },
           .ended = ended_queries_,
-          .switch_rerank = [this](bool on) { process_.flags.rerank_enabled = on; }};
+          .switch_rerank = [this](bool on) { process_.flags.rerank_enabled = on; },
+          .guard_state =
+              [this] {
+                const auto state = cases_.guard.state(guard::steady_now_s());
+                return boost::json::serialize(guard_object(state));
+              },
+          .order_guard =
+              [this](http::GuardOrder order, std::string_view name) {
+                return obey(cases_.guard, order, name);
+              }};
 }
 
 std::vector<http::Check> Listeners::readiness() const {
@@ -112,6 +140,11 @@ std::vector<http::Check> Listeners::readiness() const {
   checks.push_back({"isolation", isolated, true,
                     isolated ? "the catalog lint finds nothing"
                              : "the database does not keep tenants apart: see the log"});
+  // Which guardrail it was stands in the log and behind the admin port.
+  const bool guarded = !cases_.guard.is_unready();
+  checks.push_back({"guard", guarded, true,
+                    guarded ? "no guardrail takes this process out"
+                            : "a guardrail or an operator took this process out: see the log"});
   checks.push_back({"embedder", true, true, models_.embedder->model_name()});
   const auto* reranker = models_.reranker.get();
   checks.push_back({"reranker", reranker != nullptr, false,

@@ -246,6 +246,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   if (keys_.producers_file) background.spawn(watch_producers());
   background.spawn(reload_on_signal());
   background.spawn(watch_backups());
+  background.spawn(cases_.guard.run());
   if (cases_.knowledge) background.spawn(sweep_files());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());

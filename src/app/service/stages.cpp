@@ -95,6 +95,16 @@ std::chrono::milliseconds rerank_budget(const Config& config) {
   return std::chrono::milliseconds(config.rerank.budget_ms);
 }
 
+/// How the guard's actions reach the parts that are built after it.
+guard::Switches guard_switches(Process& process, UseCases& cases) {
+  return {.rerank_off = [&flags = process.flags](
+                            bool begins) { flags.guard_allows_queries = !begins; },
+          .ingest_paused =
+              [&cases](bool begins) {
+                if (cases.ingest) cases.ingest->source->set_held(begins);
+              }};
+}
+
 }  // namespace
 
 Process::Process(const Config& given, Extras extra)
@@ -203,7 +213,14 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
       key_metrics(process.metrics),
       tenant_keys(stores.keys, keys.keyring, key_metrics),
       search(stores.exact_search, stores.matrix, stores.search_metrics,
-             matrix_options(process.config)) {
+             matrix_options(process.config)),
+      guard_metrics(process.metrics),
+      guard(guard_options(process.config).value(),
+            [&metrics = process.metrics] {
+              runtime::observe_process(metrics);
+              return metrics.render();
+            },
+            guard_switches(process, *this), guard_metrics) {
   // Ingest refers to members of this object, which are all built by now.
   if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
   if (stores.files) knowledge.emplace(process, keys, stores, *this);

@@ -5,6 +5,7 @@
 #include "app/service/producers.hpp"
 #include "app/service/signing_sink.hpp"
 #include "app/service/wiring.hpp"
+#include "cases/guard/watcher.hpp"
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
@@ -180,6 +181,8 @@ struct UseCases {
   lifecycle::CachedTenantKeys tenant_keys;
   search::MatrixSearch search;
   std::optional<Ingest> ingest;     ///< empty: kafka.enabled is off
+  guard::GuardMetrics guard_metrics;
+  guard::Watcher guard;             ///< runs on loop 0, as the source of events does
   std::deque<Answering> answering;  ///< one a loop
   std::optional<Knowledge> knowledge;  ///< empty: no files are kept
 };

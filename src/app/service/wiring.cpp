@@ -1,7 +1,8 @@
 #include "app/service/wiring.hpp"
 
 #include "app/config/model_paths.hpp"
-
+#include "app/config/text_file.hpp"
+#include "cases/guard/baseline.hpp"
 #include "runtime/loops.hpp"
 
 #include <algorithm>
@@ -135,6 +136,18 @@ search::MatrixOptions matrix_options(const Config& config) {
   // Loads must leave connections to questions.
   options.loads_max = static_cast<std::size_t>(std::max<std::int64_t>(
       1, config.postgres.connections / 2));
+  return options;
+}
+
+Result<guard::WatcherOptions> guard_options(const Config& config) {
+  auto options = guard::watcher_options(config.guard);
+  const auto& file = config.guard.baseline_file;
+  if (file.empty()) return options;
+  const auto text = read_text_file(file, config_file_bytes_max);
+  if (!text) return Error{Errc::bad_config, text.error().message, "guard.baseline_file"};
+  auto baseline = guard::parse_baseline(*text, file);
+  if (!baseline) return Error{Errc::bad_config, baseline.error().message, "guard.baseline_file"};
+  options.baseline = std::move(*baseline);
   return options;
 }
 

@@ -19,6 +19,7 @@
 #include "adapters/postgres/stored_memory.hpp"
 #include "adapters/redis/limiter.hpp"
 #include "app/config/config.hpp"
+#include "cases/guard/watcher.hpp"
 #include "cases/ingest/worker.hpp"
 #include "cases/knowledge/files.hpp"
 #include "cases/lifecycle/tenant_keys.hpp"
@@ -47,6 +48,8 @@ postgres::PoolOptions ingest_pool_options(const Config& config);
 postgres::PoolOptions key_pool_options(const Config& config);
 ingest::Options ingest_options(const Config& config);
 search::MatrixOptions matrix_options(const Config& config);
+/// Reads the baseline file. Errors: bad_config.
+Result<guard::WatcherOptions> guard_options(const Config& config);
 Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::Keyring& keyring);
 
 /// The embedder that a configuration asks for: in this process, or behind a remote endpoint.

@@ -23,7 +23,10 @@ std::string text_of(const crypto::Passage& passage) {
 /// Why no model is asked, or Fallback::none.
 Fallback reason_to_skip(const rerank::RerankDeps& reranking, const Question& question) {
   if (!question.rerank) return Fallback::not_requested;
-  if (!reranking.flags.rerank_enabled.load(std::memory_order_relaxed)) return Fallback::disabled;
+  const auto& flags = reranking.flags;
+  if (!flags.rerank_enabled.load(std::memory_order_relaxed) ||
+      !flags.guard_allows_queries.load(std::memory_order_relaxed))
+    return Fallback::disabled;
   if (reranking.reranker == nullptr) return Fallback::no_model;
   // The last question, because allows() may make this query the probe of a half-open breaker. A
   // query that skipped the model afterwards would never report.

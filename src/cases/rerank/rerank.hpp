@@ -26,6 +26,9 @@ namespace asio = boost::asio;
 /// Thread: any.
 struct Flags {
   std::atomic<bool> rerank_enabled{Settings{}.enabled};
+  /// Of queries alone. A client of an endpoint that only ranks gets nothing else from it, and a
+  /// refusal would count as one more error.
+  std::atomic<bool> guard_allows_queries{true};
 };
 
 /// What a call of the reranker needs. Everything that it refers to must outlive it.

@@ -51,12 +51,19 @@ struct ApiDeps {
   const knowledge::KnowledgeDeps* knowledge = nullptr;  ///< null: this service keeps no files
 };
 
+/// What an operator tells the guard.
+enum class GuardOrder {
+  hold,     ///< an action
+  release,  ///< an action, and those after it
+  mode,     ///< a mode begins
+};
+
 /// What all routes work with. The callbacks are called on the Server's thread, do no I/O and do not
 /// throw; an empty one means "nothing to report".
 struct RouteDeps {
   runtime::Metrics& metrics;
   ApiDeps* api = nullptr;                 ///< null: the routes of ApiDeps are unknown
-  bool admin = false;                     ///< serve /metrics, /metrics/memory, /flags
+  bool admin = false;                     ///< serve /metrics, /metrics/memory, /flags, /guard
   std::vector<std::string> cors_origins = {};  ///< pages that may read answers; see cors.hpp
   std::function<std::vector<Check>()> readiness = {};
   /// Queries that ended; the handlers of all threads share it.
@@ -65,6 +72,10 @@ struct RouteDeps {
   std::shared_ptr<OpenWaits> waits = std::make_shared<OpenWaits>();
   /// Switches reranking for the whole process; empty: its admin routes are unknown.
   std::function<void(bool)> switch_rerank = {};
+  /// The guard of the process as a JSON object; empty: its admin routes are unknown.
+  std::function<std::string()> guard_state = {};
+  /// Returns false where there is no action or mode of that name.
+  std::function<bool(GuardOrder, std::string_view)> order_guard = {};
   std::function<std::string()> start_page = {};  ///< HTML of GET /; empty: unknown
 };
 

@@ -16,6 +16,10 @@ Response get_metrics(Call& call);
 Response get_memory_metrics(Call& call);
 Response post_rerank_on(Call& call);
 Response post_rerank_off(Call& call);
+Response get_guard(Call& call);
+Response post_guard_hold(Call& call);
+Response post_guard_release(Call& call);
+Response post_guard_mode(Call& call);
 
 // Behind the token: call.who is set and call.body is read. An empty response means that a
 // stream answered. What they throw becomes a problem, or `query.failed` in a stream.

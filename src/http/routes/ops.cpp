@@ -138,4 +138,25 @@ Response switch_rerank(Call& call, bool on) {
 Response post_rerank_on(Call& call) { return switch_rerank(call, true); }
 Response post_rerank_off(Call& call) { return switch_rerank(call, false); }
 
+Response get_guard(Call& call) {
+  if (!call.deps.guard_state) return not_found(call);
+  return json_response(200, call.deps.guard_state());
+}
+
+namespace {
+
+Response order_guard(Call& call, GuardOrder order) {
+  if (!call.deps.order_guard) return not_found(call);
+  if (!call.deps.order_guard(order, call.id))
+    return problem({Errc::bad_request, "the guard has no action or mode of this name"},
+                   call.context.id);
+  return get_guard(call);
+}
+
+}  // namespace
+
+Response post_guard_hold(Call& call) { return order_guard(call, GuardOrder::hold); }
+Response post_guard_release(Call& call) { return order_guard(call, GuardOrder::release); }
+Response post_guard_mode(Call& call) { return order_guard(call, GuardOrder::mode); }
+
 }  // namespace memseal::http

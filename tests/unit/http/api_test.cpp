@@ -581,6 +581,33 @@ TEST_F(ApiTest, SwitchesRerankingWhileItRuns) {
   EXPECT_EQ(ask(post("/flags/rerank/off", "")).status, 404) << "only where operators are";
 }
 
+TEST_F(ApiTest, TakesAnOperatorsOrdersToTheGuard) {
+  std::vector<std::pair<http::GuardOrder, std::string>> ordered;
+  guard_state = [] { return std::string(R"({"mode":"act"})"); };
+  order_guard = [&](http::GuardOrder order, std::string_view name) {
+    ordered.emplace_back(order, name);
+    return name != "anything";
+  };
+  start();
+  EXPECT_EQ(ask(get("/guard")).body, R"({"mode":"act"})");
+  EXPECT_EQ(ask(post("/guard/hold/unready", "")).body, R"({"mode":"act"})");
+  EXPECT_EQ(ask(post("/guard/release/rerank_off", "")).status, 200);
+  EXPECT_EQ(ask(post("/guard/mode/observe", "")).status, 200);
+  EXPECT_EQ(ask(post("/guard/hold/anything", "")).status, 400);
+  EXPECT_EQ(ask(get("/guard/hold/unready")).status, 405);
+  stop();
+  EXPECT_EQ(ordered, (std::vector<std::pair<http::GuardOrder, std::string>>{
+                         {http::GuardOrder::hold, "unready"},
+                         {http::GuardOrder::release, "rerank_off"},
+                         {http::GuardOrder::mode, "observe"},
+                         {http::GuardOrder::hold, "anything"}}));
+  serve_admin = false;
+  loop.restart();
+  start();
+  EXPECT_EQ(ask(post("/guard/hold/unready", "")).status, 404) << "only where operators are";
+  EXPECT_EQ(ask(get("/guard")).status, 404);
+}
+
 TEST_F(ApiTest, ServesAStartPageWhereThereIsOne) {
   start_page = [] { return std::string("<!doctype html><title>here</title>"); };
   start();

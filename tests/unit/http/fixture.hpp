@@ -49,6 +49,8 @@ class ServerTest : public ::testing::Test {
             .cors_origins = cors_origins,
             .readiness = readiness,
             .switch_rerank = switch_rerank,
+            .guard_state = guard_state,
+            .order_guard = order_guard,
             .start_page = start_page};
   }
   http::Handler handler() { return http::make_handler(deps(), routes); }
@@ -130,6 +132,8 @@ class ServerTest : public ::testing::Test {
   std::span<const http::Route> routes = http::product_routes();
   std::function<std::vector<http::Check>()> readiness;
   std::function<void(bool)> switch_rerank;
+  std::function<std::string()> guard_state;
+  std::function<bool(http::GuardOrder, std::string_view)> order_guard;
   std::function<std::string()> start_page;
   asio::io_context loop{1};
   std::unique_ptr<http::Server> server;

@@ -90,6 +90,8 @@ TEST_F(OpenApiTest, IsServedInTwoVersions) {
 
 TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
   switch_rerank = [](bool) {};
+  guard_state = [] { return std::string("{}"); };
+  order_guard = [](http::GuardOrder, std::string_view) { return true; };
   start();
   std::set<std::string> described;
   for (const auto& path : document.at("paths").as_object()) {
@@ -124,7 +126,8 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
                            "/api/v1/embeddings", "/v1/models", "/v1/models/{id}",
                            "/api/v1/models", "/api/v1/models/{id}", "/health",
                            "/ready", "/version", "/openapi.json", "/metrics", "/metrics/memory",
-                           "/flags/rerank/on", "/flags/rerank/off"}));
+                           "/flags/rerank/on", "/flags/rerank/off", "/guard",
+                           "/guard/hold/{id}", "/guard/release/{id}", "/guard/mode/{id}"}));
 }
 
 TEST_F(OpenApiTest, DescribesWhatTheRoutesAnswer) {

@@ -3,6 +3,7 @@
 
 #include "faulty_broker.hpp"
 #include "rig.hpp"
+#include "runtime/condition.hpp"
 
 #include <thread>
 
@@ -103,6 +104,48 @@ TEST(SourceWindow, ReadsOnBehindARecordThatWaitsLong) {
   std::size_t taken = 0;
   test::run_to_end(loop, finish_all_but_the_first(*source, taken));
   EXPECT_EQ(taken, 300u);
+}
+
+/// Takes a batch, holds the source for longer than its session, and then takes the rest.
+asio::awaitable<void> hold_after_a_batch(KafkaSource& source, std::set<std::string>& seen,
+                                         std::size_t count, std::function<void()> while_held) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(source.run());
+  const auto first = co_await source.next();
+  for (const auto& record : first.records) seen.insert(record.value);
+  source.set_held(true);
+  source.done(first);
+  tasks.spawn(consume(source, [&seen, count](const ports::Record& record) {
+    EXPECT_TRUE(seen.insert(record.value).second) << "twice: " << record.value;
+    return seen.size() < count;
+  }));
+  co_await runtime::pause_for(std::chrono::milliseconds(1'800));
+  EXPECT_EQ(seen.size(), first.records.size()) << "nothing is taken while it is held";
+  while_held();
+  source.set_held(false);
+  while (seen.size() < count) co_await runtime::pause_for(std::chrono::milliseconds(20));
+  source.request_stop();
+  co_await tasks.join();
+}
+
+TEST(SourceWindow, HeldItKeepsItsPartitionsAndGoesOnWhereItWas) {
+  FaultyBroker broker;
+  asio::io_context loop{1};
+  runtime::Metrics metrics;
+  broker.create_topic("t", 2);
+  produce(broker.bootstrap(), "t", 2'000, 16);
+  auto options = source_options(broker.bootstrap(), "t");  // with a session of 1.5 s
+  options.records_max = 200;
+  auto opened = KafkaSource::open(loop.get_executor(), std::move(options), metrics);
+  auto source = std::move(opened.value());
+  std::set<std::string> seen;
+  const auto has_line = [&](const std::string& line) {
+    return metrics.render().find("\n" + line + "\n") != std::string::npos;
+  };
+  test::run_to_end(loop, hold_after_a_batch(*source, seen, 2'000, [&] {
+    EXPECT_TRUE(has_line("memseal_kafka_partitions 2"));
+  }));
+  EXPECT_EQ(seen.size(), 2'000u);
 }
 
 }  // namespace

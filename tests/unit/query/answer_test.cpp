@@ -163,6 +163,7 @@ void not_a_number(World& world, Question&) {
     return std::vector<float>(passages.size(), std::numeric_limits<float>::quiet_NaN());
   };
 }
+void guarded(World& world, Question&) { world.flags.guard_allows_queries = false; }
 void tripped(World& world, Question&) {
   for (int call = 0; call < 3; ++call)
     world.breaker.record(runtime::Clock::now(), 1s, false);
@@ -172,6 +173,7 @@ INSTANTIATE_TEST_SUITE_P(
     Every, FallbackTest,
     ::testing::Values(FallbackCase{"NotRequested", not_requested, Fallback::not_requested},
                       FallbackCase{"Disabled", disabled, Fallback::disabled},
+                      FallbackCase{"OffByTheGuard", guarded, Fallback::disabled},
                       FallbackCase{"NoModel", no_model, Fallback::no_model},
                       FallbackCase{"NeverAnswers", slow, Fallback::timeout},
                       FallbackCase{"SaysItIsLate", late, Fallback::timeout},

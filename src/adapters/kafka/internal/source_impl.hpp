@@ -30,6 +30,7 @@ class KafkaSource::Impl {
 
   asio::awaitable<void> run();
   void request_stop();
+  void set_held(bool held);
   asio::awaitable<ports::Batch> next();
   void done(const ports::Batch& batch);
   void settled(const ports::Batch& batch);
@@ -126,6 +127,7 @@ class KafkaSource::Impl {
   };
   std::map<Partition, Waiting> waiting_;
   Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
+  bool held_ = false;  // no record is taken
   bool stopping_ = false, closing_ = false, running_ = false;
 };
 
