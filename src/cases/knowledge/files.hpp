@@ -1,7 +1,7 @@
 #pragma once
 // A user's files: what is known of them, and how they are listed, removed and swept.
 #include "cases/knowledge/metrics.hpp"
-#include "cases/knowledge/uploads.hpp"
+#include "cases/knowledge/transfers.hpp"
 #include "ports/file_catalog.hpp"
 #include "ports/file_store.hpp"
 #include "ports/tenant_keys.hpp"

@@ -1,4 +1,4 @@
-#include "cases/knowledge/uploads.hpp"
+#include "cases/knowledge/transfers.hpp"
 
 namespace memseal::knowledge {
 
