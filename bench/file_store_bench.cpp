@@ -111,14 +111,14 @@ struct Store {
   crypto::FileHasher hasher = keyring.file_hasher();
   runtime::Metrics metrics;
   knowledge::KnowledgeMetrics counted{metrics};
-  knowledge::Uploads uploads;
+  knowledge::Transfers uploads, downloads;
   crypto::Tenant owner = keyring.tenant_keyer().tenant_of(UserId::parse("bench").value());
   // Before the store, whose threads hold its executor until they have handed over a result.
   boost::asio::io_context loop{1};
   std::unique_ptr<files::LocalFiles> files;
   fakes::FileCatalog catalog;
   fakes::TenantKeys keys;
-  knowledge::KnowledgeDeps deps{*files, catalog, keys, hasher, uploads, counted, {}};
+  knowledge::KnowledgeDeps deps{*files, catalog, keys, hasher, uploads, downloads, counted, {}};
 };
 
 boost::asio::awaitable<void> take_in(Store& store, const std::filesystem::path& from) {

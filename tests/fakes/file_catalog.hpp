@@ -53,7 +53,7 @@ class FileCatalog final : public ports::FileCatalog {
   }
   asio::awaitable<std::optional<Row>> find(runtime::RequestContext, crypto::Tenant owner,
                                            Uuid id) override {
-    auto found = copy_of(at(owner, id));
+    auto found = lags ? std::nullopt : copy_of(at(owner, id));
     if (after_find) std::exchange(after_find, nullptr)();
     co_return found;
   }
@@ -108,6 +108,7 @@ class FileCatalog final : public ports::FileCatalog {
 
   int failures = 0;  ///< so many calls of add() fail
   bool erased = false;
+  bool lags = false;  ///< find() answers from a time before every file
   std::function<void()> before_add;
   std::function<void()> after_find;  ///< called once
   std::map<crypto::Tenant, std::vector<Row>> of;

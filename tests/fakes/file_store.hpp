@@ -28,12 +28,13 @@ class FileStore final : public ports::FileStore {
       if (key_) store_.locked.erase({owner_, *key_});
     }
     asio::awaitable<void> append(runtime::RequestContext, crypto::SealedPart part) override {
-      if (store_.full) throw Outage({Errc::unavailable, "the file store is full"});
+      if (store_.full) throw Outage({Errc::unavailable, "write: No space left on device"});
       store_.part_bytes_max = std::max(store_.part_bytes_max, part.size());
       bytes_.insert(bytes_.end(), part.view().begin(), part.view().end());
       co_return;
     }
     asio::awaitable<void> commit(runtime::RequestContext, ports::FileKey key) override {
+      for (const auto at : store_.rot) bytes_.at(at) ^= 1;
       store_.objects[{owner_, key}] = {std::move(bytes_), store_.now_ms};
       store_.locked.insert({owner_, key});
       key_ = key;
@@ -113,6 +114,7 @@ class FileStore final : public ports::FileStore {
   }
 
   bool full = false;
+  std::vector<std::size_t> rot;  ///< bytes of each object that are not stored as they came
   int open = 0;  ///< uploads that have not ended
   std::size_t part_bytes_max = 0;
   std::int64_t now_ms = 1'000;

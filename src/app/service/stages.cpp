@@ -199,8 +199,8 @@ Answering::Answering(Process& process, const Keys& keys, Models& models, Stores&
 
 Knowledge::Knowledge(Process& process, const Keys& keys, Stores& stores, UseCases& cases)
     : metrics(process.metrics),
-      deps{*stores.files, stores.catalog, cases.tenant_keys, keys.hasher,
-           uploads,       metrics,        process.config.files.limits()} {
+      deps{*stores.files, stores.catalog, cases.tenant_keys, keys.hasher, uploads,
+           downloads,     metrics,        process.config.files.limits()} {
   const runtime::RequestContext context{"start",
                                         runtime::Deadline::after(std::chrono::seconds(20))};
   run_at_start(stores.start_loop, knowledge::claim_store(deps, keys.tenants, context));

@@ -167,7 +167,7 @@ struct Knowledge {
   Knowledge(Process& process, const Keys& keys, Stores& stores, UseCases& cases);
 
   knowledge::KnowledgeMetrics metrics;
-  knowledge::Uploads uploads;
+  knowledge::Transfers uploads, downloads;
   const knowledge::KnowledgeDeps deps;
 };
 

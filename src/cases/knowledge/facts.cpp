@@ -6,6 +6,8 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 namespace memseal::knowledge {
@@ -23,7 +25,17 @@ FileFacts parse_facts(std::string_view text) {
                   std::string(object.at("media_type").as_string()),
                   {}};
   for (const auto& tag : object.at("tags").as_array()) facts.tags.emplace_back(tag.as_string());
+  if (const auto* sha256 = object.if_contains("sha256"))
+    facts.sha256 = std::string(sha256->as_string());
   return facts;
+}
+
+/// Hashed with the id, so that equal contents of two files have two versions.
+std::string version_of(const ports::FileRow& row) {
+  std::array<std::uint8_t, sizeof row.id.bytes + sizeof row.content> named{};
+  std::copy(row.content.begin(), row.content.end(),
+            std::copy(row.id.bytes.begin(), row.id.bytes.end(), named.begin()));
+  return to_hex(crypto::sha256(named).data(), 16);
 }
 
 }  // namespace
@@ -32,8 +44,9 @@ Result<Bytes> seal_facts(const crypto::Tenant& owner, const crypto::TenantKey& k
                          const Uuid& file, const FileFacts& facts) {
   json::array tags;
   for (const auto& tag : facts.tags) tags.push_back(json::value(tag));
-  const json::object object{
+  json::object object{
       {"name", facts.name}, {"media_type", facts.media_type}, {"tags", std::move(tags)}};
+  if (!facts.sha256.empty()) object["sha256"] = facts.sha256;
   const auto text = codec::compact_json(object);
   const crypto::SealBinding place{file};
   const ByteView plain(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
@@ -58,7 +71,16 @@ asio::awaitable<File> file_of(const KnowledgeDeps& deps, runtime::RequestContext
   co_return File{.id = row.id,
                  .facts = std::move(facts),
                  .bytes = row.bytes,
-                 .created_at_ms = row.created_at_us / 1'000};
+                 .created_at_ms = row.created_at_us / 1'000,
+                 .version = version_of(row)};
+}
+
+asio::awaitable<std::optional<ports::FileRow>> find_row(ports::FileCatalog& catalog,
+                                                        runtime::RequestContext context,
+                                                        crypto::Tenant owner, Uuid id) {
+  auto row = co_await catalog.find(context, owner, id);
+  if (!row) row = co_await catalog.find_now(std::move(context), owner, id);
+  co_return row;
 }
 
 asio::awaitable<void> drop_object(const KnowledgeDeps& deps, runtime::RequestContext context,

@@ -9,7 +9,7 @@ namespace memseal::knowledge {
 asio::awaitable<std::optional<File>> find_file(const KnowledgeDeps& deps,
                                                runtime::RequestContext context,
                                                crypto::Tenant owner, Uuid id) {
-  const auto row = co_await deps.catalog.find(context, owner, id);
+  const auto row = co_await find_row(deps.catalog, context, owner, id);
   if (!row) co_return std::nullopt;
   co_return co_await file_of(deps, std::move(context), owner, *row);
 }

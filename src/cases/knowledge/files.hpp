@@ -23,7 +23,8 @@ namespace asio = boost::asio;
 struct Limits {
   std::int64_t file_bytes_max = std::int64_t{256} << 20;
   ports::FileUse quota{std::int64_t{1} << 30, 10'000};
-  std::int64_t uploads_max = 4;              ///< at one time, in this process
+  std::int64_t uploads_max = 4;    ///< at one time, in this process
+  std::int64_t downloads_max = 8;  ///< at one time, in this process
   std::int64_t upload_bytes_per_s_min = 1'024;  ///< slower uploads are ended
 };
 
@@ -34,7 +35,8 @@ struct KnowledgeDeps {
   ports::FileCatalog& catalog;
   ports::TenantKeys& keys;
   const crypto::FileHasher& hasher;
-  Uploads& uploads;
+  Transfers& uploads;
+  Transfers& downloads;
   KnowledgeMetrics& metrics;
   Limits limits = {};
 };
@@ -44,6 +46,8 @@ struct FileFacts {
   std::string name;  ///< 1 to 255 bytes
   std::string media_type;
   std::vector<std::string> tags;
+  /// Of the content, 64 hex digits in lower case. Empty: the client did not say it.
+  std::string sha256 = {};
 };
 
 /// One file, as its owner sees it.
@@ -52,6 +56,9 @@ struct File {
   FileFacts facts;
   std::int64_t bytes = 0;
   std::int64_t created_at_ms = 0;  ///< Unix milliseconds
+  /// Differs for any two contents that this id has had, in hex: after a removal a key of a request
+  /// may give its id to another content.
+  std::string version = {};
 };
 
 /// Which files a page has.
@@ -68,7 +75,8 @@ struct FilePage {
   std::optional<ports::FileMark> next;  ///< empty: no file follows
 };
 
-/// Empty when this user has no such file.
+/// Empty when this user has no such file. Where a standby has no row, a database that takes writes
+/// is asked, because the standby may lack the newest rows.
 asio::awaitable<std::optional<File>> find_file(const KnowledgeDeps& deps,
                                                runtime::RequestContext context,
                                                crypto::Tenant owner, Uuid id);

@@ -43,6 +43,19 @@ Error too_many(const Limits& limits) {
 
 Error ended() { return {Errc::internal, "the upload has failed or ended before"}; }
 
+/// What is wrong with a sample of a stored file; empty: nothing.
+asio::awaitable<std::string> sample_damage(const KnowledgeDeps& deps,
+                                           runtime::RequestContext context, crypto::Tenant owner,
+                                           ports::FileRow row) {
+  const auto object = co_await OpenObject::open(deps, context, owner, row);
+  if (!object) co_return object.error().message;
+  const auto before_last = (*object)->frames() - 1;
+  if (before_last == 0) co_return std::string();
+  const auto chosen = crypto::random_uuid().bytes[0] * before_last / 256;
+  const auto frame = co_await (*object)->frame(std::move(context), chosen);
+  co_return frame ? std::string() : frame.error().message;
+}
+
 /// Whether an upload of `bytes` may be a file that the user has already, which takes no room.
 bool may_be_twin(const ports::FileRoom& room, std::int64_t bytes) {
   return room.namesake_bytes && bytes <= *room.namesake_bytes;
@@ -51,7 +64,7 @@ bool may_be_twin(const ports::FileRoom& room, std::int64_t bytes) {
 }  // namespace
 
 Intake::Intake(const KnowledgeDeps& deps, crypto::Tenant owner, UploadRequest request,
-               Uploads::Ticket ticket, ports::FileRoom room, ports::TenantKeyPtr key, Uuid object,
+               Transfers::Ticket ticket, ports::FileRoom room, ports::TenantKeyPtr key, Uuid object,
                crypto::StreamSealer sealer, std::unique_ptr<ports::FileUpload> upload)
     : deps_(deps),
       owner_(owner),
@@ -65,6 +78,7 @@ Intake::Intake(const KnowledgeDeps& deps, crypto::Tenant owner, UploadRequest re
       sealer_(std::move(sealer)),
       hash_(deps.hasher.content(owner)),
       upload_(std::move(upload)) {
+  if (!facts_.sha256.empty()) sha256_.emplace();
   deps_.metrics.uploads_active.Increment();
 }
 
@@ -115,6 +129,7 @@ asio::awaitable<Result<void>> Intake::take(runtime::RequestContext context, Byte
   }
   deps_.metrics.bytes_taken.Increment(static_cast<double>(size));
   hash_.update(piece);
+  if (sha256_) sha256_->update(piece);
   if (auto sealed = sealer_.write(piece, part_); !sealed) co_return sealed;
   if (part_.size() >= part_bytes)
     co_await upload_->append(std::move(context), std::exchange(part_, crypto::SealedPart()));
@@ -124,6 +139,11 @@ asio::awaitable<Result<void>> Intake::take(runtime::RequestContext context, Byte
 
 /// Makes the object whole and gives it its name. Returns the row that names it.
 asio::awaitable<Result<ports::FileRow>> Intake::store(runtime::RequestContext context) {
+  if (sha256_ && to_hex(sha256_->finish().data(), sizeof(crypto::Digest)) != facts_.sha256) {
+    deps_.metrics.taken_refused.Increment();
+    co_return Error{Errc::invalid_field, "is not the digest of the content that arrived",
+                    "Content-Digest"};
+  }
   if (auto sealed = sealer_.finish(part_); !sealed) co_return sealed.error();
   auto facts = seal_facts(owner_, *key_, id_, facts_);
   if (!facts) co_return facts.error();
@@ -139,6 +159,30 @@ asio::awaitable<Result<ports::FileRow>> Intake::store(runtime::RequestContext co
   const ports::FileKey object{row.content, object_};
   co_await upload_->commit(std::move(context), object);
   co_return row;
+}
+
+/// Opens the ends of the object and one frame between them, as a later reader will. Throws
+/// Outage{unavailable} where that fails, and the object is gone then: a client whose upload was
+/// answered deletes its own copy.
+asio::awaitable<void> Intake::require_readable(runtime::RequestContext context,
+                                               ports::FileRow row) {
+  const ports::FileKey key{row.content, row.object};
+  std::string damage;
+  std::exception_ptr failure;
+  try {
+    damage = co_await sample_damage(deps_, context, owner_, row);
+  } catch (const Failure&) {
+    failure = std::current_exception();
+  }
+  if (!failure && damage.empty()) co_return;
+  co_await drop_object(deps_, context, owner_, key);
+  if (failure) std::rethrow_exception(failure);
+  // Throws for a tenant who was erased meanwhile, whose key is gone for that reason.
+  co_await deps_.keys.sealing_key(context, owner_);
+  deps_.metrics.damaged.Increment();
+  runtime::log(runtime::LogLevel::error, "knowledge.upload_unreadable",
+               {{"request_id", context.id}, {"file", row.id.to_string()}, {"cause", damage}});
+  throw_failure({Errc::unavailable, "the stored file could not be read back: send it again"});
 }
 
 /// Adds the row. After an Outage it may be there or not: the object stays, and the sweep looks
@@ -217,6 +261,7 @@ asio::awaitable<Result<TakenFile>> Intake::finish(runtime::RequestContext contex
   if (!row) co_return row.error();
   // However long the disk took: without its row the object would be the sweep's.
   context.deadline = runtime::Deadline::after(settle_time);
+  co_await require_readable(context, *row);
   co_return co_await settle(std::move(context), std::move(*row));
 }
 

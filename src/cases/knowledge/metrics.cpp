@@ -30,6 +30,8 @@ KnowledgeMetrics::KnowledgeMetrics(runtime::Metrics& metrics)
       bytes_sent(metrics.counter("memseal_file_bytes_sent_total",
                                  "Bytes of files that were opened for clients.")),
       uploads_active(metrics.gauge("memseal_file_uploads_active", "Uploads that go on.")),
+      downloads_active(
+          metrics.gauge("memseal_file_downloads_active", "Contents that are being sent.")),
       damaged(metrics.counter("memseal_files_damaged_total",
                               "Stored files that were missing or did not open; must stay 0.")),
       swept_unfinished(swept(metrics, "unfinished")),

@@ -9,7 +9,7 @@ struct KnowledgeMetrics {
 
   runtime::Counter &taken_new, &taken_twin, &taken_repaired, &taken_refused;
   runtime::Counter &bytes_taken, &bytes_sent;
-  runtime::Gauge& uploads_active;
+  runtime::Gauge &uploads_active, &downloads_active;
   runtime::Counter& damaged;
   runtime::Counter &swept_unfinished, &swept_orphans, &sweep_failures;
 };

@@ -21,6 +21,14 @@ namespace {
 
 }  // namespace
 
+Result<Transfers::Ticket> admit_download(const KnowledgeDeps& deps, const crypto::Tenant& owner) {
+  auto ticket = deps.downloads.admit(owner, deps.limits.downloads_max);
+  if (ticket) return std::move(*ticket);
+  return Error{Errc::rate_limited, "you have " + std::to_string(deps.limits.downloads_max) +
+                                       " downloads under way, which is the most at one time: wait "
+                                       "for one to end"};
+}
+
 Reading::Reading(const KnowledgeDeps& deps, crypto::Tenant owner, File file, Uuid object_id,
                  std::unique_ptr<OpenObject> object)
     : deps_(deps),
@@ -33,7 +41,7 @@ Reading::~Reading() = default;
 
 asio::awaitable<std::optional<std::unique_ptr<Reading>>> Reading::begin(
     const KnowledgeDeps& deps, runtime::RequestContext context, crypto::Tenant owner, Uuid id) {
-  auto row = co_await deps.catalog.find(context, owner, id);
+  auto row = co_await find_row(deps.catalog, context, owner, id);
   if (!row) co_return std::nullopt;
   auto object = co_await OpenObject::open(deps, context, owner, *row);
   if (!object) {

@@ -9,6 +9,10 @@ namespace memseal::knowledge {
 
 class OpenObject;
 
+/// A place among the downloads of this user, held until the ticket ends.
+/// Error: rate_limited, where the user has as many as one may have at one time.
+Result<Transfers::Ticket> admit_download(const KnowledgeDeps& deps, const crypto::Tenant& owner);
+
 /// Reads the content of one file, from any place, in constant memory. Thread: one at a time.
 class Reading {
  public:

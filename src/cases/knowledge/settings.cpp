@@ -12,6 +12,8 @@ SettingRows<Settings> Settings::rows() {
       number("files.user_files_max", "files of one user", 1, 10'000'000, &Settings::user_files_max),
       number("files.user_uploads_max", "uploads of one user at one time, in each process", 1, 1'000,
              &Settings::user_uploads_max),
+      number("files.user_downloads_max", "downloads of one user at one time, in each process", 1,
+             1'000, &Settings::user_downloads_max),
       number("files.upload_bytes_per_s_min",
              "an upload that is slower on average is ended after its first 30 seconds", 0,
              1'000'000, &Settings::upload_bytes_per_s_min)};

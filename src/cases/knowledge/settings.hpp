@@ -13,12 +13,14 @@ struct Settings {
   std::int64_t user_bytes_max = Limits{}.quota.bytes;
   std::int64_t user_files_max = Limits{}.quota.files;
   std::int64_t user_uploads_max = Limits{}.uploads_max;
+  std::int64_t user_downloads_max = Limits{}.downloads_max;
   std::int64_t upload_bytes_per_s_min = Limits{}.upload_bytes_per_s_min;
 
   Limits limits() const {
     return {file_bytes_max,
             {user_bytes_max, user_files_max},
             user_uploads_max,
+            user_downloads_max,
             upload_bytes_per_s_min};
   }
   static SettingRows<Settings> rows();

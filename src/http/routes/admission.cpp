@@ -170,4 +170,12 @@ asio::awaitable<std::optional<Response>> charge(Call& call, std::int64_t tokens)
   co_return std::nullopt;
 }
 
+asio::awaitable<bool> charge_more(Call& call, std::int64_t tokens) {
+  MEMSEAL_ASSERT(call.charged);
+  const auto admission = co_await call.deps.api->limiter.admit(call.context, call.who->tenant,
+                                                               *call.bucket, tokens);
+  count(call, admission);
+  co_return admission.allowed;
+}
+
 }  // namespace memseal::http

@@ -22,4 +22,8 @@ std::optional<Response> refuse_early(Call& call);
 /// REQUIRES: authenticate(), Call::bucket.
 asio::awaitable<std::optional<Response>> charge(Call& call, std::int64_t tokens);
 
+/// Takes one request more and `tokens`, for what a request causes beside its own work. False: the
+/// bucket has no room. The answer keeps the figures of charge(). REQUIRES: charge().
+asio::awaitable<bool> charge_more(Call& call, std::int64_t tokens);
+
 }  // namespace memseal::http

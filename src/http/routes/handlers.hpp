@@ -38,6 +38,7 @@ asio::awaitable<std::optional<Response>> post_file(Call& call);
 asio::awaitable<std::optional<Response>> list_files(Call& call);
 asio::awaitable<std::optional<Response>> get_file(Call& call);
 asio::awaitable<std::optional<Response>> get_file_content(Call& call);
+asio::awaitable<std::optional<Response>> get_file_chunks(Call& call);
 asio::awaitable<std::optional<Response>> delete_file(Call& call);
 asio::awaitable<std::optional<Response>> post_file_index(Call& call);
 asio::awaitable<std::optional<Response>> post_rerank(Call& call);

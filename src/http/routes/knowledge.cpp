@@ -1,17 +1,13 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/byte_range.hpp"
+#include "http/routes/files.hpp"
 #include "http/routes/handlers.hpp"
-#include "http/routes/operation_answer.hpp"
 #include "http/routes/upload.hpp"
 
-#include "base/limits.hpp"
-#include "cases/index/submit.hpp"
-#include "cases/index/submit_deletion.hpp"
+#include "base/on_exit.hpp"
 #include "cases/knowledge/reading.hpp"
 #include "http/server/content_stream.hpp"
 #include "pure/codec/rfc3339.hpp"
-#include "pure/codec/utf8.hpp"
-#include "pure/policy/token_bucket.hpp"
 #include "pure/wire/file_request.hpp"
 
 #include <boost/json/array.hpp>
@@ -31,7 +27,45 @@ constexpr std::string_view files_path = "/api/v1/knowledge/files/";
 /// Bytes of a content that one write sends: a whole frame of the stored stream.
 constexpr std::size_t write_bytes = 64u << 10;
 
-/// Throws where this service keeps no files.
+asio::awaitable<void> send_content(Call& call, knowledge::Reading& reading, ByteRange range,
+                                   int status, std::vector<OutField> fields) {
+  auto& active = knowledge_of(call).metrics.downloads_active;
+  active.Increment();
+  const OnExit leave([&active] { active.Decrement(); });
+  ContentStream content(call.exchange);
+  co_await content.begin(status, std::move(fields), range.end - range.first);
+  if (content.is_head()) co_return;
+  for (auto at = range.first; at < range.end;) {
+    const auto most = std::min<std::uint64_t>(write_bytes, range.end - at);
+    const auto bytes =
+        co_await reading.read(step_context(call), at, static_cast<std::size_t>(most));
+    const std::string_view piece(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    co_await content.write(piece);
+    at += bytes.size();
+  }
+}
+
+/// Never the same for two contents, because a client joins parts of equal ETags to one file.
+std::string etag_of(const knowledge::File& file) { return '"' + file.version + '"'; }
+
+/// A place among the transfers of a user may be free in a moment.
+Response busy_or_problem(const Call& call, const Error& error) {
+  auto response = problem(error, call.context.id);
+  if (error.code == Errc::rate_limited) response.fields.push_back({"Retry-After", "1"});
+  return response;
+}
+
+/// The part that is asked for. Only GET has ranges (RFC 9110 §14.2), and none counts where the
+/// client holds parts of another content (§13.1.5).
+AskedRange range_of(const RequestHead& head, const knowledge::File& file) {
+  const bool same = head.count("if-range") == 0 || head.field("if-range") == etag_of(file);
+  const bool counts = head.method == "GET" && same;
+  const auto field = counts ? head.field("range") : std::nullopt;
+  return asked_range(field, static_cast<std::uint64_t>(file.bytes));
+}
+
+}  // namespace
+
 const knowledge::KnowledgeDeps& knowledge_of(const Call& call) {
   const auto* deps = call.deps.api->knowledge;
   if (deps == nullptr) throw_failure({Errc::bad_config, "this service keeps no files"});
@@ -39,112 +73,48 @@ const knowledge::KnowledgeDeps& knowledge_of(const Call& call) {
 }
 
 json::object file_json(const knowledge::File& file) {
+  const auto& facts = file.facts;
   json::array tags;
-  for (const auto& tag : file.facts.tags) tags.push_back(json::value(tag));
+  for (const auto& tag : facts.tags) tags.push_back(json::value(tag));
   return {{"id", file.id.to_string()},
-          {"name", file.facts.name},
-          {"media_type", file.facts.media_type},
+          {"name", facts.name},
+          {"media_type", facts.media_type},
           {"bytes", file.bytes},
           {"tags", std::move(tags)},
+          {"sha256", facts.sha256.empty() ? json::value(nullptr) : json::value(facts.sha256)},
           {"state", "stored"},
           {"created_at", codec::format_rfc3339(file.created_at_ms)}};
 }
 
-asio::awaitable<void> send_content(Call& call, knowledge::Reading& reading, ByteRange range,
-                                   int status, std::vector<OutField> fields) {
-  ContentStream content(call.exchange);
-  co_await content.begin(status, std::move(fields), range.end - range.first);
-  if (content.is_head()) co_return;
-  for (auto at = range.first; at < range.end;) {
-    const auto most = std::min<std::uint64_t>(write_bytes, range.end - at);
-    auto context = call.context.within(call.exchange.server.options.request_deadline);
-    const auto bytes =
-        co_await reading.read(std::move(context), at, static_cast<std::size_t>(most));
-    const std::string_view piece(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    co_await content.write(piece);
-    at += bytes.size();
-  }
-}
-
-/// The file that the path names. A file of another user is not found either, because the database
-/// hides its row.
 asio::awaitable<std::optional<knowledge::File>> named_file(Call& call) {
   const auto id = Uuid::parse(call.id);
   if (!id) co_return std::nullopt;
   co_return co_await knowledge::find_file(knowledge_of(call), call.context, call.who->tenant, *id);
 }
 
-/// The content of a file never changes, so its id is its strong validator.
-std::string etag_of(const knowledge::File& file) { return '"' + file.id.to_string() + '"'; }
-
-/// The part that is asked for. Only GET has ranges (RFC 9110 §14.2), and none counts where the
-/// client holds parts of another content (§13.1.5).
-AskedRange range_of(const RequestHead& head, const knowledge::File& file) {
-  const auto same = head.field("if-range");
-  const bool counts = head.method == "GET" && (!same || *same == etag_of(file));
-  const auto field = counts ? head.field("range") : std::nullopt;
-  return asked_range(field, static_cast<std::uint64_t>(file.bytes));
-}
-
-runtime::RequestContext short_context(const Call& call) {
+runtime::RequestContext step_context(const Call& call) {
   return call.context.within(call.exchange.server.options.request_deadline);
 }
 
-/// The whole file as a text. What it is decides the content and not the name.
-/// Errors: payload_too_large, unsupported_media_type.
-asio::awaitable<Result<std::string>> text_of(const Call& call, knowledge::Reading& reading) {
-  const auto bytes = static_cast<std::uint64_t>(reading.file().bytes);
-  if (bytes > limits::event_bytes_max)
-    co_return Error{Errc::payload_too_large, "a text to index has less than " +
-                                                 std::to_string(limits::event_bytes_max) +
-                                                 " bytes, this file has " + std::to_string(bytes)};
-  std::string text;
-  while (text.size() < bytes) {
-    const auto piece = co_await reading.read(short_context(call), text.size(), bytes);
-    text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-  }
-  const bool is_blank = text.find_first_not_of(" \t\r\n\f\v") == text.npos;
-  if (is_blank || text.find('\0') != text.npos || !codec::is_utf8(text))
-    co_return Error{Errc::unsupported_media_type,
-                    "the file is no text in UTF-8: nothing else is indexed yet"};
-  co_return text;
+Response stored_response(const knowledge::TakenFile& taken, json::object more) {
+  json::object body{{"file", file_json(taken.file)}};
+  for (auto& member : more) body[member.key()] = std::move(member.value());
+  auto response = json_response(taken.is_new ? 201 : 200, json::serialize(body));
+  response.fields.push_back({"Location", std::string(files_path) + taken.file.id.to_string()});
+  return response;
 }
-
-std::string mime_type_of(const knowledge::FileFacts& facts) {
-  const bool is_markdown = facts.media_type == "text/markdown" || facts.name.ends_with(".md") ||
-                           facts.name.ends_with(".markdown");
-  return is_markdown ? "text/markdown" : "text/plain";
-}
-
-/// Publishes the deletion of the document that a file was indexed as, where there is one.
-asio::awaitable<void> forget_document_of(Call& call, Uuid file) {
-  const auto& api = *call.deps.api;
-  auto id = DocId::parse(file.to_string());
-  index::DeletionSubmission submission{
-      .idempotency_key = {}, .id = std::move(*id), .at_ms = api.now_ms()};
-  const index::IndexDeps index_deps{api.operations, api.events, api.ids};
-  index::Owner owner{call.who->user, call.who->tenant};
-  const auto operation = co_await index::submit_deletion(
-      index_deps, api.browse.stored, short_context(call), std::move(owner), std::move(submission));
-  // A file that was never indexed has no document.
-  if (!operation && operation.error().code != Errc::not_found) throw_failure(operation.error());
-}
-
-}  // namespace
 
 asio::awaitable<std::optional<Response>> post_file(Call& call) {
+  const auto index = wire::parse_file_upload_request(call.head.query());
+  if (!index) co_return problem(index.error(), call.context.id);
+  const auto wait = wait_preference(call.head);
+  if (!wait) co_return problem(wait.error(), call.context.id);
   std::optional<Response> refused;
-  const auto taken = co_await receive_file(call, knowledge_of(call), refused);
+  auto taken = co_await receive_file(call, knowledge_of(call), refused);
   if (refused) co_return refused;
-  if (!taken) {
-    auto response = problem(taken.error(), call.context.id);
-    if (taken.error().code == Errc::rate_limited) response.fields.push_back({"Retry-After", "1"});
-    co_return response;
-  }
-  json::object body{{"file", file_json(taken->file)}};
-  auto response = json_response(taken->is_new ? 201 : 200, json::serialize(body));
-  response.fields.push_back({"Location", std::string(files_path) + taken->file.id.to_string()});
-  co_return response;
+  if (!taken) co_return busy_or_problem(call, taken.error());
+  if (*index) co_return co_await index_and_answer(call, std::move(*taken), *wait);
+  co_return stored_response(*taken);
 }
 
 asio::awaitable<std::optional<Response>> list_files(Call& call) {
@@ -194,9 +164,11 @@ asio::awaitable<std::optional<Response>> get_file_content(Call& call) {
   const auto id = Uuid::parse(call.id);
   if (!id) co_return not_found(call);
   const auto& deps = knowledge_of(call);
-  auto context = call.context.within(call.exchange.server.options.request_deadline);
-  auto reading =
-      co_await knowledge::Reading::begin(deps, std::move(context), call.who->tenant, *id);
+  // Before the look at the file, so that the answer tells nothing of it.
+  const auto ticket = knowledge::admit_download(deps, call.who->tenant);
+  if (!ticket) co_return busy_or_problem(call, ticket.error());
+  auto reading = co_await knowledge::Reading::begin(deps, step_context(call), call.who->tenant,
+                                                    *id);
   if (!reading) co_return not_found(call);
   const auto& file = (*reading)->file();
   const auto length = static_cast<std::uint64_t>(file.bytes);
@@ -221,40 +193,6 @@ asio::awaitable<std::optional<Response>> get_file_content(Call& call) {
                                            std::to_string(range.end - 1) + "/" + total});
   co_await send_content(call, **reading, range, whole ? 200 : 206, std::move(fields));
   co_return std::nullopt;
-}
-
-asio::awaitable<std::optional<Response>> post_file_index(Call& call) {
-  const auto& api = *call.deps.api;
-  const auto id = wire::parse_file_index_request(call.body);
-  if (!id) co_return problem(id.error(), call.context.id);
-  auto key = idempotency_key_of(call.head);
-  if (!key) co_return problem(key.error(), call.context.id);
-  const auto wait = wait_preference(call.head);
-  if (!wait) co_return problem(wait.error(), call.context.id);
-  const auto& deps = knowledge_of(call);
-  auto reading =
-      co_await knowledge::Reading::begin(deps, short_context(call), call.who->tenant, *id);
-  if (!reading) co_return not_found(call);
-  auto text = co_await text_of(call, **reading);
-  if (!text) co_return problem(text.error(), call.context.id);
-  auto refused = co_await charge(call, policy::tokens_of_text(*text));
-  if (refused) co_return refused;
-  const auto& facts = (*reading)->file().facts;
-  index::Submission submission{.idempotency_key = std::move(*key),
-                               .doc_id = id->to_string(),
-                               .name = facts.name,
-                               .mime_type = mime_type_of(facts),
-                               .text = std::move(*text),
-                               .tags = facts.tags,
-                               .attributes_json = {},
-                               .at_ms = api.now_ms()};
-  const index::IndexDeps index_deps{api.operations, api.events, api.ids};
-  index::Owner owner{call.who->user, call.who->tenant};
-  auto operation = co_await index::submit(index_deps, short_context(call), std::move(owner),
-                                          std::move(submission));
-  if (!operation) co_return problem(operation.error(), call.context.id);
-  boost::json::object nothing_more;
-  co_return co_await answer_when_ended(call, std::move(*operation), *wait, std::move(nothing_more));
 }
 
 }  // namespace memseal::http

@@ -22,7 +22,7 @@ constexpr std::size_t idempotency_key_bytes_max = 255;
 
 }  // namespace
 
-Response operation_response(int status, const ports::Operation& operation, json::object more) {
+json::object operation_json(const ports::Operation& operation) {
   json::object body{{"id", operation.id.to_string()},
                     {"kind", origin_name(operation.origin)},
                     {"doc_id", operation.doc_id},
@@ -34,7 +34,11 @@ Response operation_response(int status, const ports::Operation& operation, json:
   if (!operation.error_code.empty()) body["error"] = json::object{{"code", operation.error_code}};
   body["created_at"] = codec::format_rfc3339(operation.created_at_ms);
   body["updated_at"] = codec::format_rfc3339(operation.updated_at_ms);
-  more["operation"] = std::move(body);
+  return body;
+}
+
+Response operation_response(int status, const ports::Operation& operation, json::object more) {
+  more["operation"] = operation_json(operation);
   return json_response(status, json::serialize(more));
 }
 
@@ -52,9 +56,6 @@ Result<std::string> idempotency_key_of(const RequestHead& head) {
   return std::string(key);
 }
 
-namespace {
-
-/// Waits as far as `wait` is granted. Returns whether it was.
 asio::awaitable<bool> wait_as_asked(Call& call, ports::Operation& operation,
                                     std::chrono::seconds time) {
   if (operation.state != ports::OperationState::queued) co_return true;
@@ -68,6 +69,8 @@ asio::awaitable<bool> wait_as_asked(Call& call, ports::Operation& operation,
   co_await wait_for_end(call, operation, time);
   co_return true;
 }
+
+namespace {
 
 /// 202: Kafka has the event, and the client asks at Location what became of it.
 Response accepted_response(int status, const ports::Operation& operation, json::object more) {

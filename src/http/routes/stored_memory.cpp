@@ -1,6 +1,7 @@
 // What is stored, by name: lists of documents and conversations, and the texts of each.
 #include "http/routes/admission.hpp"
 #include "http/routes/answer_json.hpp"
+#include "http/routes/files.hpp"
 #include "http/routes/handlers.hpp"
 
 #include "cases/query/browse.hpp"
@@ -105,8 +106,16 @@ asio::awaitable<Response> answer_list(Call& call, MemoryKind kind, std::string_v
   co_return page_response(name, std::move(items), std::move(next));
 }
 
+/// Whether there is a file of the id that the path names.
+asio::awaitable<bool> is_file(Call& call) {
+  const auto file = co_await named_file(call);
+  co_return file.has_value();
+}
+
+/// `exists`, where it is not null, says whether the id is known; what is known may have no texts.
 asio::awaitable<Response> answer_texts(Call& call, MemoryKind kind, std::string_view name,
-                                       json::object (*item_json)(const crypto::Passage&)) {
+                                       json::object (*item_json)(const crypto::Passage&),
+                                       asio::awaitable<bool> (*exists)(Call&) = nullptr) {
   const auto id = DocId::parse(call.id);
   if (!id) co_return not_found(call);
   const bool ordered = kind == MemoryKind::conversation;
@@ -120,9 +129,14 @@ asio::awaitable<Response> answer_texts(Call& call, MemoryKind kind, std::string_
     range.after = ports::ChunkPlace{place->at_us, place->index, place->id};
   }
   if (auto refused = co_await charge(call, 0)) co_return std::move(*refused);
-  const auto page = co_await query::read_memory(call.deps.api->browse, call.context,
-                                                call.who->tenant, std::move(range));
-  if (!page) co_return not_found(call);
+  if (exists != nullptr) {
+    const bool is_known = co_await exists(call);
+    if (!is_known) co_return not_found(call);
+  }
+  auto page = co_await query::read_memory(call.deps.api->browse, call.context, call.who->tenant,
+                                          std::move(range));
+  if (!page && exists == nullptr) co_return not_found(call);
+  if (!page) page.emplace();
   json::array items;
   for (const auto& passage : page->passages) items.push_back(item_json(passage));
   json::value next;
@@ -172,6 +186,14 @@ asio::awaitable<std::optional<Response>> get_document(Call& call) {
   auto document = listed_document(*shown);
   add_meta(document, shown->meta_json);
   co_return json_response(200, json::serialize(json::object{{"document", std::move(document)}}));
+}
+
+// The document of a file has the file's id.
+asio::awaitable<std::optional<Response>> get_file_chunks(Call& call) {
+  const auto id = Uuid::parse(call.id);
+  if (!id) co_return not_found(call);
+  call.id = id->to_string();
+  co_return co_await answer_texts(call, MemoryKind::document, "chunks", listed_chunk, is_file);
 }
 
 asio::awaitable<std::optional<Response>> get_document_chunks(Call& call) {

@@ -1,6 +1,7 @@
 #include "http/routes/upload.hpp"
 
 #include "http/routes/admission.hpp"
+#include "http/routes/files.hpp"
 #include "http/routes/operation_answer.hpp"
 #include "pure/wire/file_request.hpp"
 #include "pure/wire/multipart.hpp"
@@ -46,11 +47,6 @@ class PacedBody {
   const std::int64_t bytes_per_s_min_;
   const runtime::Clock::time_point begun_ = runtime::Clock::now();
 };
-
-/// What a step of an upload may take, from now on; the upload as a whole has longer.
-runtime::RequestContext step_context(const Call& call) {
-  return call.context.within(call.exchange.server.options.request_deadline);
-}
 
 /// Where no name is said, an empty one.
 Result<knowledge::FileFacts> facts_of_head(const RequestHead& head) {
@@ -182,11 +178,6 @@ class FormUpload {
 };
 
 Result<void> check_head_of_upload(const RequestHead& head) {
-  // A name in the target would be in the log of every proxy.
-  if (!head.query().empty())
-    return Error{Errc::bad_request,
-                 "this route has no parameters: X-Memseal-Name and X-Memseal-Tags, or fields of a "
-                 "form, say what the file is"};
   const auto encoding = head.list("content-encoding");
   if (encoding && !equal_ignoring_case(*encoding, "identity"))
     return Error{Errc::unsupported_media_type, "send the file without a content encoding"};
@@ -205,6 +196,8 @@ asio::awaitable<Taken> receive_file(Call& call, const knowledge::KnowledgeDeps& 
   if (!key) co_return key.error();
   auto facts = facts_of_head(head);
   if (!facts) co_return facts.error();
+  auto sha256 = wire::sha256_of_digest(head.list("content-digest").value_or(""));
+  if (!sha256) co_return sha256.error();
   const auto type = head.field("content-type").value_or(any_type);
   facts->media_type = wire::plain_media_type(type);
   if (facts->media_type.empty())
@@ -223,6 +216,7 @@ asio::awaitable<Taken> receive_file(Call& call, const knowledge::KnowledgeDeps& 
   refused = co_await charge(call, 0);
   if (refused) co_return Error{Errc::rate_limited, "the limit of this user is used up"};
   if (!is_form) {
+    request.facts.sha256 = std::move(*sha256);
     request.length = head.content_length;
     co_return co_await receive_raw(call, deps, std::move(request));
   }

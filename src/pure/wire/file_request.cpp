@@ -2,6 +2,7 @@
 
 #include "base/limits.hpp"
 #include "pure/codec/ascii.hpp"
+#include "pure/codec/base64.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/codec/url.hpp"
 #include "pure/codec/utf8.hpp"
@@ -98,6 +99,44 @@ Result<std::vector<std::string>> parse_file_tags_field(std::string_view field) {
   });
   if (!added) return added.error();
   return tags;
+}
+
+Result<std::string> sha256_of_digest(std::string_view field) {
+  constexpr std::string_view kind = "sha-256";
+  std::string found;
+  while (!field.empty()) {
+    const auto end = std::min(field.find(','), field.size());
+    const auto part = codec::trimmed(field.substr(0, end));
+    field.remove_prefix(std::min(end + 1, field.size()));
+    const auto equals = std::min(part.find('='), part.size());
+    if (codec::ascii_lower(codec::trimmed(part.substr(0, equals))) != kind) continue;
+    auto text = part.substr(std::min(equals + 1, part.size()));
+    const bool is_bytes = text.size() > 2 && text.front() == ':' && text.back() == ':';
+    const auto digest = is_bytes ? codec::decode_base64(text.substr(1, text.size() - 2),
+                                                        codec::Base64::standard)
+                                 : std::nullopt;
+    if (!digest || digest->size() != 32 || !found.empty())
+      return Error{Errc::bad_request, "is not one SHA-256, as in sha-256=:…base64…:",
+                   "Content-Digest"};
+    found = to_hex(digest->data(), digest->size());
+  }
+  return found;
+}
+
+// A name in the target would be in the log of every proxy.
+Result<bool> parse_file_upload_request(std::string_view query) {
+  static constexpr std::array<std::string_view, 2> names{"index", "wait"};
+  const auto parameters = parse_parameters(query, names);
+  if (!parameters)
+    return Error{parameters.error().code,
+                 "this route has the parameters index and wait: X-Memseal-Name and X-Memseal-Tags, "
+                 "or fields of a form, say what the file is",
+                 parameters.error().field};
+  const auto index = parameters->find("index");
+  const auto value = index == parameters->end() ? std::string("false") : index->second;
+  if (value != "true" && value != "false")
+    return Error{Errc::bad_request, "is true or false", "index"};
+  return value == "true";
 }
 
 Result<FileListRequest> parse_file_list_request(std::string_view query) {

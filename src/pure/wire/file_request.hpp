@@ -25,6 +25,14 @@ Result<void> add_file_tags(std::string_view text, std::vector<std::string>& tags
 /// The same of a field in which each tag is percent-encoded, so that it may hold a comma.
 Result<std::vector<std::string>> parse_file_tags_field(std::string_view field);
 
+/// The SHA-256 that a Content-Digest names (RFC 9530), 64 hex digits in lower case; empty where the
+/// field is empty or names digests of other kinds alone. Error: bad_request (`Content-Digest`).
+Result<std::string> sha256_of_digest(std::string_view field);
+
+/// POST /api/v1/knowledge/files?index=true&wait=…: whether to index the file. No other parameter
+/// may stand there. Errors: bad_request, `field` names the parameter.
+Result<bool> parse_file_upload_request(std::string_view query);
+
 /// GET /api/v1/knowledge/files?limit=…&cursor=…&created_after=…&created_before=…
 struct FileListRequest {
   std::size_t limit = list_limit_default;

@@ -1,64 +1,10 @@
 // Files over HTTP: taken in as a body or a form, listed, sent in parts, removed.
-#include "unit/http/fixture.hpp"
+#include "unit/http/knowledge_fixture.hpp"
 
-#include "cases/knowledge/files.hpp"
-#include "fakes/file_catalog.hpp"
-#include "fakes/file_store.hpp"
 #include "pure/crypto/random.hpp"
-#include "pure/wire/event.hpp"
-
-#include <boost/json/parse.hpp>
 
 namespace memseal::test {
 namespace {
-
-namespace json = boost::json;
-
-const std::string files = "/api/v1/knowledge/files";
-
-class KnowledgeDoors : public ServerTest {
- protected:
-  KnowledgeDoors() { api.knowledge = &knowledge; }
-  // Here, because the server uses what is declared below until it has ended.
-  ~KnowledgeDoors() override { stop(); }
-
-  std::string raw(const std::string& body, const std::string& fields,
-                  const std::string& user = "ada") {
-    return head("POST " + files, user, fields) + "Content-Length: " + std::to_string(body.size()) +
-           "\r\n\r\n" + body;
-  }
-  json::object stored(const std::string& name, const std::string& body,
-                      const std::string& more = {}) {
-    const auto answer = ask(raw(body, "X-Memseal-Name: " + name + "\r\n" + more));
-    EXPECT_TRUE(answer.status == 201 || answer.status == 200) << answer.body;
-    return json::parse(answer.body).at("file").as_object();
-  }
-  static std::string id_of(const json::object& file) { return file.at("id").as_string().c_str(); }
-  static std::string part(const std::string& name, const std::string& content,
-                          const std::string& more = {}) {
-    return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"" + more + "\r\n\r\n" +
-           content + "\r\n";
-  }
-  Answer form(const std::string& body, const std::string& fields = {}) {
-    return ask(raw(body, "Content-Type: multipart/form-data; boundary=b\r\n" + fields));
-  }
-  Answer content(const std::string& id, const std::string& fields = {},
-                 const std::string& method = "GET", const std::string& user = "ada") {
-    auto client = connect();
-    client.say(head(method + " " + files + "/" + id + "/content", user, fields) + "\r\n");
-    return client.answer(method == "HEAD");
-  }
-  static std::string code_of(const Answer& answer) {
-    return json::parse(answer.body).at("code").as_string().c_str();
-  }
-
-  crypto::FileHasher hasher = world.keyring.file_hasher();
-  fakes::FileStore store;
-  fakes::FileCatalog catalog;
-  knowledge::Uploads uploads;
-  knowledge::KnowledgeMetrics counted{world.metrics};
-  knowledge::KnowledgeDeps knowledge{store, catalog, world.keys, hasher, uploads, counted, {}};
-};
 
 TEST_F(KnowledgeDoors, AFileIsTheBodyItself) {
   start();
@@ -147,12 +93,16 @@ TEST_F(KnowledgeDoors, ContentIsSentInParts) {
   for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>('a' + i % 23);
   const auto id = id_of(stored("a", body));
   auto sent = content(id, "Range: bytes=65000-131999\r\n");
+  const auto etag = sent.field("etag");
   EXPECT_EQ(sent.status, 206);
   EXPECT_EQ(sent.field("content-range"), "bytes 65000-131999/200000");
   EXPECT_EQ(sent.body, body.substr(65'000, 67'000));
-  sent = content(id, "Range: bytes=-1\r\nIf-Range: \"" + id + "\"\r\n");
+  sent = content(id, "Range: bytes=-1\r\nIf-Range: " + etag + "\r\n");
   EXPECT_EQ(sent.body, body.substr(199'999));
-  EXPECT_EQ(sent.field("etag"), '"' + id + '"');
+  EXPECT_EQ(sent.field("etag"), etag);
+  EXPECT_TRUE(etag.size() > 2 && etag.starts_with('"') && etag.ends_with('"')) << etag;
+  sent = content(id, "Range: bytes=-1\r\nIf-Range: " + etag + "\r\nIf-Range: " + etag + "\r\n");
+  EXPECT_EQ(sent.status, 200) << "two validators are none";
   sent = content(id, "Range: bytes=-1\r\nIf-Range: \"other\"\r\n");
   EXPECT_EQ(sent.status, 200);
   EXPECT_EQ(sent.body, body);
@@ -235,6 +185,34 @@ TEST_F(KnowledgeDoors, TooManyUploadsAtOneTimeHaveToWait) {
   EXPECT_EQ(slow.answer().status, 201);
 }
 
+TEST_F(KnowledgeDoors, TooManyDownloadsAtOneTimeHaveToWait) {
+  knowledge.limits.downloads_max = 1;
+  start();
+  const auto id = id_of(stored("a", std::string(12'000'000, 'x')));
+  {
+    Client slow(server->port(), 4'096);
+    slow.say(head("GET " + files + "/" + id + "/content") + "\r\n");
+    EXPECT_EQ(slow.head().status, 200);
+    const auto refused = content(id);
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.field("retry-after"), "1");
+    EXPECT_EQ(content(crypto::random_uuid().to_string()).status, 429) << "it tells no ids apart";
+    EXPECT_EQ(content(id, "", "GET", "bob").status, 404) << "each user has an own limit";
+    EXPECT_EQ(counted.downloads_active.Value(), 1);
+  }
+  EXPECT_TRUE(eventually([&] { return counted.downloads_active.Value() == 0; }));
+  EXPECT_EQ(content(id, "Range: bytes=0-9\r\n").status, 206);
+}
+
+TEST_F(KnowledgeDoors, WhatTheSystemSaysOfADiskStaysInTheLog) {
+  start();
+  on_loop([&] { return store.full = true; });
+  const auto answer = ask(raw("x", "X-Memseal-Name: a\r\n"));
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(answer.body.find("device"), std::string::npos) << answer.body;
+  EXPECT_EQ(answer.body.find("files."), std::string::npos) << answer.body;
+}
+
 TEST_F(KnowledgeDoors, AClientThatLeavesLeavesNothing) {
   start();
   {
@@ -257,53 +235,6 @@ TEST_F(KnowledgeDoors, AContentThatIsDamagedInItsMiddleIsCut) {
   EXPECT_TRUE(all.starts_with("HTTP/1.1 200"));
   EXPECT_LT(all.size(), 1'600'000u);
   EXPECT_EQ(counted.damaged.Value(), 1);
-}
-
-TEST_F(KnowledgeDoors, AStoredTextBecomesADocumentOfItsId) {
-  start();
-  const auto id =
-      id_of(stored("notes.md", "The harbour opens at nine.", "X-Memseal-Tags: work\r\n"));
-  const auto index = "/api/v1/knowledge/index";
-  const auto answer = ask(post(index, R"({"file_id":")" + id + "\"}"));
-  ASSERT_EQ(answer.status, 202) << answer.body;
-  EXPECT_EQ(id_of({{"id", json::parse(answer.body).at("operation").at("doc_id")}}), id);
-  const auto record = on_loop([&] { return sink.records.at(0); });
-  const auto event = std::get<wire::UploadEvent>(wire::parse_event({.topic = "memory.upload.v1",
-                                                                    .key = record.key,
-                                                                    .value = record.value,
-                                                                    .headers = &record.headers})
-                                                     .value());
-  EXPECT_EQ(event.doc_id.value(), id);
-  EXPECT_EQ(event.name, "notes.md");
-  EXPECT_EQ(event.mime_type, "text/markdown");
-  EXPECT_EQ(event.text, "The harbour opens at nine.");
-  EXPECT_EQ(event.tags, std::vector<std::string>{"work"});
-
-  const auto code = [&](const std::string& file) {
-    return code_of(ask(post(index, R"({"file_id":")" + file + "\"}")));
-  };
-  EXPECT_EQ(code(id_of(stored("a", "PK\x03\x04" + std::string(1, '\0')))),
-            "unsupported_media_type");
-  EXPECT_EQ(code(id_of(stored("b", "\xff\xfe"))), "unsupported_media_type");
-  EXPECT_EQ(code(id_of(stored("c", " \n"))), "unsupported_media_type");
-  EXPECT_EQ(code(id_of(stored("d", std::string(1'100'000, 'x')))), "payload_too_large");
-  EXPECT_EQ(code(crypto::random_uuid().to_string()), "not_found");
-  EXPECT_EQ(ask(post(index, R"({"file_id":")" + id + "\"}", {}, "bob")).status, 404);
-}
-
-TEST_F(KnowledgeDoors, TheDocumentOfAFileGoesWithIt) {
-  start();
-  const auto id = id_of(stored("a", "text")), other = id_of(stored("b", "text"));
-  on_loop([&] {
-    world.remember("ada", ports::MemoryKind::document, id, {"text"});
-    return 0;
-  });
-  EXPECT_EQ(ask(head("DELETE " + files + "/" + other) + "\r\n").status, 204);
-  EXPECT_TRUE(on_loop([&] { return sink.records.empty(); })) << "it was never indexed";
-  EXPECT_EQ(ask(head("DELETE " + files + "/" + id, "bob") + "\r\n").status, 404);
-  EXPECT_TRUE(on_loop([&] { return sink.records.empty(); }));
-  EXPECT_EQ(ask(head("DELETE " + files + "/" + id) + "\r\n").status, 204);
-  EXPECT_EQ(on_loop([&] { return sink.records.size(); }), 1u);
 }
 
 TEST_F(KnowledgeDoors, AServiceWithoutADirectorySaysSo) {

@@ -133,8 +133,9 @@ TEST_F(KnowledgeTest, TheQuotaHoldsForUploadsAtOneTime) {
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
     const auto bytes = content(1'000);
     auto first = co_await Intake::begin(t.deps, t.context, t.tenant(), request("a"));
-    Uploads others;
-    KnowledgeDeps elsewhere{t.store, t.catalog, t.keys, t.hasher, others, t.metrics, t.deps.limits};
+    Transfers others;
+    KnowledgeDeps elsewhere{t.store, t.catalog,   t.keys,    t.hasher,
+                            others,  t.downloads, t.metrics, t.deps.limits};
     auto second = co_await Intake::begin(elsewhere, t.context, t.tenant(), request("b"));
     co_await (*first)->take(t.context, bytes);
     co_await (*second)->take(t.context, bytes);

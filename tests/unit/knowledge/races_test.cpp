@@ -85,6 +85,74 @@ TEST_F(KnowledgeTest, AKeyOfARequestIsOneFile) {
   }(*this));
 }
 
+// A client may join parts that have the same version.
+TEST_F(KnowledgeTest, AnotherContentUnderTheSameIdIsAnotherVersion) {
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    const auto first = co_await t.upload(content(10), keyed("k1"));
+    co_await remove_file(t.deps, t.context, t.tenant(), first->file.id);
+    const auto other = co_await t.upload(content(10, 4), keyed("k1"));
+    EXPECT_EQ(other->file.id, first->file.id);
+    EXPECT_NE(other->file.version, first->file.version);
+    co_await remove_file(t.deps, t.context, t.tenant(), first->file.id);
+    const auto again = co_await t.upload(content(10), keyed("k1"));
+    EXPECT_EQ(again->file.version, first->file.version);
+    const auto elsewhere = co_await t.upload(content(10), "b");
+    EXPECT_NE(elsewhere->file.version, first->file.version);
+  }(*this));
+}
+
+TEST_F(KnowledgeTest, AFileThatAStandbyLacksIsFound) {
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    const auto taken = co_await t.upload(content(10), "a");
+    t.catalog.lags = true;
+    const auto found = co_await find_file(t.deps, t.context, t.tenant(), taken->file.id);
+    EXPECT_TRUE(found);
+    const auto read = co_await t.read(taken->file.id, 0, 10);
+    EXPECT_EQ(read, content(10));
+    co_await remove_file(t.deps, t.context, t.tenant(), taken->file.id);
+    const auto gone = co_await find_file(t.deps, t.context, t.tenant(), taken->file.id);
+    EXPECT_FALSE(gone);
+  }(*this));
+}
+
+// The client would delete its own copy.
+TEST_F(KnowledgeTest, WhatCannotBeReadBackIsNotStored) {
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    const std::vector<std::size_t> ends{10, 270'000}, inside{30'000, 100'000, 170'000, 230'000};
+    for (int round = 0; round < 2; ++round) {
+      t.store.rot = round == 0 ? ends : inside;
+      Errc seen{};
+      try {
+        co_await t.upload(content(270'000), "a");
+      } catch (const Failure& failed) {
+        seen = failed.error().code;
+      }
+      EXPECT_EQ(seen, Errc::unavailable);
+      EXPECT_TRUE(t.store.objects.empty() && t.catalog.of[t.tenant()].empty());
+    }
+    EXPECT_EQ(t.metrics.damaged.Value(), 2);
+    t.store.rot.clear();
+    const auto taken = co_await t.upload(content(270'000), "a");
+    EXPECT_TRUE(taken && taken->is_new);
+  }(*this));
+}
+
+TEST_F(KnowledgeTest, AContentThatIsNotTheOneAnnouncedIsRefused) {
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    const auto bytes = content(100'000);
+    const auto digest = crypto::sha256(bytes);
+    auto asked = request("a");
+    asked.facts.sha256 = to_hex(digest.data(), digest.size());
+    auto changed = asked;
+    const auto refused = co_await t.upload(content(100'000, 4), std::move(changed));
+    EXPECT_EQ(refused.error().field, "Content-Digest");
+    EXPECT_TRUE(t.store.objects.empty() && t.store.open == 0);
+    const auto taken = co_await t.upload(bytes, asked);
+    const auto found = co_await find_file(t.deps, t.context, t.tenant(), taken->file.id);
+    EXPECT_EQ(found->facts.sha256, asked.facts.sha256);
+  }(*this));
+}
+
 TEST_F(KnowledgeTest, AFileThatGoesWhileItIsOpenedIsNotFound) {
   run([](KnowledgeTest& t) -> asio::awaitable<void> {
     const auto taken = co_await t.upload(content(10), "a");

@@ -31,8 +31,8 @@ class KnowledgeTest : public ::testing::Test {
   fakes::TenantKeys keys;
   runtime::Metrics registry;
   KnowledgeMetrics metrics{registry};
-  Uploads uploads;
-  KnowledgeDeps deps{store, catalog, keys, hasher, uploads, metrics, {}};
+  Transfers uploads, downloads;
+  KnowledgeDeps deps{store, catalog, keys, hasher, uploads, downloads, metrics, {}};
   const runtime::RequestContext context{"test"};
 
   crypto::Tenant tenant(const std::string& user = "ada") const {

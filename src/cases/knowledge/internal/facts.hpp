@@ -11,6 +11,11 @@ Result<Bytes> seal_facts(const crypto::Tenant& owner, const crypto::TenantKey& k
 asio::awaitable<FileFacts> open_facts(ports::TenantKeys& keys, runtime::RequestContext context,
                                       crypto::Tenant owner, const ports::FileRow& row);
 
+/// The row of a file; also one that a standby lacks.
+asio::awaitable<std::optional<ports::FileRow>> find_row(ports::FileCatalog& catalog,
+                                                        runtime::RequestContext context,
+                                                        crypto::Tenant owner, Uuid id);
+
 /// Opens the facts of a row. Throws Refused{open_failed} where they do not open.
 asio::awaitable<File> file_of(const KnowledgeDeps& deps, runtime::RequestContext context,
                               crypto::Tenant owner, const ports::FileRow& row);

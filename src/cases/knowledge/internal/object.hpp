@@ -20,6 +20,7 @@ class OpenObject {
                                                                    const ports::FileRow& row);
   ~OpenObject();
 
+  std::uint64_t frames() const noexcept { return layout_.frames(); }
   std::size_t frame_bytes() const noexcept { return opener_.frame_bytes(); }
   /// The plaintext of a frame. The view holds until the next call.
   asio::awaitable<Result<ByteView>> frame(runtime::RequestContext context, std::uint64_t number);
