@@ -83,6 +83,36 @@ class Knowledge(EndToEnd):
         self.assertEqual(self.at.request("DELETE", f"{FILES}/{id}", None, token)[0].status, 204)
         self.at.wait_for(lambda: not self.at.results(token, "oolong", top_k=1), what="the deletion")
 
+    def test_the_command_line_stores_finds_fetches_and_deletes(self):
+        env, url = {"MEMSEAL_TOKEN": self.at.token("gus")}, ("--url", f"http://127.0.0.1:{self.at.port}")
+        folder = self.at.folder / "notes"
+        (folder / "sub").mkdir(parents=True)
+        (folder / "tea.md").write_text("# Tea\n\nGus drinks lapsang souchong.")
+        large = os.urandom(5 * MIB + 3)
+        (folder / "sub" / "l\u00e4rge.bin").write_bytes(large)
+
+        def run(*words, code=0):
+            done = self.at.cli(*words, *url, env=env, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            return done.stdout
+        out = run("upload", "--index", "--wait", "--tag", "work", folder)
+        self.assertRegex(out, r"notes/sub/l\u00e4rge\.bin: stored, not indexed: .*, \d+ m?s \([0-9a-f-]{36}\)\n")
+        self.assertRegex(out, r"notes/tea\.md: stored, 1 chunk, \d+ m?s \([0-9a-f-]{36}\)\n")
+        files = {one["name"]: one for one in map(json.loads, run("files", "list", "--tag", "work", "--json").splitlines())}
+        self.assertEqual(sorted(files), ["sub/l\u00e4rge.bin", "tea.md"])
+        tea, bin = files["tea.md"]["id"], files["sub/l\u00e4rge.bin"]["id"]
+        self.assertEqual([hit["doc_id"] for hit in self.at.results(env["MEMSEAL_TOKEN"], "lapsang", top_k=1)], [tea])
+        again = [json.loads(line) for line in run("upload", "--index", "--json", folder).splitlines()]
+        self.assertEqual([(one["state"], one["operation"]) for one in again], [("unchanged", None)] * 2)
+        self.assertIn("Gus drinks lapsang souchong.", run("files", "show", tea, "--chunks"))
+        run("files", "get", bin, "-o", self.at.folder / "back")
+        self.assertEqual((self.at.folder / "back").read_bytes(), large)
+        run("files", "rm", tea, code=2)
+        run("files", "rm", "--yes", tea, bin)
+        self.assertEqual(run("files", "list"), "")
+        run("files", "show", tea, code=4)
+        self.at.wait_for(lambda: not self.at.results(env["MEMSEAL_TOKEN"], "lapsang", top_k=1), what="the deletion")
+
     def test_a_quota_is_kept_and_says_what_is_left(self):
         token = self.at.token("cleo")
         self.assertEqual(self.put(token, "one", bytes(30 * MIB))[0], 201)

@@ -7,8 +7,10 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +22,17 @@ namespace asio = boost::asio;
 using codec::Url;
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+/// The body of a request that is too large to hold: read while it is sent, and read again where the
+/// request is sent once more.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  virtual std::uint64_t size() const noexcept = 0;
+  /// Fills `into` with what lies at `offset`. REQUIRES: offset + into.size() <= size().
+  /// Throws Failure, with which the request then ends.
+  virtual void read(std::uint64_t offset, std::span<char> into) const = 0;
+};
+
 /// One request to the service that a Client was made for.
 struct Request {
   using Duration = runtime::Clock::duration;
@@ -28,6 +41,7 @@ struct Request {
   std::string path;  ///< below the URL's own path, e.g. "/embeddings"; may hold a query
   Headers headers;   ///< besides Host, User-Agent and Content-Length
   std::string body;
+  const BodySource* source = nullptr;  ///< the body instead, which outlives the request
   std::size_t body_bytes_max = 1u << 20;  ///< of the response, and of a streamed one as a whole
   Duration connect_timeout = std::chrono::seconds(10);  ///< name, TCP and TLS together
   Duration idle_timeout = Duration::max();              ///< longest silence of the service
@@ -67,6 +81,7 @@ class Client {
 
   /// Sends `request` and reads the whole response, of any status.
   /// REQUIRES: `request` (and `sink` below) live until the awaited call returns.
+  /// NOTE: a service that refuses a BodySource in the middle is heard, and gets no more of it.
   /// NOTE: a request that a kept connection loses before the response begins is sent once more.
   /// Throws Outage: timeout (deadline, connect_timeout or idle_timeout), unavailable (unreachable,
   /// the connection ended early, or the response is not HTTP).

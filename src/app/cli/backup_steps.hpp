@@ -2,6 +2,7 @@
 // What the commands of `memseal backup` share.
 #include "app/cli/backup_archive.hpp"
 #include "app/cli/commands.hpp"
+#include "app/cli/progress_line.hpp"
 #include "base/result.hpp"
 #include "pure/crypto/keyring.hpp"
 
@@ -16,25 +17,6 @@ namespace memseal::app {
 
 /// The exit code of a backup command that ended with `error`.
 int backup_exit_code(const Error& error);
-
-/// One line on a terminal that is written over, e.g. "dumping: 12.3 MB". Nothing elsewhere.
-class ProgressLine {
- public:
-  explicit ProgressLine(bool shown) : shown_(shown) {}
-  ~ProgressLine();
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-
-  void show(const std::string& text);
-
- private:
-  bool shown_;
-  std::chrono::steady_clock::time_point last_{};
-  std::size_t width_ = 0;
-};
-
-/// "12.3 MB".
-std::string megabytes(std::uint64_t bytes);
 
 /// Reads the dump into the database of `dsn`, all or nothing. REQUIRES: RestoreTarget::open().
 /// `major` is the version of the server.

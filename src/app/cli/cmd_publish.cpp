@@ -24,8 +24,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t skipped_lines_max = 20;
-
 std::string mime_of(const std::string& name, const std::string& given) {
   if (!given.empty()) return given;
   return name.ends_with(".md") || name.ends_with(".markdown") ? "text/markdown" : "text/plain";
@@ -72,18 +70,6 @@ int print_events(const std::vector<Outgoing>& events) {
     std::printf("%s\n", (terminal ? escape_controls(value) : value).c_str());
   }
   return exit_ok;
-}
-
-void report_skipped(const Inputs& inputs) {
-  std::size_t lines = 0;
-  for (const auto& [path, why] : inputs.skipped)
-    if (++lines <= skipped_lines_max)
-      std::fprintf(stderr, "memseal: skipped %s: it %s\n", one_line(path, 300).c_str(),
-                   one_line(why, 300).c_str());
-  if (lines > skipped_lines_max)
-    std::fprintf(stderr, "memseal: skipped %zu files more\n", lines - skipped_lines_max);
-  if (inputs.hidden > 0)
-    std::fprintf(stderr, "memseal: skipped %zu hidden files or folders\n", inputs.hidden);
 }
 
 Outgoing upload_of(const Config& config, const PublishOptions& options, const UserId& user,
@@ -201,7 +187,7 @@ int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& option
   }
   auto inputs = read_inputs(options.files, options.doc_id);
   const auto events = uploads_of(*config, options, *user, inputs);
-  if (!global.quiet) report_skipped(inputs);
+  if (!global.quiet) report_skipped(inputs.skipped, inputs.hidden);
   if (events.empty() && inputs.refused.empty())
     inputs.refused.push_back({Errc::bad_request, "no file is left to publish"});
   if (!inputs.refused.empty()) return refuse(inputs.refused);

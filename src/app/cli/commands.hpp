@@ -179,6 +179,36 @@ int cmd_ls(const GlobalOptions& global, const MemoryOptions& options);
 /// exit_not_found: this user has nothing of this id. So has cmd_rm().
 int cmd_show(const GlobalOptions& global, const MemoryOptions& options);
 int cmd_rm(const GlobalOptions& global, const MemoryOptions& options);
+
+/// What `upload` is asked.
+struct UploadOptions {
+  ServiceOptions service;
+  std::vector<std::string> files;  ///< files or directories
+  std::string name;                ///< of the only file; empty: its own
+  std::vector<std::string> tags;
+  bool index = false;
+  bool wait = false;               ///< until the documents of the files can be found
+  std::int64_t parallel = 3;
+};
+/// exit_failed: a file failed. exit_not_ready, exit_denied: the service takes none.
+int cmd_upload(const GlobalOptions& global, const UploadOptions& options);
+
+/// What the commands about stored files are asked.
+struct FilesOptions {
+  ServiceOptions service;
+  std::string id;                 ///< show, get
+  std::vector<std::string> ids;   ///< rm
+  std::vector<std::string> tags;  ///< list
+  bool chunks = false;            ///< show: the text of its document
+  std::string output;             ///< get: file or directory; empty: standard output
+  bool yes = false;               ///< rm: do not ask
+};
+int cmd_files_list(const GlobalOptions& global, const FilesOptions& options);
+/// exit_not_found: this user has no such file. So have the others.
+int cmd_files_show(const GlobalOptions& global, const FilesOptions& options);
+int cmd_files_get(const GlobalOptions& global, const FilesOptions& options);
+int cmd_files_rm(const GlobalOptions& global, const FilesOptions& options);
+
 struct SmokeOptions {
   ServiceOptions service;                      ///< with the token of the first user
   std::string other_token, other_token_file;  ///< of the second one

@@ -8,10 +8,10 @@
 #include "pure/codec/base64.hpp"
 #include "pure/codec/json.hpp"
 #include "pure/codec/rfc3339.hpp"
+#include "runtime/condition.hpp"
 #include "runtime/task_group.hpp"
 #include "runtime/wall_clock.hpp"
 
-#include <boost/asio/io_context.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
@@ -27,8 +27,6 @@ namespace asio = boost::asio;
 namespace json = boost::json;
 
 namespace {
-
-constexpr std::size_t response_bytes_max = std::size_t{64} << 20;
 
 std::string environment_value(std::string_view name) {
   for (auto& [key, value] : process_environment())
@@ -191,19 +189,29 @@ std::string claim_of(std::string_view token, std::string_view name) {
   return text_of(claims_of(token), name);
 }
 
-Result<http_client::Response> call_service(const Config& config, const ServiceOptions& options,
-                                           const ServiceRequest& request,
-                                           const http_client::BodySink& sink) {
-  const auto client = open_client(config, options, request.token);
+ServiceLink::ServiceLink(std::unique_ptr<http_client::Client> client, std::string token)
+    : loop_(std::make_unique<asio::io_context>(1)),
+      client_(std::move(client)),
+      token_(std::move(token)) {}
+
+Result<ServiceLink> ServiceLink::open(const Config& config, const ServiceOptions& options,
+                                      std::string token) {
+  auto client = open_client(config, options, token);
   if (!client) return client.error();
+  return ServiceLink(std::move(*client), std::move(token));
+}
+
+Result<http_client::Response> ServiceLink::call(const ServiceRequest& request,
+                                                const http_client::BodySink& sink) {
   http_client::Request sent{.method = request.method,
                             .path = request.path,
                             .headers = request.headers,
                             .body = request.body,
-                            .body_bytes_max = response_bytes_max,
+                            .source = request.source,
+                            .body_bytes_max = request.answer_bytes_max,
                             .connect_timeout = std::min(request.silence_max, request.total_max),
                             .idle_timeout = request.silence_max};
-  if (!request.token.empty()) sent.headers.emplace_back("Authorization", "Bearer " + request.token);
+  if (!token_.empty()) sent.headers.emplace_back("Authorization", "Bearer " + token_);
   bool began = false;
   http_client::BodySink watched;
   if (sink)
@@ -212,19 +220,33 @@ Result<http_client::Response> call_service(const Config& config, const ServiceOp
       return sink(piece);
     };
   Result<http_client::Response> outcome = Error{Errc::internal, "the request did not end"};
-  asio::io_context loop(1);
   {
-    runtime::TaskGroup group(loop.get_executor());
+    runtime::TaskGroup group(loop_->get_executor());
     const auto deadline = runtime::Deadline::after(request.total_max);
-    group.spawn(exchange(**client, sent, deadline, watched, outcome));
-    loop.run();
+    group.spawn(exchange(*client_, sent, deadline, watched, outcome));
+    loop_->restart();
+    loop_->run();
   }
-  (*client)->close_idle();  // Its connections belong to this loop.
   if (outcome) return outcome;
   auto error = outcome.error();
   if (error.code == Errc::unavailable)
     error.message += began ? "; ask again" : "; is `memseal serve` running there?";
   return error;
+}
+
+void ServiceLink::pause(std::chrono::milliseconds time) {
+  runtime::TaskGroup group(loop_->get_executor());
+  group.spawn(runtime::pause_for(time));
+  loop_->restart();
+  loop_->run();
+}
+
+Result<http_client::Response> call_service(const Config& config, const ServiceOptions& options,
+                                           const ServiceRequest& request,
+                                           const http_client::BodySink& sink) {
+  auto link = ServiceLink::open(config, options, request.token);
+  if (!link) return link.error();
+  return link->call(request, sink);
 }
 
 std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
@@ -241,26 +263,35 @@ std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
   return code == Errc::unavailable ? exit_not_ready : exit_failed;
 }
 
-int print_refusal(const http_client::Response& response, const std::string& token) {
+Refusal refusal_of(const http_client::Response& response) {
   const auto detail = detail_of(response);
-  const auto wait = http_client::parse_retry_after(response.header("retry-after"));
-  const auto wait_s = wait ? std::chrono::duration_cast<std::chrono::seconds>(*wait).count() : 0;
+  Refusal refusal{{code_of(response),
+                   one_line("HTTP " + std::to_string(response.status) +
+                                (detail.empty()
+                                     ? ", without an explanation; is this the address of memseal?"
+                                     : ": " + detail),
+                            500)},
+                  exit_failed,
+                  {}};
+  if (const auto wait = http_client::parse_retry_after(response.header("retry-after")))
+    refusal.retry_after = std::chrono::duration_cast<std::chrono::seconds>(*wait);
+  if (response.status == 401 || response.status == 403) refusal.exit_code = exit_denied;
+  if (response.status == 404) refusal.exit_code = exit_not_found;
+  if (response.status == 503) refusal.exit_code = exit_not_ready;
+  return refusal;
+}
+
+int print_refusal(const http_client::Response& response, const std::string& token) {
+  const auto refusal = refusal_of(response);
+  const auto wait_s = refusal.retry_after ? refusal.retry_after->count() : 0;
   json::object members{{"status", response.status}};
-  if (wait) members["retry_after_s"] = wait_s;
-  complain({code_of(response),
-            one_line("HTTP " + std::to_string(response.status) +
-                         (detail.empty()
-                              ? ", without an explanation; is this the address of memseal?"
-                              : ": " + detail),
-                     500)},
-           std::move(members));
+  if (refusal.retry_after) members["retry_after_s"] = wait_s;
+  complain(refusal.error, std::move(members));
   if (response.status == 401) hint(why_denied(token));
   if (const auto place = response.header("location"); response.status / 100 == 3 && !place.empty())
     hint(one_line("the service is at " + std::string(place) + "; redirects are not followed", 500));
-  if (wait) hint("try again in " + std::to_string(wait_s) + " s");
-  if (response.status == 401 || response.status == 403) return exit_denied;
-  if (response.status == 404) return exit_not_found;
-  return response.status == 503 ? exit_not_ready : exit_failed;
+  if (refusal.retry_after) hint("try again in " + std::to_string(wait_s) + " s");
+  return refusal.exit_code;
 }
 
 }  // namespace memseal::app

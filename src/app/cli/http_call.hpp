@@ -3,9 +3,12 @@
 #include "adapters/http_client/client.hpp"
 #include "app/cli/commands.hpp"
 
+#include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,9 +35,40 @@ struct ServiceRequest {
   std::string token;  ///< empty: none is sent
   http_client::Headers headers;
   std::string body;
+  const http_client::BodySource* source = nullptr;  ///< a large body instead
+  std::size_t answer_bytes_max = std::size_t{64} << 20;
   std::chrono::seconds silence_max{30};  ///< longest silence of the service
   std::chrono::seconds total_max{120};   ///< for the whole request
 };
+
+/// The way to the service, for several requests over one connection. Thread: one at a time.
+class ServiceLink {
+ public:
+  /// Address, CA file and token are checked before anything is sent. Error: bad_config.
+  static Result<ServiceLink> open(const Config& config, const ServiceOptions& options,
+                                  std::string token);
+  /// Sends `request` with the token of the link. Errors: unavailable, timeout, payload_too_large,
+  /// bad_request, and what ServiceRequest::source throws.
+  Result<http_client::Response> call(const ServiceRequest& request,
+                                     const http_client::BodySink& sink = {});
+  /// Returns after `time`.
+  void pause(std::chrono::milliseconds time);
+
+ private:
+  ServiceLink(std::unique_ptr<http_client::Client> client, std::string token);
+  // The client's connections belong to the loop, so the loop ends last.
+  std::unique_ptr<boost::asio::io_context> loop_;
+  std::unique_ptr<http_client::Client> client_;
+  std::string token_;
+};
+
+/// What a status that is no success means.
+struct Refusal {
+  Error error;
+  int exit_code = 0;
+  std::optional<std::chrono::seconds> retry_after;
+};
+Refusal refusal_of(const http_client::Response& response);
 
 /// Sends `request` to the service that `options` name, else to http.listen. A body of status 200
 /// goes to `sink`, where there is one, as it arrives; `sink` returns false to stop.

@@ -1,6 +1,7 @@
 #include "app/cli/publish_inputs.hpp"
 
 #include "app/cli/document_text.hpp"
+#include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
 #include "base/limits.hpp"
 #include "pure/codec/utf8.hpp"
@@ -28,19 +29,14 @@ constexpr std::size_t call_bytes_max = std::size_t{256} << 20;
 
 constexpr std::size_t not_kept = SIZE_MAX;
 
+constexpr std::size_t skipped_lines_max = 20;
+
 Error refusal(std::string sentence) { return {Errc::bad_request, std::move(sentence)}; }
 
 std::string too_large(std::uintmax_t bytes) {
   return "has " + std::to_string(bytes) + " bytes, and one event has at most " +
          std::to_string(limits::event_bytes_max) +
          " with its envelope: split the text into files of their own";
-}
-
-/// Why the files of a directory cannot be listed and opened; empty where they can. The iterator of
-/// the standard library passes over such a directory without a word.
-std::string no_entry(const std::string& directory) {
-  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | X_OK, AT_EACCESS) == 0) return "";
-  return "cannot be read: " + std::generic_category().message(errno);
 }
 
 /// Whether an event may carry this name of a file.
@@ -169,6 +165,22 @@ class Reader {
 };
 
 }  // namespace
+
+void report_skipped(const std::vector<SkippedFile>& skipped, std::size_t hidden) {
+  std::size_t lines = 0;
+  for (const auto& [path, why] : skipped)
+    if (++lines <= skipped_lines_max)
+      std::fprintf(stderr, "memseal: skipped %s: it %s\n", one_line(path, 300).c_str(),
+                   one_line(why, 300).c_str());
+  if (lines > skipped_lines_max)
+    std::fprintf(stderr, "memseal: skipped %zu files more\n", lines - skipped_lines_max);
+  if (hidden > 0) std::fprintf(stderr, "memseal: skipped %zu hidden files or folders\n", hidden);
+}
+
+std::string no_entry(const std::string& directory) {
+  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | X_OK, AT_EACCESS) == 0) return "";
+  return "cannot be read: " + std::generic_category().message(errno);
+}
 
 std::string document_path(const std::string& path) {
   std::error_code failure;

@@ -29,6 +29,13 @@ struct Inputs {
   std::vector<Error> refused;            ///< every input that was named and cannot be published
 };
 
+/// Says on stderr what was left out, the first files by name.
+void report_skipped(const std::vector<SkippedFile>& skipped, std::size_t hidden);
+
+/// Why the files of a directory cannot be listed and opened; empty where they can. The iterator of
+/// the standard library passes over such a directory without a word.
+std::string no_entry(const std::string& directory);
+
 /// The name of a file's document: its path relative to the working directory if the file lies
 /// below, else its absolute path. `gym.md`, `./gym.md` and `$PWD/gym.md` are one document.
 std::string document_path(const std::string& path);

@@ -1,5 +1,6 @@
 #include "app/cli/smoke_checks.hpp"
 
+#include "app/cli/service_answers.hpp"
 #include "base/limits.hpp"
 #include "pure/codec/json.hpp"
 #include "pure/crypto/random.hpp"
@@ -33,12 +34,6 @@ std::string status_of(const Response& response) {
 json::object object_of(const Response& response) {
   auto value = codec::parse_json(response.body, Errc::bad_json);
   return value && value->is_object() ? std::move(value->get_object()) : json::object();
-}
-
-/// An object inside of one, without members where there is none.
-json::object member_of(const json::object& object, std::string_view name) {
-  const auto* found = object.if_contains(name);
-  return found != nullptr && found->is_object() ? found->get_object() : json::object();
 }
 
 /// The service as the checks ask it. Every call throws Failure where no answer comes.

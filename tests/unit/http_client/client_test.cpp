@@ -7,9 +7,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
+#include <mutex>
 #include <optional>
+#include <span>
 
 namespace memseal::http_client {
 namespace {
@@ -133,6 +136,61 @@ TEST_F(HttpClient, KeepsItsConnectionAndReplacesALostOne) {
   EXPECT_EQ(last, 1u) << "the second request goes over the first's connection";
   send();
   EXPECT_EQ(last, 2u) << "the server closed it, so the third opens another";
+}
+
+/// The letters a, b, … z over and over.
+class Letters final : public BodySource {
+ public:
+  explicit Letters(std::uint64_t size) : size_(size) {}
+  std::uint64_t size() const noexcept override { return size_; }
+  void read(std::uint64_t offset, std::span<char> into) const override {
+    for (auto& letter : into) letter = static_cast<char>('a' + offset++ % 26);
+    most = std::max(most, into.size());
+  }
+  std::string all() const {
+    std::string text(size_, ' ');
+    read(0, text);
+    return text;
+  }
+  mutable std::size_t most = 0;  ///< that was asked for at one time
+
+ private:
+  const std::uint64_t size_;
+};
+
+TEST_F(HttpClient, SendsABodyThatIsReadMeanwhileAndAgainWhereItsConnectionIsLost) {
+  std::mutex guard;
+  std::vector<std::string> seen;
+  ScriptedServer server([&](Peer& peer) {
+    const auto request = peer.read_request();
+    const std::lock_guard lock(guard);
+    seen.push_back(request);
+    peer.send(response_of("200 OK", ""));
+  });
+  open(server.url());
+  const Letters letters(1'000'003), empty(0);
+  for (int round = 0; round < 2; ++round)
+    EXPECT_EQ(send({.method = "POST", .path = "/", .source = &letters}).status, 200);
+  EXPECT_LT(letters.most, 300'000u);
+  EXPECT_EQ(send({.method = "POST", .path = "/", .source = &empty}).status, 200);
+  const std::lock_guard lock(guard);
+  ASSERT_EQ(seen.size(), 3u);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_NE(seen[round].find("Content-Length: 1000003\r\n"), std::string::npos);
+    EXPECT_TRUE(seen[round].ends_with("\r\n\r\n" + letters.all()));
+  }
+  EXPECT_NE(seen[2].find("Content-Length: 0\r\n"), std::string::npos);
+}
+
+TEST_F(HttpClient, HearsAServerThatRefusesABodyInItsMiddle) {
+  ScriptedServer server([](Peer& peer) {
+    peer.send(response_of("413 Content Too Large", "no", "Connection: close\r\n"));
+  });
+  open(server.url());
+  const Letters letters(std::uint64_t{1} << 40);
+  const auto response = send({.method = "POST", .path = "/", .source = &letters});
+  EXPECT_EQ(response.status, 413);
+  EXPECT_EQ(response.body, "no");
 }
 
 TEST_F(HttpClient, ClosesAConnectionThatTheServerWillNotContinue) {

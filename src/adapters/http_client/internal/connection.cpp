@@ -23,6 +23,7 @@
 #include <cctype>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace memseal::http_client {
 
@@ -37,6 +38,8 @@ using Parser = http::response_parser<http::string_body>;
 constexpr int interim_responses_max = 8;
 constexpr std::uint32_t header_bytes_max = 32'768;
 constexpr std::size_t read_bytes_max = 65'536;
+/// Of a BodySource, that one write sends.
+constexpr std::size_t piece_bytes_max = std::size_t{256} << 10;
 
 bool is_end(error_code failure) {
   // stream_truncated: the peer closed TCP without TLS's close_notify, as many servers do.
@@ -77,6 +80,10 @@ http::request<http::string_body> to_beast(const Request& request, const Url& url
   message.set(http::field::host, url.authority());
   message.set(http::field::user_agent, "memseal/" MEMSEAL_VERSION);
   for (const auto& [name, value] : request.headers) message.set(name, value);
+  if (request.source != nullptr) {
+    message.content_length(request.source->size());
+    return message;
+  }
   message.body() = request.body;
   message.prepare_payload();
   return message;
@@ -135,7 +142,7 @@ class Http1Connection final : public Connection {
                                      const BodySink* sink) override {
     // Only a response that was read to its end sets `reusable_`, so a failure below leaves it
     // false.
-    response_began_ = reusable_ = false;
+    response_began_ = reusable_ = sent_whole_ = false;
     co_await write(request, deadline);
     std::optional<Parser> parser;
     co_await read_head(parser, request, deadline);
@@ -156,7 +163,7 @@ class Http1Connection final : public Connection {
     }
     // Bytes after the response were sent unasked. The next request would take them for its own
     // response.
-    reusable_ = parser->keep_alive() && buffer_.size() == 0;
+    reusable_ = sent_whole_ && parser->keep_alive() && buffer_.size() == 0;
     response.body = std::move(body);
     co_return response;
   }
@@ -168,6 +175,35 @@ class Http1Connection final : public Connection {
     expire(request, deadline);
     co_await stream_->write(asio::buffer(bytes), failure);
     co_await check(failure, "sending the request", to_.url);
+    sent_whole_ = true;
+    if (request.source != nullptr) sent_whole_ = co_await write_source(request, deadline);
+  }
+
+  /// Sends the body piece by piece. False: the service wants no more of it, and its answer may be
+  /// there.
+  asio::awaitable<bool> write_source(const Request& request, runtime::Deadline deadline) {
+    const auto& source = *request.source;
+    std::vector<char> piece;
+    for (std::uint64_t at = 0; at < source.size(); at += piece.size()) {
+      if (answers_early()) co_return false;
+      piece.resize(static_cast<std::size_t>(
+          std::min<std::uint64_t>(piece_bytes_max, source.size() - at)));
+      source.read(at, piece);
+      error_code failure;
+      expire(request, deadline);
+      co_await stream_->write(asio::buffer(piece), failure);
+      if (failure == asio::error::broken_pipe || failure == asio::error::connection_reset)
+        co_return false;
+      co_await check(failure, "sending the request", to_.url);
+    }
+    co_return true;
+  }
+
+  /// Whether the service says something before the body ends. TLS has messages of its own, so there
+  /// a service can only close the connection.
+  bool answers_early() {
+    error_code unknown;
+    return !to_.url.tls && stream_->tcp().socket().available(unknown) > 0 && !unknown;
   }
 
   /// Reads up to the body of the final response.
@@ -225,6 +261,7 @@ class Http1Connection final : public Connection {
 
   Destination& to_;
   std::unique_ptr<ByteStream> stream_;
+  bool sent_whole_ = false;  // the request, so that another one may follow
   // Bounded, because Beast keeps an endless chunk-size line here.
   beast::flat_buffer buffer_{header_bytes_max + read_bytes_max};
 };

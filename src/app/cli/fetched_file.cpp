@@ -1,0 +1,85 @@
+#include "app/cli/fetched_file.hpp"
+
+#include "base/ids.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace memseal::app {
+
+namespace {
+
+Error unwritten(const std::string& path, int error) {
+  return {Errc::bad_config, "cannot write " + (path.empty() ? std::string("the output") : path) +
+                                ": " + std::generic_category().message(error)};
+}
+
+}  // namespace
+
+Result<FetchedFile> FetchedFile::open(const std::string& path) {
+  const auto opened = [&path](std::string temporary, int fd) -> Result<FetchedFile> {
+    if (fd < 0) return unwritten(path, errno);
+    return Result<FetchedFile>(FetchedFile(path, std::move(temporary), fd));
+  };
+  if (path.empty()) return opened("", ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
+  std::error_code unknown;
+  const auto status = std::filesystem::status(path, unknown);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    return opened("", ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  auto temporary = path + ".part-XXXXXX";
+  const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+  return opened(std::move(temporary), fd);
+}
+
+FetchedFile::~FetchedFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+FetchedFile::FetchedFile(FetchedFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      fd_(std::exchange(other.fd_, -1)),
+      failure_(other.failure_),
+      bytes_(other.bytes_),
+      hash_(std::move(other.hash_)) {}
+
+bool FetchedFile::write(std::string_view bytes) {
+  hash_.update({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  while (failure_ == 0 && !bytes.empty()) {
+    const auto written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      failure_ = errno;
+      break;
+    }
+    bytes_ += static_cast<std::uint64_t>(written);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return failure_ == 0;
+}
+
+bool FetchedFile::reader_left() const noexcept { return path_.empty() && failure_ == EPIPE; }
+
+std::string FetchedFile::sha256() {
+  const auto digest = hash_.finish();
+  return to_hex(digest.data(), digest.size());
+}
+
+Result<void> FetchedFile::keep() {
+  if (failure_ != 0) return unwritten(path_, failure_);
+  if (temporary_.empty()) return {};
+  if (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
+    return unwritten(path_, errno);
+  temporary_.clear();
+  return {};
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,44 @@
+#pragma once
+// Where a content goes that comes from the service.
+#include "base/result.hpp"
+#include "pure/crypto/sha256_stream.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace memseal::app {
+
+/// A file that is written under a temporary name beside its own, so that nobody sees a part of it.
+/// Destroyed before keep(), it leaves nothing behind. Error of every function: bad_config; the
+/// message names the path and the cause.
+class FetchedFile {
+ public:
+  /// `path`: to write; empty: standard output. What is there and is no plain file, such as
+  /// /dev/null, is written to as it is.
+  static Result<FetchedFile> open(const std::string& path);
+  ~FetchedFile();
+  FetchedFile(FetchedFile&& other) noexcept;
+  FetchedFile& operator=(FetchedFile&&) = delete;
+
+  /// False: the bytes cannot be written; keep() says why.
+  bool write(std::string_view bytes);
+  /// Whether standard output has nobody who reads it any more.
+  bool reader_left() const noexcept;
+  std::uint64_t bytes() const noexcept { return bytes_; }
+  /// SHA-256 of what was written, in hex. Call once.
+  std::string sha256();
+  /// Gives the file its name.
+  Result<void> keep();
+
+ private:
+  FetchedFile(std::string path, std::string temporary, int fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  std::string path_, temporary_;  // no temporary name: written where it is
+  int fd_;
+  int failure_ = 0;  // errno of the first write that failed
+  std::uint64_t bytes_ = 0;
+  crypto::Sha256Stream hash_;
+};
+
+}  // namespace memseal::app
