@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,11 @@ namespace memseal {
 
 using Bytes = std::vector<std::uint8_t>;
 using ByteView = std::span<const std::uint8_t>;
+
+/// The bytes of a text, which outlives the view.
+inline ByteView bytes_of(std::string_view text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 /// Overwrites memory in a way the compiler must not remove.
 void wipe(void* data, std::size_t size) noexcept;

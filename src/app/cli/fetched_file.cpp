@@ -52,7 +52,7 @@ FetchedFile::FetchedFile(FetchedFile&& other) noexcept
       hash_(std::move(other.hash_)) {}
 
 bool FetchedFile::write(std::string_view bytes) {
-  hash_.update({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  hash_.update(bytes_of(bytes));
   while (failure_ == 0 && !bytes.empty()) {
     const auto written = ::write(fd_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;

@@ -63,7 +63,7 @@ crypto::Digest LocalFile::sha256() const {
   for (std::uint64_t at = 0; at < bytes_; at += piece.size()) {
     piece.resize(static_cast<std::size_t>(std::min<std::uint64_t>(hashed_bytes, bytes_ - at)));
     fill(at, piece);
-    hash.update({reinterpret_cast<const std::uint8_t*>(piece.data()), piece.size()});
+    hash.update(bytes_of({piece.data(), piece.size()}));
   }
   return hash.finish();
 }

@@ -71,7 +71,7 @@ Proof every_byte_counts(const Lock& lock, const Bytes& sealed) {
 std::vector<Proof> verify_seal() {
   const Lock lock;
   const std::string text = "The dentist is Dr. Novak.";
-  const ByteView plain(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  const auto plain = bytes_of(text);
   std::vector<Proof> proofs;
   const auto sealed = lock.seal(plain), again = lock.seal(plain);
   for (const auto* made : {&sealed, &again})

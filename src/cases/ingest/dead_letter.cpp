@@ -56,10 +56,6 @@ class Reader {
   std::string_view rest_;
 };
 
-ByteView bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 std::string pack(const ports::Record& record) {
   std::string out(magic);
   put(out, record.key);

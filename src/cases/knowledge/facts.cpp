@@ -49,7 +49,7 @@ Result<Bytes> seal_facts(const crypto::Tenant& owner, const crypto::TenantKey& k
   if (!facts.sha256.empty()) object["sha256"] = facts.sha256;
   const auto text = codec::compact_json(object);
   const crypto::SealBinding place{file};
-  const ByteView plain(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  const auto plain = bytes_of(text);
   return crypto::Sealer::seal(owner, key, crypto::Field::document_meta, place, plain);
 }
 

@@ -21,10 +21,6 @@ constexpr std::size_t form_text_bytes_max = 4'096;
 /// An upload may be slow for so long, e.g. while a connection begins.
 constexpr std::chrono::seconds slow_start{30};
 
-ByteView bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 /// The body of one upload, which has to come fast enough: a byte now and then must not hold a
 /// place, a file and a lock for an hour.
 class PacedBody {

@@ -96,7 +96,7 @@ SecretBytes derive_key(ByteView root, std::string_view info) {
   // No salt (RFC 5869, section 3.1): the roots are keys and not passwords, and `info` keeps the
   // purposes apart.
   const bool done = ossl::hkdf_sha256(
-      root, {}, {reinterpret_cast<const std::uint8_t*>(info.data()), info.size()}, key);
+      root, {}, bytes_of(info), key);
   require(done, "HKDF-SHA256");
   SecretBytes derived{ByteView(key)};
   wipe(key.data(), key.size());

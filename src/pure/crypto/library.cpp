@@ -67,7 +67,7 @@ std::optional<UserHash> hmac_user(ByteView key, std::string_view user_id) {
   // The service takes user ids as UTF-8 only, so a hash of other bytes would name no user of it.
   if (key.size() < hmac_key_bytes_min || !user || !codec::is_utf8(user_id)) return std::nullopt;
   try {
-    return crypto::hmac_sha256(key, {crypto::bytes_of(user->value())});
+    return crypto::hmac_sha256(key, {bytes_of(user->value())});
   } catch (const std::runtime_error&) {
     return std::nullopt;
   }

@@ -20,10 +20,6 @@ constexpr std::string_view content_type = "content-type";
 // As many as a time of the year 9999 has.
 constexpr std::size_t time_digits_max = 15;
 
-ByteView bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 /// The text up to the next dot, which is taken away with the dot. The rest where there is none.
 std::string_view take_word(std::string_view& text) {
   const auto dot = std::min(text.find('.'), text.size());

@@ -225,7 +225,7 @@ Uuid Folder::ensure_mark(const Uuid& wanted) const {
   // Locked, so that no sweep takes it.
   if (!file || !try_lock(file)) throw_disk_failure("make its mark");
   const auto text = wanted.to_string() + "\n";
-  write_all(file, {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  write_all(file, bytes_of(text));
   sync(file);
   const bool linked = ::link(made.c_str(), (root_ / mark_name).c_str()) == 0;
   const int failed = errno;

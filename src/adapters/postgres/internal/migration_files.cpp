@@ -57,8 +57,7 @@ std::optional<std::string> read(const fs::path& path) {
 }
 
 std::string checksum_of(const std::string& text) {
-  const auto digest =
-      crypto::sha256({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  const auto digest = crypto::sha256(bytes_of(text));
   return to_hex(digest.data(), digest.size());
 }
 

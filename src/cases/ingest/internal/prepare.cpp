@@ -95,8 +95,7 @@ First first_of(const ports::Record& record) {
 std::optional<Error> check_content(const wire::UploadEvent& event) {
   if (event.content_sha256_hex.empty()) return std::nullopt;
   const auto& sent = event.text_as_sent.empty() ? event.text : event.text_as_sent;
-  const auto digest =
-      crypto::sha256({reinterpret_cast<const std::uint8_t*>(sent.data()), sent.size()});
+  const auto digest = crypto::sha256(bytes_of(sent));
   if (to_hex(digest.data(), digest.size()) == event.content_sha256_hex) return std::nullopt;
   return Error{Errc::bad_event, "the content is not what data.file.sha256 says",
                "/data/file/sha256"};

@@ -10,10 +10,6 @@ namespace {
 using ports::Embedding;
 using ports::EventWrite;
 
-ByteView bytes_of(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& owner,
                                const crypto::TenantKey& key, const std::string& model,
                                const Document& document, std::size_t at,

@@ -11,10 +11,6 @@
 
 namespace memseal::crypto {
 
-inline ByteView bytes_of(std::string_view text) noexcept {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 inline std::string_view text_of(ByteView bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
