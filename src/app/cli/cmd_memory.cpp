@@ -1,12 +1,12 @@
 // Lists, shows and deletes what a user has stored, through the running service.
 #include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
+#include "app/cli/service_answers.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "pure/codec/url.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 
 #include <cstdio>
 #include <functional>
@@ -39,10 +39,9 @@ class Asker {
     const auto& response = std::get<http_client::Response>(outcome);
     if (response.status != 200 && response.status != 202)
       return code = print_refusal(response, token_), std::nullopt;
-    boost::system::error_code malformed;
-    auto value = json::parse(response.body, malformed);
-    if (!malformed && value.is_object()) return std::move(value.as_object());
-    complain({Errc::bad_json, "the response is not JSON; is this the address of memseal?"});
+    auto body = object_in(response);
+    if (body) return body;
+    complain(no_json());
     return code = exit_failed, std::nullopt;
   }
 

@@ -8,6 +8,7 @@
 #include "pure/codec/utf8.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/wire/event.hpp"
+#include "pure/wire/file_request.hpp"
 #include "runtime/log.hpp"
 #include "runtime/wall_clock.hpp"
 
@@ -23,11 +24,6 @@ namespace memseal::app {
 namespace json = boost::json;
 
 namespace {
-
-std::string mime_of(const std::string& name, const std::string& given) {
-  if (!given.empty()) return given;
-  return name.ends_with(".md") || name.ends_with(".markdown") ? "text/markdown" : "text/plain";
-}
 
 std::vector<std::pair<std::string, std::string>> event_headers() {
   std::vector<std::pair<std::string, std::string>> headers;
@@ -75,7 +71,8 @@ int print_events(const std::vector<Outgoing>& events) {
 Outgoing upload_of(const Config& config, const PublishOptions& options, const UserId& user,
                    InputDocument document) {
   auto head = new_head(options, user);
-  auto mime_type = mime_of(document.name, options.mime_type);
+  auto mime_type = options.mime_type.empty() ? std::string(wire::text_type_of(document.name))
+                                             : options.mime_type;
   const wire::UploadEvent event{.head = std::move(head),
                                 .doc_id = document.doc_id,
                                 .name = std::move(document.name),

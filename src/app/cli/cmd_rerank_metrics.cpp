@@ -1,8 +1,9 @@
 #include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
+#include "app/cli/service_answers.hpp"
 #include "app/cli/terminal_text.hpp"
 
-#include <boost/json/parse.hpp>
+#include <boost/json/object.hpp>
 
 #include <cstdio>
 
@@ -37,18 +38,15 @@ int cmd_rerank_metrics(const GlobalOptions& global, const ServiceOptions& option
   if (const auto* code = std::get_if<int>(&outcome)) return *code;
   const auto& response = std::get<http_client::Response>(outcome);
   if (response.status != 200) return print_refusal(response, *token);
-  boost::system::error_code failure;
-  const auto value = json::parse(response.body, failure);
-  if (global.json && failure) {
-    complain({Errc::bad_json, "the response is not JSON; is this the address of memseal?"});
+  const auto body = object_in(response);
+  if (!body) {
+    complain(no_json());
     return exit_failed;
   }
   if (global.json)
-    print_json(value);
-  else if (failure)
-    std::printf("%s\n", escape_controls(response.body).c_str());
+    print_json(*body);
   else
-    print_lines("", value);
+    print_lines("", *body);
   return exit_ok;
 }
 

@@ -1,18 +1,15 @@
 #include "app/cli/publish_inputs.hpp"
 
 #include "app/cli/document_text.hpp"
-#include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
 #include "base/limits.hpp"
 #include "pure/codec/utf8.hpp"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <map>
 #include <system_error>
 
@@ -28,8 +25,6 @@ constexpr std::size_t file_bytes_max = 2 * limits::event_bytes_max;
 constexpr std::size_t call_bytes_max = std::size_t{256} << 20;
 
 constexpr std::size_t not_kept = SIZE_MAX;
-
-constexpr std::size_t skipped_lines_max = 20;
 
 Error refusal(std::string sentence) { return {Errc::bad_request, std::move(sentence)}; }
 
@@ -64,42 +59,16 @@ class Reader {
     if (!doc_id_.empty())
       return inputs.refused.push_back(
           refusal("--doc-id names one document, and " + directory + " is a directory"));
-    if (const auto why = no_entry(directory); !why.empty())
-      return inputs.refused.push_back(refusal(directory + " " + why));
-    std::error_code failure;
-    std::vector<std::string> paths;
-    fs::recursive_directory_iterator at(
-        directory, fs::directory_options::skip_permission_denied, failure);
-    for (const fs::recursive_directory_iterator end; !failure && at != end; at.increment(failure))
-      visit(at, paths);
-    if (failure)
-      inputs.refused.push_back(refusal("cannot read " + directory + ": " + failure.message()));
-    std::sort(paths.begin(), paths.end());
-    std::size_t found = 0;
-    for (const auto& path : paths)
-      if (read_walked(path)) ++found;
-    if (found == 0 && !failure)
+    auto found = walk_directory(directory, FileLinks::read);
+    inputs.hidden += found.hidden;
+    std::ranges::move(found.skipped, std::back_inserter(inputs.skipped));
+    std::size_t texts = 0;
+    for (const auto& path : found.files)
+      if (read_walked(path)) ++texts;
+    if (!found.failure.empty())
+      inputs.refused.push_back(refusal(std::move(found.failure)));
+    else if (texts == 0)
       inputs.refused.push_back(refusal(directory + " holds no text file"));
-  }
-
-  void visit(fs::recursive_directory_iterator& at, std::vector<std::string>& paths) {
-    std::error_code failure;
-    const auto path = at->path();
-    const bool hidden = path.filename().native().starts_with(".");
-    if (hidden) {
-      ++inputs.hidden;
-      at.disable_recursion_pending();
-    } else if (at->is_regular_file(failure)) {
-      paths.push_back(path.string());
-    } else if (!at->is_directory(failure)) {
-      inputs.skipped.push_back({path.string(), "is not a regular file"});
-    } else if (at->is_symlink(failure)) {
-      // Not followed, because it may lead back to a directory above.
-      inputs.skipped.push_back({path.string(), "is a link to a directory"});
-    } else if (auto why = no_entry(path.string()); !why.empty()) {
-      at.disable_recursion_pending();
-      inputs.skipped.push_back({path.string(), std::move(why)});
-    }
   }
 
   /// Returns whether the file holds a document.
@@ -165,22 +134,6 @@ class Reader {
 };
 
 }  // namespace
-
-void report_skipped(const std::vector<SkippedFile>& skipped, std::size_t hidden) {
-  std::size_t lines = 0;
-  for (const auto& [path, why] : skipped)
-    if (++lines <= skipped_lines_max)
-      std::fprintf(stderr, "memseal: skipped %s: it %s\n", one_line(path, 300).c_str(),
-                   one_line(why, 300).c_str());
-  if (lines > skipped_lines_max)
-    std::fprintf(stderr, "memseal: skipped %zu files more\n", lines - skipped_lines_max);
-  if (hidden > 0) std::fprintf(stderr, "memseal: skipped %zu hidden files or folders\n", hidden);
-}
-
-std::string no_entry(const std::string& directory) {
-  if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | X_OK, AT_EACCESS) == 0) return "";
-  return "cannot be read: " + std::generic_category().message(errno);
-}
 
 std::string document_path(const std::string& path) {
   std::error_code failure;

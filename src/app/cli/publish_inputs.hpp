@@ -1,5 +1,6 @@
 #pragma once
 // The files that a person names on the command line, as documents.
+#include "app/cli/directory_walk.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
 
@@ -17,24 +18,12 @@ struct InputDocument {
   bool walked = false;   ///< found in a directory, so that a fault skips it
 };
 
-/// A file of a directory that is left out, and why.
-struct SkippedFile {
-  std::string path, why;
-};
-
 struct Inputs {
   std::vector<InputDocument> documents;  ///< no two with the same id
   std::vector<SkippedFile> skipped;
   std::size_t hidden = 0;                ///< files and folders whose names begin with a dot
   std::vector<Error> refused;            ///< every input that was named and cannot be published
 };
-
-/// Says on stderr what was left out, the first files by name.
-void report_skipped(const std::vector<SkippedFile>& skipped, std::size_t hidden);
-
-/// Why the files of a directory cannot be listed and opened; empty where they can. The iterator of
-/// the standard library passes over such a directory without a word.
-std::string no_entry(const std::string& directory);
 
 /// The name of a file's document: its path relative to the working directory if the file lies
 /// below, else its absolute path. `gym.md`, `./gym.md` and `$PWD/gym.md` are one document.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -35,40 +36,14 @@ class UploadFinder {
     if (!name_.empty())
       return found.refused.push_back(
           unfit("--name names one file, and " + directory + " is a directory"));
-    if (const auto why = no_entry(directory); !why.empty())
-      return found.refused.push_back(unfit(directory + " " + why));
-    std::error_code failure;
-    std::vector<std::string> paths;
-    fs::recursive_directory_iterator at(directory, fs::directory_options::skip_permission_denied,
-                                        failure);
-    for (const fs::recursive_directory_iterator end; !failure && at != end; at.increment(failure))
-      visit(at, paths);
-    if (failure)
-      found.refused.push_back(unfit("cannot read " + directory + ": " + failure.message()));
-    // The order of a directory is its file system's.
-    std::sort(paths.begin(), paths.end());
-    for (const auto& path : paths)
+    auto walk = walk_directory(directory, FileLinks::skip);
+    found.hidden += walk.hidden;
+    std::ranges::move(walk.skipped, std::back_inserter(found.skipped));
+    if (!walk.failure.empty()) found.refused.push_back(unfit(std::move(walk.failure)));
+    for (const auto& path : walk.files)
       if (auto why = add(path, fs::path(path).lexically_relative(directory).generic_string());
           !why.empty())
         found.skipped.push_back({path, std::move(why)});
-  }
-
-  void visit(fs::recursive_directory_iterator& at, std::vector<std::string>& paths) {
-    std::error_code failure;
-    const auto path = at->path();
-    if (path.filename().native().starts_with(".")) {
-      ++found.hidden;
-      at.disable_recursion_pending();
-    } else if (at->is_symlink(failure)) {
-      found.skipped.push_back({path.string(), "is a link"});
-    } else if (at->is_regular_file(failure)) {
-      paths.push_back(path.string());
-    } else if (!at->is_directory(failure)) {
-      found.skipped.push_back({path.string(), "is not a regular file"});
-    } else if (auto why = no_entry(path.string()); !why.empty()) {
-      at.disable_recursion_pending();
-      found.skipped.push_back({path.string(), std::move(why)});
-    }
   }
 
   /// Returns why the file cannot be stored; empty where it can.

@@ -1,6 +1,6 @@
 #pragma once
 // The files that a person names on the command line, to be stored as they are.
-#include "app/cli/publish_inputs.hpp"
+#include "app/cli/directory_walk.hpp"
 #include "base/result.hpp"
 
 #include <cstddef>

@@ -35,17 +35,15 @@ asio::awaitable<Result<std::string>> text_of(const Call& call, knowledge::Readin
     const auto piece = co_await reading.read(step_context(call), text.size(), bytes);
     text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
   }
-  const bool is_blank = text.find_first_not_of(" \t\r\n\f\v") == text.npos;
-  if (is_blank || text.find('\0') != text.npos || !codec::is_utf8(text))
+  if (!codec::is_utf8(text) || codec::is_blank(text) || text.find('\0') != text.npos)
     co_return Error{Errc::unsupported_media_type,
                     "the file is no text in UTF-8: nothing else is indexed yet"};
   co_return text;
 }
 
 std::string mime_type_of(const knowledge::FileFacts& facts) {
-  const bool is_markdown = facts.media_type == "text/markdown" || facts.name.ends_with(".md") ||
-                           facts.name.ends_with(".markdown");
-  return is_markdown ? "text/markdown" : "text/plain";
+  if (facts.media_type == wire::markdown_type) return facts.media_type;
+  return std::string(wire::text_type_of(facts.name));
 }
 
 /// The document that a stored file becomes. Errors: not_found, and those of text_of().
