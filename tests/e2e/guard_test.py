@@ -99,7 +99,16 @@ class Guard(EndToEnd):
 
     def test_an_operator_overrides(self):
         admin = ("--url", f"http://127.0.0.1:{self.at.admin_port}")
-        said = self.at.cli("guard", "hold", "unready", *admin).stdout
+        token = self.at.folder / "admin-token"
+        token.write_text("x" * 40)
+        for env, words in (({"MEMSEAL__HTTP__ADMIN_TOKEN": ""}, ()), ({}, ("--token-file", token))):
+            done = self.at.cli("guard", "hold", "unready", *admin, *words, env=env, check=False)
+            self.assertEqual(done.returncode, 5, done.stderr)
+            self.assertIn("http.admin_token", done.stderr)
+        self.assertEqual(self.ready()[0], 200, "a stranger gives no orders")
+        token.write_text(self.at.admin_token + "\n")
+        here = {"MEMSEAL__HTTP__ADMIN_TOKEN": "", "MEMSEAL__HTTP__ADMIN_LISTEN": f"127.0.0.1:{self.at.admin_port}"}
+        said = self.at.cli("guard", "hold", "unready", "--token-file", token, env=here).stdout
         self.assertRegex(said, r"unready +active held by an operator\n")
         self.assertEqual(self.ready()[0], 503)
         self.at.cli("guard", "mode", "observe", *admin)

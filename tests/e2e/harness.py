@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -38,6 +39,7 @@ class Deployment:
         self.folder = Path(tempfile.mkdtemp(prefix="memseal-e2e-"))
         self.name = "e2e_" + uuid.uuid4().hex[:12]
         self.server = None
+        self.admin_token = secrets.token_hex(24)
         self.broker = os.environ["MEMSEAL_TEST_KAFKA"]
         base, _, query = os.environ["MEMSEAL_TEST_PG_SUPER"].partition("?")
         psql(os.environ["MEMSEAL_TEST_PG_SUPER"], f"CREATE DATABASE {self.name}")
@@ -68,6 +70,7 @@ class Deployment:
             "MEMSEAL__FILES__DIRECTORY": str(self.folder / "files"),
             "MEMSEAL__HTTP__LISTEN": "127.0.0.1:0",
             "MEMSEAL__HTTP__ADMIN_LISTEN": "127.0.0.1:0",
+            "MEMSEAL__HTTP__ADMIN_TOKEN": self.admin_token,
             **{f"MEMSEAL__RATELIMIT__{limit}": "100000000" for limit in (
                 "QUERY_REQUESTS", "QUERY_TOKENS", "WRITE_REQUESTS", "WRITE_TOKENS",
                 "INFERENCE_REQUESTS", "INFERENCE_TOKENS", "METRICS_REQUESTS")},
@@ -128,6 +131,8 @@ class Deployment:
     def request(self, method, path, body=None, token=None, headers=None, admin=False):
         link = http.client.HTTPConnection("127.0.0.1", self.admin_port if admin else self.port, timeout=30)
         sent = dict(headers or {})
+        if admin and method != "GET":
+            token = token or self.admin_token
         if token:
             sent["Authorization"] = f"Bearer {token}"
         if body is not None and not isinstance(body, (str, bytes)):

@@ -54,12 +54,16 @@ Result<void> prepare_keys(Config& config, const fs::path& folder) {
   return crypto::Keyring::create(config.seal.keyring_file);
 }
 
+std::string random_password() {
+  std::uint8_t bytes[24];
+  crypto::fill_random(bytes);
+  return to_hex(bytes, sizeof bytes);
+}
+
 Result<void> migrate_for_dev(Config& config, const std::string& owner_dsn) {
   auto migration = migrate_options_of(config, owner_dsn, "");
   if (!migration) return migration.error();
-  std::uint8_t bytes[24];
-  crypto::fill_random(bytes);
-  migration->app_user_password = to_hex(bytes, sizeof bytes);
+  migration->app_user_password = random_password();
   if (auto done = postgres::migrate_up(*migration); !done) return done.error();
   config.postgres.dsn = with_user(owner_dsn, "app_user", migration->app_user_password);
   return {};
@@ -118,16 +122,31 @@ std::string own_path() {
   return failure ? "memseal" : path.string();
 }
 
+/// The address of a listener whose port may have been chosen by the system.
+std::string url_of(const std::string& address, const char* key, std::uint16_t port) {
+  auto listen = ListenAddress::parse(address, key).value();
+  listen.port = port;
+  return listen.url();
+}
+
+std::string without_scheme(const std::string& url) {
+  return url.empty() ? url : url.substr(std::string_view("http://").size());
+}
+
 Result<DevView> view_of(const Config& config, const Service& service, const UserId& user) {
   const auto keyring = load_keyring(config);
   if (!keyring) return keyring.error();
-  auto listen = ListenAddress::parse(config.http.listen, "http.listen").value();
-  listen.port = service.port();
-  const auto url = listen.url();
+  const auto url = url_of(config.http.listen, "http.listen", service.port());
+  const auto admin_url =
+      service.admin_port() == 0
+          ? std::string()
+          : url_of(config.http.admin_listen, "http.admin_listen", service.admin_port());
   const auto now_s = runtime::unix_ms() / 1'000;
   return DevView{.program = own_path(),
                  .url = url,
-                 .listen = url.substr(std::string_view("http://").size()),
+                 .listen = without_scheme(url),
+                 .admin_listen = without_scheme(admin_url),
+                 .admin_token = config.http.admin_token,
                  .brokers = config.kafka.brokers,
                  .upload_topic = config.kafka.upload_topic,
                  .chat_topic = config.kafka.chat_topic,
@@ -211,6 +230,7 @@ int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
   if (auto made = prepare_keys(*config, folder->path()); !made) return fail(made.error());
   if (config->files.directory.empty()) config->files.directory = folder->path() / "files";
   lift_rate_limit(*loaded);
+  if (config->http.admin_token.empty()) config->http.admin_token = random_password();
 
   auto owner_dsn = options.pg.empty() ? config->postgres.migrate_dsn : options.pg;
   std::unique_ptr<LocalPostgres> database;

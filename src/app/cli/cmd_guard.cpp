@@ -61,7 +61,7 @@ namespace {
 void add_watch(CLI::App& guard, GlobalOptions& global, Action& action) {
   auto* watch = guard.add_subcommand("watch", "Judge a service look by look, until a breach");
   auto options = std::make_shared<GuardOptions>();
-  add_address_options(*watch, options->service);
+  add_address_options(*watch, options->service, "http.admin_listen");
   watch->add_option("--window-s", options->window_s, "Seconds that each look judges")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, 86'400))
@@ -78,7 +78,7 @@ void add_watch(CLI::App& guard, GlobalOptions& global, Action& action) {
                     "Report of `guard check --json`; what is surely worse is found too")
       ->type_name("FILE");
   set_help(*watch,
-           {"memseal guard watch --url http://127.0.0.1:7401 --for-s 900",
+           {"memseal guard watch --for-s 900",
             "memseal guard watch --url http://127.0.0.1:7401 --baseline before.json --json"},
            "Prints a verdict when it changes; with --json one object a look. A breach of\n"
            "zero tolerance ends the watch at once, another one at the second look in a\n"
@@ -97,14 +97,14 @@ void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action) {
   guard->require_subcommand(1);
   auto* check = guard->add_subcommand("check", "Judge one window of time");
   auto options = std::make_shared<GuardOptions>();
-  add_address_options(*check, options->service);
+  add_address_options(*check, options->service, "http.admin_listen");
   check->add_option("--window-s", options->window_s,
                     "Seconds to watch; 0 judges everything since the start of the process")
       ->type_name("SECONDS")
       ->check(CLI::Range(0, 86'400))
       ->capture_default_str();
   set_help(*check,
-           {"memseal guard check --url http://127.0.0.1:7401",
+           {"memseal guard check",
             "memseal guard check --url http://127.0.0.1:7401 --window-s 0 --json"},
            "The address is the admin listener's. Verdicts: ok, inconclusive (too few\n"
            "samples), warn, breach. Exit code 6: a guardrail is breached.");

@@ -287,10 +287,11 @@ void add_config(CLI::App& app, GlobalOptions& global, Action& action) {
 
 }  // namespace
 
-void add_address_options(CLI::App& command, ServiceOptions& options) {
+void add_address_options(CLI::App& command, ServiceOptions& options, const char* default_from) {
   command
       .add_option("--url", options.url,
-                  "Base address of the service, https:// or http:// (default: http.listen)")
+                  "Base address of the service, https:// or http:// (default: " +
+                      std::string(default_from) + ")")
       ->type_name("URL");
   command
       .add_option("--ca-file", options.ca_file,

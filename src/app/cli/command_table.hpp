@@ -50,7 +50,8 @@ void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action);
 void add_guard_orders(CLI::App& guard, GlobalOptions& global, Action& action);
 
 /// The options of a command that calls a service: where it is, and as which user.
-void add_address_options(CLI::App& command, ServiceOptions& options);
+void add_address_options(CLI::App& command, ServiceOptions& options,
+                         const char* default_from = "http.listen");
 void add_service_options(CLI::App& command, ServiceOptions& options);
 
 /// Every command, as describe_commands() gives them.

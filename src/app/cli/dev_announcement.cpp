@@ -86,6 +86,10 @@ std::vector<std::pair<std::string, std::string>> exports_of(const DevView& view)
     all.emplace_back("MEMSEAL__KAFKA__CHAT_TOPIC", view.chat_topic);
   if (view.status_topic != "memory.status.v1")
     all.emplace_back("MEMSEAL__KAFKA__STATUS_TOPIC", view.status_topic);
+  if (!view.admin_listen.empty()) {
+    all.emplace_back("MEMSEAL__HTTP__ADMIN_LISTEN", view.admin_listen);
+    all.emplace_back("MEMSEAL__HTTP__ADMIN_TOKEN", view.admin_token);
+  }
   all.emplace_back("MEMSEAL_TOKEN", view.token);
   return all;
 }

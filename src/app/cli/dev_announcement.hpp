@@ -12,6 +12,8 @@ struct DevView {
   std::string program;   ///< path of this program
   std::string url;       ///< of the API
   std::string listen;    ///< "127.0.0.1:7400"
+  std::string admin_listen;  ///< "127.0.0.1:7401"; empty: there is no such listener
+  std::string admin_token;   ///< of orders to it
   std::string brokers;   ///< where producers find Kafka
   std::string upload_topic, chat_topic, status_topic;
   std::string user, token;

@@ -2,6 +2,7 @@
 
 #include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
+#include "app/config/listen_address.hpp"
 #include "app/config/text_file.hpp"
 #include "cases/guard/baseline.hpp"
 
@@ -16,8 +17,23 @@ constexpr std::size_t baseline_bytes_max = 1 << 20;
 
 }  // namespace
 
+Result<ServiceOptions> admin_service(const Config& config, ServiceOptions service) {
+  if (!service.url.empty()) return service;
+  constexpr const char* key = "http.admin_listen";
+  if (config.http.admin_listen == http::admin_listen_off)
+    return Error{Errc::bad_config, "http.admin_listen is off; give --url", key};
+  const auto listen = ListenAddress::parse(config.http.admin_listen, key);
+  if (!listen) return listen.error();
+  if (listen->port == 0)
+    return Error{Errc::bad_config, "http.admin_listen has no fixed port; give --url", key};
+  service.url = listen->url();
+  return service;
+}
+
 Result<guard::Snapshot> take_snapshot(const Config& config, const ServiceOptions& service) {
-  const auto answer = call_service(config, service, {.path = "/metrics"});
+  const auto at = admin_service(config, service);
+  if (!at) return at.error();
+  const auto answer = call_service(config, *at, {.path = "/metrics"});
   if (!answer) return answer.error();
   if (answer->status != 200)
     return Error{Errc::unavailable, "/metrics answers HTTP " + std::to_string(answer->status) +

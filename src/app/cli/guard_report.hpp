@@ -10,7 +10,11 @@
 
 namespace memseal::app {
 
-/// Reads the metrics page of a service. Errors: unavailable, bad_config.
+/// `service` with the address of http.admin_listen where none is given. Error: bad_config, where
+/// that listener is off or has no fixed port.
+Result<ServiceOptions> admin_service(const Config& config, ServiceOptions service);
+
+/// Reads the metrics page of the admin listener. Errors: unavailable, bad_config.
 Result<guard::Snapshot> take_snapshot(const Config& config, const ServiceOptions& service);
 
 /// "rls_errors, streams_cut": the names of those that are breached.

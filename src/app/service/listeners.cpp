@@ -80,9 +80,10 @@ Listeners::Listeners(Process& process, const Keys& keys, const Models& models, S
   listen(keys, ListenAddress::parse(http.listen, "http.listen").value());
   if (http.admin_listen == http::admin_listen_off) return;
   const auto address = ListenAddress::parse(http.admin_listen, "http.admin_listen").value();
-  // The admin listener asks for no token, so it has no ApiDeps and cannot reach a user's data.
+  // The admin listener asks for no user's token, so it has no ApiDeps and cannot reach user data.
   auto deps = route_deps();
   deps.admin = true;
+  deps.admin_token = http.admin_token;
   admin_.emplace(process_.loops[0].get_executor(),
                  listener_options(process_.config, address.host, address.port), metrics_,
                  http::make_handler(std::move(deps)));

@@ -2,6 +2,7 @@
 
 #include "http/routes/answer_json.hpp"
 #include "base/assert.hpp"
+#include "pure/crypto/hash.hpp"
 #include "runtime/log.hpp"
 
 #include <boost/json/array.hpp>
@@ -50,8 +51,8 @@ bool verify_token(Call& call) {
   return false;
 }
 
-Response unauthenticated(const Call& call) {
-  const Error error{Errc::unauthenticated, "a valid bearer token is required"};
+Response unauthenticated(const Call& call, const char* detail) {
+  const Error error{Errc::unauthenticated, detail};
   auto response = problem(error, call.context.id);
   response.fields.push_back({"WWW-Authenticate", "Bearer error=\"invalid_token\""});
   return response;
@@ -148,7 +149,22 @@ void count(Call& call, const ports::Admission& admission) {
 
 std::optional<Response> authenticate(Call& call) {
   if (verify_token(call)) return std::nullopt;
-  return unauthenticated(call);
+  return unauthenticated(call, "a valid bearer token is required");
+}
+
+std::optional<Response> check_operator(const Call& call) {
+  const std::string& wanted = call.deps.admin_token;
+  if (wanted.empty())
+    return protocol_problem(403, "this service takes no orders: set http.admin_token",
+                            call.context.id);
+  const auto shown = bearer_of(call.head);
+  if (crypto::equal_constant_time(bytes_of(shown), bytes_of(wanted))) return std::nullopt;
+  call.exchange.server.metrics.unauthenticated.Increment();
+  runtime::log(runtime::LogLevel::warn, "http.order_refused",
+               {{"request_id", call.context.id},
+                {"route", call.exchange.route},
+                {"cause", shown.empty() ? "no bearer token" : "not http.admin_token"}});
+  return unauthenticated(call, "an order needs the token of http.admin_token");
 }
 
 std::optional<Response> refuse_early(Call& call) {

@@ -11,6 +11,10 @@ namespace memseal::http {
 /// 401. REQUIRES: RouteDeps::api.
 std::optional<Response> authenticate(Call& call);
 
+/// The answer of an order on the admin listener that does not show RouteDeps::admin_token: 401, or
+/// 403 where there is no such token. The comparison takes the same time wherever two tokens differ.
+std::optional<Response> check_operator(const Call& call);
+
 /// The 429 of a request whose bucket this process knows to be empty. Takes nothing. It is asked
 /// before the body is read, because a user without room must not make this process hold a body.
 /// REQUIRES: authenticate(), Call::bucket.

@@ -64,6 +64,8 @@ struct RouteDeps {
   runtime::Metrics& metrics;
   ApiDeps* api = nullptr;                 ///< null: the routes of ApiDeps are unknown
   bool admin = false;                     ///< serve /metrics, /metrics/memory, /flags, /guard
+  /// Bearer token that an order on the admin listener must show; empty: no order is taken.
+  std::string admin_token = {};
   std::vector<std::string> cors_origins = {};  ///< pages that may read answers; see cors.hpp
   std::function<std::vector<Check>()> readiness = {};
   /// Queries that ended; the handlers of all threads share it.

@@ -227,6 +227,8 @@ asio::awaitable<Outcome> handle_at_once(Call& call, const Route& route) {
   if (const auto why = foreign_request(call.head);
       why && (changes_admin_state(route) || is_private_page(call, route)))
     co_return respond(protocol_problem(403, *why, call.context.id));
+  if (changes_admin_state(route))
+    if (auto refused = check_operator(call)) co_return respond(std::move(*refused));
   const auto bytes_max = body_bytes_max(route, call.exchange.server);
   std::optional<Refusal> refusal;
   try {

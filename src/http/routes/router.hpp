@@ -15,7 +15,7 @@ namespace memseal::http {
 enum class Scope {
   every_listener,  ///< without a token
   api,             ///< behind a token and the limiter; see RouteDeps::api
-  admin,           ///< without a token, on the admin listener; see RouteDeps::admin
+  admin,           ///< on the admin listener, orders with RouteDeps::admin_token
   start_page,      ///< without a token, where there is one; see RouteDeps::start_page
 };
 

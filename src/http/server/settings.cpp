@@ -2,6 +2,8 @@
 
 #include "http/server/cors.hpp"
 
+#include <algorithm>
+
 namespace memseal::http {
 
 namespace {
@@ -11,6 +13,17 @@ Result<void> check_origins(const std::string& value) {
   return {};
 }
 
+Result<void> check_admin_token(const std::string& value) {
+  // A header line carries it, and a short one can be guessed.
+  const bool fits =
+      value.size() >= admin_token_bytes_min &&
+      std::ranges::all_of(value, [](char c) { return c > ' ' && c < 0x7f; });
+  if (fits) return {};
+  return Error{Errc::bad_config,
+               "must be one word of at least " + std::to_string(admin_token_bytes_min) +
+                   " visible characters, for example from `openssl rand -hex 32`"};
+}
+
 }  // namespace
 
 SettingRows<Settings> Settings::rows() {
@@ -18,6 +31,9 @@ SettingRows<Settings> Settings::rows() {
   return {text("http.listen", "address:port of the public API", &Settings::listen),
           text("http.admin_listen", "address:port of /metrics for operators; off closes it",
                &Settings::admin_listen),
+          secret("http.admin_token",
+                 "bearer token of orders on the admin port (/flags, /guard); empty: takes none",
+                 &Settings::admin_token, check_admin_token),
           number("http.connections_max", "connections accepted at once", 1, 100'000,
                  &Settings::connections_max),
           number("http.body_bytes_max", "largest request body in bytes", 1'024, 64 << 20,

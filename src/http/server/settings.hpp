@@ -4,6 +4,7 @@
 #include "base/setting.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,10 +14,13 @@ namespace memseal::http {
 /// Value of admin_listen that opens no port.
 inline constexpr std::string_view admin_listen_off = "off";
 
+inline constexpr std::size_t admin_token_bytes_min = 32;
+
 /// Section `http`.
 struct Settings {
   std::string listen = "127.0.0.1:7400";
   std::string admin_listen = "127.0.0.1:7401";  ///< /metrics; admin_listen_off closes it
+  std::string admin_token;  ///< that orders on admin_listen show; empty: none is taken
   std::int64_t connections_max = limits::http_connections_max;
   std::int64_t body_bytes_max = limits::http_body_bytes_max;
   std::int64_t idle_timeout_ms =

@@ -30,6 +30,8 @@ using test::run_program;
 const DevView view{.program = "/opt/my tools/memseal",
                    .url = "http://127.0.0.1:7400",
                    .listen = "127.0.0.1:7400",
+                   .admin_listen = "127.0.0.1:7401",
+                   .admin_token = "0a1b.secret",
                    .brokers = "127.0.0.1:9092",
                    .upload_topic = "memory.upload.v1",
                    .chat_topic = "team.chat",
@@ -43,6 +45,8 @@ TEST(DevAnnouncement, CanBePastedIntoAShell) {
   EXPECT_THAT(text, testing::HasSubstr("export MEMSEAL__KAFKA__BROKERS=127.0.0.1:9092\n"
                                        "export MEMSEAL__HTTP__LISTEN=127.0.0.1:7400\n"
                                        "export MEMSEAL__KAFKA__CHAT_TOPIC=team.chat\n"
+                                       "export MEMSEAL__HTTP__ADMIN_LISTEN=127.0.0.1:7401\n"
+                                       "export MEMSEAL__HTTP__ADMIN_TOKEN=0a1b.secret\n"
                                        "export MEMSEAL_TOKEN=eyJ.secret\n"));
   EXPECT_THAT(text, testing::HasSubstr("\n'/opt/my tools/memseal' publish upload --user "
                                        "'al<i>ce' README.md\n'/opt/my tools/memseal' query "));

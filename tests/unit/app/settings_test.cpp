@@ -195,6 +195,7 @@ TEST(Settings, ATextIsShownAsItWasSet) {
 TEST(Settings, WhatHoldsAKeyOrAnAddressWithAPasswordIsSecret) {
   const std::set<std::string> expected{
       "postgres.dsn",         "postgres.migrate_dsn", "postgres.backup_dsn", "redis.url",
+      "http.admin_token",
       "seal.tenant_hmac_key", "seal.encryption_key",  "seal.token_key",      "embedding.api_key"};
   std::set<std::string> secret;
   for (const auto& setting : settings())

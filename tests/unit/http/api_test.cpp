@@ -570,15 +570,15 @@ TEST_F(ApiTest, SwitchesRerankingWhileItRuns) {
   std::vector<bool> switched;
   switch_rerank = [&](bool on) { switched.push_back(on); };
   start();
-  EXPECT_EQ(ask(post("/flags/rerank/off", "")).body, R"({"rerank":false})");
-  EXPECT_EQ(ask(post("/flags/rerank/on", "")).body, R"({"rerank":true})");
+  EXPECT_EQ(ask(order("/flags/rerank/off")).body, R"({"rerank":false})");
+  EXPECT_EQ(ask(order("/flags/rerank/on")).body, R"({"rerank":true})");
   EXPECT_EQ(ask(get("/flags/rerank/on")).status, 405);
   stop();
   EXPECT_EQ(switched, (std::vector<bool>{false, true}));
   serve_admin = false;
   loop.restart();
   start();
-  EXPECT_EQ(ask(post("/flags/rerank/off", "")).status, 404) << "only where operators are";
+  EXPECT_EQ(ask(order("/flags/rerank/off")).status, 404) << "only where operators are";
 }
 
 TEST_F(ApiTest, TakesAnOperatorsOrdersToTheGuard) {
@@ -590,10 +590,10 @@ TEST_F(ApiTest, TakesAnOperatorsOrdersToTheGuard) {
   };
   start();
   EXPECT_EQ(ask(get("/guard")).body, R"({"mode":"act"})");
-  EXPECT_EQ(ask(post("/guard/hold/unready", "")).body, R"({"mode":"act"})");
-  EXPECT_EQ(ask(post("/guard/release/rerank_off", "")).status, 200);
-  EXPECT_EQ(ask(post("/guard/mode/observe", "")).status, 200);
-  EXPECT_EQ(ask(post("/guard/hold/anything", "")).status, 400);
+  EXPECT_EQ(ask(order("/guard/hold/unready")).body, R"({"mode":"act"})");
+  EXPECT_EQ(ask(order("/guard/release/rerank_off")).status, 200);
+  EXPECT_EQ(ask(order("/guard/mode/observe")).status, 200);
+  EXPECT_EQ(ask(order("/guard/hold/anything")).status, 400);
   EXPECT_EQ(ask(get("/guard/hold/unready")).status, 405);
   stop();
   EXPECT_EQ(ordered, (std::vector<std::pair<http::GuardOrder, std::string>>{
@@ -604,7 +604,7 @@ TEST_F(ApiTest, TakesAnOperatorsOrdersToTheGuard) {
   serve_admin = false;
   loop.restart();
   start();
-  EXPECT_EQ(ask(post("/guard/hold/unready", "")).status, 404) << "only where operators are";
+  EXPECT_EQ(ask(order("/guard/hold/unready")).status, 404) << "only where operators are";
   EXPECT_EQ(ask(get("/guard")).status, 404);
 }
 
@@ -655,7 +655,8 @@ TEST_F(ApiTest, AnAdminRequestActsOnlyWhenItHasArrivedWhole) {
   options.body_timeout = 200ms;
   start();
   const auto off = [&](const std::string& rest) {
-    return ask("POST /flags/rerank/off HTTP/1.1\r\nHost: localhost\r\n" + rest);
+    return ask("POST /flags/rerank/off HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " +
+               admin_token + "\r\n" + rest);
   };
   expect_problem(off("Transfer-Encoding: chunked\r\n\r\nZZ\r\n"), 400, "bad_request");
   expect_problem(off("Transfer-Encoding: chunked\r\n\r\n5\r\nhe"), 408, "bad_request");
@@ -663,10 +664,39 @@ TEST_F(ApiTest, AnAdminRequestActsOnlyWhenItHasArrivedWhole) {
   expect_problem(off("Content-Length: 999999999\r\n\r\n"), 413, "payload_too_large");
   {
     auto client = connect();
-    client.say("POST /flags/rerank/off HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n");
+    client.say("POST /flags/rerank/off HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " +
+               admin_token + "\r\nContent-Length: 10\r\n\r\n");
   }
   EXPECT_EQ(switched, 0);
   EXPECT_EQ(off("Content-Length: 2\r\n\r\n{}").status, 200);
+  EXPECT_EQ(switched, 1);
+}
+
+TEST_F(ApiTest, AnOrderShowsTheTokenOfTheOperator) {
+  std::atomic<int> switched = 0;
+  switch_rerank = [&](bool) { ++switched; };
+  start();
+  const auto off = [&](const std::string& fields) {
+    return ask("POST /flags/rerank/off HTTP/1.1\r\nHost: localhost\r\n" + fields +
+               "Content-Length: 0\r\n\r\n");
+  };
+  const auto cut = admin_token.substr(0, admin_token.size() - 1);
+  for (const auto& shown : {std::string(), cut, admin_token + "x", cut + "x", token("ada")}) {
+    const auto answer = off(shown.empty() ? "" : "Authorization: Bearer " + shown + "\r\n");
+    expect_problem(answer, 401, "unauthenticated");
+    EXPECT_EQ(answer.field("www-authenticate"), "Bearer error=\"invalid_token\"");
+  }
+  expect_problem(off("Authorization: Basic " + admin_token + "\r\n"), 401, "unauthenticated");
+  EXPECT_EQ(switched, 0);
+  EXPECT_EQ(off("Authorization: Bearer " + admin_token + "\r\n").status, 200);
+  EXPECT_EQ(switched, 1);
+  EXPECT_EQ(ask(get("/metrics")).status, 200) << "who reads shows none";
+  stop();
+  admin_token.clear();
+  loop.restart();
+  start();
+  EXPECT_EQ(off("Authorization: Bearer \r\n").status, 403) << "no token is no way in";
+  EXPECT_EQ(off("").status, 403);
   EXPECT_EQ(switched, 1);
 }
 
@@ -675,7 +705,8 @@ TEST_F(ApiTest, AnAdminRequestFromAForeignPageIsRefused) {
   switch_rerank = [&](bool) { ++switched; };
   start();
   const auto off = [&](const std::string& fields) {
-    return ask("POST /flags/rerank/off HTTP/1.1\r\n" + fields + "Content-Length: 0\r\n\r\n");
+    return ask("POST /flags/rerank/off HTTP/1.1\r\nAuthorization: Bearer " + admin_token + "\r\n" +
+               fields + "Content-Length: 0\r\n\r\n");
   };
   for (const std::string fields :
        {"Host: 127.0.0.1:7401\r\nOrigin: https://evil.example\r\n",

@@ -46,6 +46,7 @@ class ServerTest : public ::testing::Test {
     return {.metrics = world.metrics,
             .api = serve_api ? &api : nullptr,
             .admin = serve_admin,
+            .admin_token = admin_token,
             .cors_origins = cors_origins,
             .readiness = readiness,
             .switch_rerank = switch_rerank,
@@ -110,6 +111,12 @@ class ServerTest : public ::testing::Test {
     return head("POST " + path, user, more) + "Content-Type: application/json\r\nContent-Length: " +
            std::to_string(body.size()) + "\r\n\r\n" + body;
   }
+  /// An operator's.
+  std::string order(const std::string& path) {
+    return "POST " + path + " HTTP/1.1\r\nHost: memseal\r\nAuthorization: Bearer " + admin_token +
+           "\r\nContent-Length: 0\r\n\r\n";
+  }
+
   std::string get(const std::string& path) { return head("GET " + path) + "\r\n"; }
   Answer ask(const std::string& request) {
     auto client = connect();
@@ -128,6 +135,7 @@ class ServerTest : public ::testing::Test {
                 world.tenants, world.ids};
   http::Options options;
   bool serve_api = true, serve_admin = true;
+  std::string admin_token = "an-operators-token-of-32-characters";
   std::vector<std::string> cors_origins;
   std::span<const http::Route> routes = http::product_routes();
   std::function<std::vector<http::Check>()> readiness;
