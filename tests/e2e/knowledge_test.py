@@ -35,6 +35,13 @@ class Knowledge(EndToEnd):
         answer, data = self.at.request("POST", FILES, content, token, {"X-Memseal-Name": name, **more})
         return answer.status, json.loads(data)
 
+    def end_of(self, event):
+        """Outcome and error code that the status topic has of an event; None: nothing yet."""
+        for line in self.at.kcat_raw(self.at.env["MEMSEAL__KAFKA__STATUS_TOPIC"]).splitlines():
+            data = json.loads(line)["data"]
+            if data["event_id"] == event:
+                return data["outcome"], data.get("error_code")
+
     def content(self, token, id):
         answer, data = self.at.request("GET", f"{FILES}/{id}/content", None, token)
         return answer.status, data
@@ -82,6 +89,34 @@ class Knowledge(EndToEnd):
         self.assertEqual([hit["doc_id"] for hit in self.at.results(token, "oolong", top_k=1)], [id])
         self.assertEqual(self.at.request("DELETE", f"{FILES}/{id}", None, token)[0].status, 204)
         self.at.wait_for(lambda: not self.at.results(token, "oolong", top_k=1), what="the deletion")
+
+    def test_a_long_text_is_read_from_its_file(self):
+        token = self.at.token("hal")
+        lines = [f"Line {number} of the log says that nothing happened at all.\n" for number in range(2600)]
+        lines[2500] = "The vermilion zeppelin landed in Ystad.\n"
+        text = "".join(lines).encode()
+        self.assertGreater(len(text), 1 << 17, "one event would hold it")
+        id = self.put(token, "log.txt", text)[1]["file"]["id"]
+        answer, data = self.at.request("POST", "/api/v1/knowledge/index?wait=60", {"file_id": id}, token)
+        self.assertEqual((answer.status, json.loads(data)["operation"]["state"]), (200, "succeeded"), data)
+        hit = self.at.results(token, "where did the vermilion zeppelin land?", top_k=1)[0]
+        self.assertEqual(hit["doc_id"], id)
+        self.assertIn("Ystad", hit["text"])
+        self.assertIn("Ystad", text.decode()[hit["char_start"]:hit["char_end"]], "offsets are those of the file")
+        binary = self.put(token, "noise.bin", b"a" * 20_000 + os.urandom(1 << 18))[1]["file"]["id"]
+        answer, data = self.at.request("POST", "/api/v1/knowledge/index?wait=20", {"file_id": binary}, token)
+        operation = json.loads(data)["operation"]
+        self.assertEqual((operation["state"], operation["error"]["code"]), ("failed", "unsupported_media_type"), data)
+        # A producer may refer to a file of the user of its event, and of nobody else.
+        short = self.put(token, "short.txt", b"Hal keeps bees.")[1]["file"]["id"]
+        for user, ends in (("hal", ("ingested", None)), ("ivy", ("dead_lettered", "not_found"))):
+            event = {"specversion": "1.0", "id": f"by-{user}", "source": "test", "type": "memory.upload.v1",
+                     "subject": user, "data": {"doc_id": "bees", "file": {"mime_type": "text/plain"},
+                                               "content": {"ref": f"memseal-file:{short}"}}}
+            self.at.kcat_produce(self.at.upload_topic, user, json.dumps(event),
+                                 [("content-type", "application/cloudevents+json")])
+            self.at.wait_for(lambda: self.end_of(event["id"]), 30, f"the event of {user}")
+            self.assertEqual(self.end_of(event["id"]), ends)
 
     def test_the_command_line_stores_finds_fetches_and_deletes(self):
         env, url = {"MEMSEAL_TOKEN": self.at.token("gus")}, ("--url", f"http://127.0.0.1:{self.at.port}")

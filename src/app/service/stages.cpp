@@ -183,6 +183,7 @@ Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& store
                   [&pool = models.pool.tasks()] {
                     pool.yield_to_more_urgent_than(model::Urgency::chunks);
                   },
+              .texts = cases.knowledge ? &cases.knowledge->texts : nullptr,
               .broker_now_ms =
                   [&sink = *stores.sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }},
              ingest_options(process.config)) {}
@@ -222,8 +223,8 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
             },
             guard_switches(process, *this), guard_metrics) {
   // Ingest refers to members of this object, which are all built by now.
-  if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
   if (stores.files) knowledge.emplace(process, keys, stores, *this);
+  if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
   for (std::size_t loop = 0; loop < process.loops.size(); ++loop)
     answering.emplace_back(process, keys, models, stores, *this);
 }

@@ -6,6 +6,7 @@
 #include "app/service/signing_sink.hpp"
 #include "app/service/wiring.hpp"
 #include "cases/guard/watcher.hpp"
+#include "cases/knowledge/file_texts.hpp"
 #include "cases/inference/inference.hpp"
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
@@ -169,6 +170,7 @@ struct Knowledge {
   knowledge::KnowledgeMetrics metrics;
   knowledge::Transfers uploads, downloads;
   const knowledge::KnowledgeDeps deps;
+  knowledge::FileTexts texts{deps};
 };
 
 struct UseCases {
@@ -180,11 +182,11 @@ struct UseCases {
   lifecycle::KeyMetrics key_metrics;
   lifecycle::CachedTenantKeys tenant_keys;
   search::MatrixSearch search;
+  std::optional<Knowledge> knowledge;  ///< empty: no files are kept
   std::optional<Ingest> ingest;     ///< empty: kafka.enabled is off
   guard::GuardMetrics guard_metrics;
   guard::Watcher guard;             ///< runs on loop 0, as the source of events does
   std::deque<Answering> answering;  ///< one a loop
-  std::optional<Knowledge> knowledge;  ///< empty: no files are kept
 };
 
 }  // namespace memseal::app

@@ -23,14 +23,16 @@ Result<DocId> doc_id_of(const crypto::IdDeriver& ids, const crypto::Tenant& tena
 wire::UploadEvent event_of(const UserId& user, std::string event_id, const DocId& doc_id,
                            Submission submission) {
   wire::EventHead head{std::move(event_id), std::string(event_source), user, submission.at_ms};
-  return {.head = std::move(head),
-          .doc_id = doc_id,
-          .name = std::move(submission.name),
-          .mime_type = std::move(submission.mime_type),
-          .text = std::move(submission.text),
-          .tags = std::move(submission.tags),
-          .attributes_json = std::move(submission.attributes_json),
-          .origin = Origin::api};
+  wire::UploadEvent event{.head = std::move(head),
+                          .doc_id = doc_id,
+                          .name = std::move(submission.name),
+                          .mime_type = std::move(submission.mime_type),
+                          .text = std::move(submission.text),
+                          .tags = std::move(submission.tags),
+                          .attributes_json = std::move(submission.attributes_json),
+                          .origin = Origin::api};
+  event.file = submission.file;
+  return event;
 }
 
 /// A keyed hash of what the client asked for, without what differs between repetitions (the time).
@@ -39,6 +41,7 @@ Uuid request_hash(const crypto::IdDeriver& ids, const crypto::Tenant& tenant,
   Words words;
   words.add(event.doc_id.value()).add(event.name).add(event.mime_type).add(event.text);
   words.add(event.attributes_json);
+  if (event.file) words.add(event.file->to_string());
   for (const auto& tag : event.tags) words.add(tag);
   return ids.event_id(tenant, "memseal/request", words.text());
 }

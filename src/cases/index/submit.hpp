@@ -11,6 +11,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,8 @@ struct Submission {
   std::string name;
   std::string mime_type = "text/plain";  ///< or "text/markdown"
   std::string text;
+  /// The stored file that holds the text; then `text` is empty and `doc_id` is not.
+  std::optional<Uuid> file = {};
   std::vector<std::string> tags;
   std::string attributes_json;  ///< empty or a JSON object
   std::int64_t at_ms = 0;       ///< wall clock in Unix ms: time of the event. No revision, because

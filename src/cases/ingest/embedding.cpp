@@ -22,6 +22,7 @@ Jobs jobs_of(const std::vector<Piece>& pieces) {
 }  // namespace
 
 void Worker::Impl::enqueue(Job& job) {
+  if (job.prepared->document->awaits_text) return await_text(job);
   const auto& chunks = job.prepared->document->chunks;
   const auto& owner = *job.prepared->tenant;
   if (!job.embeddings)

@@ -21,7 +21,6 @@ std::size_t rank_of_origin(Origin origin) {
   }
   MEMSEAL_ASSERT(false);
 }
-constexpr std::size_t rank_of_backfill = 3;
 // Budgets that are kept before those that are full are forgotten.
 constexpr std::size_t budgets_max = 10'000;
 

@@ -7,7 +7,7 @@ namespace {
 constexpr std::array<const char*, 6> outcome_names{"ingested", "duplicate",     "superseded",
                                                    "erased",   "dead_lettered", "ignored"};
 constexpr std::array<const char*, stages> stage_names{
-    "prepare", "look", "embed", "seal", "store", "dead_letter", "status"};
+    "prepare", "look", "fetch", "embed", "seal", "store", "dead_letter", "status"};
 constexpr std::array<const char*, 2> clock_names{"broker", "producer"};
 constexpr std::array<const char*, 2> step_outcomes{"ok", "failed"};
 
@@ -35,6 +35,8 @@ IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
                                   "Status events that Kafka refuses for good.")),
       status_waiting(metrics.gauge("memseal_ingest_status_waiting",
                                    "Status events that Kafka has not confirmed yet.")),
+      text_bytes(metrics.gauge("memseal_ingest_text_bytes",
+                               "Bytes of the texts of files that uploads in work refer to.")),
       stalled(metrics.gauge("memseal_ingest_stalled",
                             "1 while ingest waits for a dependency.")),
       brake(metrics.gauge("memseal_ingest_brake",

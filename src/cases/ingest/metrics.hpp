@@ -14,8 +14,8 @@
 namespace memseal::ingest {
 
 enum class Outcome { ingested, duplicate, superseded, erased, dead_lettered, ignored };
-enum class Stage { prepare, look, embed, seal, store, dead_letter, status };
-inline constexpr std::size_t stages = 7;
+enum class Stage { prepare, look, fetch, embed, seal, store, dead_letter, status };
+inline constexpr std::size_t stages = 8;
 
 std::string_view stage_name(Stage stage) noexcept;
 
@@ -53,6 +53,7 @@ class IngestMetrics {
   runtime::Counter& isolations;   ///< batches halved to find the event that fails
   runtime::Counter& status_lost;  ///< status events the broker refuses for good
   runtime::Gauge& status_waiting; ///< status events that no broker has confirmed yet
+  runtime::Gauge& text_bytes;
   runtime::Gauge& stalled;        ///< 1 while a step waits for a dependency
   runtime::Gauge& brake;          ///< 1 while the brake holds
   runtime::Counter& brakes;       ///< times that the brake engaged

@@ -15,6 +15,8 @@ constexpr std::size_t unreadable_of_tenant_max = 4, given_up_of_tenant_max = 1;
 // Tenants whose chunks are tried apart at the same time, because the embedder failed for them. One
 // of these coroutines is kept for chunks that were not tried apart yet.
 constexpr int suspects_parallel = 4;
+// A file that is read slowly does not stop those behind it.
+constexpr int fetches_parallel = 2;
 constexpr std::size_t quantum_tokens = limits::chunk_tokens_max;
 // Otherwise a large chunk would wait for as long as there are chats.
 static_assert(policy::PaceRules{}.least / 4 >= limits::chunk_tokens_max);
@@ -59,6 +61,7 @@ asio::awaitable<void> Worker::Impl::run_all() {
   tasks_ = &tasks;
   const OnExit gone([this] { tasks_ = nullptr; });
   tasks.spawn(take_records());
+  for (int i = 0; i < fetches_parallel; ++i) tasks.spawn(fetch_texts());
   tasks.spawn(embed_queued());
   for (int i = 0; i < suspects_parallel; ++i) tasks.spawn(embed_suspects(i == 0));
   for (std::size_t i = 0; i < options_->tenants_in_work_max; ++i) tasks.spawn(store_ready());
@@ -184,6 +187,7 @@ void Worker::Impl::unqueue(const Jobs& jobs) {
     settle_turn(ready);
   }
   for (const auto& owner : suspects_.erase_leaving()) release(owner);
+  std::erase_if(awaiting_, [](const Job* job) { return job->leaving; });
   if (!refused) return;
   unreadable_.erase_leaving();
   given_up_.erase_leaving();
@@ -196,6 +200,7 @@ void Worker::Impl::leave(Job& job) {
     if (follower->place == Place::following && !follower->leaving) make_ready(*follower);
   }
   job.followers.clear();
+  if (job.referenced_bytes > 0) hold_text(job, 0);
   if (!job.rank) return;
   const auto document = documents_.find(document_of(job));
   auto& others = document->second.jobs;

@@ -7,6 +7,7 @@
 #include "ports/event_sink.hpp"
 #include "ports/event_source.hpp"
 #include "ports/tenant_keys.hpp"
+#include "ports/text_source.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "pure/policy/brake.hpp"
 #include "pure/policy/pace.hpp"
@@ -46,6 +47,8 @@ struct WorkerDeps {
   const producers::Gate* gate = nullptr;
   /// Called on `cpu` between two events that are read or sealed: runs what is more urgent there.
   std::function<void()> make_way = [] {};
+  /// Texts of the files that uploads refer to; null: there are none, and such uploads are refused.
+  ports::TextSource* texts = nullptr;
   runtime::WallClock now_ms = runtime::unix_ms;  ///< judges the times of events
   runtime::WallClock broker_now_ms = runtime::unix_ms;  ///< the time that brokers give records now
 };
@@ -70,6 +73,9 @@ struct Options {
   /// After this time an embedder call is ended, if the embedder answers others: its chunks are
   /// tried apart, and the next call begins.
   std::chrono::milliseconds embed_patience{5'000};
+  std::size_t text_bytes_max = limits::referenced_text_bytes_max;  ///< of a file's text
+  std::size_t texts_bytes_max = limits::referenced_bytes_max;      ///< of all in memory
+  std::chrono::milliseconds fetch_timeout{60'000};                 ///< of one such text
   std::chrono::milliseconds store_timeout{30'000};
   std::chrono::milliseconds publish_timeout{10'000};  ///< of one try to publish a status event
   /// Status events that wait for a broker. As long as there are so many, no record is taken.

@@ -7,8 +7,7 @@
 #include "base/limits.hpp"
 #include "cases/index/submit.hpp"
 #include "cases/index/submit_deletion.hpp"
-#include "cases/knowledge/reading.hpp"
-#include "pure/codec/utf8.hpp"
+#include "cases/knowledge/file_texts.hpp"
 #include "pure/policy/token_bucket.hpp"
 #include "pure/wire/file_request.hpp"
 
@@ -22,47 +21,52 @@ namespace {
 
 namespace json = boost::json;
 
-/// The whole file as a text. The content decides what it is, and not the name.
-/// Errors: payload_too_large, unsupported_media_type.
-asio::awaitable<Result<std::string>> text_of(const Call& call, knowledge::Reading& reading) {
-  const auto bytes = static_cast<std::uint64_t>(reading.file().bytes);
-  if (bytes > limits::event_bytes_max)
-    co_return Error{Errc::payload_too_large, "a text to index has less than " +
-                                                 std::to_string(limits::event_bytes_max) +
-                                                 " bytes, this file has " + std::to_string(bytes)};
-  std::string text;
-  while (text.size() < bytes) {
-    const auto piece = co_await reading.read(step_context(call), text.size(), bytes);
-    text.append(reinterpret_cast<const char*>(piece.data()), piece.size());
-  }
-  if (!codec::is_utf8(text) || codec::is_blank(text) || text.find('\0') != text.npos)
-    co_return Error{Errc::unsupported_media_type,
-                    "the file is no text in UTF-8: nothing else is indexed yet"};
-  co_return text;
-}
-
 std::string mime_type_of(const knowledge::FileFacts& facts) {
   if (facts.media_type == wire::markdown_type) return facts.media_type;
   return std::string(wire::text_type_of(facts.name));
 }
 
-/// The document that a stored file becomes. Errors: not_found, and those of text_of().
-asio::awaitable<Result<index::Submission>> document_of(Call& call, Uuid id) {
+/// What of a file goes into an event by itself. The event of a longer one refers to the file.
+/// JSON may take six bytes for one.
+constexpr std::uint64_t inline_bytes_max = limits::event_bytes_max / 8;
+
+/// What a document of so many bytes costs before its text is read: as English prose of that length.
+constexpr std::int64_t bytes_a_token = 5;
+
+struct Indexed {
+  index::Submission document;
+  std::int64_t tokens = 0;  ///< that its text costs
+};
+
+/// The document that a stored file becomes. Errors: not_found, payload_too_large, and for a short
+/// file those of knowledge::text_of(). What is wrong with a longer one, ingest finds.
+asio::awaitable<Result<Indexed>> document_of(Call& call, Uuid id) {
   const auto& deps = knowledge_of(call);
   auto reading = co_await knowledge::Reading::begin(deps, step_context(call), call.who->tenant, id);
   if (!reading) co_return Error{Errc::not_found, "there is no such file"};
-  auto text = co_await text_of(call, **reading);
+  const auto& file = (*reading)->file();
+  Indexed indexed{.document = {.idempotency_key = {},
+                               .doc_id = id.to_string(),
+                               .name = file.facts.name,
+                               .mime_type = mime_type_of(file.facts),
+                               .text = {},
+                               .tags = file.facts.tags,
+                               .attributes_json = {},
+                               .at_ms = call.deps.api->now_ms()}};
+  const auto bytes = static_cast<std::uint64_t>(file.bytes);
+  if (bytes > inline_bytes_max && bytes <= limits::referenced_text_bytes_max) {
+    const bool is_text = co_await knowledge::begins_as_text(**reading, step_context(call));
+    if (!is_text) co_return knowledge::no_text();
+    indexed.document.file = id;
+    indexed.tokens = file.bytes / bytes_a_token;
+    co_return indexed;
+  }
+  auto text = co_await knowledge::text_of(**reading, step_context(call),
+                                          limits::referenced_text_bytes_max);
   if (!text) co_return text.error();
-  const auto& facts = (*reading)->file().facts;
-  index::Submission document{.idempotency_key = {},
-                             .doc_id = id.to_string(),
-                             .name = facts.name,
-                             .mime_type = mime_type_of(facts),
-                             .text = std::move(*text),
-                             .tags = facts.tags,
-                             .attributes_json = {},
-                             .at_ms = call.deps.api->now_ms()};
-  co_return document;
+  indexed.tokens = policy::tokens_of_text(*text);
+  indexed.document.text = std::move(*text);
+  co_return indexed;
 }
 
 asio::awaitable<Result<ports::Operation>> publish(Call& call, index::Submission document) {
@@ -74,11 +78,11 @@ asio::awaitable<Result<ports::Operation>> publish(Call& call, index::Submission 
 
 /// Charges for the text as POST /api/v1/knowledge/index does, on top of the upload.
 asio::awaitable<Result<ports::Operation>> index_file(Call& call, Uuid id) {
-  auto document = co_await document_of(call, id);
-  if (!document) co_return document.error();
-  const bool admitted = co_await charge_more(call, policy::tokens_of_text(document->text));
+  auto indexed = co_await document_of(call, id);
+  if (!indexed) co_return indexed.error();
+  const bool admitted = co_await charge_more(call, indexed->tokens);
   if (!admitted) co_return Error{Errc::rate_limited, "the write limit of this user is used up"};
-  co_return co_await publish(call, std::move(*document));
+  co_return co_await publish(call, std::move(indexed->document));
 }
 
 const char* suggestion_for(Errc code) {
@@ -86,7 +90,7 @@ const char* suggestion_for(Errc code) {
     case Errc::unsupported_media_type:
       return "convert the file to text in UTF-8, for example by `pdftotext`, and upload the text";
     case Errc::payload_too_large:
-      return "split the text into files that fit, and upload those";
+      return "split the text into files of at most 8 MiB, and upload those";
     case Errc::rate_limited:
       return "ask POST /api/v1/knowledge/index for the file once the limit has room";
     default:
@@ -154,13 +158,13 @@ asio::awaitable<std::optional<Response>> post_file_index(Call& call) {
   if (!key) co_return problem(key.error(), call.context.id);
   const auto wait = wait_preference(call.head);
   if (!wait) co_return problem(wait.error(), call.context.id);
-  auto document = co_await document_of(call, *id);
-  if (!document && document.error().code == Errc::not_found) co_return not_found(call);
-  if (!document) co_return problem(document.error(), call.context.id);
-  auto refused = co_await charge(call, policy::tokens_of_text(document->text));
+  auto indexed = co_await document_of(call, *id);
+  if (!indexed && indexed.error().code == Errc::not_found) co_return not_found(call);
+  if (!indexed) co_return problem(indexed.error(), call.context.id);
+  auto refused = co_await charge(call, indexed->tokens);
   if (refused) co_return refused;
-  document->idempotency_key = std::move(*key);
-  auto operation = co_await publish(call, std::move(*document));
+  indexed->document.idempotency_key = std::move(*key);
+  auto operation = co_await publish(call, std::move(indexed->document));
   if (!operation) co_return problem(operation.error(), call.context.id);
   json::object nothing_more;
   co_return co_await answer_when_ended(call, std::move(*operation), *wait, std::move(nothing_more));

@@ -79,8 +79,26 @@ FileFields read_file(const json::object& object, Fault& fault) {
   return fields;
 }
 
-std::string read_content(const json::object& object, Fault& fault) {
+constexpr std::string_view file_scheme = "memseal-file:";
+
+/// The file that content.ref names, if there is one.
+std::optional<Uuid> read_reference(FieldReader& content, Fault& fault) {
+  std::string reference;
+  constexpr std::size_t bytes_max = 255;
+  if (!content.text("ref", reference, {1, bytes_max}, Presence::optional)) return {};
+  const auto file = parse_file_reference(reference);
+  if (file) return *file;
+  fault.add("/data/content/ref", file.error().message);
+  return {};
+}
+
+std::string read_content(const json::object& object, std::optional<Uuid>& file, Fault& fault) {
   FieldReader content(object, "/data/content", fault);
+  file = read_reference(content, fault);
+  if (file) {
+    content.close();  // A reference stands alone.
+    return "";
+  }
   std::string encoding, data;
   content.text("encoding", encoding, {1, 16}, Presence::required);
   content.text("data", data, {0, limits::event_bytes_max}, Presence::required);
@@ -103,9 +121,12 @@ Result<Event> read_upload(EventHead head, const json::object& data, Origin origi
   if (const auto* object = fields.object("file", Presence::required))
     file = read_file(*object, fault);
   std::string text;
+  std::optional<Uuid> stored;
   if (const auto* object = fields.object("content", Presence::required))
-    text = read_content(*object, fault);
-  if (file.size >= 0 && static_cast<std::uint64_t>(file.size) != text.size())
+    text = read_content(*object, stored, fault);
+  if (stored && file.size >= 0)
+    fault.add("/data/file/size", "is not given for a stored file, which has its own");
+  else if (file.size >= 0 && static_cast<std::uint64_t>(file.size) != text.size())
     fault.add("/data/file/size", "is not the size of the content");
 
   std::string doc_name = file.name;
@@ -130,6 +151,7 @@ Result<Event> read_upload(EventHead head, const json::object& data, Origin origi
   UploadEvent event{std::move(head), *doc_id, std::move(file.name), std::move(file.mime_type),
                     std::move(text), revision, std::move(file.sha256), std::move(tags),
                     std::move(attributes_json), origin};
+  event.file = stored;
   adapt_text(event);
   return Event(std::move(event));
 }
@@ -203,6 +225,20 @@ Result<Event> read_event(const RawEvent& raw) {
 }
 
 }  // namespace
+
+std::string file_reference(const Uuid& file) { return std::string(file_scheme) + file.to_string(); }
+
+Result<Uuid> parse_file_reference(std::string_view reference) {
+  if (reference.starts_with(file_scheme))
+    if (auto file = Uuid::parse(reference.substr(file_scheme.size()))) return file;
+  return bad_event("/data/content/ref", "must be memseal-file:<id of a stored file>");
+}
+
+UploadEvent with_text(UploadEvent event, std::string text) {
+  event.text = std::move(text);
+  adapt_text(event);
+  return event;
+}
 
 Result<Event> parse_event(const RawEvent& raw) {
   auto event = read_event(raw);

@@ -53,7 +53,19 @@ struct UploadEvent {
   std::string attributes_json;  ///< data.attributes as compact JSON; may be empty
   Origin origin = Origin::upload;  ///< extension `sourcekind`: upload (default) or api
   std::string text_as_sent = {};   ///< where `text` differs from it and a hash is given
+  /// data.content.ref: the stored file of this user that holds the text. Then `text` is empty until
+  /// with_text() puts it in.
+  std::optional<Uuid> file = {};
 };
+
+/// The reference to a stored file, as data.content.ref has it: "memseal-file:<id>".
+std::string file_reference(const Uuid& file);
+/// Error: bad_event, at /data/content/ref. No other scheme is followed, so that an event cannot
+/// make the service ask an address.
+Result<Uuid> parse_file_reference(std::string_view reference);
+
+/// `event` with the text of its file. REQUIRES: `text` is well-formed UTF-8.
+UploadEvent with_text(UploadEvent event, std::string text);
 
 struct ChatMessage {
   std::string role;     ///< "user", "assistant", "system", "developer", "tool" or "function"

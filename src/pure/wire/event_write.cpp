@@ -24,6 +24,11 @@ json::object envelope_of(const EventHead& head, std::string_view type) {
   return event;
 }
 
+json::object content_of(const UploadEvent& event) {
+  if (event.file) return {{"ref", file_reference(*event.file)}};
+  return {{"encoding", "utf8"}, {"data", event.text}};
+}
+
 void add_labels(json::object& data, const std::vector<std::string>& tags,
                 const std::string& attributes_json) {
   if (!tags.empty()) data["tags"] = json::array(tags.begin(), tags.end());
@@ -40,7 +45,7 @@ std::string make_upload_event(const UploadEvent& event) {
   if (!event.name.empty()) file["name"] = event.name;
   if (!event.content_sha256_hex.empty()) file["sha256"] = event.content_sha256_hex;
   json::object data{{"file", std::move(file)},
-                    {"content", {{"encoding", "utf8"}, {"data", event.text}}},
+                    {"content", content_of(event)},
                     {"doc_id", event.doc_id.value()}};
   if (event.revision) data["revision"] = *event.revision;
   add_labels(data, event.tags, event.attributes_json);

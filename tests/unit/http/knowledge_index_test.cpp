@@ -48,9 +48,33 @@ TEST_F(KnowledgeIndex, AStoredTextBecomesADocumentOfItsId) {
             "unsupported_media_type");
   EXPECT_EQ(code(id_of(stored("b", "\xff\xfe"))), "unsupported_media_type");
   EXPECT_EQ(code(id_of(stored("c", " \n"))), "unsupported_media_type");
-  EXPECT_EQ(code(id_of(stored("d", std::string(1'100'000, 'x')))), "payload_too_large");
+  EXPECT_EQ(code(id_of(stored("d", std::string(limits::referenced_text_bytes_max + 1, 'x')))),
+            "payload_too_large");
   EXPECT_EQ(code(crypto::random_uuid().to_string()), "not_found");
   EXPECT_EQ(ask(post(index, R"({"file_id":")" + id + "\"}", {}, "bob")).status, 404);
+}
+
+TEST_F(KnowledgeIndex, TheEventOfALongTextRefersToItsFile) {
+  start();
+  const auto id = id_of(stored("long.md", std::string(1'100'000, 'x')));
+  const auto answer = ask(post("/api/v1/knowledge/index", R"({"file_id":")" + id + "\"}"));
+  ASSERT_EQ(answer.status, 202) << answer.body;
+  const auto published = event(0);
+  ASSERT_TRUE(published.file);
+  EXPECT_EQ(published.file->to_string(), id);
+  EXPECT_EQ(published.doc_id.value(), id);
+  EXPECT_EQ(published.mime_type, "text/markdown");
+  EXPECT_EQ(published.text, "");
+  // Three bytes a character, so that the look at the beginning ends within one.
+  std::string greek;
+  while (greek.size() < 200'000) greek += "\xe1\xbc\x80";
+  for (const auto& [text, status] :
+       {std::pair(greek, 202), std::pair("a" + greek, 202), std::pair("aa" + greek, 202),
+        std::pair("a\xff" + greek, 415), std::pair(std::string(1, '\0') + greek, 415)}) {
+    const auto file = id_of(stored("x", text));
+    const auto body = R"({"file_id":")" + file + "\"}";
+    EXPECT_EQ(ask(post("/api/v1/knowledge/index", body)).status, status);
+  }
 }
 
 TEST_F(KnowledgeIndex, TheDocumentOfAFileGoesWithIt) {
@@ -120,7 +144,8 @@ TEST_F(KnowledgeIndex, WhatCannotBeIndexedIsStoredAllTheSameAndSaysWhy) {
   };
   EXPECT_EQ(fault(upload("a", "PK\x03\x04" + std::string(1, '\0'), "?index=true")),
             "unsupported_media_type: the file is no text in UTF-8: nothing else is indexed yet");
-  EXPECT_TRUE(fault(upload("b", std::string(1'100'000, 'x'), "?index=true"))
+  const std::string endless(limits::referenced_text_bytes_max + 1, 'x');
+  EXPECT_TRUE(fault(upload("b", endless, "?index=true"))
                   .starts_with("payload_too_large: "));
   on_loop([&] {
     sink.faults.next = {Errc::unavailable};

@@ -31,7 +31,7 @@ struct Rig : testing::Test {
   }
   WorkerDeps deps() {
     return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key, cpu,
-            ingest_metrics, gate, make_way, now_ms, broker_now_ms};
+            ingest_metrics, gate, make_way, texts, now_ms, broker_now_ms};
   }
 
   crypto::Tenant tenant(const std::string& user) const {
@@ -126,6 +126,7 @@ struct Rig : testing::Test {
   crypto::TenantKey dead_letter_key{7, test::test_key(3)};
   const producers::Gate* gate = nullptr;
   std::function<void()> make_way = [] {};
+  ports::TextSource* texts = nullptr;
   runtime::WallClock now_ms = runtime::unix_ms, broker_now_ms = runtime::unix_ms;
   Options options{.status_events = false};  // Status events are the subject of few tests.
   std::int64_t next_offset = 0;

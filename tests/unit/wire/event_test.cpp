@@ -125,6 +125,18 @@ TEST(Event, ReadsBase64ContentAndBase64Data) {
   EXPECT_EQ(upload_of(record).text, "hi");
 }
 
+TEST(Event, MayReferToAStoredFile) {
+  const std::string id = "0198c0de-0000-7000-8000-0123456789ab";
+  const auto upload =
+      upload_of(structured_upload(R"({"file":{"mime_type":"text/plain"},"content":{"ref":)"
+                                  R"("memseal-file:)" + id + R"("},"doc_id":"d"})"));
+  ASSERT_TRUE(upload.file);
+  EXPECT_EQ(upload.file->to_string(), id);
+  EXPECT_EQ(upload.text, "");
+  EXPECT_EQ(upload_of({.value = make_upload_event(upload)}).file, upload.file);
+  EXPECT_EQ(with_text(upload, "\xef\xbb\xbfhi").text, "hi") << "as a text that is sent";
+}
+
 TEST(Event, TakesTheUserFromTheKeyWhereNoSubjectIs) {
   EXPECT_EQ(upload_of(without(binary_upload(), "ce_subject")).head.user.value(), "u-1");
 }

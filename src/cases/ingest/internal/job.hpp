@@ -26,6 +26,7 @@ enum class Place {
   busy,       ///< nowhere: a coroutine works on it
   following,  ///< for its leader
   chained,    ///< embedded, for an earlier job of its document
+  awaiting,   ///< for the text of its file
   queued,     ///< for the embedder
   ready,      ///< for the database
   refused,    ///< for its dead letter
@@ -59,6 +60,7 @@ struct Job {
   bool suspected = false;           ///< some are in suspects_; the others left the queue
   Job* leader = nullptr;            ///< is settled before this one is stored
   std::vector<Job*> followers;      ///< have this one as leader
+  std::size_t referenced_bytes = 0; ///< of the text of its file, held until the job leaves
   std::size_t store_bytes = 0;      ///< that storing it takes, about; known when it is ready
   std::list<Job>::iterator self;    ///< in the worker's list
   bool leaving = false;             ///< being dropped

@@ -119,15 +119,20 @@ Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uui
   auto meta = meta_of(event);
   std::optional<ports::ByArrival> by_arrival;
   if (!event.revision) by_arrival.emplace(ports::ByArrival{first_ms});
-  return {.origin = event.origin,
-          .doc_id = std::move(event.doc_id),
-          .revision = event.revision.value_or(1),
-          .by_arrival = by_arrival,
-          .chunk_revision = event.revision.value_or(revision_of(event_id)),
-          .name = std::move(event.name),
-          .meta_json = std::move(meta),
-          .tags = std::move(event.tags),
-          .chunks = text::chunk(deps.tokenizer, event.text, deps.options->rules)};
+  Document document{.origin = event.origin,
+                    .doc_id = event.doc_id,
+                    .revision = event.revision.value_or(1),
+                    .by_arrival = by_arrival,
+                    .chunk_revision = event.revision.value_or(revision_of(event_id)),
+                    .name = event.name,
+                    .meta_json = std::move(meta),
+                    .tags = event.tags,
+                    .chunks = {}};
+  if (event.file)
+    document.awaits_text = std::make_shared<const wire::UploadEvent>(std::move(event));
+  else
+    document.chunks = text::chunk(deps.tokenizer, event.text, deps.options->rules);
+  return document;
 }
 
 Document document_of(const PrepareDeps& deps, const crypto::Tenant& owner, wire::ChatEvent event) {
@@ -166,7 +171,8 @@ Document document_of(wire::DeleteEvent event, const First& first) {
 /// A document in which nothing can be found is not stored as if it could. A chat may well have no
 /// text, because some turns consist of tool calls.
 std::optional<Error> check_findable(const Document& document) {
-  if (!document.chunks.empty() || document.origin == Origin::chat || document.deletion)
+  if (!document.chunks.empty() || document.origin == Origin::chat || document.deletion ||
+      document.awaits_text)
     return std::nullopt;
   return Error{Errc::bad_event, "has no text that could be found: no letter, digit or sign",
                "/data"};
@@ -190,7 +196,7 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, const First& firs
   if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
     prepared.origin = upload->origin;
     prepared.fault = check_revision(*upload, now_ms);
-    if (!prepared.fault) prepared.fault = check_content(*upload);
+    if (!prepared.fault && !upload->file) prepared.fault = check_content(*upload);
     if (prepared.fault) return;
     prepared.document = std::make_shared<Document>(
         document_of(deps, std::move(*upload), prepared.event_id, first.time_ms));
@@ -269,6 +275,23 @@ std::shared_ptr<const Prepared> recalled(const PrepareDeps& deps, const Prepared
   document->pieces = std::move(cut.pieces);
   document->latest = std::move(known.latest);
   auto prepared = std::make_shared<Prepared>(chat);
+  prepared->document = std::move(document);
+  return prepared;
+}
+
+std::shared_ptr<const Prepared> completed(const PrepareDeps& deps, const Prepared& upload,
+                                          std::string text) {
+  auto document = std::make_shared<Document>(*upload.document);
+  const auto event = wire::with_text(*document->awaits_text, std::move(text));
+  document->awaits_text.reset();
+  auto prepared = std::make_shared<Prepared>(upload);
+  prepared->fault = check_content(event);
+  if (!prepared->fault) {
+    document->chunks = text::chunk(deps.tokenizer, event.text, deps.options->rules);
+    prepared->fault = check_size(*deps.options, *document);
+  }
+  if (!prepared->fault) prepared->fault = check_findable(*document);
+  // The event keeps its document: a refused one has its place in the order of the document.
   prepared->document = std::move(document);
   return prepared;
 }

@@ -26,6 +26,8 @@ struct Document {
   std::shared_ptr<const Conversation> conversation = {};
   std::vector<SaidBefore> latest = {};    ///< said before the event; see StoredTurns
   std::optional<ports::Deletion> deletion = {};  ///< the event deletes; it has no chunks
+  /// The event, where its text lies in a stored file that was not read yet; then it has no chunks.
+  std::shared_ptr<const wire::UploadEvent> awaits_text = {};
 
   /// What the embedder reads of a chunk.
   const std::string& embedded_text(std::size_t chunk) const {
@@ -68,6 +70,11 @@ struct PrepareDeps {
 /// The same chat as it is after a look at what is stored of its conversation. Any thread.
 std::shared_ptr<const Prepared> recalled(const PrepareDeps& deps, const Prepared& chat,
                                          StoredTurns known);
+
+/// The same upload with the text of its file, or with a fault. Any thread.
+/// REQUIRES: Document::awaits_text.
+std::shared_ptr<const Prepared> completed(const PrepareDeps& deps, const Prepared& upload,
+                                          std::string text);
 
 /// Any thread. `now_ms`: Unix time.
 Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int64_t now_ms);

@@ -39,7 +39,7 @@ Jobs going_on(const Jobs& jobs, std::size_t first, std::size_t count);
 std::optional<Outcome> outcome_of(ports::Stored answer);
 
 /// Ranks of the queue for the embedder: chats, documents sent over HTTP, uploads, backfill.
-inline constexpr std::size_t ranks = 4;
+inline constexpr std::size_t ranks = 4, rank_of_backfill = ranks - 1;
 
 /// Chunks of one call of the embedder.
 struct Slice {
@@ -116,6 +116,16 @@ class Worker::Impl {
   asio::awaitable<void> for_each_group(std::vector<Group>& groups, Work work);
   template <class Work>
   asio::awaitable<void> group_worker(std::vector<Group>& groups, std::size_t& next, Work& work);
+
+  // fetching.cpp: the texts of files that uploads refer to.
+  void await_text(Job& job);
+  bool has_room(const Job& job) const;
+  Job* next_to_fetch();
+  asio::awaitable<void> fetch_texts();
+  asio::awaitable<void> fetch(Job& job);
+  void after_fetching(Job& job);
+  asio::awaitable<void> fetch_once(Job& job);
+  void hold_text(Job& job, std::size_t bytes);
 
   // embedding.cpp
   void enqueue(Job& job);
@@ -210,6 +220,8 @@ class Worker::Impl {
   std::list<Job> jobs_;  // all that are not done
   bool ended_ = false;   // the source has no more
   std::map<DocumentKey, InWork> documents_;
+  std::deque<Job*> awaiting_;  // for the texts of their files
+  std::map<crypto::Tenant, std::size_t> text_bytes_;       // of such texts, while they are held
   std::map<crypto::Tenant, policy::TokenBucket> budgets_;  // of tokens to embed
   policy::FairQueue<crypto::Tenant, Piece, ranks> queue_;
   SuspectLine suspects_;

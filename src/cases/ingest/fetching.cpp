@@ -1,0 +1,115 @@
+// Reads the texts of stored files that uploads refer to. Texts are large, so few of them are in
+// memory at one time; an upload waits for its text beside the line, and nobody waits for it.
+#include "cases/ingest/internal/worker_impl.hpp"
+#include "runtime/offload.hpp"
+
+#include <utility>
+
+namespace memseal::ingest {
+
+namespace {
+
+Error no_files() {
+  return {Errc::not_found, "this service keeps no files: files.directory is not set"};
+}
+
+}  // namespace
+
+void Worker::Impl::await_text(Job& job) {
+  job.place = Place::awaiting;
+  awaiting_.push_back(&job);
+  changed_->notify_all();
+}
+
+// The oldest one with a text has room always: others may hold theirs until it is stored. One user's
+// texts leave room for those of others.
+bool Worker::Impl::has_room(const Job& job) const {
+  const auto is_holding = [](const Job& other) { return other.referenced_bytes > 0; };
+  if (std::none_of(jobs_.begin(), std::list<Job>::const_iterator(job.self), is_holding))
+    return true;
+  std::size_t all = options_->text_bytes_max, mine = 0;
+  for (const auto& [owner, bytes] : text_bytes_) {
+    all += bytes;
+    if (owner == *job.prepared->tenant) mine = bytes;
+  }
+  return all <= (mine == 0 ? options_->texts_bytes_max : options_->texts_bytes_max / 2);
+}
+
+Job* Worker::Impl::next_to_fetch() {
+  const auto found = std::find_if(awaiting_.begin(), awaiting_.end(),
+                                  [this](const Job* job) { return has_room(*job); });
+  if (found == awaiting_.end()) return nullptr;
+  auto* job = *found;
+  awaiting_.erase(found);
+  return job;
+}
+
+asio::awaitable<void> Worker::Impl::fetch_texts() {
+  for (;;) {
+    Job* job = nullptr;
+    while (!(job = next_to_fetch()) && !over()) co_await changed_->wait();
+    if (!job) co_return;
+    job->place = Place::busy;
+    if (!job->superseded_by) co_await fetch(*job);
+    after_fetching(*job);
+  }
+}
+
+asio::awaitable<void> Worker::Impl::fetch(Job& job) {
+  hold_text(job, options_->text_bytes_max);
+  const auto step = [&](std::size_t, std::size_t) { return fetch_once(job); };
+  const auto give_up = [&](std::size_t, const Error& why) {
+    job.refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
+  };
+  co_await steps_.over(Stage::fetch, 1, 1, step, give_up);
+}
+
+void Worker::Impl::after_fetching(Job& job) {
+  if (job.refusal) hold_text(job, 0);
+  if (!keeps(job)) return drop({&job});
+  if (job.refusal) return refuse(job);
+  if (job.superseded_by) {
+    job.seems_superseded = true;
+    return make_ready(job);
+  }
+  // Now it is known how much is to be embedded.
+  if (!has_budget(job)) job.rank = documents_.at(document_of(job)).rank = rank_of_backfill;
+  enqueue(job);
+}
+
+asio::awaitable<void> Worker::Impl::fetch_once(Job& job) {
+  if (!deps_.texts) {
+    job.refusal = Refusal{no_files(), refused_by_reading, 1};
+    co_return;
+  }
+  auto text = co_await deps_.texts->text_of(context(options_->fetch_timeout),
+                                            *job.prepared->tenant,
+                                            *job.prepared->document->awaits_text->file,
+                                            options_->text_bytes_max);
+  if (!text) {
+    job.refusal = Refusal{text.error(), refused_by_reading, 1};
+    co_return;
+  }
+  const auto bytes = text->size();
+  auto work = [deps = prepare_deps(), upload = job.prepared, text = std::move(*text),
+               make_way = deps_.make_way](std::stop_token) mutable {
+    make_way();
+    return completed(deps, *upload, std::move(text));
+  };
+  job.prepared = co_await runtime::offload(deps_.cpu, std::move(work));
+  hold_text(job, bytes);
+  if (job.prepared->fault) job.refusal = Refusal{*job.prepared->fault, refused_by_reading, 1};
+}
+
+void Worker::Impl::hold_text(Job& job, std::size_t bytes) {
+  if (job.referenced_bytes == bytes) return;
+  auto& held = text_bytes_[*job.prepared->tenant];
+  held = held - job.referenced_bytes + bytes;
+  deps_.metrics.text_bytes.Increment(static_cast<double>(bytes) -
+                                     static_cast<double>(job.referenced_bytes));
+  job.referenced_bytes = bytes;
+  if (held == 0) text_bytes_.erase(*job.prepared->tenant);
+  changed_->notify_all();
+}
+
+}  // namespace memseal::ingest

@@ -1,0 +1,200 @@
+// Uploads whose text lies in a stored file.
+#include "busy_rig.hpp"
+
+#include <utility>
+
+namespace memseal::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Texts final : public ports::TextSource {
+ public:
+  asio::awaitable<Result<std::string>> text_of(runtime::RequestContext, crypto::Tenant owner,
+                                               Uuid file, std::size_t bytes_max) override {
+    ++calls;
+    if (on_call) on_call();
+    const auto found = files.find({owner, file});
+    if (found == files.end()) co_return Error{Errc::not_found, "gone"};
+    if (found->second.size() > bytes_max) co_return Error{Errc::payload_too_large, "too large"};
+    co_return found->second;
+  }
+
+  std::map<std::pair<crypto::Tenant, Uuid>, std::string> files;
+  std::function<void()> on_call;
+  int calls = 0;
+};
+
+struct Fetching : BusyRig {
+  Fetching() { texts = &source_of_texts; }
+
+  /// An upload of the file `number` of `user`.
+  ports::Record refers(const std::string& user, const std::string& id, std::uint8_t number,
+                       const std::string& document = "doc", const std::string& sha256 = {}) {
+    wire::UploadEvent event{.head = head(user, id),
+                            .doc_id = DocId::parse(document).value(),
+                            .name = "notes.txt",
+                            .mime_type = "text/plain",
+                            .text = {},
+                            .content_sha256_hex = sha256,
+                            .tags = {},
+                            .attributes_json = {}};
+    event.file = file(number);
+    return record(user, wire::make_upload_event(event));
+  }
+  static Uuid file(std::uint8_t number) {
+    Uuid id;
+    id.bytes[15] = number;
+    return id;
+  }
+  void keep(const std::string& user, std::uint8_t number, std::string text) {
+    source_of_texts.files[{tenant(user), file(number)}] = std::move(text);
+  }
+  std::vector<std::string> codes() const {
+    std::vector<std::string> all;
+    for (const auto& letter : sink.letters_of("memory.upload.v1"))
+      all.push_back(header(letter, "memseal-error-code"));
+    return all;
+  }
+
+  Texts source_of_texts;
+};
+
+TEST_F(Fetching, StoresTheTextOfAFile) {
+  keep("alice", 1, "hello world");
+  push({refers("alice", "a", 1)});
+  run();
+  ASSERT_EQ(stored("alice").size(), 1u);
+  const auto& write = store.writes_of.at(tenant("alice")).front();
+  ASSERT_EQ(write.chunks.size(), 1u);
+  EXPECT_TRUE(opened("alice", write.chunks.front()).starts_with("hello world|"));
+  EXPECT_EQ(metric("memseal_ingest_text_bytes"), 0) << "nothing is held any more";
+}
+
+TEST_F(Fetching, AFileOfAnotherUserIsNone) {
+  keep("alice", 1, "hello world");
+  push({refers("mallory", "m", 1)});
+  run();
+  EXPECT_EQ(codes(), std::vector<std::string>{"not_found"});
+  EXPECT_TRUE(stored("mallory").empty());
+}
+
+TEST_F(Fetching, WhatIsWrongWithAFileIsSaidAtOnce) {
+  options.text_bytes_max = 100;
+  keep("alice", 1, std::string(101, 'x'));
+  keep("alice", 2, " \n ");
+  keep("alice", 3, "hello");
+  push({refers("alice", "gone", 9, "a"), refers("alice", "large", 1, "b"),
+        refers("alice", "blank", 2, "c"), refers("alice", "hash", 3, "d", std::string(64, '0'))});
+  run();
+  auto seen = codes();
+  std::sort(seen.begin(), seen.end());
+  EXPECT_EQ(seen, (std::vector<std::string>{"bad_event", "bad_event", "not_found",
+                                            "payload_too_large"}));
+  EXPECT_EQ(source_of_texts.calls, 4) << "no other try";
+  EXPECT_EQ(metric("memseal_ingest_text_bytes"), 0);
+}
+
+TEST_F(Fetching, WithoutFilesAReferenceIsRefused) {
+  texts = nullptr;
+  push({refers("alice", "a", 1), good("bob", "b")});
+  run();
+  EXPECT_EQ(codes(), std::vector<std::string>{"not_found"});
+  EXPECT_TRUE(is_stored("bob", "b"));
+}
+
+TEST_F(Fetching, WaitsForTheStoreBesideTheLine) {
+  keep("alice", 1, "hello");
+  bool away = true;
+  source_of_texts.on_call = [&] {
+    if (away) throw_failure({Errc::unavailable, "the disk is away"});
+  };
+  push({refers("alice", "a", 1)});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] {
+      return metric(R"(memseal_ingest_stalled_steps{cause="unavailable",stage="fetch"})") == 1;
+    });
+    push({line("bob", "b"), refers("bob", "c", 2)});
+    co_await wait_until([&] { return is_stored("bob", "b"); });
+    away = false;
+    co_await wait_until([&] { return is_stored("alice", "a"); });
+    source.stop();
+  });
+  EXPECT_EQ(codes(), std::vector<std::string>{"not_found"}) << "of bob's second";
+}
+
+TEST_F(Fetching, FewTextsAreInMemoryAndEachUserHasAShare) {
+  options.text_bytes_max = 1'000;
+  options.texts_bytes_max = 4'000;
+  double most = 0;
+  source_of_texts.on_call = [&] { most = std::max(most, metric("memseal_ingest_text_bytes")); };
+  std::vector<ports::Record> records;
+  for (std::uint8_t i = 0; i < 12; ++i) {
+    keep("alice", i, long_text(20));
+    records.push_back(refers("alice", std::to_string(i), i, "doc-" + std::to_string(i)));
+  }
+  keep("bob", 1, long_text(2));
+  records.push_back(refers("bob", "b", 1));
+  push(std::move(records));
+  run();
+  EXPECT_EQ(stored("alice").size(), 12u);
+  EXPECT_LE(most, 4'000);
+  EXPECT_LT(calls_before("bob", "b"), calls_before("alice", "11")) << "twelve of another user";
+}
+
+TEST_F(Fetching, ALaterVersionStaysWhateverTheFileTakes) {
+  keep("alice", 1, "hello world");
+  bool away = true;
+  source_of_texts.on_call = [&] {
+    if (away) throw_failure({Errc::unavailable, "the disk is away"});
+  };
+  push({refers("alice", "first", 1)});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return source_of_texts.calls > 0; });
+    push({record("alice", upload_of("doc", "alice", "second", "note"))});
+    co_await wait_until([&] { return is_stored("alice", "second"); });
+    away = false;
+    co_await wait_until([&] { return source.records_done == 2; });
+    source.stop();
+  });
+  EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="superseded",type="upload"})"), 1);
+  EXPECT_EQ(stored("alice").back(), id_of("alice", "second"));
+}
+
+TEST_F(Fetching, AnEventThatWasStoredIsNotReadAgain) {
+  keep("alice", 1, "hello");
+  push({refers("alice", "a", 1)});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return is_stored("alice", "a"); });
+    push({refers("alice", "a", 1)});
+    co_await wait_until([&] { return source.records_done == 2; });
+    source.stop();
+  });
+  EXPECT_EQ(source_of_texts.calls, 1);
+  EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="duplicate",type="upload"})"), 1);
+}
+
+TEST_F(Fetching, WhatWaitsForItsTextLeavesWithItsPartition) {
+  options.text_bytes_max = options.texts_bytes_max = 1'000;
+  keep("alice", 1, "hello");
+  keep("alice", 2, "world");
+  bool away = true;
+  source_of_texts.on_call = [&] {
+    if (away) throw_failure({Errc::unavailable, "the disk is away"});
+  };
+  auto other = refers("alice", "b", 2, "other");
+  other.partition = 7;
+  push({refers("alice", "a", 1), std::move(other)});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return source_of_texts.calls > 0; });
+    source.take_away("memory.upload.v1", 7);
+    co_await wait_until([&] { return source.offsets_dropped.size() == 1; });
+    away = false;
+    co_await wait_until([&] { return is_stored("alice", "a"); });
+    source.stop();
+  });
+  EXPECT_FALSE(is_stored("alice", "b"));
+}
+
+}  // namespace
+}  // namespace memseal::ingest
