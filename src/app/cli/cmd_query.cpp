@@ -7,7 +7,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include <cstdio>
@@ -88,11 +87,10 @@ class StreamPrinter {
   explicit StreamPrinter(bool as_json) : as_json_(as_json) {}
 
   void take(const wire::SseEvent& event) {
-    boost::system::error_code failure;
-    auto value = json::parse(event.data, failure);
-    if (failure || !value.is_object()) return;
-    if (as_json_) print_json(value);
-    const auto& data = value.as_object();
+    const auto value = codec::parse_json(event.data, Errc::bad_json);
+    if (!value || !value->is_object()) return;
+    if (as_json_) print_json(*value);
+    const auto& data = value->get_object();
     if (event.type == "query.result")
       result(data);
     else if (event.type == "query.stage")

@@ -241,11 +241,13 @@ TEST(TokenVerifier, LeavesForeignKeysOutAndRefusesSetsThatAreNotSafe) {
   cut["x"] = "AAAA";
   long_y["y"] = std::string(44, 'A');
   const json::object symmetric{{"kty", "oct"}, {"k", std::string(43, 'A')}};
+  auto repeating = set_of({ec.jwk});
+  repeating.insert(repeating.find("[{") + 2, R"("kid":"other",)");
   for (const auto& bad :
        {std::string(), std::string("{}"), std::string("[]"), std::string(R"({"keys":{}})"),
         std::string(R"({"keys":[]})"), std::string(R"({"keys":[1]})"), set_of({okp}),
         set_of({ec.jwk, twin.jwk}), set_of({secret}), set_of({cut}), set_of({long_y}),
-        set_of({symmetric}), set_of({ec.jwk, symmetric}), set_of({ec.jwk}) + "x",
+        set_of({symmetric}), set_of({ec.jwk, symmetric}), set_of({ec.jwk}) + "x", repeating,
         std::string(300'000, ' ')})
     EXPECT_EQ(TokenVerifier::jwks(bad, {}).error().code, Errc::key_invalid) << bad.substr(0, 200);
 }
