@@ -35,4 +35,9 @@ struct Call {
   std::optional<BodyStream> body_stream = {};  ///< of a route with BodyKind::stream
 };
 
+/// What a part of a long request may take, from now on; the request as a whole has longer.
+inline runtime::RequestContext step_context(const Call& call) {
+  return call.context.within(call.exchange.server.options.request_deadline);
+}
+
 }  // namespace memseal::http

@@ -65,7 +65,7 @@ asio::awaitable<std::optional<Response>> post_turns(Call& call) {
   auto turns = turns_of(std::move(*request), std::move(*key), std::move(*conversation),
                         api.now_ms());
   // The route has time for the wait. What comes before it has no more than any other request.
-  const auto context = call.context.within(call.exchange.server.options.request_deadline);
+  const auto context = step_context(call);
   auto submitted =
       co_await index::submit_turns(deps, context, std::move(owner), std::move(turns));
   if (!submitted) co_return problem(submitted.error(), call.context.id);

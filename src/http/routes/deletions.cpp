@@ -54,7 +54,7 @@ asio::awaitable<std::optional<Response>> delete_memory(Call& call, MemoryKind ki
                                        .before_ms = *before,
                                        .at_ms = api.now_ms()};
   // The route has time for the wait. What comes before it has no more than any other request.
-  const auto context = call.context.within(call.exchange.server.options.request_deadline);
+  const auto context = step_context(call);
   auto operation = co_await index::submit_deletion(deps, api.browse.stored, context,
                                                    std::move(owner), std::move(submission));
   if (!operation && operation.error().code == Errc::not_found) co_return not_found(call);

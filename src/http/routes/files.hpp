@@ -20,9 +20,6 @@ asio::awaitable<std::optional<knowledge::File>> named_file(Call& call);
 /// The file as clients read it.
 boost::json::object file_json(const knowledge::File& file);
 
-/// What a part of a transfer may take, from now on; the transfer as a whole has longer.
-runtime::RequestContext step_context(const Call& call);
-
 /// The answer of an upload: 201, or 200 where the user had the file; `more` joins its members.
 Response stored_response(const knowledge::TakenFile& taken, boost::json::object more = {});
 

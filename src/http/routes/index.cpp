@@ -45,7 +45,7 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   index::Owner owner{who.user, who.tenant};
   auto submission = submission_of(std::move(*request), std::move(*key), api.now_ms());
   // The route has time for the wait. What comes before it has no more than any other request.
-  const auto context = call.context.within(call.exchange.server.options.request_deadline);
+  const auto context = step_context(call);
   auto operation = co_await index::submit(deps, context, std::move(owner), std::move(submission));
   if (!operation) co_return problem(operation.error(), call.context.id);
   boost::json::object nothing_more;

@@ -92,10 +92,6 @@ asio::awaitable<std::optional<knowledge::File>> named_file(Call& call) {
   co_return co_await knowledge::find_file(knowledge_of(call), call.context, call.who->tenant, *id);
 }
 
-runtime::RequestContext step_context(const Call& call) {
-  return call.context.within(call.exchange.server.options.request_deadline);
-}
-
 Response stored_response(const knowledge::TakenFile& taken, json::object more) {
   json::object body{{"file", file_json(taken.file)}};
   for (auto& member : more) body[member.key()] = std::move(member.value());

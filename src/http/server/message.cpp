@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 
@@ -127,6 +128,15 @@ std::string head_text(int status, const std::vector<OutField>& fields) {
   for (const auto& field : fields)
     text.append(field.name).append(": ").append(field.value).append("\r\n");
   return text;
+}
+
+std::string as_chunk(std::string_view bytes) {
+  // The size in hex, the bytes, each followed by CRLF.
+  char size[16];
+  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
+  std::string chunk(size, end);
+  chunk.append("\r\n").append(bytes).append("\r\n");
+  return chunk;
 }
 
 std::string http_date(std::int64_t unix_s) {

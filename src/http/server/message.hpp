@@ -59,6 +59,11 @@ std::string_view reason_phrase(int status) noexcept;
 /// Status line and fields, each line ended; without the empty line that ends the head.
 std::string head_text(int status, const std::vector<OutField>& fields);
 
+/// `bytes` as one chunk of a body in parts (RFC 9112 §7.1). REQUIRES: not empty.
+std::string as_chunk(std::string_view bytes);
+/// What ends such a body. One that broke off has none, so the client can tell.
+inline constexpr std::string_view last_chunk = "0\r\n\r\n";
+
 /// IMF-fixdate of RFC 9110, e.g. "Sun, 06 Nov 1994 08:49:37 GMT".
 std::string http_date(std::int64_t unix_s);
 

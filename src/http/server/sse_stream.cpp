@@ -10,7 +10,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include <charconv>
 #include <utility>
 
 namespace memseal::http {
@@ -18,15 +17,6 @@ namespace memseal::http {
 namespace {
 
 constexpr int retry_ms = 3'000;
-
-// RFC 9112 §7.1: the size in hex, the bytes, each followed by CRLF.
-std::string as_chunk(std::string_view bytes) {
-  char size[16];
-  const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
-  std::string chunk(size, end);
-  chunk.append("\r\n").append(bytes).append("\r\n");
-  return chunk;
-}
 
 }  // namespace
 
@@ -104,8 +94,7 @@ asio::awaitable<void> SseStream::send(bool last) {
   std::string out = std::exchange(head_, {});
   if (!queued_.empty()) out += chunked_ ? as_chunk(queued_) : queued_;
   queued_.clear();
-  // The last chunk tells the client that the answer is whole. A stream that breaks has none.
-  if (last && chunked_) out += "0\r\n\r\n";
+  if (last && chunked_) out += last_chunk;
   ended_ = ended_ || last;
   if (out.empty()) co_return;
   sending_ = true;
