@@ -163,7 +163,9 @@ asio::awaitable<std::optional<TextPage>> read_memory(const BrowseDeps& deps,
     chunks.resize(limit);
     page.next = chunks.back().place;
   }
+  const auto count = chunks.size();
   page.passages = co_await opened(deps, context, who, std::move(chunks));
+  page.unopened = count - page.passages.size();
   co_return page;
 }
 

@@ -50,6 +50,7 @@ asio::awaitable<std::optional<Shown>> show_memory(const BrowseDeps& deps,
 
 struct TextPage {
   std::vector<crypto::Passage> passages;   ///< without those that do not open
+  std::size_t unopened = 0;                ///< how many those were
   std::optional<ports::ChunkPlace> next;   ///< of the next page's ChunkRange; empty: there is none
 };
 
