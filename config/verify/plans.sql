@@ -30,6 +30,8 @@ PREPARE memseal_verify_keys_load AS
   SELECT key_id, kek_epoch, wrapped, kcv, state FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant()) AND state <> 'retired';
 PREPARE memseal_verify_keys_know AS
   SELECT 1 FROM app.tenants WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_keys_erased AS
+  SELECT 1 FROM app.tenants WHERE user_hash = (SELECT app.tenant()) AND state = 'erased';
 PREPARE memseal_verify_keys_seals AS
   SELECT seals FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR NO KEY UPDATE;
 PREPARE memseal_verify_keys_end AS
@@ -40,30 +42,12 @@ PREPARE memseal_verify_keys_last AS
   SELECT coalesce(max(key_id), 0) FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_keys_add AS
   INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
-PREPARE memseal_verify_tombstone_make AS
-  INSERT INTO app.tenants (user_hash, state, erased_at) VALUES ($1, 'erased', now()) ON CONFLICT DO NOTHING;
-PREPARE memseal_verify_tombstone_lock AS
-  SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE;
-PREPARE memseal_verify_tombstone_set AS
-  UPDATE app.tenants SET state = 'erased', chunk_count = 0, file_count = 0, file_bytes = 0, erased_at = now(), version = version + 1 WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased';
-PREPARE memseal_verify_erase_keys AS
-  DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
-PREPARE memseal_verify_erase_chunks AS
-  DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant());
-PREPARE memseal_verify_erase_documents AS
-  DELETE FROM app.documents WHERE user_hash = (SELECT app.tenant());
-PREPARE memseal_verify_erase_events AS
-  DELETE FROM app.ingest_events WHERE user_hash = (SELECT app.tenant());
-PREPARE memseal_verify_erase_replies AS
-  DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant());
-PREPARE memseal_verify_erase_files AS
-  DELETE FROM app.files WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_event_fail AS
   INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, error_code) VALUES ($1, $2, $3, $4, 'failed', $5) ON CONFLICT (user_hash, event_id) DO UPDATE SET state = 'failed', error_code = excluded.error_code, updated_at = now() WHERE l.state <> 'succeeded';
 PREPARE memseal_verify_event_place AS
   UPDATE app.ingest_events SET source_topic = $3, source_partition = $4, source_offset = $5 WHERE user_hash = $1 AND event_id = $2 AND source_topic IS NULL;
 PREPARE memseal_verify_tenant_lock AS
-  SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR KEY SHARE;
+  SELECT 1 FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR KEY SHARE;
 PREPARE memseal_verify_tenant_make AS
   INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING;
 PREPARE memseal_verify_events_look AS
@@ -148,6 +132,30 @@ PREPARE memseal_verify_file_store_read AS
   SELECT store, used FROM app.file_stores WHERE user_hash = (SELECT app.tenant()) AND name = 'files';
 PREPARE memseal_verify_file_store_used AS
   UPDATE app.file_stores SET used = true WHERE user_hash = (SELECT app.tenant()) AND name = 'files';
+PREPARE memseal_verify_person_look AS
+  SELECT t.user_hash IS NOT NULL, (extract(epoch FROM t.erased_at) * 1000)::bigint, c.documents, c.conversations, c.chunks, c.text_bytes, f.files, f.bytes FROM (SELECT count(DISTINCT m.doc_id) FILTER (WHERE m.source <> 'chat') AS documents, count(DISTINCT m.doc_id) FILTER (WHERE m.source = 'chat') AS conversations, count(*) AS chunks, coalesce(sum(octet_length(m.text_cipher) - 33), 0)::bigint AS text_bytes FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND (m.expires_at IS NULL OR m.expires_at > now())) c CROSS JOIN (SELECT count(*) AS files, coalesce(sum(x.bytes), 0)::bigint AS bytes FROM app.files x WHERE x.user_hash = (SELECT app.tenant())) f LEFT JOIN app.tenants t ON t.user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_person_make AS
+  INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING;
+PREPARE memseal_verify_person_lock AS
+  SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE;
+PREPARE memseal_verify_person_bury AS
+  UPDATE app.tenants SET state = 'erased', chunk_count = 0, file_count = 0, file_bytes = 0, erased_at = now(), version = version + 1, erased_counts = (SELECT jsonb_build_object('documents', count(DISTINCT m.doc_id) FILTER (WHERE m.source <> 'chat'), 'conversations', count(DISTINCT m.doc_id) FILTER (WHERE m.source = 'chat'), 'chunks', count(*), 'operations', (SELECT count(*) FROM app.ingest_events e WHERE e.user_hash = (SELECT app.tenant())), 'keys', (SELECT count(*) FROM app.tenant_keys k WHERE k.user_hash = (SELECT app.tenant())), 'files', (SELECT count(*) FROM app.files f WHERE f.user_hash = (SELECT app.tenant())), 'file_bytes', (SELECT coalesce(sum(f.bytes), 0) FROM app.files f WHERE f.user_hash = (SELECT app.tenant()))) FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant())) WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_person_tombstone AS
+  SELECT (extract(epoch FROM erased_at) * 1000)::bigint, coalesce((erased_counts->>'documents')::bigint, 0), coalesce((erased_counts->>'conversations')::bigint, 0), coalesce((erased_counts->>'chunks')::bigint, 0), coalesce((erased_counts->>'operations')::bigint, 0), coalesce((erased_counts->>'keys')::bigint, 0), coalesce((erased_counts->>'files')::bigint, 0), coalesce((erased_counts->>'file_bytes')::bigint, 0) FROM app.tenants WHERE user_hash = (SELECT app.tenant()) AND state = 'erased';
+PREPARE memseal_verify_person_keys AS
+  DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_person_tell AS
+  SELECT pg_notify('memseal.erasures', (SELECT app.tenant()));
+PREPARE memseal_verify_person_chunks AS
+  DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) AND id = ANY (ARRAY(SELECT id FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
+PREPARE memseal_verify_person_documents AS
+  DELETE FROM app.documents WHERE user_hash = (SELECT app.tenant()) AND doc_id = ANY (ARRAY(SELECT doc_id FROM app.documents WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
+PREPARE memseal_verify_person_events AS
+  DELETE FROM app.ingest_events WHERE user_hash = (SELECT app.tenant()) AND event_id = ANY (ARRAY(SELECT event_id FROM app.ingest_events WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
+PREPARE memseal_verify_person_replies AS
+  DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant()) AND key = ANY (ARRAY(SELECT key FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
+PREPARE memseal_verify_person_files AS
+  DELETE FROM app.files WHERE user_hash = (SELECT app.tenant()) AND id = ANY (ARRAY(SELECT id FROM app.files WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
 DO $check$
 DECLARE
   call text;
@@ -164,20 +172,12 @@ BEGIN
     'memseal_verify_request_find(NULL)',
     'memseal_verify_keys_load',
     'memseal_verify_keys_know',
+    'memseal_verify_keys_erased',
     'memseal_verify_keys_seals',
     'memseal_verify_keys_end',
     'memseal_verify_keys_restart',
     'memseal_verify_keys_last',
     'memseal_verify_keys_add(NULL, NULL, NULL, NULL, NULL)',
-    'memseal_verify_tombstone_make(NULL)',
-    'memseal_verify_tombstone_lock',
-    'memseal_verify_tombstone_set',
-    'memseal_verify_erase_keys',
-    'memseal_verify_erase_chunks',
-    'memseal_verify_erase_documents',
-    'memseal_verify_erase_events',
-    'memseal_verify_erase_replies',
-    'memseal_verify_erase_files',
     'memseal_verify_event_fail(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_event_place(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_tenant_lock',
@@ -222,7 +222,19 @@ BEGIN
     'memseal_verify_file_remove(NULL)',
     'memseal_verify_file_store_claim(NULL, NULL)',
     'memseal_verify_file_store_read',
-    'memseal_verify_file_store_used'] LOOP
+    'memseal_verify_file_store_used',
+    'memseal_verify_person_look',
+    'memseal_verify_person_make(NULL)',
+    'memseal_verify_person_lock',
+    'memseal_verify_person_bury',
+    'memseal_verify_person_tombstone',
+    'memseal_verify_person_keys',
+    'memseal_verify_person_tell',
+    'memseal_verify_person_chunks(NULL)',
+    'memseal_verify_person_documents(NULL)',
+    'memseal_verify_person_events(NULL)',
+    'memseal_verify_person_replies(NULL)',
+    'memseal_verify_person_files(NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
@@ -245,20 +257,12 @@ DEALLOCATE memseal_verify_request_keep;
 DEALLOCATE memseal_verify_request_find;
 DEALLOCATE memseal_verify_keys_load;
 DEALLOCATE memseal_verify_keys_know;
+DEALLOCATE memseal_verify_keys_erased;
 DEALLOCATE memseal_verify_keys_seals;
 DEALLOCATE memseal_verify_keys_end;
 DEALLOCATE memseal_verify_keys_restart;
 DEALLOCATE memseal_verify_keys_last;
 DEALLOCATE memseal_verify_keys_add;
-DEALLOCATE memseal_verify_tombstone_make;
-DEALLOCATE memseal_verify_tombstone_lock;
-DEALLOCATE memseal_verify_tombstone_set;
-DEALLOCATE memseal_verify_erase_keys;
-DEALLOCATE memseal_verify_erase_chunks;
-DEALLOCATE memseal_verify_erase_documents;
-DEALLOCATE memseal_verify_erase_events;
-DEALLOCATE memseal_verify_erase_replies;
-DEALLOCATE memseal_verify_erase_files;
 DEALLOCATE memseal_verify_event_fail;
 DEALLOCATE memseal_verify_event_place;
 DEALLOCATE memseal_verify_tenant_lock;
@@ -304,5 +308,17 @@ DEALLOCATE memseal_verify_file_remove;
 DEALLOCATE memseal_verify_file_store_claim;
 DEALLOCATE memseal_verify_file_store_read;
 DEALLOCATE memseal_verify_file_store_used;
-\echo plans: 69 of 69
+DEALLOCATE memseal_verify_person_look;
+DEALLOCATE memseal_verify_person_make;
+DEALLOCATE memseal_verify_person_lock;
+DEALLOCATE memseal_verify_person_bury;
+DEALLOCATE memseal_verify_person_tombstone;
+DEALLOCATE memseal_verify_person_keys;
+DEALLOCATE memseal_verify_person_tell;
+DEALLOCATE memseal_verify_person_chunks;
+DEALLOCATE memseal_verify_person_documents;
+DEALLOCATE memseal_verify_person_events;
+DEALLOCATE memseal_verify_person_replies;
+DEALLOCATE memseal_verify_person_files;
+\echo plans: 73 of 73
 ROLLBACK;

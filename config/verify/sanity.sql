@@ -31,8 +31,11 @@ SELECT
       SELECT array_agg(p.polcmd::text ORDER BY p.polcmd::text) FROM pg_policy p
       WHERE p.polrelid = t.oid AND p.polpermissive
         AND p.polroles = ARRAY(SELECT oid FROM pg_roles WHERE rolname = 'app_user')
-        AND (p.polcmd = 'a' OR pg_get_expr(p.polqual, t.oid) =
-             '((user_hash)::text = ( SELECT app.tenant() AS tenant))')
+        AND (p.polcmd = 'a' OR pg_get_expr(p.polqual, t.oid) = CASE
+             WHEN p.polcmd = 'w' AND t.oid = 'app.tenants'::regclass  -- no tombstone is changed
+             THEN '(((user_hash)::text = ( SELECT app.tenant() AS tenant)) '
+                  || 'AND ((state)::text <> ''erased''::text))'
+             ELSE '((user_hash)::text = ( SELECT app.tenant() AS tenant))' END)
         AND (p.polcmd IN ('r', 'd') OR pg_get_expr(p.polwithcheck, t.oid) =
              '((user_hash)::text = ( SELECT app.tenant() AS tenant))'))
       OR 4 <> (SELECT count(*) FROM pg_policy p WHERE p.polrelid = t.oid)), 'ok') AS policies,

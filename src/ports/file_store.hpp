@@ -86,6 +86,11 @@ class FileStore {
   virtual asio::awaitable<bool> remove(runtime::RequestContext context, crypto::Tenant owner,
                                        FileKey key) = 0;
 
+  /// Removes every object of a tenant who was erased. Returns how many. An upload that goes on
+  /// removes its own object, because its row is refused.
+  virtual asio::awaitable<std::size_t> remove_all(runtime::RequestContext context,
+                                                  crypto::Tenant owner) = 0;
+
   /// Null where there is no such object, or its upload goes on.
   virtual asio::awaitable<std::unique_ptr<HeldFile>> hold(runtime::RequestContext context,
                                                           crypto::Tenant owner, FileKey key) = 0;

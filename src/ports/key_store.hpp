@@ -27,6 +27,8 @@ class KeyRows {
   virtual ~KeyRows() = default;
   /// Whether the tenant has a row, erased or not. Locks nothing.
   virtual bool knows_tenant() = 0;
+  /// Whether the tenant is a tombstone. Locks nothing.
+  virtual bool is_erased() = 0;
   /// Makes the tenant's row where there is none and locks the row against erasure until the
   /// transaction ends. False: the tenant is erased.
   virtual bool lock_tenant() = 0;
@@ -42,9 +44,6 @@ class KeyRows {
   virtual void insert_if_absent(const crypto::WrappedKey& key) = 0;
   /// Active keys become keys for opening only.
   virtual void end_active() = 0;
-  /// Leaves a tombstone and deletes the tenant's keys, chunks, documents and ledger. Idempotent;
-  /// works for a tenant that was never seen.
-  virtual void erase_tenant() = 0;
 };
 
 /// Where wrapped keys lie. This port reads and writes rows; cases/lifecycle decides about them.

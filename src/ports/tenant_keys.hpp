@@ -26,7 +26,8 @@ class TenantKeys {
   /// Throws as sealing_key().
   virtual asio::awaitable<TenantKeyPtr> known_sealing_key(runtime::RequestContext context,
                                                           crypto::Tenant owner) = 0;
-  /// The key of one generation, to open with; null when this tenant has none such.
+  /// The key of one generation, to open with; null when this tenant has none such. Throws as
+  /// sealing_key().
   virtual asio::awaitable<TenantKeyPtr> opening_key(runtime::RequestContext context,
                                                     crypto::Tenant owner, std::uint32_t key_id) = 0;
 };

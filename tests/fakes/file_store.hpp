@@ -70,6 +70,12 @@ class FileStore final : public ports::FileStore {
     if (full) throw Outage({Errc::unavailable, "the file store does not answer"});
     co_return objects.erase({owner.hash(), key}) > 0;
   }
+  asio::awaitable<std::size_t> remove_all(runtime::RequestContext,
+                                          crypto::Tenant owner) override {
+    if (full) throw Outage({Errc::unavailable, "the file store does not answer"});
+    co_return std::erase_if(objects,
+                            [&](const auto& each) { return each.first.first == owner.hash(); });
+  }
   class Held final : public ports::HeldFile {
    public:
     Held(FileStore& store, UserHash owner, ports::FileKey key)

@@ -16,6 +16,7 @@ namespace asio = boost::asio;
 class KeyStore final : public ports::KeyStore, public ports::KeyRows {
  public:
   bool knows_tenant() override { return calls.push_back("knows_tenant"), known; }
+  bool is_erased() override { return erased; }
   bool lock_tenant() override { return calls.push_back("lock_tenant"), !erased; }
   std::int64_t lock_seal_count() override { return calls.push_back("lock_seals"), seals; }
   void restart_seal_count() override { calls.push_back("restart_seals"), seals = 0; }
@@ -30,15 +31,17 @@ class KeyStore final : public ports::KeyStore, public ports::KeyRows {
     calls.push_back("end_active");
     for (auto& row : keys) row.active = false;
   }
-  void erase_tenant() override {
-    erased = true;
-    keys.clear();
-  }
   asio::awaitable<void> in_transaction(runtime::RequestContext, crypto::Tenant,
                                        std::function<void(ports::KeyRows&)> work) override {
     ++transactions;
     work(*this);
     co_return;
+  }
+
+  /// As an erasure in another transaction does.
+  void erase() {
+    erased = true;
+    keys.clear();
   }
 
   std::vector<ports::KeyRow> keys;

@@ -43,6 +43,7 @@ const std::vector<Rule>& law() {
       {"cases/inference",
        {"base", "pure/text", "pure/policy", "runtime", "ports", "cases/rerank"}},
       {"cases/knowledge", {"base", "pure/codec", "pure/crypto", "runtime", "ports"}},
+      {"cases/person", {"base", "pure/codec", "pure/crypto", "runtime", "ports"}},
       {"cases/lifecycle", {"base", "pure", "runtime", "ports"}},
       {"cases/guard", {"base", "pure/codec", "pure/policy", "runtime"}},
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},

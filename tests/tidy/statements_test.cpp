@@ -70,7 +70,7 @@ TEST(Statements, AreJoinedByTheListOfEveryFile) {
 // verify.cpp tries is rolled back.
 TEST(Statements, ThatChangeChunksStandWhereTheVersionMoves) {
   const std::set<std::string> known{"chunk_rows.cpp", "deletions.cpp", "event_rows.cpp",
-                                    "key_store.cpp", "verify.cpp"};
+                                    "person_store.cpp", "verify.cpp"};
   const std::regex change(R"((INSERT INTO|DELETE FROM|UPDATE) app\.memory_chunks)");
   std::set<std::string> found;
   for (const auto& source : product_sources())

@@ -114,6 +114,14 @@ asio::awaitable<bool> LocalFiles::remove(runtime::RequestContext, crypto::Tenant
   co_return co_await runtime::offload(disk_, std::move(work));
 }
 
+asio::awaitable<std::size_t> LocalFiles::remove_all(runtime::RequestContext,
+                                                    crypto::Tenant owner) {
+  auto work = [folder = folder_, owner = owner.hash()](std::stop_token stop) {
+    return folder->remove_all(owner, stop);
+  };
+  co_return co_await runtime::offload(disk_, std::move(work));
+}
+
 asio::awaitable<std::unique_ptr<ports::HeldFile>> LocalFiles::hold(runtime::RequestContext,
                                                                    crypto::Tenant owner,
                                                                    ports::FileKey key) {

@@ -40,6 +40,8 @@ class LocalFiles final : public ports::FileStore {
                                                         std::size_t bytes_max) override;
   asio::awaitable<bool> remove(runtime::RequestContext context, crypto::Tenant owner,
                                ports::FileKey key) override;
+  asio::awaitable<std::size_t> remove_all(runtime::RequestContext context,
+                                          crypto::Tenant owner) override;
   asio::awaitable<std::unique_ptr<ports::HeldFile>> hold(runtime::RequestContext context,
                                                          crypto::Tenant owner,
                                                          ports::FileKey key) override;

@@ -21,6 +21,9 @@ constexpr Statement load_keys{"keys_load",
                               "WHERE user_hash = (SELECT app.tenant()) AND state <> 'retired'"};
 constexpr Statement know_tenant{
     "keys_know", "SELECT 1 FROM app.tenants WHERE user_hash = (SELECT app.tenant())"};
+constexpr Statement erased_tenant{
+    "keys_erased",
+    "SELECT 1 FROM app.tenants WHERE user_hash = (SELECT app.tenant()) AND state = 'erased'"};
 // FOR NO KEY UPDATE lets one rotation at a time run, and does not stop ingest, which holds FOR KEY
 // SHARE on the same row.
 constexpr Statement count_seals{
@@ -41,27 +44,6 @@ constexpr Statement add_key{
     "INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) "
     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"};
 
-// A user without a row gets a tombstone too, because an event of that user may still lie in Kafka.
-constexpr Statement tombstone_make{
-    "tombstone_make",
-    "INSERT INTO app.tenants (user_hash, state, erased_at) VALUES ($1, 'erased', now()) "
-    "ON CONFLICT DO NOTHING"};
-constexpr Statement tombstone_lock{
-    "tombstone_lock",
-    "SELECT state FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR UPDATE"};
-constexpr Statement tombstone_set{
-    "tombstone_set",
-    "UPDATE app.tenants SET state = 'erased', chunk_count = 0, file_count = 0, file_bytes = 0, "
-    "erased_at = now(), version = version + 1 "
-    "WHERE user_hash = (SELECT app.tenant()) AND state <> 'erased'"};
-constexpr Statement erase_rows[]{
-    {"erase_keys", "DELETE FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant())"},
-    {"erase_chunks", "DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant())"},
-    {"erase_documents", "DELETE FROM app.documents WHERE user_hash = (SELECT app.tenant())"},
-    {"erase_events", "DELETE FROM app.ingest_events WHERE user_hash = (SELECT app.tenant())"},
-    {"erase_replies", "DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant())"},
-    {"erase_files", "DELETE FROM app.files WHERE user_hash = (SELECT app.tenant())"}};
-
 crypto::WrappedKey wrapped_of(const pqxx::row& row) {
   crypto::WrappedKey wrapped;
   wrapped.key_id = row[0].as<std::uint32_t>();
@@ -79,6 +61,7 @@ class PgKeyRows final : public ports::KeyRows {
   explicit PgKeyRows(TenantTx& tx) : tx_(tx) {}
 
   bool knows_tenant() override { return !tx_.exec(know_tenant).empty(); }
+  bool is_erased() override { return !tx_.exec(erased_tenant).empty(); }
   bool lock_tenant() override { return lock_tenant_row(tx_); }
   std::int64_t lock_seal_count() override {
     return tx_.exec(count_seals).one_field().as<std::int64_t>();
@@ -97,14 +80,6 @@ class PgKeyRows final : public ports::KeyRows {
                                    binary(std::as_bytes(std::span(key.check)))});
   }
   void end_active() override { tx_.exec(end_key); }
-  void erase_tenant() override {
-    tx_.exec(tombstone_make, pqxx::params{tx_.user_hash()});
-    // The lock waits for every transaction that holds lock_tenant_row(). After it no row of this
-    // tenant can appear behind the deletes.
-    tx_.exec(tombstone_lock);
-    tx_.exec(tombstone_set);
-    for (const auto& statement : erase_rows) tx_.exec(statement);
-  }
 
  private:
   TenantTx& tx_;
@@ -126,11 +101,8 @@ asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context
 }
 
 std::vector<Statement> key_statements() {
-  std::vector<Statement> all{load_keys,     know_tenant, count_seals,    end_key,
-                             restart_count, last_key,    add_key,        tombstone_make,
-                             tombstone_lock, tombstone_set};
-  all.insert(all.end(), std::begin(erase_rows), std::end(erase_rows));
-  return all;
+  return {load_keys,     know_tenant, erased_tenant, count_seals, end_key,
+          restart_count, last_key,    add_key};
 }
 
 }  // namespace memseal::postgres

@@ -24,6 +24,10 @@ PostgresMetrics::PostgresMetrics(runtime::Metrics& metrics)
           "Mistakes in the catalog that would let rows pass between tenants; must stay 0.")),
       isolation_checked(metrics.gauge("memseal_isolation_checked_seconds",
                                       "Unix time of the last look at the catalog; 0: none yet.")),
+      erasures_heard(metrics.gauge(
+          "memseal_erasures_heard",
+          "1 while this process hears at once of users that any process erases; else its cached "
+          "keys live for 5 minutes more.")),
       backup_taken(metrics.gauge("memseal_backup_taken_seconds",
                                  "Unix time of the newest backup's snapshot; 0: none is known.")),
       outages(metrics.counter("memseal_db_outages_total",

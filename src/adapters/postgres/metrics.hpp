@@ -28,6 +28,7 @@ struct PostgresMetrics {
   runtime::Counter& rls_policy_errors;   ///< memory_rls_policy_errors_total: the same number
   runtime::Gauge& isolation_findings;    ///< memseal_isolation_findings: of the last catalog lint
   runtime::Gauge& isolation_checked;     ///< memseal_isolation_checked_seconds: Unix time of it
+  runtime::Gauge& erasures_heard;        ///< memseal_erasures_heard
   runtime::Gauge& backup_taken;          ///< memseal_backup_taken_seconds: Unix time of the newest
   runtime::Counter& outages;             ///< memseal_db_outages_total: database unavailable
   runtime::Counter& timeouts;            ///< memseal_db_timeouts_total

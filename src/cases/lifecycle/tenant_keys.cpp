@@ -28,6 +28,10 @@ static_assert(limits::seals_per_key_max +
                       tenant_seals_per_s_max <=
               policy::seals_per_key_limit);
 
+[[noreturn]] void refuse_erased() {
+  throw_failure({Errc::tenant_erased, "this user's data is erased"});
+}
+
 KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
                  const crypto::Tenant& owner) {
   KeySet set;
@@ -46,8 +50,7 @@ KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
 KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
                    const crypto::Tenant& owner) {
   // Before anything else, because an erased tenant must not get a new key.
-  if (!rows.lock_tenant())
-    throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
+  if (!rows.lock_tenant()) refuse_erased();
   // Lock before reading: a process that waited for the lock then reads the key the other one made.
   const auto seals = rows.lock_seal_count();
   KeySet set = read_keys(rows, keyring, owner);
@@ -126,6 +129,8 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::opening_key(runtime::Requ
   std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner,
                                                keys](ports::KeyRows& rows) {
     *keys = read_keys(rows, keyring, owner);
+    // Whoever read rows just before their erasure must not take them for damaged ones.
+    if (keys->keys.empty() && rows.is_erased()) refuse_erased();
   };
   co_await store_.in_transaction(std::move(context), owner, std::move(work));
   // This look-up has not asked whether the active key is full, so it must not let anyone seal:
@@ -135,16 +140,13 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::opening_key(runtime::Requ
   co_return keys->find(key_id);
 }
 
-asio::awaitable<void> CachedTenantKeys::erase(runtime::RequestContext context,
-                                              crypto::Tenant owner) {
-  std::function<void(ports::KeyRows&)> work = [cache = cache_, owner](ports::KeyRows& rows) {
-    rows.erase_tenant();
-    // Here too, because the caller may stop waiting before the line after the await is reached.
-    cache->forget(owner);
-  };
-  co_await store_.in_transaction(std::move(context), owner, std::move(work));
-  // Again, because a look-up may have read the keys before the commit and cached them since.
+void CachedTenantKeys::forget(const crypto::Tenant& owner) {
   cache_->forget(owner);
+  crypto::Sealer::forget_cached_keys();
+}
+
+void CachedTenantKeys::forget_all() {
+  cache_->forget_all();
   crypto::Sealer::forget_cached_keys();
 }
 

@@ -16,7 +16,8 @@ class KeyCache;
 
 struct TenantKeysOptions {
   std::size_t cached_max = 4'096;         ///< tenants whose unwrapped keys are kept
-  std::chrono::seconds cached_for{300};   ///< bounds how long an erased tenant's key lives on
+  std::chrono::seconds cached_for{300};   ///< bounds how long a key lives on after an erasure that
+                                          ///< this process did not hear of
 };
 
 /// What the cache of tenant keys counts. One per process. Any thread.
@@ -46,9 +47,10 @@ class CachedTenantKeys final : public ports::TenantKeys {
                                                    crypto::Tenant owner,
                                                    std::uint32_t key_id) override;
 
-  /// Erases a tenant for ever: tombstone, keys, documents, chunks and ledger in one transaction,
-  /// then this process's cached keys. Other processes forget within `cached_for`. Idempotent.
-  asio::awaitable<void> erase(runtime::RequestContext context, crypto::Tenant owner);
+  /// Drops the cached keys of a tenant that was erased. A look-up that is under way caches none.
+  void forget(const crypto::Tenant& owner);
+  /// The same of all tenants, for a process that cannot know which were erased.
+  void forget_all();
 
  private:
   enum class Strangers { get_a_key, get_none };

@@ -195,4 +195,6 @@ void MatrixSearch::forget(const crypto::Tenant& owner) noexcept {
   cache_->drop(owner, MatrixCache::Cause::erased);
 }
 
+void MatrixSearch::forget_all() noexcept { cache_->drop_all(MatrixCache::Cause::erased); }
+
 }  // namespace memseal::search

@@ -64,6 +64,8 @@ class MatrixSearch final : public ports::ChunkSearch {
   /// Drops a tenant's copy and wipes it when its last reader has ended. For erasures, which are
   /// otherwise noticed at the next question or when the copy has been idle.
   void forget(const crypto::Tenant& owner) noexcept;
+  /// The same of all tenants, for a process that cannot know which were erased.
+  void forget_all() noexcept;
 
  private:
   using Found = std::vector<std::vector<crypto::SealedCandidate>>;

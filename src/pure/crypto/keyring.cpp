@@ -193,6 +193,12 @@ SigningKey Keyring::event_key() const {
   return SigningKey::from_bytes(SignatureAlgorithm::hmac_sha256, key.view()).value();
 }
 
+SigningKey Keyring::receipt_key() const {
+  // As event_key(): a receipt must verify as long as the deployment lives.
+  const auto seed = derive_key(id_key_.view(), "memseal/receipt-signature/v1");
+  return SigningKey::from_bytes(SignatureAlgorithm::ed25519, seed.view()).value();
+}
+
 TenantKey Keyring::dead_letter_key() const { return {1, dead_letter_key_.clone()}; }
 
 std::array<std::uint8_t, 16> Keyring::tenant_key_check() const {

@@ -69,6 +69,8 @@ class Keyring {
 
   /// The key by which the service signs the events that it publishes itself.
   SigningKey event_key() const;
+  /// The key by which receipts of erasures are signed (Ed25519).
+  SigningKey receipt_key() const;
   /// The key for dead letters whose tenant is unknown.
   TenantKey dead_letter_key() const;
   /// HMAC of a fixed text under the tenant key. Each database stores it once, so that a start with

@@ -1,3 +1,4 @@
+#include "adapters/postgres/person_store.hpp"
 #include "base/limits.hpp"
 #include "support/pg.hpp"
 #include "support/pg_keys.hpp"
@@ -161,17 +162,20 @@ TEST_F(TenantKeys, AKeyOfAnotherKeyringDoesNotOpen) {
 
 TEST_F(TenantKeys, AnErasedTenantNeverGetsAKeyAgain) {
   (void)sealing();
-  await(keys_->keys.erase(context_, *owner_));
-  EXPECT_EQ(opening(1), nullptr) << "the cache must have forgotten";
+  postgres::PgPersonStore people(*pool_);
+  const auto first = await(people.bury(context_, *owner_, 100));
+  EXPECT_EQ(first.keys, 1);
+  keys_->keys.forget(*owner_);
+  EXPECT_EQ(outage_of(keys_->keys.opening_key(context_, *owner_, 1)), Errc::tenant_erased);
   EXPECT_EQ(outage_of(keys_->keys.sealing_key(context_, *owner_)), Errc::tenant_erased);
   EXPECT_EQ(look("SELECT count(*) FROM app.tenant_keys"), "0");
   EXPECT_EQ(look("SELECT state FROM app.tenants"), "erased");
-  await(keys_->keys.erase(context_, *owner_));
-  EXPECT_EQ(look("SELECT state FROM app.tenants"), "erased");
+  EXPECT_EQ(await(people.bury(context_, *owner_, 100)), first);
 }
 
 TEST_F(TenantKeys, ErasingATenantThatNeverWasLeavesATombstone) {
-  await(keys_->keys.erase(context_, *owner_));
+  postgres::PgPersonStore people(*pool_);
+  EXPECT_EQ(await(people.bury(context_, *owner_, 100)).keys, 0);
   EXPECT_EQ(look("SELECT state FROM app.tenants"), "erased");
   EXPECT_EQ(outage_of(keys_->keys.sealing_key(context_, *owner_)), Errc::tenant_erased);
 }

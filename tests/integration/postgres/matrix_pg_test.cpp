@@ -1,8 +1,8 @@
 // The plan in memory over a real database: the rows, distances and order of the plan in SQL.
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
-#include "adapters/postgres/key_store.hpp"
 #include "adapters/postgres/matrix_store.hpp"
+#include "adapters/postgres/person_store.hpp"
 #include "cases/search/matrix_search.hpp"
 #include "support/pg.hpp"
 
@@ -204,8 +204,8 @@ TEST_F(Matrix, AnErasedTenantIsDroppedAtItsNextQuestion) {
   ask(*search_, owner, 1);
   expect_same(owner, 2);
   EXPECT_EQ(seen_.tenants.Value(), 1);
-  postgres::PgKeyStore keys(*pool_);
-  await(keys.in_transaction(context_, owner, [](ports::KeyRows& rows) { rows.erase_tenant(); }));
+  postgres::PgPersonStore people(*pool_);
+  (void)await(people.bury(context_, owner, 1'000));
   EXPECT_TRUE(ask(*search_, owner, 1).empty());
   EXPECT_EQ(seen_.tenants.Value(), 0);
   EXPECT_EQ(seen_.bytes.Value(), 0);

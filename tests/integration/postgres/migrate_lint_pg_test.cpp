@@ -48,6 +48,11 @@ const Fault faults[]{
     {"policy_expression", "ALTER POLICY tenant_select ON app.documents "
                           "USING (user_hash = app.tenant())",
      "ALTER POLICY tenant_select ON app.documents USING (user_hash = (SELECT app.tenant()))"},
+    // A tombstone that can be taken back.
+    {"policy_expression", "ALTER POLICY tenant_update ON app.tenants "
+                          "USING (user_hash = (SELECT app.tenant()))",
+     "ALTER POLICY tenant_update ON app.tenants "
+     "USING (user_hash = (SELECT app.tenant()) AND state <> 'erased')"},
     {"policy_role", "ALTER POLICY tenant_select ON app.documents TO PUBLIC",
      "ALTER POLICY tenant_select ON app.documents TO app_user"},
     {"tenant_function", "ALTER FUNCTION app.tenant() SECURITY DEFINER",

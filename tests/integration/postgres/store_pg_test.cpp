@@ -1,13 +1,12 @@
 #include "adapters/postgres/chunk_store.hpp"
 #include "adapters/postgres/operations.hpp"
+#include "adapters/postgres/person_store.hpp"
 #include "runtime/wall_clock.hpp"
 #include "support/pg.hpp"
-#include "support/pg_keys.hpp"
 
 #include <boost/asio/use_future.hpp>
 
 #include <algorithm>
-#include <filesystem>
 #include <future>
 
 namespace memseal::test {
@@ -337,15 +336,11 @@ TEST_F(Store, LetsTwoTenantsUseOneEventId) {
 }
 
 TEST_F(Store, WritesNothingForAnErasedTenant) {
-  const auto file = std::filesystem::temp_directory_path() / (database_->name() + ".keys");
-  std::filesystem::remove(file);
-  ASSERT_TRUE(crypto::Keyring::create(file));
-  const auto keyring = crypto::Keyring::load(file);
-  std::filesystem::remove(file);
-  ASSERT_TRUE(keyring) << keyring.error().message;
-  ProcessKeys keys(*pool_, *keyring);
   EXPECT_EQ(store(write(1, "doc", 1, 2)), Stored::applied);
-  await(keys.keys.erase(context_, *owner_));
+  postgres::PgPersonStore people(*pool_);
+  const auto erased = await(people.bury(context_, *owner_, 100));
+  EXPECT_EQ(erased.chunks, 2);
+  EXPECT_EQ(erased.operations, 1);
   EXPECT_EQ(chunks_of("doc"), "0");
   EXPECT_EQ(store(list(write(1, "doc", 1, 2), write(2, "doc", 2, 2))),
             (std::vector{Stored::erased, Stored::erased}));

@@ -114,15 +114,24 @@ TEST_F(TenantKeys, AskingForAKeyThatWasNeverMadeMakesNone) {
   EXPECT_EQ(rows_.calls, (Calls{"read"}));
 }
 
-TEST_F(TenantKeys, AnErasedTenantHasNoKeyInTheCacheEither) {
-  (void)sealing();
-  const auto erase = [&]() -> asio::awaitable<void> {
-    const runtime::RequestContext context{"test"};
-    co_await keys_.erase(context, owner_);
+TEST_F(TenantKeys, AnErasedTenantIsForgottenAndSaidToBeErased) {
+  const auto code_of = [](const auto& call) {
+    try {
+      call();
+    } catch (const Refused& refused) {
+      return refused.error().code;
+    }
+    return Errc::internal;
   };
-  test::run_to_end(loop_, erase());
-  EXPECT_EQ(opening(1), nullptr);
-  EXPECT_THROW((void)sealing(), Refused);
+  for (const bool all : {false, true}) {
+    rows_ = {};
+    const auto held = sealing();
+    rows_.erase();
+    EXPECT_EQ(opening(1), held) << "the cache has not heard of it";
+    all ? keys_.forget_all() : keys_.forget(owner_);
+    EXPECT_EQ(code_of([&] { (void)opening(1); }), Errc::tenant_erased);
+    EXPECT_EQ(code_of([&] { (void)sealing(); }), Errc::tenant_erased);
+  }
 }
 
 }  // namespace

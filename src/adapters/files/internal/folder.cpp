@@ -182,6 +182,23 @@ bool Folder::remove(const UserHash& owner, const ports::FileKey& key) const {
   return true;
 }
 
+std::size_t Folder::remove_all(const UserHash& owner, const std::stop_token& stop) const {
+  const auto directory = objects_ / prefix_of(owner) / owner.to_hex();
+  std::size_t removed = 0;
+  for (const auto& name : names_in(directory)) {
+    if (stop.stop_requested()) return removed;
+    if (!key_of(name)) continue;
+    if (::unlink((directory / name).c_str()) == 0)
+      ++removed;
+    else if (errno != ENOENT)
+      throw_disk_failure("remove a file");
+  }
+  if (removed > 0) sync_directory(directory);
+  // Fails where the folder is not empty, which is right.
+  if (::rmdir(directory.c_str()) == 0) sync_directory(directory.parent_path());
+  return removed;
+}
+
 Fd Folder::hold(const UserHash& owner, const ports::FileKey& key) const {
   Fd file(::open(object(owner, key).c_str(), old_file));
   if (!file) {

@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 namespace memseal::files {
@@ -38,6 +39,9 @@ class Folder {
   std::optional<ports::FilePiece> read(const UserHash& owner, const ports::FileKey& key,
                                        std::uint64_t offset, std::size_t bytes_max) const;
   bool remove(const UserHash& owner, const ports::FileKey& key) const;
+  /// Removes the objects of a tenant, and the folder that is empty then. Returns how many; fewer
+  /// than all once it is asked to stop.
+  std::size_t remove_all(const UserHash& owner, const std::stop_token& stop) const;
   /// The object with its lock taken; no file where it is missing or its upload goes on.
   Fd hold(const UserHash& owner, const ports::FileKey& key) const;
   /// Removes an object that hold() gave, and the folders that are empty then.

@@ -11,7 +11,8 @@ namespace {
 // Why the less obvious rules exist:
 // - role_member_of, role_owns: app_user could become another role, or drop what guards its tables.
 // - policy_expression, tenant_function: one exact text, because any other one would need a proof of
-//   its own. The body counts too: CREATE OR REPLACE keeps every other mark of app.tenant().
+//   its own. The body counts too: CREATE OR REPLACE keeps every other mark of app.tenant(). One
+//   policy has a text of its own: app_user must not change the tombstone of an erased tenant.
 // - view_without_security_invoker, secdef_function: both run with the rights of their owner.
 // - partition_granted: a query that names a partition obeys the policies of the partition alone.
 // - unique_index_without_tenant, exclusion_constraint, foreign_key: PostgreSQL checks constraints
@@ -41,6 +42,10 @@ rel AS (
 tab AS (SELECT * FROM rel WHERE relkind IN ('r', 'p')),
 pol AS (
   SELECT p.*, t.name FROM pg_policy p JOIN tab t ON t.oid = p.polrelid),
+grave AS (  -- app.tenants, once its tombstones are for ever
+  SELECT t.oid FROM tab t JOIN pg_attribute a ON a.attrelid = t.oid
+  WHERE t.relname = 'tenants' AND t.relnamespace = (SELECT oid FROM ns)
+    AND a.attname = 'erased_counts' AND NOT a.attisdropped),
 reader AS (  -- views and materialised views, in any schema, over the tables of tenants
   SELECT oid FROM tab WHERE has_tenant
   UNION
@@ -88,10 +93,14 @@ SELECT 'policy_role', name || '.' || polname FROM pol
   WHERE polroles <> ARRAY(SELECT oid FROM app_user)
 UNION ALL
 SELECT 'policy_expression', name || '.' || polname FROM pol,
-  LATERAL (VALUES (polqual, polcmd IN ('r', 'w', 'd')), (polwithcheck, polcmd IN ('a', 'w')))
-    AS e(expression, wanted)
-  WHERE wanted AND coalesce(pg_get_expr(expression, polrelid), 'none')
-        <> '((user_hash)::text = ( SELECT app.tenant() AS tenant))'
+  LATERAL (VALUES
+      (polqual, polcmd IN ('r', 'w', 'd'), polcmd = 'w' AND polrelid IN (SELECT oid FROM grave)),
+      (polwithcheck, polcmd IN ('a', 'w'), false))
+    AS e(expression, wanted, is_one_way)
+  WHERE wanted AND coalesce(pg_get_expr(expression, polrelid), 'none') <> CASE WHEN is_one_way
+    THEN $$(((user_hash)::text = ( SELECT app.tenant() AS tenant)) $$
+         || $$AND ((state)::text <> 'erased'::text))$$
+    ELSE '((user_hash)::text = ( SELECT app.tenant() AS tenant))' END
 UNION ALL
 SELECT 'tenant_function', p.oid::regprocedure::text
 FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace

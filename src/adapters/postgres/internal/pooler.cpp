@@ -65,8 +65,12 @@ bool passes_statements_on(pqxx::connection& session) {
 
 }  // namespace
 
+bool lends_sessions_for_transactions(pqxx::connection& session, const std::string& dsn) {
+  return is_pooled(session) && lends_for_transactions(session, dsn);
+}
+
 void refuse_pooler_without_statements(pqxx::connection& session, const std::string& dsn) {
-  if (!is_pooled(session) || !lends_for_transactions(session, dsn)) return;
+  if (!lends_sessions_for_transactions(session, dsn)) return;
   if (!passes_statements_on(session)) return;
   throw Refused({Errc::bad_config,
                  "database: postgres.dsn leads to a connection pooler in transaction mode that "
@@ -77,7 +81,7 @@ void refuse_pooler_without_statements(pqxx::connection& session, const std::stri
 }
 
 void refuse_pooler_of_transactions(pqxx::connection& session, const std::string& dsn) {
-  if (!is_pooled(session) || !lends_for_transactions(session, dsn)) return;
+  if (!lends_sessions_for_transactions(session, dsn)) return;
   throw Refused({Errc::bad_config,
                  "postgres.migrate_dsn leads to a connection pooler in transaction mode: let it "
                  "name the server itself, past the pooler, because a migration keeps a lock and "

@@ -6,6 +6,10 @@
 
 namespace memseal::postgres {
 
+/// Whether `dsn` leads to a pooler that lends server sessions for single transactions. `session` is
+/// an open session of `dsn`. Throws what libpqxx throws.
+bool lends_sessions_for_transactions(pqxx::connection& session, const std::string& dsn);
+
 /// Throws Refused{bad_config} when `dsn` leads to a pooler that lends server sessions for single
 /// transactions and does not know prepared statements. memseal would then meet the statements of
 /// others, or none. `session` is an open session of `dsn`.

@@ -22,6 +22,7 @@ std::vector<Statement> memory_statements();
 std::vector<Statement> deletion_statements();
 std::vector<Statement> matrix_statements();
 std::vector<Statement> file_statements();
+std::vector<Statement> person_statements();
 
 /// All of them.
 std::vector<Statement> shipped_statements();

@@ -50,6 +50,13 @@ void KeyCache::forget(const crypto::Tenant& owner) {
   }
 }
 
+void KeyCache::forget_all() {
+  std::lock_guard lock(mutex_);
+  ++epoch_;
+  by_owner_.clear();
+  entries_.clear();
+}
+
 std::size_t KeyCache::size() const {
   std::lock_guard lock(mutex_);
   return entries_.size();

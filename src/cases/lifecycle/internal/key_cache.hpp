@@ -37,6 +37,7 @@ class KeyCache {
   /// Ignored when a tenant was forgotten since `epoch`: the set may be older than its erasure.
   void put(const crypto::Tenant& owner, KeySet keys, Time now, std::uint64_t epoch);
   void forget(const crypto::Tenant& owner);
+  void forget_all();
   std::size_t size() const;
 
  private:

@@ -117,6 +117,13 @@ void MatrixCache::drop(const crypto::Tenant& owner, Cause cause) {
     take_out(found, cause, dropped);
 }
 
+void MatrixCache::drop_all(Cause cause) {
+  std::vector<MatrixPtr> dropped;
+  const std::lock_guard lock(mutex_);
+  forgotten_.insert(loading_.begin(), loading_.end());
+  while (!entries_.empty()) take_out(entries_.begin(), cause, dropped);
+}
+
 void MatrixCache::take_out(Entries::iterator entry, Cause cause, std::vector<MatrixPtr>& dropped) {
   bytes_ -= entry->second.matrix->bytes();
   dropped.push_back(std::move(entry->second.matrix));

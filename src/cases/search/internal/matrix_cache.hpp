@@ -62,6 +62,7 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
 
   enum class Cause { room, idle, erased, wrong };
   void drop(const crypto::Tenant& owner, Cause cause);
+  void drop_all(Cause cause);
 
  private:
   struct Entry {

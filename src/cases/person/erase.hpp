@@ -1,0 +1,36 @@
+#pragma once
+// Erases a person: the keys at once, then everything that they sealed.
+#include "ports/file_store.hpp"
+#include "ports/person_store.hpp"
+#include "pure/crypto/tenant.hpp"
+#include "runtime/context.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <functional>
+
+namespace memseal::person {
+
+namespace asio = boost::asio;
+
+/// Everything that it refers to must outlive it. Thread: any that the ports allow.
+struct EraseDeps {
+  ports::PersonStore& store;
+  ports::FileStore* files = nullptr;  ///< null: none is kept here
+  /// Drops what this process has cached of a tenant; empty: it caches nothing.
+  std::function<void(const crypto::Tenant&)> forget = {};
+};
+
+/// Gives each step a deadline of its own, because a large tenant takes longer than one request.
+using StepContext = std::function<runtime::RequestContext()>;
+
+/// Erases `owner` for ever and returns what was destroyed. Once the first transaction commits, the
+/// keys are gone and nothing is written for this tenant any more. Rows and files follow; the caller
+/// is answered when all are gone. Cut short by a failure or by the end of the process, it is
+/// completed by being called again, with the same result.
+/// Throws Outage; Refused{bad_config} where the tenant has or had files and this process has no
+/// store of files. Then nothing was erased that was not erased before.
+asio::awaitable<ports::Erasure> erase(const EraseDeps& deps, const StepContext& step,
+                                      crypto::Tenant owner);
+
+}  // namespace memseal::person

@@ -1,0 +1,58 @@
+#pragma once
+// What is stored of one person as a whole, and its erasure. A person is a tenant.
+#include "pure/crypto/tenant.hpp"
+#include "runtime/context.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace memseal::ports {
+
+namespace asio = boost::asio;
+
+/// What a tenant has in the database.
+struct StoredCounts {
+  std::int64_t documents = 0, conversations = 0, chunks = 0;
+  std::int64_t text_bytes = 0;  ///< of the chunks' texts in UTF-8; overlaps count twice
+  std::int64_t files = 0, file_bytes = 0;
+};
+
+struct PersonState {
+  bool known = false;                          ///< the tenant has a row
+  std::optional<std::int64_t> erased_at_ms;    ///< Unix milliseconds; then `counts` are zero
+  StoredCounts counts;                         ///< without what has expired
+};
+
+/// What an erasure destroyed, as the tombstone keeps it. What had expired counts too.
+struct Erasure {
+  std::int64_t at_ms = 0;  ///< Unix milliseconds: when the keys died
+  std::int64_t documents = 0, conversations = 0, chunks = 0;
+  std::int64_t operations = 0;  ///< rows of the ledger
+  std::int64_t keys = 0;        ///< generations of the tenant's key
+  std::int64_t files = 0, file_bytes = 0;
+
+  friend bool operator==(const Erasure&, const Erasure&) = default;
+};
+
+/// Throws Outage when the database is unavailable. Thread: any executor.
+class PersonStore {
+ public:
+  virtual ~PersonStore() = default;
+  virtual asio::awaitable<PersonState> look(runtime::RequestContext context,
+                                            crypto::Tenant owner) = 0;
+  /// Makes the tenant a tombstone for ever, deletes its keys and the first `rows_max` rows of each
+  /// table, and tells every process, in one transaction. Waits for the transactions that write for
+  /// this tenant; none can begin behind it. A tenant that was never seen gets a tombstone too.
+  /// Called again, it changes nothing and returns what the first call did.
+  virtual asio::awaitable<Erasure> bury(runtime::RequestContext context, crypto::Tenant owner,
+                                        std::size_t rows_max) = 0;
+  /// Deletes up to `rows_max` more rows of each table of a buried tenant. Returns how many.
+  /// REQUIRES: bury() was called. Throws Refused{internal} otherwise.
+  virtual asio::awaitable<std::size_t> delete_rows(runtime::RequestContext context,
+                                                   crypto::Tenant owner, std::size_t rows_max) = 0;
+};
+
+}  // namespace memseal::ports
