@@ -59,14 +59,16 @@ http::RouteDeps with_api(http::RouteDeps deps, http::ApiDeps& api) {
 
 Listener::Listener(asio::any_io_executor executor, http::Options options,
                    std::unique_ptr<redis::ManagedLimiter> limits, const Keys& keys, Stores& stores,
-                   Answering& answering, const knowledge::KnowledgeDeps* knowledge,
+                   Answering& answering, const UseCases& cases,
                    http::HttpMetrics& metrics, http::RouteDeps deps)
     : limiter(std::move(limits)),
       api{answering.query, answering.browse, answering.inference, stores.operations, stores.events,
           *limiter,        keys.tokens,      keys.tenants,        keys.ids},
       server(std::move(executor), std::move(options), metrics,
              http::make_handler(with_api(std::move(deps), api))) {
-  api.knowledge = knowledge;
+  api.knowledge = cases.knowledge ? &cases.knowledge->deps : nullptr;
+  api.person = &cases.person;
+  api.receipts = &keys.receipts;
 }
 
 Listeners::Listeners(Process& process, const Keys& keys, const Models& models, Stores& stores,
@@ -104,8 +106,7 @@ void Listeners::listen(const Keys& keys, const ListenAddress& address) {
     options.reuse_port = loops.size() > 1;
     api_.emplace_back(executor, std::move(options),
                       redis::make_limiter(executor, limits, process_.metrics).value(), keys,
-                      stores_, cases_.answering[loop],
-                      cases_.knowledge ? &cases_.knowledge->deps : nullptr, metrics_, deps);
+                      stores_, cases_.answering[loop], cases_, metrics_, deps);
     port = this->port();  // Port 0 was asked for: the others share the first one's.
   }
 }

@@ -23,7 +23,7 @@ namespace memseal::app {
 struct Listener {
   Listener(asio::any_io_executor executor, http::Options options,
            std::unique_ptr<redis::ManagedLimiter> limits, const Keys& keys, Stores& stores,
-           Answering& answering, const knowledge::KnowledgeDeps* knowledge,
+           Answering& answering, const UseCases& cases,
            http::HttpMetrics& metrics, http::RouteDeps deps);
 
   const std::unique_ptr<redis::ManagedLimiter> limiter;  ///< never null

@@ -105,6 +105,26 @@ guard::Switches guard_switches(Process& process, UseCases& cases) {
               }};
 }
 
+/// Drops what this process has cached of one tenant.
+std::function<void(const crypto::Tenant&)> forget_in(UseCases& cases) {
+  return [&cases](const crypto::Tenant& owner) {
+    cases.tenant_keys.forget(owner);
+    cases.search.forget(owner);
+  };
+}
+
+postgres::ErasureListener::Handlers erasure_handlers(const Keys& keys, UseCases& cases) {
+  return {.erased =
+              [&tenants = keys.tenants, forget = forget_in(cases)](const UserHash& hash) {
+                forget(tenants.tenant_of_hash(hash));
+              },
+          .missed =
+              [&cases] {
+                cases.tenant_keys.forget_all();
+                cases.search.forget_all();
+              }};
+}
+
 }  // namespace
 
 Process::Process(const Config& given, Extras extra)
@@ -122,6 +142,7 @@ Keys::Keys(Process& process)
       ids(keyring.id_deriver()),
       hasher(keyring.file_hasher()),
       dead_letter_key(keyring.dead_letter_key()),
+      receipts(keyring.receipt_key()),
       gate(make_gate(process.config, keyring)) {
   const auto& kafka = process.config.kafka;
   check_open_producers(process.config).value();
@@ -158,6 +179,7 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       matrix(pool),
       memory(pool),
       catalog(pool),
+      people(pool),
       files(open_files(process.config)),
       sink(open_sink(process)),
       events(*sink, sink_options(process.config).topics, own_signer(keyring.keyring),
@@ -221,7 +243,9 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
               runtime::observe_process(metrics);
               return metrics.render();
             },
-            guard_switches(process, *this), guard_metrics) {
+            guard_switches(process, *this), guard_metrics),
+      person{stores.people, stores.files.get(), forget_in(*this)},
+      erasures(process.config.postgres.dsn, stores.metrics, erasure_handlers(keys, *this)) {
   // Ingest refers to members of this object, which are all built by now.
   if (stores.files) knowledge.emplace(process, keys, stores, *this);
   if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);

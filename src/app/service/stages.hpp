@@ -2,12 +2,14 @@
 // What a running service owns, as stages: Process, Keys, Models, Stores, UseCases, Listeners. Each
 // is built from the stages before it, refers to them, and is destroyed before them.
 // A constructor throws Failure when the set-up is wrong; the stages before it are then destroyed.
+#include "adapters/postgres/erasure_listener.hpp"
 #include "app/service/producers.hpp"
 #include "app/service/signing_sink.hpp"
 #include "app/service/wiring.hpp"
 #include "cases/guard/watcher.hpp"
-#include "cases/knowledge/file_texts.hpp"
 #include "cases/inference/inference.hpp"
+#include "cases/knowledge/file_texts.hpp"
+#include "cases/person/erase.hpp"
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
 #include "cases/rerank/rerank.hpp"
@@ -63,6 +65,7 @@ struct Keys {
   const crypto::IdDeriver ids;
   const crypto::FileHasher hasher;
   const crypto::TenantKey dead_letter_key;
+  const crypto::SigningKey receipts;  ///< of erasures
   /// Who may write events; null: everybody whom Kafka lets.
   const std::unique_ptr<producers::Gate> gate;
   std::optional<ProducersFile> producers_file;  ///< what `gate` knows besides the service itself
@@ -136,6 +139,7 @@ struct Stores {
   postgres::PgMatrixStore matrix;
   postgres::PgStoredMemory memory;
   postgres::PgFileCatalog catalog;
+  postgres::PgPersonStore people;
   const std::unique_ptr<files::LocalFiles> files;  ///< null: files.directory is not set
   const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
   SigningSink events;  ///< of the service's own events
@@ -187,6 +191,9 @@ struct UseCases {
   guard::GuardMetrics guard_metrics;
   guard::Watcher guard;             ///< runs on loop 0, as the source of events does
   std::deque<Answering> answering;  ///< one a loop
+  const person::EraseDeps person;
+  /// Last, because its thread empties the caches above.
+  const postgres::ErasureListener erasures;
 };
 
 }  // namespace memseal::app

@@ -15,6 +15,7 @@
 #include "adapters/postgres/key_store.hpp"
 #include "adapters/postgres/matrix_store.hpp"
 #include "adapters/postgres/operations.hpp"
+#include "adapters/postgres/person_store.hpp"
 #include "adapters/postgres/schema.hpp"
 #include "adapters/postgres/stored_memory.hpp"
 #include "adapters/redis/limiter.hpp"

@@ -2,6 +2,7 @@
 // What the routes work with, and the handler that they make together.
 #include "cases/inference/inference.hpp"
 #include "cases/knowledge/files.hpp"
+#include "cases/person/erase.hpp"
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
 #include "http/routes/ended_queries.hpp"
@@ -10,6 +11,7 @@
 #include "ports/event_sink.hpp"
 #include "ports/limiter.hpp"
 #include "ports/operations.hpp"
+#include "pure/crypto/signing_key.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "pure/crypto/token.hpp"
 #include "runtime/metrics.hpp"
@@ -49,6 +51,8 @@ struct ApiDeps {
   const crypto::IdDeriver& ids;
   runtime::WallClock now_ms = runtime::unix_ms;  ///< judges tokens, dates documents
   const knowledge::KnowledgeDeps* knowledge = nullptr;  ///< null: this service keeps no files
+  const person::EraseDeps* person = nullptr;  ///< null: the routes of /api/v1/me are refused
+  const crypto::SigningKey* receipts = nullptr;  ///< signs receipts; set where `person` is
 };
 
 /// What an operator tells the guard.

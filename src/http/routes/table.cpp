@@ -19,6 +19,8 @@ constexpr auto json_body = BodyKind::json;
 constexpr std::size_t file_bytes_wall = std::size_t{64} << 30;
 /// Of one upload or download as a whole. A client that stops sending or reading is cut off sooner.
 constexpr auto file_transfer_max = 3'600'000ms;
+/// Of one request that erases. What is left then is erased by the next request.
+constexpr auto erasure_max = 300'000ms;
 
 /// A model endpoint in the shape of another service.
 constexpr Route model(std::string_view method, std::string_view pattern, Work work,
@@ -151,6 +153,29 @@ constexpr std::array routes{
           .body = json_body,
           .time_max = limits::request_deadline + wait_max,
           .bucket = ports::Bucket::write},
+    Route{.method = "GET",
+          .pattern = "/api/v1/me",
+          .scope = api,
+          .work = get_me,
+          .cancel_on_disconnect = true,
+          .bucket = ports::Bucket::query,
+          .has_parameters = true},
+    Route{.method = "GET",
+          .pattern = "/api/v1/me/export",
+          .scope = api,
+          .work = get_export,
+          .cancel_on_disconnect = true,
+          .time_max = file_transfer_max,
+          .bucket = ports::Bucket::query,
+          .has_parameters = true},
+    // Goes on when its client leaves, because half an erasure helps nobody.
+    Route{.method = "DELETE",
+          .pattern = "/api/v1/me",
+          .scope = api,
+          .work = delete_me,
+          .time_max = erasure_max,
+          .bucket = ports::Bucket::write,
+          .has_parameters = true},
     // Free, because a client that polls must not pay for the time that ingest takes.
     Route{"GET", "/api/v1/operations/{id}", api, nullptr, get_operation},
     Route{.method = "GET",

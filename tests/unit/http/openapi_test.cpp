@@ -120,6 +120,7 @@ TEST_F(OpenApiTest, DescribesEveryRouteAndNoOther) {
                            "/api/v1/knowledge/files", "/api/v1/knowledge/files/{id}",
                            "/api/v1/knowledge/files/{id}/content",
                            "/api/v1/knowledge/files/{id}/chunks", "/api/v1/knowledge/index",
+                           "/api/v1/me", "/api/v1/me/export",
                            "/api/v1/operations/{id}", "/api/v1/rerank",
                            "/api/v2/rerank", "/v1/rerank", "/v2/rerank",
                            "/api/v1/rerank/metrics", "/rerank", "/embed", "/info",
