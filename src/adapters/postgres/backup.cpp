@@ -244,6 +244,34 @@ Result<std::vector<SampledSeal>> sample_seals(const std::string& dsn, std::size_
   });
 }
 
+Result<void> for_each_tenant(const std::string& dsn,
+                             const std::function<bool(const TenantRow&)>& visit) {
+  const auto listed = run_command([&] {
+    constexpr std::int64_t rows_at_once = 1'000;
+    auto session = open_connection(dsn);
+    pqxx::read_transaction tx(session);
+    refuse_bound_role(tx);
+    for (std::string after;;) {
+      const auto rows = tx.exec(
+          "SELECT user_hash, state = 'erased', chunk_count, file_count, file_bytes, "
+          "(extract(epoch FROM created_at) * 1000)::bigint, "
+          "coalesce((extract(epoch FROM erased_at) * 1000)::bigint, 0) FROM app.tenants "
+          "WHERE user_hash > $1::text COLLATE \"C\" ORDER BY user_hash LIMIT $2",
+          pqxx::params{after, rows_at_once});
+      for (const auto& row : rows) {
+        after = row[0].c_str();
+        const auto number = [&](int column) { return row[column].as<std::int64_t>(); };
+        if (!visit({after, row[1].as<bool>(), number(2), number(3), number(4), number(5),
+                    number(6)}))
+          return true;
+      }
+      if (static_cast<std::int64_t>(rows.size()) < rows_at_once) return true;
+    }
+  });
+  if (!listed) return listed.error();
+  return {};
+}
+
 Result<std::map<std::string, std::int64_t>> count_rows(const std::string& dsn) {
   return run_command([&] {
     auto session = open_connection(dsn);

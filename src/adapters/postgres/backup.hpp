@@ -11,6 +11,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -82,6 +83,19 @@ struct SampledSeal {
 
 /// At most `count` chunks, each picked with equal chance.
 Result<std::vector<SampledSeal>> sample_seals(const std::string& dsn, std::size_t count);
+
+/// A tenant's row. User ids are not stored, so an operator finds a tenant by its hash.
+struct TenantRow {
+  std::string user_hash;
+  bool erased = false;
+  std::int64_t chunks = 0, files = 0, file_bytes = 0;
+  std::int64_t created_at_ms = 0, erased_at_ms = 0;  ///< Unix time; 0: not erased
+};
+
+/// Calls `visit` for each tenant in the order of hashes, until it returns false. Memory: a page.
+/// Errors: bad_config where the role of `dsn` may not read every row, unavailable.
+Result<void> for_each_tenant(const std::string& dsn,
+                             const std::function<bool(const TenantRow&)>& visit);
 
 /// Rows of each table that memseal has. REQUIRES: a role that may read all rows.
 Result<std::map<std::string, std::int64_t>> count_rows(const std::string& dsn);

@@ -27,7 +27,8 @@ SettingRows<DatabaseSettings> DatabaseSettings::rows() {
           secret("postgres.migrate_dsn", "postgresql:// address of the owner, for migrate and dev",
                  &DatabaseSettings::migrate_dsn, check_dsn),
           secret("postgres.backup_dsn",
-                 "postgresql:// address of a role that may read every row, for backup create",
+                 "postgresql:// address of a role that may read every row, for backup create and "
+                 "tenant list",
                  &DatabaseSettings::backup_dsn, check_dsn),
           number("postgres.connections", "database connections for requests, one thread each", 1,
                  64, &DatabaseSettings::connections),

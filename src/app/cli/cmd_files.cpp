@@ -1,7 +1,6 @@
 // Lists, shows, fetches and deletes a user's files, through the running service.
 #include "app/cli/console.hpp"
 #include "app/cli/fetched_file.hpp"
-#include "app/cli/progress_line.hpp"
 #include "app/cli/service_answers.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "pure/codec/url.hpp"
@@ -25,29 +24,6 @@ namespace {
 
 std::string line_of(const json::object& file, std::string_view key, std::size_t bytes_max) {
   return one_line(text_of(file, key), bytes_max);
-}
-
-/// Runs `work` with a way to the service. Returns the exit code.
-int with_link(const GlobalOptions& global, const FilesOptions& options,
-              const std::function<int(ServiceLink&)>& work) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  const auto token = read_token(options.service);
-  if (!token) {
-    complain(token.error());
-    return exit_usage;
-  }
-  auto link = ServiceLink::open(*config, options.service, *token);
-  if (!link) {
-    complain(link.error());
-    return exit_usage;
-  }
-  return work(*link);
-}
-
-int failed(const Asked& asked) {
-  complain(*asked.error);
-  return asked.exit_code;
 }
 
 void print_file_line(const json::object& file) {
@@ -109,30 +85,6 @@ Result<void> check_whole(const json::object& file, FetchedFile& fetched) {
   return {};
 }
 
-int fetch(const GlobalOptions& global, ServiceLink& link, const json::object& file,
-          FetchedFile& fetched) {
-  ProgressLine progress(shows_progress(global) && !global.json);
-  const ServiceRequest request{.path = path_of_file(text_of(file, "id"), "/content"),
-                               .answer_bytes_max = SIZE_MAX,
-                               .total_max = std::chrono::hours(1)};
-  const auto answer = link.call(request, [&](std::string_view piece) {
-    const bool written = fetched.write(piece);
-    progress.show(megabytes(fetched.bytes()));
-    return written;
-  });
-  progress.clear();
-  if (fetched.reader_left()) return exit_ok;
-  if (!answer) return failed({{}, answer.error(), exit_code_of(answer.error())});
-  if (answer->status != 200) {
-    const auto refusal = refusal_of(*answer);
-    return failed({{}, refusal.error, refusal.exit_code});
-  }
-  if (const auto whole = check_whole(file, fetched); !whole)
-    return failed({{}, whole.error(), exit_failed});
-  if (const auto kept = fetched.keep(); !kept) return failed({{}, kept.error(), exit_failed});
-  return exit_ok;
-}
-
 /// Asks the person at the terminal.
 bool confirms(const json::object& file) {
   std::fprintf(stderr, "memseal: delete %s (%s)? [y/N] ", line_of(file, "name", 255).c_str(),
@@ -146,14 +98,14 @@ bool confirms(const json::object& file) {
 int remove_one(const GlobalOptions& global, const FilesOptions& options, ServiceLink& link,
                const std::string& id) {
   const auto file = file_of(link, id);
-  if (file.error) return failed(file);
+  if (file.error) return print_failure(file);
   if (!options.yes && !confirms(file.body)) {
     hint(one_line(id, 60) + " stays");
     return exit_ok;
   }
   const ServiceRequest request{.method = "DELETE", .path = path_of_file(id)};
   const auto removed = ask_for(link, request);
-  if (removed.error) return failed(removed);
+  if (removed.error) return print_failure(removed);
   if (global.json)
     print_json(json::object{{"id", id}, {"deleted", true}});
   else
@@ -165,7 +117,7 @@ int remove_one(const GlobalOptions& global, const FilesOptions& options, Service
 }  // namespace
 
 int cmd_files_list(const GlobalOptions& global, const FilesOptions& options) {
-  return with_link(global, options, [&](ServiceLink& link) {
+  return with_link(global, options.service, [&](ServiceLink& link) {
     std::string tags;
     for (const auto& tag : options.tags)
       tags += (tags.empty() ? "" : ",") + codec::percent_encode(tag);
@@ -178,17 +130,17 @@ int cmd_files_list(const GlobalOptions& global, const FilesOptions& options) {
       return std::ferror(stdout) == 0;
     };
     const auto asked = each_item(link, files_path, "files", print, headers);
-    if (asked.error) return failed(asked);
+    if (asked.error) return print_failure(asked);
     if (count == 0) hint(tags.empty() ? "this user has no file" : "no file has these tags");
     return static_cast<int>(exit_ok);
   });
 }
 
 int cmd_files_show(const GlobalOptions& global, const FilesOptions& options) {
-  return with_link(global, options, [&](ServiceLink& link) {
+  return with_link(global, options.service, [&](ServiceLink& link) {
     if (!options.chunks) {
       const auto file = file_of(link, options.id);
-      if (file.error) return failed(file);
+      if (file.error) return print_failure(file);
       global.json ? print_json(file.body) : print_facts(file.body);
       return static_cast<int>(exit_ok);
     }
@@ -199,7 +151,7 @@ int cmd_files_show(const GlobalOptions& global, const FilesOptions& options) {
       return std::ferror(stdout) == 0;
     };
     const auto asked = each_item(link, path_of_file(options.id, "/chunks"), "chunks", print);
-    if (asked.error) return failed(asked);
+    if (asked.error) return print_failure(asked);
     if (count == 0) hint("the file has no text that can be found: `memseal upload --index`");
     return static_cast<int>(exit_ok);
   });
@@ -211,14 +163,16 @@ int cmd_files_get(const GlobalOptions& global, const FilesOptions& options) {
     complain({Errc::bad_request, "the content goes to a file: give one with -o, or use a pipe"});
     return exit_usage;
   }
-  return with_link(global, options, [&](ServiceLink& link) {
+  return with_link(global, options.service, [&](ServiceLink& link) {
     const auto file = file_of(link, options.id);
-    if (file.error) return failed(file);
+    if (file.error) return print_failure(file);
     const auto place = place_of(options.output, text_of(file.body, "name"));
-    if (!place) return failed({{}, place.error(), exit_usage});
+    if (!place) return print_failure({{}, place.error(), exit_usage});
     auto fetched = FetchedFile::open(*place);
-    if (!fetched) return failed({{}, fetched.error(), exit_usage});
-    const int code = fetch(global, link, file.body, *fetched);
+    if (!fetched) return print_failure({{}, fetched.error(), exit_usage});
+    const int code =
+        fetch_content(global, link, path_of_file(text_of(file.body, "id"), "/content"), *fetched,
+                      [](std::string_view) {}, [&] { return check_whole(file.body, *fetched); });
     if (code != exit_ok) return code;
     if (global.json)
       print_json(json::object{{"path", *place}, {"file", file.body}});
@@ -233,7 +187,7 @@ int cmd_files_rm(const GlobalOptions& global, const FilesOptions& options) {
     complain({Errc::bad_request, "without a terminal nobody can be asked: give --yes"});
     return exit_usage;
   }
-  return with_link(global, options, [&](ServiceLink& link) {
+  return with_link(global, options.service, [&](ServiceLink& link) {
     int code = exit_ok;
     for (const auto& id : options.ids)
       if (const int failure = remove_one(global, options, link, id); failure != exit_ok)

@@ -326,6 +326,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_query_commands(app, global, action);
   add_memory_commands(app, global, action);
   add_file_commands(app, global, action);
+  add_person_commands(app, global, action);
   add_model_commands(app, global, action);
   add_config(app, global, action);
   add_verify_command(app, global, action);

@@ -32,6 +32,9 @@ void add_query_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about files: `upload` and `files`.
 void add_file_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about a person as a whole: `export`, `tenant`, `receipt`.
+void add_person_commands(CLI::App& app, GlobalOptions& global, Action& action);
+
 /// The part of add_commands() that is about the commands: `help`, `completion` and `man`.
 void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
 

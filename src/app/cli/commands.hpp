@@ -209,6 +209,39 @@ int cmd_files_show(const GlobalOptions& global, const FilesOptions& options);
 int cmd_files_get(const GlobalOptions& global, const FilesOptions& options);
 int cmd_files_rm(const GlobalOptions& global, const FilesOptions& options);
 
+/// What `export` is asked: everything that is stored of one user.
+struct ExportOptions {
+  ServiceOptions service;
+  std::string output;  ///< file; empty: standard output
+};
+/// exit_failed: the export was cut or cannot be written; the file is then not there.
+int cmd_export(const GlobalOptions& global, const ExportOptions& options);
+
+/// What the operator's commands about one user are asked. They need the keyring and the database.
+struct TenantOptions {
+  std::string user;       ///< id of the user
+  std::string user_hash;  ///< instead: 64 hex digits, as `tenant list` prints them
+  std::string output;     ///< export, erase: file; empty: standard output
+  bool dry_run = false;   ///< erase: say what would be erased
+  bool force = false;     ///< erase: do it
+};
+/// Needs a role that may read every row (postgres.backup_dsn).
+int cmd_tenant_list(const GlobalOptions& global);
+/// exit_not_found: nothing was ever stored of this user. So has cmd_tenant_export().
+int cmd_tenant_show(const GlobalOptions& global, const TenantOptions& options);
+int cmd_tenant_export(const GlobalOptions& global, const TenantOptions& options);
+/// exit_usage: neither --dry-run nor --force. Says the receipt again for an erased user.
+int cmd_tenant_erase(const GlobalOptions& global, const TenantOptions& options);
+
+/// What `receipt verify` is asked.
+struct ReceiptOptions {
+  std::string file;        ///< "-": standard input
+  std::string user;        ///< whose it must be; empty: any
+  std::string public_key;  ///< base64url, who must have signed; empty: the keyring's own
+};
+/// exit_finding: the receipt is not genuine, or another user's.
+int cmd_receipt_verify(const GlobalOptions& global, const ReceiptOptions& options);
+
 struct SmokeOptions {
   ServiceOptions service;                      ///< with the token of the first user
   std::string other_token, other_token_file;  ///< of the second one

@@ -1,5 +1,7 @@
 #include "app/cli/service_answers.hpp"
 
+#include "app/cli/console.hpp"
+#include "app/cli/progress_line.hpp"
 #include "pure/codec/json.hpp"
 #include "pure/codec/url.hpp"
 #include "runtime/context.hpp"
@@ -7,6 +9,7 @@
 #include <boost/json/array.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace memseal::app {
 
@@ -21,6 +24,28 @@ constexpr int tries_max = 6;
 constexpr std::chrono::seconds pause_max = 30s;
 
 }  // namespace
+
+int with_link(const GlobalOptions& global, const ServiceOptions& options,
+              const std::function<int(ServiceLink&)>& work) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  const auto token = read_token(options);
+  if (!token) {
+    complain(token.error());
+    return exit_usage;
+  }
+  auto link = ServiceLink::open(*config, options, *token);
+  if (!link) {
+    complain(link.error());
+    return exit_usage;
+  }
+  return work(*link);
+}
+
+int print_failure(const Asked& asked) {
+  complain(*asked.error);
+  return asked.exit_code;
+}
 
 std::string path_of_file(const std::string& id, std::string_view below) {
   return std::string(files_path) + "/" + codec::percent_encode(id) + std::string(below);
@@ -71,6 +96,32 @@ Asked ask_for(ServiceLink& link, const ServiceRequest& request) {
   auto body = object_in(*answer);
   if (!body) return {{}, no_json(), exit_failed};
   return {std::move(*body), {}, exit_ok};
+}
+
+int fetch_content(const GlobalOptions& global, ServiceLink& link, const std::string& path,
+                  FetchedFile& fetched, const std::function<void(std::string_view)>& seen,
+                  const std::function<Result<void>()>& is_whole) {
+  ProgressLine progress(shows_progress(global) && !global.json);
+  const ServiceRequest request{
+      .path = path, .answer_bytes_max = SIZE_MAX, .total_max = std::chrono::hours(1)};
+  const auto answer = link.call(request, [&](std::string_view piece) {
+    seen(piece);
+    const bool written = fetched.write(piece);
+    progress.show(megabytes(fetched.bytes()));
+    return written;
+  });
+  progress.clear();
+  if (fetched.reader_left()) return exit_ok;
+  if (!answer) return print_failure({{}, answer.error(), exit_code_of(answer.error())});
+  if (answer->status != 200) {
+    const auto refusal = refusal_of(*answer);
+    return print_failure({{}, refusal.error, refusal.exit_code});
+  }
+  if (const auto whole = is_whole(); !whole)
+    return print_failure({{}, whole.error(), exit_failed});
+  const auto kept = fetched.keep();
+  if (!kept) return print_failure({{}, kept.error(), exit_failed});
+  return exit_ok;
 }
 
 Asked each_item(ServiceLink& link, const std::string& path, std::string_view list,

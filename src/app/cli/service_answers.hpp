@@ -1,5 +1,6 @@
 #pragma once
 // What the commands about files ask of the service, and how they read its answers.
+#include "app/cli/fetched_file.hpp"
 #include "app/cli/http_call.hpp"
 
 #include <boost/json/object.hpp>
@@ -14,6 +15,10 @@
 namespace memseal::app {
 
 inline constexpr const char* files_path = "/api/v1/knowledge/files";
+/// Runs `work` with a way to the service. Returns the exit code; a cause of failure was printed.
+int with_link(const GlobalOptions& global, const ServiceOptions& options,
+              const std::function<int(ServiceLink&)>& work);
+
 /// The path of one file, or of what lies below it: "/content".
 std::string path_of_file(const std::string& id, std::string_view below = {});
 
@@ -37,6 +42,8 @@ struct Asked {
   std::optional<Error> error;  ///< why there is none
   int exit_code = 0;
 };
+/// Prints why there is none. Returns the exit code.
+int print_failure(const Asked& asked);
 /// Asks for JSON. The status 204 is an empty object.
 Asked ask_for(ServiceLink& link, const ServiceRequest& request);
 
@@ -45,6 +52,13 @@ Asked ask_for(ServiceLink& link, const ServiceRequest& request);
 Asked each_item(ServiceLink& link, const std::string& path, std::string_view list,
                 const std::function<bool(const boost::json::object&)>& take,
                 const http_client::Headers& headers = {});
+
+/// Fetches what lies at `path` into `fetched`, and gives it its name once `is_whole` finds nothing
+/// amiss. `seen` is called with each piece. Shows progress. Returns the exit code; a cause of
+/// failure was printed.
+int fetch_content(const GlobalOptions& global, ServiceLink& link, const std::string& path,
+                  FetchedFile& fetched, const std::function<void(std::string_view)>& seen,
+                  const std::function<Result<void>()>& is_whole);
 
 /// The files that the user has: (name, SHA-256 in hex) → the service's member `file`.
 using StoredFiles = std::map<std::pair<std::string, std::string>, boost::json::object>;
