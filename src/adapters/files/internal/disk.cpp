@@ -50,10 +50,6 @@ Error disk_error(std::string_view step, int error) {
 
 void throw_disk_failure(std::string_view step) { throw_failure(disk_error(step, errno)); }
 
-Fd::~Fd() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
 void write_all(const Fd& file, ByteView bytes) {
   while (!bytes.empty()) {
     const auto written = ::write(file.get(), bytes.data(), bytes.size());

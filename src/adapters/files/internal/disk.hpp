@@ -1,5 +1,6 @@
 #pragma once
 // System calls on files, with their failures as Outage or Refused. Every function blocks.
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 
@@ -7,7 +8,6 @@
 #include <filesystem>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 namespace memseal::files {
 
@@ -17,24 +17,6 @@ namespace memseal::files {
 Error disk_error(std::string_view step, int error);
 /// Throws disk_error() of errno.
 [[noreturn]] void throw_disk_failure(std::string_view step);
-
-/// An open file. Closed when destroyed.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  ~Fd();
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 /// Of open(): makes a file that must not be there, also not as a link.
 extern const int new_file_flags;
