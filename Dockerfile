@@ -17,7 +17,7 @@ FROM deps AS builder
 COPY . .
 RUN cmake --preset release -DMEMSEAL_TESTS=OFF \
  && cmake --build --preset release --target memseal \
- && strip build/release/memseal
+ && strip build/release/memseal build/release/memseal-extract
 
 FROM debian:12-slim AS service
 LABEL org.opencontainers.image.title="memseal" \
@@ -25,17 +25,19 @@ LABEL org.opencontainers.image.title="memseal" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
-      libdnnl2 libfmt9 libgomp1 liblz4-1 libpq5 libprometheus-cpp-core1.0 libspdlog1.10 libssl3 libyaml-cpp0.7 \
+      libdnnl2 libexpat1 libfmt9 libgomp1 libicu72 liblz4-1 libpq5 libprometheus-cpp-core1.0 libspdlog1.10 libssl3 libyaml-cpp0.7 \
       libzstd1 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent memseal \
  && install -d -m 700 -o memseal -g memseal /keys
-COPY --from=builder /src/build/release/memseal /usr/bin/memseal
+COPY --from=builder /src/build/release/memseal /src/build/release/memseal-extract /usr/bin/
+COPY --from=builder /src/.deps/pdfium/libpdfium.so /usr/lib/memseal/
+COPY --from=builder /src/.deps/pdfium/licenses /usr/share/doc/memseal/pdfium
 COPY --from=builder /src/config/migrations /usr/share/memseal/migrations
 COPY --from=builder /src/.deps/models /usr/share/memseal/models
 COPY --from=builder /src/LICENSE /src/NOTICE /usr/share/doc/memseal/
 # A missing library fails the build here, not the first start.
-RUN memseal --help >/dev/null
+RUN memseal --help >/dev/null && ! ldd /usr/bin/memseal-extract /usr/lib/memseal/libpdfium.so | grep "not found"
 USER memseal
 ENV MEMSEAL__HTTP__LISTEN=0.0.0.0:7400 \
     MEMSEAL__HTTP__ADMIN_LISTEN=0.0.0.0:7401 \

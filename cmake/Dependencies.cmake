@@ -67,3 +67,7 @@ memseal_library("hiredis 1.2" hiredis_system hiredis/hiredis.h hiredis)
 memseal_library("oneDNN" dnnl_system oneapi/dnnl/dnnl.hpp dnnl)
 target_link_libraries(dnnl_system INTERFACE gomp)  # oneDNN's own: its threads are set to one
 memseal_library("yaml-cpp" yaml_system yaml-cpp/yaml.h yaml-cpp)
+# What memseal-extract reads documents with.
+memseal_library("zlib" zlib_system zlib.h z)
+memseal_library("expat" expat_system expat.h expat)
+memseal_library("ICU" icu_system unicode/ucnv.h icui18n icuuc icudata)

@@ -1,8 +1,12 @@
-# What a machine that runs memseal needs: the program, its migrations, completions, manual pages and an example of
+# What a machine that runs memseal needs: the program, the helper that reads documents, its migrations, completions, manual pages and an example of
 # its configuration.
 #   cmake --build build/release --target memseal
 #   cmake --install build/release --component program --prefix PREFIX
-install(TARGETS memseal RUNTIME DESTINATION bin COMPONENT program)
+install(TARGETS memseal memseal-extract RUNTIME DESTINATION bin COMPONENT program)
+# PDFium, with the notices of what it is made of.
+install(FILES .deps/pdfium/libpdfium.so DESTINATION lib/memseal COMPONENT program OPTIONAL)
+install(DIRECTORY .deps/pdfium/licenses/ DESTINATION share/doc/memseal/pdfium COMPONENT program
+  OPTIONAL)
 install(DIRECTORY config/migrations config/backup config/verify DESTINATION share/memseal
   COMPONENT program FILES_MATCHING PATTERN "*.sql")
 install(FILES LICENSE DESTINATION share/doc/memseal RENAME copyright COMPONENT program)

@@ -58,9 +58,11 @@ class Deb(unittest.TestCase):
         self.assertRegex(self.field("Description"), r"^memory and knowledge service [^\n]*\n Events come in [^\n]*\n ")
         # Each library that the program loads comes with a package that it depends on.
         needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", call("readelf", "-d", self.program)))
-        self.assertIn("libpq.so.5", needed)
+        needed |= set(re.findall(r"\(NEEDED\).*\[(.*)\]", call("readelf", "-d", self.tree / "usr/bin/memseal-extract")))
+        self.assertLess({"libpq.so.5", "libexpat.so.1"}, needed)
         depends = {part.split()[0] for part in self.field("Depends").split(",")}
-        found = dict(re.findall(r"^\s*(\S+) => (/\S+)", call("ldd", self.program), re.M))
+        found = dict(re.findall(r"^\s*(\S+) => (/\S+)",
+                                call("ldd", self.program, self.tree / "usr/bin/memseal-extract"), re.M))
         paths = {name: Path(found[name]).resolve() for name in needed if not name.startswith("ld-")}
         listed = call("dpkg", "-S", *(f"*/{path.parent.name}/{path.name}" for path in paths.values()))
         owners = {Path(path).name: owner for owner, path in re.findall(r"^([^:,\n]+).*: (/\S+)$", listed, re.M)}
@@ -78,8 +80,10 @@ class Deb(unittest.TestCase):
         completions = {f"usr/share/{name}": shell for name, shell in (
             ("bash-completion/completions/memseal", "bash"), ("zsh/vendor-completions/_memseal", "zsh"),
             ("fish/vendor_completions.d/memseal.fish", "fish"))}
-        self.assertEqual(files - manual - sql - set(completions), {
-            "usr/bin/memseal", UNIT, "usr/share/doc/memseal/copyright", "usr/share/doc/memseal/NOTICE",
+        notices = {name for name in files if name.startswith("usr/share/doc/memseal/pdfium/")}
+        self.assertIn("usr/share/doc/memseal/pdfium/BUILD_LICENSES/pdfium.txt", notices)
+        self.assertEqual(files - manual - sql - set(completions) - notices, {
+            "usr/bin/memseal", "usr/bin/memseal-extract", "usr/lib/memseal/libpdfium.so", UNIT, "usr/share/doc/memseal/copyright", "usr/share/doc/memseal/NOTICE",
             "usr/share/doc/memseal/examples/memseal.yaml"})
         self.assertLess(sql, files)
         for name, shell in completions.items():
@@ -94,7 +98,7 @@ class Deb(unittest.TestCase):
         for line in listed:
             mode, owner, name = line.split()[0], line.split()[1], line.split()[5]
             self.assertEqual(owner, "root/root", line)
-            may_run = name.endswith("/") or name == "./usr/bin/memseal"
+            may_run = name.endswith("/") or name in ("./usr/bin/memseal", "./usr/bin/memseal-extract")
             self.assertEqual(mode[1:], "rwxr-xr-x" if may_run else "rw-r--r--", line)
 
     def test_its_example_is_a_configuration(self):

@@ -244,7 +244,7 @@ const std::vector<std::vector<std::string>>& floors() {
                                                          {"cases", "adapters"},
                                                          {"ports"},
                                                          {"runtime", "pure"},
-                                                         {"base", "kernels"}};
+                                                         {"base", "extract", "kernels"}};
   return all;
 }
 

@@ -25,6 +25,7 @@ const std::vector<Rule>& law() {
   static const std::vector<Rule> rules{
       {"base", {}},
       {"kernels", {}},
+      {"extract", {}},
       {"pure/codec", {"base"}},
       {"pure/text", {"base", "pure/codec"}},
       {"pure/crypto", {"base", "pure/codec"}},
@@ -98,6 +99,9 @@ const std::map<std::string, Names>& library_homes() {
       {"hiredis/", {"adapters/redis"}},
       {"oneapi/dnnl/", {"adapters/model"}},
       {"omp.h", {"adapters/model"}},
+      {"zlib.h", {"extract"}},
+      {"expat.h", {"extract"}},
+      {"unicode/", {"extract"}},
       {"cuda", {"kernels"}},
       {"cublas", {"kernels"}},
       {"boost/beast", {"http", "adapters/http_client"}},

@@ -1,0 +1,17 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace memseal::extract {
+
+bool is_utf8(std::string_view bytes) noexcept;
+/// Appends a code point; U+FFFD for what is none.
+void append_code_point(std::string& to, std::uint32_t code_point);
+
+/// `bytes` in UTF-8, without a byte order mark. A byte order mark decides, then `charset` (a name
+/// that ICU knows; empty: none was told), then whether it is UTF-8, then what ICU guesses. Bytes
+/// that mean nothing become U+FFFD.
+std::string to_utf8(std::string_view bytes, std::string_view charset = {});
+
+}  // namespace memseal::extract
