@@ -51,6 +51,7 @@ const std::vector<Rule>& law() {
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
       {"adapters/redis", {"base", "pure", "runtime", "ports"}},
       {"adapters/files", {"base", "pure", "runtime", "ports"}},
+      {"adapters/extractor", {"base", "extract", "pure", "runtime", "ports"}},
       {"adapters/http_client", {"base", "pure/codec", "runtime"}},
       {"adapters/openai", {"base", "pure", "runtime", "ports", "adapters/http_client"}},
       {"adapters/model/checkpoint", {"base", "pure"}},
