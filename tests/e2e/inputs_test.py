@@ -241,6 +241,7 @@ class BadSetUp(unittest.TestCase):
 
     def test_the_doctor_says_what_to_do(self):
         sound = self.at.cli("doctor", check=False)
+        self.assertRegex(sound.stdout, r"ok   documents +\S+memseal-extract reads them under seccomp.*, PDF too")
         self.assertEqual(sound.returncode, 0, sound.stdout + sound.stderr)
         self.assertIn("one replica, whose disk may lose acknowledged events", sound.stdout)
         self.assertIn("MEMSEAL__KAFKA__REPLICATION", sound.stdout)

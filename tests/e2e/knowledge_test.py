@@ -1,5 +1,6 @@
 """Files through the running service: taken in by real clients, sealed on disk, whole after a kill, in bounded memory."""
 import http.client
+import io
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import threading
 import time
 import unittest
 import uuid
+import zipfile
 from pathlib import Path
 
 from harness import EndToEnd, psql
@@ -14,6 +16,34 @@ from harness import EndToEnd, psql
 FILES = "/api/v1/knowledge/files"
 MIB = 1 << 20
 CANARY = "canary-7f3a-the-cat-sat"
+
+
+def docx(*paragraphs):
+    """The least that Word calls a document."""
+    body = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in paragraphs)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("_rels/.rels", '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+                         '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
+                         'officeDocument" Target="word/document.xml"/></Relationships>')
+        archive.writestr("word/document.xml", '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/'
+                         f'2006/main"><w:body>{body}</w:body></w:document>')
+    return file.getvalue()
+
+
+def pdf(text):
+    """One page with one line, or an empty page."""
+    stream = f"BT /F 12 Tf 72 720 Td ({text}) Tj ET" if text else ""
+    parts = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 1/Kids[3 0 R]>>",
+             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+             f"<</Length {len(stream)}>>stream\n{stream}\nendstream", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+    file, places = "%PDF-1.4\n", []
+    for number, part in enumerate(parts, 1):
+        places.append(len(file))
+        file += f"{number} 0 obj{part}endobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    return (f"{file}xref\n0 6\n0000000000 65535 f \n{table}trailer<</Size 6/Root 1 0 R>>\n"
+            f"startxref\n{len(file)}\n%%EOF\n").encode()
 
 
 class Knowledge(EndToEnd):
@@ -103,7 +133,7 @@ class Knowledge(EndToEnd):
         self.assertEqual(hit["doc_id"], id)
         self.assertIn("Ystad", hit["text"])
         self.assertIn("Ystad", text.decode()[hit["char_start"]:hit["char_end"]], "offsets are those of the file")
-        binary = self.put(token, "noise.bin", b"a" * 20_000 + os.urandom(1 << 18))[1]["file"]["id"]
+        binary = self.put(token, "noise.bin", b"a" * 70_000 + os.urandom(1 << 18))[1]["file"]["id"]
         answer, data = self.at.request("POST", "/api/v1/knowledge/index?wait=20", {"file_id": binary}, token)
         operation = json.loads(data)["operation"]
         self.assertEqual((operation["state"], operation["error"]["code"]), ("failed", "unsupported_media_type"), data)
@@ -117,6 +147,34 @@ class Knowledge(EndToEnd):
                                  [("content-type", "application/cloudevents+json")])
             self.at.wait_for(lambda: self.end_of(event["id"]), 30, f"the event of {user}")
             self.assertEqual(self.end_of(event["id"]), ends)
+    def test_documents_are_found_by_their_words_or_say_why_not(self):
+        token = self.at.token("hal")
+
+        def index(name, content):
+            answer, data = self.at.request("POST", FILES + "?index=true", content, token,
+                                           {"X-Memseal-Name": name, "Prefer": "wait=20"})
+            self.assertEqual(answer.status, 201, data)
+            return json.loads(data)
+        for name, content, question, text in (
+                ("a.docx", docx("Hal sails a ketch", "called Wanderer"), "ketch", "Hal sails a ketch\n\ncalled Wanderer"),
+                ("b.html", b"<!doctype html><nav>no</nav><h1>Tides</h1><p>Spring tide at noon", "spring tide",
+                 "# Tides\n\nSpring tide at noon"),
+                ("c.pdf", pdf("The lighthouse was painted white"), "lighthouse", "The lighthouse was painted white")):
+            told = index(name, content)
+            self.assertEqual(told["operation"]["state"], "succeeded", told)
+            found = self.at.results(token, question, top_k=1)[0]
+            self.assertEqual((found["doc_id"], found["text"]), (told["file"]["id"], text))
+        locked = bytearray(docx("x"))
+        for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            at = locked.find(mark)
+            while at >= 0:
+                locked[at + flags] |= 1
+                at = locked.find(mark, at + 1)
+        for name, content, code in (("d.docx", bytes(locked), "file_encrypted"), ("e.docx", docx("x")[:-30], "file_damaged"),
+                                    ("f.pdf", pdf(""), "file_without_text"), ("g.png", b"\x89PNG\r\n\x1a\n\0\0", "unsupported_media_type")):
+            told = index(name, content)
+            self.assertEqual((told["operation"], told["index_error"]["code"]), (None, code), name)
+            self.assertTrue(told["index_error"]["suggestion"])
 
     def test_the_command_line_stores_finds_fetches_and_deletes(self):
         env, url = {"MEMSEAL_TOKEN": self.at.token("gus")}, ("--url", f"http://127.0.0.1:{self.at.port}")

@@ -219,6 +219,24 @@ void check_gpu(const Config& config, std::vector<Finding>& findings) {
         {"gpu", false, seen.detail, seen.fix + ", or set " + env_name("model.device") + "=auto"});
 }
 
+Finding check_extractor(const Config& config) {
+  const std::string name = "documents";
+  const std::string fix = "put memseal-extract, which comes with memseal, beside it, or set " +
+                          env_name("files.extractor");
+  const auto program = extractor::find_helper(config.files);
+  if (!program) return failed(name, program.error(), fix);
+  if (!*program)
+    return {name, false, "memseal-extract is not there: only texts in UTF-8 can be indexed", fix,
+            false};
+  const auto report = extractor::try_helper(**program);
+  if (!report) return failed(name, report.error(), fix);
+  const std::string found = (*program)->string() +
+                            " reads them under seccomp, no_new_privs and resource limits";
+  if (report->can_read_pdf) return {name, true, found + ", PDF too", ""};
+  return {name, false, found + "; not PDF, because libpdfium.so does not lie beside it",
+          "install libpdfium.so beside memseal-extract (scripts/deps --build fetches it)", false};
+}
+
 Finding check_catalog(const Config& config) {
   const auto found = postgres::lint_as_service(config.postgres.dsn);
   if (!found) return failed("isolation", found.error(), "check " + env_name("postgres.dsn"));
@@ -332,6 +350,7 @@ int cmd_doctor(const GlobalOptions& global) {
   findings.push_back(check_producers(*config));
   check_kafka(*config, findings);
   check_redis(*config, findings);
+  if (!config->files.directory.empty()) findings.push_back(check_extractor(*config));
   findings.push_back(check_listen("http.listen", config->http.listen));
   if (config->http.admin_listen != http::admin_listen_off)
     findings.push_back(check_listen("http.admin_listen", config->http.admin_listen));

@@ -5,10 +5,10 @@
 #include "app/cli/terminal_text.hpp"
 
 #include "pure/codec/json.hpp"
+#include "pure/codec/media_type.hpp"
 #include "pure/codec/utf8.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/wire/event.hpp"
-#include "pure/wire/file_request.hpp"
 #include "runtime/log.hpp"
 #include "runtime/wall_clock.hpp"
 
@@ -71,7 +71,7 @@ int print_events(const std::vector<Outgoing>& events) {
 Outgoing upload_of(const Config& config, const PublishOptions& options, const UserId& user,
                    InputDocument document) {
   auto head = new_head(options, user);
-  auto mime_type = options.mime_type.empty() ? std::string(wire::text_type_of(document.name))
+  auto mime_type = options.mime_type.empty() ? std::string(codec::text_type_of(document.name))
                                              : options.mime_type;
   const wire::UploadEvent event{.head = std::move(head),
                                 .doc_id = document.doc_id,

@@ -134,6 +134,8 @@ class Check {
   void check_files() {
     const std::string key = "files.directory";
     const std::filesystem::path directory = config_.files.directory;
+    if (const auto helper = extractor::find_helper(config_.files); !helper)
+      problem("files.extractor", helper.error());
     if (directory.empty()) return;
     std::error_code unknown;
     const auto found = std::filesystem::status(directory, unknown);

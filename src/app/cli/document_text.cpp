@@ -59,8 +59,7 @@ Result<std::string> document_text(std::string bytes) {
   if (bytes.empty()) return not_text("is empty: there is nothing to remember");
   if (const auto kind = binary_kind(bytes); !kind.empty())
     return not_text("is " + std::string(kind) +
-                    ", not text: convert it to text first, or keep the file itself with "
-                    "`memseal upload`");
+                    ", not text: `memseal upload --index` keeps the file, and reads documents");
   const bool zero_byte = bytes.find('\0') != std::string::npos;
   auto text = decoded(std::move(bytes));
   if (!text && zero_byte) return not_text("is binary, not text");

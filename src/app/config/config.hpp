@@ -1,5 +1,6 @@
 #pragma once
 // Configuration: flags > environment > YAML file > defaults. Read once at start, then immutable.
+#include "adapters/extractor/settings.hpp"
 #include "adapters/files/settings.hpp"
 #include "adapters/kafka/settings.hpp"
 #include "adapters/model/settings.hpp"
@@ -37,7 +38,7 @@ namespace memseal::app {
 struct Config {
   struct Kafka : ingest::Settings, kafka::Settings {};
   struct Embedding : model::EmbedderSettings, openai::Settings {};
-  struct Files : files::Settings, knowledge::Settings {};
+  struct Files : files::Settings, extractor::Settings, knowledge::Settings {};
   struct Rerank : rerank::Settings, model::RerankerSettings {};
   struct Runtime : runtime::LoopSettings,
                    model::PoolSettings,

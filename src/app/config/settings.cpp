@@ -44,6 +44,7 @@ SettingRows<Config> join_all() {
   join<ingest::Settings>(all, [](Config& config) -> auto& { return config.kafka; });
   join<kafka::Settings>(all, [](Config& config) -> auto& { return config.kafka; });
   join<files::Settings>(all, [](Config& config) -> auto& { return config.files; });
+  join<extractor::Settings>(all, [](Config& config) -> auto& { return config.files; });
   join<knowledge::Settings>(all, [](Config& config) -> auto& { return config.files; });
   join<redis::Settings>(all, [](Config& config) -> auto& { return config.redis; });
   join<redis::RateLimitSettings>(all, [](Config& config) -> auto& { return config.ratelimit; });

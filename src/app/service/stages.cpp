@@ -73,6 +73,23 @@ std::unique_ptr<files::LocalFiles> open_files(const Config& config) {
   return files::LocalFiles::open(std::move(options)).value();
 }
 
+/// Null: only texts in UTF-8 are indexed here.
+std::unique_ptr<extractor::ProcessExtractor> make_extractor(const Config& config,
+                                                            extractor::ExtractorMetrics& metrics) {
+  const auto program = extractor::find_helper(config.files).value();
+  if (!program) {
+    runtime::log(runtime::LogLevel::warn, "service.no_extractor",
+                 {{"cause", "memseal-extract does not lie beside memseal: documents are stored, "
+                            "and only texts in UTF-8 can be indexed (files.extractor)"}});
+    return nullptr;
+  }
+  extractor::ExtractorOptions options;
+  options.program = *program;
+  options.concurrent = static_cast<std::size_t>(config.files.extract_concurrent);
+  options.file_bytes_max = static_cast<std::uint64_t>(config.files.extract_bytes_max);
+  return std::make_unique<extractor::ProcessExtractor>(std::move(options), metrics);
+}
+
 kafka::SourceOptions consumer_options(const Process& process) {
   auto options = source_options(process.config);
   const auto wait = process.extras.fetch_wait;
@@ -222,8 +239,12 @@ Answering::Answering(Process& process, const Keys& keys, Models& models, Stores&
 
 Knowledge::Knowledge(Process& process, const Keys& keys, Stores& stores, UseCases& cases)
     : metrics(process.metrics),
-      deps{*stores.files, stores.catalog, cases.tenant_keys, keys.hasher, uploads,
-           downloads,     metrics,        process.config.files.limits()} {
+      extractor_metrics(process.metrics),
+      extractor(make_extractor(process.config, extractor_metrics)),
+      deps{*stores.files,     stores.catalog, cases.tenant_keys,
+           keys.hasher,       uploads,        downloads,
+           metrics,           process.config.files.limits(),
+           extractor.get()} {
   const runtime::RequestContext context{"start",
                                         runtime::Deadline::after(std::chrono::seconds(20))};
   run_at_start(stores.start_loop, knowledge::claim_store(deps, keys.tenants, context));

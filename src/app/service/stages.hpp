@@ -8,7 +8,7 @@
 #include "app/service/wiring.hpp"
 #include "cases/guard/watcher.hpp"
 #include "cases/inference/inference.hpp"
-#include "cases/knowledge/file_texts.hpp"
+#include "cases/knowledge/file_text.hpp"
 #include "cases/person/erase.hpp"
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
@@ -172,6 +172,8 @@ struct Knowledge {
   Knowledge(Process& process, const Keys& keys, Stores& stores, UseCases& cases);
 
   knowledge::KnowledgeMetrics metrics;
+  extractor::ExtractorMetrics extractor_metrics;
+  const std::unique_ptr<extractor::ProcessExtractor> extractor;  ///< null: there is no helper
   knowledge::Transfers uploads, downloads;
   const knowledge::KnowledgeDeps deps;
   knowledge::FileTexts texts{deps};

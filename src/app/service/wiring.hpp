@@ -2,6 +2,7 @@
 // Makes the parts a configuration asks for. The one place that knows use cases and adapters.
 #include "app/service/keys.hpp"
 
+#include "adapters/extractor/process_extractor.hpp"
 #include "adapters/files/local_files.hpp"
 #include "adapters/kafka/admin.hpp"
 #include "adapters/kafka/sink.hpp"

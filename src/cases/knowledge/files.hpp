@@ -5,6 +5,7 @@
 #include "ports/file_catalog.hpp"
 #include "ports/file_store.hpp"
 #include "ports/tenant_keys.hpp"
+#include "ports/text_extractor.hpp"
 #include "pure/crypto/content_hash.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "runtime/context.hpp"
@@ -39,6 +40,7 @@ struct KnowledgeDeps {
   Transfers& downloads;
   KnowledgeMetrics& metrics;
   Limits limits = {};
+  ports::TextExtractor* extractor = nullptr;  ///< null: only texts in UTF-8 are indexed
 };
 
 /// What a client says of a file. Texts are well-formed UTF-8.

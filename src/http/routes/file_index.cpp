@@ -7,7 +7,7 @@
 #include "base/limits.hpp"
 #include "cases/index/submit.hpp"
 #include "cases/index/submit_deletion.hpp"
-#include "cases/knowledge/file_texts.hpp"
+#include "cases/knowledge/file_text.hpp"
 #include "pure/policy/token_bucket.hpp"
 #include "pure/wire/file_request.hpp"
 
@@ -21,51 +21,63 @@ namespace {
 
 namespace json = boost::json;
 
-std::string mime_type_of(const knowledge::FileFacts& facts) {
-  if (facts.media_type == wire::markdown_type) return facts.media_type;
-  return std::string(wire::text_type_of(facts.name));
-}
+/// What of a file is read before the answer. The event of a longer one refers to the file, and
+/// ingest reads it, because it may take longer than a request.
+constexpr std::uint64_t read_at_once_bytes_max = 128u << 10;
 
-/// What of a file goes into an event by itself. The event of a longer one refers to the file.
-/// JSON may take six bytes for one.
-constexpr std::uint64_t inline_bytes_max = limits::event_bytes_max / 8;
-
-/// What a document of so many bytes costs before its text is read: as English prose of that length.
-constexpr std::int64_t bytes_a_token = 5;
+/// What a document of so many bytes costs before its text is read: as English prose of that length,
+/// and a quarter of it where most of the file is something else.
+constexpr std::int64_t bytes_a_token = 5, document_bytes_a_token = 20;
 
 struct Indexed {
   index::Submission document;
   std::int64_t tokens = 0;  ///< that its text costs
 };
 
-/// The document that a stored file becomes. Errors: not_found, payload_too_large, and for a short
-/// file those of knowledge::text_of(). What is wrong with a longer one, ingest finds.
+index::Submission submission_of(const Call& call, const knowledge::File& file) {
+  return {.idempotency_key = {},
+          .doc_id = file.id.to_string(),
+          .name = file.facts.name,
+          .mime_type = {},
+          .text = {},
+          .tags = file.facts.tags,
+          .attributes_json = {},
+          .at_ms = call.deps.api->now_ms()};
+}
+
+asio::awaitable<Result<Indexed>> refer_to(Call& call, knowledge::Reading& reading) {
+  const auto& deps = knowledge_of(call);
+  auto kind = co_await knowledge::kind_of(deps, step_context(call), reading,
+                                          limits::referenced_text_bytes_max);
+  if (!kind) co_return kind.error();
+  const auto& file = reading.file();
+  Indexed indexed{.document = submission_of(call, file)};
+  indexed.document.file = file.id;
+  indexed.document.mime_type = std::move(kind->media_type);
+  indexed.tokens = file.bytes / (kind->is_plain ? bytes_a_token : document_bytes_a_token);
+  co_return indexed;
+}
+
+/// The document that a stored file becomes. Errors: not_found, and those of file_text(); of a long
+/// file only what shows at once.
 asio::awaitable<Result<Indexed>> document_of(Call& call, Uuid id) {
   const auto& deps = knowledge_of(call);
   auto reading = co_await knowledge::Reading::begin(deps, step_context(call), call.who->tenant, id);
   if (!reading) co_return Error{Errc::not_found, "there is no such file"};
   const auto& file = (*reading)->file();
-  Indexed indexed{.document = {.idempotency_key = {},
-                               .doc_id = id.to_string(),
-                               .name = file.facts.name,
-                               .mime_type = mime_type_of(file.facts),
-                               .text = {},
-                               .tags = file.facts.tags,
-                               .attributes_json = {},
-                               .at_ms = call.deps.api->now_ms()}};
-  const auto bytes = static_cast<std::uint64_t>(file.bytes);
-  if (bytes > inline_bytes_max && bytes <= limits::referenced_text_bytes_max) {
-    const bool is_text = co_await knowledge::begins_as_text(**reading, step_context(call));
-    if (!is_text) co_return knowledge::no_text();
-    indexed.document.file = id;
-    indexed.tokens = file.bytes / bytes_a_token;
-    co_return indexed;
-  }
-  auto text = co_await knowledge::text_of(**reading, step_context(call),
-                                          limits::referenced_text_bytes_max);
+  if (static_cast<std::uint64_t>(file.bytes) > read_at_once_bytes_max)
+    co_return co_await refer_to(call, **reading);
+  auto text = co_await knowledge::file_text(deps, step_context(call), **reading,
+                                            limits::referenced_text_bytes_max);
   if (!text) co_return text.error();
-  indexed.tokens = policy::tokens_of_text(*text);
-  indexed.document.text = std::move(*text);
+  Indexed indexed{.document = submission_of(call, file)};
+  indexed.tokens = policy::tokens_of_text(text->text);
+  indexed.document.mime_type = std::move(text->media_type);
+  // A small file may unpack into a text that no event holds. JSON may take six bytes for one.
+  if (text->text.size() > read_at_once_bytes_max)
+    indexed.document.file = id;
+  else
+    indexed.document.text = std::move(text->text);
   co_return indexed;
 }
 
@@ -88,14 +100,26 @@ asio::awaitable<Result<ports::Operation>> index_file(Call& call, Uuid id) {
 const char* suggestion_for(Errc code) {
   switch (code) {
     case Errc::unsupported_media_type:
-      return "convert the file to text in UTF-8, for example by `pdftotext`, and upload the text";
+      return "upload the file as PDF, DOCX, HTML or text";
+    case Errc::file_encrypted:
+      return "remove the password, and upload the file again";
+    case Errc::file_damaged:
+      return "open the file in its own program, save it anew, and upload that";
+    case Errc::file_without_text:
+      return "recognise the text of scans (OCR) first, and upload the result";
     case Errc::payload_too_large:
-      return "split the text into files of at most 8 MiB, and upload those";
+      return "split the file into parts that fit, and upload those";
     case Errc::rate_limited:
       return "ask POST /api/v1/knowledge/index for the file once the limit has room";
     default:
       return "ask POST /api/v1/knowledge/index for the file again";
   }
+}
+
+Error with_suggestion(Error error) {
+  if (errc_row(error.code).severity == Severity::info)
+    error.message += std::string(": ") + suggestion_for(error.code);
+  return error;
 }
 
 /// As in a problem, what this process says of its own faults stays in its log.
@@ -160,9 +184,10 @@ asio::awaitable<std::optional<Response>> post_file_index(Call& call) {
   if (!wait) co_return problem(wait.error(), call.context.id);
   auto indexed = co_await document_of(call, *id);
   if (!indexed && indexed.error().code == Errc::not_found) co_return not_found(call);
-  if (!indexed) co_return problem(indexed.error(), call.context.id);
-  auto refused = co_await charge(call, indexed->tokens);
+  // To read a document is work, also in vain.
+  auto refused = co_await charge(call, indexed ? indexed->tokens : 0);
   if (refused) co_return refused;
+  if (!indexed) co_return problem(with_suggestion(indexed.error()), call.context.id);
   indexed->document.idempotency_key = std::move(*key);
   auto operation = co_await publish(call, std::move(indexed->document));
   if (!operation) co_return problem(operation.error(), call.context.id);

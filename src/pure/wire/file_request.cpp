@@ -79,11 +79,6 @@ Result<std::string> parse_file_name_field(std::string_view field) {
   return checked_file_name(std::move(*name));
 }
 
-std::string_view text_type_of(std::string_view file_name) noexcept {
-  const bool is_markdown = file_name.ends_with(".md") || file_name.ends_with(".markdown");
-  return is_markdown ? markdown_type : "text/plain";
-}
-
 std::string_view last_of_path(std::string_view path) noexcept {
   const auto slash = path.find_last_of("/\\");
   return slash == path.npos ? path : path.substr(slash + 1);

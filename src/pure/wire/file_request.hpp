@@ -16,9 +16,6 @@ namespace memseal::wire {
 Result<std::string> checked_file_name(std::string name);
 /// The same of a field that is percent-encoded.
 Result<std::string> parse_file_name_field(std::string_view field);
-inline constexpr std::string_view markdown_type = "text/markdown";
-/// The media type of a text by the name of its file: markdown_type or "text/plain".
-std::string_view text_type_of(std::string_view file_name) noexcept;
 /// The name without the folders in front of it, which some clients send. May be empty.
 std::string_view last_of_path(std::string_view path) noexcept;
 

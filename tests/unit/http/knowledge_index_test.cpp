@@ -1,6 +1,7 @@
 // A stored text becomes searchable: by itself, and by the request that stores it.
 #include "unit/http/knowledge_fixture.hpp"
 
+#include "fakes/text_extractor.hpp"
 #include "pure/codec/base64.hpp"
 #include "pure/crypto/hash.hpp"
 #include "pure/crypto/random.hpp"
@@ -47,7 +48,7 @@ TEST_F(KnowledgeIndex, AStoredTextBecomesADocumentOfItsId) {
   EXPECT_EQ(code(id_of(stored("a", "PK\x03\x04" + std::string(1, '\0')))),
             "unsupported_media_type");
   EXPECT_EQ(code(id_of(stored("b", "\xff\xfe"))), "unsupported_media_type");
-  EXPECT_EQ(code(id_of(stored("c", " \n"))), "unsupported_media_type");
+  EXPECT_EQ(code(id_of(stored("c", " \n"))), "file_without_text");
   EXPECT_EQ(code(id_of(stored("d", std::string(limits::referenced_text_bytes_max + 1, 'x')))),
             "payload_too_large");
   EXPECT_EQ(code(crypto::random_uuid().to_string()), "not_found");
@@ -75,6 +76,47 @@ TEST_F(KnowledgeIndex, TheEventOfALongTextRefersToItsFile) {
     const auto body = R"({"file_id":")" + file + "\"}";
     EXPECT_EQ(ask(post("/api/v1/knowledge/index", body)).status, status);
   }
+}
+
+// What is no plain UTF-8 goes to the extractor, whatever its name says; the rest does not.
+TEST_F(KnowledgeIndex, ADocumentIsIndexedByItsTextOrSaysWhyNot) {
+  fakes::TextExtractor extractor([](const std::string& file) -> Result<ports::ExtractedText> {
+    if (file.ends_with("locked")) return Error{Errc::file_encrypted, "locked"};
+    if (file.ends_with("scan")) return ports::ExtractedText{" \n", "", {{0, "i"}, {2, "ii"}}};
+    return ports::ExtractedText{"# Of " + std::to_string(file.size()) + " bytes"};
+  });
+  knowledge.extractor = &extractor;
+  start();
+  const auto index = [&](const std::string& content) {
+    const auto id = id_of(stored("notes.txt", content));
+    return ask(post("/api/v1/knowledge/index", R"({"file_id":")" + id + "\"}"));
+  };
+  std::size_t events = 0;
+  for (const auto& content : {"PK\x03\x04" + std::string(100'000, 'x'), std::string("{\\rtf1 x"), std::string("%PDF-1.7"),
+                              std::string("\n <html>"), std::string("caf\xe9"),
+                              std::string("From: a"), std::string("\xff\xfe" "a\0", 4)}) {
+    EXPECT_EQ(index(content).status, 202) << content.substr(0, 10);
+    const auto published = event(events++);
+    EXPECT_EQ(published.text, "# Of " + std::to_string(content.size()) + " bytes");
+    EXPECT_EQ(published.mime_type, "text/markdown");
+  }
+  const std::string large = "PK\x03\x04" + std::string(2'500'000, 'x');
+  EXPECT_EQ(index(large).status, 202);
+  EXPECT_TRUE(event(events).file) << "ingest reads it";
+  EXPECT_EQ(event(events++).mime_type, "text/markdown");
+  EXPECT_EQ(index("a < b").status, 202);
+  EXPECT_EQ(event(events).text, "a < b");
+  const auto asked = on_loop([&] { return limiter.asked; });
+  const auto locked = json::parse(index("PK\x03\x04locked").body);
+  EXPECT_EQ(locked.at("code"), "file_encrypted");
+  EXPECT_EQ(locked.at("detail"), "locked: remove the password, and upload the file again");
+  EXPECT_EQ(on_loop([&] { return limiter.asked; }), asked + 2) << "an upload, and work in vain";
+  const auto scan = index("%PDF-1.7 scan");
+  EXPECT_EQ(scan.status, 422);
+  EXPECT_EQ(json::parse(scan.body).at("detail"),
+            "the 2 pages of the file hold no text, as scans do: recognise the text of scans "
+            "(OCR) first, and upload the result");
+  EXPECT_EQ(code_of(index("PK\x03\x04" + std::string(3'000'000, 'x'))), "payload_too_large");
 }
 
 TEST_F(KnowledgeIndex, TheDocumentOfAFileGoesWithIt) {
@@ -143,7 +185,8 @@ TEST_F(KnowledgeIndex, WhatCannotBeIndexedIsStoredAllTheSameAndSaysWhy) {
            std::string(error.at("detail").as_string());
   };
   EXPECT_EQ(fault(upload("a", "PK\x03\x04" + std::string(1, '\0'), "?index=true")),
-            "unsupported_media_type: the file is no text in UTF-8: nothing else is indexed yet");
+            "unsupported_media_type: the file is no text in UTF-8, and nothing else is indexed "
+            "here");
   const std::string endless(limits::referenced_text_bytes_max + 1, 'x');
   EXPECT_TRUE(fault(upload("b", endless, "?index=true"))
                   .starts_with("payload_too_large: "));

@@ -1,0 +1,183 @@
+#include "cases/knowledge/file_text.hpp"
+
+#include "pure/codec/media_type.hpp"
+#include "pure/codec/utf8.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+namespace memseal::knowledge {
+
+namespace {
+
+std::string_view characters(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Whether the first line may be one of a mail's header, or of a mailbox.
+bool may_be_mail(std::string_view first) {
+  if (first.starts_with("From ") || first.starts_with("X-")) return true;
+  for (const std::string_view field :
+       {"Return-Path:", "Received:", "Delivered-To:", "DKIM-Signature:", "ARC-", "Message-ID:",
+        "Message-Id:", "MIME-Version:", "Mime-Version:", "From:", "To:", "Date:", "Subject:"})
+    if (first.starts_with(field)) return true;
+  return false;
+}
+
+/// Whether a file with these first bytes may be a text that is taken as it is. The others go to the
+/// extractor, which looks closely: documents, and what begins like HTML.
+bool may_be_plain(std::string_view first) {
+  constexpr std::size_t header_within = 1'024;  // of a PDF
+  if (first.find('\0') != first.npos || first.starts_with("PK\x03\x04") ||
+      first.starts_with("{\\rtf") || first.substr(0, header_within).find("%PDF-") != first.npos)
+    return false;
+  if (first.starts_with("\xef\xbb\xbf")) first.remove_prefix(3);
+  if (may_be_mail(first)) return false;
+  const auto begin = first.find_first_not_of(" \t\r\n\f");
+  return begin == first.npos || first[begin] != '<';
+}
+
+std::string plain_type(const FileFacts& facts) {
+  if (facts.media_type == codec::markdown_type) return facts.media_type;
+  return std::string(codec::text_type_of(facts.name));
+}
+
+Error no_text() {
+  return {Errc::unsupported_media_type,
+          "the file is no text in UTF-8, and nothing else is indexed here"};
+}
+
+/// Whether a file with these first bytes may be something that the extractor reads. Only what has
+/// a mark of its own may hold a zero byte.
+bool may_be_document(std::string_view first) {
+  constexpr std::size_t header_within = 1'024;  // of a PDF
+  return first.find('\0') == first.npos || first.starts_with("PK\x03\x04") ||
+         first.starts_with("\xff\xfe") || first.starts_with("\xfe\xff") ||
+         first.substr(0, header_within).find("%PDF-") != first.npos;
+}
+
+/// Whether the bytes are UTF-8, but for a character that their end cuts.
+bool begins_as_utf8(std::string_view first) {
+  constexpr int cut_bytes_max = 3;
+  for (int cut = 0; cut <= cut_bytes_max && !first.empty(); ++cut, first.remove_suffix(1))
+    if (codec::is_utf8(first)) return true;
+  return false;
+}
+
+Error without_text(std::size_t pages) {
+  if (pages == 0) return {Errc::file_without_text, "the file holds no text"};
+  return {Errc::file_without_text,
+          "the " + std::to_string(pages) + " pages of the file hold no text, as scans do"};
+}
+
+Error too_large(std::string_view what, std::uint64_t most, std::uint64_t has) {
+  return {Errc::payload_too_large, std::string(what) + " has at most " + std::to_string(most) +
+                                       " bytes, this one has " + std::to_string(has)};
+}
+
+constexpr std::size_t first_bytes_max = 65'536;
+
+class TextOfFile {
+ public:
+  TextOfFile(const KnowledgeDeps& deps, runtime::RequestContext context, Reading& reading,
+             std::size_t text_bytes_max)
+      : deps_(deps),
+        context_(std::move(context)),
+        reading_(reading),
+        bytes_(static_cast<std::uint64_t>(reading.file().bytes)),
+        text_bytes_max_(text_bytes_max) {}
+
+  asio::awaitable<Result<FileText>> read() {
+    if (bytes_ == 0) co_return without_text(0);
+    const auto piece = co_await reading_.read(context_, 0, first_bytes_max);
+    // Kept, because the next piece takes the memory of this one.
+    const Bytes first(piece.begin(), piece.end());
+    if (deps_.extractor == nullptr || may_be_plain(characters(first))) {
+      auto plain = co_await read_plain(first);
+      if (plain || deps_.extractor == nullptr || plain.error().code != Errc::unsupported_media_type)
+        co_return plain;
+    }
+    co_return co_await extract();
+  }
+
+ private:
+  static constexpr std::size_t piece_bytes_max = 1u << 20;
+
+  /// Error: unsupported_media_type where the file is no text in UTF-8.
+  asio::awaitable<Result<FileText>> read_plain(const Bytes& first) {
+    if (bytes_ > text_bytes_max_) co_return too_large("a text to index", text_bytes_max_, bytes_);
+    std::string text(characters(first));
+    text.reserve(static_cast<std::size_t>(bytes_));
+    while (text.size() < bytes_) {
+      const auto piece = co_await reading_.read(context_, text.size(),
+                                                static_cast<std::size_t>(bytes_) - text.size());
+      text += characters(piece);
+    }
+    if (text.find('\0') != text.npos || !codec::is_utf8(text)) co_return no_text();
+    if (codec::is_blank(text)) co_return without_text(0);
+    co_return FileText{std::move(text), plain_type(reading_.file().facts)};
+  }
+
+  asio::awaitable<Result<FileText>> extract() {
+    const auto most = deps_.extractor->file_bytes_max();
+    if (bytes_ > most) co_return too_large("a document to index", most, bytes_);
+    const auto extraction = deps_.extractor->begin(bytes_);
+    for (std::uint64_t at = 0; at < bytes_;) {
+      const auto piece = co_await reading_.read(context_, at, piece_bytes_max);
+      extraction->append(piece);
+      at += piece.size();
+    }
+    auto found = co_await extraction->finish(context_, text_bytes_max_);
+    if (!found) co_return found.error();
+    if (codec::is_blank(found->text)) co_return without_text(found->pages.size());
+    auto type = found->is_plain ? plain_type(reading_.file().facts) : "text/markdown";
+    co_return FileText{std::move(found->text), std::move(type), std::move(found->pages),
+                       found->is_whole};
+  }
+
+  const KnowledgeDeps& deps_;
+  const runtime::RequestContext context_;
+  Reading& reading_;
+  const std::uint64_t bytes_;
+  const std::size_t text_bytes_max_;
+};
+
+}  // namespace
+
+asio::awaitable<Result<FileText>> file_text(const KnowledgeDeps& deps,
+                                            runtime::RequestContext context, Reading& reading,
+                                            std::size_t text_bytes_max) {
+  TextOfFile text(deps, std::move(context), reading, text_bytes_max);
+  co_return co_await text.read();
+}
+
+asio::awaitable<Result<FileKind>> kind_of(const KnowledgeDeps& deps,
+                                          runtime::RequestContext context, Reading& reading,
+                                          std::size_t text_bytes_max) {
+  const auto bytes = static_cast<std::uint64_t>(reading.file().bytes);
+  if (bytes == 0) co_return without_text(0);
+  const auto piece = co_await reading.read(std::move(context), 0, first_bytes_max);
+  const auto first = characters(piece);
+  const bool is_plain = begins_as_utf8(first) && (!deps.extractor || may_be_plain(first));
+  if (is_plain && first.find('\0') == first.npos) {
+    if (bytes > text_bytes_max) co_return too_large("a text to index", text_bytes_max, bytes);
+    co_return FileKind{true, plain_type(reading.file().facts)};
+  }
+  if (!deps.extractor || !may_be_document(first)) co_return no_text();
+  const auto most = deps.extractor->file_bytes_max();
+  if (bytes > most) co_return too_large("a document to index", most, bytes);
+  co_return FileKind{false, std::string(codec::markdown_type)};
+}
+
+asio::awaitable<Result<std::string>> FileTexts::text_of(runtime::RequestContext context,
+                                                        crypto::Tenant owner, Uuid file,
+                                                        std::size_t bytes_max) {
+  auto reading = co_await Reading::begin(deps_, context, owner, file);
+  if (!reading) co_return Error{Errc::not_found, "the file was removed, or never stored"};
+  auto found = co_await file_text(deps_, std::move(context), **reading, bytes_max);
+  if (!found) co_return found.error();
+  co_return std::move(found->text);
+}
+
+}  // namespace memseal::knowledge
