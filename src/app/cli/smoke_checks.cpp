@@ -71,13 +71,14 @@ class Asker {
     ServiceRequest request{.method = "POST", .path = query_path, .token = token};
     request.headers = {{"Accept", "text/event-stream"}, {"Content-Type", "application/json"}};
     request.body = json::serialize(question);
-    call_service(target_.config, target_.service, request, sink).value();
+    send(std::move(request), sink);
     return events;
   }
 
  private:
-  Response send(const ServiceRequest& request) const {
-    return call_service(target_.config, target_.service, request).value();
+  Response send(ServiceRequest request, const http_client::BodySink& sink = {}) const {
+    request.headers.insert(request.headers.end(), target_.headers.begin(), target_.headers.end());
+    return call_service(target_.config, target_.service, request, sink).value();
   }
 
   const SmokeTarget& target_;

@@ -14,6 +14,7 @@ struct SmokeTarget {
   const Config& config;
   ServiceOptions service;
   std::string token, other_token;
+  http_client::Headers headers = {};  ///< of every request besides its own
 };
 
 /// What was seen and does not hold; empty: all holds.
