@@ -49,6 +49,7 @@ const std::vector<Rule>& law() {
       {"cases/guard", {"base", "pure/codec", "pure/policy", "runtime"}},
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
+      {"adapters/haproxy", {"base", "pure/codec", "ports"}},
       {"adapters/redis", {"base", "pure", "runtime", "ports"}},
       {"adapters/files", {"base", "pure", "runtime", "ports"}},
       {"adapters/extractor", {"base", "extract", "pure", "runtime", "ports"}},
