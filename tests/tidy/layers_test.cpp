@@ -47,6 +47,8 @@ const std::vector<Rule>& law() {
       {"cases/person", {"base", "pure/codec", "pure/crypto", "runtime", "ports"}},
       {"cases/lifecycle", {"base", "pure", "runtime", "ports"}},
       {"cases/guard", {"base", "pure/codec", "pure/policy", "runtime"}},
+      {"cases/canary",
+       {"base", "pure/codec", "pure/crypto", "pure/policy", "runtime", "ports", "cases/guard"}},
       {"adapters/kafka", {"base", "pure", "runtime", "ports"}},
       {"adapters/postgres", {"base", "pure", "runtime", "ports"}},
       {"adapters/haproxy", {"base", "pure/codec", "ports"}},

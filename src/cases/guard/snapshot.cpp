@@ -99,6 +99,22 @@ std::optional<double> MetricsPage::sum(std::string_view name,
   return total;
 }
 
+std::vector<std::pair<double, double>> MetricsPage::buckets(
+    std::string_view histogram) const {
+  constexpr std::string_view label = "le=\"";
+  std::vector<std::pair<double, double>> all;
+  const auto [first, last] = series_.equal_range(std::string(histogram) + "_bucket");
+  for (auto found = first; found != last; ++found) {
+    const auto& [labels, count] = found->second;
+    const auto at = labels.find(label);
+    if (at == labels.npos) continue;
+    const double edge = std::strtod(labels.c_str() + at + label.size(), nullptr);
+    if (!std::isnan(edge)) all.emplace_back(edge, count);
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
 Result<Snapshot> read_snapshot(std::string_view text, double at_s) {
   const MetricsPage page(text);
   Reader read(page);

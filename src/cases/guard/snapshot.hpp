@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace memseal::guard {
 
@@ -23,6 +24,9 @@ class MetricsPage {
   std::optional<double> sum(std::string_view name,
                             std::initializer_list<std::string_view> with = {},
                             std::string_view without = {}) const;
+
+  /// (upper edge, count up to it) of each bucket of a histogram, by rising edge.
+  std::vector<std::pair<double, double>> buckets(std::string_view histogram) const;
 
  private:
   std::multimap<std::string, std::pair<std::string, double>, std::less<>> series_;
