@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PRESET ?= release
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build deb demo smoke test unit chaos backup-drill bench regress stack-up stack-down fmt lint fuzz clean
+.PHONY: help deps build deb demo smoke canary canary-replay test unit chaos backup-drill bench regress stack-up stack-down fmt lint fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -30,6 +30,17 @@ demo: ## Install, build, start everything, index real text for two users, ask qu
 smoke: ## Start the demo's deployment, check it from outside by 13 checks as two users, stop it
 	@scripts/deps --quiet
 	@scripts/smoke
+
+canary: ## Two releases behind HAProxy, one fails: see it taken back; FAULT=errors|cut|gone|crash|rls|slow|none
+	@scripts/deps --test --quiet
+	@FAULT=$(FAULT) scripts/canary
+
+canary-replay: ## 2,000 simulated clean rollouts, then every fault RUNS times (20, two hours) on real ones
+	@scripts/deps --test --quiet
+	@cmake --preset release -DMEMSEAL_TESTS=ON >/dev/null
+	@cmake --build --preset release --target policy_test -j $(JOBS) >/dev/null
+	@MEMSEAL_CANARY_ROLLOUTS=1000 build/release/tests/policy_test --gtest_filter='CanarySimulation.*'
+	@FAULT=all RUNS=$(or $(RUNS),20) scripts/canary
 
 test: ## Install, build, start what the tests need, run all tests; TESTS=<words> runs some
 	@scripts/deps --test --quiet

@@ -30,7 +30,8 @@ constexpr const char* lesson =
     "`memseal help COMMAND` shows the options and examples of one command.\n"
     "Settings: flags > environment (MEMSEAL__SECTION__KEY) > YAML file > defaults.\n"
     "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not ready,\n"
-    "  4 not found, 5 denied, 6 a finding of `verify`, `backup` or `guard check`.";
+    "  4 not found, 5 denied, 6 a finding of `verify`, `backup`, `guard check` or\n"
+    "  `canary run`.";
 
 void add_global_options(CLI::App& app, GlobalOptions& global) {
   app.set_version_flag("--version", "memseal " MEMSEAL_VERSION, "Print the version");
@@ -332,6 +333,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_verify_command(app, global, action);
   add_smoke_command(app, global, action);
   add_guard_command(app, global, action);
+  add_canary_command(app, global, action);
   add_help_commands(app, global, action);
   app.footer(lesson);  // At the end, because a command takes over the text of the program.
 }

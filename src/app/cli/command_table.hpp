@@ -52,6 +52,9 @@ void add_guard_command(CLI::App& app, GlobalOptions& global, Action& action);
 /// The commands of `guard` that call the guard of a service.
 void add_guard_orders(CLI::App& guard, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about rollouts: `canary`.
+void add_canary_command(CLI::App& app, GlobalOptions& global, Action& action);
+
 /// The options of a command that calls a service: where it is, and as which user.
 void add_address_options(CLI::App& command, ServiceOptions& options,
                          const char* default_from = "http.listen");

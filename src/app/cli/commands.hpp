@@ -263,6 +263,26 @@ int cmd_guard_watch(const GlobalOptions& global, const GuardOptions& options);
 int cmd_guard_order(const GlobalOptions& global, const ServiceOptions& service,
                     const std::string& method, const std::string& path);
 
+struct CanaryOptions {
+  std::string proxy = "/run/haproxy/canary.sock";  ///< of the runtime API
+  std::vector<std::string> stable_urls, canary_urls;  ///< of admin listeners
+  std::vector<std::int64_t> plan{5, 25, 100};
+  std::vector<std::int64_t> min_s, max_s, samples;  ///< one for each stage, one for all, or none
+  std::int64_t settle_s = 60, every_s = 2, lease_s = 15;
+  std::int64_t memory_mib = 0;  ///< 0: not judged
+  bool stop_on_regression = false;
+  SmokeOptions smoke;  ///< the address is that of the proxy
+  std::string smoke_key_file;
+  bool skip_smoke = false;
+  std::string out;      ///< folder of the evidence
+  bool resume = false;  ///< go on with what is in `out`
+};
+/// exit_ok: promoted; exit_finding: a breach; exit_not_ready: refused or inconclusive;
+/// exit_failed: aborted.
+int cmd_canary_run(const GlobalOptions& global, const CanaryOptions& options);
+int cmd_canary_status(const GlobalOptions& global, const CanaryOptions& options);
+int cmd_canary_abort(const GlobalOptions& global, const CanaryOptions& options);
+
 int cmd_models_list(const GlobalOptions& global);
 int cmd_models_show(const GlobalOptions& global, const std::string& model);
 /// exit_ok: sound; exit_failed: damaged, unsupported or wrong; exit_usage: no such model.
