@@ -25,7 +25,8 @@ LABEL org.opencontainers.image.title="memseal" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
-      libdnnl2 libexpat1 libfmt9 libgomp1 libicu72 liblz4-1 libpq5 libprometheus-cpp-core1.0 libspdlog1.10 libssl3 libyaml-cpp0.7 \
+      libdnnl2 libexpat1 libfmt9 libgomp1 libicu72 liblz4-1 libpq5 libprometheus-cpp-core1.0 libspdlog1.10 libssl3 \
+      libstemmer0d libyaml-cpp0.7 \
       libzstd1 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent memseal \

@@ -97,6 +97,7 @@ const Rule* rule_of(const std::string& room) {
 const std::map<std::string, Names>& library_homes() {
   static const std::map<std::string, Names> homes{
       {"openssl/", {"pure/crypto", "adapters/http_client"}},
+      {"libstemmer.h", {"pure/text"}},
       {"librdkafka/", {"adapters/kafka"}},
       {"pqxx/", {"adapters/postgres"}},
       {"libpq", {"adapters/postgres"}},
