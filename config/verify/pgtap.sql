@@ -2,7 +2,7 @@
 --   pg_prove --dbname "postgresql://OWNER@HOST/DATABASE" config/verify/pgtap.sql
 -- Run it as the owner or a superuser, because pgTAP makes objects of its own. It changes nothing.
 BEGIN;
-SELECT plan(25);
+SELECT plan(27);
 
 SELECT has_schema('app');
 SELECT has_function('app', 'tenant', ARRAY[]::text[]);
@@ -22,10 +22,10 @@ SELECT is_empty(
   'row-level security is enabled and forced on every table of tenants');
 SELECT policies_are('app', name, ARRAY['tenant_select', 'tenant_insert', 'tenant_update', 'tenant_delete'])
 FROM (VALUES ('tenants'), ('tenant_keys'), ('documents'), ('ingest_events'), ('idempotency_keys'),
-             ('memory_chunks'), ('files'), ('file_stores')) AS t(name);
+             ('memory_chunks'), ('files'), ('file_stores'), ('term_blocks')) AS t(name);
 SELECT policy_roles_are('app', name, 'tenant_select', ARRAY['app_user'])
 FROM (VALUES ('tenants'), ('tenant_keys'), ('documents'), ('ingest_events'), ('idempotency_keys'),
-             ('memory_chunks'), ('files'), ('file_stores')) AS t(name);
+             ('memory_chunks'), ('files'), ('file_stores'), ('term_blocks')) AS t(name);
 
 SELECT * FROM finish();
 ROLLBACK;

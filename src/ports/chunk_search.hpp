@@ -39,6 +39,25 @@ struct SearchFilter {
   bool without_texts = false;
 };
 
+/// A question that is asked by its meaning and by its words.
+struct HybridQuestion {
+  QueryVector vector;
+  /// Its words, each in all its forms: see text::asked_words_of(). Not empty.
+  std::vector<std::vector<std::string>> words;
+  /// Chunks that the answer begins with, in this order: candidates of the page before.
+  std::vector<Uuid> left = {};
+  /// Chunks behind SearchFilter::after that the pages before have shown, or have left over.
+  std::vector<Uuid> ahead = {};
+};
+
+/// The candidates of a HybridQuestion.
+struct HybridFound {
+  std::vector<crypto::SealedCandidate> rows;  ///< best first
+  std::optional<SearchPlace> last = {};  ///< all chunks up to here have been candidates
+  std::vector<Uuid> ahead = {};          ///< and these, limits::ahead_max at most, behind it
+  bool more = false;                     ///< there are other chunks behind `last`
+};
+
 /// A chunk beside another one of its document or conversation.
 struct Neighbour {
   Uuid of;              ///< the other one
@@ -65,6 +84,15 @@ class ChunkSearch {
       all.push_back(std::move(found));
     }
     co_return all;
+  }
+  /// The `limit` candidates whose vectors and words together answer best, in pages. The database's
+  /// nearest chunks and those with the best words are fused (lexical::fused()); so these are
+  /// min(limit, matching chunks) rows too, and pages together hold every matching chunk once.
+  /// Nothing where words are not compared: ask nearest(). Throws as nearest().
+  virtual asio::awaitable<std::optional<HybridFound>> hybrid(runtime::RequestContext,
+                                                             crypto::Tenant, HybridQuestion,
+                                                             std::size_t /*limit*/, SearchFilter) {
+    co_return std::nullopt;
   }
   /// Up to `each_side` chunks before and behind each of `chunks` in its document, or among the
   /// turns of its conversation; in their order. Throws as nearest().

@@ -87,6 +87,8 @@ struct EventWrite {
   bool replayed = false;
   Bytes document_name_cipher;  ///< SB1, field document_name; may be empty
   std::vector<crypto::SealedChunk> chunks;
+  /// The terms of `chunks`; each block goes with its first chunk. May be empty.
+  std::vector<crypto::SealedTerms> terms = {};
   /// The event is expected to be superseded and therefore has no chunks. It is written only if that
   /// is so when the transaction runs; the answer is otherwise `duplicate`, `erased` or `current`.
   bool expect_superseded = false;

@@ -56,6 +56,13 @@ struct MatrixRow {
   static constexpr std::int64_t never_us = std::numeric_limits<std::int64_t>::max();
 };
 
+/// A block of terms, sealed. Borrowed for one call.
+struct TermBlockRow {
+  std::string_view doc_id;
+  Uuid first_chunk;
+  ByteView cipher;
+};
+
 /// Which of a tenant's documents are read, and which part of their chunks.
 struct MatrixBatch {
   std::vector<std::string> doc_ids;
@@ -81,6 +88,13 @@ class MatrixRows {
   /// Calls `take` once a chunk, in no order.
   virtual void read(const MatrixBatch& batch,
                     const std::function<void(const MatrixRow&)>& take) = 0;
+  /// Calls `take` once a block of terms of these documents; of all documents where `doc_ids` is
+  /// empty.
+  virtual void read_terms(const std::vector<std::string>& doc_ids,
+                          const std::function<void(const TermBlockRow&)>& take) = 0;
+  /// As ChunkSearch::nearest(): compared by the database.
+  virtual std::vector<crypto::SealedCandidate> nearest(const QueryVector& query, std::size_t limit,
+                                                       const SearchFilter& filter) = 0;
   /// The `limit` nearest of those of `choice.ids` that are this tenant's and not expired, in the
   /// order of ChunkSearch::nearest(), with its distances.
   virtual std::vector<crypto::SealedCandidate> fetch(const QueryVector& query,

@@ -97,6 +97,36 @@ class WholePath(EndToEnd):
         self.assertNotIn(canary, self.at.server_log())
         self.assertNotIn("fred", self.at.server_log())
 
+    def test_a_name_that_vectors_rank_low_comes_first_by_its_word(self):
+        token = self.at.token("hanna")
+        texts = {f"contract-{n}": f"Person {n} is responsible for the contract of department {n} and signs it."
+                 for n in range(12)}
+        texts["minutes"] = "Lunch was late and the heating failed again; Quorvex brought cake for everybody."
+        for name, text in texts.items():
+            answer, data = self.at.request("POST", "/api/v1/memory/index?wait=20", {"doc_id": name, "text": text}, token)
+            self.assertEqual(answer.status, 200, data)
+
+        def ask(**more):
+            answer, data = self.at.request("POST", "/api/v1/memory/query", {
+                "query": "who is responsible for the contract with Quorvex?", **more}, token,
+                {"Accept": "application/json"})
+            self.assertEqual(answer.status, 200, data)
+            return json.loads(data)
+
+        both, vectors = ask(), ask(hybrid=False)
+        self.assertIs(both["hybrid"], True)
+        self.assertIs(vectors["hybrid"], False)
+        self.assertNotEqual(vectors["results"][0]["doc_id"], "minutes")
+        self.assertEqual(both["results"][0]["doc_id"], "minutes")
+        self.assertGreater(both["results"][0]["scores"]["lexical"], 0)
+        self.assertIsNone(vectors["results"][0]["scores"]["lexical"])
+        blocks = psql(self.at.owner, "SELECT count(*) FROM app.term_blocks WHERE doc_id = 'minutes'")
+        self.assertEqual(blocks[0][0], "1")
+        self.at.request("DELETE", "/api/v1/memory/documents/minutes?wait=20", None, token)
+        blocks = psql(self.at.owner, "SELECT count(*) FROM app.term_blocks WHERE doc_id = 'minutes'")
+        self.assertEqual(blocks[0][0], "0")
+        self.assertNotIn("minutes", [hit["doc_id"] for hit in ask()["results"]])
+
     def test_an_http_index_becomes_an_operation_and_is_found(self):
         token = self.at.token("gina")
         answer, data = self.at.request("POST", "/api/v1/memory/index", {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,32 @@ class ChunkSearch final : public ports::ChunkSearch {
     }
     co_return found;
   }
+  /// The rows of `words`, as far as they are asked for, best first; in pages by `left` alone.
+  asio::awaitable<std::optional<ports::HybridFound>> hybrid(runtime::RequestContext,
+                                                            crypto::Tenant owner,
+                                                            ports::HybridQuestion question,
+                                                            std::size_t limit,
+                                                            ports::SearchFilter filter) override {
+    last_limit = limit;
+    last_filter = std::move(filter);
+    last_hybrid = question;
+    ++hybrid_searches;
+    co_await faults.play();
+    ports::HybridFound found;
+    for (const auto& row : rows[owner]) {
+      if (found.rows.size() == limit) break;
+      const auto score = word_scores.find(row.id);
+      found.rows.push_back(row);
+      found.rows.back().hybrid = crypto::HybridScore{
+          score == word_scores.end() ? 0 : score->second, 1 - row.distance};
+    }
+    std::stable_sort(found.rows.begin(), found.rows.end(), [](const auto& a, const auto& b) {
+      return a.hybrid->lexical > b.hybrid->lexical;
+    });
+    if (!found.rows.empty()) found.ahead = {found.rows.front().id};
+    found.more = true;
+    co_return found;
+  }
   asio::awaitable<std::vector<ports::Neighbour>> neighbours(runtime::RequestContext,
                                                             crypto::Tenant owner,
                                                             std::vector<Uuid> chunks,
@@ -52,6 +79,9 @@ class ChunkSearch final : public ports::ChunkSearch {
   std::size_t last_limit = 0;
   ports::SearchFilter last_filter;
   int searches = 0;  ///< calls of nearest()
+  std::map<Uuid, float> word_scores;  ///< of hybrid(); others have 0
+  std::optional<ports::HybridQuestion> last_hybrid;
+  int hybrid_searches = 0;
 
  private:
   /// Of the filter only ids and place are looked at.

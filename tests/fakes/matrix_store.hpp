@@ -1,7 +1,10 @@
 #pragma once
 // Tenants' chunks in memory, as a database would show them: by snapshots, each tenant its own.
 #include "pure/codec/half.hpp"
+#include "fakes/tenant_keys.hpp"
 #include "ports/matrix_store.hpp"
+#include "pure/crypto/term_hasher.hpp"
+#include "pure/lexical/term_block.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -26,6 +29,10 @@ struct MemoryChunk {
   std::int64_t created_us = 0, expires_us = ports::MatrixRow::never_us;
   std::vector<std::string> tags = {};
   std::vector<float> vector = {};  ///< of halves: see halved()
+  /// How often it has each term; nothing: its terms are not stored.
+  std::optional<std::map<std::string, std::uint32_t>> words{std::in_place};
+  std::uint32_t words_key = 1;  ///< generation of the key that seals its terms
+  Bytes block = {};             ///< its terms, sealed by MatrixDatabase::put()
 };
 
 /// As the database stores it.
@@ -65,6 +72,7 @@ class MatrixDatabase final : public ports::ChunkSearch, public ports::MatrixStor
       std::erase_if(all.chunks, [&](const auto& chunk) { return chunk.doc_id == doc; });
       for (auto& chunk : chunks) {
         chunk.doc_id = doc;
+        if (keeps_words && chunk.words) chunk.block = sealed_words(owner, chunk);
         all.chunks.push_back(std::move(chunk));
       }
       all.stamps[doc] = 0;
@@ -85,13 +93,18 @@ class MatrixDatabase final : public ports::ChunkSearch, public ports::MatrixStor
   asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(
       runtime::RequestContext, crypto::Tenant owner, ports::QueryVector query, std::size_t limit,
       ports::SearchFilter filter) override {
-    const auto shown = snapshot(owner);
-    const auto asked = halved(std::move(query.values));
+    co_return nearest_of(snapshot(owner), query, limit, filter);
+  }
+  std::vector<crypto::SealedCandidate> nearest_of(const Snapshot& shown,
+                                                  const ports::QueryVector& query,
+                                                  std::size_t limit,
+                                                  const ports::SearchFilter& filter) {
+    const auto asked = halved(query.values);
     std::vector<crypto::SealedCandidate> found;
     if (shown)
       for (const auto& chunk : shown->chunks)
         if (passes(chunk, filter)) found.push_back(candidate(chunk, asked));
-    co_return first(std::move(found), limit, filter.after);
+    return first(std::move(found), limit, filter.after);
   }
   asio::awaitable<std::vector<ports::Neighbour>> neighbours(runtime::RequestContext, crypto::Tenant,
                                                             std::vector<Uuid>,
@@ -106,7 +119,8 @@ class MatrixDatabase final : public ports::ChunkSearch, public ports::MatrixStor
   }
 
   std::int64_t now_us = 1'000'000;
-  std::atomic<std::size_t> rows_read = 0;
+  bool keeps_words = false;  ///< put() stores the terms of chunks
+  std::atomic<std::size_t> rows_read = 0, blocks_read = 0;
   std::function<void()> on_read = {};  ///< called before rows are read
   /// Whose rows a load reads, where that is another tenant's: a fault of isolation.
   std::map<crypto::Tenant, crypto::Tenant> reads_of = {};
@@ -115,9 +129,12 @@ class MatrixDatabase final : public ports::ChunkSearch, public ports::MatrixStor
   class Rows final : public ports::MatrixRows {
    public:
     Rows(MatrixDatabase& database, const crypto::Tenant& owner)
-        : database_(database), shown_(database.snapshot(owner)), read_(shown_) {
-      if (const auto other = database.reads_of.find(owner); other != database.reads_of.end())
-        read_ = database.snapshot(other->second);
+        : database_(database),
+          shown_(database.snapshot(owner)),
+          read_(shown_) {
+      const auto other = database.reads_of.find(owner);
+      if (other == database.reads_of.end()) return;
+      read_ = database.snapshot(other->second);
     }
     std::optional<ports::TenantState> state() override {
       if (!shown_) return std::nullopt;
@@ -148,6 +165,21 @@ class MatrixDatabase final : public ports::ChunkSearch, public ports::MatrixStor
               halves});
       }
     }
+    // A block a chunk.
+    void read_terms(const std::vector<std::string>& doc_ids,
+                    const std::function<void(const ports::TermBlockRow&)>& take) override {
+      const std::set<std::string> docs(doc_ids.begin(), doc_ids.end());
+      for (const auto& chunk : read_->chunks) {
+        if (chunk.block.empty() || (!docs.empty() && !docs.contains(chunk.doc_id))) continue;
+        ++database_.blocks_read;
+        take({chunk.doc_id, chunk.id, chunk.block});
+      }
+    }
+    std::vector<crypto::SealedCandidate> nearest(const ports::QueryVector& query,
+                                                 std::size_t limit,
+                                                 const ports::SearchFilter& filter) override {
+      return database_.nearest_of(shown_, query, limit, filter);
+    }
     std::vector<crypto::SealedCandidate> fetch(const ports::QueryVector& query,
                                                const ports::MatrixChoice& choice) override {
       const std::set<Uuid> ids(choice.ids.begin(), choice.ids.end());
@@ -164,6 +196,20 @@ class MatrixDatabase final : public ports::ChunkSearch, public ports::MatrixStor
     Snapshot shown_, read_;
   };
 
+  static Bytes sealed_words(const crypto::Tenant& owner, const MemoryChunk& chunk) {
+    const auto key = TenantKeys::key_of(owner, chunk.words_key);
+    const crypto::TermHasher hasher(*key);
+    std::vector<lexical::Posting> postings;
+    std::uint32_t count = 0;
+    for (const auto& [term, times] : *chunk.words) {
+      postings.push_back(lexical::posting_of(hasher.hash(term), times));
+      count += times;
+    }
+    lexical::BlockWriter writer;
+    writer.add({chunk.id, count, postings});
+    const auto doc = DocId::parse(chunk.doc_id).value();
+    return crypto::Sealer::seal_terms(owner, *key, chunk.id, doc, writer.take()).value().cipher();
+  }
   static float distance(const std::vector<float>& a, const std::vector<float>& b) {
     double dot = 0, square_a = 0, square_b = 0;
     const float *x = a.data(), *y = b.data();

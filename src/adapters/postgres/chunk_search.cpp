@@ -1,6 +1,7 @@
 #include "adapters/postgres/chunk_search.hpp"
 
 #include "adapters/postgres/internal/candidate_row.hpp"
+#include "adapters/postgres/internal/nearest_rows.hpp"
 #include "adapters/postgres/internal/nearest_sql.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
@@ -90,24 +91,31 @@ void append_filter(pqxx::params& parameters, const ports::SearchFilter& filter,
 
 }  // namespace
 
+std::vector<crypto::SealedCandidate> nearest_rows(TenantTx& tx, const ports::QueryVector& query,
+                                                  std::size_t limit,
+                                                  const ports::SearchFilter& filter) {
+  const auto vector = halfvec(query.values);
+  pqxx::params parameters{binary(std::as_bytes(std::span(vector))), limit};
+  ArrayBuilder ids(oid::uuid);
+  const bool filtered = filters(filter);
+  if (filtered) append_filter(parameters, filter, ids);
+  const auto rows = tx.exec(filter.without_texts ? nearest_labels
+                            : filtered           ? nearest_filtered
+                                                 : nearest_all,
+                            parameters);
+  std::vector<crypto::SealedCandidate> found;
+  found.reserve(static_cast<std::size_t>(rows.size()));
+  for (const auto& row : rows) found.push_back(candidate_of(row));
+  return found;
+}
+
 asio::awaitable<std::vector<crypto::SealedCandidate>> PgChunkSearch::nearest(
     runtime::RequestContext context, crypto::Tenant owner, ports::QueryVector query,
     std::size_t limit, ports::SearchFilter filter) {
   if (limit == 0) co_return std::vector<crypto::SealedCandidate>();
   const auto start = runtime::Clock::now();
-  auto work = [vector = halfvec(query.values), limit, filter = std::move(filter)](TenantTx& tx) {
-    pqxx::params parameters{binary(std::as_bytes(std::span(vector))), limit};
-    ArrayBuilder ids(oid::uuid);
-    const bool filtered = filters(filter);
-    if (filtered) append_filter(parameters, filter, ids);
-    const auto rows = tx.exec(filter.without_texts ? nearest_labels
-                              : filtered           ? nearest_filtered
-                                                   : nearest_all,
-                              parameters);
-    std::vector<crypto::SealedCandidate> found;
-    found.reserve(static_cast<std::size_t>(rows.size()));
-    for (const auto& row : rows) found.push_back(candidate_of(row));
-    return found;
+  auto work = [query = std::move(query), limit, filter = std::move(filter)](TenantTx& tx) {
+    return nearest_rows(tx, query, limit, filter);
   };
   auto found = co_await in_tenant(pool_, std::move(context), owner, std::move(work));
   runtime::observe_since(pool_.metrics().search_s, start);

@@ -1,6 +1,7 @@
 #include "adapters/postgres/matrix_store.hpp"
 
 #include "adapters/postgres/internal/candidate_row.hpp"
+#include "adapters/postgres/internal/nearest_rows.hpp"
 #include "adapters/postgres/internal/nearest_sql.hpp"
 #include "adapters/postgres/internal/origin_column.hpp"
 #include "adapters/postgres/internal/run.hpp"
@@ -46,6 +47,15 @@ constexpr Statement matrix_fetch{
                     "SELECT s.place, s.id, s.distance FROM (" MEMSEAL_PLACES(
                         " AND m.id = ANY ($3::uuid[])") " OFFSET 0) s "
                     "WHERE $4::float4 IS NULL OR (s.distance, s.id) > ($4::float4, $5::uuid)")};
+
+constexpr Statement terms_of_all{
+    "terms_of_all",
+    "SELECT b.doc_id, uuid_send(b.first_chunk), b.cipher FROM app.term_blocks b "
+    "WHERE b.user_hash = (SELECT app.tenant())"};
+constexpr Statement terms_of_documents{
+    "terms_of_documents",
+    "SELECT b.doc_id, uuid_send(b.first_chunk), b.cipher FROM app.term_blocks b "
+    "WHERE b.user_hash = (SELECT app.tenant()) AND b.doc_id = ANY ($1::text[])"};
 
 /// The bytes of a bytea that the server made, "\x0a0b…"; `size` bytes at most.
 /// Returns how many there were. Throws Refused where the session writes another form.
@@ -136,6 +146,26 @@ class PgMatrixRows final : public ports::MatrixRows {
     for (const auto& row : rows) take(reader.read(row));
   }
 
+  void read_terms(const std::vector<std::string>& doc_ids,
+                  const std::function<void(const ports::TermBlockRow&)>& take) override {
+    const auto rows = doc_ids.empty()
+                          ? tx_.exec(terms_of_all)
+                          : tx_.exec(terms_of_documents, pqxx::params{text_array(doc_ids)});
+    Bytes cipher;
+    for (const auto& row : rows) {
+      Uuid first_chunk;
+      read_bytea(row[1].view(), first_chunk.bytes.data(), first_chunk.bytes.size());
+      cipher.resize(row[2].view().size() / 2);
+      cipher.resize(read_bytea(row[2].view(), cipher.data(), cipher.size()));
+      take({row[0].view(), first_chunk, cipher});
+    }
+  }
+
+  std::vector<crypto::SealedCandidate> nearest(const ports::QueryVector& query, std::size_t limit,
+                                               const ports::SearchFilter& filter) override {
+    return nearest_rows(tx_, query, limit, filter);
+  }
+
   std::vector<crypto::SealedCandidate> fetch(const ports::QueryVector& query,
                                              const ports::MatrixChoice& choice) override {
     const auto vector = halfvec(query.values);
@@ -174,7 +204,8 @@ asio::awaitable<void> PgMatrixStore::in_snapshot(runtime::RequestContext context
 }
 
 std::vector<Statement> matrix_statements() {
-  return {tenant_state, document_stamps, matrix_rows, matrix_fetch};
+  return {tenant_state, document_stamps, matrix_rows, matrix_fetch, terms_of_all,
+          terms_of_documents};
 }
 
 }  // namespace memseal::postgres

@@ -168,7 +168,8 @@ Result<std::vector<Proof>> verify_leak(const std::string& dsn) {
     proofs.push_back(counted("B sees its own row alone", count_as(b), "1"));
     proofs.push_back(counted("C, who has none, sees none", count_as(c), "0"));
     for (const auto* table : {"tenants", "tenant_keys", "documents", "ingest_events",
-                              "idempotency_keys", "memory_chunks", "files", "file_stores"})
+                              "idempotency_keys", "memory_chunks", "files", "file_stores",
+                              "term_blocks"})
       proofs.push_back(counted(
           std::string("C sees no row of anybody in ") + table,
           one(trial.run(std::string("SELECT EXISTS (SELECT FROM app.") + table + ")")), "f"));

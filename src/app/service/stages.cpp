@@ -232,7 +232,8 @@ Answering::Answering(Process& process, const Keys& keys, Models& models, Stores&
     : breaker({.slow = rerank_budget(process.config)}),
       reranking{models.reranker.get(), breaker, process.flags, cases.rerank_metrics,
                 rerank_budget(process.config)},
-      query{*models.embedder, cases.search, cases.tenant_keys, reranking, cases.query_metrics},
+      query{*models.embedder, cases.search,        cases.tenant_keys,
+            reranking,        cases.query_metrics, process.config.search.hybrid},
       browse{stores.memory, cases.tenant_keys, keys.ids, models.pool.threads(),
              cases.query_metrics},
       inference{reranking, *models.embedder, &models.embedder.tokenizer()} {}
@@ -257,7 +258,7 @@ UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& s
       key_metrics(process.metrics),
       tenant_keys(stores.keys, keys.keyring, key_metrics),
       search(stores.exact_search, stores.matrix, stores.search_metrics,
-             matrix_options(process.config)),
+             matrix_options(process.config), &tenant_keys),
       guard_metrics(process.metrics),
       guard(guard_options(process.config).value(),
             [&metrics = process.metrics] {

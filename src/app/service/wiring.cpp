@@ -123,6 +123,7 @@ ingest::Options ingest_options(const Config& config) {
   options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);
   options.rules.overlap = static_cast<std::size_t>(config.chunk.overlap);
   options.status_events = config.kafka.status_events;
+  options.terms = config.search.hybrid;
   options.topic_classes = config.kafka.topics;
   if (config.kafka.user_tokens_per_minute > 0)
     options.tenant_budget = policy::BucketRules{config.kafka.user_tokens_per_minute, 60};
@@ -133,6 +134,9 @@ search::MatrixOptions matrix_options(const Config& config) {
   search::MatrixOptions options;
   options.bytes = static_cast<std::size_t>(config.search.matrix_bytes);
   options.chunks_min = config.search.matrix_chunks_min;
+  options.words = config.search.hybrid;
+  options.dense_weight_chat = static_cast<float>(config.search.dense_percent_chat) / 100;
+  options.dense_weight_document = static_cast<float>(config.search.dense_percent_document) / 100;
   // Loads must leave connections to questions.
   options.loads_max = static_cast<std::size_t>(std::max<std::int64_t>(
       1, config.postgres.connections / 2));

@@ -59,14 +59,15 @@ std::shared_ptr<const EventWrite> superseded_write(const Job& job) {
 
 /// About how many bytes the rows of a job take twice, because each try to store them sends a copy.
 /// The document's metadata are sealed with each chunk.
-std::size_t sealed_bytes(const Job& job, std::size_t dimension) {
+std::size_t sealed_bytes(const Job& job, std::size_t dimension, bool with_terms) {
   constexpr std::size_t row_bytes = 256, copies = 2;
   if (job.seems_superseded) return copies * row_bytes;
   const auto& document = *job.prepared->document;
   std::size_t bytes = row_bytes;
   for (std::size_t i = 0; i < document.chunks.size(); ++i)
     bytes += document.chunks[i].text.size() + document.meta_of(i).size() +
-             dimension * sizeof(float) + row_bytes;
+             dimension * sizeof(float) + row_bytes +
+             (with_terms ? document.chunks[i].text.size() + row_bytes : 0);
   return copies * bytes;
 }
 
@@ -86,7 +87,7 @@ bool overwrites(const Document& earlier, const Document& later) {
 void Worker::Impl::make_ready(Job& job) {
   job.place = waits_for_earlier(job) ? Place::chained : Place::ready;
   if (job.place == Place::chained) return;  // leave() of the earlier one brings it back.
-  job.store_bytes = sealed_bytes(job, deps_.embedder.dimension());
+  job.store_bytes = sealed_bytes(job, deps_.embedder.dimension(), options_->terms);
   const auto at = ready_.try_emplace(*job.prepared->tenant).first;
   at->second.jobs.push_back(&job);
   settle_turn(at);

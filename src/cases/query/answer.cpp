@@ -66,9 +66,9 @@ std::optional<wire::PageMark> next_page(const Question& question, const Found& f
                                         const Ranking& ranking, Selection selection) {
   if (!question.further.empty()) return {};
   // In search order what follows is farther away still.
-  const bool no_better = selection.some_too_low && ranking.ranked == 0;
+  const bool no_better = selection.some_too_low && ranking.ranked == 0 && !found.hybrid;
   if (selection.left.empty() && (!found.more || no_better)) return {};
-  wire::PageMark mark{{}, std::move(selection.left)};
+  wire::PageMark mark{{}, std::move(selection.left), found.ahead};
   if (found.last) mark.after = wire::PagePlace{found.last->distance, found.last->id};
   return mark;
 }
@@ -166,6 +166,7 @@ asio::awaitable<Summary> run(QueryDeps& deps, runtime::RequestContext context, c
   search.stop(deps.metrics.search);
   summary.candidates = found.rows.size();
   summary.complete = found.complete;
+  summary.hybrid = found.hybrid;
   const StageReport searched{Stage::search, StageStatus::ok, search.took, found.rows.size()};
   co_await out.stage(searched);
 

@@ -39,6 +39,7 @@ struct Question {
   std::optional<float> min_score = {};        ///< results of less are left out
   std::size_t expand = 0;                     ///< neighbours on each side of a result
   std::optional<wire::PageMark> page = {};    ///< empty: the first page
+  bool hybrid = true;                         ///< false: vectors alone are compared
 };
 
 /// What a query needs. Everything that it refers to must outlive it.
@@ -49,6 +50,7 @@ struct QueryDeps {
   ports::TenantKeys& keys;
   rerank::RerankDeps& reranking;
   QueryMetrics& metrics;
+  bool compares_words = false;  ///< `search` has terms: questions are asked by their words too
 };
 
 /// Time per stage; zero for a stage that did not run.
@@ -102,6 +104,7 @@ struct Summary {
   std::optional<wire::PageMark> next = {};  ///< of the next page; empty: there is none
   bool complete = true;  ///< false: Question::attributes was judged of the nearest
                          ///< limits::attribute_rows_max chunks only
+  bool hybrid = false;   ///< words were compared too
 };
 
 /// Answers one question of one tenant. Reranking has min(deadline, RerankDeps::budget) and never

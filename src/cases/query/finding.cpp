@@ -1,5 +1,7 @@
 #include "cases/query/internal/finding.hpp"
 
+#include "pure/text/terms.hpp"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -21,6 +23,11 @@ constexpr std::size_t rows_at_once = 512;
 
 ports::SearchPlace place_of(const crypto::SealedCandidate& row) { return {row.distance, row.id}; }
 
+/// What is sealed beside the texts is judged along the order of the vectors alone.
+bool wants_words(const QueryDeps& deps, const Question& question) {
+  return deps.compares_words && question.hybrid && question.attributes.empty();
+}
+
 /// Finds the candidates of one question.
 class Finder {
  public:
@@ -28,7 +35,9 @@ class Finder {
          const Question& question, Opener& opener)
       : deps_(deps), context_(context), who_(who), question_(question), opener_(opener) {}
 
-  asio::awaitable<Found> find(ports::QueryVector vector) {
+  asio::awaitable<Found> find(ports::QueryVector vector, const std::string& text) {
+    auto hybrid = co_await find_hybrid(vector, text);
+    if (hybrid) co_return std::move(*hybrid);
     Found found;
     auto filter = question_.filter;
     auto wanted = question_.candidates;
@@ -53,6 +62,31 @@ class Finder {
   }
 
  private:
+  /// Nothing where words are not compared.
+  asio::awaitable<std::optional<Found>> find_hybrid(const ports::QueryVector& vector,
+                                                    const std::string& text) {
+    const auto* page = question_.page ? &*question_.page : nullptr;
+    // A cursor that names candidates is answered by who knows them, also where words are off now.
+    const bool goes_on = page != nullptr && !page->ahead.empty();
+    ports::HybridQuestion asked{vector, {}};
+    if (wants_words(deps_, question_)) asked.words = text::asked_words_of(text);
+    if (asked.words.empty() && !goes_on) co_return std::nullopt;
+    auto filter = question_.filter;
+    if (page != nullptr) {
+      asked.left = page->left;
+      asked.ahead = page->ahead;
+      if (page->after) filter.after = ports::SearchPlace{page->after->distance, page->after->id};
+    }
+    auto rows = co_await deps_.search.hybrid(context_, who_, std::move(asked),
+                                             question_.candidates, std::move(filter));
+    if (!rows) co_return std::nullopt;
+    Found found{.rows = std::move(rows->rows), .questions = {}, .last = rows->last,
+                .more = rows->more};
+    found.ahead = std::move(rows->ahead);
+    for (const auto& row : found.rows) found.hybrid = found.hybrid || row.hybrid.has_value();
+    co_return found;
+  }
+
   asio::awaitable<void> take_nearest(ports::QueryVector vector, std::size_t wanted,
                                      ports::SearchFilter filter, Found& found) {
     auto rows = co_await deps_.search.nearest(context_, who_, std::move(vector), wanted,
@@ -110,6 +144,13 @@ class Finder {
   Opener& opener_;
 };
 
+/// The better of two rows that several questions found.
+bool is_better(const crypto::SealedCandidate& a, const crypto::SealedCandidate& b) {
+  if (a.hybrid && b.hybrid && a.hybrid->fused != b.hybrid->fused)
+    return a.hybrid->fused > b.hybrid->fused;
+  return a.distance < b.distance;
+}
+
 /// Merges what several questions found.
 Found merged(std::vector<Found> parts, std::size_t candidates) {
   struct Best {
@@ -119,17 +160,18 @@ Found merged(std::vector<Found> parts, std::size_t candidates) {
   Found all;
   for (std::size_t part = 0; part < parts.size(); ++part) {
     all.complete = all.complete && parts[part].complete;
+    all.hybrid = all.hybrid || parts[part].hybrid;
     for (std::size_t row = 0; row < parts[part].rows.size(); ++row) {
       const auto& found = parts[part].rows[row];
       const auto [known, is_new] = nearest.try_emplace(found.id, Best{part, row});
       auto& best = known->second;
-      if (!is_new && found.distance < parts[best.part].rows[best.row].distance) best = {part, row};
+      if (!is_new && is_better(found, parts[best.part].rows[best.row])) best = {part, row};
     }
   }
   std::vector<Best> order;
   for (const auto& [id, best] : nearest) order.push_back(best);
   std::stable_sort(order.begin(), order.end(), [&](const Best& a, const Best& b) {
-    return parts[a.part].rows[a.row].distance < parts[b.part].rows[b.row].distance;
+    return is_better(parts[a.part].rows[a.row], parts[b.part].rows[b.row]);
   });
   if (order.size() > candidates) order.resize(candidates);
   for (const auto& [part, row] : order) {
@@ -145,7 +187,7 @@ asio::awaitable<Found> find_candidates(QueryDeps& deps, const runtime::RequestCo
                                        const crypto::Tenant& who, const Question& question,
                                        std::vector<ports::QueryVector> vectors, Opener& opener) {
   std::vector<Found> parts;
-  if (vectors.size() > 1 && question.attributes.empty()) {
+  if (vectors.size() > 1 && question.attributes.empty() && !wants_words(deps, question)) {
     // Several questions have no page, so each wants its nearest ones alone.
     auto rows = co_await deps.search.nearest_of_each(context, who, std::move(vectors),
                                                      question.candidates, question.filter);
@@ -153,8 +195,9 @@ asio::awaitable<Found> find_candidates(QueryDeps& deps, const runtime::RequestCo
     co_return merged(std::move(parts), question.candidates);
   }
   Finder finder(deps, context, who, question, opener);
-  for (auto& vector : vectors) {
-    auto part = co_await finder.find(std::move(vector));
+  for (std::size_t which = 0; which < vectors.size(); ++which) {
+    const auto& text = which == 0 ? question.text : question.further[which - 1];
+    auto part = co_await finder.find(std::move(vectors[which]), text);
     parts.push_back(std::move(part));
   }
   if (parts.size() > 1) co_return merged(std::move(parts), question.candidates);

@@ -1,9 +1,8 @@
 #include "cases/search/matrix_search.hpp"
 
-#include "cases/search/internal/matrix_builder.hpp"
-#include "cases/search/internal/matrix_cache.hpp"
+#include "cases/search/internal/hybrid_comparison.hpp"
+#include "cases/search/internal/matrix_load.hpp"
 #include "runtime/log.hpp"
-#include "runtime/observe.hpp"
 
 #include <utility>
 
@@ -17,18 +16,22 @@ class Comparison {
  public:
   Comparison(std::shared_ptr<MatrixCache> cache, const crypto::Tenant& owner,
              std::vector<ports::QueryVector> queries, std::size_t limit,
-             ports::SearchFilter filter)
+             ports::SearchFilter filter, KeyMap keys)
       : cache_(std::move(cache)),
         owner_(owner),
         queries_(std::move(queries)),
         limit_(limit),
-        filter_(std::move(filter)) {}
+        filter_(std::move(filter)),
+        keys_(std::move(keys)),
+        opener_(owner_, keys_, cache_->metrics()) {}
 
   void run(ports::MatrixRows& rows) {
     const auto state = rows.state();
     if (!state) return;
     if (state->erased) return cache_->drop(owner_, MatrixCache::Cause::erased);
-    const auto matrix = current(rows, *state);
+    const auto matrix =
+        current_matrix(*cache_, owner_, rows, *state, queries_.front().values.size(),
+                       cache_->options().words ? &opener_ : nullptr);
     if (!matrix || !matrix->fits()) return;
     const auto choices = matrix->choose(queries_, limit_, filter_, state->now_us);
     if (!choices) return;
@@ -46,53 +49,14 @@ class Comparison {
     found_ = std::move(found);
   }
 
+  /// A key of the tenant that is needed beside those that were given: then nothing was found.
+  std::optional<std::uint32_t> wanted_key() const noexcept { return opener_.wanted(); }
   /// Empty: the database must compare.
   std::optional<std::vector<std::vector<crypto::SealedCandidate>>> take() {
     return std::move(found_);
   }
 
  private:
-  /// The tenant's matrix of the state that the snapshot shows; null where there is none.
-  MatrixPtr current(ports::MatrixRows& rows, const ports::TenantState& state) {
-    auto matrix = cache_->find(owner_);
-    if (matrix && matrix->version() == state.version) {
-      cache_->metrics().hits.Increment();
-      return matrix;
-    }
-    if (matrix && matrix->version().count > state.version.count) return nullptr;  // old snapshot
-    if (state.chunks < cache_->options().chunks_min) {
-      cache_->avoid(owner_, cache_->options().small_for);
-      return nullptr;
-    }
-    const auto wanted = MatrixBuilder::bytes_of(state.chunks, queries_.front().values.size());
-    const auto has = matrix ? matrix->bytes() : 0;
-    auto turn = cache_->take_turn(owner_, wanted > has ? wanted - has : 0);
-    if (!turn) return nullptr;
-    return load(rows, state, std::move(matrix), *turn);
-  }
-
-  MatrixPtr load(ports::MatrixRows& rows, const ports::TenantState& state, MatrixPtr old,
-                 MatrixCache::Turn& turn) {
-    const auto start = runtime::Clock::now();
-    auto& metrics = cache_->metrics();
-    (old ? metrics.loads_delta : metrics.loads_full).Increment();
-    MatrixBuilder builder(owner_, old, state.chunks);
-    const auto admits = [&](std::size_t bytes) { return turn.reserve(bytes); };
-    if (!builder.read(rows, queries_.front().values.size(), admits)) {
-      // An older copy that finds no room to be renewed is of no more use.
-      if (old) cache_->drop(owner_, MatrixCache::Cause::room);
-      cache_->avoid(owner_, cache_->options().unfit_for);
-      return nullptr;
-    }
-    auto made = builder.finish(state);
-    runtime::observe_since(metrics.load_s, start);
-    if (made->fits())
-      turn.keep(made);
-    else
-      cache_->avoid(owner_, cache_->options().unfit_for);
-    return made;
-  }
-
   /// Nothing where the database does not have the rows that the matrix promised: they are another
   /// tenant's, or somebody deleted them by hand.
   std::optional<std::vector<crypto::SealedCandidate>> fetch(ports::MatrixRows& rows,
@@ -110,6 +74,8 @@ class Comparison {
   const std::vector<ports::QueryVector> queries_;
   const std::size_t limit_;
   const ports::SearchFilter filter_;
+  const KeyMap keys_;
+  TermOpener opener_;
   std::optional<std::vector<std::vector<crypto::SealedCandidate>>> found_;
 };
 
@@ -125,10 +91,11 @@ bool is_plain(const ports::SearchFilter& filter) {
 }  // namespace
 
 MatrixSearch::MatrixSearch(ports::ChunkSearch& exact, ports::MatrixStore& store,
-                           SearchMetrics& metrics, MatrixOptions options)
+                           SearchMetrics& metrics, MatrixOptions options, ports::TenantKeys* keys)
     : exact_(exact),
       store_(store),
       metrics_(metrics),
+      keys_(keys),
       cache_(std::make_shared<MatrixCache>(metrics, options)) {}
 
 MatrixSearch::~MatrixSearch() = default;
@@ -153,36 +120,101 @@ asio::awaitable<MatrixSearch::Found> MatrixSearch::nearest_of_each(
                                             std::move(filter));
 }
 
+// The generations that the tenant's blocks were seen to name; a first look finds them out.
+asio::awaitable<KeyMap> MatrixSearch::keys_of(runtime::RequestContext context,
+                                              crypto::Tenant owner) {
+  KeyMap keys;
+  for (const auto id : cache_->key_ids(owner)) {
+    auto key = co_await keys_->opening_key(context, owner, id);
+    keys.emplace(id, std::move(key));
+  }
+  co_return keys;
+}
+
 asio::awaitable<std::optional<MatrixSearch::Found>> MatrixSearch::by_matrix(
     runtime::RequestContext context, crypto::Tenant owner,
     const std::vector<ports::QueryVector>& queries, std::size_t limit,
     const ports::SearchFilter& filter) {
   std::optional<Found> found;
-  if (limit > 0 && !queries.empty() && is_plain(filter) && cache_->is_worth(owner)) {
-    const auto deadline = context.deadline;
-    auto comparison = std::make_shared<Comparison>(cache_, owner, queries, limit, filter);
+  bool tries = limit > 0 && !queries.empty() && is_plain(filter) && cache_->is_worth(owner);
+  const auto limited = context.within(cache_->options().load_max);
+  while (tries) {
+    auto keys = co_await keys_of(context, owner);
+    auto comparison =
+        std::make_shared<Comparison>(cache_, owner, queries, limit, filter, std::move(keys));
     std::function<void(ports::MatrixRows&)> work = [comparison](ports::MatrixRows& rows) {
       comparison->run(rows);
     };
-    auto limited = context.within(cache_->options().load_max);
-    try {
-      co_await store_.in_snapshot(std::move(limited), owner, std::move(work));
-      found = comparison->take();
-    } catch (const Failure& failed) {
-      const auto code = failed.error().code;
-      // A load that takes too long, rows that cannot be read or a conflict with a standby's replay
-      // must not fail the question. Where the database is away, the other plan would fail too.
-      const bool is_away = code == Errc::unavailable || code == Errc::shutting_down ||
-                           code == Errc::cancelled;
-      if (deadline.passed() || is_away) throw;
-      runtime::log(runtime::LogLevel::warn, "search.matrix_failed",
-                   {{"request_id", context.id}, {"cause", failed.error().message}});
-      cache_->avoid(owner, cache_->options().unfit_for);
-    }
+    const bool ran = co_await ran_in_snapshot(context, limited, owner, std::move(work));
+    tries = ran && note_key(owner, comparison->wanted_key());
+    if (ran && !tries) found = comparison->take();
   }
   (found ? metrics_.plan_matrix : metrics_.plan_exact)
       .Increment(static_cast<double>(queries.size()));
   co_return found;
+}
+
+bool MatrixSearch::note_key(const crypto::Tenant& owner, std::optional<std::uint32_t> wanted) {
+  return wanted && cache_->note_key(owner, *wanted);
+}
+
+asio::awaitable<bool> MatrixSearch::ran_in_snapshot(runtime::RequestContext context,
+                                                    runtime::RequestContext limited,
+                                                    crypto::Tenant owner,
+                                                    std::function<void(ports::MatrixRows&)> work) {
+  try {
+    co_await store_.in_snapshot(std::move(limited), owner, std::move(work));
+    co_return true;
+  } catch (const Failure& failed) {
+    const auto code = failed.error().code;
+    // A load that takes too long, rows that cannot be read or a conflict with a standby's replay
+    // must not fail the question. Where the database is away, or refuses the role a statement, the
+    // other plan would fail too; and an alarm counts refusals.
+    const bool is_lost = code == Errc::unavailable || code == Errc::shutting_down ||
+                         code == Errc::cancelled || code == Errc::bad_config;
+    if (context.deadline.passed() || is_lost) throw;
+    runtime::log(runtime::LogLevel::warn, "search.matrix_failed",
+                 {{"request_id", context.id}, {"cause", failed.error().message}});
+    cache_->avoid(owner, cache_->options().unfit_for);
+  }
+  co_return false;
+}
+
+asio::awaitable<std::optional<ports::HybridFound>> MatrixSearch::hybrid(
+    runtime::RequestContext context, crypto::Tenant owner, ports::HybridQuestion question,
+    std::size_t limit, ports::SearchFilter filter) {
+  if (!cache_->options().words) {
+    if (question.ahead.empty()) co_return std::nullopt;
+    question.words.clear();
+  }
+  HybridComparison::Plan plan{.by_matrix = is_plain(filter) && cache_->is_worth(owner)};
+  // One try fails where a copy cannot be made, and one where terms cannot be read.
+  for (int failures = 0;;) {
+    auto keys = co_await keys_of(context, owner);
+    auto comparison = std::make_shared<HybridComparison>(cache_, owner, question, limit, filter,
+                                                         std::move(keys), plan);
+    auto limited = context.within(cache_->options().load_max);
+    const bool simple = !plan.by_matrix && !plan.by_words;
+    const std::function<void(ports::MatrixRows&)> work = [comparison](ports::MatrixRows& rows) {
+      comparison->run(rows);
+    };
+    bool ran = true;
+    if (simple)
+      co_await store_.in_snapshot(context, owner, work);
+    else
+      ran = co_await ran_in_snapshot(context, std::move(limited), owner, work);
+    if (!ran) {
+      plan = {.by_matrix = false, .by_words = failures++ == 0 && plan.by_matrix};
+      continue;
+    }
+    if (const auto wanted = comparison->wanted_key()) {
+      if (note_key(owner, wanted)) continue;
+      plan = {.by_matrix = false, .by_words = false};
+      continue;
+    }
+    (comparison->used_matrix() ? metrics_.plan_matrix : metrics_.plan_exact).Increment();
+    co_return comparison->take();
+  }
 }
 
 asio::awaitable<std::vector<ports::Neighbour>> MatrixSearch::neighbours(

@@ -2,10 +2,13 @@
 #include "cases/search/metrics.hpp"
 #include "ports/chunk_search.hpp"
 #include "ports/matrix_store.hpp"
+#include "ports/tenant_keys.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -28,6 +31,10 @@ struct MatrixOptions {
   std::chrono::milliseconds idle_max{900'000};      ///< after which a copy is dropped
   std::chrono::milliseconds small_for{5'000};       ///< how long a small tenant is taken for small
   std::chrono::milliseconds unfit_for{60'000};      ///< the same for one whose copy cannot be made
+  bool words = false;  ///< compare the words of questions too
+  std::int64_t words_chunks_max = 2'000;  ///< of a tenant whose terms are read for one question
+  /// What vectors weigh beside words, 0 … 1, for turns of chats and for documents.
+  float dense_weight_chat = 0.5f, dense_weight_document = 0.7f;
 };
 
 /// Chooses the plan of each search by the size of the tenant. Small tenants, and those without a
@@ -40,12 +47,16 @@ struct MatrixOptions {
 /// or expired is returned, nothing that is stored is missed, and a row of another tenant stays
 /// invisible even if a copy held it.
 ///
+/// hybrid() compares words in the copy too; without a copy it reads the terms of tenants of up to
+/// words_chunks_max chunks for each question, and of larger ones compares vectors alone.
+///
 /// Thread: any executor. Lifetime: all that is given outlives it, and `metrics` also outlives the
 /// threads of `store`.
 class MatrixSearch final : public ports::ChunkSearch {
  public:
+  /// `keys` opens the terms. REQUIRES: it is there where MatrixOptions::words is.
   MatrixSearch(ports::ChunkSearch& exact, ports::MatrixStore& store, SearchMetrics& metrics,
-               MatrixOptions options = {});
+               MatrixOptions options = {}, ports::TenantKeys* keys = nullptr);
   ~MatrixSearch() override;
 
   asio::awaitable<std::vector<crypto::SealedCandidate>> nearest(
@@ -56,6 +67,11 @@ class MatrixSearch final : public ports::ChunkSearch {
       runtime::RequestContext context, crypto::Tenant owner,
       std::vector<ports::QueryVector> queries, std::size_t limit,
       ports::SearchFilter filter) override;
+  asio::awaitable<std::optional<ports::HybridFound>> hybrid(runtime::RequestContext context,
+                                                            crypto::Tenant owner,
+                                                            ports::HybridQuestion question,
+                                                            std::size_t limit,
+                                                            ports::SearchFilter filter) override;
   asio::awaitable<std::vector<ports::Neighbour>> neighbours(runtime::RequestContext context,
                                                             crypto::Tenant owner,
                                                             std::vector<Uuid> chunks,
@@ -74,10 +90,19 @@ class MatrixSearch final : public ports::ChunkSearch {
                                                   const std::vector<ports::QueryVector>& queries,
                                                   std::size_t limit,
                                                   const ports::SearchFilter& filter);
+  asio::awaitable<std::map<std::uint32_t, ports::TenantKeyPtr>> keys_of(
+      runtime::RequestContext context, crypto::Tenant owner);
+  /// Whether there is a key to be looked up that was not before.
+  bool note_key(const crypto::Tenant& owner, std::optional<std::uint32_t> wanted);
+  /// False: the work failed, as it may; what it was for is to be done in another way.
+  asio::awaitable<bool> ran_in_snapshot(runtime::RequestContext context,
+                                        runtime::RequestContext limited, crypto::Tenant owner,
+                                        std::function<void(ports::MatrixRows&)> work);
 
   ports::ChunkSearch& exact_;
   ports::MatrixStore& store_;
   SearchMetrics& metrics_;
+  ports::TenantKeys* const keys_;  ///< or null
   const std::shared_ptr<MatrixCache> cache_;
 };
 

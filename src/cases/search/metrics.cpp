@@ -11,6 +11,13 @@ runtime::Counter& plan(runtime::Metrics& metrics, const char* name) {
                          {{"plan", name}});
 }
 
+runtime::Counter& words(runtime::Metrics& metrics, const char* outcome) {
+  return metrics.counter("memseal_search_words_total",
+                         "Questions whose words were compared too; left_out: those of users who "
+                         "have many chunks and no copy in memory, so that vectors alone were.",
+                         {{"outcome", outcome}});
+}
+
 runtime::Counter& load(runtime::Metrics& metrics, const char* kind) {
   return metrics.counter("memseal_matrix_loads_total",
                          "Reads of users' vectors into memory: all of them, or those of the "
@@ -30,6 +37,15 @@ runtime::Counter& eviction(runtime::Metrics& metrics, const char* cause) {
 SearchMetrics::SearchMetrics(runtime::Metrics& metrics)
     : plan_exact(plan(metrics, "exact")),
       plan_matrix(plan(metrics, "matrix")),
+      words_compared(words(metrics, "compared")),
+      words_left_out(words(metrics, "left_out")),
+      chunks_without_terms(metrics.counter(
+          "memseal_search_chunks_without_terms_total",
+          "Chunks read without terms, because they were stored without: vectors alone find them.")),
+      blocks_unopened(metrics.counter(
+          "memseal_search_term_blocks_unopened_total",
+          "Sealed blocks of terms that did not open, so that their chunks were compared by vectors "
+          "alone.")),
       hits(metrics.counter("memseal_matrix_hits_total",
                            "Questions whose user's vectors in memory were up to date.")),
       loads_full(load(metrics, "full")),

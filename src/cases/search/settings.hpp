@@ -8,6 +8,9 @@ namespace memseal::search {
 struct Settings {
   std::int64_t matrix_bytes = std::int64_t{256} << 20;
   std::int64_t matrix_chunks_min = 500;
+  bool hybrid = true;                        ///< store terms, and compare words beside vectors
+  std::int64_t dense_percent_chat = 50;      ///< weight of the vectors beside the words
+  std::int64_t dense_percent_document = 70;
 
   static SettingRows<Settings> rows();
 };

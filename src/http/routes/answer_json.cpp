@@ -57,6 +57,14 @@ json::array neighbours_json(std::span<const crypto::Passage> passages) {
   return neighbours;
 }
 
+/// What each comparison says of a result; null where it was not made.
+json::object scores_json(const query::Hit& hit) {
+  const auto& from = hit.passage.from();
+  return {{"dense", number(1 - from.distance)},
+          {"lexical", from.hybrid ? number(from.hybrid->lexical) : json::value(nullptr)},
+          {"rerank", hit.rerank_score ? number(*hit.rerank_score) : json::value(nullptr)}};
+}
+
 void append_timing(std::string& text, const char* name, runtime::Clock::duration took) {
   // This stage did not run.
   if (took == runtime::Clock::duration::zero()) return;
@@ -86,6 +94,7 @@ json::object hit_json(const query::Hit& hit) {
       {"score", number(hit.score)},
       {"distance", number(from.distance)},
       {"rerank_score", hit.rerank_score ? number(*hit.rerank_score) : json::value(nullptr)},
+      {"scores", scores_json(hit)},
       {"query_index", hit.question},
       {"chunk_id", from.id.to_string()},
       {"doc_id", from.doc_id},

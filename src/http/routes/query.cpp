@@ -73,6 +73,7 @@ json::object summary_json(const std::string& query_id, const query::Summary& sum
           {"fallback_reason", fallback_json(summary.fallback)},
           {"next_cursor", cursor_json(summary, question)},
           {"complete", summary.complete},
+          {"hybrid", summary.hybrid},
           {"timings", timings_json(summary.timings)}};
 }
 
@@ -93,7 +94,8 @@ query::Question question_of(wire::QueryRequest request) {
           .attributes = std::move(request.attributes),
           .min_score = request.min_score,
           .expand = request.expand,
-          .page = std::move(request.page)};
+          .page = std::move(request.page),
+          .hybrid = request.hybrid};
 }
 
 std::int64_t tokens_of_questions(const wire::QueryRequest& request) {

@@ -24,7 +24,8 @@ static_assert(
     static_cast<int>(Field::document_name) == static_cast<int>(crypto::Field::document_name) &&
     static_cast<int>(Field::document_meta) == static_cast<int>(crypto::Field::document_meta) &&
     static_cast<int>(Field::wrapped_key) == static_cast<int>(crypto::Field::wrapped_key) &&
-    static_cast<int>(Field::dead_letter) == static_cast<int>(crypto::Field::dead_letter));
+    static_cast<int>(Field::dead_letter) == static_cast<int>(crypto::Field::dead_letter) &&
+    static_cast<int>(Field::terms) == static_cast<int>(crypto::Field::terms));
 
 namespace {
 

@@ -161,6 +161,19 @@ Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key,
                  });
 }
 
+Result<SealedTerms> Sealer::seal_terms(const Tenant& owner, const TenantKey& key,
+                                       const Uuid& first_chunk, DocId doc_id, ByteView block) {
+  auto cipher = seal(owner, key, Field::terms, {first_chunk, doc_id.value()}, block);
+  if (!cipher) return cipher.error();
+  return SealedTerms(first_chunk, std::move(doc_id), std::move(*cipher));
+}
+
+Result<SecretBytes> Sealer::open_terms(const Tenant& owner, const TenantKey& key,
+                                       const Uuid& first_chunk, std::string_view doc_id,
+                                       ByteView sealed) {
+  return open(owner, key, Field::terms, {first_chunk, doc_id}, sealed);
+}
+
 // All fields share the binding to the row. Field keeps them apart.
 Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, ChunkHeader header,
                                  const ChunkPlain& plain) {

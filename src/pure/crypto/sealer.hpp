@@ -29,6 +29,7 @@ enum class Field : std::uint8_t {
   document_meta = 5,
   wrapped_key = 6,
   dead_letter = 7,
+  terms = 8,
 };
 
 /// What a blob is bound to besides its tenant, key and field: the one row and position that the
@@ -88,6 +89,29 @@ class SealedChunk {
   std::vector<float> embedding_;
 };
 
+/// A row of app.term_blocks as it is stored: the terms of some chunks of one document, which are
+/// deleted together. Only Sealer::seal_terms makes one.
+class SealedTerms {
+ public:
+  const Uuid& first_chunk() const noexcept { return first_chunk_; }
+  const DocId& doc_id() const noexcept { return doc_id_; }
+  const Bytes& cipher() const noexcept { return cipher_; }
+
+ private:
+  friend class Sealer;
+  SealedTerms(const Uuid& first_chunk, DocId doc_id, Bytes cipher)
+      : first_chunk_(first_chunk), doc_id_(std::move(doc_id)), cipher_(std::move(cipher)) {}
+  Uuid first_chunk_;
+  DocId doc_id_;
+  Bytes cipher_;
+};
+
+/// How well a candidate answers by its words, and by meaning and words together.
+struct HybridScore {
+  float lexical = 0;  ///< BM25; 0: it has no word of the question, or its terms are not stored
+  float fused = 0;    ///< 0 … 1 among the candidates of one search
+};
+
 /// A search hit as the database returned it: still sealed.
 struct SealedCandidate {
   Uuid id;
@@ -98,6 +122,7 @@ struct SealedCandidate {
   std::int64_t created_at_ms = 0;
   float distance = 0;  ///< cosine distance to the query, 0…2
   Bytes text_cipher, meta_cipher;
+  std::optional<HybridScore> hybrid = {};  ///< empty: only vectors were compared
 };
 
 /// An opened hit. Only Sealer::open makes one, so that every text that is reranked or streamed has
@@ -135,6 +160,14 @@ class Sealer {
   static Result<SealedChunk> seal(const Tenant& owner, const TenantKey& key, ChunkHeader header,
                                   const ChunkPlain& plain);
   static Result<Passage> open(const Tenant& owner, const TenantKey& key, SealedCandidate candidate);
+
+  /// Seals a block of terms (lexical/term_block.hpp), bound to its document and first chunk.
+  static Result<SealedTerms> seal_terms(const Tenant& owner, const TenantKey& key,
+                                        const Uuid& first_chunk, DocId doc_id, ByteView block);
+  /// Opens it. Error: open_failed.
+  static Result<SecretBytes> open_terms(const Tenant& owner, const TenantKey& key,
+                                        const Uuid& first_chunk, std::string_view doc_id,
+                                        ByteView sealed);
 
   /// Opens an embedding_cipher straight into `out`, which stays as it was on open_failed.
   /// REQUIRES: `out` has the length of the sealed vector.

@@ -21,6 +21,7 @@ struct PagePlace {
 struct PageMark {
   std::optional<PagePlace> after;  ///< the last passage that was a candidate
   std::vector<Uuid> left;            ///< candidates that were not shown yet
+  std::vector<Uuid> ahead = {};      ///< candidates behind `after`, limits::ahead_max at most
 };
 
 /// The text of a cursor, URL-safe. `question`: a checksum of what was asked, see

@@ -167,7 +167,7 @@ std::uint64_t checksum_of(const json::object& body) {
 
 void read_cursor_member(FieldReader& fields, QueryRequest& request) {
   std::string text;
-  if (!fields.text("cursor", text, {1, 4'096}, Presence::optional)) return;
+  if (!fields.text("cursor", text, {1, 8'192}, Presence::optional)) return;
   if (!request.further.empty())
     return fields.fail("cursor", "stands beside several queries, whose answer has one page");
   auto page = read_cursor(text, request.checksum);
@@ -186,6 +186,7 @@ Result<QueryRequest> parse_query_request(std::string_view body) {
   read_questions(fields, *object, request);
   read_counts(fields, request);
   fields.truth("rerank", request.rerank);
+  fields.truth("hybrid", request.hybrid);
   read_min_score(fields, request.min_score);
   read_origin(fields, request.origin);
   read_tags(fields, *object, request);

@@ -26,6 +26,7 @@ struct QueryRequest {
   std::size_t top_k = limits::answers_max;            ///< 1 … answers_wall
   std::size_t candidates = limits::candidates_max;    ///< top_k … candidates_wall
   bool rerank = true;
+  bool hybrid = true;                  ///< false: vectors alone are compared
   std::optional<float> min_score;      ///< results of less are left out
   std::size_t expand = 0;              ///< neighbours on each side of a result, to expand_max
   std::optional<Origin> origin;        ///< filter, member `source`; empty: any

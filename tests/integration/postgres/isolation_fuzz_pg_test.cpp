@@ -106,6 +106,8 @@ const Table tables[]{
      "'{id}', '{id}', '{id}', decode(repeat('ab', 40), 'hex'), 1, decode(repeat('00', 32), 'hex')"},
     {"file_stores", "name", "used", "user_hash, name, store",
      "'{id}', '00000000-0000-0000-0000-000000000000'"},
+    {"term_blocks", "first_chunk", "cipher", "user_hash, first_chunk, doc_id, cipher",
+     "'{id}', 'd', decode(repeat('ab', 40), 'hex')"},
 };
 
 std::string filled(std::string sql, const std::map<std::string, std::string>& values) {
@@ -145,6 +147,8 @@ class Isolation : public MigratedPgTest {
         // Keys that are no random numbers collide between tenants on purpose.
         if (std::string_view(tables[t].name) == "tenant_keys") id = std::to_string(row + 1);
         if (std::string_view(tables[t].key) == "doc_id") id = "doc-" + std::to_string(row);
+        // A block of terms goes with a chunk, and the chunks are planted first.
+        if (std::string_view(tables[t].key) == "first_chunk") id = ids_[{number, 0}][row];
         database_->super(filled("INSERT INTO app.{t} ({all}) VALUES ('{v}', {values})",
                                 {{"t", tables[t].name}, {"all", tables[t].all},
                                  {"values", tables[t].values}, {"v", hash}, {"id", id}}));

@@ -50,6 +50,25 @@ TEST_F(ApiTest, AnswersAQueryInJson) {
   EXPECT_EQ(first.at("tags").as_array().size(), 2u);
 }
 
+TEST_F(ApiTest, ShowsWhatEachComparisonSays) {
+  world.fill("ada", 2);
+  world.query.compares_words = true;
+  const auto& rows = world.search.rows[world.tenant("ada")];
+  world.search.word_scores[rows.at(1).id] = 2.5f;
+  start();
+  const auto whole = json::parse(ask(post(query_path, R"({"query":"planets"})")).body);
+  EXPECT_EQ(whole.at("hybrid"), true);
+  const auto& scores = whole.at("results").at(0).at("scores");
+  EXPECT_EQ(scores.at("lexical").to_number<double>(), 2.5);
+  EXPECT_EQ(scores.at("rerank"), whole.at("results").at(0).at("rerank_score"));
+  EXPECT_NEAR(scores.at("dense").to_number<double>(), 1 - rows.at(1).distance, 1e-5);
+  const auto dense = json::parse(
+      ask(post(query_path, R"({"query":"planets","hybrid":false,"rerank":false})")).body);
+  EXPECT_EQ(dense.at("hybrid"), false);
+  EXPECT_TRUE(dense.at("results").at(0).at("scores").at("lexical").is_null());
+  EXPECT_TRUE(dense.at("results").at(0).at("scores").at("rerank").is_null());
+}
+
 TEST_F(ApiTest, SaysWhyAnAnswerIsInSearchOrder) {
   world.fill("ada", 3);
   world.reranking.reranker = nullptr;

@@ -40,6 +40,9 @@ TEST(MigrationSql, KnowsLocksAndHowLongTheyAreHeld) {
       {"DROP INDEX app.i", "ACCESS EXCLUSIVE", "app.i", Work::brief, false},
       {"CREATE POLICY p ON app.t FOR SELECT TO app_user USING (true)", "ACCESS EXCLUSIVE", "app.t",
        Work::brief, false},
+      {"CREATE TABLE app.n (a int, FOREIGN KEY (a) REFERENCES app.t (a))", "SHARE ROW EXCLUSIVE",
+       "app.t", Work::brief, false},
+      {"CREATE TABLE app.n (a int)", "", "", Work::brief, false},
       {"UPDATE app.t SET a = 1", "ROW EXCLUSIVE", "app.t", Work::update, false},
       {"DO $$ BEGIN END $$", "", "", Work::unknown, true},
       {"GRANT SELECT ON app.t TO app_user", "", "", Work::brief, false}};

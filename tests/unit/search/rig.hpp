@@ -51,6 +51,12 @@ class Random {
     for (const char* tag : {"red", "green", "blue"})
       if (below(3) == 0) made.tags.emplace_back(tag);
     if (below(20) != 0) made.vector = below(12) == 0 ? twin_ : vector();
+    // Word 0 is in every other chunk, word 7 in a few.
+    made.words.emplace();
+    for (std::size_t word = 0; word < 8; ++word)
+      if (below(2 + word * word) == 0)
+        (*made.words)["word" + std::to_string(word)] = 1 + static_cast<std::uint32_t>(below(3));
+    if (below(30) == 0 || made.vector.empty()) made.words.reset();
     return made;
   }
   std::vector<fakes::MemoryChunk> chunks(std::size_t count) {
@@ -76,7 +82,9 @@ inline MatrixOptions at_once() {
 
 struct Rig {
   explicit Rig(MatrixOptions options = at_once())
-      : search(database, database, metrics, options) {}
+      : search(database, database, metrics, options, &keys) {
+    database.keeps_words = options.words;
+  }
 
   std::vector<crypto::SealedCandidate> ask(const crypto::Tenant& owner,
                                            const std::vector<float>& query, std::size_t limit = 24,
@@ -113,6 +121,7 @@ struct Rig {
   runtime::Metrics all;
   SearchMetrics metrics{all};
   fakes::MatrixDatabase database;
+  fakes::TenantKeys keys;
   MatrixSearch search;
 };
 

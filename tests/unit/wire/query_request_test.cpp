@@ -1,4 +1,5 @@
 // What may be asked: filters, pages, several questions.
+#include "pure/codec/base64.hpp"
 #include "pure/wire/page.hpp"
 #include "pure/wire/request.hpp"
 
@@ -180,12 +181,38 @@ TEST(Cursors, ComeBackAsTheyWereMadeForTheirQuestionAlone) {
   EXPECT_FALSE(read_cursor(make_cursor(large, 42), 42));
 }
 
+TEST(Cursors, NameTheCandidatesBehindTheirPlace) {
+  const PageMark mark{PagePlace{0.25f, id_of(7)}, {id_of(1)}, {id_of(3), id_of(4)}};
+  const auto text = make_cursor(mark, 42);
+  const auto again = read_cursor(text, 42);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->left, mark.left);
+  EXPECT_EQ(again->ahead, mark.ahead);
+  EXPECT_TRUE(read_cursor(make_cursor({{}, {}, {id_of(9)}}, 42), 42)->left.empty());
+  const PageMark most{PagePlace{}, std::vector<Uuid>(100), std::vector<Uuid>(200)};
+  const auto longest = make_cursor(most, 42);
+  EXPECT_EQ(read_cursor(longest, 42)->ahead.size(), 200u);
+  const auto sum = parse_query_request(q("\"top_k\":1"))->checksum;
+  EXPECT_TRUE(parse_query_request(q("\"cursor\":\"" + make_cursor(most, sum) + '"')));
+  for (std::size_t cut = 1; cut < 20; ++cut)
+    EXPECT_FALSE(read_cursor(text.substr(0, text.size() - cut), 42)) << cut;
+  const PageMark too_many{PagePlace{}, {}, std::vector<Uuid>(201)};
+  EXPECT_FALSE(read_cursor(make_cursor(too_many, 42), 42));
+  // A count that says more than there is.
+  auto bytes = codec::decode_base64(text, codec::Base64::url).value();
+  bytes[30] = 4;
+  EXPECT_FALSE(read_cursor(codec::encode_base64(bytes, codec::Base64::url), 42));
+  bytes[30] = 0;
+  EXPECT_FALSE(read_cursor(codec::encode_base64(bytes, codec::Base64::url), 42));
+}
+
 TEST(Cursors, BelongToQuestionAndFiltersWhateverTheirOrder) {
   const auto sum = [](const std::string& body) { return parse_query_request(body)->checksum; };
   const auto one = sum(R"({"query":"q","tags":["a"],"top_k":3})");
   EXPECT_EQ(one, sum(R"({"top_k":9,"tags":["a"],"query":"q","rerank":false,"source":null})"));
   EXPECT_NE(one, sum(R"({"query":"q","tags":["b"]})"));
   EXPECT_NE(one, sum(R"({"query":"r","tags":["a"]})"));
+  EXPECT_NE(one, sum(R"({"query":"q","tags":["a"],"hybrid":false})"));
   const auto cursor = make_cursor({PagePlace{0.5f, id_of(1)}, {}}, one);
   EXPECT_TRUE(parse_query_request(R"({"query":"q","tags":["a"],"cursor":")" + cursor + "\"}"));
   EXPECT_NE(refusal(R"({"query":"other","tags":["a"],"cursor":")" + cursor + "\"}")

@@ -71,7 +71,7 @@ SELECT 'role_owns', 'database ' || datname FROM pg_database d JOIN app_user u ON
 UNION ALL
 SELECT 'tenant_table_missing', 'app.' || wanted FROM unnest(ARRAY[
     'tenants', 'tenant_keys', 'documents', 'ingest_events', 'idempotency_keys', 'memory_chunks',
-    'files', 'file_stores'])
+    'files', 'file_stores', 'term_blocks'])
     AS wanted
   WHERE EXISTS (SELECT FROM ns) AND NOT EXISTS (
     SELECT FROM tab t WHERE t.relname = wanted AND t.relnamespace = (SELECT oid FROM ns)
@@ -80,6 +80,9 @@ SELECT 'tenant_table_missing', 'app.' || wanted FROM unnest(ARRAY[
       SELECT FROM tab t JOIN pg_attribute a ON a.attrelid = t.oid WHERE t.relname = 'tenants'
       AND t.relnamespace = (SELECT oid FROM ns) AND a.attname = 'file_count'
       AND NOT a.attisdropped))
+    AND (wanted <> 'term_blocks' OR EXISTS (
+      SELECT FROM pg_constraint c JOIN tab t ON t.oid = c.confrelid
+      WHERE c.contype = 'f' AND t.relname = 'memory_chunks'))
 UNION ALL
 SELECT 'rls_not_forced', name FROM tab
   WHERE (has_tenant OR is_part) AND NOT (relrowsecurity AND relforcerowsecurity)

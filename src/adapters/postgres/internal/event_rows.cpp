@@ -6,6 +6,7 @@
 #include "adapters/postgres/internal/replays.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
+#include "adapters/postgres/internal/term_rows.hpp"
 #include "base/assert.hpp"
 
 #include <algorithm>
@@ -102,6 +103,7 @@ std::int64_t seals_in(std::span<const EventWrite> writes) {
   std::int64_t seals = 0;
   for (const auto& write : writes) {
     seals += !write.document_name_cipher.empty();
+    seals += static_cast<std::int64_t>(write.terms.size());
     for (const auto& chunk : write.chunks)
       seals += 1 + !chunk.meta_cipher().empty() + !chunk.embedding_cipher().empty();
   }
@@ -267,7 +269,9 @@ class WriteRun {
 
   std::int64_t insert(const Indices& applied) {
     std::vector<const crypto::SealedChunk*> chunks;
+    std::vector<const crypto::SealedTerms*> terms;
     for (const auto at : applied) {
+      for (const auto& block : writes_[at].terms) terms.push_back(&block);
       for (const auto& chunk : writes_[at].chunks) {
         // The sealed text is bound to its document, so a row under another id could never be
         // opened.
@@ -276,6 +280,7 @@ class WriteRun {
       }
     }
     const std::size_t inserted = insert_chunks(tx_, chunks);
+    insert_terms(tx_, terms);
     result_.rows_stored += inserted;
     result_.rows_colliding += chunks.size() - inserted;
     return static_cast<std::int64_t>(inserted);

@@ -109,6 +109,9 @@ StatementEffect effect_of(const std::string& statement) {
     return effect_of_alter(statement, (*found)[1]);
   if (const auto found = match(statement, drop_table))
     return {"ACCESS EXCLUSIVE", names_in((*found)[1]), Work::brief};
+  // A new table whose rows refer to another table's: that one gets a trigger.
+  if (const auto found = match(statement, R"(^CREATE TABLE .*? REFERENCES ([\w.]+))"))
+    return {"SHARE ROW EXCLUSIVE", {(*found)[1]}, Work::brief};
   if (const auto found = match(
           statement, R"(^CREATE (?:UNIQUE )?INDEX (CONCURRENTLY )?.*?ON (?:ONLY )?([\w.]+))"))
     return {(*found)[1].matched ? "SHARE UPDATE EXCLUSIVE" : "SHARE", {(*found)[2]}, Work::index};

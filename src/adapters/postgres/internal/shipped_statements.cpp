@@ -8,7 +8,8 @@ std::vector<Statement> shipped_statements() {
                            store_statements(), tenant_row_statements(), look_statements(),
                            event_statements(), chunk_statements(), replay_statements(),
                            turn_statements(), memory_statements(), deletion_statements(),
-                           matrix_statements(), file_statements(), person_statements()})
+                           matrix_statements(), file_statements(), person_statements(),
+                           term_statements()})
     all.insert(all.end(), some.begin(), some.end());
   return all;
 }

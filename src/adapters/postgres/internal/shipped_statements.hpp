@@ -23,6 +23,7 @@ std::vector<Statement> deletion_statements();
 std::vector<Statement> matrix_statements();
 std::vector<Statement> file_statements();
 std::vector<Statement> person_statements();
+std::vector<Statement> term_statements();
 
 /// All of them.
 std::vector<Statement> shipped_statements();

@@ -2,6 +2,11 @@
 
 #include "pure/crypto/document_name.hpp"
 #include "pure/crypto/sealer.hpp"
+#include "pure/crypto/term_hasher.hpp"
+#include "pure/lexical/term_block.hpp"
+#include "pure/text/terms.hpp"
+
+#include <algorithm>
 
 namespace memseal::ingest {
 
@@ -33,6 +38,65 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
                                  .embedding = embedding,
                                  .seal_embedding = deps.options->seal_vectors};
   return crypto::Sealer::seal(owner, key, std::move(header), plain).value();
+}
+
+/// Makes the blocks of terms of one event.
+class TermSealer {
+ public:
+  TermSealer(const crypto::Tenant& owner, const crypto::TenantKey& key, const DocId& doc_id)
+      : owner_(owner), key_(key), doc_id_(doc_id), hasher_(key) {}
+
+  void add(const Uuid& chunk, const std::string& text) {
+    const auto terms = text::terms_of(text);
+    std::vector<lexical::Posting> postings;
+    for (const auto& term : terms.distinct)
+      postings.push_back(lexical::posting_of(hasher_.hash(term.text), term.count));
+    // By their hashes: the order of the terms in the text, or in the alphabet, tells of them.
+    std::sort(postings.begin(), postings.end());
+    const lexical::ChunkTerms of_chunk{chunk, terms.words, postings};
+    if (writer_.empty()) first_chunk_ = chunk;
+    if (writer_.add(of_chunk)) return;
+    end_block();
+    first_chunk_ = chunk;
+    writer_.add(of_chunk);
+  }
+
+  /// What is added from here on is deleted apart from what was added before.
+  void end_block() {
+    if (writer_.empty()) return;
+    auto block = writer_.take();
+    sealed_.push_back(
+        crypto::Sealer::seal_terms(owner_, key_, first_chunk_, doc_id_, block).value());
+    wipe(block.data(), block.size());
+  }
+
+  std::vector<crypto::SealedTerms> take() {
+    end_block();
+    return std::move(sealed_);
+  }
+
+ private:
+  const crypto::Tenant& owner_;
+  const crypto::TenantKey& key_;
+  const DocId& doc_id_;
+  const crypto::TermHasher hasher_;
+  lexical::BlockWriter writer_;
+  Uuid first_chunk_;
+  std::vector<crypto::SealedTerms> sealed_;
+};
+
+/// A document is replaced as a whole, and turns are deleted one by one.
+std::vector<crypto::SealedTerms> seal_terms(const crypto::Tenant& owner,
+                                            const crypto::TenantKey& key, const Document& document,
+                                            const std::vector<crypto::SealedChunk>& chunks) {
+  TermSealer sealer(owner, key, document.doc_id);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const bool new_turn = i > 0 && !document.pieces.empty() &&
+                          document.pieces[i].turn != document.pieces[i - 1].turn;
+    if (new_turn) sealer.end_block();
+    sealer.add(chunks[i].header().id, document.chunks[i].text);
+  }
+  return sealer.take();
 }
 
 }  // namespace
@@ -67,6 +131,7 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
   for (std::size_t i = 0; i < document.chunks.size(); ++i)
     write.chunks.push_back(
         seal_chunk(deps, owner, key, model, document, i, embeddings[i]));
+  if (deps.options->terms) write.terms = seal_terms(owner, key, document, write.chunks);
   return write;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/ids.hpp"
+#include "cases/search/internal/term_columns.hpp"
 #include "pure/matrix/wiped_array.hpp"
 
 #include <cstddef>
@@ -22,7 +23,8 @@ struct MatrixBlock {
         expires_us(capacity),
         documents(capacity),
         tags_end(capacity),
-        origins(capacity) {}
+        origins(capacity),
+        terms(capacity) {}
   ~MatrixBlock() { wipe(tags.data(), tags.size() * sizeof(std::uint32_t)); }
   MatrixBlock(const MatrixBlock&) = delete;
   MatrixBlock& operator=(const MatrixBlock&) = delete;
@@ -34,7 +36,7 @@ struct MatrixBlock {
   std::size_t bytes() const noexcept {
     return sizeof *this + vectors.bytes() + inverse_norms.bytes() + ids.bytes() +
            created_us.bytes() + expires_us.bytes() + documents.bytes() + tags_end.bytes() +
-           origins.bytes() + tags.capacity() * sizeof(std::uint32_t);
+           origins.bytes() + terms.bytes() + tags.capacity() * sizeof(std::uint32_t);
   }
 
   std::size_t size = 0;  ///< rows
@@ -45,6 +47,7 @@ struct MatrixBlock {
   matrix::WipedArray<std::uint32_t> documents;  ///< numbers that the matrix gave them
   matrix::WipedArray<std::uint32_t> tags_end;   ///< behind a row's last tag in `tags`
   matrix::WipedArray<std::uint8_t> origins;
+  TermColumns terms;
   std::vector<std::uint32_t> tags;              ///< numbers that the matrix gave them
 };
 

@@ -71,15 +71,20 @@ MatrixBuilder::MatrixBuilder(const crypto::Tenant& owner, std::shared_ptr<const 
       made_(old_ ? new TenantMatrix(*old_) : new TenantMatrix(owner)),
       expected_(static_cast<std::size_t>(std::max<std::int64_t>(chunks, 1))) {}
 
-std::size_t MatrixBuilder::bytes_of(std::int64_t chunks, std::size_t dimension) {
+std::size_t MatrixBuilder::bytes_of(std::int64_t chunks, std::size_t dimension, bool with_terms) {
+  // A chunk of the usual size has some 32 distinct terms, of 6 bytes each.
+  constexpr std::size_t term_bytes = 32 * (sizeof(std::uint32_t) + sizeof(std::uint16_t));
   constexpr std::size_t columns = sizeof(float) + sizeof(Uuid) + 2 * sizeof(std::int64_t) +
-                                  2 * sizeof(std::uint32_t) + sizeof(std::uint8_t);
+                                  2 * sizeof(std::uint32_t) + sizeof(std::uint8_t) +
+                                  sizeof(std::uint32_t) + sizeof(std::uint16_t);
   return static_cast<std::size_t>(std::max<std::int64_t>(chunks, 0)) *
-         (2 * matrix::row_stride(dimension) + columns + sizeof(std::uint32_t));
+         (2 * matrix::row_stride(dimension) + columns + sizeof(std::uint32_t) +
+          (with_terms ? term_bytes : 0));
 }
 
 bool MatrixBuilder::read(ports::MatrixRows& rows, std::size_t dimension,
-                         const std::function<bool(std::size_t bytes)>& admits) {
+                         const std::function<bool(std::size_t bytes)>& admits,
+                         TermOpener* opener) {
   const auto missing = outdated(rows.documents());
   std::int64_t chunks = 0;
   std::size_t names = 0;
@@ -89,10 +94,15 @@ bool MatrixBuilder::read(ports::MatrixRows& rows, std::size_t dimension,
   }
   // What is read, and, of what stays, the copy that finish() may make.
   const auto copied = has_many_dead() ? static_cast<std::int64_t>(made_->rows_) : 0;
-  if (!admits(names + bytes_of(chunks + copied, dimension))) return false;
+  if (!admits(names + bytes_of(chunks + copied, dimension, opener != nullptr))) return false;
   expected_ = static_cast<std::size_t>(std::max<std::int64_t>(chunks, 1));
+  BatchTerms terms;
   in_batches(missing, [&](const ports::MatrixBatch& batch) {
-    rows.read(batch, [this](const ports::MatrixRow& row) { take(row); });
+    // The shares of one document have its terms together, because a block knows no shares.
+    const bool is_first_share = batch.first == Uuid{};
+    if (opener && is_first_share) terms.read(rows, batch.doc_ids, *opener);
+    if (opener && opener->wanted()) return;
+    rows.read(batch, [&](const ports::MatrixRow& row) { take(row, opener ? &terms : nullptr); });
   });
   close_block();
   return true;
@@ -138,7 +148,7 @@ std::uint32_t MatrixBuilder::tag_number(const std::string& tag) {
   return tags.try_emplace(tag, static_cast<std::uint32_t>(tags.size())).first->second;
 }
 
-void MatrixBuilder::take(const ports::MatrixRow& row) {
+void MatrixBuilder::take(const ports::MatrixRow& row, const BatchTerms* terms) {
   const auto document = made_->documents_.values.find(row.doc_id);
   if (document == made_->documents_.values.end()) return;  // counted as missing in finish()
   if (row.vector.empty()) {
@@ -163,6 +173,10 @@ void MatrixBuilder::take(const ports::MatrixRow& row) {
   block.expires_us[at] = row.expires_us;
   block.documents[at] = document->second.number;
   block.origins[at] = static_cast<std::uint8_t>(row.origin);
+  if (terms == nullptr)
+    block.terms.put_none(at);
+  else if (!terms->put(row.id, block.terms, at))
+    ++without_terms_;
   for (const auto& tag : row.tags) block.tags.push_back(tag_number(tag));
   block.tags_end[at] = static_cast<std::uint32_t>(block.tags.size());
   made_->expires_ = made_->expires_ || row.expires_us != ports::MatrixRow::never_us;
@@ -203,6 +217,7 @@ void MatrixBuilder::copy_row(const MatrixBlock& from, std::size_t row, std::uint
   to.expires_us[at] = from.expires_us[row];
   to.origins[at] = from.origins[row];
   to.documents[at] = document;
+  to.terms.copy(at, from.terms, row);
   for (auto tag = from.tags_begin(row); tag < from.tags_end[row]; ++tag)
     to.tags.push_back(from.tags[tag]);
   to.tags_end[at] = static_cast<std::uint32_t>(to.tags.size());

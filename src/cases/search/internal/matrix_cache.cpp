@@ -12,6 +12,8 @@ namespace {
 // are forgotten, which costs each a question that the database compares.
 constexpr std::size_t seen_max = 32'768;
 constexpr std::chrono::seconds sweep_every{30};
+// A tenant gets another key after 2^27 seals.
+constexpr std::size_t key_ids_max = 8;
 
 }  // namespace
 
@@ -40,6 +42,20 @@ void MatrixCache::avoid(const crypto::Tenant& owner, std::chrono::milliseconds h
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
   seen_.try_emplace(owner, Seen{now}).first->second.avoid_until = now + how_long;
+}
+
+std::vector<std::uint32_t> MatrixCache::key_ids(const crypto::Tenant& owner) {
+  const std::lock_guard lock(mutex_);
+  const auto seen = seen_.find(owner);
+  return seen == seen_.end() ? std::vector<std::uint32_t>() : seen->second.key_ids;
+}
+
+bool MatrixCache::note_key(const crypto::Tenant& owner, std::uint32_t id) {
+  const std::lock_guard lock(mutex_);
+  auto& ids = seen_.try_emplace(owner).first->second.key_ids;
+  if (ids.size() == key_ids_max || std::find(ids.begin(), ids.end(), id) != ids.end()) return false;
+  ids.push_back(id);
+  return true;
 }
 
 // The idle ones are dropped here and not in is_worth(), which the loop calls: wiping takes time.

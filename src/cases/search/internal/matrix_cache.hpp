@@ -32,6 +32,11 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
   /// For so long the tenant is not worth a copy.
   void avoid(const crypto::Tenant& owner, std::chrono::milliseconds how_long);
 
+  /// The generations of keys that the tenant's blocks of terms were seen to name.
+  std::vector<std::uint32_t> key_ids(const crypto::Tenant& owner);
+  /// Adds one. False: it was there already, or there are too many.
+  bool note_key(const crypto::Tenant& owner, std::uint32_t id);
+
   /// The tenant's copy, of whatever version; null: none.
   MatrixPtr find(const crypto::Tenant& owner);
 
@@ -70,7 +75,8 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
     Clock::time_point used;
   };
   struct Seen {
-    Clock::time_point asked, avoid_until{};
+    Clock::time_point asked{}, avoid_until{};
+    std::vector<std::uint32_t> key_ids = {};
   };
   using Entries = std::map<crypto::Tenant, Entry>;
 

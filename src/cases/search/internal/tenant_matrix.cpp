@@ -122,4 +122,25 @@ std::optional<std::vector<Choice>> TenantMatrix::choose(
   return choices;
 }
 
+std::vector<WordMatch> TenantMatrix::by_words(const std::vector<lexical::WordHashes>& question,
+                                              const ports::SearchFilter& filter,
+                                              std::int64_t now_us) const {
+  lexical::Bm25 scoring(question);
+  for (std::size_t number = 0; number < blocks_.size(); ++number) {
+    const auto& block = *blocks_[number];
+    for (std::size_t row = 0; row < block.size; ++row)
+      if (block.terms.has(row) && alive_[block.documents[row]] != 0)
+        scoring.offer(static_cast<std::uint32_t>(number * block_rows + row),
+                      block.terms.words(row), block.terms.hashes(row), block.terms.rests(row));
+  }
+  const RowFilter rows(*this, filter, now_us);
+  std::vector<WordMatch> matches;
+  for (const auto& [chunk, score] : scoring.scores()) {
+    const auto& block = *blocks_[chunk / block_rows];
+    const auto row = chunk % block_rows;
+    if (rows.passes_all() || rows.passes(block, row)) matches.push_back({block.ids[row], score});
+  }
+  return matches;
+}
+
 }  // namespace memseal::search

@@ -1,5 +1,6 @@
 #pragma once
 #include "cases/search/internal/matrix_block.hpp"
+#include "cases/search/internal/word_match.hpp"
 #include "ports/matrix_store.hpp"
 #include "pure/crypto/tenant.hpp"
 
@@ -68,6 +69,11 @@ class TenantMatrix {
   std::optional<std::vector<Choice>> choose(const std::vector<ports::QueryVector>& questions,
                                             std::size_t limit, const ports::SearchFilter& filter,
                                             std::int64_t now_us) const;
+
+  /// The chunks that pass `filter`, but for its place, and have a word of `question`. In no order.
+  /// How rare a word is, all chunks of the tenant tell that have terms. REQUIRES: fits().
+  std::vector<WordMatch> by_words(const std::vector<lexical::WordHashes>& question,
+                                  const ports::SearchFilter& filter, std::int64_t now_us) const;
 
  private:
   friend class MatrixBuilder;
