@@ -106,6 +106,10 @@ PREPARE memseal_verify_matrix_rows AS
   SELECT m.doc_id, m.source, m.tags, uuid_send(m.id), timestamptz_send(m.created_at), timestamptz_send(m.expires_at), public.halfvec_send(m.embedding) FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = ANY ($1::text[]) AND m.id >= $2::uuid AND m.id <= $3::uuid;
 PREPARE memseal_verify_matrix_fetch AS
   SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, CASE WHEN $6::boolean THEN ''::bytea ELSE c.text_cipher END, c.meta_cipher FROM (SELECT s.place, s.id, s.distance FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) AND m.id = ANY ($3::uuid[]) OFFSET 0) s WHERE $4::float4 IS NULL OR (s.distance, s.id) > ($4::float4, $5::uuid) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
+PREPARE memseal_verify_terms_of_all AS
+  SELECT b.doc_id, uuid_send(b.first_chunk), b.cipher FROM app.term_blocks b WHERE b.user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_terms_of_documents AS
+  SELECT b.doc_id, uuid_send(b.first_chunk), b.cipher FROM app.term_blocks b WHERE b.user_hash = (SELECT app.tenant()) AND b.doc_id = ANY ($1::text[]);
 PREPARE memseal_verify_file_lock AS
   SELECT file_bytes, file_count FROM app.tenants WHERE user_hash = (SELECT app.tenant()) FOR NO KEY UPDATE;
 PREPARE memseal_verify_file_count AS
@@ -156,6 +160,8 @@ PREPARE memseal_verify_person_replies AS
   DELETE FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant()) AND key = ANY (ARRAY(SELECT key FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
 PREPARE memseal_verify_person_files AS
   DELETE FROM app.files WHERE user_hash = (SELECT app.tenant()) AND id = ANY (ARRAY(SELECT id FROM app.files WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
+PREPARE memseal_verify_terms_insert AS
+  INSERT INTO app.term_blocks (user_hash, first_chunk, doc_id, cipher) SELECT $1, t.first_chunk, t.doc_id, t.cipher FROM (SELECT unnest($2::uuid[]) AS first_chunk, unnest($3::text[]) AS doc_id, unnest($4::bytea[]) AS cipher) AS t ON CONFLICT (user_hash, first_chunk) DO NOTHING;
 DO $check$
 DECLARE
   call text;
@@ -210,6 +216,8 @@ BEGIN
     'memseal_verify_matrix_documents',
     'memseal_verify_matrix_rows(NULL, NULL, NULL)',
     'memseal_verify_matrix_fetch(NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_terms_of_all',
+    'memseal_verify_terms_of_documents(NULL)',
     'memseal_verify_file_lock',
     'memseal_verify_file_count(NULL, NULL, NULL)',
     'memseal_verify_file_room(NULL)',
@@ -234,7 +242,8 @@ BEGIN
     'memseal_verify_person_documents(NULL)',
     'memseal_verify_person_events(NULL)',
     'memseal_verify_person_replies(NULL)',
-    'memseal_verify_person_files(NULL)'] LOOP
+    'memseal_verify_person_files(NULL)',
+    'memseal_verify_terms_insert(NULL, NULL, NULL, NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
@@ -295,6 +304,8 @@ DEALLOCATE memseal_verify_matrix_state;
 DEALLOCATE memseal_verify_matrix_documents;
 DEALLOCATE memseal_verify_matrix_rows;
 DEALLOCATE memseal_verify_matrix_fetch;
+DEALLOCATE memseal_verify_terms_of_all;
+DEALLOCATE memseal_verify_terms_of_documents;
 DEALLOCATE memseal_verify_file_lock;
 DEALLOCATE memseal_verify_file_count;
 DEALLOCATE memseal_verify_file_room;
@@ -320,5 +331,6 @@ DEALLOCATE memseal_verify_person_documents;
 DEALLOCATE memseal_verify_person_events;
 DEALLOCATE memseal_verify_person_replies;
 DEALLOCATE memseal_verify_person_files;
-\echo plans: 73 of 73
+DEALLOCATE memseal_verify_terms_insert;
+\echo plans: 76 of 76
 ROLLBACK;

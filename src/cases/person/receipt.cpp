@@ -39,10 +39,6 @@ std::string signed_text(const UserHash& user, const ports::Erasure& erasure) {
   return text;
 }
 
-ByteView bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 Error invalid(const char* field) {
   return {Errc::invalid_field, std::string("the receipt's ") + field + " is not valid", field};
 }

@@ -2,8 +2,8 @@
 // read the same of them.
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
-#include "adapters/postgres/key_store.hpp"
 #include "adapters/postgres/matrix_store.hpp"
+#include "adapters/postgres/person_store.hpp"
 #include "cases/search/matrix_search.hpp"
 #include "pure/crypto/term_hasher.hpp"
 #include "pure/lexical/term_block.hpp"
@@ -138,8 +138,8 @@ TEST_F(Terms, ComeAndGoWithTheirChunks) {
   database_->super("DELETE FROM app.memory_chunks WHERE doc_id = 'talk' AND chunk_index = 9 AND "
                    "user_hash = '" + owner.hash().to_hex() + "'");
   EXPECT_EQ(blocks(owner), "5");
-  postgres::PgKeyStore keys(*pool_);
-  await(keys.in_transaction(context_, owner, [](ports::KeyRows& rows) { rows.erase_tenant(); }));
+  postgres::PgPersonStore people(*pool_);
+  (void)await(people.bury(context_, owner, 1'000));
   EXPECT_EQ(blocks(owner), "0") << "the tenant erased";
 }
 

@@ -92,9 +92,10 @@ TEST_F(KnowledgeIndex, ADocumentIsIndexedByItsTextOrSaysWhyNot) {
     return ask(post("/api/v1/knowledge/index", R"({"file_id":")" + id + "\"}"));
   };
   std::size_t events = 0;
-  for (const auto& content : {"PK\x03\x04" + std::string(100'000, 'x'), std::string("{\\rtf1 x"), std::string("%PDF-1.7"),
-                              std::string("\n <html>"), std::string("caf\xe9"),
-                              std::string("From: a"), std::string("\xff\xfe" "a\0", 4)}) {
+  for (const auto& content :
+       {"PK\x03\x04" + std::string(100'000, 'x'), std::string("{\\rtf1 x"),
+        std::string("%PDF-1.7"), std::string("\n <html>"), std::string("caf\xe9"),
+        std::string("From: a"), std::string("\xff\xfe" "a\0", 4)}) {
     EXPECT_EQ(index(content).status, 202) << content.substr(0, 10);
     const auto published = event(events++);
     EXPECT_EQ(published.text, "# Of " + std::to_string(content.size()) + " bytes");
