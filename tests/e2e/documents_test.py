@@ -107,7 +107,7 @@ class Named(unittest.TestCase):
         manual = Manual()
         for line, wrong in (("memseal guard wach", "no command wach"), ("x && memseal verify --fast", "no option --fast"),
                             ("A=1 memseal migrate up --app-password x", "no option --app-password"),
-                            ("echo $(memseal tenant erase)", "no command tenant"),
+                            ("echo $(memseal tenants erase)", "no command tenants"),
                             ("docker compose run --rm memseal token make", "no command make")):
             self.assertEqual(len(list(command_lines(line))), 1, line)
             for words in command_lines(line):

@@ -133,10 +133,10 @@ class Knowledge(EndToEnd):
         self.assertEqual(hit["doc_id"], id)
         self.assertIn("Ystad", hit["text"])
         self.assertIn("Ystad", text.decode()[hit["char_start"]:hit["char_end"]], "offsets are those of the file")
-        binary = self.put(token, "noise.bin", b"a" * 70_000 + os.urandom(1 << 18))[1]["file"]["id"]
-        answer, data = self.at.request("POST", "/api/v1/knowledge/index?wait=20", {"file_id": binary}, token)
+        broken = self.put(token, "cut.docx", b"PK\x03\x04" + os.urandom(1 << 18))[1]["file"]["id"]
+        answer, data = self.at.request("POST", "/api/v1/knowledge/index?wait=20", {"file_id": broken}, token)
         operation = json.loads(data)["operation"]
-        self.assertEqual((operation["state"], operation["error"]["code"]), ("failed", "unsupported_media_type"), data)
+        self.assertEqual((operation["state"], operation["error"]["code"]), ("failed", "file_damaged"), data)
         # A producer may refer to a file of the user of its event, and of nobody else.
         short = self.put(token, "short.txt", b"Hal keeps bees.")[1]["file"]["id"]
         for user, ends in (("hal", ("ingested", None)), ("ivy", ("dead_lettered", "not_found"))):

@@ -72,16 +72,13 @@ int not_found() {
   return exit_not_found;
 }
 
-int write_to(const std::string& path, std::string_view text) {
-  auto file = FetchedFile::open(path);
-  if (!file) {
-    complain(file.error());
-    return exit_usage;
-  }
-  file->write(text);
-  const auto kept = file->keep();
-  if (kept || file->reader_left()) return exit_ok;
+/// Whoever asked has to have the receipt: a reader that left is a failure here.
+int keep_receipt(FetchedFile& file, std::string_view receipt) {
+  file.write(receipt);
+  const auto kept = file.keep();
+  if (kept) return exit_ok;
   complain(kept.error());
+  hint("the user is erased; say it again for the same receipt");
   return exit_failed;
 }
 
@@ -160,12 +157,18 @@ int cmd_tenant_erase(const GlobalOptions& global, const TenantOptions& options) 
     return exit_usage;
   }
   return with_person(global, options, [&](PersonBox& box, const crypto::Tenant& who) -> int {
+    const auto state = box.look(who);
+    // A mistyped name would be buried for ever.
+    if (!state.known) return not_found();
     if (options.dry_run) {
-      print_state(global, state_json(who, box.look(who)));
+      print_state(global, state_json(who, state));
       return exit_ok;
     }
+    // Before the erasure, because that cannot be taken back and this may fail.
+    auto file = FetchedFile::open(options.output);
+    if (!file) throw_failure(file.error());
     const auto receipt = person::make_receipt(who.hash(), box.erase(who), box.receipt_key()) + "\n";
-    const int code = write_to(options.output, receipt);
+    const int code = keep_receipt(*file, receipt);
     if (code == exit_ok && !options.output.empty()) hint("erased; the receipt is in " +
                                                          one_line(options.output, 1'000));
     return code;

@@ -1,6 +1,7 @@
 #include "app/cli/fetched_file.hpp"
 
 #include "base/ids.hpp"
+#include "pure/crypto/random.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,6 +21,27 @@ Error unwritten(const std::string& path, int error) {
                                 ": " + std::generic_category().message(error)};
 }
 
+/// A file without a name in the folder of `path`, which goes with the process however that ends;
+/// -1 where the file system or a missing /proc does not allow it.
+int open_nameless(const std::string& path) {
+  if (::access("/proc/self/fd", X_OK) != 0) return -1;
+  auto folder = std::filesystem::path(path).parent_path();
+  if (folder.empty()) folder = ".";
+  return ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+}
+
+/// Gives such a file a name beside `path`. Empty: it cannot; errno says why.
+std::string name_beside(const std::string& path, int fd) {
+  const auto itself = "/proc/self/fd/" + std::to_string(fd);
+  for (int tried = 0; tried < 100; ++tried) {
+    auto name = path + ".part-" + crypto::random_uuid().to_string();
+    if (::linkat(AT_FDCWD, itself.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0)
+      return name;
+    if (errno != EEXIST) break;
+  }
+  return "";
+}
+
 }  // namespace
 
 Result<FetchedFile> FetchedFile::open(const std::string& path) {
@@ -32,6 +54,11 @@ Result<FetchedFile> FetchedFile::open(const std::string& path) {
   const auto status = std::filesystem::status(path, unknown);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
     return opened("", ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  if (const int fd = open_nameless(path); fd >= 0) {
+    FetchedFile file(path, "", fd);
+    file.is_nameless_ = true;
+    return Result<FetchedFile>(std::move(file));
+  }
   auto temporary = path + ".part-XXXXXX";
   const int fd = ::mkostemp(temporary.data(), O_CLOEXEC);
   return opened(std::move(temporary), fd);
@@ -47,6 +74,7 @@ FetchedFile::FetchedFile(FetchedFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
       fd_(std::exchange(other.fd_, -1)),
+      is_nameless_(other.is_nameless_),
       failure_(other.failure_),
       bytes_(other.bytes_),
       hash_(std::move(other.hash_)) {}
@@ -75,7 +103,12 @@ std::string FetchedFile::sha256() {
 
 Result<void> FetchedFile::keep() {
   if (failure_ != 0) return unwritten(path_, failure_);
-  if (temporary_.empty()) return {};
+  if (temporary_.empty() && !is_nameless_) return {};
+  if (is_nameless_) {
+    temporary_ = name_beside(path_, fd_);
+    if (temporary_.empty()) return unwritten(path_, errno);
+    is_nameless_ = false;
+  }
   if (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
     return unwritten(path_, errno);
   temporary_.clear();

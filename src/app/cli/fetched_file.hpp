@@ -9,9 +9,10 @@
 
 namespace memseal::app {
 
-/// A file that is written under a temporary name beside its own, so that nobody sees a part of it.
-/// Destroyed before keep(), it leaves nothing behind. Error of every function: bad_config; the
-/// message names the path and the cause.
+/// A file that gets its name when it is whole, so that nobody sees a part of it. Before keep() it
+/// leaves nothing behind, also where the process is killed (O_TMPFILE; where the file system has no
+/// such files it has a temporary name, which only the destructor removes).
+/// Error of every function: bad_config; the message names the path and the cause.
 class FetchedFile {
  public:
   /// `path`: to write; empty: standard output. What is there and is no plain file, such as
@@ -36,6 +37,7 @@ class FetchedFile {
       : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
   std::string path_, temporary_;  // no temporary name: written where it is
   int fd_;
+  bool is_nameless_ = false;
   int failure_ = 0;  // errno of the first write that failed
   std::uint64_t bytes_ = 0;
   crypto::Sha256Stream hash_;

@@ -23,24 +23,34 @@ void Worker::Impl::await_text(Job& job) {
 
 // The oldest one with a text has room always: others may hold theirs until it is stored. One user's
 // texts leave room for those of others.
-bool Worker::Impl::has_room(const Job& job) const {
-  const auto is_holding = [](const Job& other) { return other.referenced_bytes > 0; };
-  if (std::none_of(jobs_.begin(), std::list<Job>::const_iterator(job.self), is_holding))
-    return true;
-  std::size_t all = options_->text_bytes_max, mine = 0;
-  for (const auto& [owner, bytes] : text_bytes_) {
-    all += bytes;
-    if (owner == *job.prepared->tenant) mine = bytes;
-  }
-  return all <= (mine == 0 ? options_->texts_bytes_max : options_->texts_bytes_max / 2);
+bool Worker::Impl::has_room(const Job& job, std::uint64_t oldest_holder) const {
+  if (job.number < oldest_holder) return true;
+  const auto mine = text_bytes_.contains(*job.prepared->tenant);
+  const auto most = mine ? options_->texts_bytes_max / 2 : options_->texts_bytes_max;
+  return all_text_bytes_ + options_->text_bytes_max <= most;
 }
 
+// Users have turns, because one's files may be many and slow to read.
 Job* Worker::Impl::next_to_fetch() {
-  const auto found = std::find_if(awaiting_.begin(), awaiting_.end(),
-                                  [this](const Job* job) { return has_room(*job); });
-  if (found == awaiting_.end()) return nullptr;
-  auto* job = *found;
-  awaiting_.erase(found);
+  if (awaiting_.empty()) return nullptr;
+  const auto is_holding = [](const Job& other) { return other.referenced_bytes > 0; };
+  const auto holder = std::find_if(jobs_.begin(), jobs_.end(), is_holding);
+  const auto oldest_holder = holder == jobs_.end() ? UINT64_MAX : holder->number;
+  const auto turn_of = [this](const Job* job) {
+    const auto had = fetch_turns_.find(*job->prepared->tenant);
+    return had == fetch_turns_.end() ? 0 : had->second;
+  };
+  auto best = awaiting_.end();
+  for (auto at = awaiting_.begin(); at != awaiting_.end(); ++at)
+    if (has_room(**at, oldest_holder) && (best == awaiting_.end() || turn_of(*at) < turn_of(*best)))
+      best = at;
+  if (best == awaiting_.end()) return nullptr;
+  auto* job = *best;
+  awaiting_.erase(best);
+  if (awaiting_.empty())
+    fetch_turns_.clear();
+  else
+    fetch_turns_[*job->prepared->tenant] = ++fetches_;
   return job;
 }
 
@@ -91,6 +101,7 @@ asio::awaitable<void> Worker::Impl::fetch_once(Job& job) {
     co_return;
   }
   const auto bytes = text->size();
+  job.unread = job.prepared;
   auto work = [deps = prepare_deps(), upload = job.prepared, text = std::move(*text),
                make_way = deps_.make_way](std::stop_token) mutable {
     make_way();
@@ -101,12 +112,21 @@ asio::awaitable<void> Worker::Impl::fetch_once(Job& job) {
   if (job.prepared->fault) job.refusal = Refusal{*job.prepared->fault, refused_by_reading, 1};
 }
 
+void Worker::Impl::forget_text(Job& job) {
+  if (job.referenced_bytes == 0) return;
+  if (job.unread) job.prepared = job.unread;
+  job.embeddings.reset();
+  job.sealed.reset();
+  hold_text(job, 0);
+}
+
 void Worker::Impl::hold_text(Job& job, std::size_t bytes) {
   if (job.referenced_bytes == bytes) return;
   auto& held = text_bytes_[*job.prepared->tenant];
   held = held - job.referenced_bytes + bytes;
   deps_.metrics.text_bytes.Increment(static_cast<double>(bytes) -
                                      static_cast<double>(job.referenced_bytes));
+  all_text_bytes_ = all_text_bytes_ - job.referenced_bytes + bytes;
   job.referenced_bytes = bytes;
   if (held == 0) text_bytes_.erase(*job.prepared->tenant);
   changed_->notify_all();

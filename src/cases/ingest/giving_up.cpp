@@ -8,6 +8,7 @@ namespace memseal::ingest {
 
 void Worker::Impl::refuse(Job& job) {
   if (!keeps(job)) return drop({&job});  // The new owner of the partition stores it or refuses it.
+  forget_text(job);
   job.place = Place::refused;
   (job.refusal->stage == refused_by_reading ? unreadable_ : given_up_).push(job);
   changed_->notify_all();

@@ -242,7 +242,7 @@ asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
       make_way();
       if (stop.stop_requested()) break;
       sealed.push_back(std::make_shared<const EventWrite>(
-          seal_event(deps, owner, *key, model, *plain.event, *plain.embeddings)));
+          seal_event(deps, owner, *key, model, *plain.event, *plain.embeddings, make_way)));
     }
     return sealed;
   };

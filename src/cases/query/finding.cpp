@@ -144,11 +144,20 @@ class Finder {
   Opener& opener_;
 };
 
-/// The better of two rows that several questions found.
-bool is_better(const crypto::SealedCandidate& a, const crypto::SealedCandidate& b) {
-  if (a.hybrid && b.hybrid && a.hybrid->fused != b.hybrid->fused)
-    return a.hybrid->fused > b.hybrid->fused;
-  return a.distance < b.distance;
+/// Orders rows that several questions found. Fused scores are compared only where all rows have
+/// one, because a mixture of two measures is no order.
+struct IsBetter {
+  bool by_fused;
+  bool operator()(const crypto::SealedCandidate& a, const crypto::SealedCandidate& b) const {
+    if (by_fused && a.hybrid->fused != b.hybrid->fused) return a.hybrid->fused > b.hybrid->fused;
+    return a.distance < b.distance;
+  }
+};
+
+IsBetter order_of(const std::vector<Found>& parts) {
+  return {std::ranges::all_of(parts, [](const Found& part) {
+    return std::ranges::all_of(part.rows, [](const auto& row) { return row.hybrid.has_value(); });
+  })};
 }
 
 /// Merges what several questions found.
@@ -156,6 +165,7 @@ Found merged(std::vector<Found> parts, std::size_t candidates) {
   struct Best {
     std::size_t part, row;
   };
+  const auto is_better = order_of(parts);
   std::map<Uuid, Best> nearest;
   Found all;
   for (std::size_t part = 0; part < parts.size(); ++part) {

@@ -92,7 +92,7 @@ class MatrixSearch final : public ports::ChunkSearch {
                                                   const ports::SearchFilter& filter);
   asio::awaitable<std::map<std::uint32_t, ports::TenantKeyPtr>> keys_of(
       runtime::RequestContext context, crypto::Tenant owner);
-  /// Whether there is a key to be looked up that was not before.
+  /// Whether there is a key to be looked up.
   bool note_key(const crypto::Tenant& owner, std::optional<std::uint32_t> wanted);
   /// False: the work failed, as it may; what it was for is to be done in another way.
   asio::awaitable<bool> ran_in_snapshot(runtime::RequestContext context,

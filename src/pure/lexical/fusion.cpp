@@ -1,6 +1,7 @@
 #include "pure/lexical/fusion.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 namespace memseal::lexical {
@@ -12,7 +13,9 @@ class Spread {
  public:
   Spread(std::span<const Fusable> candidates, float Fusable::*score, std::size_t best) {
     std::vector<float> scores;
-    for (const auto& one : candidates) scores.push_back(one.*score);
+    // The distance of a vector of zeros is no number.
+    for (const auto& one : candidates)
+      if (std::isfinite(one.*score)) scores.push_back(one.*score);
     if (scores.empty() || best == 0) return;
     const auto place = std::min(best, scores.size()) - 1;
     const auto last = scores.begin() + static_cast<std::ptrdiff_t>(place);
@@ -21,7 +24,7 @@ class Spread {
     greatest_ = *std::max_element(scores.begin(), last + 1);
   }
   float of(float score) const {
-    if (!(greatest_ > least_)) return 0;
+    if (!(greatest_ > least_) || !std::isfinite(score)) return 0;
     return std::max(0.0f, (score - least_) / (greatest_ - least_));
   }
 

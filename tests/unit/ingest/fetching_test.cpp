@@ -14,6 +14,7 @@ class Texts final : public ports::TextSource {
                                                Uuid file, std::size_t bytes_max) override {
     ++calls;
     if (on_call) on_call();
+    if (on_file) on_file(owner);
     const auto found = files.find({owner, file});
     if (found == files.end()) co_return Error{Errc::not_found, "gone"};
     if (found->second.size() > bytes_max) co_return Error{Errc::payload_too_large, "too large"};
@@ -22,6 +23,7 @@ class Texts final : public ports::TextSource {
 
   std::map<std::pair<crypto::Tenant, Uuid>, std::string> files;
   std::function<void()> on_call;
+  std::function<void(const crypto::Tenant&)> on_file;
   int calls = 0;
 };
 
@@ -140,6 +142,45 @@ TEST_F(Fetching, FewTextsAreInMemoryAndEachUserHasAShare) {
   EXPECT_EQ(stored("alice").size(), 12u);
   EXPECT_LE(most, 4'000);
   EXPECT_LT(calls_before("bob", "b"), calls_before("alice", "11")) << "twelve of another user";
+}
+
+// Refused files release their room, so only turns keep one user's many from going first.
+TEST_F(Fetching, UsersHaveTurnsAtTheReading) {
+  std::vector<ports::Record> records;
+  for (std::uint8_t i = 0; i < 40; ++i)
+    records.push_back(refers("alice", std::to_string(i), i, "doc-" + std::to_string(i)));
+  keep("bob", 1, "hello");
+  records.push_back(refers("bob", "b", 1));
+  int calls_when_bob_was_read = 0;
+  source_of_texts.on_file = [&](const crypto::Tenant& owner) {
+    if (owner == tenant("bob")) calls_when_bob_was_read = source_of_texts.calls;
+  };
+  push(std::move(records));
+  run();
+  EXPECT_TRUE(is_stored("bob", "b"));
+  EXPECT_LE(calls_when_bob_was_read, 4) << "of 41";
+}
+
+TEST_F(Fetching, WhatIsGivenUpHoldsNoTextAndIsReadAgain) {
+  options.brake = {.refused_max = 1, .share_percent = 100, .share_refused_min = 100,
+                   .window = 60s, .hold_first = 300ms, .hold_max = 300ms};
+  keep("alice", 1, "hello");
+  bool broken = true;
+  store.poison = [&](const ports::EventWrite& write) {
+    return write.event_id == id_of("bob", "0") || (broken && write.event_id == id_of("alice", "a"));
+  };
+  push({good("bob", "0")});
+  run_with([&]() -> asio::awaitable<void> {
+    co_await wait_until([&] { return sink.records.size() == 1; });
+    push({refers("alice", "a", 1)});
+    co_await wait_until([&] { return metric("memseal_ingest_brake") == 1; });
+    co_await wait_until([&] { return metric("memseal_ingest_text_bytes") == 0; });
+    broken = false;
+    co_await wait_until([&] { return is_stored("alice", "a"); });
+    source.stop();
+  });
+  EXPECT_EQ(source_of_texts.calls, 2);
+  EXPECT_EQ(sink.records.size(), 1u);
 }
 
 TEST_F(Fetching, ALaterVersionStaysWhateverTheFileTakes) {

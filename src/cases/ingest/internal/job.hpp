@@ -61,6 +61,7 @@ struct Job {
   Job* leader = nullptr;            ///< is settled before this one is stored
   std::vector<Job*> followers;      ///< have this one as leader
   std::size_t referenced_bytes = 0; ///< of the text of its file, held until the job leaves
+  std::shared_ptr<const Prepared> unread = {};  ///< `prepared` as it was before that text
   std::size_t store_bytes = 0;      ///< that storing it takes, about; known when it is ready
   std::list<Job>::iterator self;    ///< in the worker's list
   bool leaving = false;             ///< being dropped

@@ -291,7 +291,8 @@ std::shared_ptr<const Prepared> completed(const PrepareDeps& deps, const Prepare
     prepared->fault = check_size(*deps.options, *document);
   }
   if (!prepared->fault) prepared->fault = check_findable(*document);
-  // The event keeps its document: a refused one has its place in the order of the document.
+  // A refused event keeps its document, for its place in the order, but nothing of the text.
+  if (prepared->fault) document->chunks = {};
   prepared->document = std::move(document);
   return prepared;
 }

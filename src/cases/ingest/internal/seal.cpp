@@ -12,6 +12,9 @@ namespace memseal::ingest {
 
 namespace {
 
+/// Sealed between two looks whether something is more urgent.
+constexpr std::size_t chunks_at_once = 64;
+
 using ports::Embedding;
 using ports::EventWrite;
 
@@ -88,9 +91,11 @@ class TermSealer {
 /// A document is replaced as a whole, and turns are deleted one by one.
 std::vector<crypto::SealedTerms> seal_terms(const crypto::Tenant& owner,
                                             const crypto::TenantKey& key, const Document& document,
-                                            const std::vector<crypto::SealedChunk>& chunks) {
+                                            const std::vector<crypto::SealedChunk>& chunks,
+                                            const std::function<void()>& make_way) {
   TermSealer sealer(owner, key, document.doc_id);
   for (std::size_t i = 0; i < chunks.size(); ++i) {
+    if (i > 0 && i % chunks_at_once == 0) make_way();
     const bool new_turn = i > 0 && !document.pieces.empty() &&
                           document.pieces[i].turn != document.pieces[i - 1].turn;
     if (new_turn) sealer.end_block();
@@ -117,7 +122,8 @@ EventWrite write_head(const Prepared& event) {
 
 EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                       const crypto::TenantKey& key, const std::string& model, const Prepared& event,
-                      const std::vector<Embedding>& embeddings) {
+                      const std::vector<Embedding>& embeddings,
+                      const std::function<void()>& make_way) {
   const auto& document = *event.document;
   auto write = write_head(event);
   if (!document.name.empty()) {
@@ -128,10 +134,12 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                                      .value();
   }
   write.chunks.reserve(document.chunks.size());
-  for (std::size_t i = 0; i < document.chunks.size(); ++i)
+  for (std::size_t i = 0; i < document.chunks.size(); ++i) {
+    if (i > 0 && i % chunks_at_once == 0) make_way();
     write.chunks.push_back(
         seal_chunk(deps, owner, key, model, document, i, embeddings[i]));
-  if (deps.options->terms) write.terms = seal_terms(owner, key, document, write.chunks);
+  }
+  if (deps.options->terms) write.terms = seal_terms(owner, key, document, write.chunks, make_way);
   return write;
 }
 

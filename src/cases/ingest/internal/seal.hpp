@@ -2,6 +2,7 @@
 #include "cases/ingest/internal/prepare.hpp"
 #include "ports/chunk_store.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,11 +12,13 @@ namespace memseal::ingest {
 /// REQUIRES: `event` has a document.
 ports::EventWrite write_head(const Prepared& event);
 
-/// The sealed rows of one event. REQUIRES: `event` has a document, and `embeddings` one vector a
-/// chunk. Throws Failure. Thread: any.
+/// The sealed rows of one event. Calls `make_way` now and then, because an event may have thousands
+/// of chunks. REQUIRES: `event` has a document, and `embeddings` one vector a chunk.
+/// Throws Failure. Thread: any.
 ports::EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                              const crypto::TenantKey& key, const std::string& model,
                              const Prepared& event,
-                             const std::vector<ports::Embedding>& embeddings);
+                             const std::vector<ports::Embedding>& embeddings,
+                             const std::function<void()>& make_way = [] {});
 
 }  // namespace memseal::ingest

@@ -119,13 +119,15 @@ class Worker::Impl {
 
   // fetching.cpp: the texts of files that uploads refer to.
   void await_text(Job& job);
-  bool has_room(const Job& job) const;
+  bool has_room(const Job& job, std::uint64_t oldest_holder) const;
   Job* next_to_fetch();
   asio::awaitable<void> fetch_texts();
   asio::awaitable<void> fetch(Job& job);
   void after_fetching(Job& job);
   asio::awaitable<void> fetch_once(Job& job);
   void hold_text(Job& job, std::size_t bytes);
+  /// Before a job waits for an unknown time; its text is read again if it goes on.
+  void forget_text(Job& job);
 
   // embedding.cpp
   void enqueue(Job& job);
@@ -222,6 +224,9 @@ class Worker::Impl {
   std::map<DocumentKey, InWork> documents_;
   std::deque<Job*> awaiting_;  // for the texts of their files
   std::map<crypto::Tenant, std::size_t> text_bytes_;       // of such texts, while they are held
+  std::size_t all_text_bytes_ = 0;                         // the sum of these
+  std::map<crypto::Tenant, std::uint64_t> fetch_turns_;    // when each user had the last turn
+  std::uint64_t fetches_ = 0;
   std::map<crypto::Tenant, policy::TokenBucket> budgets_;  // of tokens to embed
   policy::FairQueue<crypto::Tenant, Piece, ranks> queue_;
   SuspectLine suspects_;

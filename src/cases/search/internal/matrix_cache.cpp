@@ -14,6 +14,8 @@ constexpr std::size_t seen_max = 32'768;
 constexpr std::chrono::seconds sweep_every{30};
 // A tenant gets another key after 2^27 seals.
 constexpr std::size_t key_ids_max = 8;
+// Erased tenants that are remembered, of the many that never ask again.
+constexpr std::size_t erased_max = 65'536;
 
 }  // namespace
 
@@ -53,7 +55,9 @@ std::vector<std::uint32_t> MatrixCache::key_ids(const crypto::Tenant& owner) {
 bool MatrixCache::note_key(const crypto::Tenant& owner, std::uint32_t id) {
   const std::lock_guard lock(mutex_);
   auto& ids = seen_.try_emplace(owner).first->second.key_ids;
-  if (ids.size() == key_ids_max || std::find(ids.begin(), ids.end(), id) != ids.end()) return false;
+  // Another question may have noted the key since this one began.
+  if (std::find(ids.begin(), ids.end(), id) != ids.end()) return true;
+  if (ids.size() == key_ids_max) return false;
   ids.push_back(id);
   return true;
 }
@@ -108,7 +112,8 @@ void MatrixCache::end_turn(const crypto::Tenant& owner, std::size_t reserved) {
 void MatrixCache::put(const crypto::Tenant& owner, MatrixPtr made, std::size_t reserved) {
   std::vector<MatrixPtr> dropped;
   const std::lock_guard lock(mutex_);
-  if (forgotten_.contains(owner) || made->owner() != owner) return;
+  // A snapshot from before an erasure may be read after it, and a standby's for some time.
+  if (forgotten_.contains(owner) || erased_.contains(owner) || made->owner() != owner) return;
   const auto old = entries_.find(owner);
   // A question of an older snapshot, as a standby may show it, must not undo what is newer.
   if (old != entries_.end() &&
@@ -116,7 +121,11 @@ void MatrixCache::put(const crypto::Tenant& owner, MatrixPtr made, std::size_t r
   const auto old_bytes = old == entries_.end() ? 0 : old->second.matrix->bytes();
   // Its own reservation and its older copy make room too.
   const auto credit = reserved + old_bytes;
-  if (made->bytes() > credit && !make_room(made->bytes() - credit, owner, dropped)) return;
+  if (made->bytes() > credit && !make_room(made->bytes() - credit, owner, dropped)) {
+    // Its terms took more than was reserved. Otherwise each question would read all of it again.
+    seen_.try_emplace(owner).first->second.avoid_until = Clock::now() + options_.unfit_for;
+    return;
+  }
   bytes_ += made->bytes();
   bytes_ -= old_bytes;
   auto& entry = entries_[owner];
@@ -129,6 +138,10 @@ void MatrixCache::drop(const crypto::Tenant& owner, Cause cause) {
   std::vector<MatrixPtr> dropped;
   const std::lock_guard lock(mutex_);
   if (loading_.contains(owner)) forgotten_.insert(owner);
+  if (cause == Cause::erased) {
+    if (erased_.size() >= erased_max) erased_.erase(erased_.begin());
+    erased_.insert(owner);
+  }
   if (const auto found = entries_.find(owner); found != entries_.end())
     take_out(found, cause, dropped);
 }

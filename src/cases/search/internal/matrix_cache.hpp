@@ -34,7 +34,7 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
 
   /// The generations of keys that the tenant's blocks of terms were seen to name.
   std::vector<std::uint32_t> key_ids(const crypto::Tenant& owner);
-  /// Adds one. False: it was there already, or there are too many.
+  /// Adds one, where it is not there. False: there are too many.
   bool note_key(const crypto::Tenant& owner, std::uint32_t id);
 
   /// The tenant's copy, of whatever version; null: none.
@@ -54,7 +54,7 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
     /// Reserves so many bytes in all, where it has fewer; false where there is no room for them.
     bool reserve(std::size_t bytes);
     /// Keeps what was read, unless the tenant was forgotten meanwhile, a newer one is there, or
-    /// there is no room.
+    /// there is no room: then the tenant is avoided for a while.
     void keep(MatrixPtr made) { cache_->put(owner_, std::move(made), reserved_); }
 
    private:
@@ -95,6 +95,7 @@ class MatrixCache : public std::enable_shared_from_this<MatrixCache> {
   Entries entries_;
   std::map<crypto::Tenant, Seen> seen_;
   std::set<crypto::Tenant> loading_, forgotten_;  ///< forgotten while they were read
+  std::set<crypto::Tenant> erased_;               ///< for ever, so no copy of them is kept again
   std::size_t bytes_ = 0, reserved_ = 0;
   Clock::time_point next_sweep_{};
 };
