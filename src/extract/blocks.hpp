@@ -21,7 +21,12 @@ class Stop : public std::exception {
   const char* why_;
 };
 
-/// Takes blocks and hands them on as frames. Thread: one.
+/// The most whole characters at the front of `text`, which is UTF-8, that `bytes_max` bytes hold.
+std::string_view first_characters(std::string_view text, std::size_t bytes_max);
+
+/// Takes blocks and hands them on as frames, all in UTF-8 whatever the parser gave, because the
+/// service takes a frame that is none for a sign of an attack: bytes of a text that mean nothing
+/// become U+FFFD, and a label that is not UTF-8 becomes empty. Thread: one.
 class Blocks {
  public:
   using Sink = std::function<void(Frame, unsigned level, std::string_view payload)>;
@@ -43,6 +48,7 @@ class Blocks {
   bool has_warnings() const noexcept { return has_warnings_; }
 
  private:
+  void hand_on_in_pieces(Frame type, unsigned level, std::string_view text);
   void hand_on(Frame type, unsigned level, std::string_view text);
 
   Sink sink_;

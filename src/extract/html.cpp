@@ -197,7 +197,7 @@ class HtmlText {
     if (name != "title" || open_["svg"] > 0) return;
     auto block = std::exchange(block_, {});
     const auto left_out = std::exchange(left_out_, 0);
-    add(content.substr(0, 1'000));
+    add(first_characters(content, 1'000));
     if (!block_.empty()) out_.put(Frame::metadata, 0, "title\t" + block_);
     block_ = std::move(block);
     left_out_ = left_out;

@@ -122,6 +122,14 @@ TEST(Archives, AHostileOneEndsWithItsReason) {
   }
 }
 
+TEST(Archives, AChapterWhoseNameIsNoTextHasNoLabel) {
+  EXPECT_EQ(blocks_of(zip_of({{"mimetype", "application/epub+zip"},
+                              {"META-INF/container.xml", "<c><rootfile full-path='p.opf'/></c>"},
+                              {"p.opf", "<p><item id='i' href='%ff.x'/><itemref idref='i'/></p>"},
+                              {"\xff.x", "<html>tea"}})),
+            "P \nT tea\nwhole");
+}
+
 TEST(Archives, EveryCutOfASoundOneEndsInOrder) {
   const auto sound = docx_of("<w:p><w:r><w:t>some text of a document</w:t></w:r></w:p>");
   for (std::size_t size = 0; size < sound.size(); size += 3) {

@@ -30,6 +30,8 @@ TEST(Markup, HtmlIsReadWithoutWhatIsNoText) {
        "P \nT \u041f\u0440\u0438\u0432\u0435\u0442\nwhole"},
       {"<html><meta charset=windows-1252>\xff\xfe&#0;&#xffffffff;&#xd800;",
        "P \nT \u00ff\u00fe&#0;\ufffd\ufffd\nwhole"},
+      {"<html><title>" + std::string(999, 'x') + "\u00e9</title>a",
+       "P \nM title|" + std::string(999, 'x') + "\nT a\nwhole"},
       {"<html><", "P \nT <\nwhole"},
       {"<html></", "P \nwhole"},
       {"<html><!--", "P \nwhole"},
@@ -80,6 +82,8 @@ TEST(Markup, AMailIsReadWithWhatIsAttached) {
        "P \n" + told + "W zip: too short\nwhole"},
       {"From a@b now\n" + head + "\none\n\nFrom c@d then\n" + head + "\ntwo",
        "P \n" + told + "C one\nP \n" + told + "C two\nwhole"},
+      {"From a@b now\r\n" + head + "\none\r\n\r\nFrom c@d then\n" + head + "\ntwo\nFrom me\n",
+       "P \n" + told + "C one\r\nP \n" + told + "C two\nFrom me\n\nwhole"},
       {"From: me\nto you", "C From: me\nto you\nwhole"},
   });
   std::string nested = head + "Content-Type: message/rfc822\n\n", deep;
@@ -111,6 +115,20 @@ TEST(Markup, ATextIsReadInAnyCharset) {
       {std::string("\x89PNG\r\n\x1a\n\0\0", 10), "unsupported"},
       {"%PDF-1.7", "needs pdfium"},
   });
+}
+
+// The service takes a frame that is none for a sign of an attack.
+TEST(Markup, EveryFrameIsUtf8WhateverAParserHandsOn) {
+  std::string seen;
+  Blocks out([&](Frame type, unsigned, std::string_view payload) {
+    (seen += static_cast<char>(type)) += std::string(payload) + '\n';
+  }, output_bytes_max(0));
+  out.page("\xff");
+  out.warn("a\xc3");
+  out.text("a\xff" "b");
+  out.put(Frame::metadata, 0, "title\tt\xc3");
+  out.verbatim(" \xe2\x82");
+  EXPECT_EQ(seen, "P\nW\nTa\ufffdb\nMtitle\tt\ufffd\nC \ufffd\n");
 }
 
 }  // namespace
