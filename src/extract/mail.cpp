@@ -208,16 +208,18 @@ class Mail {
     if (type.starts_with("multipart/"))
       return read_parts(type, parts_between(body, parameter(field, "boundary")), depth);
     const auto coding = lower_case(header.get("content-transfer-encoding"));
-    const auto content = coding.starts_with("base64")   ? decode_base64(body)
-                         : coding.starts_with("quoted") ? decode_quoted(body, false)
-                                                        : std::string(body);
+    std::string decoded;
+    if (coding.starts_with("base64"))
+      body = decoded = decode_base64(body);
+    else if (coding.starts_with("quoted"))
+      body = decoded = decode_quoted(body, false);
     auto name = parameter(header.get("content-disposition"), "filename");
     if (name.empty()) name = parameter(field, "name");
     if (!name.empty()) out_.text("[" + decode_header(name) + "]");
-    read_content(type, parameter(field, "charset"), content, depth);
+    read_content(type, parameter(field, "charset"), body, depth);
   }
 
-  void read_content(const std::string& type, const std::string& charset, const std::string& content,
+  void read_content(const std::string& type, const std::string& charset, std::string_view content,
                     int depth) {
     if (type == "message/rfc822") {
       read(content, depth + 1);
@@ -233,7 +235,7 @@ class Mail {
   }
 
   /// A damaged attachment takes nothing from the mail.
-  void read_attached_archive(const std::string& content) {
+  void read_attached_archive(std::string_view content) {
     try {
       read_archive(content, out_);
     } catch (const Stop& stop) {
@@ -268,6 +270,17 @@ class Mail {
   int parts_ = 0;
 };
 
+/// How many bytes of a mailbox are of the mail at its front: up to the blank line before the next
+/// "From ". Looks at no byte behind it, because a mailbox may have a million mails.
+std::size_t mail_bytes(std::string_view mailbox) {
+  for (std::size_t at = 0; (at = mailbox.find("\nFrom ", at)) != mailbox.npos; ++at) {
+    const auto before = mailbox.substr(0, at);
+    for (const std::string_view line_end : {"\n", "\n\r"})
+      if (before.ends_with(line_end)) return at - line_end.size();
+  }
+  return mailbox.size();
+}
+
 }  // namespace
 
 bool is_mail(std::string_view bytes) {
@@ -289,7 +302,7 @@ void read_mail(std::string_view bytes, Blocks& out) {
   if (!bytes.starts_with("From ")) return Mail(out).read(bytes, 0);
   while (!bytes.empty()) {
     bytes.remove_prefix(std::min(bytes.find('\n'), bytes.size() - 1) + 1);
-    const auto next = std::min({bytes.find("\n\nFrom "), bytes.find("\n\r\nFrom "), bytes.size()});
+    const auto next = mail_bytes(bytes);
     Mail(out).read(bytes.substr(0, next), 0);
     bytes.remove_prefix(next);
     bytes.remove_prefix(std::min(bytes.find("From "), bytes.size()));
