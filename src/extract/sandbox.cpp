@@ -134,13 +134,30 @@ void filter_calls() {
   filter.put_on();
 }
 
+/// Where memory runs out, the kernel kills this process and not the service, which may be the
+/// larger one. Where there is no /proc nothing is lost but that.
+void be_killed_first() {
+  const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  [[maybe_unused]] const auto written = ::write(file, "1000", 4);
+  ::close(file);
+}
+
+/// A container may take from its root the right to change groups, or that to change at all: it
+/// changes what it may.
+void become_nobody() {
+  constexpr unsigned nobody = 65'534;
+  const bool may_change = ::setgroups(0, nullptr) == 0 || errno != EPERM;
+  const bool has_group = ::setresgid(nobody, nobody, nobody) == 0;
+  const bool has_user = ::setresuid(nobody, nobody, nobody) == 0;
+  must(!may_change || (has_group && has_user));
+}
+
 }  // namespace
 
 void enter_sandbox() {
-  constexpr unsigned nobody = 65'534;
-  // A root without the capability to change has none to lose, in a container that takes them all.
-  if (::geteuid() == 0 && (::setgroups(0, nullptr) == 0 || errno != EPERM))
-    must(::setresgid(nobody, nobody, nobody) == 0 && ::setresuid(nobody, nobody, nobody) == 0);
+  be_killed_first();
+  if (::geteuid() == 0) become_nobody();
   // After the change of user, which takes it away. Ends with the thread that started it.
   must(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
   must(::prctl(PR_SET_DUMPABLE, 0) == 0);

@@ -107,7 +107,7 @@ int main() {
   if (todo == "exec") ::execl("/bin/true", "true", nullptr);
   if (todo == "hog")
     for (;;) {
-      void* more = std::malloc(1 << 20);
+      void* volatile more = std::malloc(1 << 20);  // volatile: the compiler leaves out none
       if (more == nullptr) ::abort();
       std::memset(more, 1, 1 << 20);
     }

@@ -64,9 +64,13 @@ Error fault_of(extract::End end) {
 
 constexpr int sandbox_refused = 126, helper_not_run = 127;
 
-/// Error: bad_config where no file can be read here at all.
+/// Error: bad_config where no file can be read here at all; overloaded where the machine has no
+/// room for one more process now.
 Result<void> judge_start(const RunEnd& run) {
-  if (!run.started || run.exit_code == helper_not_run)
+  for (const int lack : {EMFILE, ENFILE, EAGAIN, ENOMEM})
+    if (run.start_error == lack)
+      return Error{Errc::overloaded, "no process, memory or file descriptor is free to read a file"};
+  if (run.start_error != 0 || run.exit_code == helper_not_run)
     return Error{Errc::bad_config, "memseal-extract does not start", "files.extractor"};
   if (run.exit_code == sandbox_refused)
     return Error{Errc::bad_config,

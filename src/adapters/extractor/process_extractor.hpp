@@ -61,7 +61,7 @@ Result<std::optional<std::filesystem::path>> find_helper(const Settings& setting
 
 /// Has the helper read a small file of ours. It puts on every layer of its sandbox or ends, so a
 /// success says that all of them hold. Blocks.
-/// Error: bad_config, which says what is missing.
+/// Error: bad_config, which says what is missing; overloaded where no process can start now.
 Result<HelperReport> try_helper(const std::filesystem::path& program);
 
 }  // namespace memseal::extractor

@@ -3,6 +3,7 @@
 
 #include "adapters/extractor/internal/helper_process.hpp"
 #include "base/fd.hpp"
+#include "base/on_exit.hpp"
 #include "extract/formats.hpp"
 #include "support/run_loop.hpp"
 #include "support/zip_writer.hpp"
@@ -12,9 +13,11 @@
 
 #include <gtest/gtest.h>
 
+#include <linux/capability.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,11 +145,18 @@ struct Bomb {
 
 // Table: small files that unpack to much, or that many parsers take long for.
 std::vector<Bomb> bombs() {
-  std::string chapters, attributes, uses, deep;
+  std::string chapters, attributes, uses, deep, mails, nested;
   for (int i = 0; i < 20; ++i) chapters += "<itemref idref='i'/>";
   for (int i = 0; i < 300'000; ++i) attributes += " a" + std::to_string(i) + "='1'";
   for (int i = 0; i < 100'000; ++i) uses += "<c t='s'><v>0</v></c>";
   for (int i = 0; i < 300'000; ++i) deep += "<b><table>";
+  const std::string head = "From: a\nTo: b\nDate: c\nContent-Type: ";
+  std::string lines;
+  for (int i = 0; i < 500; ++i) lines += "a\n";
+  for (int i = 0; i < 8'000; ++i) mails += "From a\n" + head + "image/png\n\n" + lines + "\n";
+  for (int i = 0; i < 18; ++i) nested += head + "message/rfc822\n\n";
+  nested += head + "multipart/mixed; boundary=b\n\n--b\nContent-Type: image/png\n\n";
+  nested.append(32u << 20, 'x');
   return {
       {"a chapter of 30 MiB, 20 times",
        zip_of({{"mimetype", "application/epub+zip"},
@@ -167,6 +177,8 @@ std::vector<Bomb> bombs() {
        docx_of("<w:p><w:t>" + std::string(20u << 20, 'y') + "</w:t></w:p>"), "payload_too_large"},
       {"300,000 attributes", "<html><p" + attributes + ">tea", "text: tea"},
       {"600,000 elements deep", "<html>" + deep + "tea", ""},
+      {"a mailbox of 8,000 mails", mails, ""},
+      {"32 MiB in a mail in a mail, 18 times", nested, ""},
       {"a million groups", "{\\rtf1" + std::string(1'000'000, '{'), "file_damaged"}};
 }
 
@@ -219,6 +231,30 @@ TEST_F(ProcessExtractorTest, ThoseWhoWaitAreBounded) {
   EXPECT_THROW(extractor.begin(1), Outage);
 }
 
+TEST_F(ProcessExtractorTest, WhereNoDescriptorIsFreeAnotherTimeMayDo) {
+  auto& extractor = with(MEMSEAL_EVIL_PROGRAM);
+  EXPECT_EQ(outcome(extractor, "nothing"), "text: lived on");
+  const auto extraction = extractor.begin(7);
+  extraction->append(bytes_of("nothing"));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{STDERR_FILENO + 1, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const OnExit restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
+  std::optional<Errc> seen;
+  test::run_to_end(loop, [](ports::TextExtraction& from,
+                            std::optional<Errc>& out) -> asio::awaitable<void> {
+    try {
+      co_await from.finish(runtime::RequestContext{"test"}, text_max);
+    } catch (const Outage& outage) {
+      out = outage.error().code;
+    } catch (const Refused& refused) {
+      out = refused.error().code;
+    }
+  }(*extraction, seen));
+  EXPECT_EQ(seen, Errc::overloaded);
+}
+
 TEST_F(ProcessExtractorTest, WithoutAHelperNothingIsRead) {
   auto& extractor = with("/nonexistent/memseal-extract");
   EXPECT_THROW(outcome(extractor, "x"), Refused);
@@ -242,11 +278,19 @@ pid_t child_of(pid_t parent) {
   return child;
 }
 
-bool is_in_sandbox(pid_t process) {
+/// The first word of what the kernel says of a process under `name`.
+std::string status_of(pid_t process, const std::string& name) {
   std::ifstream status("/proc/" + std::to_string(process) + "/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.starts_with("Seccomp:")) return line.ends_with('2');
-  return false;
+  std::string word, value;
+  while (status >> word)
+    if (word == name + ":" && status >> value) return value;
+  return {};
+}
+
+int oom_score_of(pid_t process) {
+  int score = -1;
+  std::ifstream("/proc/" + std::to_string(process) + "/oom_score_adj") >> score;
+  return score;
 }
 
 TEST_F(ProcessExtractorTest, AServiceThatIsKilledLeavesNoProcess) {
@@ -256,17 +300,23 @@ TEST_F(ProcessExtractorTest, AServiceThatIsKilledLeavesNoProcess) {
   ASSERT_EQ(::lseek(file.get(), 0, SEEK_SET), 0);
   const pid_t service = ::fork();
   if (service == 0) {
+    ::prctl(PR_CAPBSET_DROP, CAP_SETGID);
     FrameReader reader(100, 1'000);
     run_helper(MEMSEAL_EVIL_PROGRAM, file.get(), 60s, reader, {});
     _exit(0);
   }
   pid_t helper_process = 0;
   const auto deadline = std::chrono::steady_clock::now() + 30s;
-  while (helper_process == 0 || !is_in_sandbox(helper_process)) {
+  while (helper_process == 0 || status_of(helper_process, "Seccomp") != "2") {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
     helper_process = child_of(service);
     std::this_thread::yield();
   }
+  constexpr unsigned nobody = 65'534;
+  EXPECT_EQ(status_of(helper_process, "Uid"),
+            std::to_string(::geteuid() == 0 ? nobody : ::geteuid()))
+      << "also without the right to change its groups";
+  EXPECT_EQ(oom_score_of(helper_process), 1'000) << "the kernel kills it before the service";
   ASSERT_EQ(::kill(service, SIGKILL), 0);
   int status = 0;
   ASSERT_EQ(::waitpid(service, &status, 0), service);

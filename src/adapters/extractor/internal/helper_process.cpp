@@ -20,12 +20,13 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 /// Starts the program. By exec, and not by fork alone: a fork would have a copy of the keys.
-pid_t start(const std::filesystem::path& program, int file, int output) {
+/// Returns 0, or errno.
+int start(const std::filesystem::path& program, int file, int output, pid_t& child) {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t how;
-  if (::posix_spawn_file_actions_init(&files) != 0) return -1;
+  if (::posix_spawn_file_actions_init(&files) != 0) return ENOMEM;
   const OnExit destroy_files([&] { ::posix_spawn_file_actions_destroy(&files); });
-  if (::posix_spawnattr_init(&how) != 0) return -1;
+  if (::posix_spawnattr_init(&how) != 0) return ENOMEM;
   const OnExit destroy_how([&] { ::posix_spawnattr_destroy(&how); });
   sigset_t all, none;
   ::sigfillset(&all);
@@ -39,14 +40,11 @@ pid_t start(const std::filesystem::path& program, int file, int output) {
           &how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK) |
       ::posix_spawnattr_setpgroup(&how, 0) | ::posix_spawnattr_setsigdefault(&how, &all) |
       ::posix_spawnattr_setsigmask(&how, &none);
-  if (faults != 0) return -1;
+  if (faults != 0) return ENOMEM;
   char name[] = "memseal-extract";
   char* const arguments[] = {name, nullptr};
   char* const no_environment[] = {nullptr};
-  pid_t child = -1;
-  const int failed =
-      ::posix_spawn(&child, program.c_str(), &files, &how, arguments, no_environment);
-  return failed == 0 ? child : -1;
+  return ::posix_spawn(&child, program.c_str(), &files, &how, arguments, no_environment);
 }
 
 /// True: the time is over.
@@ -80,13 +78,13 @@ int reap(pid_t child) {
 RunEnd run_helper(const std::filesystem::path& program, int file, std::chrono::milliseconds time,
                   FrameReader& reader, std::stop_token stop) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {.started = false};
+  if (::pipe2(ends, O_CLOEXEC) != 0) return {.start_error = errno};
   const Fd output(ends[0]);
   Fd input(ends[1]);
-  const pid_t child = start(program, file, input.get());
+  pid_t child = -1;
+  RunEnd end{.start_error = start(program, file, input.get(), child)};
   input.close();
-  if (child < 0) return {.started = false};
-  RunEnd end;
+  if (end.start_error != 0) return end;
   {
     // Until the child is reaped its number is no other process's.
     const std::stop_callback kill_early(stop, [child] { ::kill(-child, SIGKILL); });

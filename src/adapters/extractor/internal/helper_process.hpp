@@ -10,7 +10,7 @@ namespace memseal::extractor {
 
 /// How a run ended, besides what it wrote.
 struct RunEnd {
-  bool started = true;     ///< false: there is no such program, or no room for it
+  int start_error = 0;     ///< errno where it did not start: no such program, or no room for it
   bool timed_out = false;  ///< it took longer than it may
   int exit_code = -1;      ///< -1: it was killed
   int signal = 0;          ///< that killed it; 0: none
