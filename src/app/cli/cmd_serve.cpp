@@ -1,5 +1,6 @@
 #include "app/cli/console.hpp"
 #include "app/service/log_setup.hpp"
+#include "app/service/own_memory.hpp"
 #include "app/service/service.hpp"
 
 #include <cstdio>
@@ -24,6 +25,7 @@ void write_ports(const std::string& path, int port, int admin_port) {
 }  // namespace
 
 int cmd_serve(const GlobalOptions& global, const ServeOptions& options) {
+  close_own_memory();  // the settings may hold keys
   auto config = read_config(global);
   if (!config) return exit_usage;
   if (options.no_ingest) config->kafka.enabled = false;
