@@ -69,7 +69,8 @@ constexpr int sandbox_refused = 126, helper_not_run = 127;
 Result<void> judge_start(const RunEnd& run) {
   for (const int lack : {EMFILE, ENFILE, EAGAIN, ENOMEM})
     if (run.start_error == lack)
-      return Error{Errc::overloaded, "no process, memory or file descriptor is free to read a file"};
+      return Error{Errc::overloaded,
+                   "no process, memory or file descriptor is free to read a file"};
   if (run.start_error != 0 || run.exit_code == helper_not_run)
     return Error{Errc::bad_config, "memseal-extract does not start", "files.extractor"};
   if (run.exit_code == sandbox_refused)

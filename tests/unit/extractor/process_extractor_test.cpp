@@ -242,16 +242,17 @@ TEST_F(ProcessExtractorTest, WhereNoDescriptorIsFreeAnotherTimeMayDo) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
   const OnExit restore([&] { ::setrlimit(RLIMIT_NOFILE, &before); });
   std::optional<Errc> seen;
-  test::run_to_end(loop, [](ports::TextExtraction& from,
-                            std::optional<Errc>& out) -> asio::awaitable<void> {
-    try {
-      co_await from.finish(runtime::RequestContext{"test"}, text_max);
-    } catch (const Outage& outage) {
-      out = outage.error().code;
-    } catch (const Refused& refused) {
-      out = refused.error().code;
-    }
-  }(*extraction, seen));
+  test::run_to_end(
+      loop, [](ports::TextExtraction& from, std::optional<Errc>& out) -> asio::awaitable<void> {
+        try {
+          const runtime::RequestContext context{"test"};
+          co_await from.finish(context, text_max);
+        } catch (const Outage& outage) {
+          out = outage.error().code;
+        } catch (const Refused& refused) {
+          out = refused.error().code;
+        }
+      }(*extraction, seen));
   EXPECT_EQ(seen, Errc::overloaded);
 }
 

@@ -120,12 +120,16 @@ TEST(Markup, ATextIsReadInAnyCharset) {
 // The service takes a frame that is none for a sign of an attack.
 TEST(Markup, EveryFrameIsUtf8WhateverAParserHandsOn) {
   std::string seen;
-  Blocks out([&](Frame type, unsigned, std::string_view payload) {
-    (seen += static_cast<char>(type)) += std::string(payload) + '\n';
-  }, output_bytes_max(0));
+  Blocks out(
+      [&](Frame type, unsigned, std::string_view payload) {
+        (seen += static_cast<char>(type)) += std::string(payload) + '\n';
+      },
+      output_bytes_max(0));
   out.page("\xff");
   out.warn("a\xc3");
-  out.text("a\xff" "b");
+  out.text(
+      "a\xff"
+      "b");
   out.put(Frame::metadata, 0, "title\tt\xc3");
   out.verbatim(" \xe2\x82");
   EXPECT_EQ(seen, "P\nW\nTa\ufffdb\nMtitle\tt\ufffd\nC \ufffd\n");
