@@ -31,15 +31,15 @@ class Canary(EndToEnd):
         self.bed.reset()
         self.out = self.bed.folder / self._testMethodName
 
-    def begin(self, *words):
-        """A controller, once users are on the canary."""
+    def begin(self, *words, until="stage"):
+        """A controller, once users are on the canary, or as far as its journal says."""
         log = open(self.out.with_suffix(".log"), "ab")
         run = subprocess.Popen(list(map(str, self.bed.run_words(self.out, *QUICK, *words))), env=self.at.env,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
         self.addCleanup(run.stdout.close)
         self.addCleanup(log.close)
         self.addCleanup(lambda: run.poll() is None and run.kill())
-        wait_event(self.bed, self.out, "stage")
+        wait_event(self.bed, self.out, until)
         return run
 
     def ended(self, run, code):
@@ -129,6 +129,21 @@ class Canary(EndToEnd):
         run.send_signal(signal.SIGTERM)
         self.assertEqual(self.ended(run, 1)["verdict"], "aborted")
         self.assertEqual(self.bed.status()["percent"], 0)
+
+    def test_an_abort_or_a_signal_during_the_checks_lets_no_user_in(self):
+        self.bed.fault_file.write_text("slow")  # so that the checks last for seconds
+        run = self.begin("--min-s", "60", "--max-s", "60", until="begun")
+        self.at.wait_for(lambda: self.bed.status()["rollout"].startswith("rollout-"), 20, "the proxy follows it")
+        self.at.cli("canary", "abort", "--proxy", self.bed.socket)
+        self.assertEqual(self.ended(run, 1)["verdict"], "aborted")
+        self.assertEqual((self.bed.status()["rollout"], self.bed.status()["percent"]), ("aborted", 0))
+        self.out = self.out.with_name("interrupted-checks")
+        run = self.begin("--min-s", "60", "--max-s", "60", until="begun")
+        run.send_signal(signal.SIGTERM)
+        self.assertEqual(self.ended(run, 1)["verdict"], "aborted")
+        self.assertNotIn("stage", [entry["event"] for entry in journal(self.out)])
+        checks = self.out / "smoke.json"
+        self.assertTrue(not checks.exists() or json.loads(checks.read_text())["total"] < 13)
 
     def refused(self, code, *words):
         done = subprocess.run(list(map(str, self.bed.run_words(self.out, *QUICK, *words))), env=self.at.env,

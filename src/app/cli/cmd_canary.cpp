@@ -88,7 +88,7 @@ std::function<std::optional<std::string>()> smoke_of(const CanaryOptions& option
     const auto key = read_text_file(options.smoke_key_file, secret_file_bytes_max).value();
     target.headers = {{"X-Memseal-Slot", ports::slot_name(state.canary)},
                       {"X-Memseal-Smoke-Key", key.substr(0, key.find_last_not_of(" \r\n") + 1)}};
-    const auto tally = run_smoke(target, prints);
+    const auto tally = run_smoke(target, prints, [] { return wait_until(Clock::now()); });
     folder.write("smoke.json", codec::compact_json(tally.report()) + "\n");
     if (tally.passed < tally.total()) return "smoke checks failed: " + tally.failed;
     return {};

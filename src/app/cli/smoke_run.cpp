@@ -86,10 +86,14 @@ json::object SmokeTally::report() const {
           {"checks", checks}};
 }
 
-SmokeTally run_smoke(const SmokeTarget& target, bool prints) {
+SmokeTally run_smoke(const SmokeTarget& target, bool prints,
+                     const std::function<bool()>& goes_on) {
   const auto start = Clock::now();
   SmokeTally tally;
-  for (const auto& check : smoke_checks(target)) run_check(check, prints, tally);
+  for (const auto& check : smoke_checks(target)) {
+    if (goes_on && !goes_on()) break;
+    run_check(check, prints, tally);
+  }
   tally.left = fault_of([&] { return smoke_clean_up(target); });
   tally.ms = ms_since(start);
   if (prints && tally.left)

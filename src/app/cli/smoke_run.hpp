@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,6 +26,8 @@ struct SmokeTally {
 };
 
 /// Runs every check and cleans up. `prints`: a line for each check, and what was left behind.
-SmokeTally run_smoke(const SmokeTarget& target, bool prints);
+/// `goes_on`: asked before each check; false leaves out the rest. Absent: all run.
+SmokeTally run_smoke(const SmokeTarget& target, bool prints,
+                     const std::function<bool()>& goes_on = {});
 
 }  // namespace memseal::app

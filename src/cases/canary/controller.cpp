@@ -1,5 +1,7 @@
 #include "cases/canary/controller.hpp"
 
+#include "cases/canary/reasons.hpp"
+
 #include <algorithm>
 #include <exception>
 
@@ -7,44 +9,9 @@ namespace memseal::canary {
 
 namespace {
 
-std::string joined(const std::vector<std::string>& texts) {
-  std::string all;
-  for (const auto& text : texts) all += (all.empty() ? "" : "; ") + text;
-  return all;
-}
-
-std::string breach_of(const policy::Guardrail& rail) {
-  const auto number = [](double value) {
-    auto text = std::to_string(value);
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.ends_with('.')) text.pop_back();
-    return text;
-  };
-  std::string text = std::string(rail.name) + " " + number(rail.value);
-  if (rail.samples_min > 0) text += " of " + std::to_string(rail.samples);
-  return text + ", limit " + number(rail.limit);
-}
-
-std::vector<std::string> breaches_of(const std::vector<policy::Guardrail>& rails) {
-  std::vector<std::string> all;
-  for (const auto& rail : rails)
-    if (rail.verdict == policy::Verdict::breach) all.push_back(breach_of(rail));
-  return all;
-}
-
-/// What kept a stage from passing.
-std::vector<std::string> doubts_of(const std::vector<policy::Guardrail>& rails) {
-  std::vector<std::string> all;
-  for (const auto& rail : rails) {
-    if (rail.verdict == policy::Verdict::warn)
-      all.push_back(std::string(rail.name) + " warns");
-    else if (rail.verdict == policy::Verdict::inconclusive)
-      all.push_back(std::string(rail.name) + ": " + std::to_string(rail.samples) +
-                    " samples prove too little");
-  }
-  if (all.empty()) all.emplace_back("a fault is neither proven nor excluded");
-  return all;
-}
+/// The name in the files of the proxy, which it has after a reload.
+constexpr std::string_view no_rollout = "none";
+constexpr const char* signal_asked = "a signal asked the controller to end";
 
 std::string sentence_of_current_exception() {
   try {
@@ -141,6 +108,10 @@ std::optional<Outcome> Controller::prepare() {
   } catch (const Failure& failure) {
     fault = failure.error().message;
   }
+  if (verdict != Verdict::breach && stopped()) {
+    verdict = Verdict::aborted;
+    fault = signal_asked;
+  }
   if (!fault) return {};
   // No user has seen the canary, so there is nothing to take back.
   return end({.verdict = verdict, .reasons = {*fault}, .users_are_off = true});
@@ -155,8 +126,8 @@ Outcome Controller::begin() {
   keep_pages("begin");
   began_s_ = world_.steady_s();
   look();  // what was counted before the first user is nobody's fault
-  begin_stage();
-  return watch(1);
+  if (auto ended = begin_stage()) return *ended;
+  return watch();
 }
 
 Outcome Controller::pick_up() {
@@ -167,50 +138,82 @@ Outcome Controller::pick_up() {
   const auto now = traffic_.read();
   if (now.rollout == state_.rollout && now.stable == state_.canary)
     return end({.verdict = Verdict::promoted, .guardrails = rollout_.guardrails(), .percent = 100});
+  if (!is_own(now)) return give_way(now);
   claimed_ = true;
   began_s_ = world_.steady_s() - rollout_.seen_until_s();
   world_.record.note("resumed", {{"percent", static_cast<double>(rollout_.percent())}});
-  return watch(0);
+  // What happened while nobody looked may be a breach: users come after the judgement.
+  if (auto ended = judge()) return *ended;
+  if (auto ended = give_users()) return *ended;
+  return watch();
 }
 
-void Controller::begin_stage() {
+bool Controller::is_own(const ports::TrafficState& now) const {
+  return (now.rollout == state_.rollout || now.rollout == no_rollout) &&
+         now.stable == ports::other_slot(state_.canary);
+}
+
+std::string Controller::why_lost(const ports::TrafficState& now) const {
+  if (now.rollout != state_.rollout && now.rollout != no_rollout)
+    return "the proxy follows another rollout now: " + now.rollout;
+  return std::string("the stable slot of the proxy is ") + ports::slot_name(now.stable) +
+         " now, which is this rollout's canary";
+}
+
+Outcome Controller::give_way(const ports::TrafficState& now) {
+  if (now.rollout == aborted_rollout)
+    return take_users_off(Verdict::aborted, {"`memseal canary abort`"});
+  return end({.verdict = Verdict::aborted, .reasons = {why_lost(now)}});
+}
+
+std::optional<Outcome> Controller::begin_stage() {
   world_.record.note("stage", {{"stage", static_cast<double>(rollout_.stage() + 1)},
                                {"percent", static_cast<double>(rollout_.percent())}});
-  give_users();
+  if (auto ended = give_users()) return ended;
   keep();
+  return {};
 }
 
-void Controller::give_users() {
+std::optional<ports::TrafficState> Controller::write_if_own(const ports::TrafficState& wanted) {
+  const auto now = traffic_.read();
+  if (!is_own(now)) return now;
+  traffic_.write(wanted);
+  return {};
+}
+
+std::optional<Outcome> Controller::give_users() {
+  if (stopped()) return take_users_off(Verdict::aborted, {signal_asked});
+  std::optional<ports::TrafficState> lost;
   try {
-    traffic_.write(wanted(rollout_.percent()));
+    lost = write_if_own(wanted(rollout_.percent()));
   } catch (const Failure& failure) {
     // The next look tries again; the lease ends before long.
     world_.record.note("proxy_silent", {{"cause", failure.error().message}});
   }
+  if (lost) return give_way(*lost);
+  return {};
 }
 
-Outcome Controller::watch(double looks) {
+Outcome Controller::watch() {
   const double start_s = world_.steady_s();
-  for (;; ++looks) {
-    if (!world_.wait_until(start_s + looks * state_.every_s))
-      return take_users_off(Verdict::aborted, {"a signal asked the controller to end"});
-    if (auto why = renew()) {
-      if (*why == aborted_rollout)
-        return take_users_off(Verdict::aborted, {"`memseal canary abort`"});
-      return end({.verdict = Verdict::aborted,
-                  .reasons = {"the proxy follows another rollout now: " + *why}});
-    }
-    const auto seen = look();
-    const auto step = rollout_.see(seen.look);
-    world_.record.look(seen.look, step, rollout_);
-    if (auto ended = act(step, seen)) return *ended;
+  for (double looks = 1;; ++looks) {
+    world_.wait_until(start_s + looks * state_.every_s);
+    if (auto ended = give_users()) return *ended;
+    if (auto ended = judge()) return *ended;
   }
+}
+
+std::optional<Outcome> Controller::judge() {
+  const auto seen = look();
+  const auto step = rollout_.see(seen.look);
+  world_.record.look(seen.look, step, rollout_);
+  return act(step, seen);
 }
 
 std::optional<Outcome> Controller::act(policy::CanaryStep step, const Seen& seen) {
   switch (step) {
     case policy::CanaryStep::stay: keep(); return {};
-    case policy::CanaryStep::advance: begin_stage(); return {};
+    case policy::CanaryStep::advance: return begin_stage();
     case policy::CanaryStep::promote: return promote();
     case policy::CanaryStep::roll_back: {
       auto reasons = breaches_of(rollout_.guardrails());
@@ -220,18 +223,6 @@ std::optional<Outcome> Controller::act(policy::CanaryStep step, const Seen& seen
     case policy::CanaryStep::give_up:
       return take_users_off(Verdict::inconclusive, doubts_of(rollout_.guardrails()));
   }
-  return {};
-}
-
-std::optional<std::string> Controller::renew() {
-  try {
-    const auto now = traffic_.read();
-    // A proxy that was reloaded has the name in its file, "none".
-    if (now.rollout != state_.rollout && now.rollout != "none") return now.rollout;
-  } catch (const Failure&) {
-    // give_users() tells it.
-  }
-  give_users();
   return {};
 }
 
@@ -288,44 +279,71 @@ void Controller::keep_pages(const char* when) {
 }
 
 Outcome Controller::promote() {
+  if (stopped()) return take_users_off(Verdict::aborted, {signal_asked});
   const auto rails = rollout_.guardrails();
   world_.record.note("promoting", {{"stable", ports::slot_name(state_.canary)}});
   auto last = wanted(0);
   std::swap(last.stable, last.canary);
-  traffic_.write(last);
+  if (const auto lost = write_if_own(last)) return give_way(*lost);
   return end({.verdict = Verdict::promoted,
               .guardrails = rails,
               .percent = 100,
               .users_are_off = false});
 }
 
-bool Controller::write_no_users() {
-  constexpr int tries = 50;
+bool Controller::may_take_back(const ports::TrafficState& now) const {
+  const bool nobodys = now.rollout == no_rollout || now.rollout == aborted_rollout;
+  return now.rollout == state_.rollout ||
+         (nobodys && now.stable == ports::other_slot(state_.canary));
+}
+
+Controller::Off Controller::write_no_users() {
+  constexpr int tries = 50, reads_before_blind = 2;
   for (int i = 0; i < tries; ++i) {
+    std::optional<ports::TrafficState> now;
+    try {
+      now = traffic_.read();
+    } catch (const Failure&) {
+      if (i < reads_before_blind) {
+        world_.pause(0.2);
+        continue;
+      }
+    }
+    if (now && !may_take_back(*now)) return {.lost = now};
+    // A reload or an abort has taken them off: the name stays, whoever comes next.
+    if (now && now->rollout != state_.rollout && now->users == 0) return {.confirmed = true};
     try {
       traffic_.write(wanted(0));
-      return true;
+      return {.confirmed = true};
     } catch (const Failure&) {
       world_.pause(0.2);
     }
   }
-  return false;
+  return {};
 }
 
 Outcome Controller::take_users_off(Verdict verdict, std::vector<std::string> reasons) {
   const double decided_s = world_.steady_s();
-  const bool off = write_no_users();
+  const auto off = write_no_users();
+  if (off.lost) {
+    verdict = Verdict::aborted;
+    reasons.insert(reasons.begin(), why_lost(*off.lost));
+  }
+  // Before the drain: a controller that is killed meanwhile has decided, and --resume must know.
+  state_.verdict = verdict;
+  keep();
   const double took_ms = (world_.steady_s() - decided_s) * 1e3;
-  world_.record.note("users_off", {{"verdict", std::string(verdict_name(verdict))},
-                                   {"reasons", joined(reasons)},
-                                   {"confirmed", off},
-                                   {"took_ms", took_ms}});
-  if (off) drain();
+  if (!off.lost)
+    world_.record.note("users_off", {{"verdict", std::string(verdict_name(verdict))},
+                                     {"reasons", joined(reasons)},
+                                     {"confirmed", off.confirmed},
+                                     {"took_ms", took_ms}});
+  if (off.confirmed) drain();
   return end({.verdict = verdict,
               .reasons = std::move(reasons),
               .guardrails = rollout_.guardrails(),
               .percent = rollout_.percent(),
-              .users_are_off = off});
+              .users_are_off = off.confirmed});
 }
 
 void Controller::drain() {

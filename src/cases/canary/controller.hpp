@@ -71,7 +71,10 @@ inline constexpr std::string_view aborted_rollout = "aborted";
 /// proxy forgets it. A rollout of another name in the proxy ends this one: two controllers never
 /// move one proxy.
 /// Whatever ends the rollout but a promotion takes every user off the canary first, bugs of the
-/// controller included.
+/// controller included. Where the proxy follows another rollout nothing is written: its users and
+/// its promotion are not this one's to take back.
+/// NOTE: the proxy has no compare-and-set. Between the reading that precedes each write and the
+/// write lie milliseconds in which another controller can still write.
 /// Thread: one.
 class Controller {
  public:
@@ -89,6 +92,10 @@ class Controller {
     policy::CanaryLook look;
     std::string why_unread;  ///< of the canary; empty: it was read
   };
+  struct Off {
+    bool confirmed = false;  ///< the canary has no users
+    std::optional<ports::TrafficState> lost;  ///< what the proxy follows, where it is another's
+  };
   std::optional<Outcome> prepare();
   std::optional<std::string> check_proxy();
   std::optional<std::string> check_metrics();
@@ -96,20 +103,35 @@ class Controller {
   Outcome guarded(Outcome (Controller::*body)());
   Outcome begin();
   Outcome pick_up();
-  /// Looks, from that look after the start on, until one ends the rollout.
-  Outcome watch(double looks);
+  /// Renews the lease and looks, until either ends the rollout.
+  Outcome watch();
+  /// Looks once and does what the look leads to.
+  std::optional<Outcome> judge();
   std::optional<Outcome> act(policy::CanaryStep step, const Seen& seen);
-  /// Why the proxy is not this controller's any more; empty: it is, and the lease is renewed.
-  std::optional<std::string> renew();
+  /// Whether the process was asked to end.
+  bool stopped() { return !world_.wait_until(world_.steady_s()); }
+  /// Whether this controller may give users: the proxy has the rollout's name, or none after a
+  /// reload, and the stable slot is the one that the rollout began with.
+  bool is_own(const ports::TrafficState& now) const;
+  /// Whether this controller may take users back without touching another rollout.
+  bool may_take_back(const ports::TrafficState& now) const;
+  std::string why_lost(const ports::TrafficState& now) const;
+  /// Ends where the proxy follows an abort or another rollout.
+  Outcome give_way(const ports::TrafficState& now);
+  /// Writes where is_own() holds just before. Else returns what the proxy follows.
+  std::optional<ports::TrafficState> write_if_own(const ports::TrafficState& wanted);
   Seen look();
   std::vector<ProcessPage> read_release(const std::vector<std::string>& urls);
-  void begin_stage();
-  void give_users();
+  std::optional<Outcome> begin_stage();
+  /// Gives the stage its users and renews the lease. A proxy that does not answer is noted, and
+  /// nothing is written: the next look tries again. Returns how the rollout ended, if it did.
+  std::optional<Outcome> give_users();
   void keep();
   void keep_pages(const char* when);
   Outcome promote();
   Outcome take_users_off(Verdict verdict, std::vector<std::string> reasons);
-  bool write_no_users();
+  /// Blind only where the proxy can be told but, tried again, not be read.
+  Off write_no_users();
   void drain();
   Outcome end(Outcome outcome);
   ports::TrafficState wanted(int percent) const;
