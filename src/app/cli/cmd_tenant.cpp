@@ -8,6 +8,7 @@
 #include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
 #include "cases/person/receipt.hpp"
+#include "http/routes/stored_json.hpp"
 #include "pure/codec/base64.hpp"
 #include "pure/codec/rfc3339.hpp"
 
@@ -45,17 +46,8 @@ int with_person(const GlobalOptions& global, const TenantOptions& options,
 std::string time_of(std::int64_t ms) { return codec::format_rfc3339(ms); }
 
 json::object state_json(const crypto::Tenant& who, const ports::PersonState& state) {
-  const auto& counts = state.counts;
-  json::object shown{{"user_hash", who.hash().to_hex()},
-                     {"state", state.erased_at_ms ? "erased" : "active"},
-                     {"erased_at", nullptr},
-                     {"documents", counts.documents},
-                     {"conversations", counts.conversations},
-                     {"chunks", counts.chunks},
-                     {"text_bytes", counts.text_bytes},
-                     {"files", counts.files},
-                     {"file_bytes", counts.file_bytes}};
-  if (state.erased_at_ms) shown["erased_at"] = time_of(*state.erased_at_ms);
+  json::object shown{{"user_hash", who.hash().to_hex()}};
+  http::add_person_state(shown, state);
   return shown;
 }
 

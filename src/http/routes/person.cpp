@@ -3,10 +3,10 @@
 #include "http/routes/answer_json.hpp"
 #include "http/routes/export_lines.hpp"
 #include "http/routes/handlers.hpp"
+#include "http/routes/stored_json.hpp"
 
 #include "cases/person/receipt.hpp"
 #include "http/server/content_stream.hpp"
-#include "pure/codec/rfc3339.hpp"
 #include "pure/wire/parameters.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -24,11 +24,6 @@ const person::EraseDeps& person_of(const Call& call) {
   return *deps;
 }
 
-std::string_view state_name(const ports::PersonState& state) {
-  if (state.erased_at_ms) return "erased";
-  return state.known ? "active" : "unknown";
-}
-
 /// No parameter is known; one that is given is refused, and the request is then free.
 asio::awaitable<std::optional<Response>> admit_bare(Call& call) {
   const auto parameters = wire::parse_parameters(call.head.query(), {});
@@ -43,17 +38,8 @@ asio::awaitable<std::optional<Response>> get_me(Call& call) {
   auto refused = co_await admit_bare(call);
   if (refused) co_return refused;
   const auto state = co_await deps.store.look(call.context, call.who->tenant);
-  const auto& counts = state.counts;
-  json::object me{{"user_id", call.who->user.value()},
-                  {"state", state_name(state)},
-                  {"erased_at", nullptr},
-                  {"documents", counts.documents},
-                  {"conversations", counts.conversations},
-                  {"chunks", counts.chunks},
-                  {"text_bytes", counts.text_bytes},
-                  {"files", counts.files},
-                  {"file_bytes", counts.file_bytes}};
-  if (state.erased_at_ms) me["erased_at"] = codec::format_rfc3339(*state.erased_at_ms);
+  json::object me{{"user_id", call.who->user.value()}};
+  add_person_state(me, state);
   co_return json_response(200, json::serialize(json::object{{"me", std::move(me)}}));
 }
 

@@ -79,4 +79,17 @@ void add_meta(json::object& document, const std::string& meta) {
     if (const auto* member = members->if_contains(name)) document[name] = *member;
 }
 
+void add_person_state(json::object& shown, const ports::PersonState& state) {
+  shown["state"] = state.erased_at_ms ? "erased" : state.known ? "active" : "unknown";
+  shown["erased_at"] = nullptr;
+  if (state.erased_at_ms) shown["erased_at"] = codec::format_rfc3339(*state.erased_at_ms);
+  const auto& counts = state.counts;
+  shown["documents"] = counts.documents;
+  shown["conversations"] = counts.conversations;
+  shown["chunks"] = counts.chunks;
+  shown["text_bytes"] = counts.text_bytes;
+  shown["files"] = counts.files;
+  shown["file_bytes"] = counts.file_bytes;
+}
+
 }  // namespace memseal::http

@@ -1,6 +1,7 @@
 #pragma once
 // How what is stored looks in JSON: the same in the lists and in an export.
 #include "cases/query/browse.hpp"
+#include "ports/person_store.hpp"
 #include "pure/crypto/sealer.hpp"
 
 #include <boost/json/object.hpp>
@@ -19,5 +20,7 @@ json::object listed_chunk(const crypto::Passage& passage);
 json::object listed_conversation(const query::Shown& shown);
 /// A turn, or the part of a long one that was stored by itself.
 json::object listed_turn(const crypto::Passage& passage);
+/// Adds state, time of erasure and counts.
+void add_person_state(json::object& shown, const ports::PersonState& state);
 
 }  // namespace memseal::http
