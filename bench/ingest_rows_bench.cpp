@@ -73,7 +73,7 @@ void measure() {
     database.super("TRUNCATE public.rival");
     database.super("CHECKPOINT");
     const double rival = rows / copy_all(database, file);
-    database.super("TRUNCATE app.memory_chunks, app.documents, app.ingest_events");
+    database.super("TRUNCATE app.memory_chunks, app.term_blocks, app.documents, app.ingest_events");
     database.super("CHECKPOINT");
     const double mine = rows / store_all(loop, store, owner, batches);
     ours.push_back(mine);

@@ -5,6 +5,7 @@
 #include "runtime/offload.hpp"
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 
 #include <utility>
 
@@ -12,35 +13,44 @@ namespace memseal::files {
 
 namespace {
 
-// The work on a disk thread shares the file, because a caller that is cancelled stops waiting
+// One part is written while the caller makes the next one: append() waits for the part before its
+// own. The work on a disk thread shares the file, because a caller that is cancelled stops waiting
 // while the work goes on.
 class LocalUpload final : public ports::FileUpload {
  public:
   LocalUpload(asio::thread_pool& disk, const UserHash& owner, std::shared_ptr<Unfinished> file)
-      : disk_(disk), owner_(owner), file_(std::move(file)) {}
+      : disk_(disk), in_turn_(disk.get_executor()), owner_(owner), file_(std::move(file)) {}
   // Closing and unlinking may block, so the last owner is a disk thread.
   ~LocalUpload() override {
     asio::post(disk_, [file = std::move(file_)] {});
   }
 
   asio::awaitable<void> append(runtime::RequestContext, crypto::SealedPart part) override {
-    auto work = [file = file_, part = std::move(part)](std::stop_token) {
-      file->append(part.view());
+    co_await in_turn([file = file_](std::stop_token) {
+      file->require_written();
       return true;
-    };
-    co_await runtime::offload(disk_, std::move(work));
+    });
+    asio::post(in_turn_, [file = file_, part = std::move(part)] { file->write(part.view()); });
   }
 
   asio::awaitable<void> commit(runtime::RequestContext, ports::FileKey key) override {
-    auto work = [file = file_, owner = owner_, key](std::stop_token) {
+    co_await in_turn([file = file_, owner = owner_, key](std::stop_token) {
+      file->require_written();
       file->commit(owner, key);
       return true;
-    };
-    co_await runtime::offload(disk_, std::move(work));
+    });
   }
 
  private:
+  /// Awaits `work` on a disk thread, after all that was handed over before.
+  template <class Work>
+  asio::awaitable<void> in_turn(Work work) {
+    auto submit = [in_turn = in_turn_](auto task) { asio::post(in_turn, std::move(task)); };
+    co_await runtime::offload_by(disk_, std::move(submit), std::move(work));
+  }
+
   asio::thread_pool& disk_;
+  asio::strand<asio::thread_pool::executor_type> in_turn_;
   const UserHash owner_;
   std::shared_ptr<Unfinished> file_;
 };

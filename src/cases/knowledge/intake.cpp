@@ -131,8 +131,11 @@ asio::awaitable<Result<void>> Intake::take(runtime::RequestContext context, Byte
   hash_.update(piece);
   if (sha256_) sha256_->update(piece);
   if (auto sealed = sealer_.write(piece, part_); !sealed) co_return sealed;
-  if (part_.size() >= part_bytes)
+  if (part_.size() >= part_bytes) {
+    const auto room = part_.size() + part_bytes / 8;
     co_await upload_->append(std::move(context), std::exchange(part_, crypto::SealedPart()));
+    part_.reserve(room);  // only now, because most files are smaller than one part
+  }
   open_ = true;
   co_return Result<void>();
 }

@@ -36,6 +36,8 @@ class SealedPart {
   ByteView view() const noexcept { return bytes_; }
   std::size_t size() const noexcept { return bytes_.size(); }
   void clear() noexcept { bytes_.clear(); }
+  /// Makes room for `bytes`, so that a part which grows frame by frame is not copied as it grows.
+  void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
 
  private:
   friend class StreamSealer;

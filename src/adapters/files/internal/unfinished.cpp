@@ -15,6 +15,9 @@ namespace memseal::files {
 namespace {
 
 constexpr int names_tried = 8, folders_tried = 4;
+/// So much lies in memory before the disk is asked to begin with it: large enough to be written in
+/// one go, small enough that the sync at the end finds little to do.
+constexpr std::uint64_t begin_writing_bytes = 8u << 20;
 
 }  // namespace
 
@@ -43,10 +46,26 @@ void Unfinished::require_space() const {
     throw_failure({Errc::unavailable, "the file store has no space left for uploads"});
 }
 
-// Asked before each part, because an upload may take long and is not the only one.
-void Unfinished::append(ByteView bytes) {
-  require_space();
-  write_all(file_, bytes);
+// Space is asked for before each part, because an upload may take long and is not the only one.
+void Unfinished::write(ByteView bytes) noexcept {
+  if (failure_) return;
+  try {
+    require_space();
+    write_all(file_, bytes);
+  } catch (...) {
+    failure_ = std::current_exception();
+    return;
+  }
+  written_ += bytes.size();
+  if (written_ - started_ < begin_writing_bytes) return;
+  // A hint, which waits for nothing: commit() syncs, and hears of what could not be written.
+  ::sync_file_range(file_.get(), static_cast<off_t>(started_),
+                    static_cast<off_t>(written_ - started_), SYNC_FILE_RANGE_WRITE);
+  started_ = written_;
+}
+
+void Unfinished::require_written() const {
+  if (failure_) std::rethrow_exception(failure_);
 }
 
 // The order is what a crash may not break: the bytes are on disk before the name, and the name is
