@@ -3,6 +3,7 @@
 // of rows. The rival is pgbench with the same SQL, as the same user, in prepared transactions.
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
 #include "bench.hpp"
 #include "pg_bench.hpp"
 
@@ -48,16 +49,27 @@ std::string text_of(const std::vector<float>& vector) {
   return text + "]";
 }
 
+void replace_all(std::string& text, std::string_view what, std::string_view by) {
+  for (auto at = text.find(what); at != text.npos; at = text.find(what, at + by.size()))
+    text.replace(at, what.size(), by);
+}
+
+/// The statement that the service prepares, with its parameters written out.
+std::string nearest_sql(const std::vector<float>& query) {
+  for (const auto& statement : postgres::search_statements()) {
+    if (std::string_view(statement.name) != "nearest") continue;
+    std::string sql(statement.sql);
+    replace_all(sql, "${vector}", "public");
+    replace_all(sql, "$1", "'" + text_of(query) + "'");
+    replace_all(sql, "$2", "24");
+    return sql;
+  }
+  throw std::runtime_error("no statement is named nearest");
+}
+
 std::string pgbench_script(const crypto::Tenant& owner, const std::vector<float>& query) {
-  return "BEGIN;\nSET LOCAL app.user_hash = '" + owner.hash().to_hex() +
-         "';\nSELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, "
-         "(extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, "
-         "c.meta_cipher FROM (SELECT m.ctid AS place, (m.embedding OPERATOR(public.<=>) '" +
-         text_of(query) +
-         "'::public.halfvec) + 0 AS distance FROM app.memory_chunks m "
-         "WHERE m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) "
-         "ORDER BY distance LIMIT 24) n JOIN app.memory_chunks c ON c.ctid = n.place "
-         "ORDER BY n.distance;\nCOMMIT;\n";
+  return "BEGIN;\nSET LOCAL app.user_hash = '" + owner.hash().to_hex() + "';\n" +
+         nearest_sql(query) + ";\nCOMMIT;\n";
 }
 
 /// Median microseconds of one transaction, from pgbench's own log of each.
