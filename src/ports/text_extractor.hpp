@@ -1,5 +1,6 @@
 #pragma once
 // What is text in a file of any format. The files are hostile, so this works apart from the keys.
+#include "base/place.hpp"
 #include "base/result.hpp"
 #include "base/secret.hpp"
 #include "runtime/context.hpp"
@@ -15,12 +16,6 @@
 namespace memseal::ports {
 
 namespace asio = boost::asio;
-
-/// Where a page, a slide, a sheet or a chapter begins.
-struct PageStart {
-  std::size_t at = 0;  ///< offset in bytes of the text
-  std::string label;   ///< as the document numbers or names it, at most 200 bytes; may be empty
-};
 
 /// The text of one file: well-formed UTF-8 without control characters but line feed and tab.
 struct ExtractedText {

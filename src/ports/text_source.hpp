@@ -1,6 +1,7 @@
 #pragma once
 // Port: the texts of stored files that events refer to.
 #include "base/ids.hpp"
+#include "base/place.hpp"
 #include "base/result.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "runtime/context.hpp"
@@ -14,16 +15,21 @@ namespace memseal::ports {
 
 namespace asio = boost::asio;
 
+struct SourceText {
+  std::string text;  ///< UTF-8
+  Outline outline = {};
+};
+
 class TextSource {
  public:
   virtual ~TextSource() = default;
-  /// The whole text of a file of `owner`, in UTF-8, as the file holds it.
+  /// The whole text of a file of `owner`, as the file holds it.
   /// Errors, which no other try helps: not_found (this user has no such file, or no more),
   /// payload_too_large (more than `bytes_max`), unsupported_media_type (no text).
   /// Throws Failure where the file cannot be read now, or is damaged.
-  virtual asio::awaitable<Result<std::string>> text_of(runtime::RequestContext context,
-                                                       crypto::Tenant owner, Uuid file,
-                                                       std::size_t bytes_max) = 0;
+  virtual asio::awaitable<Result<SourceText>> text_of(runtime::RequestContext context,
+                                                      crypto::Tenant owner, Uuid file,
+                                                      std::size_t bytes_max) = 0;
 };
 
 }  // namespace memseal::ports

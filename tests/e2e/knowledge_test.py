@@ -1,49 +1,23 @@
 """Files through the running service: taken in by real clients, sealed on disk, whole after a kill, in bounded memory."""
 import http.client
-import io
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 import unittest
 import uuid
-import zipfile
 from pathlib import Path
 
 from harness import EndToEnd, psql
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+from made_documents import docx, pdf  # noqa: E402
+
 FILES = "/api/v1/knowledge/files"
 MIB = 1 << 20
 CANARY = "canary-7f3a-the-cat-sat"
-
-
-def docx(*paragraphs):
-    """The least that Word calls a document."""
-    body = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in paragraphs)
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("_rels/.rels", '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-                         '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/'
-                         'officeDocument" Target="word/document.xml"/></Relationships>')
-        archive.writestr("word/document.xml", '<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/'
-                         f'2006/main"><w:body>{body}</w:body></w:document>')
-    return file.getvalue()
-
-
-def pdf(text):
-    """One page with one line, or an empty page."""
-    stream = f"BT /F 12 Tf 72 720 Td ({text}) Tj ET" if text else ""
-    parts = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Count 1/Kids[3 0 R]>>",
-             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
-             f"<</Length {len(stream)}>>stream\n{stream}\nendstream", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
-    file, places = "%PDF-1.4\n", []
-    for number, part in enumerate(parts, 1):
-        places.append(len(file))
-        file += f"{number} 0 obj{part}endobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    return (f"{file}xref\n0 6\n0000000000 65535 f \n{table}trailer<</Size 6/Root 1 0 R>>\n"
-            f"startxref\n{len(file)}\n%%EOF\n").encode()
 
 
 class Knowledge(EndToEnd):
@@ -155,15 +129,19 @@ class Knowledge(EndToEnd):
                                            {"X-Memseal-Name": name, "Prefer": "wait=20"})
             self.assertEqual(answer.status, 201, data)
             return json.loads(data)
-        for name, content, question, text in (
-                ("a.docx", docx("Hal sails a ketch", "called Wanderer"), "ketch", "Hal sails a ketch\n\ncalled Wanderer"),
+        for name, content, question, text, place in (
+                ("a.docx", docx("Hal sails a ketch", "called Wanderer"), "ketch", "Hal sails a ketch\n\ncalled Wanderer", None),
                 ("b.html", b"<!doctype html><nav>no</nav><h1>Tides</h1><p>Spring tide at noon", "spring tide",
-                 "# Tides\n\nSpring tide at noon"),
-                ("c.pdf", pdf("The lighthouse was painted white"), "lighthouse", "The lighthouse was painted white")):
+                 "# Tides\n\nSpring tide at noon", {"page": None, "page_end": None, "heading": "Tides"}),
+                ("c.pdf", pdf("The lighthouse was painted white", "and its keeper left"), "lighthouse",
+                 "The lighthouse was painted white\n\nand its keeper left", {"page": "1", "page_end": "2", "heading": None})):
             told = index(name, content)
             self.assertEqual(told["operation"]["state"], "succeeded", told)
             found = self.at.results(token, question, top_k=1)[0]
-            self.assertEqual((found["doc_id"], found["text"]), (told["file"]["id"], text))
+            self.assertEqual((found["doc_id"], found["text"], found["place"]), (told["file"]["id"], text, place))
+        asked = self.at.cli("query", "--url", f"http://127.0.0.1:{self.at.port}", "--top-k", "1", "lighthouse",
+                            env={"MEMSEAL_TOKEN": token})
+        self.assertIn(f"{found['doc_id']} (c.pdf) · p. 1-2\n", asked.stdout)
         locked = bytearray(docx("x"))
         for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
             at = locked.find(mark)

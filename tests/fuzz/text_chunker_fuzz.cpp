@@ -1,8 +1,10 @@
 // The chunker against any document and rules: every chunk is within its limits, is the text that
-// its offsets say, and together they cover every token.
+// its offsets say, and together they cover every token. Each has a place, whatever stands in the
+// document.
 #include "base/assert.hpp"
 #include "pure/codec/utf8.hpp"
 #include "pure/text/chunker.hpp"
+#include "pure/text/places.hpp"
 
 #include <string>
 
@@ -28,18 +30,35 @@ std::size_t byte_of(std::string_view text, std::int32_t code_point) {
   return at;
 }
 
+/// Headings are read of any bytes; pages lie anywhere, in order.
+void check_places(std::string_view document, const std::vector<Chunk>& chunks) {
+  memseal::Outline outline{.has_headings = true};
+  for (std::size_t at = 0; at <= document.size() + 1; at += 1 + document.size() / 3)
+    outline.pages.push_back({at, at % 2 == 0 ? "" : "label"});
+  const auto places = places_of(document, outline, chunks);
+  MEMSEAL_ASSERT(places.size() == chunks.size());
+  for (const auto& place : places) {
+    MEMSEAL_ASSERT(!place.page.empty() && place.page != place.page_end);
+    MEMSEAL_ASSERT(place.heading.size() <= 6 * (place_heading_bytes_max + 3));
+    if (codec::is_utf8(document)) MEMSEAL_ASSERT(codec::is_utf8(place.heading));
+  }
+}
+
 void check(std::string_view document, const ChunkRules& rules) {
   std::vector<Token> tokens;
   words().encode(document, tokens);
   std::size_t covered = 0;  // tokens before this one are in a chunk
   std::int32_t index = 0;
-  for (const Chunk& piece : chunk(words(), document, rules)) {
+  const auto chunks = chunk(words(), document, rules);
+  check_places(document, chunks);
+  for (const Chunk& piece : chunks) {
     MEMSEAL_ASSERT(piece.index == index++);
     MEMSEAL_ASSERT(!piece.tokens.empty() && piece.tokens.size() <= rules.tokens);
     MEMSEAL_ASSERT(piece.text.size() <= memseal::limits::seal_bytes_max);
     const std::size_t begin = byte_of(document, piece.char_start);
     const std::size_t end = byte_of(document, piece.char_end);
     MEMSEAL_ASSERT(document.substr(begin, end - begin) == piece.text);
+    MEMSEAL_ASSERT(piece.byte_start == begin);
     MEMSEAL_ASSERT(covered == tokens.size() || begin <= tokens[covered].begin);
     while (covered < tokens.size() && tokens[covered].end <= end) ++covered;
   }
@@ -53,7 +72,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const ChunkRules rules{.tokens = 1 + data[0] % 40u, .overlap = data[1] % 40u};
   std::string document(reinterpret_cast<const char*>(data + 2), size - 2);
   if (!codec::is_utf8(document)) {  // no crash, and the limits hold; offsets mean nothing then
-    for (const Chunk& piece : chunk(words(), document, rules)) {
+    const auto chunks = chunk(words(), document, rules);
+    check_places(document, chunks);
+    for (const Chunk& piece : chunks) {
       MEMSEAL_ASSERT(piece.tokens.size() <= rules.tokens);
       MEMSEAL_ASSERT(piece.text.size() <= memseal::limits::seal_bytes_max);
     }

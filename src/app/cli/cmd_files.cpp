@@ -1,4 +1,5 @@
 // Lists, shows, fetches and deletes a user's files, through the running service.
+#include "app/cli/citation.hpp"
 #include "app/cli/console.hpp"
 #include "app/cli/fetched_file.hpp"
 #include "app/cli/service_answers.hpp"
@@ -48,8 +49,9 @@ void print_facts(const json::object& file) {
 }
 
 void print_piece(const json::object& chunk) {
-  std::printf("[%s-%s]\n%s\n", line_of(chunk, "char_start", 20).c_str(),
-              line_of(chunk, "char_end", 20).c_str(),
+  const auto place = citation_of(chunk);
+  std::printf("[%s-%s]%s%s\n%s\n", line_of(chunk, "char_start", 20).c_str(),
+              line_of(chunk, "char_end", 20).c_str(), place.empty() ? "" : " ", place.c_str(),
               escape_controls(text_of(chunk, "text")).c_str());
 }
 

@@ -1,3 +1,4 @@
+#include "app/cli/citation.hpp"
 #include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
 #include "app/cli/terminal_text.hpp"
@@ -110,7 +111,7 @@ class StreamPrinter {
   void result(const json::object& data) {
     if (as_json_) return;
     std::printf("%2s. %-7.7s %s\n    %s\n", shown(data, "rank", 20).c_str(),
-                shown(data, "score", 20).c_str(), shown(data, "doc_id", 70).c_str(),
+                shown(data, "score", 20).c_str(), citation_of(data).c_str(),
                 shown(data, "text", 220).c_str());
   }
 

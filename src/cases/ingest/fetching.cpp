@@ -100,7 +100,7 @@ asio::awaitable<void> Worker::Impl::fetch_once(Job& job) {
     job.refusal = Refusal{text.error(), refused_by_reading, 1};
     co_return;
   }
-  const auto bytes = text->size();
+  const auto bytes = text->text.size();
   job.unread = job.prepared;
   auto work = [deps = prepare_deps(), upload = job.prepared, text = std::move(*text),
                make_way = deps_.make_way](std::stop_token) mutable {

@@ -170,14 +170,15 @@ asio::awaitable<Result<FileKind>> kind_of(const KnowledgeDeps& deps,
   co_return FileKind{false, std::string(codec::markdown_type)};
 }
 
-asio::awaitable<Result<std::string>> FileTexts::text_of(runtime::RequestContext context,
-                                                        crypto::Tenant owner, Uuid file,
-                                                        std::size_t bytes_max) {
+asio::awaitable<Result<ports::SourceText>> FileTexts::text_of(runtime::RequestContext context,
+                                                              crypto::Tenant owner, Uuid file,
+                                                              std::size_t bytes_max) {
   auto reading = co_await Reading::begin(deps_, context, owner, file);
   if (!reading) co_return Error{Errc::not_found, "the file was removed, or never stored"};
   auto found = co_await file_text(deps_, std::move(context), **reading, bytes_max);
   if (!found) co_return found.error();
-  co_return std::move(found->text);
+  Outline outline{std::move(found->pages), found->media_type == codec::markdown_type};
+  co_return ports::SourceText{std::move(found->text), std::move(outline)};
 }
 
 }  // namespace memseal::knowledge

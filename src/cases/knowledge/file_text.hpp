@@ -13,7 +13,7 @@ namespace memseal::knowledge {
 struct FileText {
   std::string text;        ///< well-formed UTF-8 without zero bytes, not blank
   std::string media_type;  ///< text/markdown where `#` lines are headings, else text/plain
-  std::vector<ports::PageStart> pages = {};  ///< of a document that has them
+  std::vector<PageStart> pages = {};  ///< of a document that has them
   bool is_whole = true;                      ///< false: parts of the file could not be read
 };
 
@@ -43,9 +43,9 @@ asio::awaitable<Result<FileKind>> kind_of(const KnowledgeDeps& deps,
 class FileTexts final : public ports::TextSource {
  public:
   explicit FileTexts(const KnowledgeDeps& deps) : deps_(deps) {}
-  asio::awaitable<Result<std::string>> text_of(runtime::RequestContext context,
-                                               crypto::Tenant owner, Uuid file,
-                                               std::size_t bytes_max) override;
+  asio::awaitable<Result<ports::SourceText>> text_of(runtime::RequestContext context,
+                                                     crypto::Tenant owner, Uuid file,
+                                                     std::size_t bytes_max) override;
 
  private:
   const KnowledgeDeps& deps_;

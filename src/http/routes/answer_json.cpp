@@ -2,6 +2,7 @@
 
 #include "pure/codec/rfc3339.hpp"
 #include "pure/wire/line_safe.hpp"
+#include "pure/wire/place.hpp"
 #include "pure/wire/problem.hpp"
 #include "pure/wire/turn.hpp"
 
@@ -51,6 +52,7 @@ json::array neighbours_json(std::span<const crypto::Passage> passages) {
                           {"chunk_index", from.chunk_index},
                           {"char_start", from.char_start},
                           {"char_end", from.char_end},
+                          {"place", place_json(passage)},
                           {"created_at", codec::format_rfc3339(from.created_at_ms)},
                           {"text", passage.text()}});
   }
@@ -82,9 +84,24 @@ json::value meta_json(const std::string& text) {
   boost::system::error_code malformed;
   auto value = json::parse(text, malformed);
   if (malformed) return nullptr;
-  // The label of a turn has members of its own in a result.
-  if (auto* meta = value.if_object()) meta->erase("turn");
+  // The label of a turn and the place have members of their own in a result.
+  if (auto* meta = value.if_object()) {
+    meta->erase("turn");
+    meta->erase("place");
+  }
   return value;
+}
+
+json::value text_or_null(const std::string& text) {
+  return text.empty() ? json::value(nullptr) : json::value(text);
+}
+
+json::value place_json(const crypto::Passage& passage) {
+  const auto place = wire::place_of_meta(passage.meta_json());
+  if (!place || place->empty()) return nullptr;
+  return json::object{{"page", text_or_null(place->page)},
+                      {"page_end", text_or_null(place->page_end)},
+                      {"heading", text_or_null(place->heading)}};
 }
 
 json::object hit_json(const query::Hit& hit) {
@@ -104,6 +121,7 @@ json::object hit_json(const query::Hit& hit) {
       {"chunk_index", from.chunk_index},
       {"char_start", from.char_start},
       {"char_end", from.char_end},
+      {"place", place_json(hit.passage)},
       {"tags", json::array(from.tags.begin(), from.tags.end())},
       {"created_at", codec::format_rfc3339(from.created_at_ms)},
       {"text", hit.passage.text()},

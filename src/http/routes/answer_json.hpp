@@ -14,7 +14,12 @@ namespace memseal::http {
 namespace json = boost::json;
 
 json::object hit_json(const query::Hit& hit);
-/// What was sealed beside a text, without the label of a turn; null where there is nothing.
+/// Null for an empty text.
+json::value text_or_null(const std::string& text);
+/// Where in its document a passage stands; null where the document has neither pages nor headings.
+json::value place_json(const crypto::Passage& passage);
+/// What was sealed beside a text, without the label of a turn and the place; null where there is
+/// nothing.
 json::value meta_json(const std::string& text);
 /// embed_ms, search_ms, open_ms, rerank_ms, total_ms.
 json::object timings_json(const query::Timings& timings);

@@ -73,8 +73,9 @@ asio::awaitable<Result<Indexed>> document_of(Call& call, Uuid id) {
   Indexed indexed{.document = submission_of(call, file)};
   indexed.tokens = policy::tokens_of_text(text->text);
   indexed.document.mime_type = std::move(text->media_type);
-  // A small file may unpack into a text that no event holds. JSON may take six bytes for one.
-  if (text->text.size() > read_at_once_bytes_max)
+  // A small file may unpack into a text that no event holds. JSON may take six bytes for one. Nor
+  // does an event hold where pages begin.
+  if (text->text.size() > read_at_once_bytes_max || !text->pages.empty())
     indexed.document.file = id;
   else
     indexed.document.text = std::move(text->text);

@@ -9,14 +9,6 @@
 
 namespace memseal::http {
 
-namespace {
-
-json::value text_or_null(const std::string& text) {
-  return text.empty() ? json::value(nullptr) : json::value(text);
-}
-
-}  // namespace
-
 json::object listed_document(const query::Shown& shown) {
   const auto& memory = shown.memory;
   json::object document{{"doc_id", memory.id},
@@ -66,6 +58,7 @@ json::object listed_chunk(const crypto::Passage& passage) {
           {"chunk_index", from.chunk_index},
           {"char_start", from.char_start},
           {"char_end", from.char_end},
+          {"place", place_json(passage)},
           {"text", passage.text()}};
 }
 

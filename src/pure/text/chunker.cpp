@@ -138,6 +138,7 @@ class Cutter {
     // quadratic.
     chars_ += codec::count_code_points(document_.substr(bytes_, begin - bytes_));
     bytes_ = begin;
+    chunk.byte_start = begin;
     chunk.char_start = static_cast<std::int32_t>(chars_);
     chunk.char_end =
         chunk.char_start + static_cast<std::int32_t>(codec::count_code_points(chunk.text));

@@ -24,6 +24,7 @@ struct Chunk {
   std::int32_t char_end = 0;         ///< end exclusive
   std::string text;                  ///< exactly the document's characters [start, end)
   std::vector<std::int32_t> tokens;  ///< token ids of the text, without [CLS] and [SEP]
+  std::size_t byte_start = 0;        ///< offset of the text in bytes of the whole document
 };
 
 /// Cuts `document` at the best boundary that fits a chunk: paragraph, line, sentence, space, then

@@ -1,6 +1,7 @@
 #include "pure/wire/turn.hpp"
 
 #include "pure/codec/json.hpp"
+#include "pure/wire/internal/meta_text.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -31,12 +32,6 @@ std::vector<std::size_t> indices_with_text(const ChatEvent& event) {
   for (std::size_t i = 0; i < event.messages.size(); ++i)
     if (has_text(event.messages[i])) indices.push_back(i);
   return indices;
-}
-
-std::string text_at(const json::object& object, std::string_view key) {
-  const auto* value = object.if_contains(key);
-  const auto* text = value ? value->if_string() : nullptr;
-  return text ? std::string(*text) : std::string();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Uploads whose text lies in a stored file.
 #include "busy_rig.hpp"
+#include "pure/wire/place.hpp"
 
 #include <utility>
 
@@ -10,18 +11,19 @@ using namespace std::chrono_literals;
 
 class Texts final : public ports::TextSource {
  public:
-  asio::awaitable<Result<std::string>> text_of(runtime::RequestContext, crypto::Tenant owner,
-                                               Uuid file, std::size_t bytes_max) override {
+  asio::awaitable<Result<ports::SourceText>> text_of(runtime::RequestContext, crypto::Tenant owner,
+                                                     Uuid file, std::size_t bytes_max) override {
     ++calls;
     if (on_call) on_call();
     if (on_file) on_file(owner);
     const auto found = files.find({owner, file});
     if (found == files.end()) co_return Error{Errc::not_found, "gone"};
     if (found->second.size() > bytes_max) co_return Error{Errc::payload_too_large, "too large"};
-    co_return found->second;
+    co_return ports::SourceText{found->second, outline};
   }
 
   std::map<std::pair<crypto::Tenant, Uuid>, std::string> files;
+  Outline outline;  ///< of every file
   std::function<void()> on_call;
   std::function<void(const crypto::Tenant&)> on_file;
   int calls = 0;
@@ -71,6 +73,22 @@ TEST_F(Fetching, StoresTheTextOfAFile) {
   ASSERT_EQ(write.chunks.size(), 1u);
   EXPECT_TRUE(opened("alice", write.chunks.front()).starts_with("hello world|"));
   EXPECT_EQ(metric("memseal_ingest_text_bytes"), 0) << "nothing is held any more";
+}
+
+TEST_F(Fetching, APassageSaysOnWhichPageItStands) {
+  options.rules.tokens = 2;
+  keep("alice", 1, "hello world hello world");
+  source_of_texts.outline = {.pages = {{0, "i"}, {12, ""}}};
+  push({refers("alice", "a", 1)});
+  run();
+  const auto& write = store.writes_of.at(tenant("alice")).front();
+  ASSERT_EQ(write.chunks.size(), 2u);
+  const auto place_of = [&](std::size_t chunk) {
+    const auto passage = opened("alice", write.chunks[chunk]);
+    return wire::place_of_meta(passage.substr(passage.find('|') + 1)).value_or(Place{});
+  };
+  EXPECT_EQ(place_of(0), (Place{"i", "", ""}));
+  EXPECT_EQ(place_of(1), (Place{"2", "", ""}));
 }
 
 TEST_F(Fetching, AFileOfAnotherUserIsNone) {

@@ -2,8 +2,11 @@
 
 #include "cases/ingest/dead_letter.hpp"
 #include "cases/ingest/internal/record_headers.hpp"
+#include "pure/codec/media_type.hpp"
 #include "pure/crypto/hash.hpp"
+#include "pure/text/places.hpp"
 #include "pure/wire/event_names.hpp"
+#include "pure/wire/place.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -114,6 +117,18 @@ bool says_api(const wire::Event& event) {
       event);
 }
 
+/// Cuts the text of an upload, and notes the place of each chunk.
+void cut(const PrepareDeps& deps, std::string_view text, const Outline& outline,
+         Document& document) {
+  document.chunks = text::chunk(deps.tokenizer, text, deps.options->rules);
+  const auto places = text::places_of(text, outline, document.chunks);
+  document.chunk_metas.reserve(places.size());
+  for (const auto& place : places)
+    document.chunk_metas.push_back(place.empty()
+                                       ? document.meta_json
+                                       : wire::meta_with_place(document.meta_json, place));
+}
+
 Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uuid& event_id,
                      std::int64_t first_ms) {
   auto meta = meta_of(event);
@@ -131,7 +146,7 @@ Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uui
   if (event.file)
     document.awaits_text = std::make_shared<const wire::UploadEvent>(std::move(event));
   else
-    document.chunks = text::chunk(deps.tokenizer, event.text, deps.options->rules);
+    cut(deps, event.text, {.has_headings = event.mime_type == codec::markdown_type}, document);
   return document;
 }
 
@@ -280,19 +295,22 @@ std::shared_ptr<const Prepared> recalled(const PrepareDeps& deps, const Prepared
 }
 
 std::shared_ptr<const Prepared> completed(const PrepareDeps& deps, const Prepared& upload,
-                                          std::string text) {
+                                          ports::SourceText text) {
   auto document = std::make_shared<Document>(*upload.document);
-  const auto event = wire::with_text(*document->awaits_text, std::move(text));
+  const auto event = wire::with_text(*document->awaits_text, std::move(text.text));
   document->awaits_text.reset();
   auto prepared = std::make_shared<Prepared>(upload);
   prepared->fault = check_content(event);
   if (!prepared->fault) {
-    document->chunks = text::chunk(deps.tokenizer, event.text, deps.options->rules);
+    cut(deps, event.text, text.outline, *document);
     prepared->fault = check_size(*deps.options, *document);
   }
   if (!prepared->fault) prepared->fault = check_findable(*document);
   // A refused event keeps its document, for its place in the order, but nothing of the text.
-  if (prepared->fault) document->chunks = {};
+  if (prepared->fault) {
+    document->chunks = {};
+    document->chunk_metas = {};
+  }
   prepared->document = std::move(document);
   return prepared;
 }

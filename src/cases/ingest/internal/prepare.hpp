@@ -21,6 +21,7 @@ struct Document {
   std::string meta_json;                  ///< sealed beside each chunk; may be empty
   std::vector<std::string> tags;
   std::vector<text::Chunk> chunks;
+  std::vector<std::string> chunk_metas = {};  ///< one a chunk where they differ, else none
   // Of a chat; empty for any other document.
   std::vector<TurnPiece> pieces = {};     ///< one a chunk
   std::shared_ptr<const Conversation> conversation = {};
@@ -35,7 +36,8 @@ struct Document {
   }
   /// What is sealed beside a chunk; may be empty.
   const std::string& meta_of(std::size_t chunk) const {
-    return pieces.empty() ? meta_json : pieces[chunk].meta_json;
+    if (!pieces.empty()) return pieces[chunk].meta_json;
+    return chunk_metas.empty() ? meta_json : chunk_metas[chunk];
   }
   /// The id of a chunk.
   Uuid chunk_id(const crypto::IdDeriver& ids, const crypto::Tenant& owner, std::size_t at) const;
@@ -74,7 +76,7 @@ std::shared_ptr<const Prepared> recalled(const PrepareDeps& deps, const Prepared
 /// The same upload with the text of its file, or with a fault. Any thread.
 /// REQUIRES: Document::awaits_text.
 std::shared_ptr<const Prepared> completed(const PrepareDeps& deps, const Prepared& upload,
-                                          std::string text);
+                                          ports::SourceText text);
 
 /// Any thread. `now_ms`: Unix time.
 Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int64_t now_ms);
