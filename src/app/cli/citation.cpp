@@ -28,7 +28,7 @@ std::string citation_of(const json::object& passage) {
   std::string citation = one_line(text_of(passage, "doc_id"), id_bytes_max);
   if (const auto* meta = object_in(passage, "meta")) {
     const auto name = one_line(text_of(*meta, "name"), id_bytes_max);
-    if (!name.empty() && name != citation) citation += " (" + name + ")";
+    if (!citation.ends_with(name)) citation += " (" + name + ")";  // a path says its name itself
   }
   const auto* place = object_in(passage, "place");
   if (place == nullptr) return citation;
