@@ -118,7 +118,6 @@ void Listeners::begin_drain() {
 http::RouteDeps Listeners::route_deps() {
   return {.metrics = process_.metrics,
           .readiness = [this] { return readiness(); },
-          .ended = ended_queries_,
           .switch_rerank = [this](bool on) { process_.flags.rerank_enabled = on; },
           .guard_state =
               [this] {

@@ -3,7 +3,6 @@
 #include "app/config/listen_address.hpp"
 #include "app/service/stages.hpp"
 #include "http/routes/api.hpp"
-#include "http/routes/ended_queries.hpp"
 #include "http/server/http_metrics.hpp"
 #include "http/server/server.hpp"
 
@@ -55,8 +54,6 @@ class Listeners {
   Stores& stores_;
   UseCases& cases_;
   http::HttpMetrics metrics_;
-  const std::shared_ptr<http::EndedQueries> ended_queries_ =
-      std::make_shared<http::EndedQueries>();
   std::deque<Listener> api_;
   std::optional<http::Server> admin_;  // empty: http.admin_listen is off
 };

@@ -5,7 +5,6 @@
 #include "cases/person/erase.hpp"
 #include "cases/query/answer.hpp"
 #include "cases/query/browse.hpp"
-#include "http/routes/ended_queries.hpp"
 #include "http/routes/open_waits.hpp"
 #include "http/server/server.hpp"
 #include "ports/event_sink.hpp"
@@ -72,8 +71,6 @@ struct RouteDeps {
   std::string admin_token = {};
   std::vector<std::string> cors_origins = {};  ///< pages that may read answers; see cors.hpp
   std::function<std::vector<Check>()> readiness = {};
-  /// Queries that ended; the handlers of all threads share it.
-  std::shared_ptr<EndedQueries> ended = std::make_shared<EndedQueries>();
   /// Requests that wait; the handlers of all threads share them.
   std::shared_ptr<OpenWaits> waits = std::make_shared<OpenWaits>();
   /// Switches reranking for the whole process; empty: its admin routes are unknown.

@@ -6,6 +6,7 @@
 #include "http/server/cors.hpp"
 
 #include "base/assert.hpp"
+#include "pure/wire/sse.hpp"
 #include "runtime/log.hpp"
 
 #include <memory>
@@ -184,7 +185,7 @@ asio::awaitable<std::optional<Response>> prepare_body(Call& call, const Route& r
 /// seconds.
 bool reconnects_in_vain(const Call& call, const Route& route) {
   const auto last = call.head.field("last-event-id");
-  return last && route.work == post_query && call.deps.ended->contains(*last);
+  return last && route.work == post_query && wire::is_last_sse_id(*last);
 }
 
 /// The limiter's part before the body. A request without a body and parameters is known to be valid

@@ -136,9 +136,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),
                                               sink);
-  stream.add("query.completed", summary_json(stream.query_id(), summary, checksum));
-  // Before the last write, because the client may reconnect as soon as it has read it.
-  call.deps.ended->add(stream.last_event_id());
+  stream.add_last("query.completed", summary_json(stream.query_id(), summary, checksum));
   co_await stream.end();
   stream.count(StreamEnd::completed);
 }
@@ -166,8 +164,7 @@ asio::awaitable<std::optional<Response>> post_query(Call& call) {
 
 asio::awaitable<void> fail_stream(Call& call, const Error& error) {
   auto& stream = *call.exchange.stream;
-  stream.add("query.failed", problem_object(error, call.context.id));
-  call.deps.ended->add(stream.last_event_id());
+  stream.add_last("query.failed", problem_object(error, call.context.id));
   co_await stream.end();
 }
 

@@ -5,7 +5,6 @@
 #include "base/errc.hpp"
 #include "base/on_exit.hpp"
 #include "pure/wire/line_safe.hpp"
-#include "pure/wire/sse.hpp"
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -58,16 +57,21 @@ void SseStream::begin(Exchange& exchange) {
 }
 
 void SseStream::add(std::string_view type, const boost::json::object& data) {
+  queue(type, data, wire::SsePlace::inside);
+}
+
+void SseStream::add_last(std::string_view type, const boost::json::object& data) {
+  queue(type, data, wire::SsePlace::last);
+}
+
+void SseStream::queue(std::string_view type, const boost::json::object& data,
+                      wire::SsePlace place) {
   // Clients that see only the data of a frame can still tell the events apart and order them.
   boost::json::object event{{"type", type}, {"sequence_number", sequence_}};
   for (const auto& member : data) event.emplace(member.key(), member.value());
   const auto json = wire::line_safe(boost::json::serialize(event));
-  queued_ += wire::sse_frame(query_id_, sequence_, type, json);
+  queued_ += wire::sse_frame(query_id_, sequence_, type, json, place);
   ++sequence_;
-}
-
-std::string SseStream::last_event_id() const {
-  return query_id_ + ":" + std::to_string(sequence_ - 1);
 }
 
 asio::awaitable<void> SseStream::flush() { co_await send(false); }

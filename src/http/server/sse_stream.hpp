@@ -1,6 +1,7 @@
 #pragma once
 // One event stream: the frames of a query, their numbering, comments while it waits.
 #include "http/server/http_metrics.hpp"
+#include "pure/wire/sse.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/context.hpp"
 
@@ -23,7 +24,8 @@ class Session;
 struct Exchange;
 struct ServerContext;
 
-/// Every frame is `id: <query>:<n>`, its data one line of JSON with `type` and `sequence_number`.
+/// Every frame is `id: <query>:<n>` (the last `…:end`), its data one line of JSON with `type` and
+/// `sequence_number`.
 /// Bytes leave in whole frames, in order. One awaited call at a time, but for keep_alive().
 class SseStream {
  public:
@@ -37,8 +39,8 @@ class SseStream {
   void begin(Exchange& exchange);
   /// Queues one event; flush() sends what is queued.
   void add(std::string_view type, const boost::json::object& data);
-  /// `<query>:<n>` of the event that was added last.
-  std::string last_event_id() const;
+  /// Queues the terminal event.
+  void add_last(std::string_view type, const boost::json::object& data);
   asio::awaitable<void> flush();
   /// Sends what is queued and the end of the answer. After the terminal event.
   asio::awaitable<void> end();
@@ -49,6 +51,7 @@ class SseStream {
   asio::awaitable<void> keep_alive(std::chrono::milliseconds every);
 
  private:
+  void queue(std::string_view type, const boost::json::object& data, wire::SsePlace place);
   asio::awaitable<void> send(bool last);
 
   ServerContext& server_;

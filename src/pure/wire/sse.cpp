@@ -8,6 +8,8 @@ namespace memseal::wire {
 
 namespace {
 
+constexpr std::string_view end_mark = ":end";
+
 bool is_one_line(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
@@ -15,11 +17,12 @@ bool is_one_line(std::string_view text) {
 }  // namespace
 
 std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::string_view type,
-                      std::string_view json) {
+                      std::string_view json, SsePlace place) {
   MEMSEAL_ASSERT(is_one_line(stream) && is_one_line(type));
   std::string frame;
   frame.reserve(json.size() + stream.size() + type.size() + 48);
   frame.append("id: ").append(stream).append(1, ':').append(std::to_string(sequence));
+  if (place == SsePlace::last) frame.append(end_mark);
   frame.append("\nevent: ").append(type).append(1, '\n');
   for (;;) {
     const auto end = json.find_first_of("\r\n");
@@ -29,6 +32,15 @@ std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::stri
   }
   frame += '\n';
   return frame;
+}
+
+bool is_last_sse_id(std::string_view id) {
+  if (!id.ends_with(end_mark)) return false;
+  id.remove_suffix(end_mark.size());
+  const auto colon = id.rfind(':');
+  if (colon == 0 || colon == id.npos) return false;
+  const auto sequence = id.substr(colon + 1);
+  return !sequence.empty() && sequence.find_first_not_of("0123456789") == sequence.npos;
 }
 
 std::string sse_retry(int milliseconds) { return "retry: " + std::to_string(milliseconds) + '\n'; }

@@ -8,11 +8,19 @@
 
 namespace memseal::wire {
 
-/// One frame `id: <stream>:<sequence>\nevent: <type>\ndata: <json>\n\n`. `json` is one line; a line
-/// break inside it is split over several data lines, as the format demands. `stream` and `type` are
-/// ours and hold no line break (asserted).
+/// Whether more frames of a stream follow.
+enum class SsePlace { inside, last };
+
+/// One frame `id: <stream>:<sequence>\nevent: <type>\ndata: <json>\n\n`. The id of the last frame
+/// is `<stream>:<sequence>:end`. `json` is one line; a line break inside it is split over several
+/// data lines, as the format demands. `stream` and `type` are ours and hold no line break
+/// (asserted).
 std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::string_view type,
-                      std::string_view json);
+                      std::string_view json, SsePlace place = SsePlace::inside);
+/// Whether `id` is that of a stream's last frame: what a client sends as Last-Event-ID that has
+/// read the stream to its end. The id itself tells it, so every process knows, and for ever.
+/// NOTE: a client can make such an id up. It stops nobody but itself.
+bool is_last_sse_id(std::string_view id);
 /// The line with the client's reconnection time.
 /// NOTE: belongs in front of the first frame, without an empty line between them, because some
 /// clients make an event of a block that has no data.

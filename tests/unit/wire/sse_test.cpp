@@ -49,6 +49,15 @@ TEST(SseFrame, RefusesALineBreakInItsNames) {
   EXPECT_DEATH(sse_frame("q", 0, "t\r", "{}"), "assertion failed");
 }
 
+TEST(SseFrame, SaysInItsIdThatItIsTheLast) {
+  EXPECT_EQ(sse_frame("q1", 12, "query.failed", "{}", SsePlace::last),
+            "id: q1:12:end\nevent: query.failed\ndata: {}\n\n");
+  EXPECT_TRUE(is_last_sse_id("q1:12:end"));
+  for (const char* id : {"", "q1:12", "end", ":end", ":12:end", "q1::end", "q1:x:end", "q1:end",
+                         "q1:12:end ", "q1:12:END", "q1:12:end:end"})
+    EXPECT_FALSE(is_last_sse_id(id)) << id;
+}
+
 TEST(SseRetry, IsALineOfTheFirstFrame) { EXPECT_EQ(sse_retry(3000), "retry: 3000\n"); }
 
 TEST(LineSafe, EscapesWhatSomeReadersTakeForALineEnd) {
