@@ -25,7 +25,7 @@ struct SearchPlace {
 
 /// What narrows a search besides the tenant. Empty means no restriction.
 struct SearchFilter {
-  std::optional<Origin> origin;
+  std::vector<Origin> origins;    ///< one of them
   std::vector<std::string> tags;  ///< all of them must be present
   std::vector<std::string> doc_ids;
   std::vector<std::string> tags_any = {};    ///< one of them must be present

@@ -73,6 +73,21 @@ class Conversations(EndToEnd):
         self.assertEqual(self.turns(token, "c", TALK[0], headers=key)[0], 200)
         self.assertEqual(self.turns(token, "c", TALK[1], headers=key)[0], 422)
 
+    def test_a_document_and_a_conversation_of_one_id_are_two_things(self):
+        token = self.at.token("gil")
+        self.at.request("POST", "/api/v1/memory/index?wait=20", {"doc_id": "trip", "text": "The ferry leaves at noon."}, token)
+        self.turns(token, "trip", {"turns": [{"role": "user", "content": "When does the ferry leave?"}]})
+
+        def sources(**filters):
+            return sorted(hit["source"] for hit in self.at.results(token, "the ferry", **filters))
+        self.assertEqual(sources(documents=["trip"]), ["api"])
+        self.assertEqual(sources(conversation="trip"), ["chat"])
+        self.assertEqual(sources(doc_ids=["trip"]), ["api", "chat"], "the id that both results show")
+        self.assertEqual(sources(exclude=["trip"]), [])
+        answer, _ = self.at.request("POST", "/api/v1/memory/query",
+                                    {"query": "x", "documents": ["trip"], "source": "chat"}, token)
+        self.assertEqual(answer.status, 422)
+
     def test_no_word_of_a_turn_lies_in_the_database(self):
         token, canary = self.at.token("dana"), "canary" + uuid.uuid4().hex
         self.turns(token, "hidden", {"turns": [

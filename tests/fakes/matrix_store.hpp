@@ -252,7 +252,7 @@ class MatrixDatabase final : public ports::ChunkSearch, public ports::MatrixStor
     };
     const auto has = [&](const std::string& tag) { return in(chunk.tags, tag); };
     const auto us = [](std::int64_t unix_ms) { return (unix_ms - 946'684'800'000) * 1'000; };
-    return is_alive(chunk) && (!filter.origin || chunk.origin == *filter.origin) &&
+    return is_alive(chunk) && (filter.origins.empty() || in(filter.origins, chunk.origin)) &&
            std::all_of(filter.tags.begin(), filter.tags.end(), has) &&
            (filter.doc_ids.empty() || in(filter.doc_ids, chunk.doc_id)) &&
            (filter.tags_any.empty() ||

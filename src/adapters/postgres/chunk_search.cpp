@@ -16,7 +16,7 @@ namespace {
 // OFFSET 0 keeps the planner from computing each distance again for the comparison with $12.
 #define MEMSEAL_FILTERED_PLACES                                                            \
   "SELECT s.place, s.id, s.distance FROM ("                                                \
-  MEMSEAL_PLACES(" AND ($3::text = '' OR m.source = $3::text) "                            \
+  MEMSEAL_PLACES(" AND ($3::text[] = '{}' OR m.source = ANY ($3::text[])) "                \
                  "AND ($4::text[] = '{}' OR m.tags @> $4::text[]) "                        \
                  "AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[])) "                 \
                  "AND ($6::text[] = '{}' OR m.tags && $6::text[]) "                        \
@@ -62,7 +62,7 @@ constexpr Statement neighbours_of{
 #undef MEMSEAL_FILTERED_PLACES
 
 bool filters(const ports::SearchFilter& filter) {
-  return filter.origin || !filter.tags.empty() || !filter.doc_ids.empty() ||
+  return !filter.origins.empty() || !filter.tags.empty() || !filter.doc_ids.empty() ||
          !filter.tags_any.empty() || !filter.tags_none.empty() || !filter.exclude.empty() ||
          filter.after_ms || filter.before_ms || !filter.ids.empty() || filter.after ||
          filter.without_texts;
@@ -71,7 +71,9 @@ bool filters(const ports::SearchFilter& filter) {
 void append_filter(pqxx::params& parameters, const ports::SearchFilter& filter,
                    ArrayBuilder& ids) {
   for (const auto& id : filter.ids) ids.add(id);
-  parameters.append(filter.origin ? origin_name(*filter.origin) : std::string_view());
+  std::vector<std::string> sources;
+  for (const auto origin : filter.origins) sources.emplace_back(origin_name(origin));
+  parameters.append(text_array(sources));
   parameters.append(text_array(filter.tags));
   parameters.append(text_array(filter.doc_ids));
   parameters.append(text_array(filter.tags_any));

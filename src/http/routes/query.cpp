@@ -82,7 +82,7 @@ query::Question question_of(wire::QueryRequest request) {
           .top_k = request.top_k,
           .candidates = request.candidates,
           .rerank = request.rerank,
-          .filter = {.origin = request.origin,
+          .filter = {.origins = std::move(request.origins),
                      .tags = std::move(request.tags),
                      .doc_ids = std::move(request.doc_ids),
                      .tags_any = std::move(request.tags_any),

@@ -65,31 +65,42 @@ void read_ids(FieldReader& fields, std::string_view key, std::vector<std::string
   }
 }
 
-void read_origin(FieldReader& fields, std::optional<Origin>& origin) {
+void read_origin(FieldReader& fields, std::vector<Origin>& origins) {
   std::string name;
   if (!fields.text("source", name, {0, 16}, Presence::optional) || name.empty()) return;
-  origin = parse_origin(name);
+  const auto origin = parse_origin(name);
+  if (origin) origins = {*origin};
   if (!origin) fields.fail("source", "must be \"chat\", \"upload\" or \"api\"");
 }
 
-/// `doc_ids`, its other name `documents`, and `conversation`, which is a document of chats.
+/// Whether `source` leaves out all chats, or all that is none.
+bool excludes(const std::vector<Origin>& origins, bool chats) {
+  return !origins.empty() && (origins.front() == Origin::chat) != chats;
+}
+
+/// `doc_ids`, which a result shows of both kinds, `documents` and `conversation`, of one kind each.
 void read_documents(FieldReader& fields, QueryRequest& request) {
   read_ids(fields, "doc_ids", request.doc_ids);
   std::vector<std::string> documents;
   read_ids(fields, "documents", documents);
   if (!documents.empty() && !request.doc_ids.empty())
-    fields.fail("documents", "is another name of \"doc_ids\": send one of the two");
-  if (!documents.empty()) request.doc_ids = std::move(documents);
+    fields.fail("documents", "stands beside \"doc_ids\": send one of the two");
+  if (!documents.empty() && excludes(request.origins, false))
+    fields.fail("documents", "stands beside a \"source\" that has no documents");
+  if (!documents.empty()) {
+    if (request.origins.empty()) request.origins = {Origin::upload, Origin::api};
+    request.doc_ids = std::move(documents);
+  }
   read_ids(fields, "exclude", request.exclude);
   std::string conversation;
   if (!fields.text("conversation", conversation, {1, 255}, Presence::optional)) return;
   if (!DocId::parse(conversation))
     fields.fail("conversation", "must hold no control characters");
   if (!request.doc_ids.empty())
-    fields.fail("conversation", "stands beside \"documents\": send one of the two");
-  if (request.origin.value_or(Origin::chat) != Origin::chat)
+    fields.fail("conversation", "stands beside \"documents\" or \"doc_ids\": send one of them");
+  if (excludes(request.origins, true))
     fields.fail("conversation", "stands beside a \"source\" that has no conversations");
-  request.origin = Origin::chat;
+  request.origins = {Origin::chat};
   request.doc_ids = {std::move(conversation)};
 }
 
@@ -188,7 +199,7 @@ Result<QueryRequest> parse_query_request(std::string_view body) {
   fields.truth("rerank", request.rerank);
   fields.truth("hybrid", request.hybrid);
   read_min_score(fields, request.min_score);
-  read_origin(fields, request.origin);
+  read_origin(fields, request.origins);
   read_tags(fields, *object, request);
   read_documents(fields, request);
   read_time(fields, "created_after", request.after_ms);

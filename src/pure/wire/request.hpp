@@ -29,7 +29,9 @@ struct QueryRequest {
   bool hybrid = true;                  ///< false: vectors alone are compared
   std::optional<float> min_score;      ///< results of less are left out
   std::size_t expand = 0;              ///< neighbours on each side of a result, to expand_max
-  std::optional<Origin> origin;        ///< filter, member `source`; empty: any
+  /// Filter: one of them; empty: any. Member `source`; `documents` has none of chats, and
+  /// `conversation` chats alone, because a document and a conversation may have one id.
+  std::vector<Origin> origins;
   std::vector<std::string> tags;       ///< filter: all must be present
   std::vector<std::string> tags_any = {};   ///< filter: one of them must be present
   std::vector<std::string> tags_none = {};  ///< filter: none of them may be present

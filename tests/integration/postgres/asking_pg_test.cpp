@@ -83,8 +83,10 @@ TEST_F(Asking, EachFilterFindsAllThatItDescribesAndNothingElse) {
   filter.before_ms = base_ms + 20'000;
   EXPECT_EQ(found(filter), numbers([](int i) { return i > 10 && i < 20; }));
   filter.doc_ids = {"c2"};
-  filter.origin = Origin::chat;
+  filter.origins = {Origin::chat};
   EXPECT_EQ(found(filter), (std::set<int>{14, 18}));
+  filter.origins = {Origin::upload, Origin::api};
+  EXPECT_EQ(found(filter), std::set<int>{});
   filter = {};
   filter.ids = {ids_[3], ids_[30], Uuid{}};
   EXPECT_EQ(found(filter), (std::set<int>{3, 30}));

@@ -358,7 +358,8 @@ TEST_F(Isolation, TheAdaptersHandOutOwnRowsHoweverHostileTheirArguments) {
   for (int call = 0; call < 400; ++call) {
     const auto who = static_cast<std::size_t>(pick(4));
     ports::SearchFilter filter;
-    if (pick(3) == 0) filter.origin = origins[static_cast<std::size_t>(pick(3))];
+    for (int origin = pick(3); origin > 0; --origin)
+      filter.origins.push_back(origins[static_cast<std::size_t>(pick(3))]);
     for (int tag = pick(3); tag > 0; --tag) filter.tags.push_back(some());
     for (int doc = pick(4); doc > 0; --doc) filter.doc_ids.push_back(some());
     if (pick(3) == 0) filter.tags_any.push_back(some());

@@ -126,8 +126,8 @@ class Matrix : public MigratedPgTest {
 };
 
 std::vector<ports::SearchFilter> every_filter(const std::vector<crypto::SealedCandidate>& some) {
-  std::vector<ports::SearchFilter> all(12);
-  all[1].origin = Origin::chat;
+  std::vector<ports::SearchFilter> all(13);
+  all[1].origins = {Origin::chat};
   all[2].tags = {"red", "a \"quoted\", one"};
   all[3].tags_any = {"blue", "absent"};
   all[4].tags_none = {"a \"quoted\", one"};
@@ -137,7 +137,8 @@ std::vector<ports::SearchFilter> every_filter(const std::vector<crypto::SealedCa
   all[8].before_ms = 1'700'000'000'700;
   for (const auto& row : some) all[9].ids.push_back(row.id);
   all[10].without_texts = true;
-  all[11].origin = Origin::upload;
+  all[11].origins = {Origin::upload};
+  all[12].origins = {Origin::upload, Origin::api};
   all[11].tags_any = {"red"};
   all[11].after_ms = 1'700'000'000'100;
   all[11].exclude = {"doc-4"};

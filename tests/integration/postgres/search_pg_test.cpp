@@ -170,7 +170,7 @@ TEST_F(Search, FiltersBySourceTagsAndDocuments) {
   };
   ports::SearchFilter filter;
   EXPECT_EQ(count(filter), 60u);
-  filter.origin = Origin::chat;
+  filter.origins = {Origin::chat};
   EXPECT_EQ(count(filter), 30u);
   filter.tags = {"odd, really"};
   EXPECT_EQ(count(filter), 10u);  // chat: documents 0, 1, 2; odd: document 1
@@ -183,8 +183,10 @@ TEST_F(Search, FiltersBySourceTagsAndDocuments) {
   for (const auto& hit : nearest(owner, 1, 5, filter)) {
     EXPECT_TRUE(hit.doc_id == "doc-1" || hit.doc_id == "doc-5");
   }
-  filter.origin = Origin::api;
+  filter.origins = {Origin::api};
   EXPECT_EQ(count(filter), 0u);
+  filter.origins = {Origin::upload, Origin::api};
+  EXPECT_EQ(count(filter), 10u) << "document 5: what is called doc-1 is a conversation";
 }
 
 TEST_F(Search, LeavesOutWhatHasExpired) {
@@ -213,7 +215,7 @@ TEST_F(Search, ReadsTheTenantsRowsByIndexOnceAndNoOthers) {
   database_->super("ANALYZE app.memory_chunks");
   close_pool();
   ports::SearchFilter uploads;
-  uploads.origin = Origin::upload;
+  uploads.origins = {Origin::upload};
   for (const auto& filter : {ports::SearchFilter{}, uploads}) {
     database_->super("SELECT pg_stat_reset()");
     pool_ = make_pool(1);

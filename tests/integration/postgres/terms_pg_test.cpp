@@ -175,7 +175,7 @@ TEST_F(Terms, BothPlansGiveTheSameFusedOrder) {
   ask(*in_memory_, owner, 1, "red");
   std::vector<ports::SearchFilter> filters(3);
   filters[1].tags_none = {"late"};
-  filters[2].origin = Origin::chat;
+  filters[2].origins = {Origin::chat};
   unsigned seed = 40'000;
   for (const auto& filter : filters)
     for (const auto* question : {"the red planet", "zaphod", "landing of a rover", "nothing"}) {

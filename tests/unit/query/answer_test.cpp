@@ -92,13 +92,13 @@ TEST_F(AnswerTest, ReportsEachStageOnceAndInOrder) {
 }
 
 TEST_F(AnswerTest, HandsFiltersAndCandidatesToTheSearch) {
-  asked.filter.origin = Origin::chat;
+  asked.filter.origins = {Origin::chat};
   asked.filter.tags = {"red"};
   asked.filter.doc_ids = {"a", "b"};
   asked.candidates = 17;
   ask();
   EXPECT_EQ(world.search.last_limit, 17u);
-  EXPECT_EQ(world.search.last_filter.origin, Origin::chat);
+  EXPECT_EQ(world.search.last_filter.origins, asked.filter.origins);
   EXPECT_EQ(world.search.last_filter.tags, asked.filter.tags);
   EXPECT_EQ(world.search.last_filter.doc_ids, asked.filter.doc_ids);
 }

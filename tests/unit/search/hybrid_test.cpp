@@ -142,7 +142,7 @@ TEST(Hybrid, BothPlansFuseAsTheTwinDoesWhateverIsAsked) {
     rig.ask(owner, random.vector());
     again.vector();
     std::vector<ports::SearchFilter> filters(4);
-    filters[1].origin = Origin::chat;
+    filters[1].origins = {Origin::chat};
     filters[2].doc_ids = {"doc-1", "doc-2"};
     filters[3].tags_none = {"red"};
     for (const auto& filter : filters)

@@ -12,7 +12,7 @@ namespace {
 std::vector<ports::SearchFilter> filters_for(const fakes::TenantChunks& shown, Random& random) {
   constexpr std::int64_t base_ms = 946'684'800'000;
   std::vector<ports::SearchFilter> all(14);
-  all[1].origin = Origin::chat;
+  all[1].origins = {Origin::chat};
   all[2].tags = {"red", "blue"};
   all[3].tags_any = {"green", "absent"};
   all[4].tags_none = {"red"};
@@ -27,7 +27,7 @@ std::vector<ports::SearchFilter> filters_for(const fakes::TenantChunks& shown, R
   all[12].doc_ids = {"doc-1", "doc-2"};
   all[12].tags_none = {"blue"};
   all[12].after_ms = base_ms + 100;
-  all[13].origin = Origin::api;
+  all[13].origins = {Origin::api};
   all[13].exclude = {"doc-1"};
   all[13].before_ms = base_ms + 900;
   return all;

@@ -34,13 +34,17 @@ TEST(Asking, ReadsEveryMember) {
   EXPECT_EQ(request->tags_any, (std::vector<std::string>{"y", "z"}));
   EXPECT_EQ(request->tags_none, std::vector<std::string>{"w"});
   EXPECT_EQ(request->doc_ids, std::vector<std::string>{"d"});
+  EXPECT_EQ(request->origins, (std::vector{Origin::upload, Origin::api})) << "no chats";
   EXPECT_EQ(request->exclude, std::vector<std::string>{"e"});
   EXPECT_EQ(request->after_ms, 1'767'225'600'000);
   EXPECT_EQ(request->before_ms, 1'769'900'400'500);
   EXPECT_FALSE(request->attributes.empty());
   const auto talk = parse_query_request(q(R"("conversation":"c")"));
-  EXPECT_EQ(talk->origin, Origin::chat);
+  EXPECT_EQ(talk->origins, std::vector{Origin::chat});
   EXPECT_EQ(talk->doc_ids, std::vector<std::string>{"c"});
+  const auto sent = parse_query_request(q(R"("documents":["d"],"source":"api")"));
+  EXPECT_EQ(sent->origins, std::vector{Origin::api});
+  EXPECT_TRUE(parse_query_request(q(R"("doc_ids":["d"])"))->origins.empty()) << "of either kind";
 }
 
 TEST(Asking, RefusesEachFaultWithItsPlaceAndTheWordThatWasMeant) {
@@ -73,9 +77,11 @@ TEST(Asking, RefusesEachFaultWithItsPlaceAndTheWordThatWasMeant) {
       {q(R"("created_after":"yesterday")"), "/created_after is not an RFC 3339 time"},
       {q(R"("created_before":5)"), "/created_before must be a string"},
       {q(R"("created_befor":"x")"), "did you mean \"created_before\"?"},
-      {q(R"("documents":["a"],"doc_ids":["b"])"), "/documents is another name"},
+      {q(R"("documents":["a"],"doc_ids":["b"])"), "/documents stands beside \"doc_ids\""},
+      {q(R"("documents":["a"],"source":"chat")"), "/documents stands beside a \"source\""},
       {q(R"("exclude":[""])"), "/exclude/0 must be"},
       {q(R"("conversation":"c","documents":["b"])"), "/conversation stands beside"},
+      {q(R"("conversation":"c","doc_ids":["b"])"), "/conversation stands beside"},
       {q(R"("conversation":"c","source":"upload")"), "/conversation stands beside"},
       {q(R"("conversation":"a\nb")"), "/conversation must hold no control"},
       {q(R"("attributes":[])"), "/attributes must be an object"},

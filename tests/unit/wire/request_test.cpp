@@ -28,7 +28,7 @@ TEST(QueryRequest, HasDefaultsForAllButTheQuery) {
   EXPECT_TRUE(request->rerank);
   EXPECT_FALSE(request->include_trace);
   EXPECT_FALSE(request->user_id);
-  EXPECT_EQ(request->origin, std::nullopt);
+  EXPECT_TRUE(request->origins.empty());
 }
 
 TEST(QueryRequest, ReadsEveryMember) {
@@ -39,7 +39,7 @@ TEST(QueryRequest, ReadsEveryMember) {
   EXPECT_EQ(request->top_k, 2u);
   EXPECT_EQ(request->candidates, 2u);
   EXPECT_FALSE(request->rerank);
-  EXPECT_EQ(request->origin, Origin::chat);
+  EXPECT_EQ(request->origins, std::vector{Origin::chat});
   EXPECT_EQ(request->tags, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(request->doc_ids, (std::vector<std::string>{"d/1", "d 2"}));
   EXPECT_EQ(request->user_id, "u");

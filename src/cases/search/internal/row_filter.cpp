@@ -26,11 +26,12 @@ RowFilter::RowFilter(const TenantMatrix& matrix, const ports::SearchFilter& filt
                                   : std::numeric_limits<std::int64_t>::max()),
       documents_(matrix.alive_),
       ids_(filter.ids) {
-  if (filter.origin) origin_ = static_cast<int>(*filter.origin);
+  if (!filter.origins.empty()) origins_ = 0;
+  for (const auto origin : filter.origins) origins_ |= 1u << static_cast<unsigned>(origin);
   std::sort(ids_.begin(), ids_.end());
   take_documents(matrix, filter);
   take_tags(matrix, filter);
-  no_filter_ = !filter.origin && !filter.after_ms && !filter.before_ms && ids_.empty() &&
+  no_filter_ = filter.origins.empty() && !filter.after_ms && !filter.before_ms && ids_.empty() &&
                filter.doc_ids.empty() && filter.exclude.empty() && filter.tags.empty() &&
                filter.tags_any.empty() && filter.tags_none.empty();
   passes_all_ = no_filter_ && matrix.dead_rows_ == 0 && !matrix.expires_;
@@ -81,7 +82,7 @@ bool RowFilter::fits_tags(const MatrixBlock& block, std::size_t row) const noexc
 bool RowFilter::fits(const MatrixBlock& block, std::size_t row) const noexcept {
   const auto created = block.created_us[row];
   if (nothing_ || created <= after_us_ || created >= before_us_ ||
-      (origin_ >= 0 && block.origins[row] != origin_))
+      (origins_ >> block.origins[row] & 1u) == 0)
     return false;
   if (!ids_.empty() && !std::binary_search(ids_.begin(), ids_.end(), block.ids[row])) return false;
   return fits_tags(block, row);

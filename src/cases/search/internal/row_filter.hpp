@@ -30,7 +30,7 @@ class RowFilter {
 
   bool no_filter_ = true, passes_all_ = true, nothing_ = false;
   std::int64_t now_us_, after_us_, before_us_;
-  int origin_ = -1;
+  unsigned origins_ = ~0u;  ///< a bit for each Origin that passes
   std::vector<std::uint8_t> documents_;  ///< whether those of this number pass
   std::vector<std::uint32_t> all_, any_, none_;
   std::vector<Uuid> ids_;  ///< in their order
