@@ -21,6 +21,8 @@ class Fd {
     fd_ = -1;
   }
   int get() const noexcept { return fd_; }
+  /// Gives the descriptor away: whoever takes it closes it.
+  int release() noexcept { return std::exchange(fd_, -1); }
   explicit operator bool() const noexcept { return fd_ >= 0; }
 
  private:

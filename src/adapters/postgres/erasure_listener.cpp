@@ -28,9 +28,9 @@ constexpr int retry_ms = 5'000;
 /// A pooler stays one until somebody changes the settings.
 constexpr int pooled_retry_ms = 60'000;
 
-int make_event() {
-  const int made = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (made < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+Fd make_event() {
+  Fd made(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!made) throw std::system_error(errno, std::generic_category(), "eventfd");
   return made;
 }
 
@@ -55,13 +55,12 @@ ErasureListener::ErasureListener(std::string dsn, PostgresMetrics& metrics, Hand
 
 ErasureListener::~ErasureListener() {
   const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(stop_, &one, sizeof one);
+  [[maybe_unused]] const auto written = ::write(stop_.get(), &one, sizeof one);
   thread_.join();
-  ::close(stop_);
 }
 
 bool ErasureListener::stopped_within(int socket, int wait_ms) const {
-  std::array<pollfd, 2> watched{pollfd{stop_, POLLIN, 0}, pollfd{socket, POLLIN, 0}};
+  std::array<pollfd, 2> watched{pollfd{stop_.get(), POLLIN, 0}, pollfd{socket, POLLIN, 0}};
   ::poll(watched.data(), watched.size(), wait_ms);
   return (watched[0].revents & POLLIN) != 0;
 }

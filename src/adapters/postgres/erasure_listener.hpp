@@ -1,5 +1,6 @@
 #pragma once
 #include "adapters/postgres/metrics.hpp"
+#include "base/fd.hpp"
 #include "base/ids.hpp"
 
 #include <boost/asio/thread_pool.hpp>
@@ -41,7 +42,7 @@ class ErasureListener {
   const std::string dsn_;
   PostgresMetrics& metrics_;
   const Handlers handlers_;
-  const int stop_;  // an eventfd
+  const Fd stop_;  // an eventfd
   asio::thread_pool thread_{1};
 };
 

@@ -1,5 +1,6 @@
 #include "app/cli/backup_archive.hpp"
 
+#include "base/fd.hpp"
 #include "pure/codec/json.hpp"
 #include "pure/codec/rfc3339.hpp"
 #include "pure/crypto/random.hpp"
@@ -38,11 +39,8 @@ Error cannot(const std::string& act, const fs::path& path) {
 
 /// Brings a file's bytes or a folder's names to the disk.
 bool sync_path(const fs::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  const bool synced = ::fsync(file) == 0;
-  ::close(file);
-  return synced;
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return file && ::fsync(file.get()) == 0;
 }
 
 Result<std::string> read_whole(const fs::path& path) {
@@ -57,13 +55,10 @@ std::string sha256_of(const std::string& text) {
 }
 
 Result<void> write_whole(const fs::path& path, const std::string& text) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  const bool written = file >= 0 &&
-                       ::write(file, text.data(), text.size()) == ssize_t(text.size()) &&
-                       ::fsync(file) == 0;
-  const auto failure = written ? Error{} : cannot("write", path);
-  if (file >= 0) ::close(file);
-  if (!written) return failure;
+  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!file || ::write(file.get(), text.data(), text.size()) != ssize_t(text.size()) ||
+      ::fsync(file.get()) != 0)
+    return cannot("write", path);
   return {};
 }
 
@@ -157,11 +152,9 @@ void remove_leftovers(const fs::path& parent, const std::string& prefix) {
     if (!path.filename().string().starts_with(prefix)) continue;
     if (::lstat(path.c_str(), &seen) != 0 || !S_ISDIR(seen.st_mode) || seen.st_uid != ::geteuid())
       continue;
-    const int lock = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (lock < 0) continue;
+    const Fd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     // Whoever works in it holds the lock.
-    if (::flock(lock, LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
-    ::close(lock);
+    if (lock && ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) fs::remove_all(path, ignored);
   }
 }
 
@@ -198,21 +191,18 @@ json::object to_json(const Manifest& manifest) {
 Result<BackupPart> measure_part(const fs::path& folder, const std::string& name,
                                 const std::function<void()>& meanwhile) {
   const auto path = folder / name;
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return cannot("read", path);
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return cannot("read", path);
   crypto::Sha256Stream hash;
   BackupPart part{name, 0, {}};
   std::vector<std::uint8_t> piece(1 << 20);
   ssize_t read = 0;
-  while ((read = ::read(file, piece.data(), piece.size())) > 0) {
+  while ((read = ::read(file.get(), piece.data(), piece.size())) > 0) {
     hash.update({piece.data(), static_cast<std::size_t>(read)});
     part.bytes += static_cast<std::uint64_t>(read);
     if (meanwhile) meanwhile();
   }
-  const bool sound = read == 0 && ::fsync(file) == 0;
-  const auto failure = sound ? Error{} : cannot("read", path);
-  ::close(file);
-  if (!sound) return failure;
+  if (read != 0 || ::fsync(file.get()) != 0) return cannot("read", path);
   const auto digest = hash.finish();
   part.sha256 = to_hex(digest.data(), digest.size());
   return part;
@@ -270,20 +260,19 @@ Result<WorkFolder> WorkFolder::make(const fs::path& parent, const std::string& p
     failure.code = Errc::bad_config;
     return failure;
   }
-  const int lock = ::open(hidden.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock < 0 || ::flock(lock, LOCK_EX | LOCK_NB) != 0 ||
+  Fd lock(::open(hidden.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 ||
       ::rename(hidden.c_str(), path.c_str()) != 0)
     return cannot("lock", hidden);
-  return WorkFolder(path, lock);
+  return WorkFolder(path, std::move(lock));
 }
 
 WorkFolder::WorkFolder(WorkFolder&& other) noexcept
-    : path_(std::exchange(other.path_, {})), lock_(std::exchange(other.lock_, -1)) {}
+    : path_(std::exchange(other.path_, {})), lock_(std::move(other.lock_)) {}
 
 WorkFolder::~WorkFolder() {
   std::error_code ignored;
   if (!path_.empty()) fs::remove_all(path_, ignored);
-  if (lock_ >= 0) ::close(lock_);
 }
 
 Result<void> WorkFolder::publish(const fs::path& name) {

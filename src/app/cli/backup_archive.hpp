@@ -2,6 +2,7 @@
 // A backup as a folder: manifest.json, database.dump, files.tar where there are files, and
 // SHA256SUMS, which `sha256sum -c` reads.
 #include "adapters/postgres/backup.hpp"
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 #include <boost/json/object.hpp>
@@ -73,9 +74,10 @@ class WorkFolder {
   Result<void> publish(const std::filesystem::path& name);
 
  private:
-  WorkFolder(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  WorkFolder(std::filesystem::path path, Fd lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
   std::filesystem::path path_;  ///< empty: nothing is to be removed
-  int lock_ = -1;
+  Fd lock_;
 };
 
 }  // namespace memseal::app

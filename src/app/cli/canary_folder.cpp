@@ -57,10 +57,10 @@ json::value counts_value(const std::optional<policy::CanaryCounts>& counts) {
 
 Result<std::unique_ptr<CanaryFolder>> CanaryFolder::locked(const fs::path& path,
                                                            const std::string& journal) {
-  const int lock = ::open((path / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) return unusable(path, std::generic_category().message(errno));
-  std::unique_ptr<CanaryFolder> folder(new CanaryFolder(path, lock));
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0)
+  Fd lock(::open((path / ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return unusable(path, std::generic_category().message(errno));
+  std::unique_ptr<CanaryFolder> folder(new CanaryFolder(path, std::move(lock)));
+  if (::flock(folder->lock_.get(), LOCK_EX | LOCK_NB) != 0)
     return unusable(path, "is in use by another controller");
   // A line without an end was being written when its controller was lost: it never counted.
   const auto whole = journal.substr(0, journal.rfind('\n') + 1);
@@ -98,16 +98,13 @@ Result<canary::State> CanaryFolder::read_state(const fs::path& path) {
   return state;
 }
 
-CanaryFolder::~CanaryFolder() { ::close(lock_); }
-
 void CanaryFolder::append(const char* name, const std::string& line, bool synced) {
   const auto text = line + "\n";
-  const int file =
-      ::open((path_ / name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  const bool written = file >= 0 && ::write(file, text.data(), text.size()) == ssize_t(text.size());
-  const bool kept = written && (!synced || ::fsync(file) == 0);
+  const Fd file(::open((path_ / name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const bool written =
+      file && ::write(file.get(), text.data(), text.size()) == ssize_t(text.size());
+  const bool kept = written && (!synced || ::fsync(file.get()) == 0);
   const int cause = errno;
-  if (file >= 0) ::close(file);
   if (!kept)
     throw Refused(unusable(path_ / name,
                            "cannot be written: " + std::generic_category().message(cause)));

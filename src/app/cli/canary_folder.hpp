@@ -1,5 +1,6 @@
 #pragma once
 // The evidence of one rollout, as files.
+#include "base/fd.hpp"
 #include "cases/canary/controller.hpp"
 
 #include <filesystem>
@@ -25,7 +26,6 @@ class CanaryFolder final : public canary::Record {
   static Result<std::unique_ptr<CanaryFolder>> open(const std::filesystem::path& path);
   /// The state in a folder, whoever has it. Error: bad_config.
   static Result<canary::State> read_state(const std::filesystem::path& path);
-  ~CanaryFolder() override;
 
   void note(std::string_view event, const std::vector<canary::Fact>& facts) override;
   void save(const canary::State& state) override;
@@ -40,13 +40,14 @@ class CanaryFolder final : public canary::Record {
   std::function<void(const policy::CanaryLook& look, const policy::CanaryRollout& rollout)> on_look;
 
  private:
-  CanaryFolder(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+  CanaryFolder(std::filesystem::path path, Fd lock)
+      : path_(std::move(path)), lock_(std::move(lock)) {}
   static Result<std::unique_ptr<CanaryFolder>> locked(const std::filesystem::path& path,
                                                       const std::string& journal);
   void append(const char* name, const std::string& line, bool synced);
 
   const std::filesystem::path path_;
-  const int lock_;
+  const Fd lock_;
   std::string last_;    // SHA-256 of the journal's last line; empty: it has none
   double entries_ = 0;  // of the journal
 };

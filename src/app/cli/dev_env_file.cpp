@@ -1,6 +1,6 @@
 #include "app/cli/dev_env_file.hpp"
 
-#include "base/on_exit.hpp"
+#include "base/fd.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -36,23 +36,23 @@ Error taken(const std::string& path, const char* why) {
 /// Whether there is nothing at `path` that a write would destroy.
 Result<void> check_place(const std::string& path) {
   // A link is not followed, because what it leads to is not this program's.
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  if (file < 0 && errno == ENOENT) return {};
-  if (file < 0 && errno == ELOOP) return taken(path, "is a link");
-  if (file < 0) return cannot("read", path, errno);
-  const OnExit close_it([&] { ::close(file); });
+  const Fd file(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  if (!file && errno == ENOENT) return {};
+  if (!file && errno == ELOOP) return taken(path, "is a link");
+  if (!file) return cannot("read", path, errno);
   struct stat status {};
-  if (::fstat(file, &status) != 0) return cannot("read", path, errno);
+  if (::fstat(file.get(), &status) != 0) return cannot("read", path, errno);
   if (!S_ISREG(status.st_mode)) return taken(path, "is not a regular file");
   if (status.st_size == 0) return {};  // An empty file loses nothing.
   constexpr std::string_view head(env_file_head);
   char begin[head.size()];
-  const auto got = ::read(file, begin, sizeof begin);
+  const auto got = ::read(file.get(), begin, sizeof begin);
   if (got < 0) return cannot("read", path, errno);
   if (std::string_view(begin, static_cast<std::size_t>(got)) != head)
     return taken(path, "holds something that `memseal dev` did not write");
   // The kernel drops the lock with the process, however that ends.
-  if (::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+  if (::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
     return refuse("another `memseal dev` uses " + path + ": stop it, or name another --env-file");
   return {};
 }
@@ -86,9 +86,7 @@ Result<EnvFile> EnvFile::claim(const std::string& path) {
 }
 
 EnvFile::~EnvFile() {
-  if (lock_ < 0) return;
-  if (is_same_file(lock_, path_)) ::unlink(path_.c_str());
-  ::close(lock_);
+  if (lock_ && is_same_file(lock_.get(), path_)) ::unlink(path_.c_str());
 }
 
 Result<void> EnvFile::remove_earlier() const {
@@ -101,18 +99,18 @@ Result<void> EnvFile::write(const std::string& lines) {
   if (auto free = check_place(path_); !free) return free.error();
   // A name that nobody can foresee, made by this call alone: another user may write to the folder.
   auto draft = path_ + ".XXXXXX";
-  const int file = ::mkostemp(draft.data(), O_CLOEXEC);
-  if (file < 0) return cannot("write", path_, errno);
-  ::flock(file, LOCK_EX | LOCK_NB);  // Where the file system has no locks, the file is made too.
-  int cause = ::fchmod(file, 0600) == 0 ? 0 : errno;
-  if (cause == 0) cause = write_all(file, env_file_head + lines);
+  Fd file(::mkostemp(draft.data(), O_CLOEXEC));
+  if (!file) return cannot("write", path_, errno);
+  // Where the file system has no locks, the file is made too.
+  ::flock(file.get(), LOCK_EX | LOCK_NB);
+  int cause = ::fchmod(file.get(), 0600) == 0 ? 0 : errno;
+  if (cause == 0) cause = write_all(file.get(), env_file_head + lines);
   if (cause == 0 && std::rename(draft.c_str(), path_.c_str()) != 0) cause = errno;
   if (cause == 0) {
-    lock_ = file;
+    lock_ = std::move(file);
     return {};
   }
   ::unlink(draft.c_str());
-  ::close(file);
   return cannot("write", path_, cause);
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 #include <sys/types.h>
@@ -24,7 +25,7 @@ class EnvFile {
   /// Removes the file if this object wrote it.
   ~EnvFile();
   EnvFile(EnvFile&& other) noexcept
-      : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+      : path_(std::move(other.path_)), lock_(std::move(other.lock_)) {}
   EnvFile& operator=(EnvFile&&) = delete;
 
   /// Absolute.
@@ -37,7 +38,7 @@ class EnvFile {
  private:
   explicit EnvFile(std::string path) : path_(std::move(path)) {}
   std::string path_;
-  int lock_ = -1;  ///< the file that this object wrote, locked
+  Fd lock_;  ///< the file that this object wrote, locked
 };
 
 }  // namespace memseal::app

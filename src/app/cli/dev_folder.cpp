@@ -28,13 +28,14 @@ Result<DevFolder> DevFolder::make(const std::string& given) {
   fs::create_directories(folder.path_, failure);
   if (failure)
     return Error{Errc::bad_config, "cannot create " + given + ": " + failure.message(), "--dir"};
-  folder.lock_ = ::open((folder.path_ / "dev.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (folder.lock_ < 0)
+  folder.lock_ =
+      Fd(::open((folder.path_ / "dev.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!folder.lock_)
     return Error{Errc::bad_config,
                  "cannot write to " + given + ": " + std::generic_category().message(errno),
                  "--dir"};
   // The kernel drops the lock with the process, however that ends.
-  if (::flock(folder.lock_, LOCK_EX | LOCK_NB) != 0)
+  if (::flock(folder.lock_.get(), LOCK_EX | LOCK_NB) != 0)
     return Error{Errc::bad_config,
                  "another `memseal dev` uses " + given + ": stop it, or give another --dir",
                  "--dir"};
@@ -44,7 +45,6 @@ Result<DevFolder> DevFolder::make(const std::string& given) {
 DevFolder::~DevFolder() {
   std::error_code ignored;
   if (temporary_) fs::remove_all(path_, ignored);
-  if (lock_ >= 0) ::close(lock_);
 }
 
 }  // namespace memseal::app

@@ -1,4 +1,5 @@
 #pragma once
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 #include <filesystem>
@@ -18,7 +19,7 @@ class DevFolder {
   DevFolder(DevFolder&& other) noexcept
       : path_(std::move(other.path_)),
         temporary_(std::exchange(other.temporary_, false)),
-        lock_(std::exchange(other.lock_, -1)) {}
+        lock_(std::move(other.lock_)) {}
   DevFolder& operator=(DevFolder&&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
@@ -27,7 +28,7 @@ class DevFolder {
   DevFolder() = default;
   std::filesystem::path path_;
   bool temporary_ = false;
-  int lock_ = -1;
+  Fd lock_;
 };
 
 }  // namespace memseal::app

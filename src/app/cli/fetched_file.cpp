@@ -22,12 +22,12 @@ Error unwritten(const std::string& path, int error) {
 }
 
 /// A file without a name in the folder of `path`, which goes with the process however that ends;
-/// -1 where the file system or a missing /proc does not allow it.
-int open_nameless(const std::string& path) {
-  if (::access("/proc/self/fd", X_OK) != 0) return -1;
+/// none where the file system or a missing /proc does not allow it.
+Fd open_nameless(const std::string& path) {
+  if (::access("/proc/self/fd", X_OK) != 0) return Fd();
   auto folder = std::filesystem::path(path).parent_path();
   if (folder.empty()) folder = ".";
-  return ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  return Fd(::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
 }
 
 /// Gives such a file a name beside `path`. Empty: it cannot; errno says why.
@@ -47,15 +47,15 @@ std::string name_beside(const std::string& path, int fd) {
 Result<FetchedFile> FetchedFile::open(const std::string& path) {
   const auto opened = [&path](std::string temporary, int fd) -> Result<FetchedFile> {
     if (fd < 0) return unwritten(path, errno);
-    return Result<FetchedFile>(FetchedFile(path, std::move(temporary), fd));
+    return Result<FetchedFile>(FetchedFile(path, std::move(temporary), Fd(fd)));
   };
   if (path.empty()) return opened("", ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0));
   std::error_code unknown;
   const auto status = std::filesystem::status(path, unknown);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
     return opened("", ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
-  if (const int fd = open_nameless(path); fd >= 0) {
-    FetchedFile file(path, "", fd);
+  if (auto fd = open_nameless(path)) {
+    FetchedFile file(path, "", std::move(fd));
     file.is_nameless_ = true;
     return Result<FetchedFile>(std::move(file));
   }
@@ -65,15 +65,13 @@ Result<FetchedFile> FetchedFile::open(const std::string& path) {
 }
 
 FetchedFile::~FetchedFile() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (fd_ && !temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 FetchedFile::FetchedFile(FetchedFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
-      fd_(std::exchange(other.fd_, -1)),
+      fd_(std::move(other.fd_)),
       is_nameless_(other.is_nameless_),
       failure_(other.failure_),
       bytes_(other.bytes_),
@@ -82,7 +80,7 @@ FetchedFile::FetchedFile(FetchedFile&& other) noexcept
 bool FetchedFile::write(std::string_view bytes) {
   hash_.update(bytes_of(bytes));
   while (failure_ == 0 && !bytes.empty()) {
-    const auto written = ::write(fd_, bytes.data(), bytes.size());
+    const auto written = ::write(fd_.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) {
       failure_ = errno;
@@ -105,11 +103,11 @@ Result<void> FetchedFile::keep() {
   if (failure_ != 0) return unwritten(path_, failure_);
   if (temporary_.empty() && !is_nameless_) return {};
   if (is_nameless_) {
-    temporary_ = name_beside(path_, fd_);
+    temporary_ = name_beside(path_, fd_.get());
     if (temporary_.empty()) return unwritten(path_, errno);
     is_nameless_ = false;
   }
-  if (::fsync(fd_) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
+  if (::fsync(fd_.get()) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
     return unwritten(path_, errno);
   temporary_.clear();
   return {};

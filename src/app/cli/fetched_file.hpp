@@ -1,5 +1,6 @@
 #pragma once
 // Where a content goes that comes from the service.
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "pure/crypto/sha256_stream.hpp"
 
@@ -33,10 +34,10 @@ class FetchedFile {
   Result<void> keep();
 
  private:
-  FetchedFile(std::string path, std::string temporary, int fd)
-      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(fd) {}
+  FetchedFile(std::string path, std::string temporary, Fd fd)
+      : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
   std::string path_, temporary_;  // no temporary name: written where it is
-  int fd_;
+  Fd fd_;
   bool is_nameless_ = false;
   int failure_ = 0;  // errno of the first write that failed
   std::uint64_t bytes_ = 0;

@@ -25,26 +25,19 @@ Error unread(int error) {
 }  // namespace
 
 Result<LocalFile> LocalFile::open(const std::string& path) {
-  LocalFile file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY), 0);
-  if (file.fd_ < 0) return unread(errno);
+  LocalFile file(Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)), 0);
+  if (!file.fd_) return unread(errno);
   struct stat facts {};
-  if (::fstat(file.fd_, &facts) != 0) return unread(errno);
+  if (::fstat(file.fd_.get(), &facts) != 0) return unread(errno);
   if (!S_ISREG(facts.st_mode)) return Error{Errc::bad_request, "is not a regular file"};
   file.bytes_ = static_cast<std::uint64_t>(facts.st_size);
   return Result<LocalFile>(std::move(file));
 }
 
-LocalFile::~LocalFile() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-LocalFile::LocalFile(LocalFile&& other) noexcept
-    : on_read(std::move(other.on_read)), fd_(std::exchange(other.fd_, -1)), bytes_(other.bytes_) {}
-
 void LocalFile::fill(std::uint64_t offset, std::span<char> into) const {
   for (std::size_t done = 0; done < into.size();) {
-    const auto got =
-        ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
+    const auto got = ::pread(fd_.get(), into.data() + done, into.size() - done,
+                             static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw_failure(unread(errno));
     if (got == 0) throw_failure({Errc::bad_request, "became shorter while it was read"});

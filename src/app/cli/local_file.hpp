@@ -1,6 +1,7 @@
 #pragma once
 // A file of this machine on its way to the service.
 #include "adapters/http_client/client.hpp"
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "pure/crypto/hash.hpp"
 
@@ -8,6 +9,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace memseal::app {
 
@@ -16,9 +18,6 @@ class LocalFile final : public http_client::BodySource {
  public:
   /// Error: bad_request; the message goes on after the file's path.
   static Result<LocalFile> open(const std::string& path);
-  ~LocalFile() override;
-  LocalFile(LocalFile&& other) noexcept;
-  LocalFile& operator=(LocalFile&&) = delete;
 
   std::uint64_t size() const noexcept override { return bytes_; }
   /// Throws Refused{bad_request}, whose message goes on after the file's path.
@@ -30,9 +29,9 @@ class LocalFile final : public http_client::BodySource {
   std::function<void(std::uint64_t)> on_read;
 
  private:
-  LocalFile(int fd, std::uint64_t bytes) : fd_(fd), bytes_(bytes) {}
+  LocalFile(Fd fd, std::uint64_t bytes) : fd_(std::move(fd)), bytes_(bytes) {}
   void fill(std::uint64_t offset, std::span<char> into) const;
-  int fd_;
+  Fd fd_;
   std::uint64_t bytes_;
 };
 

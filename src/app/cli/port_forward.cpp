@@ -76,8 +76,8 @@ asio::awaitable<void> accept_all(tcp::acceptor& acceptor, runtime::TaskGroup& co
 }  // namespace
 
 Result<PortForward> PortForward::bind(std::uint16_t port) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  PortForward forward(listener);
+  PortForward forward(Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+  const int listener = forward.listener_.get();
   const int on = 1;
   sockaddr_in place{};
   place.sin_family = AF_INET;
@@ -94,13 +94,9 @@ Result<PortForward> PortForward::bind(std::uint16_t port) {
                "--kafka-port"};
 }
 
-PortForward::~PortForward() {
-  if (listener_ >= 0) ::close(listener_);
-}
-
 asio::awaitable<void> PortForward::run(std::uint16_t to) {
   const auto executor = co_await asio::this_coro::executor;
-  tcp::acceptor acceptor(executor, tcp::v4(), std::exchange(listener_, -1));
+  tcp::acceptor acceptor(executor, tcp::v4(), listener_.release());
   runtime::TaskGroup tasks(executor);
   tasks.spawn(accept_all(acceptor, tasks, to));
   co_await tasks.join();

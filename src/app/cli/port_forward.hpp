@@ -1,4 +1,5 @@
 #pragma once
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -16,16 +17,13 @@ class PortForward {
  public:
   /// Binds 127.0.0.1:`port`. Error: bad_config, with what to do.
   static Result<PortForward> bind(std::uint16_t port);
-  PortForward(PortForward&& other) noexcept : listener_(std::exchange(other.listener_, -1)) {}
-  PortForward& operator=(PortForward&&) = delete;
-  ~PortForward();
 
   /// Serves until it is cancelled. Call once.
   asio::awaitable<void> run(std::uint16_t to);
 
  private:
-  explicit PortForward(int listener) : listener_(listener) {}
-  int listener_;
+  explicit PortForward(Fd listener) : listener_(std::move(listener)) {}
+  Fd listener_;
 };
 
 }  // namespace memseal::app

@@ -1,6 +1,6 @@
 #include "app/config/text_file.hpp"
 
-#include "base/on_exit.hpp"
+#include "base/fd.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -92,13 +92,12 @@ Result<std::string> read_opened(const std::filesystem::path& file, std::size_t b
   // O_NONBLOCK, because open() of a pipe waits for a writer otherwise. The checks look at the open
   // descriptor, so the file cannot be exchanged in between.
   // O_NOCTTY, because a service that leads its session would get the terminal as its own.
-  const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (handle < 0) return unreadable(file, std::strerror(errno));
-  const OnExit close_it([&] { ::close(handle); });
+  const Fd handle(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!handle) return unreadable(file, std::strerror(errno));
   struct stat status {};
-  if (::fstat(handle, &status) != 0) return unreadable(file, std::strerror(errno));
+  if (::fstat(handle.get(), &status) != 0) return unreadable(file, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) return unreadable(file, "it is a directory, not a file");
-  return read_start(file, handle, bytes_max, source_of(handle, status), slow);
+  return read_start(file, handle.get(), bytes_max, source_of(handle.get(), status), slow);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "adapters/http_client/client.hpp"
 #include "app/config/listen_address.hpp"
 #include "app/config/text_file.hpp"
+#include "base/fd.hpp"
 #include "base/on_exit.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/crypto/secret_file.hpp"
@@ -101,14 +102,13 @@ std::unique_ptr<producers::Gate> make_gate(const Config& config, const crypto::K
 
 Result<producers::Registry> read_producers(const fs::path& file) {
   // O_NONBLOCK: opening a pipe would otherwise wait for a writer. check_writers() refuses the pipe.
-  const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (handle < 0)
+  const Fd handle(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!handle)
     return unusable(file, std::string(std::strerror(errno)) +
                               (errno == ENOENT ? "; `memseal producers add` makes it" : ""));
-  const OnExit close_it([&] { ::close(handle); });
-  const auto status = check_writers(handle, file);
+  const auto status = check_writers(handle.get(), file);
   if (!status) return status.error();
-  auto text = read_all(handle, file);
+  auto text = read_all(handle.get(), file);
   if (!text) return text.error();
   const OnExit clean([&] { wipe(text->data(), text->size()); });
   auto registry = producers::Registry::parse(*text);
@@ -122,15 +122,11 @@ Result<producers::Registry> read_producers(const fs::path& file) {
 
 Result<ProducersLock> ProducersLock::take(const fs::path& file) {
   const auto folder = target_of(file).parent_path();
-  ProducersLock lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (lock.handle_ < 0) return unusable(folder, std::strerror(errno));
-  while (::flock(lock.handle_, LOCK_EX) != 0)
+  ProducersLock lock(Fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+  if (!lock.handle_) return unusable(folder, std::strerror(errno));
+  while (::flock(lock.handle_.get(), LOCK_EX) != 0)
     if (errno != EINTR) return unusable(folder, std::strerror(errno));
   return lock;
-}
-
-ProducersLock::~ProducersLock() {
-  if (handle_ >= 0) ::close(handle_);
 }
 
 Result<void> write_producers(const fs::path& file, const producers::Registry& registry) {

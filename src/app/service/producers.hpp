@@ -1,6 +1,7 @@
 #pragma once
 // Who may write events, from the settings: the policy, the registry's file, the service's own key.
 #include "app/config/config.hpp"
+#include "base/fd.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "pure/producers/gate.hpp"
 #include "runtime/metrics.hpp"
@@ -34,12 +35,10 @@ class ProducersLock {
  public:
   /// Waits for another holder. bad_config if the folder cannot be opened.
   static Result<ProducersLock> take(const std::filesystem::path& file);
-  ProducersLock(ProducersLock&& other) noexcept : handle_(std::exchange(other.handle_, -1)) {}
-  ~ProducersLock();
 
  private:
-  explicit ProducersLock(int handle) : handle_(handle) {}
-  int handle_;
+  explicit ProducersLock(Fd handle) : handle_(std::move(handle)) {}
+  Fd handle_;
 };
 
 /// Replaces the file, or makes it with mode 0600. All or nothing. A file that is replaced keeps its

@@ -1,7 +1,7 @@
 #include "app/service/supervisor.hpp"
 
 #include "app/config/config.hpp"
-#include "base/on_exit.hpp"
+#include "base/fd.hpp"
 #include "runtime/log.hpp"
 
 #include <sys/socket.h>
@@ -26,11 +26,10 @@ int send_datagram(const std::string& name, std::string_view text) {
   std::memcpy(address.sun_path, name.data(), name.size());
   // An abstract name begins with a zero byte, which the variable spells "@".
   if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-  const int handle = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (handle < 0) return errno;
-  const OnExit close_it([&] { ::close(handle); });
+  const Fd handle(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!handle) return errno;
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-  const auto sent = ::sendto(handle, text.data(), text.size(), MSG_NOSIGNAL,
+  const auto sent = ::sendto(handle.get(), text.data(), text.size(), MSG_NOSIGNAL,
                              reinterpret_cast<const sockaddr*>(&address), size);
   return sent < 0 ? errno : 0;
 }

@@ -2,6 +2,7 @@
 // name, so that a swap between check and use changes nothing.
 #include "pure/crypto/secret_file.hpp"
 
+#include "base/fd.hpp"
 #include "base/on_exit.hpp"
 #include "pure/crypto/internal/keyring_file.hpp"
 #include "pure/crypto/random.hpp"
@@ -48,10 +49,8 @@ bool write_all(int handle, ByteView bytes) {
 // Makes the new name last through a power failure. A failure here is ignored, because the bytes
 // themselves are on the disk.
 void sync_folder(const std::filesystem::path& folder) {
-  const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (handle < 0) return;
-  ::fsync(handle);
-  ::close(handle);
+  const Fd handle(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (handle) ::fsync(handle.get());
 }
 
 /// Who may use a file.
@@ -72,14 +71,11 @@ bool give(int handle, const Access& access) {
 int write_new(const std::filesystem::path& file, ByteView bytes, const Access& access) {
   // O_EXCL follows no link and opens nothing that somebody put there before. fchmod() comes after
   // fchown(), which may clear bits of the mode, and undoes a umask that took the owner's rights.
-  const int handle = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (handle < 0) return errno;
-  const bool written = give(handle, access) && ::fchmod(handle, access.mode) == 0 &&
-                       write_all(handle, bytes) && ::fsync(handle) == 0;
-  // Read before close(), which may change errno.
-  const int error = written ? 0 : errno;
-  ::close(handle);
-  return error;
+  const Fd handle(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!handle) return errno;
+  const bool written = give(handle.get(), access) && ::fchmod(handle.get(), access.mode) == 0 &&
+                       write_all(handle.get(), bytes) && ::fsync(handle.get()) == 0;
+  return written ? 0 : errno;
 }
 
 }  // namespace
@@ -92,15 +88,14 @@ bool others_may_use(mode_t mode, uid_t owner, uid_t self) noexcept {
 
 Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
   // O_NONBLOCK: opening a pipe would otherwise wait for a writer. unfit() refuses the pipe next.
-  const int handle = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (handle < 0 && errno == ENOENT)
+  const Fd handle(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!handle && errno == ENOENT)
     return Error{Errc::key_missing, "keyring file " + file.string() +
                                         " does not exist; `memseal keys init` makes the first "
                                         "one, and a deployment with data needs its own back"};
-  if (handle < 0) return refuse(file, reason(errno));
-  const OnExit close_it([&] { ::close(handle); });
+  if (!handle) return refuse(file, reason(errno));
   struct stat status {};
-  if (::fstat(handle, &status) != 0) return refuse(file, reason(errno));
+  if (::fstat(handle.get(), &status) != 0) return refuse(file, reason(errno));
   if (const auto why = unfit(status); !why.empty()) return refuse(file, why);
 
   // One byte more than allowed shows a file that grew after fstat(). The buffer has its full size
@@ -109,7 +104,7 @@ Result<SecretBytes> read_secret_file(const std::filesystem::path& file) {
   std::size_t size = 0;
   const OnExit clean([&] { wipe(text.data(), size); });
   while (size < text.size()) {
-    const auto got = ::read(handle, text.data() + size, text.size() - size);
+    const auto got = ::read(handle.get(), text.data() + size, text.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return refuse(file, reason(errno));
     if (got == 0) break;

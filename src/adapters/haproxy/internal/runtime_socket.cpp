@@ -1,5 +1,6 @@
 #include "adapters/haproxy/internal/runtime_socket.hpp"
 
+#include "base/fd.hpp"
 #include "base/on_exit.hpp"
 #include "pure/codec/url.hpp"
 
@@ -40,24 +41,21 @@ class Socket {
   Socket(const RuntimeAddress& address, int family)
       : address_(address),
         handle_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-    if (handle_ < 0) fail_with(address_, errno);
+    if (!handle_) fail_with(address_, errno);
   }
-  ~Socket() { ::close(handle_); }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
 
   void connect(const sockaddr* to, socklen_t size) {
-    if (::connect(handle_, to, size) == 0) return;
+    if (::connect(handle_.get(), to, size) == 0) return;
     if (errno != EINPROGRESS && errno != EINTR) fail_with(address_, errno);
     wait(POLLOUT);
     int cause = 0;
     socklen_t length = sizeof cause;
-    ::getsockopt(handle_, SOL_SOCKET, SO_ERROR, &cause, &length);
+    ::getsockopt(handle_.get(), SOL_SOCKET, SO_ERROR, &cause, &length);
     if (cause != 0) fail_with(address_, cause);
   }
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const auto sent = ::send(handle_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const auto sent = ::send(handle_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent > 0)
         bytes.remove_prefix(static_cast<std::size_t>(sent));
       else
@@ -68,7 +66,7 @@ class Socket {
     std::string answer;
     char bytes[16'384];
     for (;;) {
-      const auto got = ::recv(handle_, bytes, sizeof bytes, 0);
+      const auto got = ::recv(handle_.get(), bytes, sizeof bytes, 0);
       if (got == 0) return answer;
       if (got < 0)
         go_on(POLLIN);
@@ -85,14 +83,14 @@ class Socket {
   }
   void wait(short event) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until_ - Clock::now());
-    pollfd waits{handle_, event, 0};
+    pollfd waits{handle_.get(), event, 0};
     const int ready = left.count() > 0 ? ::poll(&waits, 1, static_cast<int>(left.count())) : 0;
     if (ready == 0) fail(address_, "no answer within two seconds");
     if (ready < 0 && errno != EINTR) fail_with(address_, errno);
   }
 
   const RuntimeAddress& address_;
-  const int handle_;
+  const Fd handle_;
   const Clock::time_point until_ = Clock::now() + std::chrono::seconds(2);
 };
 

@@ -1,6 +1,6 @@
 #include "adapters/model/checkpoint/mapped_file.hpp"
 
-#include "base/on_exit.hpp"
+#include "base/fd.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -27,16 +27,15 @@ Error unreadable(const std::filesystem::path& path, int code) {
 // NOTE: reading a page behind the end of a file that was cut short meanwhile ends the process by
 // SIGBUS. Replace a model by another directory, never by writing into its files.
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return unreadable(path, errno);
-  const OnExit close_file{[file] { ::close(file); }};
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return unreadable(path, errno);
   struct stat status {};
-  if (::fstat(file, &status) != 0) return unreadable(path, errno);
+  if (::fstat(file.get(), &status) != 0) return unreadable(path, errno);
   if (!S_ISREG(status.st_mode)) return unreadable(path, EISDIR);
   if (status.st_size == 0)
     return Error{Errc::model_invalid, path.string() + " is empty; fetch the model again"};
   const auto size = static_cast<std::size_t>(status.st_size);
-  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (data == MAP_FAILED) return unreadable(path, errno);
   MappedFile mapped;
   mapped.data_ = static_cast<const std::byte*>(data);
