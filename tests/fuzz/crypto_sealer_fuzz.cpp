@@ -27,8 +27,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   MEMSEAL_ASSERT(!hostile && hostile.error().code == Errc::open_failed);
   const auto key_id = Sealer::key_id_of(input);
   MEMSEAL_ASSERT(!key_id || (*key_id != 0 && size > seal_overhead));
-  float vector[8] = {};
-  MEMSEAL_ASSERT(!Sealer::open_embedding(owner, key, {}, input, vector));
 
   if (size < 3) return 0;
   const auto plain = input.subspan(2);

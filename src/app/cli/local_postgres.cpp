@@ -185,10 +185,6 @@ int free_loopback_port() {
   return ntohs(place.sin_port);
 }
 
-int LocalPostgres::installed_major() {
-  const auto programs = find_server_programs();
-  return programs ? std::atoi(programs->parent_path().filename().c_str()) : 0;
-}
 
 Result<std::unique_ptr<LocalPostgres>> LocalPostgres::start(const fs::path& directory,
                                                             Reach reach) {

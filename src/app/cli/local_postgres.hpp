@@ -31,8 +31,6 @@ class LocalPostgres {
   /// postgresql:// address of the owner.
   const std::string& dsn() const noexcept { return dsn_; }
   int port() const noexcept { return port_; }
-  /// The newest major version whose server is installed; 0: none is.
-  static int installed_major();
 
  private:
   LocalPostgres() = default;

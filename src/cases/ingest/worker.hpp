@@ -62,7 +62,6 @@ struct Options {
   bool status_events = Settings{}.status_events;  ///< publish what became of each event
   std::size_t chunks_per_event_max = 8'192;
   bool terms = false;  ///< also store, sealed, the terms of each chunk, for search by words
-  bool seal_vectors = false;              ///< also keep each embedding sealed beside its text
   std::size_t embed_chunks_max = 256;     ///< chunks of one embedder call
   policy::PaceRules pace = {};            ///< tokens of one embedder call
   std::size_t tenants_parallel_max = 4;   ///< tenants written at the same time

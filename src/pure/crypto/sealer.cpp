@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace memseal::crypto {
 
@@ -101,8 +100,8 @@ Result<void> open_text(const Tenant& owner, const TenantKey& key, Field field,
 
 std::size_t SealedChunk::bytes() const noexcept {
   std::size_t size = sizeof *this + text_cipher_.size() + meta_cipher_.size() +
-                     embedding_cipher_.size() + embedding_.size() * sizeof(float) +
-                     header_.doc_id.value().size() + header_.model.size();
+                     embedding_.size() * sizeof(float) + header_.doc_id.value().size() +
+                     header_.model.size();
   for (const auto& tag : header_.tags) size += sizeof tag + tag.size();
   return size;
 }
@@ -148,19 +147,6 @@ Result<SecretBytes> Sealer::open(const Tenant& owner, const TenantKey& key, Fiel
   return open_sb1(owner.hash(), key, field, binding, sealed);
 }
 
-Result<void> Sealer::open_embedding(const Tenant& owner, const TenantKey& key,
-                                    const SealBinding& binding, ByteView sealed,
-                                    std::span<float> out) {
-  return open_to(owner.hash(), key, Field::embedding, binding, sealed,
-                 [out](ByteView plain) -> Result<void> {
-                   // A genuine vector of another model's dimension must not leave `out` half
-                   // filled.
-                   if (plain.size() != out.size_bytes()) return cannot_open();
-                   std::memcpy(out.data(), plain.data(), plain.size());
-                   return {};
-                 });
-}
-
 Result<SealedTerms> Sealer::seal_terms(const Tenant& owner, const TenantKey& key,
                                        const Uuid& first_chunk, DocId doc_id, ByteView block) {
   auto cipher = seal(owner, key, Field::terms, {first_chunk, doc_id.value()}, block);
@@ -187,13 +173,6 @@ Result<SealedChunk> Sealer::seal(const Tenant& owner, const TenantKey& key, Chun
     auto meta = seal(owner, key, Field::meta, row, bytes_of(plain.meta_json));
     if (!meta) return meta.error();
     chunk.meta_cipher_ = std::move(*meta);
-  }
-  if (plain.seal_embedding) {
-    const auto raw = std::as_bytes(plain.embedding);
-    auto embedding = seal(owner, key, Field::embedding, row,
-                          {reinterpret_cast<const std::uint8_t*>(raw.data()), raw.size()});
-    if (!embedding) return embedding.error();
-    chunk.embedding_cipher_ = std::move(*embedding);
   }
   chunk.embedding_.assign(plain.embedding.begin(), plain.embedding.end());
   return chunk;

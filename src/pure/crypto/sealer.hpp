@@ -54,7 +54,6 @@ struct ChunkPlain {
   std::string_view text;
   std::string_view meta_json;        ///< empty: meta_cipher stays empty
   std::span<const float> embedding;  ///< L2-normalised, D floats
-  bool seal_embedding = false;       ///< also fill embedding_cipher (float32, little-endian)
 };
 
 /// What is stored of a chunk in the clear: names, position and labels.
@@ -76,8 +75,7 @@ class SealedChunk {
  public:
   const ChunkHeader& header() const noexcept { return header_; }
   const Bytes& text_cipher() const noexcept { return text_cipher_; }
-  const Bytes& meta_cipher() const noexcept { return meta_cipher_; }            ///< empty: no meta
-  const Bytes& embedding_cipher() const noexcept { return embedding_cipher_; }  ///< or empty
+  const Bytes& meta_cipher() const noexcept { return meta_cipher_; }  ///< empty: no meta
   const std::vector<float>& embedding() const noexcept { return embedding_; }
   std::size_t bytes() const noexcept;  ///< approximate size, for queue bounds
 
@@ -85,7 +83,7 @@ class SealedChunk {
   friend class Sealer;
   explicit SealedChunk(ChunkHeader header) : header_(std::move(header)) {}
   ChunkHeader header_;
-  Bytes text_cipher_, meta_cipher_, embedding_cipher_;
+  Bytes text_cipher_, meta_cipher_;
   std::vector<float> embedding_;
 };
 
@@ -168,12 +166,6 @@ class Sealer {
   static Result<SecretBytes> open_terms(const Tenant& owner, const TenantKey& key,
                                         const Uuid& first_chunk, std::string_view doc_id,
                                         ByteView sealed);
-
-  /// Opens an embedding_cipher straight into `out`, which stays as it was on open_failed.
-  /// REQUIRES: `out` has the length of the sealed vector.
-  static Result<void> open_embedding(const Tenant& owner, const TenantKey& key,
-                                     const SealBinding& binding, ByteView sealed,
-                                     std::span<float> out);
 
   /// The key generation that a blob names. Reads no secret.
   /// Error: key_invalid for bytes that are no SB1 blob.

@@ -49,7 +49,6 @@ class CanaryRollout {
   const CanaryPlan& plan() const noexcept { return plan_; }
   std::size_t stage() const noexcept { return static_cast<std::size_t>(stage_); }
   int percent() const noexcept { return plan_.stages[stage()].percent; }
-  double stage_began_s() const noexcept { return stage_began_s_; }
   double seen_until_s() const noexcept { return seen_until_s_; }
   std::vector<Guardrail> guardrails() const { return judge_.guardrails(gate()); }
   std::vector<std::pair<std::string_view, double>> evidence() const { return judge_.evidence(); }

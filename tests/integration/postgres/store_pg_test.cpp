@@ -115,8 +115,6 @@ TEST_F(Store, WritesEveryColumnAsItWasSealed) {
             to_hex(chunk.text_cipher().data(), chunk.text_cipher().size()));
   EXPECT_EQ(column("encode(meta_cipher, 'hex')"),
             to_hex(chunk.meta_cipher().data(), chunk.meta_cipher().size()));
-  EXPECT_EQ(column("encode(emb_cipher, 'hex')"),
-            to_hex(chunk.embedding_cipher().data(), chunk.embedding_cipher().size()));
   EXPECT_EQ(column("source || chunk_index || '.' || char_start || '.' || char_end"), "upload3.0.9");
   EXPECT_EQ(column("tags = ARRAY['one', 'two, three', '\"four\"', 'fünf']"), "t");
   EXPECT_EQ(column("(extract(epoch FROM expires_at) * 1000)::bigint"), "1900000000123");

@@ -190,7 +190,6 @@ TEST(Sealer, CarriesAChunkThroughTheDatabase) {
   const auto chunk =
       Sealer::seal(tenant("ann"), key, chunk_place(), {"the text", R"({"page":2})", vector})
           .value();
-  EXPECT_TRUE(chunk.embedding_cipher().empty());
   EXPECT_EQ(chunk.embedding(), vector);
   EXPECT_GT(chunk.bytes(), chunk.text_cipher().size() + chunk.meta_cipher().size());
   const auto passage = Sealer::open(tenant("ann"), key, stored(chunk)).value();
@@ -220,23 +219,6 @@ TEST(Sealer, RefusesAChunkWhoseTextAndMetaWereSwapped) {
   spoilt.meta_cipher.back() ^= 1;
   EXPECT_EQ(Sealer::open(tenant("ann"), key, std::move(spoilt)).error().code, Errc::open_failed);
   EXPECT_FALSE(Sealer::open(tenant("bob"), key, stored(chunk)));
-}
-
-TEST(Sealer, SealsAnEmbeddingOnRequestAndOpensItInPlace) {
-  const auto key = tenant_key();
-  const std::vector<float> vector{0.5f, -0.5f, 0.25f, 0.0f};
-  const ChunkPlain plain{"text", "", vector, true};
-  const auto chunk = Sealer::seal(tenant("ann"), key, chunk_place(), plain).value();
-  std::vector<float> opened(4, 9.0f);
-  ASSERT_TRUE(
-      Sealer::open_embedding(tenant("ann"), key, place(), chunk.embedding_cipher(), opened));
-  EXPECT_EQ(opened, vector);
-  std::vector<float> untouched(4, 9.0f), shorter(3, 9.0f);
-  EXPECT_FALSE(
-      Sealer::open_embedding(tenant("bob"), key, place(), chunk.embedding_cipher(), untouched));
-  EXPECT_EQ(untouched, std::vector<float>(4, 9.0f));
-  EXPECT_FALSE(
-      Sealer::open_embedding(tenant("ann"), key, place(), chunk.embedding_cipher(), shorter));
 }
 
 }  // namespace

@@ -195,16 +195,6 @@ TEST_F(WorkerTest, GoesOnWhenAStatusEventIsRefusedForGood) {
   EXPECT_EQ(metric("memseal_ingest_status_lost_total"), 1);
 }
 
-TEST_F(WorkerTest, SealsVectorsOnlyWhenAsked) {
-  push({good("alice", "1")});
-  run();
-  EXPECT_TRUE(store.writes_of.at(tenant("alice"))[0].chunks[0].embedding_cipher().empty());
-  options.seal_vectors = true;
-  push({good("alice", "2")});
-  run();
-  EXPECT_FALSE(store.writes_of.at(tenant("alice"))[1].chunks[0].embedding_cipher().empty());
-}
-
 TEST_F(WorkerTest, TakesEachOfManyEventsToEffectOnceUnderRandomFaults) {
   std::minstd_rand random(7);
   const auto faults = [&](fakes::FaultScript& of) {

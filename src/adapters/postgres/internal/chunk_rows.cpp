@@ -22,20 +22,20 @@ constexpr std::size_t statement_bytes = 1u << 20;
 // first write all rows to a temporary store.
 #define MEMSEAL_INSERT_CHUNKS \
   "INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, " \
-  "embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, " \
+  "embedding, chunk_index, char_start, char_end, expires_at, tags, model, " \
   "created_at) " \
   "SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, " \
-  "t.emb_cipher, t.chunk_index, t.char_start, t.char_end, " \
+  "t.chunk_index, t.char_start, t.char_end, " \
   "'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', " \
   "coalesce(t.tags::text[], '{}'), t.model, " \
   "coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) " \
   "FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, " \
   "unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, " \
   "unnest($6::bytea[]) AS meta_cipher, unnest($7::${vector}.halfvec[]) AS embedding, " \
-  "unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, " \
-  "unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, " \
-  "unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, " \
-  "unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms) AS t"
+  "unnest($8::int[]) AS chunk_index, unnest($9::int[]) AS char_start, " \
+  "unnest($10::int[]) AS char_end, unnest($11::bigint[]) AS expires_ms, " \
+  "unnest($12::text[]) AS tags, unnest($13::text[]) AS model, " \
+  "unnest($14::bigint[]) AS created_ms) AS t"
 
 constexpr Statement insert_new{"chunks_insert_new", MEMSEAL_INSERT_CHUNKS};
 constexpr Statement insert_if_absent{"chunks_insert_if_absent",
@@ -54,22 +54,19 @@ struct Columns {
   ArrayBuilder id{oid::uuid}, doc_id{oid::text}, source{oid::text};
   ArrayBuilder text_cipher{oid::bytea}, meta_cipher{oid::bytea};
   ArrayBuilder embedding;
-  ArrayBuilder emb_cipher{oid::bytea};
   ArrayBuilder chunk_index{oid::int4}, char_start{oid::int4}, char_end{oid::int4};
   ArrayBuilder expires_ms{oid::int8}, tags{oid::text}, model{oid::text}, created_ms{oid::int8};
 
   void reserve(std::span<const crypto::SealedChunk* const> chunks) {
-    std::size_t text = 0, meta = 0, vectors = 0, sealed_vectors = 0;
+    std::size_t text = 0, meta = 0, vectors = 0;
     for (const auto* chunk : chunks) {
       text += chunk->text_cipher().size() + 4;
       meta += chunk->meta_cipher().size() + 4;
       vectors += 2 * chunk->embedding().size() + 8;
-      sealed_vectors += chunk->embedding_cipher().size() + 4;
     }
     text_cipher.reserve(text);
     meta_cipher.reserve(meta);
     embedding.reserve(vectors);
-    emb_cipher.reserve(sealed_vectors);
   }
 
   void add(const crypto::SealedChunk& chunk) {
@@ -80,7 +77,6 @@ struct Columns {
     text_cipher.add(ByteView(chunk.text_cipher()));
     add_or_null(meta_cipher, chunk.meta_cipher());
     chunk.embedding().empty() ? embedding.add_null() : embedding.add_halfvec(chunk.embedding());
-    add_or_null(emb_cipher, chunk.embedding_cipher());
     chunk_index.add(header.chunk_index);
     char_start.add(header.char_start);
     char_end.add(header.char_end);
@@ -98,7 +94,6 @@ struct Columns {
                                   binary(text_cipher.bytes()),
                                   binary(meta_cipher.bytes()),
                                   binary(embedding.bytes()),
-                                  binary(emb_cipher.bytes()),
                                   binary(chunk_index.bytes()),
                                   binary(char_start.bytes()),
                                   binary(char_end.bytes()),

@@ -105,7 +105,7 @@ std::int64_t seals_in(std::span<const EventWrite> writes) {
     seals += !write.document_name_cipher.empty();
     seals += static_cast<std::int64_t>(write.terms.size());
     for (const auto& chunk : write.chunks)
-      seals += 1 + !chunk.meta_cipher().empty() + !chunk.embedding_cipher().empty();
+      seals += 1 + !chunk.meta_cipher().empty();
   }
   return seals;
 }

@@ -38,8 +38,7 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
   }
   const crypto::ChunkPlain plain{.text = chunk.text,
                                  .meta_json = document.meta_of(at),
-                                 .embedding = embedding,
-                                 .seal_embedding = deps.options->seal_vectors};
+                                 .embedding = embedding};
   return crypto::Sealer::seal(owner, key, std::move(header), plain).value();
 }
 

@@ -33,7 +33,6 @@ class HybridSource {
   /// Chunks with their texts, wherever they lie; in no order.
   std::vector<crypto::SealedCandidate> fetch(std::vector<Uuid> ids);
 
-  bool has_matrix() const noexcept { return matrix_ != nullptr; }
   /// The database did not have what the matrix promised.
   bool is_wrong() const noexcept { return wrong_; }
 
