@@ -43,17 +43,20 @@ std::string plain_type(const FileFacts& facts) {
   return std::string(codec::text_type_of(facts.name));
 }
 
-Error no_text() {
+Error no_text(bool with_extractor) {
   return {Errc::unsupported_media_type,
-          "the file is no text in UTF-8, and nothing else is indexed here"};
+          with_extractor ? "the file is neither a text nor a document that can be read here"
+                         : "the file is no text in UTF-8, and nothing else is indexed here"};
 }
 
 /// Whether a file with these first bytes may be something that the extractor reads. Only what has
-/// a mark of its own may hold a zero byte.
+/// a mark of its own may hold a zero byte: an archive, UTF-16, an encrypted or old office document,
+/// of which the extractor says so, a PDF.
 bool may_be_document(std::string_view first) {
   constexpr std::size_t header_within = 1'024;  // of a PDF
   return first.find('\0') == first.npos || first.starts_with("PK\x03\x04") ||
          first.starts_with("\xff\xfe") || first.starts_with("\xfe\xff") ||
+         first.starts_with("\xd0\xcf\x11\xe0") ||
          first.substr(0, header_within).find("%PDF-") != first.npos;
 }
 
@@ -63,6 +66,16 @@ bool begins_as_utf8(std::string_view first) {
   for (int cut = 0; cut <= cut_bytes_max && !first.empty(); ++cut, first.remove_suffix(1))
     if (codec::is_utf8(first)) return true;
   return false;
+}
+
+/// What the first bytes of a file promise.
+enum class Look { plain, document, neither };
+
+Look look_at(std::string_view first, bool with_extractor) {
+  if (begins_as_utf8(first) && first.find('\0') == first.npos &&
+      (!with_extractor || may_be_plain(first)))
+    return Look::plain;
+  return with_extractor && may_be_document(first) ? Look::document : Look::neither;
 }
 
 Error without_text(std::size_t pages) {
@@ -93,9 +106,12 @@ class TextOfFile {
     const auto piece = co_await reading_.read(context_, 0, first_bytes_max);
     // Kept, because the next piece takes the memory of this one.
     const Bytes first(piece.begin(), piece.end());
-    if (deps_.extractor == nullptr || may_be_plain(characters(first))) {
+    const bool with_extractor = deps_.extractor != nullptr;
+    const auto look = look_at(characters(first), with_extractor);
+    if (look == Look::neither) co_return no_text(with_extractor);
+    if (look == Look::plain) {
       auto plain = co_await read_plain(first);
-      if (plain || deps_.extractor == nullptr || plain.error().code != Errc::unsupported_media_type)
+      if (plain || !with_extractor || plain.error().code != Errc::unsupported_media_type)
         co_return plain;
     }
     co_return co_await extract();
@@ -114,7 +130,8 @@ class TextOfFile {
                                                 static_cast<std::size_t>(bytes_) - text.size());
       text += characters(piece);
     }
-    if (text.find('\0') != text.npos || !codec::is_utf8(text)) co_return no_text();
+    if (text.find('\0') != text.npos || !codec::is_utf8(text))
+      co_return no_text(deps_.extractor != nullptr);
     if (codec::is_blank(text)) co_return without_text(0);
     co_return FileText{std::move(text), plain_type(reading_.file().facts)};
   }
@@ -158,13 +175,12 @@ asio::awaitable<Result<FileKind>> kind_of(const KnowledgeDeps& deps,
   const auto bytes = static_cast<std::uint64_t>(reading.file().bytes);
   if (bytes == 0) co_return without_text(0);
   const auto piece = co_await reading.read(std::move(context), 0, first_bytes_max);
-  const auto first = characters(piece);
-  const bool is_plain = begins_as_utf8(first) && (!deps.extractor || may_be_plain(first));
-  if (is_plain && first.find('\0') == first.npos) {
+  const auto look = look_at(characters(piece), deps.extractor != nullptr);
+  if (look == Look::plain) {
     if (bytes > text_bytes_max) co_return too_large("a text to index", text_bytes_max, bytes);
     co_return FileKind{true, plain_type(reading.file().facts)};
   }
-  if (!deps.extractor || !may_be_document(first)) co_return no_text();
+  if (look == Look::neither) co_return no_text(deps.extractor != nullptr);
   const auto most = deps.extractor->file_bytes_max();
   if (bytes > most) co_return too_large("a document to index", most, bytes);
   co_return FileKind{false, std::string(codec::markdown_type)};
