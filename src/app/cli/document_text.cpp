@@ -4,7 +4,6 @@
 #include "pure/codec/utf8.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -13,9 +12,6 @@ namespace memseal::app {
 namespace {
 
 using namespace std::string_view_literals;
-
-constexpr auto utf8_mark = "\xEF\xBB\xBF"sv, utf16_little_mark = "\xFF\xFE"sv,
-               utf16_big_mark = "\xFE\xFF"sv;
 
 Error not_text(std::string sentence) { return {Errc::bad_request, std::move(sentence)}; }
 
@@ -42,17 +38,6 @@ std::string_view binary_kind(std::string_view bytes) {
   return found == std::end(kinds) ? std::string_view() : found->name;
 }
 
-/// UTF-8 of bytes in UTF-8 or, with a byte order mark, in UTF-16; empty for another encoding.
-std::optional<std::string> decoded(std::string bytes) {
-  const std::string_view all = bytes;
-  for (const auto& [mark, order] : {std::pair{utf16_little_mark, codec::ByteOrder::little},
-                                    std::pair{utf16_big_mark, codec::ByteOrder::big}})
-    if (all.starts_with(mark)) return codec::utf8_of_utf16(all.substr(mark.size()), order);
-  if (all.starts_with(utf8_mark)) bytes.erase(0, utf8_mark.size());
-  if (!codec::is_utf8(bytes)) return std::nullopt;
-  return bytes;
-}
-
 }  // namespace
 
 Result<std::string> document_text(std::string bytes) {
@@ -61,7 +46,7 @@ Result<std::string> document_text(std::string bytes) {
     return not_text("is " + std::string(kind) +
                     ", not text: `memseal upload --index` keeps the file, and reads documents");
   const bool zero_byte = bytes.find('\0') != std::string::npos;
-  auto text = decoded(std::move(bytes));
+  auto text = codec::utf8_of_file(std::move(bytes));
   if (!text && zero_byte) return not_text("is binary, not text");
   if (!text)
     return not_text(

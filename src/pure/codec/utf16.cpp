@@ -1,6 +1,9 @@
 #include "pure/codec/utf16.hpp"
 
+#include "pure/codec/utf8.hpp"
+
 #include <cstddef>
+#include <utility>
 
 namespace memseal::codec {
 namespace {
@@ -53,6 +56,18 @@ std::optional<std::string> utf8_of_utf16(std::string_view bytes, ByteOrder order
     append_utf8(text, point);
   }
   return text;
+}
+
+std::optional<std::string> utf8_of_file(std::string bytes) {
+  using namespace std::string_view_literals;
+  constexpr auto utf8_mark = "\xEF\xBB\xBF"sv;
+  for (const auto& [mark, order] : {std::pair{"\xFF\xFE"sv, ByteOrder::little},
+                                    std::pair{"\xFE\xFF"sv, ByteOrder::big}})
+    if (bytes.starts_with(mark))
+      return utf8_of_utf16(std::string_view(bytes).substr(mark.size()), order);
+  if (bytes.starts_with(utf8_mark)) bytes.erase(0, utf8_mark.size());
+  if (!is_utf8(bytes)) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace memseal::codec
