@@ -1,6 +1,8 @@
 // Signatures of events: those that another implementation made pass, and no other.
 #include "support.hpp"
 
+#include <regex>
+
 namespace memseal::producers {
 namespace {
 
@@ -74,43 +76,70 @@ TEST(SignatureVectors, InvalidOnesDoNot) {
     EXPECT_FALSE(passes(all, vector)) << text(vector, "name");
 }
 
+std::vector<std::string> bad_headers() {
+  return {"",
+          "v1",
+          "v1.",
+          "v1...",
+          "v1.k",
+          "v1.k.1",
+          "v1.k.1.",
+          "v2.k.1.AAAA",
+          "V1.k.1.AAAA",
+          " v1.k.1.AAAA",
+          "v1.k.1.AAAA ",
+          "v1.k.1.AAAA=",
+          "v1.k.1.AAA=",
+          "v1.k.1.AA+A",
+          "v1.k.1.AA/A",
+          "v1.k.1.AB",
+          "v1.k.1.A",
+          "v1.k.1.AAAA.",
+          "v1.k.1.AAAA.AAAA",
+          "v1..1.AAAA",
+          "v1.k..AAAA",
+          "v1.k.0.AAAA",
+          "v1.k.01.AAAA",
+          "v1.k.-1.AAAA",
+          "v1.k.+1.AAAA",
+          "v1.k.1 .AAAA",
+          "v1.k.1e3.AAAA",
+          "v1.k.1234567890123456.AAAA",
+          "v1.k!.1.AAAA",
+          "v1.k\n.1.AAAA",
+          "v1.\xc3\xa9.1.AAAA",
+          "v1." + std::string(65, 'k') + ".1.AAAA",
+          "v1.k.1." + std::string(252, 'A')};
+}
+
 TEST(SignatureHeader, HasOneSpelling) {
   ASSERT_TRUE(parse_signature("v1.k-1_A.1764326400123.AAAA"));
-  const std::string long_id(65, 'k');
-  for (const std::string bad : {"",
-                                "v1",
-                                "v1.",
-                                "v1...",
-                                "v1.k",
-                                "v1.k.1",
-                                "v1.k.1.",
-                                "v2.k.1.AAAA",
-                                "V1.k.1.AAAA",
-                                " v1.k.1.AAAA",
-                                "v1.k.1.AAAA ",
-                                "v1.k.1.AAAA=",
-                                "v1.k.1.AAA=",
-                                "v1.k.1.AA+A",
-                                "v1.k.1.AA/A",
-                                "v1.k.1.AB",
-                                "v1.k.1.A",
-                                "v1.k.1.AAAA.",
-                                "v1.k.1.AAAA.AAAA",
-                                "v1..1.AAAA",
-                                "v1.k..AAAA",
-                                "v1.k.0.AAAA",
-                                "v1.k.01.AAAA",
-                                "v1.k.-1.AAAA",
-                                "v1.k.+1.AAAA",
-                                "v1.k.1 .AAAA",
-                                "v1.k.1e3.AAAA",
-                                "v1.k.1234567890123456.AAAA",
-                                "v1.k!.1.AAAA",
-                                "v1.k\n.1.AAAA",
-                                "v1.\xc3\xa9.1.AAAA"})
-    EXPECT_FALSE(parse_signature(bad)) << bad;
-  EXPECT_FALSE(parse_signature("v1." + long_id + ".1.AAAA"));
-  EXPECT_FALSE(parse_signature("v1.k.1." + std::string(252, 'A')));
+  for (const auto& bad : bad_headers()) EXPECT_FALSE(parse_signature(bad)) << bad;
+}
+
+// The schema that producers check against, and the parser that ingest reads with.
+TEST(SignatureHeader, IsWhatItsSchemaSays) {
+  const auto schema = read_json(MEMSEAL_SOURCE_DIR "/config/schemas/event-headers.json");
+  const auto& properties = schema.at("properties").as_object();
+  const auto& signature = properties.at(wire::signature_header);
+  EXPECT_EQ(properties.size(), 2u) << "ingest reads content-type and the signature";
+  EXPECT_TRUE(properties.contains("content-type"));
+  const std::regex pattern(text(signature, "pattern"));
+  const auto size_max = static_cast<std::size_t>(signature.at("maxLength").as_int64());
+  auto headers = bad_headers();
+  for (const std::size_t bytes : {1u, 2u, 3u, 4u, 32u, 64u})
+    headers.push_back(format_signature({"k-1_A", 1, Bytes(bytes, 0xFF)}));
+  headers.push_back(format_signature({std::string(64, 'k'), 999'999'999'999'999, Bytes(64, 7)}));
+  // Each character after two and three others: some leave bits that no byte has.
+  for (const char* begin : {"v1.k.1.A", "v1.k.1.AA", "v1.k.1.AAA"})
+    for (char c = ' '; c < 0x7f; ++c) headers.push_back(begin + std::string(1, c));
+  std::size_t good = 0;
+  for (const auto& header : headers) {
+    const bool parsed = parse_signature(header).has_value();
+    good += parsed;
+    EXPECT_EQ(header.size() <= size_max && std::regex_match(header, pattern), parsed) << header;
+  }
+  EXPECT_EQ(good, 7u + 4 + 16 + 64);
 }
 
 TEST(Signer, ReplacesASignatureThatIsThere) {

@@ -14,9 +14,13 @@ namespace memseal::producers::testing {
 
 namespace json = boost::json;
 
-inline json::value vectors() {
-  std::ifstream file(MEMSEAL_SOURCE_DIR "/tests/unit/producers/signature_vectors.json");
+inline json::value read_json(const char* path) {
+  std::ifstream file(path);
   return json::parse(std::string{std::istreambuf_iterator<char>(file), {}});
+}
+
+inline json::value vectors() {
+  return read_json(MEMSEAL_SOURCE_DIR "/tests/unit/producers/signature_vectors.json");
 }
 
 inline std::string text(const json::value& object, std::string_view name) {
