@@ -1,6 +1,7 @@
 #include "app/cli/config_check.hpp"
 #include "app/cli/console.hpp"
 #include "app/config/text_file.hpp"
+#include "app/service/own_memory.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -13,6 +14,8 @@ namespace memseal::app {
 namespace json = boost::json;
 
 LoadedConfig read_config_layers(const GlobalOptions& global) {
+  // Settings may hold keys, and lead to more: whatever the command is.
+  close_own_memory();
   ConfigSources sources;
   sources.environment = process_environment();
   for (const auto& [name, value] : sources.environment)

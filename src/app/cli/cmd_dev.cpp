@@ -10,7 +10,6 @@
 #include "app/service/keys.hpp"
 #include "app/service/log_setup.hpp"
 #include "app/service/migrations.hpp"
-#include "app/service/own_memory.hpp"
 #include "app/service/producers.hpp"
 
 #include "adapters/kafka/embedded_broker.hpp"
@@ -212,7 +211,6 @@ int run_service(const GlobalOptions& global, const Config& config, const DevOpti
 }  // namespace
 
 int cmd_dev(const GlobalOptions& global, const DevOptions& options) {
-  close_own_memory();  // the settings may hold keys
   // Read once, because a file of settings may be a pipe.
   auto loaded = read_sound_config(global);
   if (!loaded) return exit_usage;

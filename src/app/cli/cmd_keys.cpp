@@ -1,5 +1,6 @@
 #include "app/cli/console.hpp"
 #include "app/service/keys.hpp"
+#include "app/service/own_memory.hpp"
 
 #include "pure/crypto/token.hpp"
 #include "runtime/wall_clock.hpp"
@@ -13,6 +14,7 @@ namespace memseal::app {
 namespace json = boost::json;
 
 int cmd_keys_init(const GlobalOptions& global, const std::string& file) {
+  close_own_memory();
   if (auto made = crypto::Keyring::create(file); !made) {
     complain(made.error());
     return exit_failed;

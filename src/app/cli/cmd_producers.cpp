@@ -3,6 +3,7 @@
 #include "app/cli/producer_key.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
+#include "app/service/own_memory.hpp"
 #include "app/service/producers.hpp"
 #include "app/service/wiring.hpp"
 #include "base/on_exit.hpp"
@@ -108,6 +109,7 @@ void print(const Producer& producer, const ProducerKey& key) {
 int cmd_producers_keygen(const GlobalOptions& global, const ProducersOptions& options) {
   const auto algorithm = crypto::parse_signature_algorithm(options.algorithm);
   if (!algorithm) return refuse({Errc::bad_request, "--algorithm is ed25519 or hmac-sha256"});
+  close_own_memory();
   const auto key = crypto::SigningKey::random(*algorithm);
   const auto text = key.file();
   const std::string_view view{reinterpret_cast<const char*>(text.view().data()), text.size()};

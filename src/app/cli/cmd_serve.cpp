@@ -1,6 +1,5 @@
 #include "app/cli/console.hpp"
 #include "app/service/log_setup.hpp"
-#include "app/service/own_memory.hpp"
 #include "app/service/service.hpp"
 
 #include <cstdio>
@@ -25,7 +24,6 @@ void write_ports(const std::string& path, int port, int admin_port) {
 }  // namespace
 
 int cmd_serve(const GlobalOptions& global, const ServeOptions& options) {
-  close_own_memory();  // the settings may hold keys
   auto config = read_config(global);
   if (!config) return exit_usage;
   if (options.no_ingest) config->kafka.enabled = false;

@@ -27,7 +27,8 @@ void complain(const Error& error);
 std::optional<Config> read_config(const GlobalOptions& global);
 /// The same with the layer that each value comes from.
 std::optional<LoadedConfig> read_sound_config(const GlobalOptions& global);
-/// Reads the configuration and its problems, and prints nothing.
+/// Reads the configuration and its problems, and prints nothing. Closes the memory of the process
+/// before (own_memory.hpp), for every command that reads settings.
 LoadedConfig read_config_layers(const GlobalOptions& global);
 
 struct ServeOptions {

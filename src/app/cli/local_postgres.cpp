@@ -185,7 +185,6 @@ int free_loopback_port() {
   return ntohs(place.sin_port);
 }
 
-
 Result<std::unique_ptr<LocalPostgres>> LocalPostgres::start(const fs::path& directory,
                                                             Reach reach) {
   const auto programs = find_server_programs();

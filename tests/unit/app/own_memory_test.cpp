@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <utility>
 
 namespace memseal::app {
 namespace {
@@ -34,8 +35,20 @@ bool closes_its_memory(const Command& command) {
 }
 
 TEST(OwnMemory, IsClosedBeforeSettingsAndKeysAreRead) {
-  EXPECT_TRUE(closes_its_memory([](const GlobalOptions& with) { return cmd_serve(with, {}); }));
-  EXPECT_TRUE(closes_its_memory([](const GlobalOptions& with) { return cmd_dev(with, {}); }));
+  using Command = int (*)(const GlobalOptions&);
+  using Options = const GlobalOptions&;
+  const std::pair<const char*, Command> commands[] = {
+      {"serve", [](Options with) { return cmd_serve(with, {}); }},
+      {"dev", [](Options with) { return cmd_dev(with, {}); }},
+      {"keys init", [](Options with) { return cmd_keys_init(with, "/nonexistent/k"); }},
+      {"token mint", [](Options with) { return cmd_token_mint(with, {.user = "a"}); }},
+      {"tenant show", [](Options with) { return cmd_tenant_show(with, {.user = "a"}); }},
+      {"backup verify", [](Options with) { return cmd_backup_verify(with, {.folder = "/a"}); }},
+      {"doctor", cmd_doctor},
+      {"producers keygen", [](Options with) {
+         return cmd_producers_keygen(with, {.key_file = "/nonexistent/k"});
+       }}};
+  for (const auto& [name, command] : commands) EXPECT_TRUE(closes_its_memory(command)) << name;
 }
 
 }  // namespace
