@@ -187,7 +187,7 @@ int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
   });
   if (const auto* code = std::get_if<int>(&outcome)) return *code;
   const auto& response = std::get<http_client::Response>(outcome);
-  if (response.status != 200) return print_refusal(response, *token);
+  if (response.status != 200) return print_refusal(refusal_of(response, *token));
   if (std::ferror(stdout) != 0) return exit_ok;  // end_run() says what happened to the output
   if (!printer.finished()) {
     complain({Errc::unavailable, "the stream ended before the query did; ask again"});

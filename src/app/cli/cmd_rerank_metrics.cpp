@@ -28,26 +28,15 @@ void print_lines(const std::string& path, const json::value& value) {
 }  // namespace
 
 int cmd_rerank_metrics(const GlobalOptions& global, const ServiceOptions& options) {
-  const auto token = read_token(options);
-  if (!token) {
-    complain(token.error());
-    return exit_usage;
-  }
-  const ServiceRequest request{.path = "/api/v1/rerank/metrics", .token = *token};
-  const auto outcome = http_call(global, options, request);
-  if (const auto* code = std::get_if<int>(&outcome)) return *code;
-  const auto& response = std::get<http_client::Response>(outcome);
-  if (response.status != 200) return print_refusal(response, *token);
-  const auto body = object_in(response);
-  if (!body) {
-    complain(no_json());
-    return exit_failed;
-  }
-  if (global.json)
-    print_json(*body);
-  else
-    print_lines("", *body);
-  return exit_ok;
+  return with_link(global, options, [&](ServiceLink& link) {
+    const auto asked = ask_for(link, {.path = "/api/v1/rerank/metrics"});
+    if (asked.error) return print_failure(asked);
+    if (global.json)
+      print_json(asked.body);
+    else
+      print_lines("", asked.body);
+    return static_cast<int>(exit_ok);
+  });
 }
 
 }  // namespace memseal::app

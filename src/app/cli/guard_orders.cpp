@@ -50,13 +50,14 @@ Result<std::string> operator_token(const Config& config, const ServiceOptions& s
 }
 
 int refused_order(const http_client::Response& response, bool showed_token) {
-  const auto refusal = refusal_of(response);
-  complain(refusal.error, {{"status", response.status}});
-  if (response.status == 404) hint("the guard answers at the address of http.admin_listen");
+  auto refusal = refusal_of(response, "");
+  if (response.status == 404)
+    refusal.hints = {"the guard answers at the address of http.admin_listen"};
   if (response.status == 401)
-    hint(showed_token ? "the service has another http.admin_token"
-                      : "give --token-file FILE, or the service's http.admin_token here");
-  return refusal.exit_code;
+    refusal.hints = {showed_token
+                         ? "the service has another http.admin_token"
+                         : "give --token-file FILE, or the service's http.admin_token here"};
+  return print_refusal(std::move(refusal));
 }
 
 int send_order(const Config& config, const GlobalOptions& global, const ServiceOptions& service,

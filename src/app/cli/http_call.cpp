@@ -263,7 +263,7 @@ std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
   return code == Errc::unavailable ? exit_not_ready : exit_failed;
 }
 
-Refusal refusal_of(const http_client::Response& response) {
+Refusal refusal_of(const http_client::Response& response, const std::string& token) {
   const auto detail = detail_of(response);
   Refusal refusal{{code_of(response),
                    one_line("HTTP " + std::to_string(response.status) +
@@ -272,25 +272,30 @@ Refusal refusal_of(const http_client::Response& response) {
                                      : ": " + detail),
                             500)},
                   exit_failed,
+                  {},
+                  {{"status", response.status}},
                   {}};
   if (const auto wait = http_client::parse_retry_after(response.header("retry-after")))
     refusal.retry_after = std::chrono::duration_cast<std::chrono::seconds>(*wait);
   if (response.status == 401 || response.status == 403) refusal.exit_code = exit_denied;
   if (response.status == 404) refusal.exit_code = exit_not_found;
   if (response.status == 503) refusal.exit_code = exit_not_ready;
+  auto& hints = refusal.hints;
+  if (response.status == 401) hints.push_back(why_denied(token));
+  if (const auto place = response.header("location"); response.status / 100 == 3 && !place.empty())
+    hints.push_back(one_line(
+        "the service is at " + std::string(place) + "; redirects are not followed", 500));
+  if (refusal.retry_after) {
+    const auto wait_s = refusal.retry_after->count();
+    refusal.members["retry_after_s"] = wait_s;
+    hints.push_back("try again in " + std::to_string(wait_s) + " s");
+  }
   return refusal;
 }
 
-int print_refusal(const http_client::Response& response, const std::string& token) {
-  const auto refusal = refusal_of(response);
-  const auto wait_s = refusal.retry_after ? refusal.retry_after->count() : 0;
-  json::object members{{"status", response.status}};
-  if (refusal.retry_after) members["retry_after_s"] = wait_s;
-  complain(refusal.error, std::move(members));
-  if (response.status == 401) hint(why_denied(token));
-  if (const auto place = response.header("location"); response.status / 100 == 3 && !place.empty())
-    hint(one_line("the service is at " + std::string(place) + "; redirects are not followed", 500));
-  if (refusal.retry_after) hint("try again in " + std::to_string(wait_s) + " s");
+int print_refusal(Refusal refusal) {
+  complain(refusal.error, std::move(refusal.members));
+  for (const auto& sentence : refusal.hints) hint(sentence);
   return refusal.exit_code;
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace memseal::app {
 
@@ -51,6 +52,7 @@ class ServiceLink {
   /// bad_request, and what ServiceRequest::source throws.
   Result<http_client::Response> call(const ServiceRequest& request,
                                      const http_client::BodySink& sink = {});
+  const std::string& token() const noexcept { return token_; }
   /// Returns after `time`.
   void pause(std::chrono::milliseconds time);
 
@@ -67,8 +69,13 @@ struct Refusal {
   Error error;
   int exit_code = 0;
   std::optional<std::chrono::seconds> retry_after;
+  boost::json::object members;     ///< what --json tells of the response besides the error
+  std::vector<std::string> hints;  ///< what can be done
 };
-Refusal refusal_of(const http_client::Response& response);
+/// `token`: that was sent.
+Refusal refusal_of(const http_client::Response& response, const std::string& token);
+/// Prints it. Returns the exit code.
+int print_refusal(Refusal refusal);
 
 /// Sends `request` to the service that `options` name, else to http.listen. A body of status 200
 /// goes to `sink`, where there is one, as it arrives; `sink` returns false to stop.
@@ -86,7 +93,5 @@ Result<http_client::Response> call_service(const Config& config, const ServiceOp
                                            const ServiceRequest& request,
                                            const http_client::BodySink& sink = {});
 
-/// Prints what a status other than 200 means, and what to do about it. Returns the exit code.
-int print_refusal(const http_client::Response& response, const std::string& token);
 
 }  // namespace memseal::app

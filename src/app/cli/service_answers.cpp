@@ -43,8 +43,7 @@ int with_link(const GlobalOptions& global, const ServiceOptions& options,
 }
 
 int print_failure(const Asked& asked) {
-  complain(*asked.error);
-  return asked.exit_code;
+  return print_refusal({*asked.error, asked.exit_code, {}, asked.members, asked.hints});
 }
 
 std::string path_of_file(const std::string& id, std::string_view below) {
@@ -71,7 +70,7 @@ Result<http_client::Response> call_patiently(ServiceLink& link, const ServiceReq
   for (int tried = 1;; ++tried) {
     auto answer = link.call(request);
     if (!answer || (answer->status != 429 && answer->status != 503)) return answer;
-    const auto wait = refusal_of(*answer).retry_after;
+    const auto wait = refusal_of(*answer, link.token()).retry_after;
     if (!wait || tried == tries_max) return answer;
     const auto until =
         runtime::Clock::now() + std::clamp<std::chrono::seconds>(*wait, 0s, pause_max);
@@ -90,8 +89,12 @@ Asked ask_for(ServiceLink& link, const ServiceRequest& request) {
   if (!answer) return {{}, answer.error(), exit_code_of(answer.error())};
   if (answer->status == 204) return {};
   if (answer->status / 100 != 2) {
-    auto refusal = refusal_of(*answer);
-    return {{}, std::move(refusal.error), refusal.exit_code};
+    auto refusal = refusal_of(*answer, link.token());
+    return {{},
+            std::move(refusal.error),
+            refusal.exit_code,
+            std::move(refusal.members),
+            std::move(refusal.hints)};
   }
   auto body = object_in(*answer);
   if (!body) return {{}, no_json(), exit_failed};
@@ -113,10 +116,7 @@ int fetch_content(const GlobalOptions& global, ServiceLink& link, const std::str
   progress.clear();
   if (fetched.reader_left()) return exit_ok;
   if (!answer) return print_failure({{}, answer.error(), exit_code_of(answer.error())});
-  if (answer->status != 200) {
-    const auto refusal = refusal_of(*answer);
-    return print_failure({{}, refusal.error, refusal.exit_code});
-  }
+  if (answer->status != 200) return print_refusal(refusal_of(*answer, link.token()));
   if (const auto whole = is_whole(); !whole)
     return print_failure({{}, whole.error(), exit_failed});
   const auto kept = fetched.keep();

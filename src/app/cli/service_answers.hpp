@@ -1,5 +1,5 @@
 #pragma once
-// What the commands about files ask of the service, and how they read its answers.
+// What commands ask of the service, and how they read its answers.
 #include "app/cli/fetched_file.hpp"
 #include "app/cli/http_call.hpp"
 
@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace memseal::app {
 
@@ -41,6 +42,8 @@ struct Asked {
   boost::json::object body;    ///< of a response of success
   std::optional<Error> error;  ///< why there is none
   int exit_code = 0;
+  boost::json::object members = {};     ///< of a refusal
+  std::vector<std::string> hints = {};  ///< of a refusal
 };
 /// Prints why there is none. Returns the exit code.
 int print_failure(const Asked& asked);

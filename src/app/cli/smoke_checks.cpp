@@ -32,14 +32,14 @@ std::string status_of(const Response& response) {
 
 /// A body as an object; without members where it is none.
 json::object object_of(const Response& response) {
-  auto value = codec::parse_json(response.body, Errc::bad_json);
-  return value && value->is_object() ? std::move(value->get_object()) : json::object();
+  return object_in(response).value_or(json::object());
 }
 
-/// The service as the checks ask it. Every call throws Failure where no answer comes.
-class Asker {
+/// The service as the checks ask it: by two users and by nobody, and every status is an answer.
+/// Every call throws Failure where none comes.
+class Visitor {
  public:
-  explicit Asker(const SmokeTarget& target) : target_(target) {}
+  explicit Visitor(const SmokeTarget& target) : target_(target) {}
 
   Response get(std::string path, std::string token = {}, http_client::Headers headers = {}) const {
     return send({.path = std::move(path),
@@ -89,7 +89,7 @@ struct Run {
   explicit Run(const SmokeTarget& of) : target(of), ask(of) {}
 
   const SmokeTarget& target;
-  const Asker ask;
+  const Visitor ask;
   /// A word that no other text has: what answers is this run's document.
   const std::string word = "smoke" + crypto::random_uuid().to_string().substr(0, 8);
   const std::string text = "The harbour light is called " + word + ".";
@@ -309,8 +309,8 @@ std::vector<SmokeCheck> smoke_checks(const SmokeTarget& target) {
 
 SmokeFault smoke_clean_up(const SmokeTarget& target) {
   const json::object body{{"text", "Written by memseal smoke."}, {"doc_id", document}};
-  const auto answer =
-      Asker(target).post(index_path, json::serialize(body), target.token, {{"Prefer", "wait=20"}});
+  const auto answer = Visitor(target).post(index_path, json::serialize(body), target.token,
+                                           {{"Prefer", "wait=20"}});
   if (answer.status != 200 && answer.status != 202) return status_of(answer);
   return {};
 }

@@ -110,7 +110,7 @@ class UploadRun {
   }
   static void fail(UploadOutcome& outcome, const UploadInput& input,
                    const http_client::Response& response) {
-    const auto refusal = refusal_of(response);
+    const auto refusal = refusal_of(response, "");
     fail_with(outcome, {refusal.error.code, input.path + ": " + refusal.error.message},
               refusal.exit_code == exit_not_found ? exit_failed : refusal.exit_code);
   }
