@@ -306,8 +306,8 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
   }
 }
 
-/// Prints the report. Returns whether nothing required failed.
-bool print_findings(const GlobalOptions& global, const std::vector<Finding>& findings) {
+/// Prints the report. Returns the exit code.
+int print_findings(const GlobalOptions& global, const std::vector<Finding>& findings) {
   std::string broken;
   json::array checks;
   for (const auto& finding : findings) {
@@ -326,15 +326,12 @@ bool print_findings(const GlobalOptions& global, const std::vector<Finding>& fin
     if (!finding.ok) std::printf("     %-18s → %s\n", "", finding.fix.c_str());
   }
   const bool sound = broken.empty();
-  json::object report{{"ok", sound}, {"checks", std::move(checks)}};
   if (!global.json)
     std::printf("%s\n", sound ? "All required checks passed" : "A required check failed");
-  else if (sound)
-    print_json(report);
-  else
-    print_failed_report(std::move(report),
-                        {Errc::unavailable, "a required check failed: " + broken}, exit_not_ready);
-  return sound;
+  std::optional<Error> fault;
+  if (!sound) fault = {Errc::unavailable, "a required check failed: " + broken};
+  return finish_report(global, {{"ok", sound}, {"checks", std::move(checks)}}, fault,
+                       exit_not_ready);
 }
 
 }  // namespace
@@ -355,7 +352,7 @@ int cmd_doctor(const GlobalOptions& global) {
   if (config->http.admin_listen != http::admin_listen_off)
     findings.push_back(check_listen("http.admin_listen", config->http.admin_listen));
 
-  return print_findings(global, findings) ? exit_ok : exit_not_ready;
+  return print_findings(global, findings);
 }
 
 }  // namespace memseal::app

@@ -1,7 +1,7 @@
 #include "app/cli/console.hpp"
 #include "app/cli/http_call.hpp"
+#include "app/cli/service_answers.hpp"
 #include "app/cli/terminal_text.hpp"
-#include "pure/codec/json.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -21,19 +21,11 @@ int cmd_health(const GlobalOptions& global, const ServiceOptions& options) {
   if (const auto* code = std::get_if<int>(&outcome))
     return *code == exit_failed ? exit_not_ready : *code;  // Not ready in time is not ready.
   const auto& response = std::get<http_client::Response>(outcome);
-  const bool ready = response.status == 200;
-  if (!global.json) {
-    std::printf("%s\n", escape_controls(response.body).c_str());
-    return ready ? exit_ok : exit_not_ready;
-  }
-  const auto body = codec::parse_json(response.body, Errc::bad_json);
-  auto report = body && body->is_object() ? body->get_object()
-                                          : boost::json::object{{"body", response.body}};
-  if (!ready)
-    return print_failed_report(std::move(report), {Errc::unavailable, "the service is not ready"},
-                               exit_not_ready);
-  print_json(report);
-  return exit_ok;
+  if (!global.json) std::printf("%s\n", escape_controls(response.body).c_str());
+  auto report = object_in(response).value_or(boost::json::object{{"body", response.body}});
+  std::optional<Error> fault;
+  if (response.status != 200) fault = {Errc::unavailable, "the service is not ready"};
+  return finish_report(global, std::move(report), fault, exit_not_ready);
 }
 
 }  // namespace memseal::app
