@@ -72,7 +72,7 @@ int act(const Action& action) {
   try {
     return action();
   } catch (...) {
-    complain(error_of(std::current_exception()));
+    complain_of(std::current_exception());
   }
   return exit_failed;
 }

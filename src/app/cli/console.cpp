@@ -112,6 +112,23 @@ int finish_report(const GlobalOptions& global, json::object report,
   return code;
 }
 
+namespace {
+
+constexpr const char* unexpected =
+    "an error that memseal did not expect; please report it, with what --json says of it";
+
+std::string said_by(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& failed) {
+    return failed.what();
+  } catch (...) {
+    return "of a type that is no std::exception";
+  }
+}
+
+}  // namespace
+
 Error error_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
@@ -129,12 +146,17 @@ Error error_of(const std::exception_ptr& thrown) {
     return {Errc::internal, failed.code().message()};
   } catch (const std::bad_alloc&) {
     return {Errc::internal, "there is not enough memory"};
-  } catch (const std::exception& failed) {
-    return {Errc::internal, "an error that memseal did not expect; please report it (" +
-                                std::string(failed.what()) + ")"};
   } catch (...) {
-    return {Errc::internal, "an error that memseal did not expect; please report it"};
+    return {Errc::internal, unexpected};
   }
+}
+
+void complain_of(const std::exception_ptr& thrown) {
+  const auto error = error_of(thrown);
+  json::object members;
+  // What a library says of itself is for whoever mends this, not for whoever typed the command.
+  if (error.message == unexpected) members["cause"] = said_by(thrown);
+  complain(error, std::move(members));
 }
 
 bool shows_progress(const GlobalOptions& global) {

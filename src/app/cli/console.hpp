@@ -33,6 +33,9 @@ int finish_report(const GlobalOptions& global, boost::json::object report,
 /// The one place that turns an exception into a sentence for people.
 Error error_of(const std::exception_ptr& thrown);
 
+/// Prints that sentence. With --json an error that nobody expected has its `cause` too.
+void complain_of(const std::exception_ptr& thrown);
+
 /// Whether progress may be shown: on a terminal, without --quiet.
 bool shows_progress(const GlobalOptions& global);
 
