@@ -39,26 +39,53 @@ json::object attributes_of(const std::vector<std::string>& pairs) {
   return conditions;
 }
 
-std::string request_body(const QueryOptions& options) {
-  json::object body{
-      {"query", question_of(options)}, {"top_k", options.top_k}, {"rerank", !options.no_rerank}};
+void add_list(json::object& to, const char* name, const std::vector<std::string>& texts) {
+  if (!texts.empty()) to[name] = json::array(texts.begin(), texts.end());
+}
+
+void add_questions(json::object& body, const QueryOptions& options) {
+  if (options.also.empty()) {
+    body["query"] = question_of(options);
+    return;
+  }
+  json::array all{json::value(question_of(options))};
+  for (const auto& text : options.also) all.emplace_back(text);
+  body["queries"] = std::move(all);
+}
+
+void add_tags(json::object& body, const QueryOptions& options) {
+  json::object tags;
+  add_list(tags, "all", options.tags);
+  add_list(tags, "any", options.tags_any);
+  add_list(tags, "none", options.tags_none);
+  if (!tags.empty()) body["tags"] = std::move(tags);
+}
+
+/// `where`: the conditions of --where.
+std::string request_body(const QueryOptions& options, const json::object& where) {
+  json::object body{{"top_k", options.top_k}, {"rerank", !options.no_rerank}};
+  add_questions(body, options);
+  if (options.no_hybrid) body["hybrid"] = false;
+  if (options.candidates > 0) body["candidates"] = options.candidates;
   if (options.trace) body["include_trace"] = true;
-  if (!options.source.empty()) body["source"] = options.source;
   const auto add_list = [&](const char* name, const std::vector<std::string>& texts) {
-    if (!texts.empty()) body[name] = json::array(texts.begin(), texts.end());
+    app::add_list(body, name, texts);
   };
   const auto add_text = [&](const char* name, const std::string& text) {
     if (!text.empty()) body[name] = text;
   };
-  add_list("tags", options.tags);
+  add_text("source", options.source);
+  add_text("cursor", options.cursor);
+  add_tags(body, options);
   add_list("documents", options.documents);
   add_list("exclude", options.exclude);
   add_text("conversation", options.conversation);
   add_text("created_after", options.created_after);
   add_text("created_before", options.created_before);
-  if (options.min_score > 0) body["min_score"] = options.min_score;
+  if (options.min_score) body["min_score"] = *options.min_score;
   if (options.expand > 0) body["expand"] = options.expand;
   if (!options.attributes.empty()) body["attributes"] = attributes_of(options.attributes);
+  if (!where.empty()) body["attributes"] = where;
   return json::serialize(body);
 }
 
@@ -148,16 +175,23 @@ class StreamPrinter {
   int exit_code_ = exit_ok;
 };
 
-}  // namespace
-
-namespace {
-
 const char* why_nothing(const QueryOptions& options) {
   if (options.filters())
     return "nothing matches the filters, or the memory of this user is empty; an event can be "
            "found once it is stored, a moment after it was published";
   return "the memory of this user is empty; an event can be found once it is stored, a moment "
          "after it was published";
+}
+
+/// The conditions of --where; an empty object where it is not given.
+Result<json::object> where_of(const QueryOptions& options) {
+  if (options.where.empty()) return json::object();
+  auto value = codec::parse_json(options.where, Errc::bad_json);
+  if (value && value->is_object() && !value->get_object().empty())
+    return std::move(value->get_object());
+  return Error{Errc::invalid_field,
+               "--where is a JSON object of conditions, as in --where '{\"pages\":{\"gt\":1}}'",
+               "--where"};
 }
 
 }  // namespace
@@ -168,9 +202,10 @@ int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
               "the question is empty: give its words, as in `memseal query who is it`"});
     return exit_usage;
   }
+  const auto where = where_of(options);
   const auto token = read_token(options.service);
-  if (!token) {
-    complain(token.error());
+  if (!where || !token) {
+    complain(!where ? where.error() : token.error());
     return exit_usage;
   }
   wire::SseParser parser;
@@ -180,7 +215,7 @@ int cmd_query(const GlobalOptions& global, const QueryOptions& options) {
       .path = "/api/v1/memory/query",
       .token = *token,
       .headers = {{"Accept", "text/event-stream"}, {"Content-Type", "application/json"}},
-      .body = request_body(options)};
+      .body = request_body(options, *where)};
   const auto outcome = http_call(global, options.service, request, [&](std::string_view bytes) {
     parser.feed(bytes, [&](const wire::SseEvent& event) { printer.take(event); });
     return !printer.finished() && std::ferror(stdout) == 0;

@@ -145,23 +145,28 @@ struct ServiceOptions {
 
 struct QueryOptions {
   std::vector<std::string> words;  ///< of the question
+  std::vector<std::string> also;   ///< further questions, answered together with it
   ServiceOptions service;
   std::int64_t top_k = limits::answers_max;
+  std::int64_t candidates = 0;  ///< passages that are ranked; 0: what the service takes
   bool no_rerank = false;
+  bool no_hybrid = false;
   bool trace = false;
+  std::string cursor;  ///< of the page before; empty: the first page
   std::string source;
-  std::vector<std::string> tags, documents, exclude;
+  std::vector<std::string> tags, tags_any, tags_none, documents, exclude;
   std::vector<std::string> attributes;  ///< each KEY=VALUE
+  std::string where;                    ///< instead: conditions on attributes as a JSON object
   std::string conversation;
   std::string created_after, created_before;  ///< RFC 3339; empty: any
-  double min_score = 0;
+  std::optional<double> min_score;
   std::int64_t expand = 0;  ///< neighbours on each side
 
   /// Whether some of what is stored is left out.
   bool filters() const {
-    return !source.empty() || !tags.empty() || !documents.empty() || !exclude.empty() ||
-           !attributes.empty() || !conversation.empty() || !created_after.empty() ||
-           !created_before.empty() || min_score > 0;
+    return !source.empty() || !tags.empty() || !tags_any.empty() || !tags_none.empty() ||
+           !documents.empty() || !exclude.empty() || !attributes.empty() || !where.empty() ||
+           !conversation.empty() || !created_after.empty() || !created_before.empty() || min_score;
   }
 };
 int cmd_query(const GlobalOptions& global, const QueryOptions& options);

@@ -4,6 +4,7 @@
 #include "support/run_program.hpp"
 #include "support/scripted_server.hpp"
 
+#include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -351,6 +352,33 @@ TEST_F(HttpCommands, JoinTheWordsOfAQuestion) {
   const auto requests = seen();
   ASSERT_EQ(requests.size(), 1u);
   EXPECT_TRUE(has(requests[0], R"("query":"who is version it")")) << requests[0];
+}
+
+TEST_F(HttpCommands, AskForEveryMemberOfAQuery) {
+  ScriptedServer server(answer(stream_of(completed(1))));
+  std::vector<std::string> words{"query", "a", "b", "--url", server.url(), "--token", "t"};
+  for (const char* word :
+       {"-k", "5", "--candidates", "30", "--no-rerank", "--no-hybrid", "--trace", "--also", "c d",
+        "--also", "e", "--cursor", "c1", "--source", "api", "--tag", "t1", "--any-tag", "t2",
+        "--any-tag", "t3", "--without-tag", "t4", "--document", "d1", "--exclude", "d2",
+        "--created-after", "2026-01-01T00:00:00Z", "--created-before", "2026-02-01T00:00:00Z",
+        "--min-score", "-0.5", "--expand", "2", "--where", R"({"pages":{"gt":1}})"})
+    words.emplace_back(word);
+  const auto outcome = run_program(words);
+  EXPECT_EQ(outcome.code, exit_ok) << outcome.err;
+  const auto request = seen().at(0);
+  const auto body = boost::json::parse(request.substr(request.find("\r\n\r\n") + 4));
+  EXPECT_EQ(body, boost::json::parse(
+      R"({"queries":["a b","c d","e"],"top_k":5,"candidates":30,"rerank":false,"hybrid":false,)"
+      R"("include_trace":true,"cursor":"c1","source":"api",)"
+      R"("tags":{"all":["t1"],"any":["t2","t3"],"none":["t4"]},"documents":["d1"],)"
+      R"("exclude":["d2"],"created_after":"2026-01-01T00:00:00Z",)"
+      R"("created_before":"2026-02-01T00:00:00Z","min_score":-5E-1,"expand":2,)"
+      R"("attributes":{"pages":{"gt":1}}})"));
+  for (const char* where : {"", "5", "{}", "{"})
+    EXPECT_EQ(run_program({"query", "x", "--url", server.url(), "--where", where}).code,
+              *where == 0 ? exit_ok : exit_usage)
+        << where;
 }
 
 TEST_F(HttpCommands, SayWhyNothingWasFound) {
