@@ -18,6 +18,13 @@ FOREIGN = re.compile(r"basic_|std::|what\(\)|terminate called|filesystem error|b
 NOWHERE = "http://127.0.0.1:1"  # no service may listen there
 REFUSED = f"memseal: {NOWHERE}: connecting: Connection refused; is `memseal serve` running there?"
 
+# Files that a person may take for text.
+FILES = tempfile.TemporaryDirectory(prefix="memseal-wrong-usage-")
+PDF, EMPTY, LONG = (str(Path(FILES.name) / name) for name in ("paper.pdf", "empty.txt", "long.txt"))
+Path(PDF).write_bytes(b"%PDF-1.4\n1 0 obj\n")
+Path(EMPTY).touch()
+Path(LONG).write_text("The kiln is lit at dawn. " * 210_000)
+
 # The words, the exit status, what the person reads.
 LINES = [
     (["qurey", "x"], 2, 'memseal has no command "qurey"; did you mean query?'),
@@ -43,6 +50,13 @@ LINES = [
     (["config", "init", "/proc/nope/memseal.yaml"], 1, "cannot write /proc/nope/memseal.yaml: No such file or directory"),
     (["migrate", "up"], 2, "postgres.migrate_dsn is not set"),
     (["publish", "upload", "--user", "a", "/nope"], 1, "cannot read /nope: No such file or directory"),
+    (["publish", "upload", "--user", "a", "-"], 1, "standard input has no name: give the document one with --doc-id"),
+    (["publish", "upload", "--user", "a", PDF], 1, "is a PDF, not text: `memseal upload --index` keeps the file"),
+    (["publish", "upload", "--user", "a", EMPTY], 1, "is empty: there is nothing to remember"),
+    (["publish", "upload", "--user", "a", LONG], 1, "`memseal upload --index FILE` stores a text of up to 8388608 bytes"),
+    (["publish", "chat", "--user", "a", "--conversation", "c", "user:"], 2, "turn 1 (user) says nothing"),
+    (["publish", "chat", "--user", "a", "--conversation", "c", "hello"], 2, "a turn is role:content"),
+    (["models", "verify", "/nope/"], 2, "/nope"),
     (["token", "mint"], 2, "--user"),
     (["token", "mint", "--user", "a", "--lifetime-s", "soon"], 2, "--lifetime-s"),
 ]

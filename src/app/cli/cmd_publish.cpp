@@ -96,7 +96,7 @@ std::optional<Error> too_large(const Outgoing& event, std::size_t text_bytes) {
                event.label + " has " + std::to_string(text_bytes) +
                    " bytes of text, which make an event of " + std::to_string(bytes) +
                    "; an event has at most " + std::to_string(limits::event_bytes_max) +
-                   ": split the text into files of their own"};
+                   ": " + way_of_long_text()};
 }
 
 /// The events of the documents. Faults of documents that a walk found move to `skipped`, all others

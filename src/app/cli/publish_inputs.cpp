@@ -30,8 +30,7 @@ Error refusal(std::string sentence) { return {Errc::bad_request, std::move(sente
 
 std::string too_large(std::uintmax_t bytes) {
   return "has " + std::to_string(bytes) + " bytes, and one event has at most " +
-         std::to_string(limits::event_bytes_max) +
-         " with its envelope: split the text into files of their own";
+         std::to_string(limits::event_bytes_max) + " with its envelope: " + way_of_long_text();
 }
 
 /// Whether an event may carry this name of a file.
@@ -134,6 +133,11 @@ class Reader {
 };
 
 }  // namespace
+
+std::string way_of_long_text() {
+  return "`memseal upload --index FILE` stores a text of up to " +
+         std::to_string(limits::referenced_text_bytes_max) + " bytes as one document";
+}
 
 std::string document_path(const std::string& path) {
   std::error_code failure;

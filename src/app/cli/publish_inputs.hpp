@@ -25,6 +25,9 @@ struct Inputs {
   std::vector<Error> refused;            ///< every input that was named and cannot be published
 };
 
+/// What to do with a text for which an event has no room: the end of a sentence.
+std::string way_of_long_text();
+
 /// The name of a file's document: its path relative to the working directory if the file lies
 /// below, else its absolute path. `gym.md`, `./gym.md` and `$PWD/gym.md` are one document.
 std::string document_path(const std::string& path);

@@ -200,7 +200,7 @@ TEST_F(PublishInputs, ALargeFileIsRefusedWithItsSizeAndTheLimit) {
   const auto why = refusal(read_inputs({"large.txt"}, ""));
   EXPECT_THAT(why, testing::StartsWith("large.txt has 3145728 bytes"));
   EXPECT_THAT(why, testing::HasSubstr("1048576"));
-  EXPECT_THAT(why, testing::HasSubstr("split"));
+  EXPECT_THAT(why, testing::HasSubstr("`memseal upload --index FILE` stores"));
 }
 
 TEST(DocumentText, ByteOrderMarksGoAndUtf16IsDecoded) {
