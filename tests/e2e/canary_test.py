@@ -119,8 +119,8 @@ class Canary(EndToEnd):
 
     def test_an_operator_ends_a_rollout(self):
         run = self.begin("--min-s", "60", "--max-s", "60")
-        self.at.cli("canary", "abort", "--proxy", self.bed.socket)
-        self.assertEqual(self.bed.status()["percent"], 0)
+        said = self.at.cli("--json", "canary", "abort", "--proxy", self.bed.socket).stdout
+        self.assertEqual((json.loads(said)["percent"], self.bed.status()["percent"]), (0, 0))
         report = self.ended(run, 1)
         self.assertEqual((report["verdict"], report["users_are_off"]), ("aborted", True))
         self.out = self.out.with_name("interrupted")

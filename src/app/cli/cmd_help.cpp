@@ -24,12 +24,25 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr std::string_view program_head = "memseal ";
+
 int print_text(const GlobalOptions& global, const std::string& text) {
   if (global.json)
     print_json(json::object{{"text", text}});
   else
     std::fputs(text.c_str(), stdout);
   return exit_ok;
+}
+
+/// Every command below `group` that does something itself, for a program that walks the table.
+json::array commands_below(const CommandInfo& group, const std::vector<CommandInfo>& all) {
+  json::array commands;
+  const auto head = group.path + " ";
+  for (const auto& command : all)
+    if (command.path.starts_with(head) && !command.is_group())
+      commands.push_back(json::object{{"command", command.path.substr(program_head.size())},
+                                      {"summary", command.summary}});
+  return commands;
 }
 
 int cmd_help(const GlobalOptions& global, const std::vector<CommandInfo>& all,
@@ -47,7 +60,10 @@ int cmd_help(const GlobalOptions& global, const std::vector<CommandInfo>& all,
     }
     command = next;
   }
-  return print_text(global, help_text(*command, all.front(), help_columns()));
+  const auto text = help_text(*command, all.front(), help_columns());
+  if (!global.json) return print_text(global, text);
+  print_json(json::object{{"text", text}, {"commands", commands_below(*command, all)}});
+  return exit_ok;
 }
 
 int cmd_completion(const GlobalOptions& global, const std::vector<CommandInfo>& all,

@@ -161,8 +161,10 @@ int cmd_tenant_erase(const GlobalOptions& global, const TenantOptions& options) 
     if (!file) throw_failure(file.error());
     const auto receipt = person::make_receipt(who.hash(), box.erase(who), box.receipt_key()) + "\n";
     const int code = keep_receipt(*file, receipt);
-    if (code == exit_ok && !options.output.empty()) hint("erased; the receipt is in " +
-                                                         one_line(options.output, 1'000));
+    if (code != exit_ok || options.output.empty()) return code;
+    if (global.json)
+      print_json(json::object{{"user_hash", who.hash().to_hex()}, {"path", options.output}});
+    hint("erased; the receipt is in " + one_line(options.output, 1'000));
     return code;
   });
 }
