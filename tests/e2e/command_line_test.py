@@ -120,10 +120,13 @@ class Pages(unittest.TestCase):
 @unittest.skipIf(missing(), missing())
 class Output(unittest.TestCase):
     def test_a_full_disk_is_a_failure(self):
-        for words in (["version"], ["config", "show"], ["config", "table"], ["completion", "bash"], ["--help"]):
+        keys = {f"MEMSEAL__SEAL__{name}_KEY": os.urandom(32).hex() for name in ("TENANT_HMAC", "ENCRYPTION", "TOKEN")}
+        for words in (["version"], ["config", "show"], ["config", "table"], ["config", "init"], ["completion", "bash"],
+                      ["--help"], ["token", "mint", "--user", "a"], ["models", "list"],
+                      ["publish", "upload", "--dry-run", "--user", "a", __file__]):
             with open("/dev/full", "w") as full:
-                done = run(*words, stdout=full)
-            self.assertEqual(done.returncode, 1, words)
+                done = run(*words, stdout=full, env={**ENVIRONMENT, **keys})
+            self.assertEqual(done.returncode, 1, (words, done.stderr))
             self.assertEqual(done.stderr, "memseal: cannot write the output: No space left on device\n")
 
     def test_a_reader_that_has_enough_ends_it_quietly(self):

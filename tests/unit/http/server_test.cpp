@@ -1,6 +1,8 @@
 // Connections: timeouts, limits, pipelining, drain.
 #include "unit/http/fixture.hpp"
 
+#include "http/server/settings.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
@@ -8,6 +10,11 @@ namespace memseal::test {
 namespace {
 
 class ConnectionTest : public ServerTest {};
+
+TEST(ServerOptions, AnIdleConnectionOutlivesTheClientsAndProxiesThatKeepIt) {
+  EXPECT_EQ(http::Settings{}.idle_timeout_ms, 75'000) << "the service takes its own";
+  EXPECT_EQ(http::Options{}.idle_timeout, 75s);
+}
 
 TEST_F(ConnectionTest, AnswersPipelinedRequestsInOrder) {
   start();
