@@ -3,6 +3,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,6 +14,18 @@ namespace memseal::ports {
 namespace asio = boost::asio;
 
 using Embedding = std::vector<float>;  ///< D floats, L2 norm 1
+
+/// Whether the numbers, as the halves that are stored, are finite and not all of them zero: else
+/// every cosine distance to the vector is NaN.
+/// A half rounds to infinity from 65,520 on, and to zero up to 2^-25 (IEEE 754 binary16).
+inline bool has_direction(const Embedding& vector) noexcept {
+  float greatest = 0;
+  for (const float value : vector) {
+    if (!(std::abs(value) < 65'520.0f)) return false;  // also for NaN
+    greatest = std::max(greatest, std::abs(value));
+  }
+  return greatest > 0x1p-25f;
+}
 
 /// An embedded query: a type of its own, so that no raw vector reaches the search.
 struct QueryVector {

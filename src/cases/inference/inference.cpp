@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <iterator>
 #include <string>
@@ -147,10 +146,10 @@ void refuse_late_batch(const EmbedPace& pace, const Batch& batch, std::size_t to
 
 void append(std::vector<ports::Embedding>& to, std::vector<ports::Embedding> slice,
             std::size_t expected) {
-  // A NaN in a vector would make every distance to that vector NaN, wherever the client stores it.
+  // Every distance to an unsound vector would be NaN, wherever the client stores it.
   const bool sound =
       slice.size() == expected && std::all_of(slice.begin(), slice.end(), [](const auto& vector) {
-        return std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
+        return ports::has_direction(vector);
       });
   if (!sound) throw Refused({Errc::internal, "the embedder's vectors are not usable"});
   std::move(slice.begin(), slice.end(), std::back_inserter(to));

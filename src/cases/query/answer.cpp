@@ -124,6 +124,9 @@ asio::awaitable<std::vector<ports::QueryVector>> embed_questions(
   for (std::size_t which = 0; which <= question.further.size(); ++which) {
     const auto& text = which == 0 ? question.text : question.further[which - 1];
     auto vector = co_await deps.embedder.embed_query(context, text);
+    // Every distance to it would be NaN, and the order of what is found chance.
+    if (!ports::has_direction(vector.values))
+      throw Refused({Errc::internal, "the embedder's vector of a question is not usable"});
     vectors.push_back(std::move(vector));
   }
   co_return vectors;

@@ -124,39 +124,48 @@ TEST_F(Blame, EmbedsNothingMoreOfAnEventThatIsGivenUp) {
   EXPECT_TRUE(embedder.texts().empty());
 }
 
-TEST_F(Blame, RefusesAVectorThatIsNotFiniteOrOfAnotherLength) {
+// A zero vector, also one that is zero only as it is stored, has no distance to any question.
+TEST_F(Blame, RefusesAVectorThatIsNotFiniteOrZeroOrOfAnotherLength) {
   EXPECT_TRUE(embedder.dimension() == 8);
-  embedder.spoil = [](const std::string& text, ports::Embedding& vector) {
-    if (text == "note note") vector[3] = std::nanf("");
-  };
-  push_with_poison_text(3, 1);
-  run();
-  EXPECT_EQ(stored("alice"), ids_but(3, 1));
-  embedder.spoil = [](const std::string& text, ports::Embedding& vector) {
-    if (text == "note note") vector.pop_back();
-  };
-  store.writes_of.clear();
-  store.ledger.clear();
-  push_with_poison_text(3, 1);
-  run();
-  EXPECT_EQ(stored("alice"), ids_but(3, 1));
-  EXPECT_EQ(letters().size(), 2u);
+  const std::function<void(ports::Embedding&)> spoils[] = {
+      [](auto& vector) { vector[3] = std::nanf(""); },
+      [](auto& vector) { vector[3] = 1e6f; },
+      [](auto& vector) { vector.pop_back(); },
+      [](auto& vector) { vector.assign(8, 0.0f); },
+      [](auto& vector) { vector.assign(8, 1e-9f); }};
+  std::size_t refused = 0;
+  for (const auto& spoil : spoils) {
+    embedder.spoil = [&](const std::string& text, ports::Embedding& vector) {
+      if (text == "note note") spoil(vector);
+    };
+    store.writes_of.clear();
+    store.ledger.clear();
+    push_with_poison_text(3, 1);
+    run();
+    EXPECT_EQ(stored("alice"), ids_but(3, 1)) << refused;
+    EXPECT_EQ(letters().size(), ++refused);
+  }
 }
 
-// The model was exchanged for one with longer vectors: every event would fail.
+// The model was exchanged for one with longer vectors, or is broken: every event would fail.
 TEST_F(Blame, EndsWhenTheEmbedderAnswersTheFixedTextWronglyToo) {
   options.setup_patience = 20ms;
-  embedder.spoil = [](const std::string&, ports::Embedding& vector) { vector.push_back(0); };
-  push_of_alice(3);
-  std::optional<Errc> ended;
-  try {
-    run();
-  } catch (const Refused& refused) {
-    ended = refused.error().code;
+  const std::function<void(ports::Embedding&)> spoils[] = {
+      [](auto& vector) { vector.push_back(0); },
+      [](auto& vector) { vector.assign(vector.size(), 0.0f); }};
+  for (const auto& spoil : spoils) {
+    embedder.spoil = [&](const std::string&, ports::Embedding& vector) { spoil(vector); };
+    push_of_alice(3);
+    std::optional<Errc> ended;
+    try {
+      run();
+    } catch (const Refused& refused) {
+      ended = refused.error().code;
+    }
+    EXPECT_EQ(ended, Errc::dimension_mismatch);
+    EXPECT_TRUE(sink.records.empty());
+    EXPECT_TRUE(source.offsets_done.empty());
   }
-  EXPECT_EQ(ended, Errc::dimension_mismatch);
-  EXPECT_TRUE(sink.records.empty());
-  EXPECT_TRUE(source.offsets_done.empty());
 }
 
 // A lock, a full disk, a lost session: known to be no event's fault, so nothing is asked.

@@ -45,11 +45,13 @@ ports::Embedding unit_vector(std::size_t dimension) {
 
 }  // namespace
 
+bool is_sound(const ports::Embedding& vector, std::size_t dimension) noexcept {
+  return vector.size() == dimension && ports::has_direction(vector);
+}
+
 bool sound_vectors(const std::vector<ports::Embedding>& vectors, std::size_t dimension) noexcept {
-  return std::all_of(vectors.begin(), vectors.end(), [&](const ports::Embedding& vector) {
-    return vector.size() == dimension &&
-           std::all_of(vector.begin(), vector.end(), [](float x) { return std::isfinite(x); });
-  });
+  return std::all_of(vectors.begin(), vectors.end(),
+                     [&](const auto& vector) { return is_sound(vector, dimension); });
 }
 
 runtime::RequestContext HealthCheck::context() const {

@@ -31,7 +31,9 @@ class HealthCheck {
   std::vector<ports::EventWrite> rows_;  ///< made at the first need
 };
 
-/// Whether every vector has `dimension` finite numbers.
+/// Whether a vector has `dimension` numbers, and a direction as it is stored: a cosine distance to
+/// one without is no number, so that its chunk would be found for no question or for each.
+bool is_sound(const ports::Embedding& vector, std::size_t dimension) noexcept;
 bool sound_vectors(const std::vector<ports::Embedding>& vectors, std::size_t dimension) noexcept;
 
 }  // namespace memseal::ingest
