@@ -1,5 +1,6 @@
 #pragma once
 #include "base/ids.hpp"
+#include "ports/embedder.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/crypto/tenant.hpp"
 #include "runtime/context.hpp"
@@ -108,16 +109,33 @@ enum class Stored {
   current,     ///< not superseded, against EventWrite::expect_superseded: nothing changed
 };
 
+/// What look() says of an event.
+struct Look {
+  std::optional<Stored> answer = {};  ///< of store(); empty: it would apply the event
+  bool replaces = false;  ///< a document of this id is stored, so some vectors of it may stay
+};
+
+/// A document of which vectors may stay.
+struct VectorsKey {
+  DocId doc_id;
+  std::vector<Uuid> macs;  ///< crypto::EmbedMac of each chunk that it is to have
+};
+
 /// The write side of the database. Throws Outage{unavailable} when the database is unavailable.
 class ChunkStore {
  public:
   virtual ~ChunkStore() = default;
-  /// What store() would answer now for events that it would not apply; nothing for the others.
-  /// One answer per event. Reads only.
+  /// What store() would answer now, and what would be replaced. One answer per event. Reads only.
   /// NOTE: store() decides, because an answer may be out of date when it arrives. An event that is
   /// a duplicate stays one.
-  virtual asio::awaitable<std::vector<std::optional<Stored>>> look(
-      runtime::RequestContext context, crypto::Tenant owner, std::vector<EventKey> events) = 0;
+  virtual asio::awaitable<std::vector<Look>> look(runtime::RequestContext context,
+                                                  crypto::Tenant owner,
+                                                  std::vector<EventKey> events) = 0;
+  /// The vectors that are stored of documents. One answer per key, with one vector per MAC: empty
+  /// where no chunk of the document has that MAC. Reads only.
+  /// NOTE: a vector stays right when its row is gone, because its MAC says what it is made of.
+  virtual asio::awaitable<std::vector<std::vector<Embedding>>> stored_vectors(
+      runtime::RequestContext context, crypto::Tenant owner, std::vector<VectorsKey> keys) = 0;
   /// What is stored of conversations. One answer per key. Reads only.
   virtual asio::awaitable<std::vector<TurnsLook>> look_at_turns(runtime::RequestContext context,
                                                                 crypto::Tenant owner,

@@ -147,6 +147,33 @@ class WholePath(EndToEnd):
         blank = [re.sub(rb'"request_id":"[^"]*"', b"", body) for body in (other, same)]
         self.assertEqual(blank[0], blank[1])
 
+    def test_an_edit_embeds_what_it_changed(self):
+        token = self.at.token("jana")
+        goods = ("ropes", "lamps", "nets", "sails", "anchors", "charts", "oars", "flags")
+        parts = [" ".join(f"Harbour {n} keeps its {what} in shed number {n + i} until the ships come back."
+                          for i, what in enumerate(goods)) for n in range(50)]
+
+        def send():
+            before = self.at.metrics()
+            answer, data = self.at.request("POST", "/api/v1/memory/index?wait=20",
+                                           {"doc_id": "harbours", "text": "\n\n".join(parts)}, token)
+            self.assertEqual(json.loads(data)["operation"]["state"], "succeeded", data)
+            after = self.at.metrics()
+            kept, calls = "memseal_ingest_vectors_kept_total", 'memseal_ingest_stage_duration_seconds_count{outcome="ok",stage="embed"}'
+            return json.loads(data)["operation"]["chunks"], *(after[name] - before[name] for name in (kept, calls))
+
+        chunks, kept, _ = send()
+        self.assertGreaterEqual(chunks, 50)
+        self.assertEqual(kept, 0)
+        parts[20] = parts[20].replace("lamps", "lanterns")
+        chunks, kept, calls = send()
+        self.assertIn(chunks - kept, (1, 2), "the paragraph, and the chunk that repeats its end")
+        self.assertEqual(calls, 1)
+        self.assertIn("lanterns", self.at.results(token, "where are the lanterns of harbour 20?")[0]["text"])
+        self.assertEqual(send(), (chunks, chunks, 0), "the same text again")
+        vectors = psql(self.at.owner, "SELECT count(*), count(embedding), count(embed_mac) FROM app.memory_chunks WHERE doc_id = 'harbours'")
+        self.assertEqual(vectors[0], [str(chunks)] * 3)
+
     def test_a_newer_revision_replaces_the_document(self):
         token = self.at.token("ida")
         before = self.at.succeeded()

@@ -27,18 +27,34 @@ class ChunkStore final : public ports::ChunkStore {
     std::optional<ports::SourcePlace> source = {};
   };
 
-  asio::awaitable<std::vector<std::optional<ports::Stored>>> look(
-      runtime::RequestContext, crypto::Tenant owner, std::vector<ports::EventKey> events) override {
+  asio::awaitable<std::vector<ports::Look>> look(runtime::RequestContext, crypto::Tenant owner,
+                                                 std::vector<ports::EventKey> events) override {
     ++looks;
     co_await look_faults.play();
-    std::vector<std::optional<ports::Stored>> answers;
+    std::vector<ports::Look> answers;
     for (const auto& event : events) {
-      answers.push_back(known(owner, event));
+      const bool replaces = stored_document(owner, event.doc_id) != nullptr;
+      auto& answer = answers.emplace_back(ports::Look{known(owner, event), replaces}).answer;
       const bool is_younger = stored_at_ms > 0 && event.record_ms > stored_at_ms;
-      if (answers.back() == ports::Stored::duplicate && is_younger)
-        answers.back() = ports::Stored::sent_again;
+      if (answer == ports::Stored::duplicate && is_younger) answer = ports::Stored::sent_again;
     }
     if (after_look) after_look();
+    co_return answers;
+  }
+  asio::awaitable<std::vector<std::vector<ports::Embedding>>> stored_vectors(
+      runtime::RequestContext, crypto::Tenant owner,
+      std::vector<ports::VectorsKey> keys) override {
+    ++vector_looks;
+    co_await vector_faults.play();
+    std::vector<std::vector<ports::Embedding>> answers;
+    for (const auto& key : keys) {
+      auto& vectors = answers.emplace_back(key.macs.size());
+      const auto* stored = stored_document(owner, key.doc_id);
+      for (std::size_t i = 0; stored && i < vectors.size(); ++i)
+        for (const auto& chunk : stored->chunks)
+          if (chunk.header().embed_mac == key.macs[i]) vectors[i] = chunk.embedding();
+    }
+    if (after_vectors) after_vectors();
     co_return answers;
   }
   asio::awaitable<std::vector<ports::TurnsLook>> look_at_turns(
@@ -81,8 +97,9 @@ class ChunkStore final : public ports::ChunkStore {
   }
   std::size_t events() const { return ledger.size(); }
 
-  FaultScript faults, look_faults;
-  int looks = 0;
+  FaultScript faults, look_faults, vector_faults;
+  int looks = 0, vector_looks = 0;
+  std::function<void()> after_vectors;  ///< what another process does after stored_vectors()
   std::int64_t stored_at_ms = 0;  ///< of all rows of the ledger; 0: after all records
   std::function<void()> after_look;  ///< what another process does before the rows are written
   std::function<void(const Uuid&)> after_write;  ///< is given the event whose rows were written
@@ -98,6 +115,15 @@ class ChunkStore final : public ports::ChunkStore {
   std::vector<ports::EventWrite> rehearsed;  ///< writes of the last rehearsal
 
  private:
+  /// The version of an upload that is stored, if it has chunks.
+  const ports::EventWrite* stored_document(const crypto::Tenant& owner, const DocId& doc) const {
+    const auto found = writes_of.find(owner);
+    if (found == writes_of.end()) return nullptr;
+    for (auto at = found->second.rbegin(); at != found->second.rend(); ++at)
+      if (at->doc_id == doc && at->origin != Origin::chat)
+        return at->deletion || at->chunks.empty() ? nullptr : &*at;
+    return nullptr;
+  }
   /// The rows of a conversation in the order in which they were written.
   ports::TurnsLook turns_of(const crypto::Tenant& owner, const ports::TurnsKey& key) {
     ports::TurnsLook look;

@@ -18,7 +18,7 @@ class Embedder final : public ports::Embedder {
   explicit Embedder(std::size_t dimension = 4) : dimension_(dimension) {}
 
   std::size_t dimension() const override { return dimension_; }
-  const std::string& model_name() const override { return name_; }
+  const std::string& model_name() const override { return name; }
   asio::awaitable<std::vector<ports::Embedding>> embed(
       runtime::RequestContext context, std::vector<ports::EmbedInput> inputs) override {
     const bool is_check = context.id == "health-check";
@@ -68,6 +68,7 @@ class Embedder final : public ports::Embedder {
     return all;
   }
 
+  std::string name = "fake-embedder";
   FaultScript faults;
   int checks = 0;  ///< health checks of ingest; they are not in `batches`
   std::function<void(const std::vector<ports::EmbedInput>&)> check;  ///< of a call; may throw
@@ -83,7 +84,6 @@ class Embedder final : public ports::Embedder {
 
  private:
   std::size_t dimension_;
-  std::string name_ = "fake-embedder";
 };
 
 }  // namespace memseal::fakes

@@ -226,6 +226,7 @@ struct ChunkSpec {
   unsigned vector_seed = 1;
   std::optional<std::int64_t> created_at_ms = {};
   std::string meta_json = R"({"a":1})";
+  std::optional<Uuid> embed_mac = {};
 };
 
 /// A sealed chunk as ingest would make it.
@@ -241,7 +242,8 @@ inline crypto::SealedChunk sealed_chunk(const crypto::Tenant& owner, const Chunk
                              .tags = spec.tags,
                              .model = "test-model",
                              .expires_at_ms = spec.expires_at_ms,
-                             .created_at_ms = spec.created_at_ms};
+                             .created_at_ms = spec.created_at_ms,
+                             .embed_mac = spec.embed_mac};
   const auto vector = unit_vector(spec.vector_seed, dimension);
   const crypto::ChunkPlain plain{spec.text, spec.meta_json, vector};
   return crypto::Sealer::seal(owner, test_key(), std::move(header), plain).value();

@@ -4,6 +4,7 @@
 #include "adapters/postgres/internal/event_rows.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
+#include "adapters/postgres/internal/stored_vectors.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 #include "adapters/postgres/internal/turn_look.hpp"
 #include "runtime/observe.hpp"
@@ -33,10 +34,17 @@ constexpr Statement place_event{
 
 // A session that could write: what a standby, or a primary that lost its place, holds as stored may
 // be unknown to the database that store() would write to.
-asio::awaitable<std::vector<std::optional<ports::Stored>>> PgChunkStore::look(
+asio::awaitable<std::vector<ports::Look>> PgChunkStore::look(
     runtime::RequestContext context, crypto::Tenant owner, std::vector<ports::EventKey> events) {
-  if (events.empty()) co_return std::vector<std::optional<ports::Stored>>();
+  if (events.empty()) co_return std::vector<ports::Look>();
   auto work = [events = std::move(events)](TenantTx& tx) { return look_at_events(tx, events); };
+  co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
+}
+
+asio::awaitable<std::vector<std::vector<ports::Embedding>>> PgChunkStore::stored_vectors(
+    runtime::RequestContext context, crypto::Tenant owner, std::vector<ports::VectorsKey> keys) {
+  if (keys.empty()) co_return std::vector<std::vector<ports::Embedding>>();
+  auto work = [keys = std::move(keys)](TenantTx& tx) { return read_stored_vectors(tx, keys); };
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
 

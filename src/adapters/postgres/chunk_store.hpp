@@ -14,9 +14,12 @@ class PgChunkStore final : public ports::ChunkStore {
  public:
   explicit PgChunkStore(Pool& pool) : pool_(pool) {}
 
-  asio::awaitable<std::vector<std::optional<ports::Stored>>> look(
+  asio::awaitable<std::vector<ports::Look>> look(runtime::RequestContext context,
+                                                 crypto::Tenant owner,
+                                                 std::vector<ports::EventKey> events) override;
+  asio::awaitable<std::vector<std::vector<ports::Embedding>>> stored_vectors(
       runtime::RequestContext context, crypto::Tenant owner,
-      std::vector<ports::EventKey> events) override;
+      std::vector<ports::VectorsKey> keys) override;
   asio::awaitable<std::vector<ports::TurnsLook>> look_at_turns(
       runtime::RequestContext context, crypto::Tenant owner,
       std::vector<ports::TurnsKey> keys) override;

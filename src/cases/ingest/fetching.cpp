@@ -61,6 +61,8 @@ asio::awaitable<void> Worker::Impl::fetch_texts() {
     if (!job) co_return;
     job->place = Place::busy;
     if (!job->superseded_by) co_await fetch(*job);
+    const Jobs one(1, job);
+    if (!job->superseded_by) co_await keep_vectors(*job->prepared->tenant, one);
     after_fetching(*job);
   }
 }
@@ -84,6 +86,7 @@ void Worker::Impl::after_fetching(Job& job) {
   }
   // Now it is known how much is to be embedded.
   if (!has_budget(job)) job.rank = documents_.at(document_of(job)).rank = rank_of_backfill;
+  keep_place(job);
   enqueue(job);
 }
 

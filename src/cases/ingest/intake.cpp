@@ -127,17 +127,23 @@ void Worker::Impl::admit(Job& job) {
     job.place = Place::following;
   else if (job.seems_superseded)
     make_ready(job);
-  else
+  else {
+    keep_place(job);
     enqueue(job);
+  }
 }
 
-// Takes the job's tokens from its tenant's budget. A document of more than a whole budget counts as
-// one, so that it goes by its class when its tenant sent nothing for a while.
+// Takes the tokens that are to be embedded of the job from its tenant's budget. A document of more
+// than a whole budget counts as one, so that it goes by its class when its tenant sent nothing for
+// a while.
 bool Worker::Impl::has_budget(const Job& job) {
   if (!options_->tenant_budget || job.seems_superseded) return true;
   std::int64_t tokens = 0;
-  for (const auto& chunk : job.prepared->document->chunks)
-    tokens += static_cast<std::int64_t>(chunk.tokens.size());
+  const auto& chunks = job.prepared->document->chunks;
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    const bool is_kept = job.embeddings && !(*job.embeddings)[i].empty();
+    if (!is_kept) tokens += static_cast<std::int64_t>(chunks[i].tokens.size());
+  }
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
                        Clock::now().time_since_epoch()).count();
   const auto& rules = *options_->tenant_budget;

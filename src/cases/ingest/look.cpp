@@ -135,6 +135,7 @@ asio::awaitable<void> Worker::Impl::look_at(Group& group) {
   co_await steps_.over(Stage::look, jobs.size(), jobs.size(), step, go_on);
   find_leaders(group);
   co_await recall_turns(group);
+  co_await keep_vectors(group.owner, group.jobs);
 }
 
 asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {
@@ -149,13 +150,15 @@ asio::awaitable<void> Worker::Impl::look_once(crypto::Tenant owner, Jobs jobs) {
       co_await deps_.store.look(context(options_->store_timeout), owner, std::move(keys));
   if (answers.size() != jobs.size()) throw std::runtime_error("the store lost an answer");
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (!answers[i]) continue;
-    jobs[i]->delivered_again = answers[i] == ports::Stored::duplicate;
+    const auto answer = answers[i].answer;
+    jobs[i]->replaces = answers[i].replaces;
+    if (!answer) continue;
+    jobs[i]->delivered_again = answer == ports::Stored::duplicate;
     // The ledger does not know a superseded event yet, so that event goes through the store.
-    if (answers[i] == ports::Stored::superseded)
+    if (answer == ports::Stored::superseded)
       jobs[i]->seems_superseded = true;
     else
-      settled(*jobs[i], *outcome_of(*answers[i]));
+      settled(*jobs[i], *outcome_of(*answer));
   }
 }
 

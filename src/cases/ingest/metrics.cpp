@@ -25,6 +25,9 @@ std::string_view stage_name(Stage stage) noexcept {
 
 IngestMetrics::IngestMetrics(runtime::Metrics& metrics)
     : chunks(metrics.counter("memseal_ingest_chunks_total", "Chunks stored.")),
+      vectors_kept(metrics.counter("memseal_ingest_vectors_kept_total",
+                                   "Chunks that an edit left as they were, and that were "
+                                   "therefore not embedded again.")),
       retries(metrics.counter("memseal_ingest_retries_total",
                               "Steps repeated after a failure.")),
       over_budget(metrics.counter("memseal_ingest_over_budget_total",

@@ -48,6 +48,7 @@ class IngestMetrics {
   runtime::Histogram& end_to_end_s(bool by_broker) { return *end_to_end_s_[by_broker ? 0 : 1]; }
 
   runtime::Counter& chunks;
+  runtime::Counter& vectors_kept;  ///< of chunks that an edit of their document left as they were
   runtime::Counter& retries;      ///< attempts that were repeated
   runtime::Counter& over_budget;  ///< events beyond a budget, which wait like a backfill
   runtime::Counter& isolations;   ///< batches halved to find the event that fails

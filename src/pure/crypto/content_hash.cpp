@@ -29,9 +29,17 @@ ContentHash::ContentHash(const SecretBytes& key) : state_(std::make_unique<State
                                                key.size(), params) == 1);
 }
 
+ContentHash::ContentHash(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ContentHash::~ContentHash() = default;
 ContentHash::ContentHash(ContentHash&&) noexcept = default;
 ContentHash& ContentHash::operator=(ContentHash&&) noexcept = default;
+
+ContentHash ContentHash::copy() const {
+  auto state = std::make_unique<State>();
+  state->context.reset(EVP_MAC_CTX_dup(state_->context.get()));
+  require_hmac(state->context != nullptr);
+  return ContentHash(std::move(state));
+}
 
 void ContentHash::update(ByteView piece) {
   if (piece.empty()) return;

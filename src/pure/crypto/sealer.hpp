@@ -67,6 +67,8 @@ struct ChunkHeader {
   std::string model;                               ///< name of the embedder
   std::optional<std::int64_t> expires_at_ms = {};  ///< Unix milliseconds
   std::optional<std::int64_t> created_at_ms = {};  ///< Unix milliseconds; empty: when it is stored
+  /// Names the vector (EmbedMac). Of equal ones in a document only the first chunk has it.
+  std::optional<Uuid> embed_mac = {};
 };
 
 /// A row of app.memory_chunks as it is stored. Only Sealer::seal makes one, so that plaintext

@@ -80,7 +80,7 @@ class Deletions : public MigratedPgTest {
                                           .source = write.source,
                                           .replayed = write.replayed,
                                           .deletes = write.deletion.has_value()});
-    return await(store_->look(context_, *owner_, std::move(keys))).at(0);
+    return await(store_->look(context_, *owner_, std::move(keys))).at(0).answer;
   }
   /// Answers of look() and of store(), which agree.
   Stored look_and_store(EventWrite write) {

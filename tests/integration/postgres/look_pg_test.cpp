@@ -53,10 +53,11 @@ class LookTest : public MigratedPgTest {
     writes.push_back(std::move(one));
     return await(store_->store(context_, *owner_, std::move(writes))).at(0);
   }
-  std::optional<Stored> look(const EventKey& key) {
+  ports::Look looked(const EventKey& key) {
     std::vector<EventKey> keys(1, key);
     return await(store_->look(context_, *owner_, std::move(keys))).at(0);
   }
+  std::optional<Stored> look(const EventKey& key) { return looked(key).answer; }
   std::string count(const std::string& from) {
     return database_->super("SELECT count(*) FROM app." + from + " WHERE user_hash = '" +
                             owner_->hash().to_hex() + "'");
@@ -89,6 +90,69 @@ TEST_F(LookTest, SaysWhatTheStoreThenAnswers) {
           EXPECT_EQ(store(write(key(3, "doc", revision, second))),
                     said.value_or(Stored::applied));
         }
+}
+
+/// What is read of the document for each MAC: the seed of the vector, 0 for none.
+struct VectorsTest : LookTest {
+  static Uuid mac(unsigned number) { return event_number(0x700 + number); }
+  void store_document(const std::string& doc, std::int64_t revision, Origin origin,
+                      const std::vector<unsigned>& seeds) {
+    auto made = write(key(next_event_++, doc, revision, origin));
+    made.chunks.clear();
+    for (std::size_t i = 0; i < seeds.size(); ++i) {
+      ChunkSpec spec;
+      spec.doc_id = doc;
+      spec.origin = origin;
+      spec.revision = revision;
+      spec.index = static_cast<std::int32_t>(i);
+      spec.vector_seed = seeds[i];
+      spec.embed_mac = mac(seeds[i]);
+      made.chunks.push_back(sealed_chunk(*owner_, spec, dimension));
+    }
+    ASSERT_EQ(store(std::move(made)), Stored::applied);
+  }
+  std::vector<unsigned> seeds_of(const crypto::Tenant& owner, const std::string& doc,
+                                 const std::vector<unsigned>& wanted) {
+    ports::VectorsKey key{DocId::parse(doc).value(), {}};
+    for (const auto seed : wanted) key.macs.push_back(mac(seed));
+    std::vector<ports::VectorsKey> keys{{DocId::parse("nothing").value(), {mac(99)}}};
+    keys.push_back(std::move(key));
+    const auto answers = await(store_->stored_vectors(context_, owner, std::move(keys)));
+    EXPECT_EQ(answers.at(0), std::vector<ports::Embedding>(1));
+    std::vector<unsigned> found;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const auto& vector = answers.at(1).at(i);
+      found.push_back(vector.empty() ? 0 : wanted[i]);
+      const auto stored = unit_vector(wanted[i], dimension);
+      for (std::size_t at = 0; at < vector.size(); ++at)
+        EXPECT_NEAR(vector[at], stored[at], 1e-3) << wanted[i];
+    }
+    return found;
+  }
+  using Seeds = std::vector<unsigned>;
+  unsigned next_event_ = 1;
+};
+
+TEST_F(VectorsTest, AreThoseOfTheStoredVersionOfTheDocument) {
+  const auto eve = new_tenant();
+  EXPECT_FALSE(looked(key(90, "doc", 1)).replaces);
+  store_document("doc", 1, Origin::upload, {1, 2, 3});
+  EXPECT_TRUE(looked(key(90, "doc", 2)).replaces);
+  EXPECT_EQ(seeds_of(*owner_, "doc", {3, 4, 1, 3}), (Seeds{3, 0, 1, 3}));
+  EXPECT_EQ(seeds_of(*owner_, "other", {1}), Seeds{0});
+  EXPECT_EQ(seeds_of(eve, "doc", {1}), Seeds{0}) << "another tenant";
+  store_document("doc", 2, Origin::api, {3, 5});
+  EXPECT_EQ(seeds_of(*owner_, "doc", {1, 3, 5}), (Seeds{0, 3, 5}));
+  store_document("talk", 1, Origin::chat, {7});
+  EXPECT_EQ(seeds_of(*owner_, "talk", {7}), Seeds{0}) << "turns are not edited";
+  delete_document();
+  EXPECT_FALSE(looked(key(90, "doc", 9)).replaces);
+}
+
+TEST_F(VectorsTest, OfRowsFromBeforeThereWereMacsAreNotKept) {
+  ASSERT_EQ(store(write(key(1, "doc", 1))), Stored::applied);
+  EXPECT_TRUE(looked(key(2, "doc", 2)).replaces);
+  EXPECT_EQ(seeds_of(*owner_, "doc", {1}), Seeds{0});
 }
 
 TEST_F(LookTest, ALaterArrivalSupersedesWhatItNames) {
@@ -166,7 +230,10 @@ TEST_F(LookTest, AnswersInTheOrderOfTheEvents) {
   store(write(key(1, "a", 5)));
   std::vector<EventKey> keys{key(9, "b", 1), key(8, "a", 1), key(1, "a", 5), key(7, "a", 6),
                              key(9, "b", 1)};
-  EXPECT_EQ(await(store_->look(context_, *owner_, std::move(keys))),
+  std::vector<std::optional<Stored>> answers;
+  for (const auto& said : await(store_->look(context_, *owner_, std::move(keys))))
+    answers.push_back(said.answer);
+  EXPECT_EQ(answers,
             (std::vector<std::optional<Stored>>{std::nullopt, Stored::superseded,
                                                 Stored::duplicate, std::nullopt, std::nullopt}));
 }

@@ -129,7 +129,7 @@ TEST_F(Migrate, UpDownUpGivesTheSameSchemaByteForByte) {
   EXPECT_EQ(dump(*database_), empty);
 }
 
-TEST_F(Migrate, ChunksHaveExactlyTheSeventeenColumns) {
+TEST_F(Migrate, ChunksHaveExactlyTheseColumns) {
   up();
   EXPECT_EQ(database_->super("SELECT string_agg(column_name || ' ' || data_type, ', ' "
                              "ORDER BY ordinal_position) FROM information_schema.columns "
@@ -139,7 +139,7 @@ TEST_F(Migrate, ChunksHaveExactlyTheSeventeenColumns) {
             "embedding USER-DEFINED, emb_cipher bytea, chunk_index integer, char_start integer, "
             "char_end integer, created_at timestamp with time zone, "
             "updated_at timestamp with time zone, expires_at timestamp with time zone, "
-            "tags ARRAY, model character varying");
+            "tags ARRAY, model character varying, embed_mac uuid");
 }
 
 TEST_F(Migrate, SecondUpDoesNothing) {

@@ -71,7 +71,7 @@ TEST_F(Look, EmbedsAMessageForEachEventOfAConversation) {
 TEST_F(Look, EmbedsNoRevisionThatIsOlderThanTheStoredOne) {
   push({revision(7)});
   run();
-  push({revision(6), revision(8)});
+  push({revision(6), revision(8, "hello note")});
   run();
   EXPECT_EQ(embedder.texts().size(), 2u);
   EXPECT_EQ(stored_revisions(), (std::vector<std::int64_t>{7, 8}));

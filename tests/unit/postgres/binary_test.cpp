@@ -75,6 +75,12 @@ TEST(ArrayBuilder, WritesWideNumbersAndVectorsBigEndian) {
   EXPECT_EQ(hex(vectors.bytes()).substr(40), "00000008" "0002" "0000" "3c00" "b800");
 }
 
+TEST(Halfvec, IsReadAsTheServerSendsIt) {
+  EXPECT_EQ(parse_halfvec("\\x000200003c00b800"), (std::vector<float>{1.0f, -0.5f}));
+  for (const auto* broken : {"", "\\x", "\\x0002", "[1,2]", "\\x000200003c0"})
+    EXPECT_TRUE(parse_halfvec(broken).empty()) << broken;
+}
+
 TEST(Halfvec, RoundsEveryLaneAsOneNumberAlone) {
   std::vector<float> values;
   for (std::uint32_t bits = 0; bits < 0xffff0000u; bits += 0x2345u) {

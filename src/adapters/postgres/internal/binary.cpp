@@ -1,5 +1,7 @@
 #include "adapters/postgres/internal/binary.hpp"
 
+#include "pure/codec/big_endian.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -205,6 +207,17 @@ Bytes parse_bytea(std::string_view text) {
     out.push_back(static_cast<std::uint8_t>(high << 4 | low));
   }
   return out;
+}
+
+std::vector<float> parse_halfvec(std::string_view text) {
+  constexpr std::size_t head = 4;  // dimension i16, unused i16
+  const auto sent = parse_bytea(text);
+  if (sent.size() < head) return {};
+  std::vector<float> values((sent.size() - head) / 2);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] =
+        codec::half_value(codec::read_big_endian<std::uint16_t>(sent.data() + head + 2 * i));
+  return values;
 }
 
 }  // namespace memseal::postgres

@@ -65,5 +65,8 @@ std::string text_array(std::span<const std::string> values);
 std::vector<std::string> parse_text_array(std::string_view text);
 /// "\x0a0b…" as the server prints a bytea; empty for anything else.
 Bytes parse_bytea(std::string_view text);
+/// The numbers of a halfvec that halfvec_send() made, as the server prints that bytea; empty for
+/// anything else.
+std::vector<float> parse_halfvec(std::string_view text);
 
 }  // namespace memseal::postgres

@@ -23,19 +23,19 @@ constexpr std::size_t statement_bytes = 1u << 20;
 #define MEMSEAL_INSERT_CHUNKS \
   "INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, " \
   "embedding, chunk_index, char_start, char_end, expires_at, tags, model, " \
-  "created_at) " \
+  "created_at, embed_mac) " \
   "SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, " \
   "t.chunk_index, t.char_start, t.char_end, " \
   "'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', " \
   "coalesce(t.tags::text[], '{}'), t.model, " \
-  "coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) " \
+  "coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()), t.embed_mac " \
   "FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, " \
   "unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, " \
   "unnest($6::bytea[]) AS meta_cipher, unnest($7::${vector}.halfvec[]) AS embedding, " \
   "unnest($8::int[]) AS chunk_index, unnest($9::int[]) AS char_start, " \
   "unnest($10::int[]) AS char_end, unnest($11::bigint[]) AS expires_ms, " \
   "unnest($12::text[]) AS tags, unnest($13::text[]) AS model, " \
-  "unnest($14::bigint[]) AS created_ms) AS t"
+  "unnest($14::bigint[]) AS created_ms, unnest($15::uuid[]) AS embed_mac) AS t"
 
 constexpr Statement insert_new{"chunks_insert_new", MEMSEAL_INSERT_CHUNKS};
 constexpr Statement insert_if_absent{"chunks_insert_if_absent",
@@ -56,6 +56,7 @@ struct Columns {
   ArrayBuilder embedding;
   ArrayBuilder chunk_index{oid::int4}, char_start{oid::int4}, char_end{oid::int4};
   ArrayBuilder expires_ms{oid::int8}, tags{oid::text}, model{oid::text}, created_ms{oid::int8};
+  ArrayBuilder embed_mac{oid::uuid};
 
   void reserve(std::span<const crypto::SealedChunk* const> chunks) {
     std::size_t text = 0, meta = 0, vectors = 0;
@@ -84,6 +85,7 @@ struct Columns {
     header.tags.empty() ? tags.add_null() : tags.add(std::string_view(text_array(header.tags)));
     model.add(std::string_view(header.model));
     header.created_at_ms ? created_ms.add(*header.created_at_ms) : created_ms.add_null();
+    header.embed_mac ? embed_mac.add(*header.embed_mac) : embed_mac.add_null();
   }
 
   std::size_t insert(TenantTx& tx) {
@@ -100,7 +102,8 @@ struct Columns {
                                   binary(expires_ms.bytes()),
                                   binary(tags.bytes()),
                                   binary(model.bytes()),
-                                  binary(created_ms.bytes())};
+                                  binary(created_ms.bytes()),
+                                  binary(embed_mac.bytes())};
     std::optional<pqxx::result> inserted;
     // An id is a keyed hash of tenant, document, revision and position, so one that exists is rare.
     if (id.size() > few_rows) inserted = tx.exec_unless_duplicate(insert_new, parameters);

@@ -23,8 +23,13 @@ using ports::Stored;
 constexpr Statement look{
     "events_look",
     "SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, "
-    "d.doc_id IS NOT NULL OR s.event_id IS NOT NULL, "
-    "coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false) "
+    "s.event_id IS NOT NULL OR coalesce(CASE WHEN u.from_ms IS NULL THEN "
+    "(d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') "
+    "OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL "
+    "AND (d.kind <> 'chat' OR u.kind = 'chat')) "
+    "ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END, false), "
+    "coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false), "
+    "d.deleted_at IS NULL AND coalesce(d.chunk_count, 0) > 0 "
     "FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], "
     "$8::bigint[]) "
     "WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) "
@@ -34,11 +39,6 @@ constexpr Statement look{
     "LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later "
     "AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' "
     "LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE \"C\" "
-    "AND CASE WHEN u.from_ms IS NULL THEN "
-    "(d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') "
-    "OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL "
-    "AND (d.kind <> 'chat' OR u.kind = 'chat')) "
-    "ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END "
     "ORDER BY u.place"};
 
 std::optional<Stored> answer_of(const pqxx::row& row, ReplayVerdict verdict) {
@@ -69,8 +69,7 @@ std::vector<ReplayVerdict> verdicts_of(TenantTx& tx, const std::vector<ports::Ev
 
 }  // namespace
 
-std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
-                                                  const std::vector<ports::EventKey>& events) {
+std::vector<ports::Look> look_at_events(TenantTx& tx, const std::vector<ports::EventKey>& events) {
   ArrayBuilder event_id(oid::uuid), doc_id(oid::text), revision(oid::int8), kind(oid::text),
       from_ms(oid::int8), later(oid::uuid), record_ms(oid::int8);
   const auto verdicts = verdicts_of(tx, events);
@@ -96,9 +95,10 @@ std::vector<std::optional<Stored>> look_at_events(TenantTx& tx,
                                  binary(revision.bytes()), binary(kind.bytes()),
                                  binary(from_ms.bytes()), binary(later.bytes()),
                                  binary(record_ms.bytes())});
-  std::vector<std::optional<Stored>> answers;
+  std::vector<ports::Look> answers;
   MEMSEAL_ASSERT(static_cast<std::size_t>(rows.size()) == events.size());
-  for (const auto& row : rows) answers.push_back(answer_of(row, verdicts[answers.size()]));
+  for (const auto& row : rows)
+    answers.push_back({answer_of(row, verdicts[answers.size()]), row[4].as<bool>()});
   return answers;
 }
 

@@ -316,8 +316,8 @@ void enter_superseded(TenantTx& tx, std::span<const EventWrite> writes, std::spa
   const auto found = look_at_events(tx, keys);
   Indices superseded;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    answers[places[i]] = found[i].value_or(Stored::current);
-    if (found[i] == Stored::superseded) superseded.push_back(places[i]);
+    answers[places[i]] = found[i].answer.value_or(Stored::current);
+    if (found[i].answer == Stored::superseded) superseded.push_back(places[i]);
   }
   if (superseded.empty()) return;
   Places first_places;

@@ -24,6 +24,7 @@ std::vector<Statement> matrix_statements();
 std::vector<Statement> file_statements();
 std::vector<Statement> person_statements();
 std::vector<Statement> term_statements();
+std::vector<Statement> stored_vector_statements();
 
 /// All of them.
 std::vector<Statement> shipped_statements();

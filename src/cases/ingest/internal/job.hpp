@@ -46,6 +46,8 @@ struct Job {
   bool seems_superseded = false;
   /// A later upload of the document, see ports::ByArrival.
   std::optional<Uuid> superseded_by = {};
+  /// A version of its document is stored, of which some vectors may stay.
+  bool replaces = false;
   /// The ledger has the event, and its row is younger than the record: Kafka repeats the record.
   bool delivered_again = false;
   std::optional<Refusal> refusal;  ///< to be dead-lettered, unless another try helps

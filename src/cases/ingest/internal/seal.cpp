@@ -1,12 +1,14 @@
 #include "cases/ingest/internal/seal.hpp"
 
 #include "pure/crypto/document_name.hpp"
+#include "pure/crypto/embed_mac.hpp"
 #include "pure/crypto/sealer.hpp"
 #include "pure/crypto/term_hasher.hpp"
 #include "pure/lexical/term_block.hpp"
 #include "pure/text/terms.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace memseal::ingest {
 
@@ -21,7 +23,7 @@ using ports::EventWrite;
 crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& owner,
                                const crypto::TenantKey& key, const std::string& model,
                                const Document& document, std::size_t at,
-                               const Embedding& embedding) {
+                               const Embedding& embedding, std::optional<Uuid> embed_mac) {
   const auto& chunk = document.chunks[at];
   crypto::ChunkHeader header{
       .id = document.chunk_id(deps.ids, owner, at),
@@ -31,7 +33,8 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
       .char_start = chunk.char_start,
       .char_end = chunk.char_end,
       .tags = document.tags,
-      .model = model};
+      .model = model,
+      .embed_mac = embed_mac};
   if (!document.pieces.empty()) {
     const auto said_ms = document.conversation->turns[document.pieces[at].turn].said.at_ms;
     if (said_ms > 0) header.created_at_ms = said_ms;
@@ -103,7 +106,34 @@ std::vector<crypto::SealedTerms> seal_terms(const crypto::Tenant& owner,
   return sealer.take();
 }
 
+/// A MAC for each chunk that is the first with it. Turns have none, because they are not edited.
+std::vector<std::optional<Uuid>> first_macs(const crypto::TenantKey& key, const Document& document,
+                                            const std::string& model,
+                                            const std::vector<Embedding>& embeddings,
+                                            const std::function<void()>& make_way) {
+  std::vector<std::optional<Uuid>> firsts(document.chunks.size());
+  if (document.origin == Origin::chat || firsts.empty()) return firsts;
+  const auto macs = embed_macs(key, document, model, embeddings.front().size(), make_way);
+  std::set<Uuid> seen;
+  for (std::size_t i = 0; i < macs.size(); ++i)
+    if (seen.insert(macs[i]).second) firsts[i] = macs[i];
+  return firsts;
+}
+
 }  // namespace
+
+std::vector<Uuid> embed_macs(const crypto::TenantKey& key, const Document& document,
+                             const std::string& model, std::size_t dimension,
+                             const std::function<void()>& make_way) {
+  const crypto::EmbedMac mac(key, document.doc_id, model, dimension);
+  std::vector<Uuid> macs;
+  macs.reserve(document.chunks.size());
+  for (std::size_t i = 0; i < document.chunks.size(); ++i) {
+    if (i > 0 && i % chunks_at_once == 0) make_way();
+    macs.push_back(mac.of(document.chunks[i].tokens, document.embedded_text(i)));
+  }
+  return macs;
+}
 
 EventWrite write_head(const Prepared& event) {
   const auto& document = *event.document;
@@ -133,10 +163,11 @@ EventWrite seal_event(const PrepareDeps& deps, const crypto::Tenant& owner,
                                      .value();
   }
   write.chunks.reserve(document.chunks.size());
+  const auto macs = first_macs(key, document, model, embeddings, make_way);
   for (std::size_t i = 0; i < document.chunks.size(); ++i) {
     if (i > 0 && i % chunks_at_once == 0) make_way();
     write.chunks.push_back(
-        seal_chunk(deps, owner, key, model, document, i, embeddings[i]));
+        seal_chunk(deps, owner, key, model, document, i, embeddings[i], macs[i]));
   }
   if (deps.options->terms) write.terms = seal_terms(owner, key, document, write.chunks, make_way);
   return write;

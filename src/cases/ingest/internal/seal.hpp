@@ -12,6 +12,12 @@ namespace memseal::ingest {
 /// REQUIRES: `event` has a document.
 ports::EventWrite write_head(const Prepared& event);
 
+/// The MAC of each chunk's vector, see crypto::EmbedMac. Calls `make_way` now and then.
+/// REQUIRES: `document` is no chat. Thread: any.
+std::vector<Uuid> embed_macs(const crypto::TenantKey& key, const Document& document,
+                             const std::string& model, std::size_t dimension,
+                             const std::function<void()>& make_way);
+
 /// The sealed rows of one event. Calls `make_way` now and then, because an event may have thousands
 /// of chunks. REQUIRES: `event` has a document, and `embeddings` one vector a chunk.
 /// Throws Failure. Thread: any.

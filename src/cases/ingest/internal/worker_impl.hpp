@@ -112,6 +112,10 @@ class Worker::Impl {
       crypto::Tenant owner, std::vector<crypto::SealedCandidate> rows);
   const Job* in_work_before(const Job& job) const;
   bool deletes_before(const Job& job) const;
+  // keeping.cpp: the vectors of chunks that an edit left as they were.
+  asio::awaitable<void> keep_vectors(crypto::Tenant owner, Jobs jobs);
+  asio::awaitable<void> keep_once(crypto::Tenant owner, Jobs jobs);
+  void keep_place(Job& job);
   template <class Work>
   asio::awaitable<void> for_each_group(std::vector<Group>& groups, Work work);
   template <class Work>
