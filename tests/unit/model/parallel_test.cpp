@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
+#include <chrono>
+#include <future>
 #include <stdexcept>
 #include <vector>
 
@@ -33,6 +36,30 @@ TEST(RunInParallel, EndsOnTheFirstNoAndOnTheFirstThrow) {
                                }),
                std::runtime_error);
   pool.join();
+}
+
+// All threads compute chunks when the question comes; the others wait for its answer.
+TEST(RunInParallel, LeavesAThreadToAQuestion) {
+  asio::thread_pool threads(4);
+  PriorityPool pool(threads, std::chrono::hours(1));
+  std::barrier<> together(4);
+  std::promise<void> answer;
+  const auto answered = answer.get_future().share();
+  std::atomic<int> calls{0};
+  const auto work = [&](std::size_t i) {
+    ++calls;
+    if (i >= 4) return answered.wait_for(std::chrono::minutes(1)) == std::future_status::ready;
+    together.arrive_and_wait();
+    if (i == 0) pool.post(Urgency::question, [&] { answer.set_value(); });
+    together.arrive_and_wait();
+    return true;
+  };
+  std::promise<bool> done;
+  pool.post(Urgency::chunks,
+            [&] { done.set_value(run_in_parallel(pool, Urgency::chunks, 8, work)); });
+  EXPECT_TRUE(done.get_future().get());
+  EXPECT_EQ(calls, 8);
+  threads.join();
 }
 
 }  // namespace

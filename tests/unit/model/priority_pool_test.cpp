@@ -46,6 +46,43 @@ TEST(PriorityPool, EveryTaskRunsOnce) {
   EXPECT_EQ(runs, 3'000);
 }
 
+TEST(PriorityPool, ChunksLeaveAThreadToQuestionsWhileTheyCome) {
+  asio::thread_pool threads(4);
+  PriorityPool pool(threads, std::chrono::hours(1));
+  EXPECT_EQ(pool.chunk_threads(), 4u) << "no question came yet";
+  const auto ask = [&] {
+    const auto answered = std::make_shared<std::promise<void>>();
+    pool.post(Urgency::question, [answered] { answered->set_value(); });
+    return answered->get_future().wait_for(std::chrono::minutes(1)) == std::future_status::ready;
+  };
+  ASSERT_TRUE(ask());
+  std::atomic<int> started{0}, ended{0};
+  std::promise<void> three, release;
+  const auto released = release.get_future().share();
+  for (int i = 0; i < 6; ++i)
+    pool.post(Urgency::chunks, [&] {
+      if (++started == 3) three.set_value();
+      released.wait();
+      ++ended;
+    });
+  three.get_future().wait();
+  EXPECT_TRUE(ask()) << "while three threads compute chunks and more wait";
+  EXPECT_EQ(started, 3);
+  release.set_value();
+  threads.join();
+  EXPECT_EQ(ended, 6);
+}
+
+TEST(PriorityPool, FewThreadsAreAllForChunks) {
+  for (const std::size_t count : {1u, 3u}) {
+    asio::thread_pool threads(count);
+    PriorityPool pool(threads, std::chrono::hours(1));
+    pool.post(Urgency::question, [] {});
+    EXPECT_EQ(pool.chunk_threads(), count);
+    threads.join();
+  }
+}
+
 TEST(ModelPool, EndsAfterItsRunningTaskAndKeepsNoWaitingOne) {
   std::promise<void> started;
   std::atomic<bool> ended{false};

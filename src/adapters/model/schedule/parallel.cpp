@@ -18,7 +18,8 @@ struct Share {
   bool ended = false;  // A call returned false or threw: no call is started any more.
   std::exception_ptr failure;
 
-  void run_worker() {
+  /// `should_leave`: whether to leave the rest to others, asked between two calls.
+  void run_worker(const std::function<bool()>& should_leave) {
     std::unique_lock lock(guard);
     while (!ended && next < count) {
       const auto number = next++;
@@ -36,6 +37,7 @@ struct Share {
       --running;
       if (!should_continue) ended = true;
       if (thrown && !failure) failure = thrown;
+      if (should_leave()) break;
     }
     // Also from a thread that found nothing to do, which wakes the caller once too often and harms
     // nothing.
@@ -51,9 +53,11 @@ bool run_in_parallel(PriorityPool& pool, Urgency urgency, std::size_t count,
   share->work = std::move(work);
   share->count = count;
   for (std::size_t helper = 1; helper < std::min(count, pool.threads()); ++helper)
-    pool.post(urgency, [share] { share->run_worker(); });
+    pool.post(urgency, [share, &pool, urgency] {
+      share->run_worker([&pool, urgency] { return pool.is_crowded(urgency); });
+    });
   // This thread works too, so the call ends even when no pool thread is ever free.
-  share->run_worker();
+  share->run_worker([] { return false; });
   std::unique_lock lock(share->guard);
   // For calls that have begun, not for helpers that have not: those own `share` and do nothing when
   // they start.

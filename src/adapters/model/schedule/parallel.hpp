@@ -11,7 +11,8 @@ namespace memseal::model {
 /// False when a call returned false: the calls that had not started are left out. Rethrows the
 /// first exception.
 /// A pool thread that comes late finds nothing to do, so a busy pool costs time but cannot
-/// deadlock. REQUIRES: `work` owns what it reads, because a late thread holds a copy.
+/// deadlock. Pool threads leave the rest to this one where the pool is crowded.
+/// REQUIRES: `work` owns what it reads, because a late thread holds a copy.
 bool run_in_parallel(PriorityPool& pool, Urgency urgency, std::size_t count,
                      std::function<bool(std::size_t)> work);
 

@@ -14,6 +14,8 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -31,10 +33,15 @@ enum class Urgency { question, rerank, chunks };
 /// Runs tasks on a thread pool in the order of their urgency.
 /// Work looks for more urgent tasks between its own steps and runs them on the spot, so that a
 /// question waits for one step of a batch of chunks, not for the batch.
+/// Of four threads and more, chunks leave one in eight free, at least one, while questions come: a
+/// question then waits for no step either. Fewer threads are too few for that.
 /// Lifetime: the pool's threads have ended before this is destroyed (ModelPool sees to that).
 class PriorityPool {
  public:
-  explicit PriorityPool(asio::thread_pool& threads) : threads_(threads) {}
+  /// `reserve_for`: how long threads stay free of chunks after a question or reranking was posted.
+  explicit PriorityPool(asio::thread_pool& threads,
+                        runtime::Clock::duration reserve_for = std::chrono::seconds(1))
+      : threads_(threads), reserve_for_(reserve_for) {}
   PriorityPool(const PriorityPool&) = delete;
   PriorityPool& operator=(const PriorityPool&) = delete;
 
@@ -44,6 +51,12 @@ class PriorityPool {
   std::size_t threads() const noexcept {
     return asio::query(threads_.get_executor(), asio::execution::occupancy);
   }
+
+  /// Threads that chunks may use at the same time now. Thread: any.
+  std::size_t chunk_threads() const noexcept;
+  /// Whether work of this urgency uses more threads than it may now. A task that can leave its rest
+  /// to others then ends. Thread: any.
+  bool is_crowded(Urgency urgency) const noexcept;
 
   /// Queues `task` by its urgency. Thread: any.
   void post(Urgency urgency, Task task);
@@ -63,11 +76,19 @@ class PriorityPool {
  private:
   static constexpr std::size_t levels = 3;
 
-  Task take(std::size_t less_than);
+  void add_ticket();
+  void run_next();
+  void chunks_ended();
+  Task take(std::size_t less_than, bool& is_chunks);
 
   asio::thread_pool& threads_;
+  const runtime::Clock::duration reserve_for_;
   std::mutex guard_;
   std::array<std::deque<Task>, levels> waiting_;
+  std::atomic<std::size_t> chunk_tasks_{0};  // running now; changes under guard_
+  /// Until when threads are reserved, in the clock's own unit.
+  std::atomic<runtime::Clock::rep> reserved_until_{runtime::Clock::time_point::min()
+                                                       .time_since_epoch().count()};
 };
 
 template <class Submit, class Work>
