@@ -34,7 +34,7 @@ Worker::Impl::Impl(WorkerDeps deps, Options options)
       given_up_(given_up_of_tenant_max) {}
 
 PrepareDeps Worker::Impl::prepare_deps() const {
-  return {deps_.tokenizer, deps_.keyer, deps_.ids, deps_.gate, options_};
+  return {deps_.tokenizer, deps_.keyer, deps_.ids, deps_.gate, options_, deps_.make_way};
 }
 
 runtime::RequestContext Worker::Impl::context(std::chrono::milliseconds budget) const {

@@ -13,6 +13,8 @@ namespace memseal::text {
 namespace {
 
 constexpr std::size_t bytes_max = limits::seal_bytes_max;
+// Between two calls of make_way: about two milliseconds each.
+constexpr std::size_t slice_bytes = 256u << 10, chunks_at_once = 256;
 
 // The end of the longest piece of `text` from `at` that fits a chunk and ends between code points.
 std::size_t piece_end(std::string_view text, std::size_t at) {
@@ -24,11 +26,37 @@ std::size_t piece_end(std::string_view text, std::size_t at) {
   return end;
 }
 
+// Where to end the slice of `document` from `at`: before a space or a line end, because no token
+// reaches across one, and what follows it is read as before.
+std::size_t slice_end(std::string_view document, std::size_t at) {
+  if (document.size() - at <= slice_bytes) return document.size();
+  const auto back = document.find_last_of(" \n", at + slice_bytes);
+  if (back != std::string_view::npos && back > at) return back;
+  return std::min(document.find_first_of(" \n", at + slice_bytes), document.size());
+}
+
+std::vector<Token> encode_in_slices(const WordPiece& words, std::string_view document,
+                                    const std::function<void()>& make_way) {
+  std::vector<Token> tokens;
+  for (std::size_t at = 0; at < document.size();) {
+    const auto end = slice_end(document, at), first = tokens.size();
+    words.encode(document.substr(at, end - at), tokens);
+    for (auto one = first; at > 0 && one < tokens.size(); ++one) {
+      tokens[one].begin += static_cast<std::uint32_t>(at);
+      tokens[one].end += static_cast<std::uint32_t>(at);
+    }
+    at = end;
+    if (at < document.size()) make_way();
+  }
+  return tokens;
+}
+
 // The document's tokens. No token comes from more bytes than a chunk may have, because a longer
 // word is cut into pieces that are tokenised one by one.
-std::vector<Token> tokenise(const WordPiece& words, std::string_view document) {
-  std::vector<Token> tokens, out;
-  words.encode(document, tokens);
+std::vector<Token> tokenise(const WordPiece& words, std::string_view document,
+                            const std::function<void()>& make_way) {
+  auto tokens = encode_in_slices(words, document, make_way);
+  std::vector<Token> out;
   const auto is_long = [](const Token& token) { return token.end - token.begin > bytes_max; };
   // Such a token is a word of very many characters, or one with very many accents, which make no
   // token but belong to the word.
@@ -55,12 +83,14 @@ std::vector<Token> tokenise(const WordPiece& words, std::string_view document) {
 
 class Cutter {
  public:
-  Cutter(const WordPiece& words, std::string_view document, const ChunkRules& rules)
+  Cutter(const WordPiece& words, std::string_view document, const ChunkRules& rules,
+         const std::function<void()>& make_way)
       : document_(document),
+        make_way_(make_way),
         tokens_max_(rules.tokens),
         overlap_(std::min(rules.overlap, rules.tokens / 2)),
-        tokens_(tokenise(words, document)),
-        breaks_(breaks(words, document, tokens_)) {}
+        tokens_(tokenise(words, document, make_way)),
+        breaks_(breaks(words, document, tokens_, make_way)) {}
 
   std::vector<Chunk> run() {
     // Chunk by chunk: [first, end) are its tokens, of which [first, done) repeat the chunk before.
@@ -73,6 +103,7 @@ class Cutter {
       }
       const std::size_t end = limit == tokens_.size() ? limit : best_cut(done, limit);
       add(first, end);
+      if (chunks_.size() % chunks_at_once == 0) make_way_();
       done = end;
       first = repeat_from(first, end);
     }
@@ -148,6 +179,7 @@ class Cutter {
   }
 
   std::string_view document_;
+  const std::function<void()>& make_way_;
   std::size_t tokens_max_, overlap_;
   std::vector<Token> tokens_;
   std::vector<Break> breaks_;
@@ -157,11 +189,11 @@ class Cutter {
 
 }  // namespace
 
-std::vector<Chunk> chunk(const WordPiece& words, std::string_view document,
-                         const ChunkRules& rules) {
+std::vector<Chunk> chunk(const WordPiece& words, std::string_view document, const ChunkRules& rules,
+                         const std::function<void()>& make_way) {
   MEMSEAL_ASSERT(rules.tokens > 0);
   MEMSEAL_ASSERT(document.size() <= std::numeric_limits<std::int32_t>::max());
-  return Cutter(words, document, rules).run();
+  return Cutter(words, document, rules, make_way).run();
 }
 
 }  // namespace memseal::text

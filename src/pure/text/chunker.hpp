@@ -4,6 +4,7 @@
 #include "pure/text/wordpiece.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,7 +39,9 @@ struct Chunk {
 /// more than rules.tokens tokens or more than seal_bytes_max bytes. The pieces of a word that is
 /// too long in bytes are tokenised one by one.
 /// Time and memory are linear in the document's size.
-std::vector<Chunk> chunk(const WordPiece& words, std::string_view document,
-                         const ChunkRules& rules);
+/// `make_way` is called every few milliseconds, unless the text has neither space nor line end for
+/// a long time: a large document has a thread to itself for a second.
+std::vector<Chunk> chunk(const WordPiece& words, std::string_view document, const ChunkRules& rules,
+                         const std::function<void()>& make_way = [] {});
 
 }  // namespace memseal::text

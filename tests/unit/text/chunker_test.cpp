@@ -251,5 +251,20 @@ TEST(Chunker, CutsAWordLargerThanABlobIntoPieces) {
   EXPECT_EQ(chunks.size(), 5u);
 }
 
+// Large documents are read in slices, between which others have the thread.
+TEST(Chunker, ReadsALargeDocumentAsAWholeAndMakesWay) {
+  const std::string parts[] = {"a ", "ab", " ", "\n", "\n\n", ". ", "一", "é", "e\xCC\x81", "。",
+                               " \xCC\x81", "\r\n", "cab,", "\t", repeat("a", 300)};
+  std::mt19937 random(7);
+  std::string document;
+  while (document.size() < 2u << 20) document += parts[random() % std::size(parts)];
+  std::vector<std::int32_t> read;
+  int ways = 0;
+  for (const auto& piece : chunk(words(), document, {.tokens = 220, .overlap = 0}, [&] { ++ways; }))
+    read.insert(read.end(), piece.tokens.begin(), piece.tokens.end());
+  EXPECT_EQ(read, ids_of(document));
+  EXPECT_GE(ways, 8);
+}
+
 }  // namespace
 }  // namespace memseal::text

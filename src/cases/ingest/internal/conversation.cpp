@@ -136,10 +136,11 @@ void take_white_space(std::vector<text::Chunk>& pieces, std::string_view text) {
 }
 
 std::vector<text::Chunk> pieces_of(const text::WordPiece& words, const text::ChunkRules& rules,
-                                   const std::string& text) {
+                                   const std::string& text,
+                                   const std::function<void()>& make_way) {
   const text::ChunkRules own{.tokens = std::min(rules.tokens, piece_tokens_max),
                              .overlap = rules.overlap};
-  auto pieces = text::chunk(words, text, own);
+  auto pieces = text::chunk(words, text, own, make_way);
   take_white_space(pieces, text);
   return pieces;
 }
@@ -189,12 +190,13 @@ void mark_stored(const Conversation& conversation, const std::vector<SaidBefore>
 }
 
 CutTurns cut_turns(const text::WordPiece& words, const text::ChunkRules& rules,
-                   const Conversation& conversation, const StoredTurns& known) {
+                   const Conversation& conversation, const StoredTurns& known,
+                   const std::function<void()>& make_way) {
   CutTurns cut;
   std::int32_t place = 0;
   for (std::size_t at = 0; at < conversation.turns.size(); ++at) {
     const auto& turn = conversation.turns[at];
-    auto pieces = pieces_of(words, rules, turn.said.text);
+    auto pieces = pieces_of(words, rules, turn.said.text, make_way);
     const auto first = std::exchange(place, place + static_cast<std::int32_t>(pieces.size()));
     if (at < known.stored.size() && known.stored[at]) continue;
     const auto head = head_of(words, turn.said);

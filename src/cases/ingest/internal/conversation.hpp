@@ -5,6 +5,7 @@
 #include "pure/wire/turn.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -70,9 +71,10 @@ struct CutTurns {
 /// space too, so that the turn can be put together again. The first piece of a turn is embedded as
 /// `[date] speaker: text` with up to window_before such lines before it, as many as the model reads
 /// beside the piece; of a longer turn before it the end is taken.
-/// Linear in the length of the turns. Thread: any.
+/// Linear in the length of the turns. `make_way`: see text::chunk(). Thread: any.
 CutTurns cut_turns(const text::WordPiece& words, const text::ChunkRules& rules,
-                   const Conversation& conversation, const StoredTurns& known);
+                   const Conversation& conversation, const StoredTurns& known,
+                   const std::function<void()>& make_way = [] {});
 
 /// The last turns of the event, and before them the `earlier` ones: what the next event follows.
 std::vector<SaidBefore> latest_of(const Conversation& conversation,

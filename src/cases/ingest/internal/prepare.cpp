@@ -120,7 +120,7 @@ bool says_api(const wire::Event& event) {
 /// Cuts the text of an upload, and notes the place of each chunk.
 void cut(const PrepareDeps& deps, std::string_view text, const Outline& outline,
          Document& document) {
-  document.chunks = text::chunk(deps.tokenizer, text, deps.options->rules);
+  document.chunks = text::chunk(deps.tokenizer, text, deps.options->rules, deps.make_way);
   const auto places = text::places_of(text, outline, document.chunks);
   document.chunk_metas.reserve(places.size());
   for (const auto& place : places)
@@ -160,9 +160,10 @@ Document document_of(const PrepareDeps& deps, const crypto::Tenant& owner, wire:
                     .chunks = {}};
   document.conversation =
       std::make_shared<const Conversation>(conversation_of(deps.ids, owner, std::move(event)));
-  auto cut = cut_turns(deps.tokenizer, deps.options->rules, *document.conversation, {});
-  document.chunks = std::move(cut.chunks);
-  document.pieces = std::move(cut.pieces);
+  auto turns =
+      cut_turns(deps.tokenizer, deps.options->rules, *document.conversation, {}, deps.make_way);
+  document.chunks = std::move(turns.chunks);
+  document.pieces = std::move(turns.pieces);
   return document;
 }
 
@@ -285,9 +286,10 @@ Prepared prepare(const PrepareDeps& deps, const ports::Record& record, std::int6
 std::shared_ptr<const Prepared> recalled(const PrepareDeps& deps, const Prepared& chat,
                                          StoredTurns known) {
   auto document = std::make_shared<Document>(*chat.document);
-  auto cut = cut_turns(deps.tokenizer, deps.options->rules, *document->conversation, known);
-  document->chunks = std::move(cut.chunks);
-  document->pieces = std::move(cut.pieces);
+  auto turns =
+      cut_turns(deps.tokenizer, deps.options->rules, *document->conversation, known, deps.make_way);
+  document->chunks = std::move(turns.chunks);
+  document->pieces = std::move(turns.pieces);
   document->latest = std::move(known.latest);
   auto prepared = std::make_shared<Prepared>(chat);
   prepared->document = std::move(document);

@@ -67,6 +67,7 @@ struct PrepareDeps {
   const crypto::IdDeriver& ids;
   const producers::Gate* gate;  ///< null: signatures are not looked at
   std::shared_ptr<const Options> options;
+  std::function<void()> make_way = [] {};  ///< WorkerDeps::make_way
 };
 
 /// The same chat as it is after a look at what is stored of its conversation. Any thread.

@@ -18,6 +18,7 @@ constexpr std::array wide_stops{"。"sv, "！"sv, "？"sv, "｡"sv};
 constexpr std::array closers{"\""sv, "'"sv, ")"sv, "]"sv, "}"sv, "”"sv, "’"sv,
                              "»"sv,  "›"sv, "」"sv, "』"sv, "）"sv, "】"sv, "》"sv};
 constexpr std::size_t closers_max = 4;  // of one sentence
+constexpr std::size_t tokens_at_once = 1u << 16;  // between two calls of make_way
 
 template <std::size_t size>
 bool is_one_of(const std::array<std::string_view, size>& all, std::string_view text) {
@@ -77,9 +78,10 @@ bool ends_sentence(std::string_view document, std::span<const Token> tokens, std
 }  // namespace
 
 std::vector<Break> breaks(const WordPiece& words, std::string_view document,
-                          std::span<const Token> tokens) {
+                          std::span<const Token> tokens, const std::function<void()>& make_way) {
   std::vector<Break> out(tokens.size(), Break::paragraph);
   for (std::size_t at = 1; at < tokens.size(); ++at) {
+    if (at % tokens_at_once == 0) make_way();
     if (words.continues_word(tokens[at].id)) {
       out[at] = Break::inside;
       continue;

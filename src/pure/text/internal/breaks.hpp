@@ -2,6 +2,7 @@
 #include "pure/text/wordpiece.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,8 @@ enum class Break : std::uint8_t {
 };
 
 /// For each token, how good a cut before it is. The first is `paragraph`.
+/// `make_way`: see chunk().
 std::vector<Break> breaks(const WordPiece& words, std::string_view document,
-                          std::span<const Token> tokens);
+                          std::span<const Token> tokens, const std::function<void()>& make_way);
 
 }  // namespace memseal::text
