@@ -23,7 +23,21 @@ std::optional<std::int64_t> KafkaSource::Impl::behind(const Partition& partition
     low = 0;
   const auto end = std::max(high, offsets_->end_of(partition));
   if (committed < 0 || end < 0) return std::nullopt;
+  if (is_read_up_to(partition, end)) return 0;
   return std::max<std::int64_t>(0, end - std::max(low, committed));
+}
+
+// What lies between the committed offset and `end` is then no record: markers of transactions, and
+// what was aborted or compacted. Twice, because a client that has just fetched moves its position
+// before it queues the records.
+bool KafkaSource::Impl::is_read_up_to(const Partition& partition, std::int64_t end) const {
+  if (assignment_.holds(partition)) return false;
+  if (assignment_.next_of(partition) > assignment_.committed_of(partition)) return false;
+  const auto reaches = [&](const auto& positions) {
+    const auto found = positions.find(partition);
+    return found != positions.end() && found->second >= end;
+  };
+  return reaches(fetched_) && reaches(fetched_before_);
 }
 
 // The age of the first record that is not committed, as far as it is known: by the record's own

@@ -1,5 +1,6 @@
 // Against a real Kafka broker: MEMSEAL_TEST_KAFKA=host:port.
 #include "adapters/kafka/admin.hpp"
+#include "adapters/kafka/internal/handles.hpp"
 #include "adapters/kafka/sink.hpp"
 #include "adapters/kafka/source.hpp"
 #include "adapters/kafka/topic_records.hpp"
@@ -99,6 +100,58 @@ asio::awaitable<void> consume_and_stop(KafkaSource& source, Counts& seen, std::s
   co_await consume(source, seen, until);
   source.request_stop();
   co_await tasks.join();
+}
+
+struct Transactions {
+  explicit Transactions(const std::string& brokers) {
+    char why[256] = "";
+    auto* conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", brokers.c_str(), why, sizeof why);
+    const auto id = crypto::random_uuid().to_string();
+    rd_kafka_conf_set(conf, "transactional.id", id.c_str(), why, sizeof why);
+    client.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why));
+    require(rd_kafka_init_transactions(client.get(), 30'000));
+  }
+  static void require(rd_kafka_error_t* error) {
+    if (error) throw std::runtime_error(rd_kafka_error_string(error));
+  }
+  void produce(const std::string& topic, const std::string& value, bool commits) {
+    require(rd_kafka_begin_transaction(client.get()));
+    rd_kafka_producev(client.get(), RD_KAFKA_V_TOPIC(topic.c_str()), RD_KAFKA_V_PARTITION(0),
+                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                      RD_KAFKA_V_VALUE(const_cast<char*>(value.data()), value.size()),
+                      RD_KAFKA_V_END);
+    rd_kafka_flush(client.get(), 30'000);  // An abort drops what was not sent yet.
+    require(commits ? rd_kafka_commit_transaction(client.get(), 30'000)
+                    : rd_kafka_abort_transaction(client.get(), 30'000));
+  }
+  std::unique_ptr<rd_kafka_t, FreeWith<rd_kafka_destroy>> client;
+};
+
+asio::awaitable<void> consume_until_nothing_is_behind(KafkaSource& source, Counts& seen,
+                                                      std::int64_t& most) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(source.run());
+  co_await consume(source, seen, 3);
+  for (int i = 0; i < 3'000 && (most == 0 || source.lag() > 0); ++i) {
+    most = std::max(most, source.lag());
+    co_await runtime::pause_for(10ms);
+  }
+  EXPECT_EQ(source.lag(), 0);
+  source.request_stop();
+  co_await tasks.join();
+}
+
+// Each transaction ends with a marker, which has an offset and is no record.
+TEST_F(KafkaBrokerTest, WhatATransactionLeavesBehindItsRecordsIsNoLag) {
+  Transactions producer(brokers);
+  for (int i = 0; i < 4; ++i) producer.produce(topic, "t" + std::to_string(i), i < 3);
+  Counts seen;
+  std::int64_t most = 0;
+  auto source = open();
+  test::run_to_end(loop, consume_until_nothing_is_behind(*source, seen, most));
+  EXPECT_EQ(seen, (Counts{{"t0", 1}, {"t1", 1}, {"t2", 1}}));
+  EXPECT_GE(most, 3) << "the aborted record and two markers, until the client says so";
 }
 
 TEST_F(KafkaBrokerTest, CarriesRecordsAndResumesWhereItStopped) {

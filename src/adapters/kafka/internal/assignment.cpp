@@ -248,6 +248,11 @@ std::int64_t Assignment::committed_of(const Partition& partition) const {
   return found == owned_.end() ? -1 : found->second.committed;
 }
 
+bool Assignment::holds(const Partition& partition) const {
+  const auto found = owned_.find(partition);
+  return found != owned_.end() && (found->second.buffered > 0 || !found->second.taken.empty());
+}
+
 std::optional<std::int64_t> Assignment::oldest_ms(const Partition& partition) const {
   const auto found = owned_.find(partition);
   if (found == owned_.end() || found->second.taken.empty()) return std::nullopt;

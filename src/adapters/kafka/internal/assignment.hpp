@@ -112,6 +112,8 @@ class Assignment {
   std::int64_t next_of(const Partition& partition) const;
   /// What committed() said last; -1: nothing.
   std::int64_t committed_of(const Partition& partition) const;
+  /// Whether a record of the partition is buffered, or was taken and is not confirmed.
+  bool holds(const Partition& partition) const;
   /// The time of the first record that was taken and is not done, to the second. Unix ms.
   std::optional<std::int64_t> oldest_ms(const Partition& partition) const;
 
