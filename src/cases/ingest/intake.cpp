@@ -4,6 +4,9 @@
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/offload.hpp"
 
+#include <boost/asio/execution/occupancy.hpp>
+#include <boost/asio/query.hpp>
+
 namespace memseal::ingest {
 
 namespace {
@@ -21,6 +24,8 @@ std::size_t rank_of_origin(Origin origin) {
   }
   MEMSEAL_ASSERT(false);
 }
+// Fewer are not worth a second thread.
+constexpr std::size_t records_a_thread_min = 16;
 // Budgets that are kept before those that are full are forgotten.
 constexpr std::size_t budgets_max = 10'000;
 
@@ -44,12 +49,28 @@ Jobs going_on(const Jobs& jobs, std::size_t first, std::size_t count) {
 
 asio::awaitable<void> Worker::Impl::take_records() {
   for (;;) {
-    while (untold_ >= options_->status_waiting_max) co_await changed_->wait();
+    while (untold_ >= options_->status_waiting_max || !prepared_.empty())
+      co_await changed_->wait();
     auto taken = co_await deps_.source.next();
     if (taken.records.empty()) break;
     ++batches_;
-    const auto jobs = adopt(std::move(taken));
+    auto jobs = adopt(std::move(taken));
     co_await prepare_all(jobs);
+    prepared_.push_back(std::move(jobs));
+    changed_->notify_all();
+  }
+  all_prepared_ = true;
+  changed_->notify_all();
+}
+
+// One batch is looked at while the next one is prepared. Batches are admitted in their order.
+asio::awaitable<void> Worker::Impl::admit_prepared() {
+  for (;;) {
+    while (prepared_.empty() && !all_prepared_) co_await changed_->wait();
+    if (prepared_.empty()) break;
+    const auto jobs = std::move(prepared_.front());
+    prepared_.pop_front();
+    changed_->notify_all();
     co_await look_all(jobs);
     admit(jobs);
   }
@@ -89,7 +110,20 @@ asio::awaitable<void> Worker::Impl::prepare_all(Jobs jobs) {
   }
 }
 
+// By turns, so that each thread gets about as much.
 asio::awaitable<void> Worker::Impl::prepare_once(Jobs jobs) {
+  const std::size_t threads = asio::query(deps_.cpu.get_executor(), asio::execution::occupancy);
+  const auto count = std::clamp<std::size_t>(jobs.size() / records_a_thread_min, 1, threads);
+  if (count == 1) co_return co_await prepare_part(std::move(jobs));
+  std::vector<Jobs> parts(count);
+  for (std::size_t i = 0; i < jobs.size(); ++i) parts[i % count].push_back(jobs[i]);
+  runtime::TaskGroup threads_busy(co_await asio::this_coro::executor);
+  for (auto& part : parts) threads_busy.spawn(prepare_part(std::move(part)));
+  co_await threads_busy.join();
+  co_await throw_if_cancelled();
+}
+
+asio::awaitable<void> Worker::Impl::prepare_part(Jobs jobs) {
   std::vector<std::shared_ptr<const ports::Record>> records;
   for (const auto* job : jobs) records.push_back(job->record);
   auto work = [deps = prepare_deps(), now_ms = deps_.now_ms, make_way = deps_.make_way,

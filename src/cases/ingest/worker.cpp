@@ -61,6 +61,7 @@ asio::awaitable<void> Worker::Impl::run_all() {
   tasks_ = &tasks;
   const OnExit gone([this] { tasks_ = nullptr; });
   tasks.spawn(take_records());
+  tasks.spawn(admit_prepared());
   for (int i = 0; i < fetches_parallel; ++i) tasks.spawn(fetch_texts());
   tasks.spawn(embed_queued());
   for (int i = 0; i < suspects_parallel; ++i) tasks.spawn(embed_suspects(i == 0));

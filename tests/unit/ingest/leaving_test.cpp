@@ -16,7 +16,7 @@ struct Leaving : BusyRig {
 // Events that follow others (repeats, older revisions) must not become ready when those leave with
 // them: their tenant would stand twice in the turns of the database.
 TEST_F(Leaving, TakesTheTurnsOfAllItsEventsWithIt) {
-  embedder.faults.delay = 50ms;
+  embedder.faults.delay = 400ms;
   push({elsewhere(large("bob", "1", 1))});
   run_with([&]() -> asio::awaitable<void> {
     co_await wait_until([&] { return embedder.faults.calls == 1; });

@@ -30,8 +30,8 @@ struct Rig : testing::Test {
     test::run_to_end(loop, worker.run(), limit);
   }
   WorkerDeps deps() {
-    return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key, cpu,
-            ingest_metrics, gate, make_way, texts, now_ms, broker_now_ms};
+    return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key,
+            *threads, ingest_metrics, gate, make_way, texts, now_ms, broker_now_ms};
   }
 
   crypto::Tenant tenant(const std::string& user) const {
@@ -113,6 +113,7 @@ struct Rig : testing::Test {
 
   asio::io_context loop{1};
   asio::thread_pool cpu{1};
+  asio::thread_pool* threads = &cpu;
   runtime::Metrics metrics;
   IngestMetrics ingest_metrics{metrics};
   fakes::EventSource source{loop.get_executor()};

@@ -4,7 +4,11 @@
 
 #include <boost/json.hpp>
 
+#include <condition_variable>
+#include <mutex>
 #include <random>
+#include <set>
+#include <thread>
 
 namespace memseal::ingest {
 namespace {
@@ -31,6 +35,44 @@ TEST_F(WorkerTest, StoresAnUploadSealedForItsOwner) {
   EXPECT_EQ(chunk.embedding().size(), 8u);
   EXPECT_EQ(source.offsets_done, (std::vector<std::int64_t>{0}));
   EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="ingested",type="upload"})"), 1);
+}
+
+// Two threads meet: each waits before its first record until the other one has begun.
+TEST_F(WorkerTest, ReadsABatchOnSeveralThreads) {
+  asio::thread_pool four{4};
+  threads = &four;
+  std::mutex guard;
+  std::condition_variable met;
+  std::set<std::thread::id> seen;
+  make_way = [&] {
+    std::unique_lock lock(guard);
+    seen.insert(std::this_thread::get_id());
+    met.notify_all();
+    met.wait_for(lock, 30s, [&] { return seen.size() >= 2; });
+  };
+  std::vector<ports::Record> records;
+  std::vector<Uuid> expected;
+  for (int i = 0; i < 64; ++i) {
+    records.push_back(good("alice", std::to_string(i)));
+    expected.push_back(id_of("alice", std::to_string(i)));
+  }
+  push(std::move(records));
+  run(60s);
+  EXPECT_GE(seen.size(), 2u);
+  EXPECT_EQ(stored("alice"), expected) << "in their order all the same";
+  four.join();
+}
+
+TEST_F(WorkerTest, TakesTheNextBatchWhileTheOneBeforeIsLookedAt) {
+  std::vector<int> taken;
+  store.after_look = [&] { taken.push_back(source.taken); };
+  push({good("alice", "1")});
+  push({good("alice", "2")});
+  push({good("alice", "3")});
+  push({good("alice", "4")});
+  run();
+  EXPECT_EQ(taken, (std::vector<int>{2, 3, 4, 4})) << "and not more than one ahead";
+  EXPECT_EQ(stored("alice").size(), 4u);
 }
 
 TEST_F(WorkerTest, SealsTheNameOfADocument) {

@@ -57,9 +57,9 @@ struct Telling {
   bool left = false;  ///< its partition left before it was published
 };
 
-/// Coroutines that hand jobs to each other: one takes and reads records, one embeds, some try what
-/// the embedder failed for, some store, some write dead letters. A job belongs to one of them or
-/// waits in one queue (Job::place).
+/// Coroutines that hand jobs to each other: one takes and reads records, one looks at what is
+/// stored of them, one embeds, some try what the embedder failed for, some store, some write dead
+/// letters. A job belongs to one of them or waits in one queue (Job::place).
 /// Order: the events of a document stand in one queue for the embedder, are embedded in their
 /// order, and are stored in that order, because a tenant has one transaction at a time. An event
 /// that was refused, or that seemed superseded and was not, has lost its place in that order. Its
@@ -96,6 +96,8 @@ class Worker::Impl {
   Jobs adopt(ports::Batch batch);
   asio::awaitable<void> prepare_all(Jobs jobs);
   asio::awaitable<void> prepare_once(Jobs jobs);
+  asio::awaitable<void> prepare_part(Jobs jobs);
+  asio::awaitable<void> admit_prepared();
   void admit(const Jobs& jobs);
   void admit(Job& job);
   bool has_budget(const Job& job);
@@ -111,11 +113,11 @@ class Worker::Impl {
   asio::awaitable<std::vector<SaidBefore>> open_latest(
       crypto::Tenant owner, std::vector<crypto::SealedCandidate> rows);
   const Job* in_work_before(const Job& job) const;
-  bool deletes_before(const Job& job) const;
   // keeping.cpp: the vectors of chunks that an edit left as they were.
   asio::awaitable<void> keep_vectors(crypto::Tenant owner, Jobs jobs);
   asio::awaitable<void> keep_once(crypto::Tenant owner, Jobs jobs);
   void keep_place(Job& job);
+  bool deletes_before(const Job& job) const;
   template <class Work>
   asio::awaitable<void> for_each_group(std::vector<Group>& groups, Work work);
   template <class Work>
@@ -224,7 +226,9 @@ class Worker::Impl {
   std::uint64_t batches_ = 0, jobs_taken_ = 0;
 
   std::list<Job> jobs_;  // all that are not done
-  bool ended_ = false;   // the source has no more
+  std::deque<Jobs> prepared_;  // at most one batch, which is to be looked at
+  bool all_prepared_ = false;  // the source has no more
+  bool ended_ = false;         // all it had is admitted
   std::map<DocumentKey, InWork> documents_;
   std::deque<Job*> awaiting_;  // for the texts of their files
   std::map<crypto::Tenant, std::size_t> text_bytes_;       // of such texts, while they are held
