@@ -3,6 +3,7 @@
 // ingest). Seconds are each side's CPU time, because other work on the machine disturbs it less.
 // The figure is the smaller of the two ratios; both go to stderr.
 #include "bench.hpp"
+#include "prose.hpp"
 #include "pure/text/wordpiece.hpp"
 
 #include <sys/wait.h>
@@ -18,6 +19,8 @@ namespace {
 
 using namespace memseal;
 namespace fs = std::filesystem;
+using bench::file_content;
+using bench::vocabulary_path;
 
 constexpr int rounds = 9;
 constexpr std::size_t tokens_max = 256;
@@ -40,60 +43,8 @@ double cpu_seconds() {
   return double(now.tv_sec) + double(now.tv_nsec) * 1e-9;
 }
 
-std::string file_content(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-fs::path vocabulary_path() {
-  const char* given = std::getenv("MEMSEAL_TEST_VOCAB");
-  for (const fs::path path : {given ? given : "", ".deps/models/all-MiniLM-L6-v2/vocab.txt",
-                              "../shared/data/bert-base-uncased-vocab.txt"}) {
-    if (fs::is_regular_file(path)) return path;
-  }
-  return {};
-}
-
-// Text like prose: words of the vocabulary by Zipf's law, one in eight with an ending that makes it
-// several tokens, and names, numbers, accents, punctuation.
-class Writer {
- public:
-  explicit Writer(std::string_view vocabulary) {
-    std::istringstream lines{std::string(vocabulary)};
-    const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
-    for (std::string line; std::getline(lines, line);) {
-      const bool is_word = line.size() > 1 && std::all_of(line.begin(), line.end(), is_letter);
-      if (is_word) words_.push_back(line);
-    }
-  }
-
-  std::string prose(std::size_t bytes) {
-    std::string out;
-    for (bool starts = true; out.size() < bytes;) {
-      std::string word = words_[rank()];
-      if (below(8) == 0) word += words_[rank()];
-      if (starts || below(15) == 0) word[0] = static_cast<char>(word[0] - 32);
-      if (below(60) == 0) word += "\xC3\xA9";
-      if (below(40) == 0) word = std::to_string(below(3'000));
-      starts = below(14) == 0;
-      out += word + (starts ? (below(5) ? ". " : ".\n\n") : below(9) == 0 ? ", " : " ");
-    }
-    return out;
-  }
-
- private:
-  std::size_t below(std::size_t end) { return random_() % end; }
-  std::size_t rank() {
-    const double share = double(random_() >> 11) * 0x1p-53;
-    return static_cast<std::size_t>(std::pow(double(words_.size()), share)) - 1;
-  }
-
-  std::mt19937_64 random_{42};
-  std::vector<std::string> words_;
-};
-
 Texts make_texts(std::string_view vocabulary) {
-  Writer writer(vocabulary);
+  bench::ProseWriter writer(vocabulary);
   Texts texts;
   const std::string query = writer.prose(60);
   for (int at = 0; at < 24; ++at) {

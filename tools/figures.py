@@ -58,7 +58,7 @@ def readme_table():
         if "missing" in figure:
             continue
         line = kept.get(figure["id"], {"skipped": "no GPU here" if "gpu" in figure else "not measured yet"})
-        ours = f"{number(line.get('ours', 0))} {line.get('unit', '')}"
+        ours = f"{number(line['ours'])} {line['unit']}" if "ours" in line else "not run"
         cells = [f"`{figure['id']}`", figure["against"].format(ours=ours), *measured(figure, line)]
         rows.append("| " + " | ".join(cells) + " |")
     return rows
