@@ -16,7 +16,7 @@ from .producer import ApiWriter, Producer
 from .worker import Worker
 
 USUAL_START_S = 0.4
-READY_S = 5  # a start during a fault may take longer; then the next kill hits it unready
+READY_S = 2  # a start during a fault may take longer; then the next kill hits it unready
 LOOK_S = 0.25
 SETTLE_S = 90  # without progress, after the storm; then what is missing counts as lost
 USERS = [f"user{number}" for number in range(8)]
@@ -122,7 +122,7 @@ class Storm:
             if self.kills >= self.plan.kills or self.over():
                 break
             # On a slow machine later, so that some starts get as far as storing.
-            time.sleep(gap * max(1, self.worker.start_s / USUAL_START_S))
+            time.sleep(gap * max(1, self.worker.start_s() / USUAL_START_S))
             self.worker.kill()
             self.kills += 1
             self.note(f"kill {self.kills}")
