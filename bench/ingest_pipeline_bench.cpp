@@ -29,7 +29,7 @@ namespace {
 using namespace memseal;
 using namespace memseal::bench;
 
-constexpr std::size_t dimension = 384;
+constexpr std::size_t vector_size = 384;
 constexpr int runs = 5;
 // A document of about 50 chunks, and an event of one.
 constexpr int users = 8, documents = 240, many_users = 4'000;
@@ -40,9 +40,9 @@ class NullEmbedder final : public ports::Embedder {
  public:
   NullEmbedder() {
     std::mt19937 random(1);
-    for (int i = 0; i < 512; ++i) vectors_.push_back(random_unit_vector(random, dimension));
+    for (int i = 0; i < 512; ++i) vectors_.push_back(random_unit_vector(random, vector_size));
   }
-  std::size_t dimension() const override { return ::dimension; }
+  std::size_t dimension() const override { return vector_size; }
   const std::string& model_name() const override { return name_; }
   asio::awaitable<std::vector<ports::Embedding>> embed(
       runtime::RequestContext, std::vector<ports::EmbedInput> inputs) override {
@@ -162,7 +162,7 @@ class Service {
 
  private:
   const text::WordPiece& words_;
-  BenchDatabase database_{dimension};
+  BenchDatabase database_{vector_size};
   runtime::Metrics metrics_;
   postgres::PostgresMetrics counts_{metrics_};
   lifecycle::KeyMetrics key_counts_{metrics_};

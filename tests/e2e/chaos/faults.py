@@ -53,9 +53,12 @@ def long_form(chance):
 
 
 def gaps_between_kills(chance, short):
-    """In the long form one start in five lives long enough to get through a backlog."""
+    """In the long form one start in seven lives long enough to get through a backlog."""
     while True:
-        yield chance.uniform(0.15, 1.2) * (1 if short or chance.random() < 0.8 else 5)
+        if short:
+            yield chance.uniform(0.15, 1.2)
+        else:
+            yield chance.uniform(0.1, 0.8) * (1 if chance.random() < 6 / 7 else 5)
 
 
 def tree_of(pid):
