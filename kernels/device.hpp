@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace memseal::kernels {
 
@@ -140,16 +142,22 @@ class Stream {
   virtual void run(const ScoreHead& work) = 0;
   virtual void run(const MeanHead& work) = 0;
   virtual void begin_capture() = 0;
+  /// Ends a capture on the thread that began it, as the driver demands.
   virtual std::unique_ptr<Graph> end_capture() = 0;
+  /// Ends a capture that failed; without one it does nothing. REQUIRES: the thread that began it.
+  virtual void abandon_capture() noexcept = 0;
   virtual void launch(const Graph& graph) = 0;
   /// Schedules `call(argument)` on a thread of the device, after all earlier work of this stream
-  /// has finished. Never called if any of that work failed. REQUIRES: `call` does not use the
-  /// device.
+  /// has finished. Never called if any of that work failed.
+  /// REQUIRES: `call` does not use the device and does not throw, and waits for no thread that does
+  /// use it: a call of the device may wait until the callback that runs has returned.
   virtual void notify(void (*call)(void*), void* argument) = 0;
   /// Whether all work has finished. Throws the failure of any.
   virtual bool query() = 0;
   /// Blocks until all work has finished.
   virtual void wait() = 0;
+  /// The microseconds of `count` replays, each by the device's own clock; for reports. Blocks.
+  virtual std::vector<float> time(const Graph&, int /*count*/) { return {}; }
 };
 
 /// Memory is aligned to 256 bytes.
@@ -169,6 +177,8 @@ class Device {
   /// Chooses an algorithm for products of these sizes, because a capture cannot. May time several,
   /// and then overwrites `work.to`. Blocks. Does nothing for sizes that were chosen before.
   virtual void choose(const Gemm& work) = 0;
+  /// What choose() chose, a line a size; for reports.
+  virtual std::vector<std::string> choices() const { return {}; }
 
   /// Call when work on this device hangs and its memory was leaked: the device must not be opened
   /// again in this process.

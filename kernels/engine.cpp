@@ -44,6 +44,7 @@ std::vector<float> Engine::run(Batch batch) {
 }
 
 const DeviceInfo& Engine::device() const noexcept { return state_->device_info(); }
+std::vector<std::string> Engine::products() const { return state_->products(); }
 EngineCounters Engine::counters() const { return state_->counters(); }
 std::exception_ptr Engine::failure() const { return state_->failure(); }
 

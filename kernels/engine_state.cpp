@@ -9,9 +9,6 @@ namespace {
 // The candidates of one reranking fit in one batch, even if all have the greatest length.
 constexpr std::size_t candidates_together = 32;
 
-// CUDA forbids calls of its API inside a host callback, so submit() must not launch there.
-thread_local bool inside_notification = false;
-
 std::size_t sequences_of(const EngineOptions& options) {
   return std::clamp<std::size_t>(options.sequences_max, 1, 1'024);
 }
@@ -86,10 +83,7 @@ void Engine::State::submit(Request request) {
              outcomes);
     } else {
       (pending->request.urgent ? urgent_ : plain_).push_back(pending);
-      if (inside_notification)
-        wake_.notify_all();
-      else
-        run_lanes(lock);
+      run_lanes(lock);
     }
   }
   deliver(outcomes);
@@ -188,6 +182,7 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
     slot.phase = slot.ended ? Phase::idle : Phase::running;
   } else {
     slot.phase = Phase::running;
+    slot.since = Clock::now();
   }
   wake_.notify_all();
   if (outcomes.empty()) return;
@@ -196,37 +191,30 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
-void Engine::State::on_notified(void* argument) {
+/// Only takes a note, because this is a thread of the driver: the next batch of each lane waits
+/// until it returns, and an exception would unwind through the driver. The dispatcher does the
+/// rest.
+void Engine::State::on_notified(void* argument) noexcept {
   auto& note = *static_cast<CallbackTarget*>(argument);
-  State* state = nullptr;
-  {
-    const std::lock_guard lock(note.guard);
-    state = note.state;
-    if (state == nullptr) return;
-    const std::lock_guard entering(state->guard_);
-    ++state->callbacks_running_;  // from here on stop() waits for this call
-  }
-  inside_notification = true;
-  state->on_ended(*note.slot);
-  inside_notification = false;
+  const std::lock_guard lock(note.guard);  // until the end: stop() waits for it
+  auto* const state = note.state;
+  if (state == nullptr) return;
+  const std::lock_guard entering(state->guard_);
+  note.slot->ended = true;
+  state->wake_.notify_all();
 }
 
-void Engine::State::on_ended(Slot& slot) {
-  Outcomes outcomes;
-  {
-    const std::lock_guard lock(guard_);
-    slot.ended = true;
-    if (slot.phase == Phase::running) {
-      if (!failure_) collect(slot, outcomes);
-      slot.phase = Phase::idle;
-      if (waiting()) wake_.notify_all();
-    }
+bool Engine::State::has_ended() const {
+  return std::any_of(slots_.begin(), slots_.end(),
+                     [](const auto& slot) { return slot->ended && slot->phase == Phase::running; });
+}
+
+void Engine::State::collect_ended(Outcomes& outcomes) {
+  for (const auto& slot : slots_) {
+    if (!slot->ended || slot->phase != Phase::running) continue;
+    if (!failure_) collect(*slot, outcomes);
+    slot->phase = Phase::idle;
   }
-  deliver(outcomes);
-  // stop() may free this object as soon as the last callback has released the lock.
-  const std::lock_guard lock(guard_);
-  --callbacks_running_;
-  if (stopping_) wake_.notify_all();
 }
 
 void Engine::State::collect(Slot& slot, Outcomes& outcomes) {
@@ -273,8 +261,17 @@ void Engine::State::fail_everything(const std::exception_ptr& why, Outcomes& out
 void Engine::State::dispatch() {
   std::unique_lock lock(guard_);
   while (!stopping_) {
-    wake_.wait(lock,
-               [this] { return stopping_ || (waiting() && !failure_ && idle_slot() != nullptr); });
+    wake_.wait(lock, [this] {
+      return stopping_ || has_ended() || (waiting() && !failure_ && idle_slot() != nullptr);
+    });
+    Outcomes outcomes;
+    collect_ended(outcomes);
+    wake_.notify_all();
+    if (!outcomes.empty()) {
+      lock.unlock();
+      deliver(outcomes);
+      lock.lock();
+    }
     run_lanes(lock);
   }
 }

@@ -26,6 +26,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   void submit(Request request);
   void leak();
   const DeviceInfo& device_info() const noexcept { return device_->info(); }
+  std::vector<std::string> products() const { return device_->choices(); }
   EngineCounters counters() const;
   std::exception_ptr failure() const;
 
@@ -64,8 +65,8 @@ class Engine::State : public std::enable_shared_from_this<State> {
     std::unique_ptr<Lane> lane;
     std::unique_ptr<CallbackTarget> target = std::make_unique<CallbackTarget>();
     Phase phase = Phase::idle;
-    bool ended = false;  // the callback came while the launching thread was still inside launch()
-    Clock::time_point since{};
+    bool ended = false;  // the callback came; whoever holds the lock next collects the values
+    Clock::time_point since{};  // of its phase
     std::vector<Piece> pieces;
   };
 
@@ -76,8 +77,7 @@ class Engine::State : public std::enable_shared_from_this<State> {
   };
   using Outcomes = std::vector<Outcome>;
 
-  static void on_notified(void* note);
-  void on_ended(Slot& slot);
+  static void on_notified(void* note) noexcept;
   static void deliver(const Outcomes& outcomes);
 
   void check(const Batch& batch) const;
@@ -86,6 +86,9 @@ class Engine::State : public std::enable_shared_from_this<State> {
   Slot* idle_slot();
   bool waiting() const { return !urgent_.empty() || !plain_.empty(); }
   bool in_flight() const;
+  bool is_overdue(const Slot& slot, Clock::time_point now) const;
+  bool has_ended() const;
+  void collect_ended(Outcomes& outcomes);
   bool compose(Slot& slot, Outcomes& outcomes);
   void run_lanes(std::unique_lock<std::mutex>& lock);
   void launch(Slot& slot, std::unique_lock<std::mutex>& lock);
@@ -112,7 +115,6 @@ class Engine::State : public std::enable_shared_from_this<State> {
   std::deque<PendingPtr> urgent_, plain_;
   bool stopping_ = false, broken_ = false;
   std::exception_ptr failure_;
-  std::size_t callbacks_running_ = 0;  // of the device, inside on_notified() now
   EngineCounters counters_;
   std::thread dispatcher_;
   std::thread watcher_;  // never launches, so a launch that hangs cannot stop it

@@ -1,6 +1,8 @@
 // How the engine notices a device that breaks or hangs, and how the engine shuts down.
 #include "engine_state.hpp"
 
+#include <algorithm>
+
 namespace memseal::kernels {
 
 namespace {
@@ -53,8 +55,6 @@ void Engine::State::stop() {
       const std::lock_guard deaf(slot->target->guard);
       slot->target->state = nullptr;
     }
-    lock.lock();
-    wake_.wait(lock, [this] { return callbacks_running_ == 0; });
   }
   deliver(outcomes);
   if (free) {
@@ -75,12 +75,17 @@ void Engine::State::leak() {
   device_->abandon();
 }
 
-/// Waits until no lane will call back any more. False if patience_ms was not enough.
+bool Engine::State::is_overdue(const Slot& slot, Clock::time_point now) const {
+  return slot.phase != Phase::idle &&
+         now - slot.since > std::chrono::milliseconds(options_.hang_ms);
+}
+
+/// Waits until no lane will call back any more. False if one hangs.
 bool Engine::State::wait_until_idle(std::unique_lock<std::mutex>& lock) {
-  const auto until = Clock::now() + std::chrono::milliseconds(options_.patience_ms);
-  const auto idle = [this] { return !in_flight(); };
-  while (!wake_.wait_for(lock, check_interval / 10, idle)) {
+  while (in_flight()) {
+    wake_.wait_for(lock, check_interval / 10, [this] { return !in_flight() || has_ended(); });
     Outcomes outcomes;
+    collect_ended(outcomes);
     for (const auto& slot : slots_) {
       if (slot->phase != Phase::running) continue;
       try {
@@ -95,7 +100,10 @@ bool Engine::State::wait_until_idle(std::unique_lock<std::mutex>& lock) {
       deliver(outcomes);
       lock.lock();
     }
-    if (Clock::now() > until) return idle();
+    const auto now = Clock::now();
+    if (std::any_of(slots_.begin(), slots_.end(),
+                    [&](const auto& slot) { return is_overdue(*slot, now); }))
+      return false;
   }
   return true;
 }
@@ -108,11 +116,16 @@ void Engine::State::check_lanes(std::unique_lock<std::mutex>& lock) {
     if (slot->phase == Phase::idle || now - slot->since < check_interval) continue;
     try {
       // Only a running lane may be polled: a launching one still belongs to its thread.
-      if (slot->phase == Phase::running) poll(*slot, lock, outcomes);
-      if (slot->phase != Phase::idle &&
+      const bool runs = slot->phase == Phase::running;
+      if (runs) poll(*slot, lock, outcomes);
+      // A launch may load code, time products and capture; patience_ms is for what runs.
+      if (runs && slot->phase != Phase::idle &&
           now - slot->since > std::chrono::milliseconds(options_.patience_ms))
         throw DeviceError(Fault::lost, "the GPU did not finish a batch in " +
                                            std::to_string(options_.patience_ms) + " ms");
+      if (is_overdue(*slot, now))
+        throw DeviceError(Fault::lost, "a thread has been inside the GPU's driver for " +
+                                           std::to_string(options_.hang_ms) + " ms");
     } catch (...) {
       fail_everything(std::current_exception(), outcomes);
       break;

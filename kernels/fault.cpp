@@ -18,6 +18,8 @@ const char* fault_name(Fault fault) noexcept {
       return "out_of_memory";
     case Fault::lost:
       return "lost";
+    case Fault::restart:
+      return "restart";
     case Fault::internal:
       return "internal";
   }

@@ -145,6 +145,7 @@ class Chooser final : public Stream {
   void run(const MeanHead&) override {}
   void begin_capture() override {}
   std::unique_ptr<Graph> end_capture() override { return nullptr; }
+  void abandon_capture() noexcept override {}
   void launch(const Graph&) override {}
   void notify(void (*)(void*), void*) override {}
   bool query() override { return true; }

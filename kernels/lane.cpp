@@ -69,7 +69,7 @@ Lane::Lane(Device& device, const Shape& shape, const DeviceWeights& weights, Buc
       weights_(weights),
       bucket_max_(bucket_max),
       graphs_(options.graphs),
-      patience_(options.patience_ms),
+      hang_(options.hang_ms),
       arena_(device, shape, bucket_max),
       cache_(graphs_kept) {
   try {
@@ -98,7 +98,7 @@ void Lane::enqueue_all(Bucket bucket) {
                     bucket.sequences * result_width(shape_) * sizeof(float));
 }
 
-/// Waits for the enqueued work, at most patience_. Sleeps on a callback, because polling the device
+/// Waits for the enqueued work, at most hang_. Sleeps on a callback, because polling the device
 /// would keep a core busy.
 void Lane::wait() {
   struct Completion {
@@ -115,18 +115,21 @@ void Lane::wait() {
         one.changed.notify_all();
       },
       completion.get());
-  const auto until = std::chrono::steady_clock::now() + patience_;
+  const auto until = std::chrono::steady_clock::now() + hang_;
   std::unique_lock lock(completion->guard);
   try {
     while (
         !completion->changed.wait_for(lock, check_interval, [&] { return completion->reached; })) {
+      // Without the lock: the callback may wait for it, and the driver for the callback.
+      lock.unlock();
       static_cast<void>(stream_->query());  // throws: a broken device never calls back
-      if (std::chrono::steady_clock::now() > until)
-        throw Hung(Fault::lost, "the GPU did not finish a batch in " +
-                                    std::to_string(patience_.count()) + " ms");
+      lock.lock();
+      if (!completion->reached && std::chrono::steady_clock::now() > until)
+        throw Hung(Fault::lost,
+                   "the GPU did not finish a batch in " + std::to_string(hang_.count()) + " ms");
     }
   } catch (...) {
-    lock.unlock();
+    if (lock) lock.unlock();
     // Never freed, because the callback may still come.
     static std::mutex guard;
     static auto& kept = *new std::vector<std::unique_ptr<Completion>>();
@@ -144,8 +147,16 @@ const Graph& Lane::graph_of(Bucket bucket) {
     wait();
   }
   stream_->begin_capture();
-  enqueue_all(bucket);
-  auto graph = stream_->end_capture();
+  std::unique_ptr<Graph> graph;
+  try {
+    enqueue_all(bucket);
+    graph = stream_->end_capture();
+  } catch (...) {
+    // Here, because only the thread that began a capture can end it, and because a thread with an
+    // open capture can neither allocate nor wait: the next engine could not be made on it.
+    stream_->abandon_capture();
+    throw;
+  }
   ++captures_;
   return cache_.keep(bucket, std::move(graph));
 }
@@ -169,7 +180,8 @@ void Lane::warm() {
   }
 }
 
-void Lane::launch(std::span<const Slice> slices, void (*call)(void*), void* argument) {
+/// Writes the inputs of a pass over the slices, and returns the bucket that it runs in.
+Bucket Lane::fill(std::span<const Slice> slices) {
   std::size_t tokens = 0, sequences = 0;
   for (const auto& slice : slices) {
     tokens += slice.tokens();
@@ -178,6 +190,11 @@ void Lane::launch(std::span<const Slice> slices, void (*call)(void*), void* argu
   const auto bucket = bucket_of(tokens, sequences);
   assert(bucket.tokens <= bucket_max_.tokens && bucket.sequences <= bucket_max_.sequences);
   fill_block(block_, bucket, slices);
+  return bucket;
+}
+
+void Lane::launch(std::span<const Slice> slices, void (*call)(void*), void* argument) {
+  const auto bucket = fill(slices);
   if (graphs_) {
     stream_->launch(graph_of(bucket));
   } else {
@@ -185,6 +202,10 @@ void Lane::launch(std::span<const Slice> slices, void (*call)(void*), void* argu
     enqueue_all(bucket);
   }
   stream_->notify(call, argument);
+}
+
+std::vector<float> Lane::time(std::span<const Slice> slices, int count) {
+  return stream_->time(graph_of(fill(slices)), count);
 }
 
 }  // namespace memseal::kernels

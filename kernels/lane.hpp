@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <span>
+#include <vector>
 
 namespace memseal::kernels {
 
@@ -57,12 +58,14 @@ class Lane {
   Lane& operator=(const Lane&) = delete;
 
   /// Captures and runs the likely buckets once, so that no request waits for a capture.
-  /// Throws Hung if one pass takes longer than patience_ms. launch() may too, when it captures.
+  /// Throws Hung if one pass takes longer than hang_ms. launch() may too, when it captures.
   void warm();
   /// Starts a pass over the slices; the results of the pass before are overwritten. The slices are
   /// read before launch() returns. `call` as in Stream::notify(). REQUIRES: the slices fit into
   /// `bucket_max`.
   void launch(std::span<const Slice> slices, void (*call)(void*), void* argument);
+  /// The device's own microseconds of `count` passes over the slices; for reports. Blocks.
+  std::vector<float> time(std::span<const Slice> slices, int count);
   /// Whether the pass has finished. Throws its failure.
   bool query() { return stream_->query(); }
   /// The results of the last pass: result_width() numbers a sequence. REQUIRES: it has finished.
@@ -72,6 +75,7 @@ class Lane {
   std::size_t bytes() const noexcept { return arena_.bytes(); }
 
  private:
+  Bucket fill(std::span<const Slice> slices);
   void enqueue_all(Bucket bucket);
   void wait();
   const Graph& graph_of(Bucket bucket);
@@ -81,7 +85,7 @@ class Lane {
   const DeviceWeights& weights_;
   Bucket bucket_max_;
   bool graphs_;
-  std::chrono::milliseconds patience_;
+  std::chrono::milliseconds hang_;
   Arena arena_;
   std::byte* block_ = nullptr;  // pinned
   float* results_ = nullptr;    // pinned

@@ -2,7 +2,9 @@
 // A function that returns int returns 0 on success, or -1; then gpu_check_error() has the reason.
 #include "memseal/kernels/engine.hpp"
 
+#include "failing_device.hpp"
 #include "host/host_device.hpp"
+#include "lane.hpp"
 #include "model_directory.hpp"
 #include "poisoned_device.hpp"
 
@@ -79,7 +81,9 @@ extern "C" {
 struct GpuCheckOptions {
   std::int32_t lanes, batch_tokens, sequences_max, patience_ms;
   std::int32_t graphs, warm;
-  std::int32_t poison;  ///< 1: fresh memory is NaN
+  std::int32_t poison;        ///< 1: fresh memory is NaN
+  std::int32_t fail_capture;  ///< n > 0: the n-th product that is captured is refused
+  std::int32_t hang_ms;
 };
 
 /// Sequences end to end, as kernels::Batch.
@@ -100,8 +104,13 @@ struct GpuCheckTogether {
 struct GpuCheck {
   gpu_check::ModelDirectory model;
   kernels::Shape shape;
+  std::shared_ptr<kernels::Device> device;
+  kernels::EngineOptions options;
   std::unique_ptr<kernels::Engine> engine;
 
+  kernels::ReadPart reader() const {
+    return [this](kernels::Part part, std::size_t layer) { return model.read(part, layer); };
+  }
   std::size_t width() const { return shape.cross_encoder ? 1 : shape.hidden; }
 };
 
@@ -120,6 +129,7 @@ kernels::EngineOptions options_of(const GpuCheckOptions& given) {
   take(options.patience_ms, given.patience_ms);
   take(options.graphs, given.graphs);
   take(options.warm, given.warm);
+  take(options.hang_ms, given.hang_ms);
   return options;
 }
 
@@ -204,16 +214,15 @@ GpuCheck* gpu_check_open(const char* directory, const char* device,
   guarded([&] {
     auto model = gpu_check::ModelDirectory::open(directory);
     const auto shape = model.shape();
-    auto made = std::make_unique<GpuCheck>(GpuCheck{std::move(model), shape, nullptr});
     auto chosen = open_device(device);
     if (options->poison == 1)
       chosen = std::make_shared<gpu_check::PoisonedDevice>(std::move(chosen));
-    made->engine = std::make_unique<kernels::Engine>(
-        std::move(chosen), shape,
-        [&model = made->model](kernels::Part part, std::size_t layer) {
-          return model.read(part, layer);
-        },
-        options_of(*options));
+    if (options->fail_capture > 0)
+      chosen = std::make_shared<gpu_check::FailingDevice>(std::move(chosen), options->fail_capture);
+    auto made = std::make_unique<GpuCheck>(
+        GpuCheck{std::move(model), shape, std::move(chosen), options_of(*options), nullptr});
+    made->engine =
+        std::make_unique<kernels::Engine>(made->device, shape, made->reader(), made->options);
     opened = made.release();
   });
   return opened;
@@ -244,6 +253,50 @@ int gpu_check_info(const GpuCheck* of, char* out, std::size_t bytes) {
         static_cast<unsigned long long>(counters.captures), counters.device_bytes);
     if (length < 0 || static_cast<std::size_t>(length) >= bytes)
       throw std::runtime_error("the buffer is too small");
+  });
+}
+
+/// The code chosen for each size of matrix product, a line each.
+int gpu_check_products(const GpuCheck* of, char* out, std::size_t bytes) {
+  return guarded([&] {
+    std::string text;
+    for (const auto& line : of->engine->products()) text += line + "\n";
+    if (text.size() >= bytes) throw std::runtime_error("the buffer is too small");
+    std::copy_n(text.c_str(), text.size() + 1, out);
+  });
+}
+
+/// Breaks the device as an illegal address does; later calls fail. Fails if nothing broke.
+int gpu_check_break(GpuCheck* of) {
+  return guarded([&] {
+    if (auto* const host = dynamic_cast<kernels::HostDevice*>(of->device.get()))
+      return host->lose();
+    const auto stream = of->device->make_stream();
+    try {
+      stream->run(kernels::Gelu{.x = reinterpret_cast<kernels::Half*>(16), .count = 8});
+      stream->wait();
+    } catch (const kernels::DeviceError& error) {
+      if (error.fault() == kernels::Fault::lost) return;
+      throw;
+    }
+    throw std::runtime_error("the device wrote to an address that is not there");
+  });
+}
+
+/// Device microseconds of each of `calls` passes over the batch, by the device's own clock, on a
+/// lane of its own. REQUIRES: the batch fits into one lane.
+int gpu_check_device_time(const GpuCheck* of, const GpuCheckBatch* batch, std::int32_t calls,
+                          float* microseconds) {
+  return guarded([&] {
+    const auto prepared = batch_of(*batch);
+    const kernels::DeviceWeights weights(*of->device, of->shape, of->reader());
+    kernels::Lane lane(*of->device, of->shape, weights,
+                       kernels::bucket_of(prepared.ids.size(), prepared.size()), of->options);
+    const kernels::Slice whole{&prepared, 0, prepared.size()};
+    const auto took = lane.time(std::span(&whole, 1), calls);
+    if (took.size() != static_cast<std::size_t>(calls))
+      throw std::runtime_error("this device has no clock");
+    std::copy(took.begin(), took.end(), microseconds);
   });
 }
 

@@ -106,6 +106,23 @@ class OnTheHostDevice(unittest.TestCase):
         self.assertEqual(len(took), 3)
         self.assertGreater(engine.throughput(self.pool[:2], 2, 0.05), 0)
 
+    def test_the_devices_own_time_and_its_products_can_be_asked_for(self):
+        engine = self.open()
+        self.assertEqual(len(engine.device_time(self.pool[:3], 4)), 4)
+        self.assertEqual(engine.products(), [])  # the twins have nothing to choose
+
+    def test_a_broken_device_is_lost_until_it_is_opened_anew(self):
+        engine = self.open()
+        engine.break_device()
+        with self.assertRaisesRegex(Failure, "^lost: "):
+            engine.run(self.pool[:1])
+        self.assertEqual(len(self.open().run(self.pool[:1])), 1)
+
+    def test_a_call_that_fails_within_a_capture_leaves_no_capture_behind(self):
+        with self.assertRaisesRegex(Failure, "refused within a capture"):
+            self.open(fail_capture=3).run(self.pool)
+        self.assertEqual(self.open().run(self.pool), self.open().run(self.pool))
+
     def test_many_callers_at_once_all_get_their_own_scores(self):
         engine = self.open(batch_tokens=512)
         seen = engine.together(self.pool, self.expected, 0.02, threads=16, requests=100)

@@ -10,7 +10,8 @@ class Failure(RuntimeError):
 
 class Options(ctypes.Structure):
     _fields_ = [(name, c_int32) for name in
-                ("lanes", "batch_tokens", "sequences_max", "patience_ms", "graphs", "warm", "poison")]
+                ("lanes", "batch_tokens", "sequences_max", "patience_ms", "graphs", "warm", "poison", "fail_capture",
+                 "hang_ms")]
 
 
 class PackedBatch(ctypes.Structure):
@@ -54,6 +55,9 @@ class Library:
             "close": (None, [c_void_p]),
             "width": (c_int64, [c_void_p]),
             "info": (ctypes.c_int, [c_void_p, c_char_p, c_size_t]),
+            "products": (ctypes.c_int, [c_void_p, c_char_p, c_size_t]),
+            "break": (ctypes.c_int, [c_void_p]),
+            "device_time": (ctypes.c_int, [c_void_p, batch, c_int32, floats]),
             "run": (ctypes.c_int, [c_void_p, batch, floats]),
             "tokens": (ctypes.c_int, [c_void_p, c_char_p, texts, c_int64, c_int64, POINTER(c_int32), integers]),
             "texts": (ctypes.c_int, [c_void_p, c_char_p, texts, c_int64, c_int64, floats]),
@@ -115,6 +119,22 @@ class Engine:
         out = ctypes.create_string_buffer(4096)
         self._call("info", out, len(out))
         return json.loads(out.value)
+
+    def products(self):
+        """What computes each size of matrix product, a line each."""
+        out = ctypes.create_string_buffer(1 << 20)
+        self._call("products", out, len(out))
+        return out.value.decode().splitlines()
+
+    def break_device(self):
+        """As an illegal address does: from here on the device is lost."""
+        self._call("break")
+
+    def device_time(self, sequences, calls):
+        """Microseconds of each pass by the device's own clock."""
+        batch, out = PackedBatch.of(sequences), (c_float * calls)()
+        self._call("device_time", byref(batch), calls, out)
+        return list(out)
 
     def run(self, sequences):
         """A score for each sequence, or its embedding."""

@@ -1,4 +1,5 @@
 // The device that is a GPU. Every call of CUDA is checked; a failure is a DeviceError.
+#include "choice.hpp"
 #include "products.cuh"
 
 #include <memory>
@@ -10,58 +11,27 @@ namespace memseal::kernels {
 
 namespace gpu {
 
-namespace {
-
-/// Errors after which this process's CUDA context no longer works.
-bool is_lost(cudaError_t status) {
-  switch (status) {
-    case cudaErrorIllegalAddress:
-    case cudaErrorLaunchFailure:
-    case cudaErrorLaunchTimeout:
-    case cudaErrorHardwareStackError:
-    case cudaErrorIllegalInstruction:
-    case cudaErrorMisalignedAddress:
-    case cudaErrorInvalidAddressSpace:
-    case cudaErrorInvalidPc:
-    case cudaErrorAssert:
-    case cudaErrorECCUncorrectable:
-    case cudaErrorNvlinkUncorrectable:
-    case cudaErrorContained:
-    case cudaErrorDevicesUnavailable:
-    case cudaErrorDeviceUninitialized:
-    case cudaErrorContextIsDestroyed:
-    case cudaErrorUnknown:
-      return true;
-    default:
-      return false;
-  }
-}
-
-Fault fault_of(cudaError_t status) {
-  if (is_lost(status)) return Fault::lost;
-  switch (status) {
-    case cudaErrorMemoryAllocation:
-      return Fault::out_of_memory;
-    case cudaErrorNoDevice:
-    case cudaErrorInvalidDevice:
-      return Fault::no_device;
-    case cudaErrorInsufficientDriver:
-    case cudaErrorStubLibrary:
-    case cudaErrorSystemDriverMismatch:
-    case cudaErrorCompatNotSupportedOnDevice:
-      return Fault::no_driver;
-    default:
-      return Fault::internal;
-  }
-}
-
-}  // namespace
+// choice.cpp is compiled without the toolkit and so writes these numbers out.
+static_assert(cudaErrorMemoryAllocation == 2 && cudaErrorNoDevice == 100 &&
+              cudaErrorInvalidDevice == 101 && cudaErrorInsufficientDriver == 35 &&
+              cudaErrorStubLibrary == 34 && cudaErrorSystemDriverMismatch == 803 &&
+              cudaErrorCompatNotSupportedOnDevice == 804 && cudaErrorSystemNotReady == 802 &&
+              cudaErrorNoKernelImageForDevice == 209 && cudaErrorUnsupportedPtxVersion == 222 &&
+              cudaErrorDevicesUnavailable == 46 && cudaErrorDeviceUninitialized == 201 &&
+              cudaErrorContextIsDestroyed == 709 && cudaErrorUnknown == 999);
+static_assert(cudaErrorECCUncorrectable == 214 && cudaErrorNvlinkUncorrectable == 220 &&
+              cudaErrorContained == 226 && cudaErrorIllegalAddress == 700 &&
+              cudaErrorLaunchTimeout == 702 && cudaErrorAssert == 710 &&
+              cudaErrorHardwareStackError == 714 && cudaErrorIllegalInstruction == 715 &&
+              cudaErrorMisalignedAddress == 716 && cudaErrorInvalidAddressSpace == 717 &&
+              cudaErrorInvalidPc == 718 && cudaErrorLaunchFailure == 719 &&
+              cudaErrorTensorMemoryLeak == 721);
 
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());  // clears it, or the next call would report it again
-  throw DeviceError(fault_of(status), std::string(what) + ": " + cudaGetErrorString(status) + " (" +
-                                          cudaGetErrorName(status) + ")");
+  throw DeviceError(fault_of_cuda(status), std::string(what) + ": " + cudaGetErrorString(status) +
+                                               " (" + cudaGetErrorName(status) + ")");
 }
 
 namespace {
@@ -88,13 +58,6 @@ class CudaStream final : public Stream {
 
   ~CudaStream() override {
     static_cast<void>(cudaSetDevice(ordinal_));
-    auto capturing = cudaStreamCaptureStatusNone;
-    if (cudaStreamIsCapturing(stream_, &capturing) == cudaSuccess &&
-        capturing != cudaStreamCaptureStatusNone) {
-      cudaGraph_t left = nullptr;
-      static_cast<void>(cudaStreamEndCapture(stream_, &left));
-      if (left != nullptr) static_cast<void>(cudaGraphDestroy(left));
-    }
     static_cast<void>(cudaStreamSynchronize(stream_));
     static_cast<void>(cudaStreamDestroy(stream_));
     static_cast<void>(cudaFree(workspace_));
@@ -141,6 +104,17 @@ class CudaStream final : public Stream {
     return made;
   }
 
+  void abandon_capture() noexcept override {
+    auto capturing = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(stream_, &capturing) == cudaSuccess &&
+        capturing != cudaStreamCaptureStatusNone) {
+      cudaGraph_t left = nullptr;
+      static_cast<void>(cudaStreamEndCapture(stream_, &left));
+      if (left != nullptr) static_cast<void>(cudaGraphDestroy(left));
+    }
+    static_cast<void>(cudaGetLastError());
+  }
+
   void launch(const Graph& graph) override {
     make_current();
     check(cudaGraphLaunch(static_cast<const CudaGraph&>(graph).get(), stream_),
@@ -163,6 +137,25 @@ class CudaStream final : public Stream {
   void wait() override {
     make_current();
     check(cudaStreamSynchronize(stream_), "a batch");
+  }
+  std::vector<float> time(const Graph& graph, int count) override {
+    make_current();
+    cudaEvent_t begin = nullptr, end = nullptr;
+    check(cudaEventCreate(&begin), "timing a batch");
+    check(cudaEventCreate(&end), "timing a batch");
+    std::vector<float> took;
+    for (int i = 0; i < count; ++i) {
+      check(cudaEventRecord(begin, stream_), "timing a batch");
+      launch(graph);
+      check(cudaEventRecord(end, stream_), "timing a batch");
+      check(cudaEventSynchronize(end), "timing a batch");
+      float ms = 0;
+      check(cudaEventElapsedTime(&ms, begin, end), "timing a batch");
+      took.push_back(ms * 1000);
+    }
+    check(cudaEventDestroy(begin), "timing a batch");
+    check(cudaEventDestroy(end), "timing a batch");
+    return took;
   }
 
  private:
@@ -251,6 +244,7 @@ class CudaDevice final : public Device {
     make_current();
     products_.choose(work);
   }
+  std::vector<std::string> choices() const override { return products_.choices(); }
 
  private:
   void make_current() const { check(cudaSetDevice(ordinal_), "choosing the GPU"); }
@@ -271,12 +265,21 @@ Opened& opened() {
   return all;
 }
 
-/// Makes a broken context usable again. REQUIRES: nothing of the context is in use.
+/// Makes a broken context usable again, or throws `restart` where only a new process helps.
+/// REQUIRES: nothing of the context is in use.
 void reset_context(int ordinal) {
   if (cudaSetDevice(ordinal) == cudaSuccess && cudaDeviceSynchronize() == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());
   static_cast<void>(cudaDeviceReset());
   static_cast<void>(cudaGetLastError());
+  // CUDA's headers say of some errors that the process must end. A reset may help all the same; the
+  // first call of the new context tells.
+  auto status = cudaSetDevice(ordinal);
+  if (status == cudaSuccess) status = cudaDeviceSynchronize();
+  static_cast<void>(cudaGetLastError());
+  if (outlives_a_reset(status))
+    throw DeviceError(Fault::restart, std::string("the GPU's context stays broken: ") +
+                                          cudaGetErrorName(status));
 }
 
 }  // namespace
@@ -289,8 +292,8 @@ std::shared_ptr<Device> open_cuda(int ordinal) {
   if (place < all.by_ordinal.size()) {
     if (auto device = all.by_ordinal[place].lock()) {
       if (device->abandoned())
-        throw DeviceError(Fault::lost,
-                          "the GPU hung: restart this process once nvidia-smi answers");
+        throw DeviceError(Fault::restart,
+                          "the GPU hung and may still use what this process gave it");
       gpu::check(cudaSetDevice(ordinal), "choosing the GPU");
       std::size_t free = 0, all_of_it = 0;  // unused: the call reports a broken context
       gpu::check(cudaMemGetInfo(&free, &all_of_it), "the GPU that is in use");

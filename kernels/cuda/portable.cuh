@@ -15,10 +15,15 @@ using Queue = cudaStream_t;
 using Grid = dim3;
 
 #define MEMSEAL_SHARED(type, name, count) __shared__ alignas(16) type name[count]
-#define MEMSEAL_LAUNCH(kernel, grid, threads, queue, ...) \
-  do {                                                    \
-    kernel<<<grid, threads, 0, queue>>>(__VA_ARGS__);     \
-    check(cudaGetLastError(), #kernel);                   \
+// By the launch's own status: cudaGetLastError() would also report what another library left on
+// this thread.
+#define MEMSEAL_LAUNCH(kernel, grid, threads, queue, ...)                   \
+  do {                                                                      \
+    cudaLaunchConfig_t config{};                                            \
+    config.gridDim = grid;                                                  \
+    config.blockDim = dim3(threads);                                        \
+    config.stream = queue;                                                  \
+    check(cudaLaunchKernelEx(&config, kernel, __VA_ARGS__), #kernel);       \
   } while (false)
 
 /// The two halves of a word as floats.

@@ -1,5 +1,7 @@
 #include "products.cuh"
 
+#include "choice.hpp"
+
 #include <array>
 #include <chrono>
 #include <string>
@@ -9,18 +11,19 @@ namespace memseal::kernels::gpu {
 
 namespace {
 
-constexpr int candidates_max = 4, trials = 5;
-constexpr std::chrono::seconds trial_patience(
-    2);  // far above any product, which takes milliseconds
+constexpr int candidates_max = 8;
+// A product of a small model takes less time than the host needs to submit it. So the products of a
+// trial are replayed as one graph, whose time is the device's.
+constexpr int trial_products = 20, trial_replays = 3;
+// Far above any trial, which takes milliseconds. Long, because another process may hold the device.
+constexpr std::chrono::seconds trial_patience(30);
 // Every row and bias is aligned to 16 bytes at least, because all sizes are multiples of 8 halves.
 constexpr std::uint32_t alignment_bytes = 16;
 
 void check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  const auto fault = status == CUBLAS_STATUS_ALLOC_FAILED       ? Fault::out_of_memory
-                     : status == CUBLAS_STATUS_EXECUTION_FAILED ? Fault::lost
-                                                                : Fault::internal;
-  throw DeviceError(fault, std::string(what) + ": " + cublasLtGetStatusString(status));
+  throw DeviceError(fault_of_cublas(status),
+                    std::string(what) + ": " + cublasLtGetStatusString(status));
 }
 
 }  // namespace
@@ -84,10 +87,7 @@ void Products::multiply(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm,
         "a matrix product");
 }
 
-float Products::time_of(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm) {
-  multiply(work, algorithm, trial_stream_, trial_workspace_);
-  gpu::check(cudaEventRecord(begin_, trial_stream_), "timing a product");
-  for (int i = 0; i < trials; ++i) multiply(work, algorithm, trial_stream_, trial_workspace_);
+void Products::finish_trial() {
   gpu::check(cudaEventRecord(end_, trial_stream_), "timing a product");
   const auto until = std::chrono::steady_clock::now() + trial_patience;
   auto status = cudaEventQuery(end_);
@@ -98,12 +98,48 @@ float Products::time_of(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm)
     std::this_thread::yield();
   }
   gpu::check(status, "timing a product");
-  float ms = 0;
-  gpu::check(cudaEventElapsedTime(&ms, begin_, end_), "timing a product");
-  return ms;
 }
 
-cublasLtMatmulAlgo_t Products::algorithm_of(const Gemm& work) {
+/// `trial_products` products in a graph. REQUIRES: the product ran once, so its code is loaded.
+Products::Trial Products::capture(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm) {
+  gpu::check(cudaStreamBeginCapture(trial_stream_, cudaStreamCaptureModeThreadLocal),
+             "capturing a trial");
+  cudaGraph_t graph = nullptr;
+  try {
+    for (int i = 0; i < trial_products; ++i)
+      multiply(work, algorithm, trial_stream_, trial_workspace_);
+  } catch (...) {
+    // On this thread, which alone can end it.
+    static_cast<void>(cudaStreamEndCapture(trial_stream_, &graph));
+    if (graph != nullptr) static_cast<void>(cudaGraphDestroy(graph));
+    static_cast<void>(cudaGetLastError());
+    throw;
+  }
+  gpu::check(cudaStreamEndCapture(trial_stream_, &graph), "capturing a trial");
+  cudaGraphExec_t exec = nullptr;
+  const auto status = cudaGraphInstantiate(&exec, graph, 0);
+  static_cast<void>(cudaGraphDestroy(graph));
+  gpu::check(status, "instantiating a trial");
+  return Trial(exec, [](cudaGraphExec_t one) { static_cast<void>(cudaGraphExecDestroy(one)); });
+}
+
+float Products::time_of(const Gemm& work, const cublasLtMatmulAlgo_t& algorithm) {
+  multiply(work, algorithm, trial_stream_, trial_workspace_);
+  finish_trial();
+  const auto trial = capture(work, algorithm);
+  float least = 0;
+  for (int i = 0; i < trial_replays; ++i) {
+    gpu::check(cudaEventRecord(begin_, trial_stream_), "timing a product");
+    gpu::check(cudaGraphLaunch(trial.get(), trial_stream_), "timing a product");
+    finish_trial();
+    float ms = 0;
+    gpu::check(cudaEventElapsedTime(&ms, begin_, end_), "timing a product");
+    if (i == 0 || ms < least) least = ms;
+  }
+  return least * 1000 / trial_products;
+}
+
+Products::Chosen Products::algorithm_of(const Gemm& work) {
   Layouts layouts(work);
   cublasLtMatmulPreferenceOpaque_t preference{};
   check(cublasLtMatmulPreferenceInit(&preference), "cuBLASLt's choice");
@@ -123,22 +159,51 @@ cublasLtMatmulAlgo_t Products::algorithm_of(const Gemm& work) {
                                        candidates.data(), &found),
         "cuBLASLt's choice");
   if (found == 0) throw DeviceError(Fault::unsupported, "cuBLASLt has no product of this size");
-  int best = 0;
-  float least = 0;
-  for (int i = 0; i < found;
-       ++i) {  // even a single one, so that its code is loaded before a capture
-    const float ms = time_of(work, candidates[static_cast<std::size_t>(i)].algo);
-    if (i > 0 && ms >= least) continue;
-    best = i;
-    least = ms;
-  }
-  return candidates[static_cast<std::size_t>(best)].algo;
+  // Only these may be used: the others' fields are not valid.
+  std::vector<std::size_t> usable;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(found); ++i)
+    if (candidates[i].state == CUBLAS_STATUS_SUCCESS) usable.push_back(i);
+  if (usable.empty()) throw DeviceError(Fault::unsupported, "cuBLASLt has no product of this size");
+  std::vector<float> took(usable.size());
+  // Even a single one is timed, so that its code is loaded before a capture.
+  const auto best = fastest(usable.size(), [&](std::size_t i) {
+    return took[i] = time_of(work, candidates[usable[i]].algo);
+  });
+  return {candidates[usable[best]].algo, took[best]};
 }
 
 void Products::choose(const Gemm& work) {
-  const std::lock_guard lock(guard_);
+  // One thread at a time makes trials; meanwhile the others launch what was chosen.
+  const std::lock_guard trying(trying_);
   const auto key = key_of(work);
-  if (!chosen_.contains(key)) chosen_.emplace(key, algorithm_of(work));
+  {
+    const std::lock_guard lock(guard_);
+    if (chosen_.contains(key)) return;
+  }
+  const auto chosen = algorithm_of(work);
+  const std::lock_guard lock(guard_);
+  chosen_.emplace(key, chosen);
+}
+
+std::vector<std::string> Products::choices() const {
+  const std::lock_guard lock(guard_);
+  std::vector<std::string> lines;
+  for (const auto& [key, chosen] : chosen_) {
+    const auto of = [&algorithm = chosen.algorithm](cublasLtMatmulAlgoConfigAttributes_t what) {
+      int value = -1;
+      std::size_t size = 0;
+      static_cast<void>(
+          cublasLtMatmulAlgoConfigGetAttribute(&algorithm, what, &value, sizeof value, &size));
+      return std::to_string(value);
+    };
+    const auto& [rows, in, out, add] = key;
+    lines.push_back(std::to_string(rows) + " x " + std::to_string(in) + " x " +
+                    std::to_string(out) + (add ? " added" : "") + ": algorithm " +
+                    of(CUBLASLT_ALGO_CONFIG_ID) + ", tile " + of(CUBLASLT_ALGO_CONFIG_TILE_ID) +
+                    ", stages " + of(CUBLASLT_ALGO_CONFIG_STAGES_ID) + ", split-K " +
+                    of(CUBLASLT_ALGO_CONFIG_SPLITK_NUM) + ", " + std::to_string(chosen.us) + " us");
+  }
+  return lines;
 }
 
 void Products::run(const Gemm& work, cudaStream_t stream, void* workspace) {
@@ -149,7 +214,7 @@ void Products::run(const Gemm& work, cudaStream_t stream, void* workspace) {
     if (found == chosen_.end())
       throw DeviceError(Fault::internal,
                         "no algorithm was chosen for a matrix product of this size");
-    algorithm = found->second;
+    algorithm = found->second.algorithm;
   }
   multiply(work, algorithm, stream, workspace);
 }

@@ -2,6 +2,7 @@
 
 #include "twins.hpp"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,10 @@ namespace memseal::kernels {
 namespace {
 
 constexpr std::align_val_t alignment{256};
+// Far above any callback, which takes microseconds.
+constexpr std::chrono::seconds callback_patience(10);
+
+thread_local bool inside_callback_now = false;
 
 using Work = std::function<void()>;
 
@@ -36,13 +41,15 @@ class HostStream final : public Stream {
   explicit HostStream(HostDevice& device) : device_(device), thread_([this] { serve(); }) {}
 
   ~HostStream() override {
+    const bool leaks = captured_ && capturer_ != std::this_thread::get_id();
+    abandon_capture();
     {
       const std::lock_guard lock(guard_);
       stopping_ = true;
     }
     changed_.notify_all();
     thread_.join();
-    --device_.live_;
+    if (!leaks) --device_.live_;
   }
 
   void copy_in(void* to, const void* pinned, std::size_t bytes) override {
@@ -64,11 +71,20 @@ class HostStream final : public Stream {
   void begin_capture() override {
     device_.call();
     captured_ = std::make_unique<HostGraph>();
+    capturer_ = std::this_thread::get_id();
+    device_.note_capture(1);
   }
   std::unique_ptr<Graph> end_capture() override {
+    if (capturer_ != std::this_thread::get_id()) fail(Fault::internal);
     auto graph = std::move(captured_);
+    device_.note_capture(-1);
     device_.call();
     return graph;
+  }
+  void abandon_capture() noexcept override {
+    if (!captured_ || capturer_ != std::this_thread::get_id()) return;
+    captured_.reset();
+    device_.note_capture(-1);
   }
   void launch(const Graph& graph) override {
     device_.call();
@@ -76,18 +92,32 @@ class HostStream final : public Stream {
   }
   void notify(void (*call)(void*), void* argument) override {
     device_.call();
-    push({[=] { call(argument); }});
+    push({[this, call, argument] { device_.run_callback(call, argument); }});
   }
   bool query() override {  // not counted, because the number of queries depends on timing
+    device_.enter();
     const std::lock_guard lock(guard_);
     if (broken_ || device_.lost_) fail(Fault::lost);
     return idle();
   }
   void wait() override {
     device_.call();
+    device_.refuse_in_capture();
     std::unique_lock lock(guard_);
     changed_.wait(lock, [this] { return idle() || broken_ || device_.lost_; });
     if (broken_ || device_.lost_) fail(Fault::lost);
+  }
+  std::vector<float> time(const Graph& graph, int count) override {
+    std::vector<float> took;
+    for (int i = 0; i < count; ++i) {
+      const auto start = std::chrono::steady_clock::now();
+      launch(graph);
+      wait();
+      const std::chrono::duration<float, std::micro> each =
+          std::chrono::steady_clock::now() - start;
+      took.push_back(each.count());
+    }
+    return took;
   }
 
  private:
@@ -99,7 +129,7 @@ class HostStream final : public Stream {
   }
 
   void add(Work work) {
-    device_.call();
+    device_.call(captured_ != nullptr);
     if (captured_)
       captured_->works.push_back(std::move(work));
     else
@@ -134,6 +164,7 @@ class HostStream final : public Stream {
 
   HostDevice& device_;
   std::unique_ptr<HostGraph> captured_;
+  std::thread::id capturer_;
   std::mutex guard_;
   std::condition_variable changed_;
   std::deque<Work> works_;
@@ -154,9 +185,40 @@ HostDevice::~HostDevice() {
   std::abort();
 }
 
-void HostDevice::call() {
+bool HostDevice::inside_callback() noexcept { return inside_callback_now; }
+
+void HostDevice::enter() {
+  if (inside_callback_now) fail(Fault::internal);
+  ++waiting_;
+  const bool free = callback_.try_lock_for(callback_patience);
+  --waiting_;
+  if (!free) fail(Fault::lost);
+  callback_.unlock();
+}
+
+void HostDevice::run_callback(void (*call)(void*), void* argument) {
+  const std::lock_guard lock(callback_);
+  if (before_callback) before_callback();
+  inside_callback_now = true;
+  call(argument);
+  inside_callback_now = false;
+}
+
+void HostDevice::note_capture(int change) {
+  const std::lock_guard lock(guard_);
+  capturing_[std::this_thread::get_id()] += change;
+}
+
+void HostDevice::refuse_in_capture() const {
+  const std::lock_guard lock(guard_);
+  const auto found = capturing_.find(std::this_thread::get_id());
+  if (found != capturing_.end() && found->second > 0) fail(Fault::internal);
+}
+
+void HostDevice::call(bool captured) {
+  enter();
   const auto number = calls_++;
-  if (number == faults_.call) {
+  if (number == faults_.call || (captured && captured_calls_++ == faults_.captured)) {
     if (faults_.fault == Fault::lost) lost_ = true;
     fail(faults_.fault);
   }
@@ -177,6 +239,7 @@ void HostDevice::release_hung() { hung_ = false; }
 
 void* HostDevice::allocate(std::size_t bytes) {
   call();
+  refuse_in_capture();
   auto* const memory = ::operator new(std::max<std::size_t>(bytes, 1), alignment);
   std::memset(memory, 0xff,
               bytes);  // NaN in every number format, so that reads of unwritten memory show
@@ -192,6 +255,7 @@ void HostDevice::release(void* memory) noexcept {
 
 void HostDevice::upload(void* to, const void* from, std::size_t bytes) {
   call();
+  refuse_in_capture();
   std::memcpy(to, from, bytes);
 }
 

@@ -7,7 +7,10 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 namespace memseal::kernels {
 
@@ -17,11 +20,17 @@ namespace memseal::kernels {
 struct HostFaults {
   static constexpr std::size_t never = std::numeric_limits<std::size_t>::max();
   std::size_t call = never;       ///< throws `fault`
+  std::size_t captured = never;   ///< throws `fault`; counts the calls that are captured
   Fault fault = Fault::internal;  ///< lost: then every later call fails, and no work ends
   std::size_t work = never;       ///< the device is lost while it does this work
   std::size_t hang = never;       ///< this work never finishes
 };
 
+/// As a driver does:
+/// - a capture belongs to the thread that began it, which alone can end it. Until then that thread
+///   can neither allocate, upload nor wait. A stream that is freed elsewhere meanwhile is leaked.
+/// - callbacks run one at a time, and call no function of the device. A call may wait until the
+///   callback that runs has returned; one that waits for callback_patience fails as `lost`.
 class HostDevice : public Device {
  public:
   explicit HostDevice(HostFaults faults = {});
@@ -47,6 +56,12 @@ class HostDevice : public Device {
   /// Called before each piece of work, on the stream's thread, for tests that need an order of
   /// events.
   std::function<void()> before_work;
+  /// The same before each callback, when calls already wait for it.
+  std::function<void()> before_callback;
+  /// Threads that wait for the callback which runs.
+  int waiting_for_callback() const noexcept { return waiting_; }
+  /// True on a thread of a device, within a callback.
+  static bool inside_callback() noexcept;
 
  protected:
   /// Runs one kernel. The emulated GPU overrides these.
@@ -62,9 +77,18 @@ class HostDevice : public Device {
 
  private:
   friend class HostStream;
-  void call();
+  void call(bool captured = false);
+  void enter();  // waits for the callback that runs
+  void refuse_in_capture() const;
+  void note_capture(int change);
+  void run_callback(void (*call)(void*), void* argument);
   bool begin_work();  // false: the device broke
   HostFaults faults_;
+  std::timed_mutex callback_;
+  std::atomic<int> waiting_ = 0;
+  mutable std::mutex guard_;
+  std::map<std::thread::id, int> capturing_;  // open captures of each thread
+  std::atomic<std::size_t> captured_calls_ = 0;
   DeviceInfo info_;
   std::atomic<std::size_t> calls_ = 0, works_ = 0, live_ = 0;
   std::atomic<bool> lost_ = false, hung_ = true;

@@ -1,102 +1,10 @@
 // The queue before the lanes, and what happens to requests when the device fails.
-#include "bert_reference.hpp"
+#include "engine_rig.hpp"
 
-#include <algorithm>
-#include <atomic>
-#include <condition_variable>
-#include <future>
-#include <mutex>
 #include <thread>
 
 namespace memseal::kernels {
 namespace {
-
-using namespace std::chrono_literals;
-
-Shape small() {
-  auto shape = tiny_shape(true, 1, 32);
-  shape.layers = 1;
-  shape.vocabulary = 40;
-  shape.positions = 64;
-  return shape;
-}
-
-EngineOptions options(std::size_t lanes = 2) {
-  EngineOptions with;
-  with.lanes = lanes;
-  with.batch_tokens = 256;
-  with.sequences_max = 16;
-  with.warm = false;
-  with.patience_ms = 60'000;
-  return with;
-}
-
-/// Holds a device's work back until it is released.
-class Gate {
- public:
-  void wait() {
-    std::unique_lock lock(guard_);
-    ++waiting_;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
-  }
-  void open() {
-    const std::lock_guard lock(guard_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  void until_somebody_waits() {
-    std::unique_lock lock(guard_);
-    changed_.wait(lock, [this] { return waiting_ > 0; });
-  }
-
- private:
-  std::mutex guard_;
-  std::condition_variable changed_;
-  bool open_ = false;
-  int waiting_ = 0;
-};
-
-struct Answer {
-  std::promise<std::vector<float>> promise;
-  std::future<std::vector<float>> future = promise.get_future();
-  std::atomic<int> heard = 0;
-
-  Request::Done done() {
-    return [this](std::vector<float> values, std::exception_ptr failure) {
-      if (++heard > 1) return;
-      if (failure)
-        promise.set_exception(failure);
-      else
-        promise.set_value(std::move(values));
-    };
-  }
-};
-
-void submit(Engine& engine, const Batch& batch, Answer& answer, bool urgent = false,
-            std::function<bool()> wanted = {}) {
-  Request request;
-  request.batch = batch;
-  request.done = answer.done();
-  request.urgent = urgent;
-  request.wanted = std::move(wanted);
-  engine.submit(std::move(request));
-}
-
-class EngineTest : public testing::Test {
- protected:
-  Shape shape = small();
-  RandomBert bert{shape};
-  Random random{3};
-  std::shared_ptr<HostDevice> device = std::make_shared<HostDevice>();
-
-  Batch draw(std::vector<std::size_t> lengths) { return draw_batch(random, shape, lengths); }
-  void expect_right(const Batch& batch, const std::vector<float>& got) {
-    const auto wanted = bert.run(batch);
-    ASSERT_EQ(got.size(), wanted.size());
-    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], wanted[i], 0.02);
-  }
-};
 
 TEST_F(EngineTest, ALoneRequestStartsAtOnceWhileItsCallerIsStillThere) {
   Gate gate;
@@ -321,7 +229,7 @@ TEST_F(EngineTest, ADeviceThatBreaksWhileItWorksFailsWhatRanAndWhatWaited) {
 TEST_F(EngineTest, ADeviceThatHangsIsGivenUpAfterThePatienceAndItsMemoryIsKept) {
   const auto hung = std::make_shared<HostDevice>(HostFaults{.hang = 5});
   auto with = options(1);
-  with.patience_ms = 150;
+  with.patience_ms = with.hang_ms = 150;
   const auto started = std::chrono::steady_clock::now();
   {
     Engine engine(hung, shape, bert.reader(), [&] {
@@ -345,7 +253,7 @@ TEST_F(EngineTest, ADeviceThatHangsIsGivenUpAfterThePatienceAndItsMemoryIsKept) 
 TEST_F(EngineTest, ADeviceThatHangsWhileAnEngineIsMadeIsGivenUpAndNotOpenedOnceMore) {
   const auto hung = std::make_shared<HostDevice>(HostFaults{.hang = 30});
   auto with = options(1);
-  with.patience_ms = 100;
+  with.hang_ms = 100;
   with.warm = true;
   try {
     Engine(hung, shape, bert.reader(), with);
@@ -371,7 +279,7 @@ class Sticking final : public HostDevice {
 TEST_F(EngineTest, ALaunchThatBlocksOnTheEnginesOwnThreadIsGivenUpToo) {
   const auto sticking = std::make_shared<Sticking>();
   auto with = options(1);
-  with.patience_ms = 150;
+  with.patience_ms = with.hang_ms = 150;
   auto engine = std::make_unique<Engine>(sticking, shape, bert.reader(), with);
   engine->run(draw({3}));
   const auto gate = std::make_shared<Gate>();  // stuck work continues after this test

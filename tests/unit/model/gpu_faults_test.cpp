@@ -96,7 +96,7 @@ TEST(GpuFaults, AHangingDeviceCostsItsRequestsTheirTimeAndIsReplaced) {
   const auto counts = count_calls();
   GpuRig rig;
   rig.options.engine.lanes = 1;
-  rig.options.engine.patience_ms = 1'500;
+  rig.options.engine.patience_ms = rig.options.engine.hang_ms = 1'500;
   HostFaults faults;
   faults.hang = counts.works_to_be_on + 1;
   rig.openings.faults.push_back(faults);
@@ -273,6 +273,28 @@ TEST(GpuFaults, EachChangeOfStateIsOneLogLine) {
   EXPECT_EQ(count_of(lines, "gpu.recovered "), 1u) << lines;
   EXPECT_EQ(count_of(lines, "models=\"tiny-reranker, tiny-embedder\""), 2u) << lines;
   EXPECT_EQ(count_of(lines, "fault=lost"), 1u) << lines;
+}
+
+TEST(GpuFaults, ADeviceThatOnlyANewProcessCanUseIsNotProbedForEver) {
+  ::testing::internal::CaptureStderr();
+  {
+    GpuRig rig;
+    ASSERT_FALSE(rig.add(Architecture::cross_encoder));
+    rig.openings.refuse(Fault::restart);
+    rig.openings.latest()->lose();
+    const auto passages = testing::texts_of(2);
+    EXPECT_EQ(rig.await(rig.reranker->score({}, question, passages)).size(), 2u);
+    const std::string faults = "memseal_model_device_faults_total{fault=\"restart\"}";
+    EXPECT_TRUE(GpuRig::comes_true([&] { return rig.metric(faults) == 1; }));
+    rig.openings.refuse(std::nullopt);
+    std::this_thread::sleep_for(50ms);  // six times the longest wait between two probes
+    EXPECT_EQ(rig.openings.opened(), 1u);
+    EXPECT_FALSE(rig.hosted->is_on());
+    EXPECT_EQ(rig.await(rig.reranker->score({}, question, passages)).size(), 2u);
+  }
+  const auto lines = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count_of(lines, "gpu.restart_needed "), 1u) << lines;
+  EXPECT_NE(lines.find("restart this process"), std::string::npos) << lines;
 }
 
 TEST(GpuFaults, AMachineWithoutAGpuSaysSoOnce) {

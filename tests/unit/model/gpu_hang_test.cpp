@@ -94,7 +94,7 @@ TEST(GpuHangs, AThreadThatStaysInAnAbandonedEngineDelaysNoLaterOne) {
   const auto model = testing::tiny(Architecture::cross_encoder);
   HostedModel hosted(model, metrics, [] {});
   auto options = testing::fast_options().engine;
-  options.patience_ms = 1'000;
+  options.hang_ms = 1'000;
   hosted.build(std::make_shared<kernels::HostDevice>(), options);
   testing::Gate gate;
   gate.close();

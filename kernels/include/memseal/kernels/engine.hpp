@@ -21,6 +21,7 @@ enum class Fault {
   unsupported,  ///< a model of a shape that the kernels do not compute
   out_of_memory,
   lost,      ///< fell off the bus, hangs, or has a broken context: all that it held is gone
+  restart,   ///< this process can use the GPU no more, and another one can
   internal,  ///< any other error of CUDA
 };
 
@@ -49,7 +50,7 @@ class Device;
 
 /// Opens GPU `ordinal` of this process and checks that it can compute. Callers that hold the device
 /// at the same time share it. Throws DeviceError: not_built, no_driver, no_device, too_old,
-/// out_of_memory, lost, internal.
+/// out_of_memory, lost, restart, internal.
 std::shared_ptr<Device> open_cuda(int ordinal = 0);
 
 /// Lifetime: the result lives as long as `device`.
@@ -123,8 +124,12 @@ struct EngineOptions {
   std::size_t sequences_max = 128;   ///< of one batch
   bool graphs = true;                ///< replay captured graphs; false: one launch for each kernel
   bool warm = true;                  ///< capture the common sizes before the first request
-  /// Milliseconds. A batch that takes longer makes the device count as lost.
+  /// Milliseconds. A batch that takes longer makes the device count as lost. What comes before it
+  /// runs does not count: loading code, choosing products, capturing.
   unsigned patience_ms = 2'000;
+  /// Milliseconds. What takes longer counts as hung, and this process opens the device no more: a
+  /// thread inside the driver, or a batch. Long, because another process may hold the device.
+  unsigned hang_ms = 30'000;
 };
 
 /// What an engine has done since it was made.
@@ -139,7 +144,7 @@ struct EngineCounters {
 
 /// One request.
 /// `done` is called exactly once, with the values or with the failure, on the caller's thread or on
-/// another one.
+/// one of the engine, never on one of the device's driver.
 /// REQUIRES: `done` is quick, does not throw, and does not destroy the engine.
 struct Request {
   /// A cross-encoder: one raw logit for each sequence. Otherwise `hidden` numbers of L2 norm 1
@@ -162,7 +167,8 @@ class Engine {
   /// Uploads the weights in fp16 and makes the lanes. Blocks. Throws DeviceError.
   Engine(std::shared_ptr<Device> device, const Shape& shape, const ReadPart& read,
          const EngineOptions& options = {});
-  /// Fails the requests that wait, then waits for those that run, at most `patience_ms`.
+  /// Fails the requests that wait, then waits for those that run, at most until a batch has taken
+  /// `hang_ms`.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -179,6 +185,8 @@ class Engine {
   static void abandon(std::unique_ptr<Engine> engine) noexcept;
 
   const DeviceInfo& device() const noexcept;
+  /// The code that computes each size of matrix product, a line each; for reports.
+  std::vector<std::string> products() const;
   EngineCounters counters() const;
   /// What made the engine unusable, or null. Once set, never cleared.
   std::exception_ptr failure() const;

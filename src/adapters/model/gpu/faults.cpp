@@ -12,7 +12,8 @@ bool is_final(Fault fault) noexcept {
     case Fault::no_driver:
     case Fault::no_device:
     case Fault::too_old:
-    case Fault::unsupported: return true;
+    case Fault::unsupported:
+    case Fault::restart: return true;
     case Fault::out_of_memory:
     case Fault::lost:
     case Fault::internal: return false;
@@ -23,7 +24,7 @@ bool is_final(Fault fault) noexcept {
 bool breaks_device(Fault fault) noexcept {
   // CUDA reports some faults again at every later call of the context. Whether an unknown fault is
   // such a one cannot be seen, so the device is opened anew.
-  return fault == Fault::lost || fault == Fault::internal;
+  return fault == Fault::lost || fault == Fault::restart || fault == Fault::internal;
 }
 
 std::string fix_of(Fault fault) {
@@ -35,6 +36,7 @@ std::string fix_of(Fault fault) {
     case Fault::too_old: return "use a GPU of compute capability 8.0 or above";
     case Fault::unsupported: return "choose another model, or let the CPU compute this one";
     case Fault::out_of_memory: return "free memory of the GPU; `nvidia-smi` shows who holds it";
+    case Fault::restart: return "restart this process once `nvidia-smi` answers";
     case Fault::lost:
     case Fault::internal: break;
   }

@@ -89,9 +89,8 @@ void HostedModel::publish() {
 
 void HostedModel::build(const std::shared_ptr<kernels::Device>& device,
                         const kernels::EngineOptions& options) {
-  // A request takes one patience at most before the engine calls it hung. Twice that is enough for
-  // a thread to come out.
-  patience_ = std::chrono::milliseconds(2 * options.patience_ms);
+  // A thread that is longer inside the driver has failed its requests already.
+  patience_ = std::chrono::milliseconds(options.hang_ms);
   auto engine = std::make_unique<kernels::Engine>(device, shape_,
                                                   reader_of(model_->tensors, shape_), options);
   // The upload read the whole file; only the CPU encoder's word table is read again.

@@ -59,7 +59,7 @@ class HostedModel {
   /// After this no request reaches the engine.
   void turn_off();
   /// Frees the engine once no thread is inside it, and abandons it when a thread does not return.
-  /// REQUIRES: turn_off() was called. May take three times EngineOptions::patience_ms.
+  /// REQUIRES: turn_off() was called. May take twice EngineOptions::hang_ms.
   void free_engine();
   void show(GpuState state);
 

@@ -233,7 +233,18 @@ void GpuSupervisor::log_off(const Models& models, const DeviceError& cause) cons
                 {"fix", fix_of(cause.fault())}});
 }
 
+/// Ends all retries: no call of this process can bring the device back.
+void GpuSupervisor::give_up(const DeviceError& cause) {
+  needs_restart_ = true;
+  Models down;
+  for (const auto& hosted : models_) down.push_back(hosted.get());
+  runtime::log(
+      LogLevel::error, "gpu.restart_needed",
+      {{"models", names_of(down)}, {"cause", cause.what()}, {"fix", fix_of(cause.fault())}});
+}
+
 void GpuSupervisor::schedule_probe() {
+  if (needs_restart_) return;
   // With jitter, because several services may share the GPU that failed. At least half of
   // probe_first passes in any case: the full jitter alone may be zero.
   const double unit = std::uniform_real_distribution<double>(0.0, 1.0)(random_);
@@ -267,6 +278,11 @@ void GpuSupervisor::probe_models(Models& back) {
       const auto cause = device_error_of(std::current_exception());
       count(cause.fault());
       hosted->show(GpuState::off);
+      if (cause.fault() == Fault::restart) {
+        // Nothing was on before, because the device is opened only when no engine holds it.
+        back.clear();
+        return give_up(cause);
+      }
       if (!breaks_device(cause.fault())) continue;
       // Models restored earlier in this round were not yet logged as on, so they are not logged as
       // off.

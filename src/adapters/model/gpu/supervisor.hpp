@@ -38,7 +38,8 @@ struct GpuSupervisorOptions {
 /// A fault turns off the model that met it. A fault that breaks the device turns off all models,
 /// and the device is opened again once their engines are freed.
 /// A model that is off is retried: the supervisor's own thread makes its engine again and runs one
-/// batch, so no request waits for a retry.
+/// batch, so no request waits for a retry. Nothing is retried once the device said Fault::restart,
+/// because only a new process can use it.
 class GpuSupervisor {
  public:
   GpuSupervisor(DeviceOpener open, GpuSupervisorOptions options, runtime::Metrics* metrics);
@@ -84,6 +85,7 @@ class GpuSupervisor {
   void log_off(const Models& models, const kernels::DeviceError& cause) const;
   void schedule_probe();
   void probe();
+  void give_up(const kernels::DeviceError& cause);
   /// Appends the models that are on again to `back`.
   void probe_models(Models& back);
   void count(kernels::Fault fault);
@@ -100,7 +102,7 @@ class GpuSupervisor {
   std::vector<std::unique_ptr<HostedModel>> models_;
   std::shared_ptr<kernels::Device> device_;
   runtime::Clock::time_point came_up_{};
-  bool logged_no_gpu_ = false;
+  bool logged_no_gpu_ = false, needs_restart_ = false;
   std::atomic<bool> suspected_ = false;
   std::atomic<int> given_up_ = 0;  // calls of add() that still run although their callers left
 
