@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from .steps import Unable, run
+
 ROOT = Path(__file__).resolve().parents[2]
 CARRY, BUILD = ROOT / "build/gpu-carry", ROOT / "build/gpu"
 CARRY_BYTES_MAX = 64 << 20
@@ -16,19 +18,6 @@ SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 
 class Missing(RuntimeError):
     """Something this machine lacks; the sentence says what to do."""
-
-
-def run(words, timeout=None, env=None):
-    """(exit status, standard output and error together); 124 when it took too long."""
-    try:
-        done = subprocess.run([str(word) for word in words], cwd=ROOT, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-                              env=dict(os.environ, **(env or {})))
-        return done.returncode, done.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired as late:
-        return 124, (late.stdout or b"").decode(errors="replace") + f"\nended after {timeout} s"
-    except OSError as error:
-        return 127, str(error)
 
 
 # ---------------------------------------------------------------- the GPU
@@ -145,22 +134,43 @@ def cublas_settings():
     return []
 
 
+CONFIGURE_S, BUILD_S = 60, 240
+
+
+def library():
+    """Where the library is: build() or the caller's environment says it."""
+    return Path(os.environ["MEMSEAL_GPU_CHECK_LIBRARY"])
+
+
+def program():
+    return Path(os.environ["MEMSEAL_KERNELS_TEST"])
+
+
 def build(capability=None, settings=(), targets=("kernels_test", "memseal_gpu_check")):
     """Builds for a GPU, or without CUDA; returns where the programs are."""
     if not is_packed():
         pack()
     folder = BUILD if capability else ROOT / "build/gpu-host"
     configure = ["cmake", "-S", ROOT / "kernels/check", "-B", folder, f"-DMEMSEAL_CARRY={CARRY}",
+                 # GoogleTest 1.12 asks for a CMake older than the newest ones still know.
+                 "-DCMAKE_POLICY_VERSION_MINIMUM=3.5",
                  f"-DMEMSEAL_CUDA={'ON' if capability else 'OFF'}", *settings]
     if capability:
         configure += [f"-DMEMSEAL_CUDA_ARCHITECTURES={architectures(capability)}", *cublas_settings()]
     if shutil.which("ninja"):
         configure += ["-G", "Ninja"]
-    for words in (configure, ["cmake", "--build", folder, "--target", *targets, "-j", os.cpu_count()]):
-        status, said = run(words, timeout=900)
+    for words, seconds in ((configure, CONFIGURE_S),
+                           (["cmake", "--build", folder, "--target", *targets, "-j", os.cpu_count()], BUILD_S)):
+        status, said = run(words, timeout=seconds)
         if status != 0:
             raise RuntimeError(f"{' '.join(map(str, words[:3]))}… failed:\n{said[-6000:]}")
     return folder
+
+
+def use(folder):
+    """Makes library() and program() those that were built there."""
+    os.environ["MEMSEAL_GPU_CHECK_LIBRARY"] = str(folder / "libmemseal_gpu_check.so")
+    os.environ["MEMSEAL_KERNELS_TEST"] = str(folder / "kernels_test")
 
 
 def gtest(words, report, timeout, env=None):
@@ -180,40 +190,37 @@ def gtest(words, report, timeout, env=None):
 GPU_TESTS, ON_THE_GPU = {"MEMSEAL_GPU_TESTS": "1"}, "*/gpu_cuda*"
 
 
-def kernel_tests(folder, gates, timeout):
-    """Every kernel against its twin, on the GPU, and the engine's own tests."""
-    status, ran, failed, said = gtest([folder / "kernels_test", f"--gtest_filter={ON_THE_GPU}"],
-                                      folder / "kernels_test.json", timeout, GPU_TESTS)
-    gates.check("kernels against their twins", status == 0 and ran > 0 and not failed,
-                f"{ran} tests ran on the GPU" + (f", failed: {' '.join(failed)}" if failed else "") +
-                ("" if status == 0 else f", exit status {status}"))
+def kernel_tests(evidence, gates, seconds, tests=ON_THE_GPU, env=GPU_TESTS):
+    """Every kernel against its twin, on the GPU."""
+    status, ran, failed, said = gtest([program(), f"--gtest_filter={tests}"],
+                                      evidence.folder / "kernels_test.json", seconds, env)
     if status != 0:
-        print(said[-6000:])
+        evidence.keep("programs.log", said)
+    gates.check("kernels against their twins", status == 0 and ran > 0 and not failed,
+                f"{ran} tests ran" + (f", failed: {' '.join(failed)}" if failed else "") +
+                ("" if status == 0 else f", exit status {status}"))
 
 
 # Whatever calls cuBLAS, whose kernels are not ours to judge: memcheck alone looks at it.
 WITH_PRODUCTS = "*Product*:*Forward*"
 
 
-def sanitize(folder, gates, timeout):
-    """compute-sanitizer's four tools over the GPU tests. Says so where it refuses the device."""
+def sanitize(evidence, gates, name, seconds):
+    """One of compute-sanitizer's tools over the GPU tests, and over our kernels alone."""
     tool = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
     if not Path(tool).exists():
-        gates.note("compute-sanitizer is not installed here: its four tools did not run")
-        return
-    for name in SANITIZERS:
-        started = time.monotonic()
-        tests = ON_THE_GPU if name == "memcheck" else f"{ON_THE_GPU}-{WITH_PRODUCTS}"
-        status, ran, failed, said = gtest(
-            [tool, "--tool", name, "--error-exitcode", "99", folder / "kernels_test",
-             f"--gtest_filter={tests}"], folder / f"{name}.json", timeout, GPU_TESTS)
-        (folder / f"{name}.log").write_text(said)
-        if "Device not supported" in said:
-            gates.note(f"compute-sanitizer {name} refuses this device: it did not run")
-            continue
-        summary = re.findall(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)", said)
-        gates.check(f"compute-sanitizer {name}", status == 0 and ran > 0 and not failed,
-                    f"{ran} tests in {time.monotonic() - started:.0f} s; "
-                    f"{'; '.join(summary) or f'exit status {status}'}")
-        if status != 0:
-            print(said[-3000:])
+        raise Unable("compute-sanitizer is not installed here")
+    started = time.monotonic()
+    tests = ON_THE_GPU if name == "memcheck" else f"{ON_THE_GPU}-{WITH_PRODUCTS}"
+    status, ran, failed, said = gtest(
+        [tool, "--tool", name, "--kernel-name", "kernel_substring=memseal", "--error-exitcode", "99", program(),
+         f"--gtest_filter={tests}"], evidence.folder / f"{name}.json", seconds, GPU_TESTS)
+    evidence.keep("programs.log", f"compute-sanitizer {name}\n{said}\n")
+    if "Device not supported" in said:
+        raise Unable("compute-sanitizer refuses this device")
+    if status == 124:
+        raise Unable(f"it did not end within {seconds:.0f} s; {ran} tests had ended")
+    summary = re.findall(r"=+ ((?:ERROR|RACECHECK) SUMMARY: .*)", said)
+    gates.check(f"compute-sanitizer {name}", status == 0 and ran > 0 and not failed,
+                f"{ran} tests in {time.monotonic() - started:.0f} s; "
+                f"{'; '.join(summary) or f'exit status {status}'}")

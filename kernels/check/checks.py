@@ -19,7 +19,7 @@ class Checked:
     def __init__(self, library, device, shape, embeds, folder, vocabulary, torch_device, options=None, seed=4):
         self.shape, self.embeds, self.library, self.device = shape, embeds, library, device
         self.name = shape.name + (" embedder" if embeds else "")
-        self.directory = folder / f"{shape.name}-{'bi' if embeds else 'cross'}"
+        self.directory = models.directory_of(folder, shape, embeds)
         self.model = models.make(shape, not embeds, self.directory, vocabulary, seed)
         self.double = copy.deepcopy(self.model)
         self.torch_device, self.vocabulary, self.options = torch_device, vocabulary, options or {}
@@ -37,17 +37,19 @@ class Checked:
 
     # ------------------------------------------------------------ gates
 
-    def check_all(self, gates, quick=False):
-        lengths = LENGTHS[:6] if quick else LENGTHS
+    def check(self, which, gates, quick=False):
         mixed = tuple(min(one, 65) for one in MIXED) if quick else MIXED
-        self.check_lengths(gates, lengths)
-        self.check_batches(gates, mixed)
-        self.check_edges(gates, EDGES[:3] if quick else EDGES)
-        self.check_poison(gates, mixed)
-        self.check_texts(gates, 65 if quick else 256)
-        self.check_together(gates, mixed, 24 if quick else 1000)
-        if not self.embeds:
-            self.check_top(gates, mixed)
+        requests = 24 if quick else 1000
+        checks = {"lengths": lambda: self.check_lengths(gates, LENGTHS[:6] if quick else LENGTHS),
+                  "batches": lambda: self.check_batches(gates, mixed),
+                  "edges": lambda: self.check_edges(gates, EDGES[:3] if quick else EDGES),
+                  "poison": lambda: self.check_poison(gates, mixed),
+                  "texts": lambda: self.check_texts(gates, 65 if quick else 256),
+                  "plain": lambda: self.check_plain(gates, mixed, requests),
+                  "together": lambda: self.check_together(gates, self.engine, mixed, requests, ""),
+                  "top": lambda: self.embeds or self.check_top(gates, mixed)}
+        for name in which:
+            checks[name]()
 
     def check_lengths(self, gates, lengths):
         pool = self.sequences(lengths, 11) + [([2003] * min(256, max(lengths)), 16 if not self.embeds else 256)]
@@ -71,9 +73,6 @@ class Checked:
         shuffled = self.engine.run([pool[i] for i in order])
         gates.within(f"{self.name}: the same in another order",
                      self.worst(shuffled, [wanted[i] for i in order]), self.tolerance)
-        with self.library.open(self.directory, self.device, **dict(self.options, graphs=0)) as plain:
-            gates.within(f"{self.name}: launched kernel by kernel, without graphs",
-                         self.worst(plain.run(pool), wanted), self.tolerance)
 
     def check_edges(self, gates, edges):
         worst = 0.0
@@ -112,11 +111,19 @@ class Checked:
         gates.within(f"{self.name}: from texts", self.worst(self.engine.texts(asked, texts, tokens_max),
                                                             self.reference(pool)), self.tolerance)
 
-    def check_together(self, gates, mixed, requests):
+    def check_plain(self, gates, mixed, requests):
+        """Kernel by kernel: then several threads call cuBLASLt's one handle at the same time."""
+        pool = self.sequences(mixed, 12)
+        with self.library.open(self.directory, self.device, **dict(self.options, graphs=0)) as plain:
+            gates.within(f"{self.name}: launched kernel by kernel, without graphs",
+                         self.worst(plain.run(pool), self.reference(pool)), self.tolerance)
+            self.check_together(gates, plain, mixed, requests, ", without graphs")
+
+    def check_together(self, gates, engine, mixed, requests, how):
         pool = self.sequences(mixed + mixed, 13)
         # Of a vector each number is compared, and none is further off than the vector.
-        seen = self.engine.together(pool, self.reference(pool), self.tolerance, 64, requests, 1)
-        gates.check(f"{self.name}: {requests} requests from 64 callers at once",
+        seen = engine.together(pool, self.reference(pool), self.tolerance, 64, requests, 1)
+        gates.check(f"{self.name}: {requests} requests from 64 callers at once{how}",
                     seen.requests == requests and seen.wrong == 0 and seen.failed == 0,
                     f"{seen.wrong} wrong, {seen.failed} failed, worst {seen.worst:.3g} of "
                     f"{self.tolerance:g} allowed, {requests / seen.seconds:.0f} a second")

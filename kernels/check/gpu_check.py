@@ -1,51 +1,46 @@
 #!/usr/bin/env python3
 """Checks the GPU engine on a machine that has a GPU, and times it against what others make of it.
 
-    scripts/gpu-check               everything: build, kernels against their twins, compute-sanitizer,
-                                    both model shapes against double precision, then the timing
+    scripts/gpu-check               everything, the most telling first: build, kernels against their twins,
+                                    the first gates, the figures, a table of the kernels, what a driver may
+                                    do, the other gates, compute-sanitizer, the other workloads
+    scripts/gpu-check --out DIR     where to write results.jsonl and log.txt (build/gpu-check); each step
+                                    adds to them at once, so a run that is cut off leaves what it found
     scripts/gpu-check --only ID…    timing of these alone: w1 … w6, embed, or an id of bench/README.md
     scripts/gpu-check --quick       fewer lengths and calls; writes no result file
-    scripts/gpu-check --budget S    seconds for all of it (540)
+    scripts/gpu-check --budget S    seconds for all of it (540, the most)
     scripts/gpu-check --pack        where scripts/deps has run: puts what a bare GPU machine lacks into
                                     build/gpu-carry (Boost headers, GoogleTest, the vocabulary)
-    scripts/gpu-check --rehearse    without a GPU: the same script with the kernels' twins and PyTorch on
-                                    the CPU, small; measures nothing and writes nothing
+    scripts/gpu-check --rehearse    without a GPU: the same script with the kernels' twins and, where there
+                                    is one, PyTorch on the CPU, small; measures nothing
 
 The GPU machine needs CUDA 13, CMake, g++, PyTorch, transformers and sentence-transformers, the checkout
-and build/gpu-carry. The last thing printed is the table; figures go to bench/results/. Exit status: 0
-all gates hold, 1 one does not, 2 usage, 3 no GPU here or something to build with is missing.
+and build/gpu-carry. The last thing printed is the table; figures go to bench/results/ too. Exit status: 0
+all gates hold, 1 one does not or none was decided, 2 usage, 3 no GPU here or something to build with is
+missing.
 """
 import argparse
-import contextlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "kernels"))
-from check import build, report, workloads  # noqa: E402
+from check import build, report, steps, workloads  # noqa: E402
+from check.evidence import Evidence, summary  # noqa: E402
+from check.worker import FIRST_GATES, OTHER_GATES  # noqa: E402
 
-# Published rates of the GPU for which the predictions were made; the table uses measured ones.
-PREDICTED_FLOPS, PREDICTED_BANDWIDTH = 790e12, 4.3e12
+BUDGET_MAX_S = 540
 # (id, our p50 in microseconds at most, our time over the rival's at most)
-TARGETS = (("rerank_gpu_w1", 80, 1 / 1.3), ("rerank_gpu_w2", None, 1 / 2), ("rerank_gpu_mini", 500, None),
+TARGETS = (("rerank_gpu_w1", 80, 1 / 2), ("rerank_gpu_w2", None, 1 / 3), ("rerank_gpu_mini", 500, 1 / 2),
            ("embed_gpu", None, 1 / 2))
-COMPILING_S = 110  # torch.compile is not begun with less left
-
-
-def say(text=""):
-    print(text, flush=True)
-
-
-class Clock:
-    def __init__(self, budget):
-        self.end = time.monotonic() + budget
-
-    def left(self):
-        return self.end - time.monotonic()
+FIGURES_FIRST = ("w1_tinybert", "w1_minilm", "w2_tinybert", "embed_minilm")
+RIVAL, ALONE = "SDPA fp16 in a CUDA graph", "memseal, alone"
+TINY, MINI = workloads.TINY.name, workloads.MINI.name
 
 
 def arguments(words):
@@ -54,7 +49,8 @@ def arguments(words):
     parser.add_argument("--rehearse", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--only", nargs="+", metavar="ID", help=argparse.SUPPRESS)
-    parser.add_argument("--budget", type=float, default=540, metavar="S", help=argparse.SUPPRESS)
+    parser.add_argument("--budget", type=float, default=BUDGET_MAX_S, metavar="S", help=argparse.SUPPRESS)
+    parser.add_argument("--out", metavar="DIR", default=str(ROOT / "build/gpu-check"), help=argparse.SUPPRESS)
     parser.add_argument("--lines", action="store_true", help=argparse.SUPPRESS)  # scripts/bench reads these
     return parser.parse_args(words)
 
@@ -68,220 +64,311 @@ def chosen(only):
     known = {name for one in every for name in (one.id, one.id.split("_")[0], one.figure) if name}
     unknown = [name for name in only if name not in known]
     if unknown:
-        say(f"gpu-check: unknown {' '.join(unknown)}; known: {' '.join(sorted(known))}")
+        print(f"gpu-check: unknown {' '.join(unknown)}; known: {' '.join(sorted(known))}")
         sys.exit(2)
     return some
 
 
-def predict(some):
+def predict(some, say):
     say("Predicted before anything ran: least time at 790 TFLOP/s and 4.3 TB/s, each kernel bound by one of them")
     rows = []
     for work in some:
         first_only = not work.embeds
         flops, moved = workloads.totals(work.shape, work.lengths, first_only)
         rows.append({"title": work.says, "tokens": sum(work.lengths), "gflop": flops / 1e9, "mb": moved / 1e6,
-                     "floor": workloads.floor_us(work.shape, work.lengths, PREDICTED_FLOPS,
-                                                 PREDICTED_BANDWIDTH, first_only)})
+                     "floor": workloads.floor_us(work.shape, work.lengths, *workloads.PREDICTED, first_only)})
     say(report.table(rows, [("workload", "title", ""), ("tokens", "tokens", "d"), ("GFLOP", "gflop", ".2f"),
                             ("MB", "mb", ".1f"), ("us", "floor", ".1f")]))
 
 
-def check_models(some, library, device, torch_device, folder, gates, clock, options, quick, gate):
-    """A Checked for every model that is measured or, with `gate`, of both shapes and kinds."""
-    from check.checks import Checked
-    wanted = {(one.shape, one.embeds) for one in some}
-    if gate:
-        wanted |= {(shape, embeds) for shape in (workloads.TINY, workloads.MINI) for embeds in (False, True)}
-    if device == "host":
-        wanted = {one for one in wanted if one[0] is workloads.TINY}
-    checked = {}
-    for shape, embeds in sorted(wanted, key=lambda one: (one[0].hidden, one[1])):
-        model = checked[shape, embeds] = Checked(library, device, shape, embeds, folder, build.vocabulary(),
-                                                 torch_device, options)
-        info = model.engine.info()
-        say(f"{model.name}: {info['device_bytes'] / 1e6:.0f} MB on the device, {info['captures']} graphs at start")
-        if gate:
-            model.check_all(gates, quick)
-        say(f"  {clock.left():.0f} s left")
-    return checked
+class Run:
+    """One run: the folder it writes, its steps, and the process with PyTorch."""
+
+    def __init__(self, given, device, models):
+        self.given, self.device, self.models = given, device, Path(models)
+        self.evidence = Evidence(given.out)
+        self.steps = steps.Steps(self.evidence, min(given.budget, BUDGET_MAX_S))
+        self.gates = report.Gates(self.evidence.say, self.evidence.add)
+        words = [sys.executable, "-u", ROOT / "kernels/check/worker.py", device, self.models]
+        self.worker = steps.Worker(words + (["quick"] if given.quick or given.rehearse else []), self.evidence,
+                                   self.heard)
+
+    def heard(self, message):
+        if "say" in message:
+            self.evidence.say(message["say"])
+            return
+        if "gate" in message:
+            self.gates.results.append(message)
+        self.evidence.add(message)
+
+    def ask(self, name, seconds, step, **given):
+        """A step of the worker's."""
+        self.steps.run(name, seconds, lambda time: self.worker.ask(step, time, **given))
+
+    def hazard(self, name, seconds, *words):
+        """A step in a process of its own, which may break what it likes; returns its lines."""
+        status, said = steps.run([sys.executable, ROOT / "kernels/check/hazards.py", name, build.library(),
+                                  self.model_directory(), self.device, *words], seconds)
+        lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        for line in lines:
+            if "gate" in line:
+                self.gates.check(line["gate"], line["holds"], line["found"])
+            else:
+                self.evidence.add({"hazard": name, **line})
+        if status != 0:
+            self.evidence.keep("programs.log", f"hazards.py {name}\n{said}\n")
+            raise steps.Unable(f"its process ended with status {status}: {(said.splitlines() or [''])[-1][:200]}")
+        return lines
+
+    def model_directory(self):
+        """A model of the real shape where PyTorch wrote one, else a small one."""
+        real = self.models / f"{TINY}-cross"
+        if (real / "vocab.txt").exists() and self.device == "cuda":
+            return real
+        from check.tiny_bert import TinyBert
+        small = self.models / "small"
+        if not small.exists():
+            TinyBert(True).save(small)
+        return small
 
 
-def measure(some, checked, clock, ceilings, quick, vocabulary):
-    """Every workload in turn; what the budget does not allow is said."""
-    from check import rivals
-    from check.measure import Measured
-    done = []
-    for number, work in enumerate(some):
-        share = min(30.0, max(0.0, (clock.left() - 60) / (len(some) - number)))
-        if share < 2:
-            say(f"  note   {work.says}: no time left within the budget")
-            continue
-        one = Measured(work, checked[work.shape, work.embeds], ceilings, say)
-        kinds = [rivals.Captured, rivals.Sdpa]
-        captured = one.run(share * 0.6 if not quick else 2, kinds, runs_min=100 if quick else 1000)
-        if work.figure in ("rerank_gpu_w1", "rerank_gpu_w2", "rerank_gpu_mini"):
-            one.from_texts(min(6, share * 0.25), vocabulary, runs_min=30 if quick else 300)
-            one.throughput(0.5, captured)
-        done.append(one)
-        say(report.table(one.rows, report.COLUMNS))
-    return done
+# ---------------------------------------------------------------- the steps
+
+def built(run, capability, shapes):
+    """Builds while the worker imports PyTorch and writes the models; returns whether there are programs."""
+    outcome = {}
+
+    def make():
+        try:
+            build.use(build.build(capability))
+        except Exception as error:
+            outcome["failed"] = error
+
+    thread = threading.Thread(target=make, daemon=True)
+    thread.start()
+    run.ask("imports and models", 90, "prepare", shapes=shapes)
+    run.steps.run("build", 240, lambda seconds: thread.join(seconds))
+    if "failed" in outcome:
+        run.evidence.say(str(outcome["failed"]))
+        run.evidence.not_measured("everything that needs the programs", steps.first_line(outcome["failed"]))
+    return not thread.is_alive() and "failed" not in outcome
 
 
-def compiled(one, clock):
-    """torch.compile on the same workload, in turns with ours: one more row. Compiling takes its
-    time, so it comes last, and only where a figure is."""
-    from check import rivals
-    from check.measure import Measured
-    again = Measured(one.work, one.checked, (one.flops, one.bandwidth), say)
-    again.run(min(5, clock.left() / 8), [rivals.Compiled])
-    for row in again.rows[1:]:
-        one.rows.append(row)
-    one.lines += [line for line in again.lines if line["contender"] != "memseal"]
+def about(run, gpu):
+    run.evidence.add({"machine": f"{gpu['name']}, driver {gpu['driver']}", "capability": gpu["capability"],
+                      "date": report.now(), "commit": commit()})
+    run.evidence.say(f"{gpu['name']}, driver {gpu['driver']}, built for {build.architectures(gpu['capability'])}. A release "
+                     "has code for 8.0, 9.0 and 10.0; that for other GPUs than this one does not run here")
+    run.evidence.keep("machine.txt", steps.run(["nvidia-smi"], 20)[1] + steps.run(["ldd", build.library()], 20)[1])
 
 
-def figures(done, machine, capability, date):
+def choices(run, seconds):
+    """What the trials chose in three processes: a choice that changes is noise."""
+    found = []
+    for _ in range(3):
+        found.append(next((line["products"] for line in run.hazard("products", seconds / 3) if "products" in line), []))
+    same = {re.sub(r", [\d.]+ us$", "", line) for line in found[0]}
+    changed = [line for other in found[1:] for line in other if re.sub(r", [\d.]+ us$", "", line) not in same]
+    run.evidence.say(f"  {len(found[0])} sizes of product; {len(changed)} choices differ in two more processes")
+    run.evidence.say("\n".join("    " + line for line in found[0]))
+
+
+def beside(run, seconds):
+    busy = threading.Thread(target=lambda: run.worker.ask("busy", seconds, for_s=seconds / 3), daemon=True)
+    busy.start()
+    try:
+        run.hazard("patience", seconds / 2)
+    finally:
+        busy.join()
+
+
+def hazards(run):
+    run.steps.run("C1: a call that fails within a capture", 40, lambda seconds: run.hazard("capture", seconds))
+    run.steps.run("C2: a broken context", 40, lambda seconds: run.hazard("recovery", seconds))
+    run.steps.run("C3: the first batches of a fresh process", 40, lambda seconds: run.hazard("patience", seconds))
+    if run.device == "cuda":
+        run.steps.run("C3 beside a process that keeps the GPU busy", 60, lambda seconds: beside(run, seconds))
+    run.steps.run("C5: what the trials choose", 60, lambda seconds: choices(run, seconds))
+
+
+def other_gates(run, shapes):
+    for shape, embeds in shapes:
+        name = shape + (" embedder" if embeds else "")
+        which = OTHER_GATES if not embeds else (*FIRST_GATES, *OTHER_GATES)
+        run.ask(f"gates of {name}", 60, "gates", shape=shape, embeds=embeds, which=which)
+
+
+def everything(run, some):
+    shapes = [(TINY, False), (MINI, False), (TINY, True), (MINI, True)]
+    run.steps.run("kernels against their twins", 60,
+                  lambda seconds: build.kernel_tests(run.evidence, run.gates, seconds))
+    for shape in (TINY, MINI):
+        run.ask(f"engine of {shape}", 40, "open", shape=shape, embeds=False)
+        run.ask(f"first gates of {shape}", 30, "gates", shape=shape, embeds=False, which=FIRST_GATES)
+    run.ask("ceilings", 10, "ceilings")
+    for id in FIGURES_FIRST:
+        run.ask(f"time of {id}", 25, "time", id=id, kinds=["captured", "captured_plain"], runs=300)
+    for id in FIGURES_FIRST[:2]:
+        run.ask(f"kernels of {id}", 20, "profile", id=id, calls=50)
+    hazards(run)
+    other_gates(run, shapes)
+    for name in ("racecheck", "synccheck", "memcheck", "initcheck"):
+        run.steps.run(f"compute-sanitizer {name}", 40,
+                      lambda seconds, name=name: build.sanitize(run.evidence, run.gates, name, seconds))
+    others(run, some)
+
+
+def others(run, some):
+    for work in some:
+        kinds = ["sdpa", "captured"] if work.id in FIGURES_FIRST else ["captured", "sdpa"]
+        runs = 100 if run.given.quick or work.id not in FIGURES_FIRST else 1000
+        run.ask(f"longer time of {work.id}" if work.id in FIGURES_FIRST and not run.given.only else
+                f"time of {work.id}", 25, "time", id=work.id, kinds=kinds, runs=runs)
+        if work.figure and not work.embeds:
+            run.ask(f"texts of {work.id}", 20, "texts", id=work.id, runs=100)
+            run.ask(f"callers of {work.id}", 20, "throughput", id=work.id, callers=[1, 4, 16])
+    for id in ("w1_minilm", "w1_tinybert", "w2_tinybert", "embed_minilm"):
+        if any(work.id == id for work in some) and not run.given.quick:
+            run.ask(f"torch.compile of {id}", 90, "time", id=id, kinds=["compiled"], runs=100)
+
+
+# ---------------------------------------------------------------- what comes last
+
+def latest(lines, id, contender, key="p50_us"):
+    """The line of the longest timing of a contender."""
+    found = [line for line in lines if line.get("workload") == id and line.get("contender") == contender and key in line]
+    return max(found, key=lambda line: line.get("runs", 0), default=None)
+
+
+def figures(lines, some, machine, capability):
     """The lines of bench/README.md's shape, of the workloads that have an id there."""
-    from check import rivals
-    lines = []
-    for one in done:
-        ours, rival = one.p50("memseal"), one.p50(rivals.Captured.name)
-        if one.work.figure and rival is not None:
-            lines.append(report.figure(one.work.figure, ours, rival, rivals.Captured.name, machine, capability,
-                                       one.rows[0]["runs"], date))
-    return lines
+    for work in some:
+        ours, rival = latest(lines, work.id, "memseal"), latest(lines, work.id, RIVAL)
+        if work.figure and ours and rival:
+            yield report.figure(work.figure, ours["p50_us"], rival["p50_us"], RIVAL, machine, capability, ours["runs"],
+                                report.now())
 
 
-def judge_targets(lines):
+def judge_targets(run, some):
     """Targets are reported and fail nothing: a figure is never a test."""
-    for id, ours_us, ratio in TARGETS:
-        for line in lines:
-            if line["id"] != id:
-                continue
-            if ours_us is not None:
-                say(f"  target {id}: {line['ours']:.1f} us of {ours_us} us, "
-                    f"{'met' if line['ours'] <= ours_us else 'MISSED'}")
-            if ratio is not None:
-                say(f"  target {id}: {1 / line['ratio']:.2f} x the rival's speed, {1 / ratio:.1f} x wanted, "
-                    f"{'met' if line['ratio'] <= ratio else 'MISSED'}")
+    lines = run.evidence.lines
+    for work in some:
+        target = next((one for one in TARGETS if one[0] == work.figure), None)
+        if target is None:
+            continue
+        id, most_us, ratio = target
+        ours = latest(lines, work.id, "memseal") or latest(lines, work.id, ALONE)
+        rival, device = latest(lines, work.id, RIVAL), latest(lines, work.id, "memseal", "device_p50_us")
+        if ours is None:
+            run.evidence.not_measured(id, "no timing of ours ended")
+            continue
+        run.evidence.say(f"  {id}: {ours['p50_us']:.1f} us" +
+                         (f", {device['device_p50_us']:.1f} of them on the device" if device else ", device time not measured"))
+        if most_us is not None:
+            run.evidence.say(f"  target {id}: {most_us} us: {'met' if ours['p50_us'] <= most_us else 'MISSED'}")
+        if rival is None:
+            run.evidence.not_measured(f"{id} against its rival", "no timing of the rival ended")
+        else:
+            is_met = ours["p50_us"] <= ratio * rival["p50_us"]
+            run.evidence.say(f"  target {id}: {rival['p50_us'] / ours['p50_us']:.2f} x the rival's speed, {1 / ratio:.1f} x "
+                             f"wanted: {'met' if is_met else 'MISSED'}")
 
 
-def conclude(gates):
-    failures = gates.failures()
-    for failure in failures:
+def conclude(run):
+    say = run.evidence.say
+    rows = [line for line in run.evidence.lines if "title" in line]
+    if rows:
+        say(report.table(rows, report.COLUMNS))
+    held, failed, missing, _ = summary(run.evidence.lines)
+    for one in missing:
+        say(f"gpu-check: not measured: {one}")
+    for failure in run.gates.failures():
         say(f"gpu-check: this gate does not hold: {failure}")
-    if not failures:
-        say(f"gpu-check: all {len(gates.results)} gates hold")
-    return 1 if failures else 0
-
-
-def on_the_gpu(given, gpu):
-    import torch
-    clock, date = Clock(given.budget), report.now()
-    gates = report.Gates(say)
-    some = chosen(given.only)
-    predict(some)
-    if not torch.cuda.is_available():
-        say("gpu-check: there is a GPU, but PyTorch cannot use it")
-        return 3
-    say(f"building for {gpu['name']}, {build.architectures(gpu['capability'])}")
-    folder = build.build(gpu["capability"])
-    say(f"  built, {clock.left():.0f} s left")
-    if not given.only:
-        build.kernel_tests(folder, gates, 180)
-        build.sanitize(folder, gates, 25 if given.quick else 60)
-    from check.library import Library
-    from check import rivals
-    library = Library(folder / "libmemseal_gpu_check.so")
-    with tempfile.TemporaryDirectory() as models:
-        checked = check_models(some, library, "cuda", "cuda", Path(models), gates, clock, {}, given.quick,
-                               not given.only)
-        ceilings = rivals.ceilings()
-        say(f"measured here: {ceilings[0] / 1e12:.0f} TFLOP/s, {ceilings[1] / 1e12:.2f} TB/s")
-        done = measure(some, checked, clock, ceilings, given.quick, build.vocabulary())
-        machine = f"{gpu['name']}, driver {gpu['driver']}"
-        about = {"machine": machine, "torch": torch.__version__, "flops": ceilings[0],
-                 "bytes_per_second": ceilings[1], "date": date, "commit": commit()}
-        lines = figures(done, machine, gpu["capability"], date)
-        keeps = not given.quick and not given.only
-        if keeps:
-            keep(gpu, date, lines, about, gates, done)
-        for one in done:
-            if one.work.figure and not given.quick and clock.left() > COMPILING_S:
-                compiled(one, clock)
-        if keeps:
-            say(f"figures: {keep(gpu, date, lines, about, gates, done).relative_to(ROOT)}")
-        for one in checked.values():
-            one.engine.close()
-    if given.lines:
-        for line in lines:
-            print("line " + json.dumps(line), flush=True)
-    judge_targets(lines)
-    say(report.table([row for one in done for row in one.rows], report.COLUMNS))
-    return conclude(gates)
-
-
-def keep(gpu, date, lines, about, gates, done):
-    """Writes the result file again after each step that added to it."""
-    path = ROOT / "bench/results" / report.result_name(gpu["name"], date)
-    report.write_lines(path, [*lines, about, *gates.results, *(line for one in done for line in one.lines)])
-    return path
+    if not failed:
+        say(f"gpu-check: all {held} gates that were decided hold")
+    return 1 if failed or held == 0 else 0
 
 
 def commit():
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, check=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
-    return "unknown"
+    status, said = steps.run(["git", "describe", "--always", "--dirty"], 10)
+    return said.strip() if status == 0 else "unknown"
 
 
-def rehearse(given):
-    """Everything that needs no GPU, small."""
-    from check import rivals
-    from check.library import Library
-    from check.measure import Measured
-    gates, clock = report.Gates(say), Clock(given.budget)
-    predict(workloads.workloads())
-    library = Library(build.build() / "libmemseal_gpu_check.so")
-    options = {"warm": 0, "patience_ms": 600_000}
-    small = [workloads.Workload("rehearsal", "rehearsal", workloads.TINY, (40, 9, 64, 33)),
-             workloads.Workload("rehearsal_embed", "rehearsal embed", workloads.TINY, (20, 64, 7), True)]
-    with tempfile.TemporaryDirectory() as models:
-        checked = check_models(small, library, "host", "cpu", Path(models), gates, clock, options, True, True)
-        done = []
-        for work in small:
-            one = Measured(work, checked[work.shape, work.embeds], (PREDICTED_FLOPS, PREDICTED_BANDWIDTH), say)
-            one.run(1, [rivals.Sdpa], "cpu", 20)
-            if not work.embeds:
-                one.from_texts(1, build.vocabulary(), "cpu", 10)
-                one.throughput(0.1, None, (1, 4))
-            done.append(one)
-        report.write_lines(Path(models) / "lines.json", [line for one in done for line in one.lines] + gates.results)
-        for one in checked.values():
-            one.engine.close()
-    say(report.table([row for one in done for row in one.rows], report.COLUMNS))
-    say("a rehearsal: these times are those of a CPU that plays the GPU, and mean nothing")
-    return conclude(gates)
+def keep_results(run, gpu):
+    """A copy beside the other results, for the repository."""
+    path = ROOT / "bench/results" / report.result_name(gpu["name"], report.now())
+    path.parent.mkdir(exist_ok=True)
+    path.write_text((run.evidence.folder / "results.jsonl").read_text())
+    run.evidence.say(f"figures: {path.relative_to(ROOT)}")
+
+
+def on_the_gpu(given, gpu, models):
+    run, some = Run(given, "cuda", models), chosen(given.only)
+    predict(some, run.evidence.say)
+    embeds = [(MINI, True)] if given.only else [(TINY, True), (MINI, True)]
+    try:
+        if not built(run, gpu["capability"], [(TINY, False), (MINI, False), *embeds]):
+            return 3
+        run.steps.run("about this machine", 30, lambda seconds: about(run, gpu))
+        if given.only:
+            run.ask("ceilings", 10, "ceilings")
+            others(run, some)
+        else:
+            everything(run, some)
+    finally:
+        run.worker.close()
+    judge_targets(run, some)
+    for line in figures(run.evidence.lines[:], some, f"{gpu['name']}, driver {gpu['driver']}", gpu["capability"]):
+        run.evidence.add(line)
+        if given.lines:
+            print("line " + json.dumps(line), flush=True)
+    status = conclude(run)
+    if not given.quick and not given.only:
+        keep_results(run, gpu)
+    return status
+
+
+def rehearse(given, models):
+    """Everything that needs no GPU, small. Programs that the environment names are not built again."""
+    run = Run(given, "host", models)
+    predict(workloads.workloads(), run.evidence.say)
+    shapes = [(TINY, False), (TINY, True)]
+    try:
+        if {"MEMSEAL_GPU_CHECK_LIBRARY", "MEMSEAL_KERNELS_TEST"} <= set(build.os.environ):
+            run.ask("imports and models", 90, "prepare", shapes=shapes)
+        elif not built(run, None, shapes):
+            return 3
+        run.steps.run("kernels against their twins", 60, lambda seconds: build.kernel_tests(
+            run.evidence, run.gates, seconds, "Half.*:Bucket.*:Choice.*", {}))
+        hazards(run)
+        run.ask(f"first gates of {TINY}", 300, "gates", shape=TINY, embeds=False, which=FIRST_GATES)
+        for work in workloads.rehearsal():
+            run.ask(f"time of {work.id}", 60, "time", id=work.id, kinds=["sdpa", "plain"], runs=20)
+        run.ask("texts", 60, "texts", id="rehearsal", runs=10)
+        run.ask("callers", 60, "throughput", id="rehearsal", callers=[1, 4])
+        other_gates(run, shapes)
+    finally:
+        run.worker.close()
+    status = conclude(run)
+    run.evidence.say("a rehearsal: these times are those of a CPU that plays the GPU, and mean nothing")
+    return status
 
 
 def main(words):
     given = arguments(words)
     try:
         if given.pack:
-            say(f"build/gpu-carry: {build.pack() / 1e6:.1f} MB")
+            print(f"build/gpu-carry: {build.pack() / 1e6:.1f} MB")
             return 0
-        if given.rehearse:
-            return rehearse(given)
         chosen(given.only)
-        gpu = build.find_gpu()
-        if gpu is None:
-            say("gpu-check: there is no NVIDIA GPU here that this process may use: nothing was checked")
+        gpu = None if given.rehearse else build.find_gpu()
+        if gpu is None and not given.rehearse:
+            print("gpu-check: there is no NVIDIA GPU here that this process may use: nothing was checked")
             return 3
-        return on_the_gpu(given, gpu)
+        with tempfile.TemporaryDirectory() as models:
+            return rehearse(given, models) if given.rehearse else on_the_gpu(given, gpu, models)
     except build.Missing as missing:
-        say(f"gpu-check: {missing}")
-        return 3
-    except ImportError as error:
-        say(f"gpu-check: this Python lacks a library: {error}")
+        print(f"gpu-check: {missing}")
         return 3
 
 

@@ -5,17 +5,19 @@ import importlib.util
 import json
 import math
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "kernels"))
 
-from check import build, report, workloads  # noqa: E402
+from check import build, evidence, report, steps, workloads  # noqa: E402
 
 HIDDEN = dict(os.environ, CUDA_VISIBLE_DEVICES="-1")
 
@@ -170,10 +172,133 @@ class Report(unittest.TestCase):
 
     def test_result_lines_are_json_that_every_reader_takes(self):
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "made" / "lines.json"
-            report.write_lines(path, [{"error": math.nan, "inner": {"a": math.inf}}, {"b": 1.5}])
-            lines = [json.loads(line) for line in path.read_text().splitlines()]
-        self.assertEqual(lines, [{"error": None, "inner": {"a": None}}, {"b": 1.5}])
+            found = evidence.Evidence(Path(folder) / "made")
+            for line in ({"error": math.nan, "inner": {"a": [math.inf]}}, {"b": 1.5}):
+                found.add(line)
+            evidence.append(Path(folder) / "made/results.jsonl", '{"torn')
+            lines = evidence.read(Path(folder) / "made")
+        self.assertEqual(lines, [{"error": None, "inner": {"a": [None]}}, {"b": 1.5}])
+
+
+class Steps(unittest.TestCase):
+    """Each step in its own try and time, with all that it started."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.found = evidence.Evidence(folder.name)
+        self.found.say = lambda text="": None
+
+    def missing(self):
+        return evidence.summary(self.found.lines)[2]
+
+    def test_a_step_that_fails_or_has_no_time_says_what_is_not_measured_and_ends_nothing(self):
+        run = steps.Steps(self.found, 60)
+        self.assertIsNone(run.run("first", 10, lambda seconds: 1 / 0))
+        self.assertEqual(run.run("second", 10, lambda seconds: seconds), 10)
+        run.until = 0
+        self.assertIsNone(run.run("third", 10, lambda seconds: self.fail("it had no time")))
+        self.assertEqual(self.missing(), ["first: ZeroDivisionError: division by zero",
+                                          "third: no time left within the budget"])
+
+    def test_a_program_that_takes_too_long_ends_with_all_that_it_started(self):
+        with tempfile.TemporaryDirectory() as folder:
+            status, said = steps.run(["sh", "-c", f"sleep 100 & echo $! > {folder}/pid; echo said; wait"], 0.5)
+            self.assertEqual((status, said.splitlines()[0]), (124, "said"))
+            inner = Path(folder, "pid").read_text().strip()
+            self.assertTrue(until(lambda: not alive(inner)))
+
+    def test_a_worker_that_hangs_or_dies_costs_its_step_alone(self):
+        code = ("import os, sys, time; sys.path.insert(0, 'kernels'); from check.steps import serve\n"
+                "serve({'say': lambda state, seconds: state({'found': 1}), 'hang': lambda state, seconds: time.sleep(99),\n"
+                "       'die': lambda state, seconds: os._exit(7), 'lack': lambda state, seconds: __import__('lacking')},\n"
+                "      lambda send: send)")
+        heard = []
+        worker = steps.Worker([sys.executable, "-c", code], self.found, heard.append)
+        self.addCleanup(worker.close)
+        for step, seconds, why in (("hang", 0.5, "did not end within"), ("die", 30, "status 7"), ("lack", 30, "lacks a library")):
+            worker.ask("say", 30)
+            with self.assertRaisesRegex(steps.Unable, why):
+                worker.ask(step, seconds)
+        with self.assertRaisesRegex(steps.Unable, "lacks a library"):
+            worker.ask("say", 30)
+        self.assertEqual(heard, [{"found": 1}] * 3)
+
+
+def until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def marked(mark):
+    """The processes whose environment holds the mark."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (process / "environ").read_bytes() and alive(process.name):
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
+
+
+class CutOff(unittest.TestCase):
+    """A rehearsal that is killed. MEMSEAL_KILLS=20 for more moments."""
+
+    def rehearse(self, folder, mark):
+        return subprocess.Popen(["scripts/gpu-check", "--rehearse", "--out", folder], cwd=ROOT,
+                                env=dict(HIDDEN, MEMSEAL_TEST_MARK=mark), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def test_whenever_it_is_killed_it_leaves_all_that_it_had_found_and_no_process(self):
+        with tempfile.TemporaryDirectory() as place:
+            started = time.monotonic()
+            self.assertEqual(self.rehearse(f"{place}/whole", "whole-run").wait(), 0)
+            took = time.monotonic() - started
+            whole = evidence.read(f"{place}/whole")
+            held, failed, missing, open_step = evidence.summary(whole)
+            self.assertGreaterEqual(held, 4)
+            self.assertEqual((failed, open_step), ([], None))
+            if importlib.util.find_spec("torch") is None:
+                self.assertTrue(any("No module named 'torch'" in one for one in missing), "it must be said")
+            order = [line["step"] for line in whole if line.get("state") == "ended"]
+            draw = random.Random()
+            for number in range(int(os.environ.get("MEMSEAL_KILLS", "5"))):
+                self.cut_off(f"{place}/{number}", draw.uniform(0, took), whole, order)
+
+    def cut_off(self, folder, moment, whole, order):
+        mark = f"MEMSEAL_TEST_MARK={folder}"
+        child = self.rehearse(folder, folder)
+        time.sleep(moment)
+        child.kill()
+        child.wait()
+        self.assertTrue(until(lambda: not marked(mark)), f"something lives on after {moment:.2f} s")
+        lines = evidence.read(folder)
+        _, failed, _, _ = evidence.summary(lines)
+        self.assertEqual(failed, [])
+        ended = [line["step"] for line in lines if line.get("state") == "ended"]
+        self.assertEqual(ended, order[:len(ended)], f"after {moment:.2f} s")
+        self.assertLessEqual(sum(line.get("state") == "begins" for line in lines), len(ended) + 1)
+        for step in ended:
+            self.assertEqual(gates_of(lines, step), gates_of(whole, step), f"{step}, after {moment:.2f} s")
+        if lines:
+            self.assertIn(next(line["step"] for line in lines if "step" in line), Path(folder, "log.txt").read_text())
+
+
+def gates_of(lines, step):
+    """The gates that were decided between a step's begin and end."""
+    begin = next(i for i, line in enumerate(lines) if line.get("step") == step and line.get("state") == "begins")
+    end = next(i for i, line in enumerate(lines) if line.get("step") == step and line.get("state") == "ended")
+    return [line["gate"] for line in lines[begin:end] if "gate" in line]
 
 
 SAID = """ptxas info    : 0 bytes gmem

@@ -3,7 +3,8 @@ import threading
 import time
 
 from . import rivals
-from .report import summary, worst_difference, worst_vector
+from .report import percentile, summary, worst_difference, worst_vector
+from .steps import first_line
 from .workloads import draw_texts, floor_us, whole_words
 
 INPUT_SETS = 4
@@ -12,56 +13,68 @@ INPUT_SETS = 4
 class Measured:
     """One workload: its rows of the table, and what figures are made of."""
 
-    def __init__(self, workload, checked, ceilings, say):
-        self.work, self.checked, self.say = workload, checked, say
+    def __init__(self, workload, checked, ceilings, say, keep=lambda line: None):
+        self.work, self.checked, self.say, self.keep = workload, checked, say, keep
         self.flops, self.bandwidth = ceilings
         self.sets = [checked.sequences(workload.lengths, 300 + i) for i in range(INPUT_SETS)]
-        self.rows, self.lines, self.contenders, self.errors = [], [], {}, {}
+        self.rows, self.errors, self.captured = [], {}, None
         self.floor = floor_us(workload.shape, workload.lengths, self.flops, self.bandwidth, not workload.embeds)
 
     def run(self, seconds, rival_kinds, torch_device="cuda", runs_min=1000):
+        """Ours first and alone, so that our figure is there whatever becomes of the rivals; then all in
+        turns."""
         wanted = self.checked.reference(self.sets[0])
         engine, turn = self.checked.engine, iter(range(1 << 60))
 
         def ours(count):
             return engine.time(self.sets[next(turn) % INPUT_SETS], count)[0]
 
-        self.contenders["memseal"] = ours
+        contenders = {"memseal": ours}
         self.errors["memseal"] = self.checked.worst(engine.time(self.sets[0], 3)[1], wanted)
-        captured = None
+        self.keep({"workload": self.work.id, "contender": "memseal, alone", **summary(ours(min(runs_min, 100)))})
         for kind in rival_kinds:
-            try:
-                rival = kind(self.checked.directory, self.sets[0], torch_device, self.work.embeds)
-                for _ in range(3):
-                    out = rival()
-                got = rivals.numbers(out)
-                self.errors[kind.name] = (worst_vector if self.work.embeds else worst_difference)(got, wanted)
-            except Exception as error:  # A rival that cannot run here is reported; the others are measured.
-                self.say(f"  note   {self.work.says}: {kind.name} did not run: {first_line(error)}")
+            rival = self.rival(kind, torch_device)
+            if rival is None:
                 continue
-            self.contenders[kind.name] = lambda count, call=rival: rivals.timed(call, count)
-            captured = rival if kind is rivals.Captured else captured
-        times = rivals.interleaved(self.contenders, seconds, runs_min)
-        for name, values in times.items():
+            got = rivals.numbers(rival())
+            self.errors[kind.name] = (worst_vector if self.work.embeds else worst_difference)(got, wanted)
+            contenders[kind.name] = lambda count, call=rival: rivals.timed(call, count)
+        for name, values in rivals.interleaved(contenders, seconds, runs_min).items():
             self.add(name, values)
-        if captured is not None:
-            device = rivals.device_us(captured.graph.replay)
-            self.lines.append({"workload": self.work.id, "contender": captured.name, "device_p50_us": round(device, 2)})
-        return captured
 
-    def add(self, name, values, **more):
+    def rival(self, kind, torch_device):
+        """The rival, warm; None where it cannot run here, which is reported."""
+        try:
+            rival = kind(self.checked.directory, self.sets[0], torch_device, self.work.embeds)
+            for _ in range(3):
+                rival()
+        except Exception as error:  # whatever it is, the others are measured
+            self.keep({"not_measured": f"{self.work.id}: {kind.name}", "why": first_line(error)})
+            self.say(f"  not measured: {self.work.says}: {kind.name}: {first_line(error)}")
+            return None
+        if kind is rivals.Captured:
+            self.captured = rival
+        return rival
+
+    def device_time(self, calls):
+        """The device's own time of a pass, without the host's part: ours, and the captured rival's."""
+        found = {"memseal": percentile(self.checked.engine.device_time(self.sets[0], calls), 0.5)}
+        if self.captured is not None:
+            found[self.captured.name] = rivals.device_us(self.captured.graph.replay, calls)
+        for name, value in found.items():
+            self.keep({"workload": self.work.id, "contender": name, "device_p50_us": round(value, 2)})
+        self.say(f"  device time of {self.work.says}: " +
+                 ", ".join(f"{name} {value:.1f} us" for name, value in found.items()))
+
+    def add(self, name, values):
         ours = self.rows[0]["p50_us"] if self.rows else None
-        row = {"title": (f"{self.work.says}: " if not self.rows else "    ") + name, **summary(values), **more}
+        row = {"title": (f"{self.work.says}: " if not self.rows else "    ") + name, **summary(values)}
         row["times_ours"] = None if ours is None else row["p50_us"] / ours
         row["roofline"] = self.floor / row["p50_us"]
         row["error"] = self.errors.get(name)
         self.rows.append(row)
-        kept = {key: value for key, value in row.items() if key != "title" and value is not None}
-        self.lines.append({"workload": self.work.id, "contender": name, "floor_us": round(self.floor, 2), **kept})
-
-    def p50(self, name):
-        return next((line["p50_us"] for line in self.lines
-                     if line["contender"] == name and "p50_us" in line), None)
+        kept = {key: value for key, value in row.items() if value is not None}
+        self.keep({"workload": self.work.id, "contender": name, "floor_us": round(self.floor, 2), **kept})
 
     # ------------------------------------------------------------ from texts, and many callers
 
@@ -78,25 +91,23 @@ class Measured:
             self.errors[kind.name] = worst_difference(got, engine.texts(query, texts, longest))
             contenders[kind.name] = lambda count: rivals.timed(rival, count)
         except Exception as error:
-            self.say(f"  note   {self.work.says}: {kind.name} did not run: {first_line(error)}")
+            self.keep({"not_measured": f"{self.work.id}: {kind.name}", "why": first_line(error)})
+            self.say(f"  not measured: {self.work.says}: {kind.name}: {first_line(error)}")
         for name, values in rivals.interleaved(contenders, seconds, runs_min).items():
             self.add(name, values)
 
-    def throughput(self, seconds, captured, callers=(1, 4, 16)):
+    def throughput(self, seconds, torch_device="cuda", callers=(1, 4, 16)):
         """Calls a second of several callers at once: ours, and the captured graph under a lock, for its
         inputs and outputs lie at fixed addresses."""
+        captured = self.rival(rivals.Captured, torch_device) if torch_device == "cuda" else None
         for count in callers:
             line = {"workload": self.work.id, "callers": count,
                     "memseal_per_second": round(self.checked.engine.throughput(self.sets[0], count, seconds), 1)}
             if captured is not None:
                 line["rival_per_second"] = round(locked_rate(captured, count, seconds), 1)
-            self.lines.append(line)
+            self.keep(line)
             theirs = f", {captured.name} {line['rival_per_second']:.0f}" if captured is not None else ""
             self.say(f"  {self.work.says}, {count} callers: {line['memseal_per_second']:.0f} calls a second{theirs}")
-
-
-def first_line(error):
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
 
 
 def locked_rate(call, callers, seconds):

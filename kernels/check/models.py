@@ -28,6 +28,10 @@ def _randomise(model, sharpness, seed):
                 tensor.normal_(0, larger * SPREAD, generator=draw)
 
 
+def directory_of(folder, shape, embeds):
+    return folder / f"{shape.name}-{'bi' if embeds else 'cross'}"
+
+
 def make(shape, cross_encoder, directory, vocabulary, seed=1):
     """Writes the model and returns it, in fp32."""
     config = BertConfig(vocab_size=30522, hidden_size=shape.hidden, num_hidden_layers=shape.layers,

@@ -21,11 +21,12 @@ def summary(values):
 class Gates:
     """What must hold; each gate is printed when it is decided."""
 
-    def __init__(self, say=print):
-        self.say, self.results, self.notes = say, [], []
+    def __init__(self, say=print, keep=None):
+        self.say, self.keep, self.results, self.notes = say, keep or (lambda line: None), [], []
 
     def check(self, name, holds, found):
         self.results.append({"gate": name, "holds": bool(holds), "found": found})
+        self.keep(self.results[-1])
         self.say(f"  {'ok    ' if holds else 'FAILED'} {name}: {found}")
         return bool(holds)
 
@@ -95,6 +96,8 @@ def table(rows, columns):
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
+KERNEL_COLUMNS = [("kernel", "kernel", ""), ("calls", "calls", ".1f"), ("us each", "us_each", ".2f"),
+                  ("us a pass", "us_a_pass", ".2f")]
 COLUMNS = [("workload / contender", "title", ""), ("p50 us", "p50_us", ".1f"), ("p95", "p95_us", ".1f"),
            ("p99", "p99_us", ".1f"), ("runs", "runs", "d"), ("x ours", "times_ours", ".2f"),
            ("of roofline", "roofline", ".0%"), ("max error", "error", ".1e")]
@@ -113,15 +116,3 @@ def now():
 
 def result_name(device, date):
     return f"gpu-{re.sub(r'[^a-z0-9]+', '-', device.lower()).strip('-')}-{date[:10]}.json"
-
-
-def write_lines(path, lines):
-    """JSON lines; a number that is none is null."""
-    def clean(value):
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        if isinstance(value, dict):
-            return {key: clean(one) for key, one in value.items()}
-        return value
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(clean(line)) + "\n" for line in lines))

@@ -2,8 +2,10 @@
 CrossEncoder, sentence-transformers. Each contender is a function without arguments that takes one
 call from the host's ids (or texts) to numbers on the host."""
 import time
+from types import SimpleNamespace
 
 import torch
+import torch.nn.functional as F
 
 from . import models
 
@@ -20,7 +22,8 @@ class Sdpa:
         from transformers import AutoModel, AutoModelForSequenceClassification
         kind = AutoModel if embeds else AutoModelForSequenceClassification
         self.device, self.dtype = device, torch.float16
-        self.model = kind.from_pretrained(directory, attn_implementation="sdpa").to(device, self.dtype).eval()
+        model = kind.from_pretrained(directory, attn_implementation="sdpa").eval()
+        self.model = self.made_of(model).to(device, self.dtype)
         host = models.padded(sequences, "cpu")
         self.full = bool(host["attention_mask"].all())
         self.mask = host.pop("attention_mask").to(device)
@@ -36,6 +39,9 @@ class Sdpa:
             length = self.mask.shape[1]
             self.added = added[:, None, None, :].expand(-1, 1, length, -1).contiguous()
         self.out = None
+
+    def made_of(self, model):
+        return model
 
     def forward(self):
         result = self.model(**self.here, attention_mask=self.added)
@@ -95,6 +101,56 @@ class Captured(Sdpa):
         return self.finish(self.result)
 
 
+class PlainBert(torch.nn.Module):
+    """The same weights in PyTorch alone, with query, key and value in one product."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.bert = getattr(model, "bert", model)
+        self.classifier = getattr(model, "classifier", None)
+        config = model.config
+        self.heads, self.eps = config.num_attention_heads, config.layer_norm_eps
+        for layer in self.bert.encoder.layer:
+            own = layer.attention.self
+            layer.fused = torch.nn.Linear(config.hidden_size, 3 * config.hidden_size)
+            with torch.no_grad():
+                layer.fused.weight.copy_(torch.cat([own.query.weight, own.key.weight, own.value.weight]))
+                layer.fused.bias.copy_(torch.cat([own.query.bias, own.key.bias, own.value.bias]))
+
+    def norm(self, x, with_weights):
+        return F.layer_norm(x, x.shape[-1:], with_weights.weight, with_weights.bias, self.eps)
+
+    def forward(self, input_ids, token_type_ids, attention_mask):
+        tables = self.bert.embeddings
+        x = (tables.word_embeddings.weight[input_ids] + tables.token_type_embeddings.weight[token_type_ids] +
+             tables.position_embeddings.weight[:input_ids.shape[1]])
+        x = self.norm(x, tables.LayerNorm)
+        count, length, hidden = x.shape
+        for layer in self.bert.encoder.layer:
+            parts = layer.fused(x).view(count, length, 3, self.heads, hidden // self.heads).permute(2, 0, 3, 1, 4)
+            context = F.scaled_dot_product_attention(*parts, attn_mask=attention_mask)
+            context = context.transpose(1, 2).reshape(count, length, hidden)
+            x = self.norm(x + layer.attention.output.dense(context), layer.attention.output.LayerNorm)
+            inner = F.gelu(layer.intermediate.dense(x))
+            x = self.norm(x + layer.output.dense(inner), layer.output.LayerNorm)
+        if self.classifier is None:
+            return SimpleNamespace(last_hidden_state=x)
+        return SimpleNamespace(logits=self.classifier(torch.tanh(self.bert.pooler.dense(x[:, 0]))))
+
+
+class Plain(Sdpa):
+    """The same in plain PyTorch, eager."""
+    name = "plain PyTorch, fused QKV, fp16"
+
+    def made_of(self, model):
+        return PlainBert(model)
+
+
+class CapturedPlain(Plain, Captured):
+    """R5b: plain PyTorch with fused QKV in one CUDA graph: nothing of transformers is left."""
+    name = "plain PyTorch, fused QKV, fp16 in a CUDA graph"
+
+
 class Sentence:
     """R1: CrossEncoder.predict, texts to scores."""
     name = "CrossEncoder.predict fp16, from texts"
@@ -108,6 +164,9 @@ class Sentence:
 
     def __call__(self):
         return self.model.predict(self.pairs, batch_size=32, show_progress_bar=False)
+
+
+KINDS = {"sdpa": Sdpa, "captured": Captured, "plain": Plain, "captured_plain": CapturedPlain, "compiled": Compiled}
 
 
 def numbers(result):
@@ -153,6 +212,24 @@ def device_us(replay, count=200):
         end.synchronize()
         took.append(start.elapsed_time(end) * 1e3)
     return sorted(took)[len(took) // 2]
+
+
+def kernels_of(work, calls):
+    """What the profiler saw of the device while `work` made so many calls: a row a kernel or copy, ours and
+    cuBLASLt's, by its time."""
+    from torch.profiler import ProfilerActivity, profile
+    work()
+    with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        work()
+        torch.cuda.synchronize()
+    rows = []
+    for one in seen.key_averages():
+        took = next((getattr(one, name) for name in ("self_device_time_total", "self_cuda_time_total")
+                     if hasattr(one, name)), 0)
+        if took > 0:
+            rows.append({"kernel": one.key[:90], "calls": one.count / calls, "us_each": took / one.count,
+                         "us_a_pass": took / calls})
+    return sorted(rows, key=lambda row: -row["us_a_pass"])
 
 
 def ceilings():

@@ -16,6 +16,8 @@ class Shape:
 
 TINY = Shape("TinyBERT", 128, 2, 2, 512, 0.02, 2.0)
 MINI = Shape("MiniLM-L6", 384, 6, 12, 1536, 0.1, 1.3)
+# Published (floating-point operations, bytes) a second of the GPU for which the predictions were made.
+PREDICTED = (790e12, 4.3e12)
 EMBEDDING_TOLERANCE = 3e-3   # |vector - double precision|, of vectors of norm 1
 
 
@@ -50,6 +52,12 @@ def workloads():
     every.append(Workload("w6_minilm", "W6 MiniLM-L6 embed 32 x 128", MINI, (128,) * 32, True))
     every.append(Workload("embed_minilm", "MiniLM-L6 embed 64 mixed chunks", MINI, chunks, True, "embed_gpu"))
     return every
+
+
+def rehearsal():
+    """Small ones, for a machine without a GPU."""
+    return [Workload("rehearsal", "rehearsal", TINY, (40, 9, 64, 33)),
+            Workload("rehearsal_embed", "rehearsal embed", TINY, (20, 64, 7), True)]
 
 
 def draw_sequences(lengths, seed, vocabulary=30522, pairs=True):
