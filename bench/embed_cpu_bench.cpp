@@ -1,6 +1,6 @@
-// embed_cpu: all-MiniLM-L6-v2 on one thread, from ids to vectors, against ONNX Runtime with the
-// same weights: 64 chunks of mixed lengths. Also, on stderr, 32 chunks of 128 tokens and one
-// question of 12. The vectors of both sides are compared.
+// embed_cpu, embed_cpu_bf16: all-MiniLM-L6-v2 on one thread, from ids to vectors, against ONNX
+// Runtime with the same weights in fp32: 64 chunks of mixed lengths. Also, on stderr, 32 chunks of
+// 128 tokens and one question of 12. The vectors of both sides are compared.
 #include "adapters/model/factory.hpp"
 #include "model_bench.hpp"
 
@@ -50,9 +50,10 @@ std::vector<std::size_t> mixed_lengths() {
 }
 
 bench::Figure measure(bench::OnnxRuntime& rival, model::GpuEmbedder& embedder,
-                      const std::vector<std::size_t>& lengths, int times) {
+                      const std::vector<std::size_t>& lengths, int times,
+                      const char* id = "embed_cpu", double tolerance = 1e-5) {
   const auto chunks = make_chunks(lengths, embedder.tokenizer());
-  return bench::compare("embed_cpu", rival, chunks.inputs, rounds, times, 1e-5, [&] {
+  return bench::compare(id, rival, chunks.inputs, rounds, times, tolerance, [&] {
     auto embedded = embedder.embed({}, chunks.entries);
     std::vector<float> first;
     for (const auto& vector : bench::await(std::move(embedded))) first.push_back(vector.front());
@@ -85,5 +86,12 @@ int main() {
   talk("32 chunks of 128 tokens", std::vector<std::size_t>(32, 128), 1);
   bench::print(measure(rival, *embedder, mixed_lengths(), 1));
   std::fprintf(stderr, "%s\n", embedder->info().describe().c_str());
+  if (bench::has_fast_bf16()) {
+    const auto narrow =
+        model::open_embedder(bench::minilm, pool, {.precision = model::Precision::bf16}).value();
+    bench::print(measure(rival, *narrow, mixed_lengths(), 1, "embed_cpu_bf16", 0.01));
+  } else {
+    bench::print_skipped("embed_cpu_bf16", "this CPU has neither AVX-512-BF16 nor AMX");
+  }
   pool.join();
 }

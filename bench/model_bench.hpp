@@ -37,6 +37,16 @@ inline std::string python() {
   return given ? given : ".deps/venv/bin/python";
 }
 
+/// True where the CPU multiplies bf16 itself: elsewhere bf16 is slower than fp32.
+inline bool has_fast_bf16() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 /// CPU seconds of this process, because other work on the machine disturbs them less than
 /// wall-clock time.
 inline double cpu_seconds() {
@@ -58,9 +68,11 @@ struct Inputs {
 /// through another.
 class OnnxRuntime {
  public:
-  /// If `vocabulary` is given, a random TinyBERT-L2 is made in `directory` first.
-  OnnxRuntime(const fs::path& directory, const fs::path& vocabulary = {}) {
-    inputs_ = fs::temp_directory_path() / ("memseal-inputs-" + std::to_string(getpid()));
+  /// If `vocabulary` is given, a random TinyBERT-L2 is made in `directory` first. With `int8` it is
+  /// quantised as ONNX Runtime itself does it.
+  OnnxRuntime(const fs::path& directory, const fs::path& vocabulary = {}, bool int8 = false) {
+    inputs_ = fs::temp_directory_path() /
+              ("memseal-inputs-" + std::to_string(getpid()) + (int8 ? "-int8" : ""));
     const auto program = python();
     int down[2], up[2];
     if (pipe(down) != 0 || pipe(up) != 0) return;
@@ -69,8 +81,12 @@ class OnnxRuntime {
       dup2(down[0], 0);
       dup2(up[1], 1);
       for (const int end : {down[0], down[1], up[0], up[1]}) close(end);
-      execl(program.c_str(), program.c_str(), "bench/model_rival.py", directory.c_str(),
-            inputs_.c_str(), vocabulary.empty() ? nullptr : vocabulary.c_str(), nullptr);
+      std::vector<const char*> words{program.c_str(), "bench/model_rival.py", directory.c_str(),
+                                     inputs_.c_str()};
+      if (!vocabulary.empty()) words.push_back(vocabulary.c_str());
+      if (int8) words.push_back("--int8");
+      words.push_back(nullptr);
+      execv(program.c_str(), const_cast<char* const*>(words.data()));
       _exit(127);
     }
     close(down[0]);
@@ -79,7 +95,7 @@ class OnnxRuntime {
     answers_ = fdopen(up[0], "r");
     char version[32] = {};
     is_ready_ = std::fscanf(answers_, "ready %31s", version) == 1;
-    name_ = std::string("ONNX Runtime ") + version + " fp32, one thread";
+    name_ = std::string("ONNX Runtime ") + version + (int8 ? " int8" : " fp32") + ", one thread";
   }
   ~OnnxRuntime() {
     if (commands_) std::fclose(commands_);

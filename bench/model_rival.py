@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """ONNX Runtime on one thread as the rival of rerank_cpu_bench and embed_cpu_bench.
 
-usage: model_rival.py DIRECTORY INPUTS [VOCABULARY]
+usage: model_rival.py [--int8] DIRECTORY INPUTS [VOCABULARY]
+--int8: its own dynamic quantisation (QAttention, DynamicQuantizeMatMul, weights by column), which is what
+onnxruntime.quantization.quantize_dynamic and the optimiser make of such a graph.
 DIRECTORY: a Hugging Face BERT. With VOCABULARY it is made first: a TinyBERT-L2 cross-encoder
 (2 layers, hidden 128) with random weights. The graph is put together from ONNX Runtime's own fused
 operators (Attention, SkipLayerNormalization, BiasGelu), the fastest form it has for a BERT.
@@ -19,7 +21,7 @@ import numpy as np
 import onnxruntime
 
 MICROSOFT = "com.microsoft"
-FLOAT, INT32, INT64 = 1, 6, 7
+FLOAT, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7
 
 
 def varint(value):
@@ -48,7 +50,7 @@ class Graph:
 
     def constant(self, name, array):
         array = array.copy(order="C")
-        kind = {"float32": FLOAT, "int64": INT64}[array.dtype.name]
+        kind = {"float32": FLOAT, "int64": INT64, "int8": INT8, "uint8": UINT8}[array.dtype.name]
         tensor = b"".join(field(1, int(extent)) for extent in array.shape)
         tensor += field(2, kind) + field(8, name) + field(9, array.tobytes())
         self.parts.append(field(5, tensor))
@@ -139,7 +141,13 @@ def make_random(directory, vocabulary):
                    "id2label": {"0": "LABEL_0"}}, file)
 
 
-def add_layer(graph, tensors, at, number, x, config):
+def quantised(weight):
+    """[in, out] in 8 bits, and the scale of each column."""
+    scale = (np.abs(weight).max(0) / 127).astype(np.float32)
+    return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale
+
+
+def add_layer(graph, tensors, at, number, x, config, int8=False):
     heads, eps = config["num_attention_heads"], config["layer_norm_eps"]
 
     def put(name, array):
@@ -148,12 +156,25 @@ def add_layer(graph, tensors, at, number, x, config):
     parts = [at + "attention.self." + part for part in ("query", "key", "value")]
     weight = np.concatenate([tensors[part + ".weight"].T for part in parts], 1)
     bias = np.concatenate([tensors[part + ".bias"] for part in parts])
-    graph.node("Attention", [x, put("qkv", weight), put("qkv_bias", bias), "lengths"],
-               f"context{number}", MICROSOFT, num_heads=heads)
+    if int8:
+        numbers, scale = quantised(weight)
+        graph.node("DynamicQuantizeLinear", [x], f"x8_{number} x8_scale{number} x8_zero{number}")
+        graph.node("QAttention", [f"x8_{number}", put("qkv", numbers), put("qkv_bias", bias), f"x8_scale{number}",
+                                  put("qkv_scale", scale), "lengths", f"x8_zero{number}",
+                                  put("qkv_zero", np.zeros(len(scale), np.int8))],
+                   f"context{number}", MICROSOFT, num_heads=heads)
+    else:
+        graph.node("Attention", [x, put("qkv", weight), put("qkv_bias", bias), "lengths"],
+                   f"context{number}", MICROSOFT, num_heads=heads)
 
     def dense(name, source, target):
-        graph.node("MatMul", [source, put(target, tensors[name + ".weight"].T)],
-                   f"{target}_out{number}")
+        weight = tensors[name + ".weight"].T
+        if int8:
+            numbers, scale = quantised(weight)
+            graph.node("DynamicQuantizeMatMul", [source, put(target, numbers), put(target + "_scale", scale)],
+                       f"{target}_out{number}", MICROSOFT)
+        else:
+            graph.node("MatMul", [source, put(target, weight)], f"{target}_out{number}")
         return f"{target}_out{number}", put(target + "_bias", tensors[name + ".bias"])
 
     def add_norm(y, other, bias_name, name, target):
@@ -171,7 +192,7 @@ def add_layer(graph, tensors, at, number, x, config):
     return add_norm(y, middle, bias_name, at + "output.LayerNorm", "state")
 
 
-def make_model(directory):
+def make_model(directory, int8=False):
     tensors = read_safetensors(directory + "/model.safetensors")
     with open(directory + "/config.json") as file:
         config = json.load(file)
@@ -188,7 +209,7 @@ def make_model(directory):
                "embedded lengths", MICROSOFT, epsilon=config["layer_norm_eps"])
     x = "embedded"
     for layer in range(config["num_hidden_layers"]):
-        x = add_layer(graph, tensors, f"{prefix}encoder.layer.{layer}.", layer, x, config)
+        x = add_layer(graph, tensors, f"{prefix}encoder.layer.{layer}.", layer, x, config, int8)
     if "classifier.weight" in tensors:
         graph.node("Gather", [x, graph.constant("zero", np.array(0, np.int64))], "first", axis=1)
         for name, source, target in ((prefix + "pooler.dense", "first", "pooled"),
@@ -225,13 +246,13 @@ def read_batches(path):
     return order, batches
 
 
-def main(directory, source, vocabulary=None):
+def main(directory, source, vocabulary=None, int8=False):
     if vocabulary:
         os.makedirs(directory, exist_ok=True)
         make_random(directory, vocabulary)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(make_model(directory), options,
+    session = onnxruntime.InferenceSession(make_model(directory, int8), options,
                                            providers=["CPUExecutionProvider"])
     print("ready", onnxruntime.__version__, flush=True)
     for line in sys.stdin:
@@ -246,4 +267,5 @@ def main(directory, source, vocabulary=None):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    words = sys.argv[1:]
+    main(*(word for word in words if word != "--int8"), int8="--int8" in words)

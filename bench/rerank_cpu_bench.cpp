@@ -1,12 +1,17 @@
-// rerank_cpu_fp32, rerank_cpu_bf16: 24 pairs of 256 tokens through a cross-encoder of TinyBERT-L2's
-// shape, on one thread, from strings to logits. ONNX Runtime has the same weights and gets
-// ready-made ids, so tokenising counts for our side only. The logits of both sides are compared.
+// rerank_cpu_fp32, rerank_cpu_bf16, rerank_cpu_int8, rerank_cpu_int8_ort: 24 pairs of 256 tokens
+// through a cross-encoder of TinyBERT-L2's shape, on one thread, from strings to logits. ONNX
+// Runtime has the same weights and gets ready-made ids, so tokenising counts for our side only. The
+// logits of both sides are compared. rerank_threads: the same in fp32 on two threads, by the clock
+// on the wall, against one.
+#include "adapters/model/cpu/int8_ops.hpp"
 #include "adapters/model/factory.hpp"
 #include "model_bench.hpp"
 
+#include <chrono>
 #include <iterator>
 #include <random>
 #include <sstream>
+#include <thread>
 
 namespace {
 
@@ -77,27 +82,77 @@ void measure(const char* id, bench::OnnxRuntime& rival, const fs::path& director
   pool.join();
 }
 
-/// True where the CPU multiplies bf16 itself: elsewhere bf16 is slower than fp32.
-bool has_fast_bf16() {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
+/// Milliseconds on the wall of a reranking with so many threads, the median of `rounds`.
+class Timed {
+ public:
+  Timed(const fs::path& directory, std::size_t threads)
+      : pool_(threads),
+        reranker_(model::open_reranker(directory, pool_, {.tokens_max = tokens}).value()) {}
+  ~Timed() { pool_.join(); }
+
+  double run(const Workload& work) {
+    const auto start = std::chrono::steady_clock::now();
+    auto scored = reranker_->score({}, work.query, work.passages);
+    bench::await(std::move(scored));
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    return took.count();
+  }
+
+ private:
+  model::ModelPool pool_;
+  std::unique_ptr<model::GpuReranker> reranker_;
+};
+
+void measure_threads(const fs::path& directory, const Workload& work) {
+  if (std::thread::hardware_concurrency() < 2)
+    return bench::print_skipped("rerank_threads", "this machine has one core");
+  Timed two(directory, 2), one(directory, 1);
+  std::vector<double> ours, theirs, ratios;
+  for (int round = -1; round < 3 * rounds; ++round) {  // The first warms up.
+    const double mine = two.run(work), alone = one.run(work);
+    if (round < 0) continue;
+    ours.push_back(mine);
+    theirs.push_back(alone);
+    ratios.push_back(mine / alone);
+  }
+  bench::print({.id = "rerank_threads",
+                .ours = bench::median(ours),
+                .rival = bench::median(theirs),
+                .rival_name = "one thread",
+                .ratio = bench::median(ratios),
+                .unit = "ms",
+                .better = "lower",
+                .runs = 3 * rounds});
 }
 
-void measure_both(const fs::path& directory, const fs::path& vocabulary) {
+void measure_int8(bench::OnnxRuntime& rival, const fs::path& directory, const Workload& work) {
+  constexpr const char *id = "rerank_cpu_int8", *against_int8 = "rerank_cpu_int8_ort";
+  if (model::fast_int8_ops() == nullptr) {
+    for (const auto* name : {id, against_int8})
+      bench::print_skipped(name, "this CPU has neither AVX-512-VNNI nor AVX-VNNI");
+    return;
+  }
+  measure(id, rival, directory, work, model::Precision::int8, 0.25);
+  bench::OnnxRuntime own(directory, {}, true);
+  if (own.is_ready())
+    measure(against_int8, own, directory, work, model::Precision::int8, 0.5);
+  else
+    bench::print_skipped(against_int8, "this ONNX Runtime has no int8 operators");
+}
+
+void measure_all(const fs::path& directory, const fs::path& vocabulary) {
   bench::OnnxRuntime rival(directory, vocabulary);
   if (!rival.is_ready())
     return bench::print_skipped(
         "rerank_cpu_fp32", "no Python modules numpy and onnxruntime: run scripts/deps --bench");
   const auto work = make_workload(vocabulary);
   measure("rerank_cpu_fp32", rival, directory, work, model::Precision::fp32, 1e-4);
-  if (has_fast_bf16())
+  if (bench::has_fast_bf16())
     measure("rerank_cpu_bf16", rival, directory, work, model::Precision::bf16, 0.1);
   else
     bench::print_skipped("rerank_cpu_bf16", "this CPU has neither AVX-512-BF16 nor AMX");
+  measure_int8(rival, directory, work);
+  measure_threads(directory, work);
 }
 
 }  // namespace
@@ -108,7 +163,7 @@ int main() {
   if (fs::is_regular_file(vocabulary)) {
     const auto directory =
         fs::temp_directory_path() / ("memseal-tinybert-" + std::to_string(getpid()));
-    measure_both(directory, vocabulary);
+    measure_all(directory, vocabulary);
     fs::remove_all(directory);
   } else {
     bench::print_skipped("rerank_cpu_fp32", "no vocabulary: run scripts/deps");

@@ -22,7 +22,20 @@ Result<std::unique_ptr<Encoder>> cpu_encoder(const Checkpoint& checkpoint,
     return Error{Errc::model_unsupported,
                  (directory / "model.safetensors").string() +
                      ": this CPU cannot compute in bf16; set the precision to fp32"};
-  return make_cpu_encoder(checkpoint.config, checkpoint.tensors, best_vector_ops(), precision);
+  if (precision == Precision::int8) {
+    if (checkpoint.config.architecture != Architecture::cross_encoder)
+      return Error{
+          Errc::model_unsupported,
+          (directory / "model.safetensors").string() +
+              ": an embedder is not computed in int8, because neighbours would change; set "
+              "the precision to fp32 or bf16"};
+    if (fast_int8_ops() == nullptr)
+      return Error{Errc::model_unsupported,
+                   (directory / "model.safetensors").string() +
+                       ": this CPU has no VNNI for int8; set the precision to fp32"};
+  }
+  return make_cpu_encoder(checkpoint.config, checkpoint.tensors, best_vector_ops(), precision,
+                          fast_int8_ops());
 }
 
 /// Null when there is no GPU and the CPU may compute instead.
@@ -55,6 +68,24 @@ Result<std::unique_ptr<Encoder>> make_encoder(const Checkpoint& checkpoint,
 }
 
 }  // namespace
+
+std::string_view name_of(Precision precision) noexcept {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::bf16:
+      return "bf16";
+    case Precision::int8:
+      return "int8";
+  }
+  return "fp32";
+}
+
+Precision precision_of(std::string_view name) noexcept {
+  for (const auto one : {Precision::bf16, Precision::int8})
+    if (name == name_of(one)) return one;
+  return Precision::fp32;
+}
 
 Result<std::shared_ptr<const LoadedModel>> load_model(const fs::path& directory,
                                                       Architecture wanted,

@@ -23,8 +23,9 @@ SettingRows<RerankerSettings> RerankerSettings::rows() {
   return {name_or_path("rerank.model",
                        "Hugging Face directory of the cross-encoder; empty: search order",
                        &RerankerSettings::model),
-          choice("rerank.precision", "what the CPU multiplies; bf16 needs AVX-512",
-                 {"fp32", "bf16"}, &RerankerSettings::precision)};
+          choice("rerank.precision",
+                 "what the CPU multiplies; bf16 needs AVX-512, int8 AVX-512-VNNI or AVX-VNNI",
+                 {"fp32", "bf16", "int8"}, &RerankerSettings::precision)};
 }
 
 SettingRows<PoolSettings> PoolSettings::rows() {

@@ -232,7 +232,7 @@ Result<std::unique_ptr<model::GpuReranker>> make_reranker(
   const auto directory = find_model(config.rerank.model);
   if (!directory) return directory.error();
   auto options = load_options(config, std::move(gpu));
-  if (config.rerank.precision == "bf16") options.precision = model::Precision::bf16;
+  options.precision = model::precision_of(config.rerank.precision);
   return model::open_reranker(*directory, models, options);
 }
 

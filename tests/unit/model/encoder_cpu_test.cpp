@@ -121,6 +121,78 @@ TEST(CpuEncoder, InBf16ItStaysNearTheReferenceOrSaysThatTheMachineCannot) {
   }
 }
 
+TEST(CpuEncoder, InInt8EveryInstructionSetGivesTheSameScores) {
+  const CpuBert bert(odd(Architecture::cross_encoder));
+  const auto batch = batch_of({2, 33, 100}, bert.spec.rows);
+  const auto with = [&](const Int8Ops* ops) {
+    const auto cpu =
+        make_cpu_encoder(bert.config, bert.tensors, vector_ops_baseline, Precision::int8, ops);
+    EXPECT_NE(cpu->isa().find("int8"), std::string_view::npos) << cpu->isa();
+    return run(*cpu, bert, batch);
+  };
+  for (const auto* ops : runnable_int8_ops()) EXPECT_EQ(with(ops), with(&int8_ops_portable));
+}
+
+/// The places of the best `count` scores, best first.
+std::vector<std::size_t> best_of(const std::vector<float>& scores, std::size_t count) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return scores[a] > scores[b]; });
+  order.resize(count);
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+/// How far int8 moves logits, and how often the best 8 of 24 are others although the 8th and the
+/// 9th are further apart than `gate`.
+struct Moved {
+  double worst = 0;
+  int separated = 0, agreed = 0;
+};
+
+Moved in_int8(const ModelSpec& spec, double gate, int trials, std::size_t length) {
+  Moved moved;
+  const CpuBert bert(spec);
+  const auto exact = bert.cpu();
+  const auto ops = fast_int8_ops() != nullptr ? fast_int8_ops() : &int8_ops_portable;
+  const auto rounded =
+      make_cpu_encoder(bert.config, bert.tensors, best_vector_ops(), Precision::int8, ops);
+  for (int trial = 0; trial < trials; ++trial) {
+    PackedBatch batch;
+    for (unsigned i = 0; i < 24; ++i)
+      batch.add(random_ids(length, spec.rows, static_cast<unsigned>(trial) * 24 + i), 12);
+    const auto wanted = run(*exact, bert, batch), got = run(*rounded, bert, batch);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      moved.worst = std::max(moved.worst, std::abs(double(got[i]) - wanted[i]));
+    auto sorted = wanted;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    if (sorted[7] - sorted[8] <= gate) continue;
+    ++moved.separated;
+    moved.agreed += best_of(got, 8) == best_of(wanted, 8);
+  }
+  return moved;
+}
+
+// The gates of rerank.precision int8 on random weights. A published model is checked on its own
+// (golden_test.cpp).
+TEST(CpuEncoder, InInt8LogitsStayNearAndTheBestEightOfTwentyFourTheSame) {
+  constexpr double gate = 0.2;
+  const auto tinybert = in_int8(tiny(Architecture::cross_encoder), gate, 60, 24);
+  EXPECT_LE(tinybert.worst, gate);
+  EXPECT_GE(tinybert.separated, 5);
+  EXPECT_GE(tinybert.agreed, 0.99 * tinybert.separated);
+  const auto minilm = in_int8({.architecture = Architecture::cross_encoder,
+                               .hidden = 384,
+                               .layers = 6,
+                               .heads = 12,
+                               .intermediate = 1536},
+                              gate, 2, 24);
+  EXPECT_LE(minilm.worst, gate);
+  EXPECT_GE(minilm.agreed, 0.99 * minilm.separated);
+  std::printf("int8: TinyBERT %.3f, %d of %d; MiniLM %.3f, %d of %d\n", tinybert.worst,
+              tinybert.agreed, tinybert.separated, minilm.worst, minilm.agreed, minilm.separated);
+}
+
 TEST(CpuEncoder, ASequenceDoesNotFeelItsNeighbours) {
   for (const auto architecture : {Architecture::encoder, Architecture::cross_encoder}) {
     const CpuBert bert(tiny(architecture));

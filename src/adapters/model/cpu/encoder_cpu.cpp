@@ -1,5 +1,6 @@
 #include "adapters/model/cpu/encoder_cpu.hpp"
 
+#include "adapters/model/cpu/buffer.hpp"
 #include "adapters/model/cpu/linear.hpp"
 
 #include "base/assert.hpp"
@@ -23,23 +24,6 @@ using Floats = std::vector<float>;
 constexpr std::size_t group_tokens = 256;
 // Rows of the word table lie anywhere in a large file, so they are prefetched this far ahead.
 constexpr std::size_t rows_ahead = 4;
-
-/// Floats on a cache line's boundary.
-class Buffer {
- public:
-  explicit Buffer(std::size_t count)
-      : data_(static_cast<float*>(::operator new(count * sizeof(float), alignment))) {
-    std::fill_n(data_, count, 0.0f);
-  }
-  ~Buffer() { ::operator delete(data_, alignment); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  float* get() const noexcept { return data_; }
-
- private:
-  static constexpr std::align_val_t alignment{64};
-  float* data_;
-};
 
 struct Norm {
   Floats gain, bias;
@@ -71,6 +55,8 @@ struct Last {
   Norm attention_norm, out_norm;
   Floats classifier;
   float classifier_bias;
+  // `pair` makes keys and values of all tokens. What follows has one row a sequence: next to no
+  // work.
   Last(const LayerTensors& from, const BertTensors& all, const Shapes& shapes,
        std::shared_ptr<const LinearShape> pair)
       : key_value(std::move(pair), {from.key, from.value}, shapes.pages),
@@ -100,7 +86,7 @@ struct Arena {
 class CpuEncoder final : public Encoder {
  public:
   CpuEncoder(const BertConfig& config, const BertTensors& tensors, const VectorOps& ops,
-             Precision precision);
+             Precision precision, const Int8Ops* int8);
 
   std::string_view backend() const noexcept override { return "cpu"; }
   std::string_view isa() const noexcept override { return isa_; }
@@ -150,7 +136,7 @@ class CpuEncoder final : public Encoder {
 };
 
 CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors, const VectorOps& ops,
-                       Precision precision)
+                       Precision precision, const Int8Ops* int8)
     : config_(config),
       ops_(ops),
       words_(*tensors.words),
@@ -160,21 +146,30 @@ CpuEncoder::CpuEncoder(const BertConfig& config, const BertTensors& tensors, con
       arena_tokens_(rows_padded(std::max(group_tokens, config.positions))) {
   omp_set_num_threads(1);
   const auto hidden = config.hidden;
-  const auto shape = [&](std::size_t in, std::size_t out) {
-    return std::make_shared<const LinearShape>(engine_, in, out, precision);
+  const auto shape = [&](std::size_t in, std::size_t out, Precision as) {
+    return std::make_shared<const LinearShape>(engine_, in, out, as, int8);
   };
-  const Shapes shapes{shape(hidden, 3 * hidden), shape(hidden, hidden),
-                      shape(hidden, config.intermediate), shape(config.intermediate, hidden),
-                      pages_};
+  const auto shapes_in = [&](Precision as) {
+    return Shapes{shape(hidden, 3 * hidden, as), shape(hidden, hidden, as),
+                  shape(hidden, config.intermediate, as), shape(config.intermediate, hidden, as),
+                  pages_};
+  };
+  const auto shapes = shapes_in(precision);
   const bool cross = config.architecture == Architecture::cross_encoder;
   // The last layer of a cross-encoder is `last_`, in another form.
   for (std::size_t i = 0; i + (cross ? 1 : 0) < config.layers; ++i)
     layers_.emplace_back(tensors.layers[i], shapes);
   if (cross)
-    last_ = std::make_unique<Last>(tensors.layers.back(), tensors, shapes,
-                                   shape(hidden, 2 * hidden));
-  isa_ = std::string(ops.isa) + " + oneDNN " + std::string(shapes.square->implementation()) +
-         (precision == Precision::bf16 ? " bf16" : "");
+    // In 8 bits the head would lose more than it saves, because it has one row a sequence.
+    last_ =
+        std::make_unique<Last>(tensors.layers.back(), tensors,
+                               precision == Precision::int8 ? shapes_in(Precision::fp32) : shapes,
+                               shape(hidden, 2 * hidden, precision));
+  isa_ = std::string(ops.isa) + (precision == Precision::int8 ? " + " : " + oneDNN ") +
+         std::string(shapes.square->implementation()) +
+         (precision == Precision::bf16   ? " bf16"
+          : precision == Precision::int8 ? " int8"
+                                         : "");
 }
 
 // Arenas are reused, because making one allocates megabytes and builds oneDNN's arguments again.
@@ -390,8 +385,9 @@ void CpuEncoder::finish(float* states, float* context, std::size_t rows, Arena& 
 }  // namespace
 
 std::unique_ptr<Encoder> make_cpu_encoder(const BertConfig& config, const BertTensors& tensors,
-                                          const VectorOps& ops, Precision precision) {
-  return std::make_unique<CpuEncoder>(config, tensors, ops, precision);
+                                          const VectorOps& ops, Precision precision,
+                                          const Int8Ops* int8) {
+  return std::make_unique<CpuEncoder>(config, tensors, ops, precision, int8);
 }
 
 }  // namespace memseal::model

@@ -43,9 +43,18 @@ void* LinearScratch::take(std::size_t bytes) {
 }
 
 LinearShape::LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out,
-                         Precision precision)
-    : engine_(engine), in_(in), out_(out), factors_(precision == Precision::bf16 ? bf16 : f32),
+                         Precision precision, const Int8Ops* ops)
+    : engine_(engine),
+      in_(in),
+      out_(out),
+      ops_(precision == Precision::int8 ? ops : nullptr),
+      factors_(precision == Precision::bf16 ? bf16 : f32),
       bias_desc_({1, dim(out)}, f32, Tag::ab) {
+  MEMSEAL_ASSERT(precision != Precision::int8 || ops != nullptr);
+  if (ops_ != nullptr) {
+    implementation_ = ops_->isa;
+    return;
+  }
   // Weights are packed once, in the layout that is best for whole blocks.
   const dnnl::memory::desc any({dim(in), dim(out)}, factors_, Tag::any);
   const dnnl::memory::desc from({dim(rows_block), dim(in)}, factors_, Tag::ab);
@@ -83,32 +92,57 @@ std::unordered_map<int, dnnl::memory>& LinearShape::arguments_of(const Product& 
 
 Linear::Linear(std::shared_ptr<const LinearShape> shape, std::initializer_list<DenseTensors> parts,
                HugePages& pages)
-    : shape_(std::move(shape)),
-      weights_(shape_->weights_desc(), shape_->engine(),
-               pages.take(shape_->weights_desc().get_size())),
-      bias_(shape_->bias_desc_, shape_->engine()) {
+    : shape_(std::move(shape)) {
   const auto in = shape_->in(), out = shape_->out();
-  std::vector<float> rows(in * out);  // As Hugging Face stores them: [out, in].
-  auto* const bias = static_cast<float*>(bias_.get_data_handle());
+  std::vector<float> rows(in * out), bias(out);  // As Hugging Face stores them: [out, in].
   // Parts lie one after the other, so that one product computes query, key and value.
   std::size_t done = 0;
   for (const auto& part : parts) {
     const auto width = part.bias->count();
     part.weight->read(0, std::span(rows).subspan(done * in, width * in));
-    part.bias->read(0, std::span(bias + done, width));
+    part.bias->read(0, std::span(bias).subspan(done, width));
     done += width;
   }
   MEMSEAL_ASSERT(done == out);
+  if (shape_->ops_ != nullptr) {
+    const auto bytes = int8_packed_bytes(in, out, *shape_->ops_);
+    int8_ = pack_int8(rows, bias, *shape_->ops_, static_cast<std::int8_t*>(pages.take(bytes)));
+  } else {
+    pack(pages, rows, bias);
+  }
+}
+
+void Linear::pack(HugePages& pages, std::vector<float>& rows, const std::vector<float>& bias) {
+  weights_ = dnnl::memory(shape_->weights_desc(), shape_->engine(),
+                          pages.take(shape_->weights_desc().get_size()));
+  bias_ = dnnl::memory(shape_->bias_desc_, shape_->engine());
+  std::copy(bias.begin(), bias.end(), static_cast<float*>(bias_.get_data_handle()));
   // [out, in] by rows is [in, out] by columns, which is what `ba` says. The reorder packs it.
-  const dnnl::memory::desc as_stored({dim(in), dim(out)}, f32, Tag::ba);
+  const dnnl::memory::desc as_stored({dim(shape_->in()), dim(shape_->out())}, f32, Tag::ba);
   dnnl::memory source(as_stored, shape_->engine(), rows.data());
   dnnl::stream stream(shape_->engine());
   dnnl::reorder(source, weights_).execute(stream, source, weights_);
-  // `rows` is freed when this returns.
+  // The caller frees `rows`.
   stream.wait();
 }
 
+void Linear::apply_int8(LinearScratch& scratch, const float* from, std::size_t rows,
+                        float* to) const {
+  const auto weights = int8_.weights();
+  const auto stride = int8_stride(shape_->in());
+  float scales[rows_block];
+  std::int32_t zeros[rows_block];
+  scratch.bytes.resize(std::max(scratch.bytes.size(), rows_block * stride));
+  const QuantisedRows narrow{scratch.bytes.data(), scales, zeros, stride};
+  for (std::size_t first = 0; first < rows; first += rows_block) {
+    const auto here = std::min(rows - first, rows_block);
+    shape_->ops_->quantise(from + first * shape_->in(), here, shape_->in(), narrow);
+    shape_->ops_->multiply(narrow, here, weights, to + first * shape_->out());
+  }
+}
+
 void Linear::apply(LinearScratch& scratch, const float* from, std::size_t rows, float* to) const {
+  if (shape_->ops_ != nullptr) return apply_int8(scratch, from, rows, to);
   for (std::size_t first = 0; first < rows; first += rows_block) {
     const auto here = std::min(rows_padded(rows - first), rows_block);
     const auto& product = shape_->products_[here / rows_step - 1];

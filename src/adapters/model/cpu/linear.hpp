@@ -1,8 +1,9 @@
 #pragma once
-// Dense layers by oneDNN: weights packed once for this machine's instruction set; products in fp32,
-// or of bf16 numbers summed in fp32.
+// Dense layers: weights packed once for this machine's instruction set. Products in fp32, or of
+// bf16 numbers summed in fp32, are oneDNN's; those of 8-bit integers are our own.
 #include "adapters/model/checkpoint/bert_tensors.hpp"
 #include "adapters/model/cpu/huge_pages.hpp"
+#include "adapters/model/cpu/int8_ops.hpp"
 #include "adapters/model/encoder/load_options.hpp"
 
 #include <oneapi/dnnl/dnnl.hpp>
@@ -33,6 +34,7 @@ struct LinearScratch {
   dnnl::stream stream;
   std::vector<std::byte> memory;
   std::vector<std::uint16_t> halves;  ///< a block of rows in bf16
+  std::vector<std::uint8_t> bytes;    ///< a block of rows in 8 bits
   /// The arguments of each product's last call, kept because making them costs as much as a small
   /// product.
   std::unordered_map<const void*, std::unordered_map<int, dnnl::memory>> arguments;
@@ -42,11 +44,13 @@ struct LinearScratch {
 };
 
 /// Matrix products of one shape [rows, in] x [in, out] + bias for every allowed number of rows.
+/// In int8 the weights have a scale for each output, and each row gets a scale when it comes.
 /// Immutable once made; shared by all layers of that shape.
 class LinearShape {
  public:
+  /// REQUIRES: `ops` where the precision is int8.
   LinearShape(const dnnl::engine& engine, std::size_t in, std::size_t out,
-              Precision precision = Precision::fp32);
+              Precision precision = Precision::fp32, const Int8Ops* ops = nullptr);
 
   std::size_t in() const noexcept { return in_; }
   std::size_t out() const noexcept { return out_; }
@@ -67,6 +71,7 @@ class LinearShape {
 
   dnnl::engine engine_;
   std::size_t in_, out_;
+  const Int8Ops* ops_;               // null: oneDNN's products
   dnnl::memory::data_type factors_;  // of rows and weights; bias and results are fp32
   dnnl::memory::desc weights_desc_, bias_desc_;
   std::string_view implementation_;
@@ -86,8 +91,12 @@ class Linear {
   std::string_view implementation() const noexcept { return shape_->implementation(); }
 
  private:
+  void pack(HugePages& pages, std::vector<float>& rows, const std::vector<float>& bias);
+  void apply_int8(LinearScratch& scratch, const float* from, std::size_t rows, float* to) const;
+
   std::shared_ptr<const LinearShape> shape_;
   dnnl::memory weights_, bias_;
+  Int8Layer int8_;  // instead of them, in int8
 };
 
 }  // namespace memseal::model
