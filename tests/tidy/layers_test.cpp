@@ -62,6 +62,7 @@ const std::vector<Rule>& law() {
       {"adapters/openai", {"base", "pure", "runtime", "ports", "adapters/http_client"}},
       {"adapters/model/checkpoint", {"base", "pure"}},
       {"adapters/model/encoder", {"base", "pure", "adapters/model/checkpoint"}},
+      {"adapters/model/hub", {"base", "pure"}},
       {"adapters/model/cpu", {"base", "adapters/model/checkpoint", "adapters/model/encoder"}},
       {"adapters/model/gpu",
        {"base", "kernels", "pure", "runtime", "adapters/model/checkpoint",

@@ -104,7 +104,16 @@ Client::~Client() = default;
 Result<std::unique_ptr<Client>> Client::make(Url url, ClientOptions options) {
   auto tls = make_tls_context(options, url.tls);
   if (!tls) return tls.error();
-  Destination to{std::move(url), std::move(options.ca_setting), std::move(*tls)};
+  std::optional<Url> proxy;
+  if (!options.proxy.empty()) {
+    auto parsed = Url::parse(options.proxy);
+    if (!parsed || parsed->tls)
+      return Error{Errc::bad_config,
+                   "the proxy " + (parsed ? "must begin with http://" : parsed.error().message),
+                   "proxy"};
+    proxy = std::move(*parsed);
+  }
+  Destination to{std::move(url), std::move(options.ca_setting), std::move(*tls), std::move(proxy)};
   return std::unique_ptr<Client>(new Client(std::make_unique<Impl>(std::move(to))));
 }
 

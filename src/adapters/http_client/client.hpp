@@ -33,6 +33,15 @@ class BodySource {
   virtual void read(std::uint64_t offset, std::span<char> into) const = 0;
 };
 
+struct Response {
+  int status = 0;
+  Headers headers;   ///< names in lower case
+  std::string body;  ///< empty if a BodySink took the body
+
+  /// The first field of this name, which is given in lower case; empty if there is none.
+  std::string_view header(std::string_view name) const;
+};
+
 /// One request to the service that a Client was made for.
 struct Request {
   using Duration = runtime::Clock::duration;
@@ -45,15 +54,9 @@ struct Request {
   std::size_t body_bytes_max = 1u << 20;  ///< of the response, and of a streamed one as a whole
   Duration connect_timeout = std::chrono::seconds(10);  ///< name, TCP and TLS together
   Duration idle_timeout = Duration::max();              ///< longest silence of the service
-};
-
-struct Response {
-  int status = 0;
-  Headers headers;   ///< names in lower case
-  std::string body;  ///< empty if a BodySink took the body
-
-  /// The first field of this name, which is given in lower case; empty if there is none.
-  std::string_view header(std::string_view name) const;
+  /// Hears the head of a response whose body goes to a BodySink, before the body. False ends the
+  /// request; the body is not read.
+  std::function<bool(const Response&)> began = {};
 };
 
 /// Takes the next piece of a body. Returns false to end the request; the rest is not read.
@@ -62,6 +65,9 @@ using BodySink = std::function<bool(std::string_view)>;
 struct ClientOptions {
   std::string ca_file;  ///< PEM, trusted beside the system's store; empty: that store alone
   std::string ca_setting = "ca_file";  ///< what the user calls `ca_file`, for messages
+  /// "http://host:port" of a proxy, through which every connection is a tunnel (CONNECT); empty:
+  /// none. The proxy sees the service's name and not a byte of https.
+  std::string proxy = {};
 };
 
 /// One service at one URL.
@@ -75,7 +81,7 @@ struct ClientOptions {
 /// contexts that called it.
 class Client {
  public:
-  /// Reads the CA file. Blocks. Errors: bad_config, with `ca_setting` as the field.
+  /// Reads the CA file. Blocks. Errors: bad_config, with `ca_setting` or "proxy" as the field.
   static Result<std::unique_ptr<Client>> make(Url url, ClientOptions options);
   ~Client();
 
@@ -91,7 +97,7 @@ class Client {
   /// No message quotes the request or the response.
   asio::awaitable<Response> send(const Request& request, runtime::Deadline deadline);
 
-  /// The same, but a body of status 200 goes to `sink`, piece by piece as it arrives.
+  /// The same, but a body of status 200 or 206 goes to `sink`, piece by piece as it arrives.
   asio::awaitable<Response> stream(const Request& request, runtime::Deadline deadline,
                                    const BodySink& sink);
 

@@ -296,6 +296,17 @@ int cmd_models_show(const GlobalOptions& global, const std::string& model);
 int cmd_models_verify(const GlobalOptions& global, const std::string& model,
                       const std::string& device);
 
+struct PullOptions {
+  std::string model;  ///< "owner/name" or a known name; empty: that of `lock`
+  std::string revision = "main";
+  std::string to;          ///< the folder of models; empty: the first one that can be written
+  std::string token_file;  ///< else $HF_TOKEN
+  std::string lock;        ///< a lock file whose commit and SHA-256s must be those of the hub
+};
+/// exit_not_ready: the hub cannot be reached; exit_denied: it wants a token; exit_not_found: it has
+/// no such model; exit_failed: other bytes than the hub or the lock file name.
+int cmd_models_pull(const GlobalOptions& global, const PullOptions& options);
+
 struct BenchOptions {
   std::string kind;         ///< "rerank" or "embed"
   std::string model;        ///< directory or name; empty: the configured one

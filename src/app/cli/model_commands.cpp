@@ -10,6 +10,33 @@ namespace memseal::app {
 
 namespace {
 
+void add_pull(CLI::App& models, GlobalOptions& global, Action& action) {
+  auto* pull = models.add_subcommand("pull", "Fetch a model from a hub, so that its name finds it");
+  set_help(*pull,
+           {"memseal models pull ms-marco-TinyBERT-L2-v2",
+            "memseal models pull me/my-reranker --token-file token",
+            "memseal models pull --lock memseal.lock.json"},
+           "Fetches the files that memseal reads, checks their SHA-256, and writes commit\n"
+           "and SHA-256s to memseal.lock.json beside them. What broke off is continued.\n"
+           "HF_ENDPOINT names a mirror, HF_TOKEN or --token-file a token, HTTPS_PROXY a\n"
+           "proxy, MEMSEAL_CA_FILE further authorities. Exit codes: 1 other bytes than\n"
+           "named, 2 wrong usage, 3 the hub cannot be reached, 4 no such model, 5 denied.");
+  auto options = std::make_shared<PullOptions>();
+  pull->add_option("model", options->model, "OWNER/NAME on the hub, or a known name")
+      ->type_name("MODEL");
+  pull->add_option("--revision", options->revision, "Branch, tag or commit")
+      ->type_name("REVISION")
+      ->capture_default_str();
+  pull->add_option("--to", options->to, "Folder of models (MEMSEAL_MODELS, else the first)")
+      ->type_name("DIR");
+  pull->add_option("--token-file", options->token_file, "File that holds the hub's token")
+      ->type_name("FILE");
+  pull->add_option("--lock", options->lock, "Fetch exactly what this lock file names")
+      ->type_name("FILE");
+  pull->callback(
+      [&, options] { action = [&global, options] { return cmd_models_pull(global, *options); }; });
+}
+
 void add_models(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* models = app.add_subcommand("models", "Look at the models on this machine");
   models->require_subcommand(1);
@@ -39,6 +66,7 @@ void add_models(CLI::App& app, GlobalOptions& global, Action& action) {
         ->required();
   show->callback(
       [&, model] { action = [&global, model] { return cmd_models_show(global, *model); }; });
+  add_pull(*models, global, action);
   auto device = std::make_shared<std::string>("cpu");
   verify->add_option("--device", *device, "What computes the probe")
       ->type_name("DEVICE")

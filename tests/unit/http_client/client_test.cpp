@@ -603,5 +603,57 @@ TEST(Loopback, IsAnAddressAndNotWhatLooksLikeOne) {
     EXPECT_FALSE(is_loopback(host)) << host;
 }
 
+TEST_F(HttpClient, StreamsAPartOfAContentAndShowsItsHeadBefore) {
+  ScriptedServer server([](Peer& peer) {
+    while (!peer.read_request().empty())
+      peer.send(
+          "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 3-5/6\r\nContent-Length: 3\r\n\r\n"
+          "def");
+  });
+  open(server.url());
+  std::string range, body;
+  const auto sink = [&](std::string_view piece) {
+    EXPECT_EQ(range, "bytes 3-5/6") << "the head comes first";
+    body += piece;
+    return true;
+  };
+  Request request;
+  request.began = [&](const Response& head) {
+    range = head.header("content-range");
+    return true;
+  };
+  EXPECT_EQ(stream(request, sink).status, 206);
+  EXPECT_EQ(body, "def");
+  request.began = [](const Response&) { return false; };
+  EXPECT_EQ(stream(request, sink).status, 206);
+  EXPECT_EQ(body, "def") << "not read";
+}
+
+TEST_F(HttpClient, GoesThroughAProxyThatMakesAWay) {
+  std::atomic<int> ways = 0;
+  ScriptedServer proxy([&](Peer& peer) {
+    const auto asked = peer.read_request();
+    EXPECT_TRUE(asked.starts_with("CONNECT service.invalid:80 HTTP/1.1\r\n")) << asked;
+    if (++ways == 1) {
+      peer.send("HTTP/1.1 200 Connection established\r\n\r\n");
+      EXPECT_NE(peer.read_request().find("Host: service.invalid\r\n"), std::string::npos);
+      peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+    } else {
+      peer.send("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+    }
+  });
+  auto made = Client::make(Url::parse("http://service.invalid").value(), {.proxy = proxy.url()});
+  ASSERT_TRUE(made) << made.error().message;
+  client = std::move(*made);
+  EXPECT_EQ(send().body, "hello");
+  const auto error = error_of();
+  EXPECT_EQ(error.code, Errc::unavailable);
+  EXPECT_NE(error.message.find("it answers 407"), std::string::npos) << error.message;
+  for (const char* const bad : {"https://proxy", "proxy:3128"})
+    EXPECT_EQ(Client::make(Url::parse("http://service.invalid").value(), {.proxy = bad})
+                  .error().code,
+              Errc::bad_config);
+}
+
 }  // namespace
 }  // namespace memseal::http_client

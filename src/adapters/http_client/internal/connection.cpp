@@ -9,12 +9,15 @@
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/read_size.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/system/system_error.hpp>
@@ -121,14 +124,16 @@ class Http1Connection final : public Connection {
   asio::awaitable<void> open(runtime::Deadline deadline) override {
     error_code failure;
     auto& socket = stream_->tcp();
+    const auto& next = to_.proxy ? *to_.proxy : to_.url;
     tcp::resolver resolver(socket.get_executor());
     const auto places = co_await resolver.async_resolve(
-        to_.url.host, to_.url.port, tcp::resolver::numeric_service,
+        next.host, next.port, tcp::resolver::numeric_service,
         asio::cancel_at(deadline.at(), asio::redirect_error(asio::use_awaitable, failure)));
-    co_await check(failure, "resolving its name", to_.url);
+    co_await check(failure, "resolving its name", next);
     socket.expires_at(deadline.at());
     co_await socket.async_connect(places, asio::redirect_error(asio::use_awaitable, failure));
-    co_await check(failure, "connecting", to_.url);
+    co_await check(failure, "connecting", next);
+    if (to_.proxy) co_await tunnel();
     error_code ignored;
     // Without Nagle's algorithm the end of a request need not wait for an acknowledgement.
     socket.socket().set_option(tcp::no_delay(true), ignored);
@@ -148,7 +153,8 @@ class Http1Connection final : public Connection {
     co_await read_head(parser, request, deadline);
     auto response = head_of(*parser);
     auto& body = parser->get().body();
-    const bool streamed = sink != nullptr && response.status == 200;
+    const bool streamed = sink != nullptr && (response.status == 200 || response.status == 206);
+    if (streamed && request.began && !request.began(response)) co_return response;
     while (!parser->is_done()) {
       error_code failure;
       expire(request, deadline);
@@ -169,6 +175,29 @@ class Http1Connection final : public Connection {
   }
 
  private:
+  /// Has the proxy make a way to the service (RFC 9110 §9.3.6).
+  asio::awaitable<void> tunnel() {
+    error_code failure;
+    auto& socket = stream_->tcp();
+    const auto origin = to_.url.origin();
+    const auto target = origin.substr(origin.find("//") + 2);
+    const auto asked = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\n";
+    co_await asio::async_write(socket, asio::buffer(asked),
+                               asio::redirect_error(asio::use_awaitable, failure));
+    co_await check(failure, "asking this proxy for a way", *to_.proxy);
+    // What follows the head is the service's, which says nothing before it is asked.
+    http::response_parser<http::empty_body> parser;
+    parser.skip(true);
+    beast::flat_buffer head(header_bytes_max);
+    co_await http::async_read_header(socket, head, parser,
+                                     asio::redirect_error(asio::use_awaitable, failure));
+    co_await check(failure, "asking this proxy for a way", *to_.proxy);
+    if (parser.get().result_int() / 100 != 2)
+      throw_failure({Errc::unavailable, "the proxy " + to_.proxy->origin() + " makes no way to " +
+                                            target + ": it answers " +
+                                            std::to_string(parser.get().result_int())});
+  }
+
   asio::awaitable<void> write(const Request& request, runtime::Deadline deadline) {
     error_code failure;
     const auto bytes = to_bytes(request, to_.url);

@@ -5,6 +5,7 @@
 #include <boost/asio/ssl/context.hpp>
 
 #include <memory>
+#include <optional>
 
 namespace memseal::http_client {
 
@@ -17,7 +18,7 @@ class Connection {
 
   /// Resolves the name, connects and, for https, verifies the service.
   virtual asio::awaitable<void> open(runtime::Deadline deadline) = 0;
-  /// One request and its response; `sink`, which may be null, gets the body of a status 200.
+  /// One request and its response; `sink`, which may be null, gets a body of status 200 or 206.
   virtual asio::awaitable<Response> exchange(const Request& request, runtime::Deadline deadline,
                                              const BodySink* sink) = 0;
 
@@ -36,6 +37,7 @@ struct Destination {
   Url url;
   std::string ca_setting;
   asio::ssl::context tls;
+  std::optional<Url> proxy = {};  ///< stands between, and sees a tunnel
 };
 
 /// `to` outlives the connection.
