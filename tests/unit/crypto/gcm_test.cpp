@@ -108,6 +108,19 @@ TEST(Nonces, AMillionFromFourThreadsAreAllDifferent) {
   EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
 }
 
+TEST(Nonces, AreDrawnAnewAfterASnapshotOrASecond) {
+  const Clocks drawn{.monotonic_ms = 50'000, .wall_ms = 1'800'000'000'000};
+  const auto after = [&](std::int64_t monotonic_ms, std::int64_t wall_ms) {
+    return Clocks{drawn.monotonic_ms + monotonic_ms, drawn.wall_ms + wall_ms};
+  };
+  for (const auto& now : {after(0, 0), after(900, 900), after(4, 200), after(300, 60)})
+    EXPECT_FALSE(is_stale(drawn, now));
+  EXPECT_TRUE(is_stale(drawn, after(10, 3'600'000))) << "it slept in a snapshot";
+  EXPECT_TRUE(is_stale(drawn, after(10, -3'600'000))) << "its clock was set back";
+  EXPECT_TRUE(is_stale(drawn, after(1'001, 1'001))) << "too old";
+  EXPECT_TRUE(is_stale(drawn, after(-1, -1))) << "another boot";
+}
+
 TEST(Nonces, AForkedChildDrawsItsOwn) {
   next_nonce();  // the block that a careless child would go on with
   int ends[2];

@@ -1,8 +1,12 @@
 #include "pure/crypto/internal/nonces.hpp"
 
-#include "pure/crypto/random.hpp"
+#include "base/result.hpp"
 
+#include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <pthread.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,9 +28,38 @@ struct Block {
   std::array<std::uint8_t, 4096> bytes{};
   std::size_t used = bytes.size();
   std::uint64_t drawn_at_fork = 0;
+  Clocks drawn_at;
 };
 
+std::int64_t read_ms(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return std::int64_t{time.tv_sec} * 1'000 + time.tv_nsec / 1'000'000;
+}
+
+// Coarse, because each seal asks, and a few milliseconds tell nothing here.
+Clocks read_clocks() {
+  return {read_ms(CLOCK_MONOTONIC_COARSE), read_ms(CLOCK_REALTIME_COARSE)};
+}
+
+void draw(std::array<std::uint8_t, 4096>& bytes) {
+  std::array<std::uint8_t, 32> fresh{};
+  // Up to 256 bytes come whole once the kernel has been seeded (getrandom(2)).
+  const bool drawn =
+      ::getrandom(fresh.data(), fresh.size(), 0) == static_cast<ssize_t>(fresh.size()) &&
+      EVP_RAND_generate(RAND_get0_public(nullptr), bytes.data(), bytes.size(), 0, 0, fresh.data(),
+                        fresh.size()) == 1;
+  if (!drawn) throw Outage({Errc::unavailable, "the random generator has no entropy"});
+}
+
 }  // namespace
+
+bool is_stale(const Clocks& drawn, const Clocks& now) noexcept {
+  constexpr std::int64_t age_max_ms = 1'000, drift_max_ms = 250;
+  const auto age = now.monotonic_ms - drawn.monotonic_ms;
+  const auto drift = now.wall_ms - drawn.wall_ms - age;
+  return age < 0 || age > age_max_ms || drift < -drift_max_ms || drift > drift_max_ms;
+}
 
 std::uint64_t forks_seen() {
   // Abort without the hook, because a forked child could then repeat a nonce.
@@ -43,10 +76,13 @@ std::uint64_t forks_seen() {
 Nonce next_nonce() {
   thread_local Block block;
   const auto fork = forks_seen();
-  if (block.used + sizeof(Nonce) > block.bytes.size() || block.drawn_at_fork != fork) {
-    fill_random(block.bytes);
+  const auto now = read_clocks();
+  if (block.used + sizeof(Nonce) > block.bytes.size() || block.drawn_at_fork != fork ||
+      is_stale(block.drawn_at, now)) {
+    draw(block.bytes);
     block.used = 0;
     block.drawn_at_fork = fork;
+    block.drawn_at = now;
   }
   Nonce nonce;
   std::copy_n(block.bytes.begin() + static_cast<std::ptrdiff_t>(block.used), nonce.size(),
