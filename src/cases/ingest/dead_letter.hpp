@@ -3,7 +3,11 @@
 //
 //   envelope = "MSDL1" (5) ‖ key ‖ value ‖ u32 header count ‖ (name ‖ value)…, each string u32
 //              length ‖ bytes, big-endian: everything a replay needs
-//   value    = "MSDL1" (5) ‖ u32 number of parts ‖ (u32 length ‖ SB1 blob)…
+//   value    = "MSDL2" (5) ‖ salt (16) ‖ u32 number of parts ‖ (u32 length ‖ SB1 blob)…
+//   key      = HKDF-SHA256(key of the tenant or of nobody, "memseal/dead-letter/v1" ‖ salt), of
+//              this letter alone, so that no number of letters wears out a key
+//
+// A value of before begins with "MSDL1", has no salt, and its parts are sealed by the key itself.
 //
 // A part holds at most limits::seal_bytes_max bytes of the envelope. Its AAD names the event id
 // (SealBinding::object), its index, and the number of parts (SealBinding::doc_id

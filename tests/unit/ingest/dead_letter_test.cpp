@@ -39,6 +39,30 @@ TEST_F(DeadLetterTest, NamesTheKeyThatOpensIt) {
   EXPECT_FALSE(dead_letter_key_id(""));
 }
 
+TEST_F(DeadLetterTest, NeedsNoCountOfSealsBecauseEachHasAKeyOfItsOwn) {
+  // The same record twice: under one key the two would differ in their nonces alone.
+  const auto one = seal(), other = seal();
+  auto swapped = one;
+  swapped.replace(5, 16, other, 5, 16);  // the salt
+  EXPECT_TRUE(open_dead_letter(owner, key, id, one));
+  EXPECT_FALSE(open_dead_letter(owner, key, id, swapped));
+}
+
+TEST_F(DeadLetterTest, OpensWhatReleasesOfBeforeSealed) {
+  const std::string envelope("MSDL1\0\0\0\5alice\0\0\0\3old\0\0\0\0", 25);
+  const auto part = crypto::Sealer::seal(owner, key, crypto::Field::dead_letter,
+                                         {id, "dead-letter/1", 0}, bytes_of(envelope))
+                        .value();
+  std::string sealed("MSDL1\0\0\0\1\0\0\0", 12);
+  sealed += static_cast<char>(part.size());
+  sealed.append(part.begin(), part.end());
+  const auto back = open_dead_letter(owner, key, id, sealed);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->key, "alice");
+  EXPECT_EQ(back->value, "old");
+  EXPECT_EQ(dead_letter_key_id(sealed).value(), 4u);
+}
+
 TEST_F(DeadLetterTest, OpensForNoOtherTenantOrEvent) {
   const auto other = keyer.tenant_of(UserId::parse("bob").value());
   EXPECT_FALSE(open_dead_letter(other, key, id, seal()));
