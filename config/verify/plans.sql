@@ -51,7 +51,7 @@ PREPARE memseal_verify_tenant_lock AS
 PREPARE memseal_verify_tenant_make AS
   INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING;
 PREPARE memseal_verify_events_look AS
-  SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, s.event_id IS NOT NULL OR coalesce(CASE WHEN u.from_ms IS NULL THEN (d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL AND (d.kind <> 'chat' OR u.kind = 'chat')) ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END, false), coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false), d.deleted_at IS NULL AND coalesce(d.chunk_count, 0) > 0 FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], $8::bigint[]) WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) LEFT JOIN app.tenants t ON t.user_hash = $1 LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id AND l.state = 'succeeded' LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE "C" ORDER BY u.place;
+  SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, d.doc_id IS NOT NULL OR s.event_id IS NOT NULL, coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false) FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], $8::bigint[]) WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) LEFT JOIN app.tenants t ON t.user_hash = $1 LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id AND l.state = 'succeeded' LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE "C" AND CASE WHEN u.from_ms IS NULL THEN (d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL AND (d.kind <> 'chat' OR u.kind = 'chat')) ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END ORDER BY u.place;
 PREPARE memseal_verify_ledger_enter AS
   INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks, source_topic, source_partition, source_offset) SELECT $1, u.event_id, u.kind, u.doc_id, 'succeeded', u.chunks, u.topic, u.part, u.at FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::int[], $8::bigint[]) AS u(event_id, kind, doc_id, chunks, topic, part, at) ORDER BY u.event_id ON CONFLICT (user_hash, event_id) DO UPDATE SET kind = excluded.kind, doc_id = excluded.doc_id, state = 'succeeded', error_code = NULL, chunks = excluded.chunks, updated_at = now(), source_topic = coalesce(l.source_topic, excluded.source_topic), source_partition = CASE WHEN l.source_topic IS NULL THEN excluded.source_partition ELSE l.source_partition END, source_offset = CASE WHEN l.source_topic IS NULL THEN excluded.source_offset ELSE l.source_offset END WHERE l.state IN ('queued', 'failed') RETURNING l.event_id, l.source_topic, l.source_partition, l.source_offset;
 PREPARE memseal_verify_ledger_superseded AS
@@ -63,9 +63,9 @@ PREPARE memseal_verify_chunks_replace AS
 PREPARE memseal_verify_tenant_count AS
   UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint, version = version + 1 WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_chunks_insert_new AS
-  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at, embed_mac) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()), t.embed_mac FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms, unnest($16::uuid[]) AS embed_mac) AS t;
+  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms) AS t;
 PREPARE memseal_verify_chunks_insert_if_absent AS
-  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at, embed_mac) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()), t.embed_mac FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms, unnest($16::uuid[]) AS embed_mac) AS t ON CONFLICT (user_hash, id) DO NOTHING;
+  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms) AS t ON CONFLICT (user_hash, id) DO NOTHING;
 PREPARE memseal_verify_replays_judge AS
   SELECT p.place, w.source_offset > p.at AND (p.revision IS NULL OR p.revision = d.revision OR d.deleted_at IS NOT NULL) FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[]) WITH ORDINALITY AS p(doc_id, topic, part, at, revision, from_ms, place) JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = p.doc_id COLLATE "C" JOIN app.ingest_events w ON w.user_hash = $1 AND w.event_id = d.written_by WHERE d.updated_at = w.updated_at AND w.source_topic = p.topic COLLATE "C" AND w.source_partition = p.part AND w.updated_at >= to_timestamp(p.from_ms / 1000.0) - interval '1 day' ORDER BY d.doc_id;
 PREPARE memseal_verify_replays_lock AS
@@ -162,8 +162,8 @@ PREPARE memseal_verify_person_files AS
   DELETE FROM app.files WHERE user_hash = (SELECT app.tenant()) AND id = ANY (ARRAY(SELECT id FROM app.files WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
 PREPARE memseal_verify_terms_insert AS
   INSERT INTO app.term_blocks (user_hash, first_chunk, doc_id, cipher) SELECT $1, t.first_chunk, t.doc_id, t.cipher FROM (SELECT unnest($2::uuid[]) AS first_chunk, unnest($3::text[]) AS doc_id, unnest($4::bytea[]) AS cipher) AS t ON CONFLICT (user_hash, first_chunk) DO NOTHING;
-PREPARE memseal_verify_vectors_stored AS
-  SELECT c.embed_mac, public.halfvec_send(c.embedding) FROM app.memory_chunks c WHERE c.user_hash = (SELECT app.tenant()) AND c.doc_id = ANY ($1::text[]) AND c.source <> 'chat' AND (c.embed_mac IN (SELECT unnest($2::uuid[]))) IS TRUE;
+PREPARE memseal_verify_keys_rewrap AS
+  UPDATE app.tenant_keys SET kek_epoch = $1, wrapped = $2 WHERE user_hash = (SELECT app.tenant()) AND key_id = $3 AND kek_epoch = $4;
 DO $check$
 DECLARE
   call text;
@@ -196,8 +196,8 @@ BEGIN
     'memseal_verify_documents_enter(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_chunks_replace(NULL)',
     'memseal_verify_tenant_count(NULL, NULL)',
-    'memseal_verify_chunks_insert_new(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
-    'memseal_verify_chunks_insert_if_absent(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_chunks_insert_new(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_chunks_insert_if_absent(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_replays_judge(NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_replays_lock(NULL)',
     'memseal_verify_chunks_known(NULL)',
@@ -246,7 +246,7 @@ BEGIN
     'memseal_verify_person_replies(NULL)',
     'memseal_verify_person_files(NULL)',
     'memseal_verify_terms_insert(NULL, NULL, NULL, NULL)',
-    'memseal_verify_vectors_stored(NULL, NULL)'] LOOP
+    'memseal_verify_keys_rewrap(NULL, NULL, NULL, NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
@@ -335,6 +335,6 @@ DEALLOCATE memseal_verify_person_events;
 DEALLOCATE memseal_verify_person_replies;
 DEALLOCATE memseal_verify_person_files;
 DEALLOCATE memseal_verify_terms_insert;
-DEALLOCATE memseal_verify_vectors_stored;
+DEALLOCATE memseal_verify_keys_rewrap;
 \echo plans: 77 of 77
 ROLLBACK;

@@ -21,9 +21,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto keys = parse_keyring(text)) {
     const auto written = format_keyring(*keys);
     const auto again = parse_keyring(text_of(written));
-    MEMSEAL_ASSERT(again && again->keks.size() == keys->keks.size());
+    MEMSEAL_ASSERT(again && again->keks.keys.size() == keys->keks.keys.size());
     MEMSEAL_ASSERT(std::ranges::equal(format_keyring(*again).view(), written.view()));
-    MEMSEAL_ASSERT(keys->tenant.size() >= 32 && !keys->keks.contains(0));
+    for (const auto* ring : {&keys->keks, &keys->token, &keys->dead_letters})
+      MEMSEAL_ASSERT(ring->keys.contains(ring->current) && !ring->keys.contains(0));
+    MEMSEAL_ASSERT(keys->tenant.size() >= 32);
   } else {
     MEMSEAL_ASSERT(keys.error().code == Errc::key_invalid);
   }

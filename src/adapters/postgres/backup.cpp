@@ -3,6 +3,7 @@
 #include "adapters/postgres/internal/binary.hpp"
 #include "adapters/postgres/internal/connection.hpp"
 #include "adapters/postgres/internal/fingerprint.hpp"
+#include "adapters/postgres/internal/key_row.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/run_command.hpp"
 #include "pure/codec/hex.hpp"
@@ -67,19 +68,6 @@ std::map<std::string, std::int64_t> count_all(pqxx::transaction_base& tx) {
   return rows;
 }
 
-// Under FORCE ROW LEVEL SECURITY the tables' owner reads nothing either.
-void refuse_bound_role(pqxx::transaction_base& tx) {
-  const auto role = tx.exec("SELECT rolname, rolsuper OR rolbypassrls FROM pg_catalog.pg_roles "
-                            "WHERE rolname = current_user");
-  if (role[0][1].as<bool>()) return;
-  throw_failure({Errc::bad_config,
-                 "the role " + std::string(role[0][0].c_str()) +
-                     " may not read every row, because row-level security binds it: let an "
-                     "administrator run config/backup/role.sql, and set postgres.backup_dsn to the "
-                     "address of memory_backup",
-                 "postgres.backup_dsn"});
-}
-
 void read_deployment(pqxx::transaction_base& tx, BackupFacts& facts) {
   const auto settings = tx.exec("SELECT to_regclass('app.settings') IS NOT NULL");
   if (!settings.one_field().as<bool>())
@@ -118,16 +106,6 @@ BackupFacts read_facts(pqxx::transaction_base& tx) {
   return facts;
 }
 
-crypto::WrappedKey wrapped_key(const pqxx::row& row) {
-  crypto::WrappedKey key;
-  key.key_id = row[6].as<std::uint32_t>();
-  key.kek_epoch = row[7].as<std::uint32_t>();
-  key.wrapped = parse_bytea(row[8].view());
-  const auto check = parse_bytea(row[9].view());
-  std::copy_n(check.begin(), std::min(check.size(), key.check.size()), key.check.begin());
-  return key;
-}
-
 SampledSeal sampled(const pqxx::row& row) {
   SampledSeal seal;
   const auto owner = codec::decode_hex(row[0].view()).value_or(Bytes{});
@@ -138,7 +116,7 @@ SampledSeal sampled(const pqxx::row& row) {
   seal.chunk.chunk_index = row[3].as<std::int32_t>();
   seal.chunk.text_cipher = parse_bytea(row[4].view());
   if (!row[5].is_null()) seal.chunk.meta_cipher = parse_bytea(row[5].view());
-  if (!row[6].is_null()) seal.key = wrapped_key(row);
+  if (!row[6].is_null()) seal.key = key_in(row, 6);
   return seal;
 }
 

@@ -1,11 +1,11 @@
 #include "adapters/postgres/key_store.hpp"
 
+#include "adapters/postgres/internal/key_row.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
 #include "runtime/observe.hpp"
 
-#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -44,18 +44,6 @@ constexpr Statement add_key{
     "INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) "
     "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"};
 
-crypto::WrappedKey wrapped_of(const pqxx::row& row) {
-  crypto::WrappedKey wrapped;
-  wrapped.key_id = row[0].as<std::uint32_t>();
-  wrapped.kek_epoch = row[1].as<std::uint32_t>();
-  wrapped.wrapped = parse_bytea(row[2].view());
-  const Bytes check = parse_bytea(row[3].view());
-  // The table's CHECK demands 16 bytes. Fewer would fail the comparison later, and must not be read
-  // beyond their end here.
-  std::copy_n(check.begin(), std::min(check.size(), wrapped.check.size()), wrapped.check.begin());
-  return wrapped;
-}
-
 class PgKeyRows final : public ports::KeyRows {
  public:
   explicit PgKeyRows(TenantTx& tx) : tx_(tx) {}
@@ -70,14 +58,22 @@ class PgKeyRows final : public ports::KeyRows {
   std::vector<ports::KeyRow> read() override {
     std::vector<ports::KeyRow> rows;
     for (const auto& row : tx_.exec(load_keys))
-      rows.push_back({wrapped_of(row), row[4].view() == "active"});
+      rows.push_back({key_in(row, 0), row[4].view() == "active"});
     return rows;
   }
   std::uint32_t newest_id() override { return tx_.exec(last_key).one_field().as<std::uint32_t>(); }
   void insert_if_absent(const crypto::WrappedKey& key) override {
-    tx_.exec(add_key, pqxx::params{tx_.user_hash(), key.key_id, key.kek_epoch,
-                                   binary(std::as_bytes(std::span(key.wrapped))),
-                                   binary(std::as_bytes(std::span(key.check)))});
+    try {
+      tx_.exec(add_key, pqxx::params{tx_.user_hash(), key.key_id, key.kek_epoch,
+                                     binary(std::as_bytes(std::span(key.wrapped))),
+                                     binary(std::as_bytes(std::span(key.check)))});
+    } catch (const pqxx::check_violation&) {
+      // `keys retire` forbids the epoch (key_table.cpp), because its key may be gone by now.
+      throw_failure({Errc::bad_config,
+                     "key-encryption key " + std::to_string(key.kek_epoch) +
+                         " is retired: give this process the keyring that has its successor",
+                     "seal.keyring_file"});
+    }
   }
   void end_active() override { tx_.exec(end_key); }
 

@@ -8,13 +8,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace memseal::postgres {
 
-using KeyCheck = std::array<std::uint8_t, 16>;    ///< Keyring::tenant_key_check()
+using KeyCheck = std::array<std::uint8_t, 16>;  ///< Keyring::tenant_key_check()
+using KekChecks = std::map<std::uint32_t, KeyCheck>;  ///< Keyring::kek_checks()
 
 struct MigrateOptions {
   std::string dsn;                        ///< a superuser, or later a member of memory_owner
@@ -26,6 +28,7 @@ struct MigrateOptions {
   std::size_t dimension = 384;            ///< of every vector; `${dimension}` in the SQL
   std::string model = {};                 ///< name of the embedder; empty: not recorded
   std::optional<KeyCheck> key_check = {};
+  KekChecks kek_checks = {};              ///< of KEKs that wrap or did wrap
   /// Password that app_user gets after `up`. Empty: the password stays.
   std::string app_user_password = {};
 };

@@ -36,7 +36,8 @@ Result<void> check_settings(const Settings& recorded, const DeploymentFingerprin
     return not_migrated("the database is at schema version " + std::to_string(version) + ", " +
                         std::to_string(schema_version_min) + " is needed");
   }
-  return compare_fingerprints(recorded, fingerprint_of(ours.dimension, ours.model, ours.key_check));
+  return compare_fingerprints(
+      recorded, fingerprint_of(ours.dimension, ours.model, ours.key_check, ours.kek_checks));
 }
 
 // Schema app may be missing, or this user may have no right to it.
@@ -131,10 +132,11 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
       dsn, [&](const Settings& recorded) { return check_settings(recorded, ours); });
 }
 
-Result<void> check_key(const std::string& dsn, const KeyCheck& ours) {
+Result<void> check_key(const std::string& dsn, const KeyCheck& ours, const KekChecks& keks) {
+  auto expected = fingerprint_of(0, {}, ours, keks);
+  expected.erase(setting::dimension);
   return judge_settings(dsn, [&](const Settings& recorded) {
-    return compare_fingerprints(recorded,
-                                {{setting::key_check, to_hex(ours.data(), ours.size())}});
+    return compare_fingerprints(recorded, expected);
   });
 }
 

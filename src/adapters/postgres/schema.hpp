@@ -17,11 +17,13 @@ struct DeploymentFingerprint {
   std::size_t dimension = 384;
   std::string model;  ///< empty: not checked
   std::optional<KeyCheck> key_check = {};
+  KekChecks kek_checks = {};
 };
 
 /// Compares the fingerprint that the database recorded with `ours`. Errors, each with its fix:
 /// not_migrated, dimension_mismatch (also for another model), key_invalid (with another tenant key
-/// every row would be invisible). Throws Outage{unavailable | timeout}.
+/// every row would be invisible), key_missing (a KEK that wraps keys).
+/// Throws Outage{unavailable | timeout}.
 asio::awaitable<Result<void>> check_schema(Pool& pool, runtime::RequestContext context,
                                            DeploymentFingerprint ours);
 /// The same on a connection of its own; blocks. An unreachable database is Error unavailable, and
@@ -32,8 +34,8 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
 /// answers. Throws Outage{unavailable | timeout} or Refused where nothing is known.
 asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext context);
 
-/// Whether the tenant key is the one that the database was written with. Blocks.
-/// Errors: key_invalid, not_migrated, unavailable.
-Result<void> check_key(const std::string& dsn, const KeyCheck& ours);
+/// Whether the tenant key and the KEKs are those that the database was written with. Blocks.
+/// Errors: key_invalid, key_missing, not_migrated, unavailable.
+Result<void> check_key(const std::string& dsn, const KeyCheck& ours, const KekChecks& keks);
 
 }  // namespace memseal::postgres

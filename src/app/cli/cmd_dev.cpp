@@ -153,7 +153,8 @@ Result<DevView> view_of(const Config& config, const Service& service, const User
                  .status_topic = config.kafka.status_topic,
                  .user = user.value(),
                  .token = crypto::mint_hs256(keyring->token_key(), user, now_s, token_lifetime_s,
-                                             {config.auth.issuer, config.auth.audience}),
+                                             {config.auth.issuer, config.auth.audience},
+                                             keyring->token_kid()),
                  .expires_s = now_s + token_lifetime_s};
 }
 

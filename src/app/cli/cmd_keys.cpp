@@ -1,17 +1,89 @@
+// `memseal keys`: the root keys of a deployment, and how one takes the place of another.
+#include "adapters/postgres/key_table.hpp"
+#include "adapters/postgres/schema.hpp"
 #include "app/cli/console.hpp"
+#include "app/cli/dead_letter_box.hpp"
+#include "app/cli/key_steps.hpp"
+#include "app/cli/progress_line.hpp"
+#include "app/cli/terminal_text.hpp"
 #include "app/service/keys.hpp"
 #include "app/service/own_memory.hpp"
-
-#include "pure/crypto/token.hpp"
-#include "runtime/wall_clock.hpp"
+#include "app/service/watched_file.hpp"
+#include "cases/ingest/dead_letter.hpp"
+#include "cases/lifecycle/rewrap.hpp"
+#include "pure/codec/base64.hpp"
 
 #include <boost/json/object.hpp>
 
+#include <chrono>
+#include <cinttypes>
 #include <cstdio>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
 
 namespace memseal::app {
 
 namespace json = boost::json;
+
+using crypto::RootKey;
+
+namespace {
+
+/// Runs `work` with the configuration. Returns the exit code, also of what it throws.
+int with_config(const GlobalOptions& global, const std::function<int(const Config&)>& work) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  try {
+    return work(*config);
+  } catch (const Failure& failed) {
+    complain(failed.error());
+    return failed.error().code == Errc::unavailable ? exit_not_ready : exit_usage;
+  }
+}
+
+const char* state_word(crypto::RootKeyInfo::State state) {
+  switch (state) {
+    case crypto::RootKeyInfo::State::reads:
+      return "reads";
+    case crypto::RootKeyInfo::State::current:
+      return "current";
+    case crypto::RootKeyInfo::State::staged:
+      return "staged";
+  }
+  return "";
+}
+
+std::string name_of(RootKey kind, std::uint32_t generation) {
+  return std::string(crypto::root_key_name(kind)) + " " + std::to_string(generation);
+}
+
+std::string keys_of(std::int64_t count) {
+  return count_of(static_cast<std::size_t>(count), "tenant key");
+}
+
+/// How many tenants' keys each KEK wraps; empty where no role is set that may read every row, or
+/// the database does not answer.
+std::optional<std::map<std::uint32_t, std::int64_t>> counts_of(const Config& config) {
+  if (reader_dsn_of(config).empty()) return std::nullopt;
+  try {
+    return open_key_table(config, Writes::no)->count_by_epoch();
+  } catch (const Failure& failed) {
+    hint("tenants' keys are not counted: " + failed.error().message);
+    return std::nullopt;
+  }
+}
+
+void print_key(const crypto::RootKeyInfo& key, const std::string& check,
+               const std::optional<std::int64_t>& wraps) {
+  std::printf("%-12s  %10" PRIu32 "  %-7s  %s", std::string(root_key_name(key.kind)).c_str(),
+              key.generation, state_word(key.state), check.c_str());
+  if (wraps) std::printf("  wraps %s", keys_of(*wraps).c_str());
+  std::printf("\n");
+}
+
+}  // namespace
 
 int cmd_keys_init(const GlobalOptions& global, const std::string& file) {
   close_own_memory();
@@ -28,32 +100,207 @@ int cmd_keys_init(const GlobalOptions& global, const std::string& file) {
   return exit_ok;
 }
 
-int cmd_token_mint(const GlobalOptions& global, const TokenOptions& options) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  if (!config->auth.jwks_file.empty()) {
-    complain({Errc::bad_config,
-              "auth.jwks_file is set: your identity provider mints the tokens, not this command"});
-    return exit_usage;
+int cmd_keys_list(const GlobalOptions& global) {
+  return with_config(global, [&](const Config& config) {
+    const auto keyring = load_keyring(config).value();
+    const auto counts = counts_of(config);
+    for (const auto& key : keyring.list()) {
+      std::optional<std::int64_t> wraps;
+      if (counts && key.kind == RootKey::kek) {
+        const auto found = counts->find(key.generation);
+        wraps = found == counts->end() ? 0 : found->second;
+      }
+      const auto check = to_hex(key.check.data(), 4);
+      if (!global.json) {
+        print_key(key, check, wraps);
+        continue;
+      }
+      json::object shown{{"kind", crypto::root_key_name(key.kind)},
+                         {"generation", key.generation},
+                         {"state", state_word(key.state)},
+                         {"check", check}};
+      if (wraps) shown["tenant_keys"] = *wraps;
+      print_json(shown);
+    }
+    return exit_ok;
+  });
+}
+
+namespace {
+
+/// Adds a key to the file, and makes it the current one unless it is to be staged alone.
+std::uint32_t make_current(const Config& config, RootKey kind, bool stage_only) {
+  const auto& file = config.seal.keyring_file;
+  const auto generation = crypto::Keyring::stage(file, kind).value();
+  if (stage_only) return generation;
+  if (kind == RootKey::kek) {
+    // Before it wraps anything: two hosts that rotate copies of one keyring make two keys of one
+    // epoch, and the rows of one of them would never open again.
+    const auto check = crypto::Keyring::load(file).value().kek_checks().at(generation);
+    if (auto recorded = postgres::record_kek(owner_dsn_of(config), generation, check); !recorded) {
+      if (recorded.error().code == Errc::key_invalid)
+        crypto::Keyring::remove(file, kind, generation).value();
+      throw_failure(recorded.error());
+    }
   }
-  const auto keyring = load_keyring(*config);
-  if (!keyring) {
-    complain(keyring.error());
-    return exit_usage;
+  crypto::Keyring::promote(file, kind, generation).value();
+  return generation;
+}
+
+/// The table to rewrap, once the database is known to be this keyring's. Throws Failure.
+std::unique_ptr<postgres::PgKeyTable> table_to_rewrap(const Config& config) {
+  require_database(config);
+  const auto keyring = crypto::Keyring::load(config.seal.keyring_file).value();
+  postgres::check_key(config.postgres.dsn, keyring.tenant_key_check(), keyring.kek_checks())
+      .value();
+  return open_key_table(config, Writes::yes);
+}
+
+/// Wraps what older KEKs wrap. Returns the exit code.
+int rewrap(const GlobalOptions& global, const Config& config, ports::KeyTable& table,
+           json::object report) {
+  const auto keyring = crypto::Keyring::load(config.seal.keyring_file).value();
+  std::int64_t total = 0;
+  for (const auto& [epoch, count] : table.count_by_epoch())
+    if (epoch != keyring.kek_epoch()) total += count;
+  ProgressLine line(shows_progress(global));
+  const auto start = std::chrono::steady_clock::now();
+  const auto done = lifecycle::rewrap_keys(table, keyring, [&](std::int64_t keys) {
+    line.show("wrapping: " + std::to_string(keys) + " of " + keys_of(total));
+  });
+  line.clear();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  report["rewrapped"] = done.sound;
+  report["unopened"] = done.unopened;
+  report["seconds"] = took.count();
+  if (!global.json)
+    std::printf("%s wrapped by kek %" PRIu32 " in %.1f s\n", keys_of(done.sound).c_str(),
+                keyring.kek_epoch(), took.count());
+  std::optional<Error> fault;
+  if (done.unopened > 0)
+    fault = Error{Errc::open_failed, keys_of(done.unopened) +
+                                         " did not open and stayed as they were: see "
+                                         "docs/keys.md, and do not retire the old key"};
+  return finish_report(global, std::move(report), fault, exit_finding);
+}
+
+}  // namespace
+
+int cmd_keys_rotate(const GlobalOptions& global, const KeysOptions& options) {
+  return with_config(global, [&](const Config& config) {
+    const auto kind = crypto::parse_root_key(options.kind).value();
+    if (options.resume && (options.stage || kind != RootKey::kek))
+      throw_failure({Errc::bad_request, "--resume goes on with a rotation of the kek"});
+    require_keyring_file(config);
+    // Held to the end, so that another rotation does not make a third key meanwhile.
+    const auto lock = FolderLock::take(config.seal.keyring_file).value();
+    // Before the file changes, because a database that does not answer is no reason to change it.
+    const bool wraps = kind == RootKey::kek && !options.stage;
+    const auto table = wraps ? table_to_rewrap(config) : nullptr;
+    json::object report{{"kind", options.kind}};
+    if (!options.resume) {
+      const auto generation = make_current(config, kind, options.stage);
+      report["generation"] = generation;
+      report["state"] = options.stage ? "staged" : "current";
+      hint(options.stage
+               ? name_of(kind, generation) + " is staged: give the file to every host, then run "
+                                             "`memseal keys rotate " + options.kind + "`"
+               : name_of(kind, generation) + " is the current key: copy the keyring now");
+    }
+    return wraps ? rewrap(global, config, *table, std::move(report))
+                 : finish_report(global, std::move(report), {}, exit_ok);
+  });
+}
+
+namespace {
+
+/// Letters for nobody that only this key opens.
+std::int64_t letters_under(const Config& config, std::uint32_t generation) {
+  DeadLetterBox box(config);
+  std::int64_t count = 0;
+  std::vector<ingest::Letter> letters;
+  box.for_each({}, [&](const ingest::Letter& letter) {
+    if (!letter.is_for_tenant && letter.value_omitted.empty()) letters.push_back(letter);
+    return true;
+  });
+  box.for_each_batch(letters, [&](const auto&, const std::vector<std::string>& values) {
+    for (const auto& value : values) {
+      const auto id = ingest::dead_letter_key_id(value);
+      if (id && *id == generation) ++count;
+    }
+  });
+  return count;
+}
+
+/// Throws Failure while something needs the key.
+void refuse_if_needed(const Config& config, RootKey kind, std::uint32_t generation) {
+  if (kind == RootKey::dead_letters) {
+    if (const auto letters = letters_under(config, generation); letters > 0)
+      throw_failure({Errc::bad_request,
+                     count_of(static_cast<std::size_t>(letters), "dead letter") +
+                         " would never open again: replay or discard them (memseal dlq)"});
+    return;
   }
-  const auto user = UserId::parse(options.user);
-  if (!user) {
-    complain(user.error());
-    return exit_usage;
-  }
-  const auto now_s = runtime::unix_ms() / 1'000;
-  const auto token = crypto::mint_hs256(keyring->token_key(), *user, now_s, options.lifetime_s,
-                                        {config->auth.issuer, config->auth.audience});
-  if (global.json)
-    print_json(json::object{{"token", token}, {"expires_at", now_s + options.lifetime_s}});
-  else
-    std::printf("%s\n", token.c_str());
-  return exit_ok;
+  if (kind != RootKey::kek) return;
+  const auto counts = open_key_table(config, Writes::no)->count_by_epoch();
+  const auto found = counts.find(generation);
+  const auto needed = found == counts.end() ? 0 : found->second;
+  // The database has the last word: a process with an old keyring may add a key at this moment.
+  if (needed == 0 && postgres::retire_kek(owner_dsn_of(config), generation).value()) return;
+  throw_failure({Errc::bad_request,
+                 (needed > 0 ? keys_of(needed) + " are" : std::string("a tenant key is")) +
+                     " wrapped by it: run `memseal keys rotate --resume`, and this again"});
+}
+
+}  // namespace
+
+int cmd_keys_retire(const GlobalOptions& global, const KeysOptions& options) {
+  return with_config(global, [&](const Config& config) -> int {
+    const auto kind = crypto::parse_root_key(options.kind).value();
+    require_keyring_file(config);
+    if (kind == RootKey::kek) require_database(config);
+    const auto& file = config.seal.keyring_file;
+    const auto lock = FolderLock::take(file).value();
+    const auto keyring = crypto::Keyring::load(file).value();
+    bool is_there = false;
+    for (const auto& key : keyring.list()) {
+      if (key.kind != kind || key.generation != options.generation) continue;
+      is_there = true;
+      if (key.state != crypto::RootKeyInfo::State::reads)
+        throw_failure({Errc::bad_request, name_of(kind, options.generation) + " is " +
+                                              state_word(key.state) +
+                                              ": run `memseal keys rotate " + options.kind +
+                                              "` first"});
+    }
+    if (!is_there) {
+      complain({Errc::not_found, "the keyring has no " + name_of(kind, options.generation)});
+      return exit_not_found;
+    }
+    refuse_if_needed(config, kind, options.generation);
+    crypto::Keyring::remove(file, kind, options.generation).value();
+    if (kind == RootKey::kek)
+      hint("a backup of before needs the keyring of before: keep that copy as long as the backup");
+    if (kind == RootKey::token) hint("tokens that it signed are refused from now on");
+    return finish_report(global,
+                         {{"kind", options.kind},
+                          {"generation", options.generation},
+                          {"state", "retired"}},
+                         {}, exit_ok);
+  });
+}
+
+int cmd_keys_export_public(const GlobalOptions& global) {
+  return with_config(global, [&](const Config& config) {
+    const auto key = load_keyring(config).value().receipt_key().verifying_key();
+    const auto text = codec::encode_base64(key.bytes(), codec::Base64::url);
+    // RFC 8037: the public half of an Ed25519 key.
+    if (global.json)
+      print_json(json::object{
+          {"kty", "OKP"}, {"crv", "Ed25519"}, {"use", "sig"}, {"kid", "receipts"}, {"x", text}});
+    else
+      std::printf("%s\n", text.c_str());
+    return exit_ok;
+  });
 }
 
 }  // namespace memseal::app

@@ -5,6 +5,7 @@
 #include "app/config/text_file.hpp"
 #include "app/service/own_memory.hpp"
 #include "app/service/producers.hpp"
+#include "app/service/watched_file.hpp"
 #include "app/service/wiring.hpp"
 #include "base/on_exit.hpp"
 #include "pure/codec/base64.hpp"
@@ -56,7 +57,7 @@ struct Change {
   static Result<Change> begin(const Config& config, const ProducersOptions& options) {
     auto file = file_of(config, options);
     if (!file) return file.error();
-    auto lock = ProducersLock::take(*file);
+    auto lock = FolderLock::take(*file);
     if (!lock) return lock.error();
     auto registry = registry_in(*file);
     if (!registry) return registry.error();
@@ -65,7 +66,7 @@ struct Change {
   Result<void> write() const { return write_producers(file, registry); }
 
   fs::path file;
-  ProducersLock lock;
+  FolderLock lock;
   Registry registry;
 };
 

@@ -2,10 +2,12 @@
 #include "adapters/postgres/schema.hpp"
 #include "app/cli/command_table.hpp"
 #include "app/cli/console.hpp"
+#include "app/cli/key_steps.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/cli/verify_seal.hpp"
 #include "app/config/config.hpp"
 #include "app/service/keys.hpp"
+#include "cases/lifecycle/rewrap.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/json/array.hpp>
@@ -30,14 +32,25 @@ struct Suite {
   std::function<Result<Proofs>(const Config&)> run;
 };
 
-Result<Proofs> verify_keys(const Config& config) {
+/// Throws Failure.
+Proof prove_tenant_keys(const Config& config, const crypto::Keyring& keyring) {
+  const auto seen = lifecycle::verify_keys(*open_key_table(config, Writes::no), keyring, {});
+  return {"every tenant's key opens", seen.unopened == 0,
+          std::to_string(seen.sound) + " open, " + std::to_string(seen.unopened) + " do not"};
+}
+
+Result<Proofs> verify_root_keys(const Config& config) {
   const auto keyring = load_keyring(config);
   if (!keyring) return Proofs{{"the root keys can be read", false, keyring.error().message}};
   auto proofs = verify_keyring(*keyring);
-  const auto known = postgres::check_key(config.postgres.dsn, keyring->tenant_key_check());
-  if (!known && known.error().code != Errc::key_invalid) return known.error();
-  proofs.push_back({"the tenant key is the one this database was written with", known.has_value(),
-                    known ? "the check values agree" : known.error().message});
+  const auto known = postgres::check_key(config.postgres.dsn, keyring->tenant_key_check(),
+                                         keyring->kek_checks());
+  if (!known && known.error().code != Errc::key_invalid &&
+      known.error().code != Errc::key_missing)
+    return known.error();
+  proofs.push_back({"the root keys are those that this database was written with",
+                    known.has_value(), known ? "the check values agree" : known.error().message});
+  if (!reader_dsn_of(config).empty()) proofs.push_back(prove_tenant_keys(config, *keyring));
   return proofs;
 }
 
@@ -47,7 +60,7 @@ const std::vector<Suite>& suites() {
       {"leak", [](const Config& config) { return postgres::verify_leak(config.postgres.dsn); }},
       {"plans", [](const Config& config) { return postgres::verify_plans(config.postgres.dsn); }},
       {"seal", [](const Config&) -> Result<Proofs> { return verify_seal(); }},
-      {"keys", verify_keys}};
+      {"keys", verify_root_keys}};
   return all;
 }
 

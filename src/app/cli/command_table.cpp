@@ -120,36 +120,6 @@ void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
   }
 }
 
-void add_keys(CLI::App& app, GlobalOptions& global, Action& action) {
-  auto* keys = app.add_subcommand("keys", "Root keys of the deployment");
-  keys->require_subcommand(1);
-  auto* init =
-      keys->add_subcommand("init", "Write a keyring of random keys, readable by you alone");
-  auto file = std::make_shared<std::string>("keyring");
-  init->add_option("file", *file, "File to create; never overwritten")
-      ->type_name("FILE")
-      ->capture_default_str();
-  set_help(*init, {"memseal keys init keyring"});
-  init->callback([&, file] { action = [&global, file] { return cmd_keys_init(global, *file); }; });
-
-  auto* token = app.add_subcommand("token", "Bearer tokens for development and tests");
-  token->require_subcommand(1);
-  auto* mint =
-      token->add_subcommand("mint", "Print a token for one user, signed with the token key");
-  auto options = std::make_shared<TokenOptions>();
-  mint->add_option("--user", options->user, "User id the token speaks for")
-      ->type_name("USER")
-      ->required();
-  mint->add_option("--lifetime-s", options->lifetime_s, "Seconds for which the token is valid")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(std::int64_t{1}, limits::token_lifetime_s_max))
-      ->capture_default_str();
-  set_help(*mint, {"memseal token mint --user alice",
-                   "export MEMSEAL_TOKEN=$(memseal token mint --user alice)"});
-  mint->callback(
-      [&, options] { action = [&global, options] { return cmd_token_mint(global, *options); }; });
-}
-
 void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* publish = app.add_subcommand("publish", "Publish an event to Kafka");
   publish->require_subcommand(1);
@@ -320,7 +290,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_serve(app, global, action);
   add_migrate(app, global, action);
   add_backup_command(app, global, action);
-  add_keys(app, global, action);
+  add_key_commands(app, global, action);
   add_producer_commands(app, global, action);
   add_publish(app, global, action);
   add_dlq(app, global, action);

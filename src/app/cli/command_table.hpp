@@ -18,6 +18,9 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about models: `models` and `bench`.
 void add_model_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about root keys: `keys` and `token`.
+void add_key_commands(CLI::App& app, GlobalOptions& global, Action& action);
+
 /// The part of add_commands() that is about who may write: `producers`.
 void add_producer_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The options of `publish` that name a producer.

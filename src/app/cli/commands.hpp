@@ -71,7 +71,22 @@ int cmd_backup_verify(const GlobalOptions& global, const BackupOptions& options)
 /// exit_usage: the database is not empty. exit_finding: the backup is damaged.
 int cmd_backup_restore(const GlobalOptions& global, const BackupOptions& options);
 
+/// What the commands about root keys are asked.
+struct KeysOptions {
+  std::string kind = "kek";      ///< "kek", "token" or "dead-letters"
+  std::uint32_t generation = 0;  ///< retire: which
+  bool stage = false;            ///< rotate: add the key, and let the old one go on
+  bool resume = false;           ///< rotate: add no key, wrap what is left
+};
 int cmd_keys_init(const GlobalOptions& global, const std::string& file);
+int cmd_keys_list(const GlobalOptions& global);
+/// exit_finding: a tenant's key does not open; the others are wrapped anew.
+int cmd_keys_rotate(const GlobalOptions& global, const KeysOptions& options);
+/// exit_usage: something still needs the key. exit_not_found: there is no such key.
+int cmd_keys_retire(const GlobalOptions& global, const KeysOptions& options);
+int cmd_keys_export_public(const GlobalOptions& global);
+/// `memseal verify`. exit_finding: something does not hold.
+int cmd_verify(const GlobalOptions& global, const std::vector<std::string>& wanted);
 
 struct TokenOptions {
   std::string user;

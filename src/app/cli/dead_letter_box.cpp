@@ -231,15 +231,18 @@ asio::awaitable<Result<ports::Record>> DeadLetterBox::open(const ingest::Letter&
                                                            const std::string& sealed) {
   if (!letter.value_omitted.empty() || !letter.event_id)
     co_return Error{Errc::open_failed, "the letter has no content (" + letter.value_omitted + ")"};
-  if (!letter.is_for_tenant)
-    co_return ingest::open_dead_letter(ingest::nobody(tenants_), keyring_.dead_letter_key(),
-                                       *letter.event_id, sealed);
+  const auto key_id = ingest::dead_letter_key_id(sealed);
+  if (!key_id) co_return Error{Errc::open_failed, "the dead letter does not open"};
+  if (!letter.is_for_tenant) {
+    const auto key = keyring_.dead_letter_key(*key_id);
+    if (!key) co_return key.error();
+    co_return ingest::open_dead_letter(ingest::nobody(tenants_), *key, *letter.event_id, sealed);
+  }
   if (!ledger_)
     co_return Error{Errc::bad_config,
                     "the letter is sealed under a user's key: set postgres.dsn (env " +
                         env_name("postgres.dsn") + ")"};
-  const auto key_id = ingest::dead_letter_key_id(sealed);
-  if (!key_id || !letter.user)
+  if (!letter.user)
     co_return Error{Errc::open_failed, "the dead letter does not open"};
   const auto owner = tenants_.tenant_of_hash(*letter.user);
   const runtime::RequestContext context{"dlq", runtime::Deadline::after(database_wait)};

@@ -31,6 +31,10 @@ Result<postgres::MigrateOptions> migrate_options_of(const Config& config, const 
   const auto keyring = load_keyring(config);
   if (!keyring) return keyring.error();
   options.key_check = keyring->tenant_key_check();
+  options.kek_checks = keyring->kek_checks();
+  // A staged key wraps nothing yet, and another copy of the keyring may come to have another one.
+  std::erase_if(options.kek_checks,
+                [&](const auto& kek) { return kek.first > keyring->kek_epoch(); });
   // The columns have the length of the embedder's vectors, so the embedder must be opened.
   model::ModelPool cpu(1);
   const auto embedder = make_embedder(config, cpu);

@@ -3,6 +3,7 @@
 #include "adapters/http_client/client.hpp"
 #include "app/config/listen_address.hpp"
 #include "app/config/text_file.hpp"
+#include "app/service/watched_file.hpp"
 #include "base/fd.hpp"
 #include "base/on_exit.hpp"
 #include "pure/crypto/random.hpp"
@@ -10,7 +11,6 @@
 #include "runtime/log.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,13 +25,6 @@ namespace {
 
 Error unusable(const fs::path& file, const std::string& why) {
   return {Errc::bad_config, file.string() + ": " + why, "kafka.producers_file"};
-}
-
-/// What a link names, and not the link; the path itself where nothing is there yet.
-fs::path target_of(const fs::path& file) {
-  std::error_code failed;
-  auto target = fs::canonical(file, failed);
-  return failed ? fs::absolute(file) : target;
 }
 
 bool is_loopback_place(const std::string& place) {
@@ -120,15 +113,6 @@ Result<producers::Registry> read_producers(const fs::path& file) {
   return registry;
 }
 
-Result<ProducersLock> ProducersLock::take(const fs::path& file) {
-  const auto folder = target_of(file).parent_path();
-  ProducersLock lock(Fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
-  if (!lock.handle_) return unusable(folder, std::strerror(errno));
-  while (::flock(lock.handle_.get(), LOCK_EX) != 0)
-    if (errno != EINTR) return unusable(folder, std::strerror(errno));
-  return lock;
-}
-
 Result<void> write_producers(const fs::path& file, const producers::Registry& registry) {
   std::error_code failed;
   const auto target = target_of(file);
@@ -166,24 +150,8 @@ ProducersFile::ProducersFile(fs::path file, producers::Gate& gate, runtime::Metr
       refused_(metrics.gauge("memseal_producers_file_refused",
                              "1 while kafka.producers_file cannot be used, and what it said "
                              "before still counts.")),
-      stamp_(stamp()) {
+      stamp_(file_stamp(file_)) {
   load(read_producers(file_).value());
-}
-
-// Not the text itself, because it may hold secrets.
-std::string ProducersFile::stamp() const {
-  struct stat status {};
-  if (::stat(file_.c_str(), &status) != 0) return "none";
-  std::string stamp;
-  for (const auto part :
-       {static_cast<std::int64_t>(status.st_ino), static_cast<std::int64_t>(status.st_size),
-        static_cast<std::int64_t>(status.st_mode), static_cast<std::int64_t>(status.st_uid),
-        static_cast<std::int64_t>(status.st_mtim.tv_sec),
-        static_cast<std::int64_t>(status.st_mtim.tv_nsec),
-        static_cast<std::int64_t>(status.st_ctim.tv_sec),
-        static_cast<std::int64_t>(status.st_ctim.tv_nsec)})
-    stamp += std::to_string(part) + " ";
-  return stamp;
 }
 
 void ProducersFile::load(producers::Registry registry) {
@@ -194,7 +162,7 @@ void ProducersFile::load(producers::Registry registry) {
 }
 
 void ProducersFile::refresh(bool always) {
-  auto seen = stamp();
+  auto seen = file_stamp(file_);
   if (!always && seen == stamp_) return;
   // Before the read, because a change during the read must be seen the next time.
   stamp_ = std::move(seen);

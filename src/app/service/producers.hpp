@@ -6,11 +6,9 @@
 #include "pure/producers/gate.hpp"
 #include "runtime/metrics.hpp"
 
-#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <utility>
 
 namespace memseal::app {
 
@@ -29,17 +27,6 @@ std::unique_ptr<producers::Gate> make_gate(const Config& config, const crypto::K
 /// write for every user; and nobody else may read it where it holds secrets.
 /// Error: bad_config; the message names the file and the fix.
 Result<producers::Registry> read_producers(const std::filesystem::path& file);
-/// While a lock lives, no other command changes the file: what is read, changed and written under
-/// it undoes no other change. The lock is one of the file's folder.
-class ProducersLock {
- public:
-  /// Waits for another holder. bad_config if the folder cannot be opened.
-  static Result<ProducersLock> take(const std::filesystem::path& file);
-
- private:
-  explicit ProducersLock(Fd handle) : handle_(std::move(handle)) {}
-  Fd handle_;
-};
 
 /// Replaces the file, or makes it with mode 0600. All or nothing. A file that is replaced keeps its
 /// owner and mode. Error: bad_config, also where the owner cannot be kept.
@@ -58,7 +45,6 @@ class ProducersFile {
   void refresh(bool always);
 
  private:
-  std::string stamp() const;
   void load(producers::Registry registry);
 
   const std::filesystem::path file_;

@@ -55,7 +55,9 @@ asio::awaitable<void> Service::watch_database() {
       const runtime::RequestContext context{"readiness",
                                             runtime::Deadline::after(std::chrono::seconds(2))};
       auto& pool = stores_.readiness_pool;
-      const auto fits = co_await postgres::check_schema(pool, context, stores_.fingerprint);
+      auto ours = stores_.fingerprint;
+      ours.kek_checks = keys_.keyring.latest()->kek_checks();
+      const auto fits = co_await postgres::check_schema(pool, context, std::move(ours));
       if (fits) {
         const auto takes_writes = co_await postgres::check_writable(pool, context);
         state = takes_writes ? DatabaseState::sound : DatabaseState::read_only;
@@ -103,12 +105,18 @@ asio::awaitable<void> Service::watch_isolation() {
   }
 }
 
-// Looks at the file itself, so that a revoked key stops in every process without a signal.
-asio::awaitable<void> Service::watch_producers() {
+// Looks at the files themselves, so that a key which was revoked or retired stops in every process
+// without a signal.
+asio::awaitable<void> Service::watch_key_files() {
   for (;;) {
     co_await runtime::pause_for(std::chrono::seconds(1));
-    keys_.producers_file->refresh(false);
+    refresh_key_files(false);
   }
+}
+
+void Service::refresh_key_files(bool always) {
+  keys_.keyring.refresh(always);
+  if (keys_.producers_file) keys_.producers_file->refresh(always);
 }
 
 asio::awaitable<void> Service::reload_on_signal() {
@@ -116,7 +124,7 @@ asio::awaitable<void> Service::reload_on_signal() {
   for (;;) {
     co_await signals.async_wait(asio::use_awaitable);
     supervisor_.reloading();
-    if (keys_.producers_file) keys_.producers_file->refresh(true);
+    refresh_key_files(true);
     supervisor_.ready();
   }
 }
@@ -243,7 +251,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   background.spawn(run_sink(foreground));
   background.spawn(watch_database());
   background.spawn(watch_isolation());
-  if (keys_.producers_file) background.spawn(watch_producers());
+  background.spawn(watch_key_files());
   background.spawn(reload_on_signal());
   background.spawn(watch_backups());
   background.spawn(cases_.guard.run());

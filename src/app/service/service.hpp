@@ -49,7 +49,8 @@ class Service {
   asio::awaitable<void> run_source(runtime::TaskGroup& group, const bool& working);
   asio::awaitable<void> run_ingest();
   asio::awaitable<void> run_sink(runtime::TaskGroup& foreground);
-  asio::awaitable<void> watch_producers();
+  asio::awaitable<void> watch_key_files();
+  void refresh_key_files(bool always);
   asio::awaitable<void> reload_on_signal();
   asio::awaitable<void> run_all(std::function<void()> on_ready);
 

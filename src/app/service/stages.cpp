@@ -33,7 +33,7 @@ postgres::DeploymentFingerprint checked_fingerprint(const Config& config, const 
   if (config.postgres.dsn.empty()) throw_failure(not_set("postgres.dsn", ""));
   if (config.kafka.brokers.empty())
     throw_failure(not_set("kafka.brokers", "; `memseal dev` brings a broker of its own"));
-  auto fingerprint = deployment_fingerprint(keys.keyring, *models.embedder);
+  auto fingerprint = deployment_fingerprint(*keys.keyring.now(), *models.embedder);
   postgres::check_schema(config.postgres.dsn, fingerprint).value();
   postgres::check_isolation(postgres::lint_as_service(config.postgres.dsn).value()).value();
   return fingerprint;
@@ -153,14 +153,18 @@ Process::Process(const Config& given, Extras extra)
 }
 
 Keys::Keys(Process& process)
-    : keyring(load_keyring(process.config).value()),
-      tokens(make_verifier(process.config, keyring).value()),
-      tenants(keyring.tenant_keyer()),
-      ids(keyring.id_deriver()),
-      hasher(keyring.file_hasher()),
-      dead_letter_key(keyring.dead_letter_key()),
-      receipts(keyring.receipt_key()),
-      gate(make_gate(process.config, keyring)) {
+    : keyring(process.config, process.metrics,
+              [this, &config = process.config](const crypto::Keyring& next) {
+                // The keys of a JWK Set are none of the keyring's.
+                if (config.auth.jwks_file.empty())
+                  tokens.replace_keys(make_verifier(config, next).value());
+              }),
+      tokens(make_verifier(process.config, *keyring.now()).value()),
+      tenants(keyring.now()->tenant_keyer()),
+      ids(keyring.now()->id_deriver()),
+      hasher(keyring.now()->file_hasher()),
+      receipts(keyring.now()->receipt_key()),
+      gate(make_gate(process.config, *keyring.now())) {
   const auto& kafka = process.config.kafka;
   check_open_producers(process.config).value();
   if (gate && !kafka.producers_file.empty())
@@ -179,7 +183,7 @@ Models::Models(Process& process)
   check_chunk_tokens(process.config, embedder);
 }
 
-Stores::Stores(Process& process, const Keys& keyring, const Models& models)
+Stores::Stores(Process& process, Keys& keyring, const Models& models)
     : metrics(process.metrics),
       search_metrics(process.metrics),
       // Before the pool: a database of other vectors or another key must not be written to.
@@ -199,10 +203,10 @@ Stores::Stores(Process& process, const Keys& keyring, const Models& models)
       people(pool),
       files(open_files(process.config)),
       sink(open_sink(process)),
-      events(*sink, sink_options(process.config).topics, own_signer(keyring.keyring),
+      events(*sink, sink_options(process.config).topics, own_signer(*keyring.keyring.now()),
              [&sink = *sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }) {}
 
-Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& stores, UseCases& cases)
+Ingest::Ingest(Process& process, Keys& keys, Models& models, Stores& stores, UseCases& cases)
     : source(kafka::KafkaSource::open(process.loops[0].get_executor(),
                                       consumer_options(process), process.metrics)
                  .value()),
@@ -214,7 +218,9 @@ Ingest::Ingest(Process& process, const Keys& keys, Models& models, Stores& store
               .tokenizer = models.embedder.tokenizer(),
               .keyer = keys.tenants,
               .ids = keys.ids,
-              .dead_letter_key = keys.dead_letter_key,
+              .dead_letter_key = [&keyring = keys.keyring] {
+                return keyring.now()->dead_letter_key();
+              },
               .cpu = models.pool.threads(),
               .metrics = cases.ingest_metrics,
               .gate = keys.gate.get(),
@@ -251,7 +257,7 @@ Knowledge::Knowledge(Process& process, const Keys& keys, Stores& stores, UseCase
   run_at_start(stores.start_loop, knowledge::claim_store(deps, keys.tenants, context));
 }
 
-UseCases::UseCases(Process& process, const Keys& keys, Models& models, Stores& stores)
+UseCases::UseCases(Process& process, Keys& keys, Models& models, Stores& stores)
     : query_metrics(process.metrics),
       rerank_metrics(process.metrics),
       ingest_metrics(process.metrics),

@@ -3,6 +3,7 @@
 // is built from the stages before it, refers to them, and is destroyed before them.
 // A constructor throws Failure when the set-up is wrong; the stages before it are then destroyed.
 #include "adapters/postgres/erasure_listener.hpp"
+#include "app/service/live_keyring.hpp"
 #include "app/service/producers.hpp"
 #include "app/service/signing_sink.hpp"
 #include "app/service/wiring.hpp"
@@ -55,16 +56,16 @@ struct Process {
   runtime::Loops loops;
 };
 
-/// The root secrets, and what is derived from them. Immutable.
+/// The root secrets, and what is derived from them. Only what can be rotated changes: the keyring
+/// and the keys of tokens.
 struct Keys {
   explicit Keys(Process& process);
 
-  const crypto::Keyring keyring;
-  const crypto::TokenVerifier tokens;
+  LiveKeyring keyring;
+  crypto::TokenVerifier tokens;
   const crypto::TenantKeyer tenants;
   const crypto::IdDeriver ids;
   const crypto::FileHasher hasher;
-  const crypto::TenantKey dead_letter_key;
   const crypto::SigningKey receipts;  ///< of erasures
   /// Who may write events; null: everybody whom Kafka lets.
   const std::unique_ptr<producers::Gate> gate;
@@ -113,14 +114,14 @@ class IsolationSeen {
 
 /// The database and the broker.
 struct Stores {
-  Stores(Process& process, const Keys& keys, const Models& models);
+  Stores(Process& process, Keys& keys, const Models& models);
 
   /// Runs what the start waits for. Before what has threads, because these hold its executor until
   /// they have handed over a result.
   asio::io_context start_loop{1};
   postgres::PostgresMetrics metrics;
   search::SearchMetrics search_metrics;  ///< read by the threads of the pool
-  /// What the database must agree with; it agreed at the start.
+  /// What the database must agree with; it agreed at the start. The KEKs change, the rest stays.
   const postgres::DeploymentFingerprint fingerprint;
   std::atomic<DatabaseState> database_seen{DatabaseState::sound};
   IsolationSeen isolation_seen;
@@ -149,7 +150,7 @@ struct UseCases;
 
 /// The path from Kafka to the stores.
 struct Ingest {
-  Ingest(Process& process, const Keys& keys, Models& models, Stores& stores, UseCases& cases);
+  Ingest(Process& process, Keys& keys, Models& models, Stores& stores, UseCases& cases);
 
   const std::unique_ptr<kafka::KafkaSource> source;  ///< never null
   ingest::Worker worker;
@@ -180,7 +181,7 @@ struct Knowledge {
 };
 
 struct UseCases {
-  UseCases(Process& process, const Keys& keys, Models& models, Stores& stores);
+  UseCases(Process& process, Keys& keys, Models& models, Stores& stores);
 
   query::QueryMetrics query_metrics;
   rerank::RerankMetrics rerank_metrics;

@@ -161,7 +161,7 @@ Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::
   // One kind of key for one verifier. A process that took both could be made to read a public key
   // as an HMAC secret (RFC 8725 §2.1).
   if (config.auth.jwks_file.empty())
-    return crypto::TokenVerifier::hs256(keyring.token_key(), rules);
+    return crypto::TokenVerifier::hs256_of(keyring.token_keys(), rules);
   std::ifstream file(config.auth.jwks_file, std::ios::binary);
   if (!file)
     return Error{Errc::bad_config, "cannot read auth.jwks_file " + config.auth.jwks_file,
@@ -238,7 +238,8 @@ Result<std::unique_ptr<model::GpuReranker>> make_reranker(
 
 postgres::DeploymentFingerprint deployment_fingerprint(const crypto::Keyring& keyring,
                                                        const ports::Embedder& embedder) {
-  return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check()};
+  return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check(),
+          keyring.kek_checks()};
 }
 
 }  // namespace memseal::app

@@ -102,7 +102,7 @@ asio::awaitable<Worker::Impl::LetterOwner> Worker::Impl::seal_letter(const Job& 
     }
   }
   auto sealed = key ? seal_dead_letter(*event.tenant, *key, event.event_id, *job.record)
-                    : seal_dead_letter(nobody(deps_.keyer), deps_.dead_letter_key,
+                    : seal_dead_letter(nobody(deps_.keyer), deps_.dead_letter_key(),
                                        event.event_id, *job.record);
   letter.headers.emplace_back(letter_header::sealed_for, key ? "tenant" : "nobody");
   if (sealed)

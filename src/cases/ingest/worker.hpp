@@ -40,7 +40,8 @@ struct WorkerDeps {
   const text::WordPiece& tokenizer;
   const crypto::TenantKeyer& keyer;
   const crypto::IdDeriver& ids;
-  const crypto::TenantKey& dead_letter_key;
+  /// Seals dead letters whose user is unknown. Asked for each, because the key may be rotated.
+  std::function<crypto::TenantKey()> dead_letter_key;
   asio::thread_pool& cpu;
   IngestMetrics& metrics;
   /// Judges who may write an event; null: signatures are not looked at.

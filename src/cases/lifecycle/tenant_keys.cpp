@@ -32,13 +32,28 @@ static_assert(limits::seals_per_key_max +
   throw_failure({Errc::tenant_erased, "this user's data is erased"});
 }
 
-KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
-                 const crypto::Tenant& owner) {
+/// Throws Failure: a row that does not unwrap means a wrong keyring or a changed row, and then
+/// nothing is sealed or opened for this tenant.
+crypto::TenantKey unwrap(ports::KeyringSource& source,
+                         std::shared_ptr<const crypto::Keyring>& keyring,
+                         const crypto::Tenant& owner, const crypto::WrappedKey& wrapped) {
+  auto key = keyring->unwrap(owner, wrapped);
+  if (key || key.error().code != Errc::key_missing) return std::move(key).value();
+  keyring = source.latest();
+  key = keyring->unwrap(owner, wrapped);
+  // Somebody else has a newer keyring than this process can get at. It is no fault of the tenant's
+  // event or question, so ingest must wait for an operator and not refuse the event.
+  if (!key && wrapped.kek_epoch > keyring->newest_kek())
+    throw_failure({Errc::bad_config, key.error().message, "seal.keyring_file"});
+  return std::move(key).value();
+}
+
+KeySet read_keys(ports::KeyRows& rows, ports::KeyringSource& source, const crypto::Tenant& owner) {
   KeySet set;
+  // Before the rows, because a KEK leaves a keyring only when no row needs it any more.
+  auto keyring = source.now();
   for (const auto& row : rows.read()) {
-    // value() throws: a row that does not unwrap means a wrong keyring or a changed row, and then
-    // nothing is sealed or opened for this tenant.
-    auto key = keyring.unwrap(owner, row.key).value();
+    auto key = unwrap(source, keyring, owner, row.key);
     const auto id = key.id;
     // One row is active. The newest wins should there be more.
     if (row.active) set.sealing_id = std::max(set.sealing_id, id);
@@ -47,7 +62,20 @@ KeySet read_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
   return set;
 }
 
-KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
+void make_next_key(ports::KeyRows& rows, ports::KeyringSource& keyring,
+                   const crypto::Tenant& owner) {
+  // newest_id() counts keys that are no longer readable too. A generation that came twice would
+  // bind new blobs to the id of an old key.
+  const auto made = keyring.latest()->make_tenant_key(owner, rows.newest_id() + 1);
+  rows.insert_if_absent(made.value());
+}
+
+void end_key(ports::KeyRows& rows) {
+  rows.end_active();
+  rows.restart_seal_count();
+}
+
+KeySet ensure_keys(ports::KeyRows& rows, ports::KeyringSource& keyring,
                    const crypto::Tenant& owner) {
   // Before anything else, because an erased tenant must not get a new key.
   if (!rows.lock_tenant()) refuse_erased();
@@ -56,13 +84,8 @@ KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
   KeySet set = read_keys(rows, keyring, owner);
   const auto step = policy::next_key_step(set.sealing_id != 0, seals);
   if (step == policy::KeyStep::keep) return set;
-  if (step == policy::KeyStep::replace) {
-    rows.end_active();
-    rows.restart_seal_count();
-  }
-  // newest_id() counts keys that are no longer readable too. A generation that came twice would
-  // bind new blobs to the id of an old key.
-  rows.insert_if_absent(keyring.make_tenant_key(owner, rows.newest_id() + 1).value());
+  if (step == policy::KeyStep::replace) end_key(rows);
+  make_next_key(rows, keyring, owner);
   return read_keys(rows, keyring, owner);
 }
 
@@ -71,10 +94,17 @@ KeySet ensure_keys(ports::KeyRows& rows, const crypto::Keyring& keyring,
 KeyMetrics::KeyMetrics(runtime::Metrics& metrics)
     : cache_hits(cache_counter(metrics, "hit")), cache_misses(cache_counter(metrics, "miss")) {}
 
+CachedTenantKeys::CachedTenantKeys(ports::KeyStore& store, ports::KeyringSource& keyring,
+                                   KeyMetrics& metrics, TenantKeysOptions options)
+    : store_(store),
+      keyring_(std::shared_ptr<ports::KeyringSource>(), &keyring),
+      metrics_(metrics),
+      cache_(std::make_shared<KeyCache>(options.cached_max, options.cached_for)) {}
+
 CachedTenantKeys::CachedTenantKeys(ports::KeyStore& store, const crypto::Keyring& keyring,
                                    KeyMetrics& metrics, TenantKeysOptions options)
     : store_(store),
-      keyring_(keyring),
+      keyring_(std::make_shared<ports::FixedKeyring>(keyring)),
       metrics_(metrics),
       cache_(std::make_shared<KeyCache>(options.cached_max, options.cached_for)) {}
 
@@ -103,10 +133,10 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::find_sealing_key(
   const auto keys = std::make_shared<KeySet>();
   // The store may still run `work` when the caller has stopped waiting, so `work` shares `keys` and
   // owns `owner`. The keyring outlives the store's threads.
-  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner, keys,
+  std::function<void(ports::KeyRows&)> work = [keyring = keyring_, owner, keys,
                                                strangers](ports::KeyRows& rows) {
     if (strangers == Strangers::get_a_key || rows.knows_tenant())
-      *keys = ensure_keys(rows, keyring, owner);
+      *keys = ensure_keys(rows, *keyring, owner);
   };
   co_await store_.in_transaction(std::move(context), owner, std::move(work));
   if (keys->sealing_id == 0) co_return nullptr;
@@ -126,9 +156,9 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::opening_key(runtime::Requ
   metrics_.cache_misses.Increment();
   const auto epoch = cache_->epoch();
   const auto keys = std::make_shared<KeySet>();
-  std::function<void(ports::KeyRows&)> work = [&keyring = keyring_, owner,
+  std::function<void(ports::KeyRows&)> work = [keyring = keyring_, owner,
                                                keys](ports::KeyRows& rows) {
-    *keys = read_keys(rows, keyring, owner);
+    *keys = read_keys(rows, *keyring, owner);
     // Whoever read rows just before their erasure must not take them for damaged ones.
     if (keys->keys.empty() && rows.is_erased()) refuse_erased();
   };

@@ -1,5 +1,6 @@
 #pragma once
 #include "ports/key_store.hpp"
+#include "ports/keyring_source.hpp"
 #include "ports/tenant_keys.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "runtime/metrics.hpp"
@@ -31,10 +32,16 @@ struct KeyMetrics {
 /// Tenants' content keys from `store`, unwrapped by `keyring` and cached. Makes a tenant's first
 /// key, and the next one when a key has sealed its share (policy::next_key_step).
 /// If two processes make a key at once, the first committed row is the key of both.
+/// A key that is wrapped by a KEK which `keyring` does not have yet makes it look again, so that
+/// reading goes on while another process rotates the KEK. A new key is wrapped by the KEK that is
+/// the current one after a look.
 /// Any executor, any thread.
 /// Lifetime: `store` and `metrics` outlive it; `keyring` outlives the threads of `store`.
 class CachedTenantKeys final : public ports::TenantKeys {
  public:
+  CachedTenantKeys(ports::KeyStore& store, ports::KeyringSource& keyring, KeyMetrics& metrics,
+                   TenantKeysOptions options = {});
+  /// For a process with one keyring for its life.
   CachedTenantKeys(ports::KeyStore& store, const crypto::Keyring& keyring, KeyMetrics& metrics,
                    TenantKeysOptions options = {});
   ~CachedTenantKeys() override;
@@ -58,7 +65,7 @@ class CachedTenantKeys final : public ports::TenantKeys {
                                                         crypto::Tenant owner, Strangers strangers);
 
   ports::KeyStore& store_;
-  const crypto::Keyring& keyring_;
+  const std::shared_ptr<ports::KeyringSource> keyring_;  // work on the store's threads shares it
   KeyMetrics& metrics_;
   std::shared_ptr<KeyCache> cache_;
 };

@@ -31,8 +31,15 @@ std::array<std::uint8_t, 16> first_16(ByteView bytes) {
 }
 
 // Derived from the key, so it names the key and shows nothing of it.
-std::array<std::uint8_t, 16> check_value(const SecretBytes& dek) {
-  return first_16(derive_key(dek.view(), "memseal/kcv/v1").view());
+KeyCheckValue check_value(const SecretBytes& key) {
+  return first_16(derive_key(key.view(), "memseal/kcv/v1").view());
+}
+
+KeyGenerations first_generation(SecretBytes key) {
+  KeyGenerations ring;
+  ring.keys.emplace(1, std::move(key));
+  ring.current = 1;
+  return ring;
 }
 
 // The generation stands in the place of the chunk's index. A row that gets another generation's
@@ -73,27 +80,84 @@ Result<RootKeys> read_keyring(const std::filesystem::path& file) {
   return keys;
 }
 
+Result<void> replace_keyring(const std::filesystem::path& file, const RootKeys& keys) {
+  const auto text = format_keyring(keys);
+  return write_secret_file(file, text.view(), true);
+}
+
+Error no_generation(RootKey kind, std::uint32_t generation) {
+  return {Errc::key_missing, "the keyring has no " + std::string(root_key_name(kind)) + " " +
+                                 std::to_string(generation) + "; see `memseal keys list`"};
+}
+
+Error not_the_same(const std::string& what) {
+  return {Errc::key_invalid, what + " is another one than before: this is not the same keyring"};
+}
+
 }  // namespace
 
+std::string_view root_key_name(RootKey kind) noexcept {
+  switch (kind) {
+    case RootKey::kek:
+      return "kek";
+    case RootKey::token:
+      return "token";
+    case RootKey::dead_letters:
+      return "dead-letters";
+  }
+  return "";
+}
+
+std::optional<RootKey> parse_root_key(std::string_view name) noexcept {
+  for (const auto kind : root_key_kinds)
+    if (root_key_name(kind) == name) return kind;
+  return std::nullopt;
+}
+
 Result<void> Keyring::create(const std::filesystem::path& file) {
-  RootKeys keys{random_key(), random_key(), random_key(), random_key(), {}};
-  keys.keks.emplace(1, random_key());
+  const RootKeys keys{random_key(), random_key(), first_generation(random_key()),
+                      first_generation(random_key()), first_generation(random_key())};
   const auto text = format_keyring(keys);
   return write_secret_file(file, text.view(), false);
 }
 
-Result<std::uint32_t> Keyring::add_kek(const std::filesystem::path& file) {
+Result<std::uint32_t> Keyring::stage(const std::filesystem::path& file, RootKey kind) {
   auto keys = read_keyring(file);
   if (!keys) return keys.error();
-  // parse_keyring() refuses a file without a kek.
-  const auto last = keys->keks.rbegin()->first;
-  if (last == std::numeric_limits<std::uint32_t>::max() || keys->keks.size() >= keks_max)
-    return Error{Errc::key_invalid, "the keyring holds too many keks; remove the retired ones"};
-  keys->keks.emplace(last + 1, random_key());
-  const auto text = format_keyring(*keys);
-  const auto written = write_secret_file(file, text.view(), true);
-  if (!written) return written.error();
+  auto& ring = keys->of(kind);
+  const auto last = ring.keys.rbegin()->first;  // parse_keyring() refuses a file without one
+  if (last > ring.current) return last;
+  if (last == std::numeric_limits<std::uint32_t>::max() || ring.keys.size() >= generations_max)
+    return Error{Errc::key_invalid, "the keyring holds too many generations of " +
+                                        std::string(root_key_name(kind)) +
+                                        "; retire old ones (memseal keys retire)"};
+  ring.keys.emplace(last + 1, random_key());
+  if (auto written = replace_keyring(file, *keys); !written) return written.error();
   return last + 1;
+}
+
+Result<void> Keyring::promote(const std::filesystem::path& file, RootKey kind,
+                              std::uint32_t generation) {
+  auto keys = read_keyring(file);
+  if (!keys) return keys.error();
+  auto& ring = keys->of(kind);
+  if (!ring.keys.contains(generation)) return no_generation(kind, generation);
+  ring.current = generation;
+  return replace_keyring(file, *keys);
+}
+
+Result<void> Keyring::remove(const std::filesystem::path& file, RootKey kind,
+                             std::uint32_t generation) {
+  auto keys = read_keyring(file);
+  if (!keys) return keys.error();
+  auto& ring = keys->of(kind);
+  if (!ring.keys.contains(generation)) return no_generation(kind, generation);
+  if (generation == ring.current)
+    return Error{Errc::key_invalid, std::string(root_key_name(kind)) + " " +
+                                        std::to_string(generation) +
+                                        " is the current key: run `memseal keys rotate` first"};
+  ring.keys.erase(generation);
+  return replace_keyring(file, *keys);
 }
 
 Result<Keyring> Keyring::load(const std::filesystem::path& file) {
@@ -102,12 +166,12 @@ Result<Keyring> Keyring::load(const std::filesystem::path& file) {
   Keyring ring;
   ring.tenant_key_ = std::move(keys->tenant);
   ring.id_key_ = std::move(keys->ids);
-  ring.token_key_ = std::move(keys->token);
-  ring.dead_letter_key_ = std::move(keys->dead_letters);
+  ring.token_ = std::move(keys->token);
+  ring.dead_letters_ = std::move(keys->dead_letters);
   ring.keks_ = std::move(keys->keks);
   // AES-256 takes 32 bytes, and the file allows up to 128. A key of 32 bytes is used as it is.
-  if (ring.dead_letter_key_.size() != root_key_bytes_min)
-    ring.dead_letter_key_ = derive_key(ring.dead_letter_key_.view(), "memseal/dead-letters/v1");
+  for (auto& [generation, key] : ring.dead_letters_.keys)
+    if (key.size() != root_key_bytes_min) key = derive_key(key.view(), "memseal/dead-letters/v1");
   return ring;
 }
 
@@ -132,10 +196,11 @@ Result<Keyring> Keyring::from_keys(std::string_view tenant_hmac_key,
   // Ids and dead letters have no setting of their own. HKDF gives each purpose its own key, so that
   // what one of them shows says nothing about the others.
   ring.id_key_ = derive_key(tenant->view(), "memseal/ids/v1");
-  ring.dead_letter_key_ = derive_key(encryption->view(), "memseal/dead-letters/v1");
-  ring.keks_.emplace(1, derive_key(encryption->view(), "memseal/kek/v1"));
+  ring.dead_letters_ =
+      first_generation(derive_key(encryption->view(), "memseal/dead-letters/v1"));
+  ring.keks_ = first_generation(derive_key(encryption->view(), "memseal/kek/v1"));
   ring.tenant_key_ = std::move(*tenant);
-  ring.token_key_ = std::move(token);
+  if (!token.empty()) ring.token_ = first_generation(std::move(token));
   return ring;
 }
 
@@ -148,8 +213,9 @@ FileHasher Keyring::file_hasher() const {
 }
 
 Result<WrappedKey> Keyring::wrap(const Tenant& owner, const TenantKey& key) const {
-  // The newest epoch wraps; older ones only unwrap.
-  const auto& [epoch, kek] = *keks_.rbegin();
+  // The current epoch wraps; the others only unwrap.
+  const auto epoch = keks_.current;
+  const auto& kek = keks_.keys.at(epoch);
   auto blob = Sealer::seal(owner, TenantKey{epoch, kek.clone()}, Field::wrapped_key,
                            wrapping_binding(key.id), key.key.view());
   if (!blob) return blob.error();
@@ -162,10 +228,10 @@ Result<WrappedKey> Keyring::make_tenant_key(const Tenant& owner, std::uint32_t k
 }
 
 Result<TenantKey> Keyring::unwrap(const Tenant& owner, const WrappedKey& wrapped) const {
-  const auto kek = keks_.find(wrapped.kek_epoch);
+  const auto kek = keks_.keys.find(wrapped.kek_epoch);
   // A kek that was removed too early can be restored, so it has an error of its own. Every other
   // failure looks the same from outside.
-  if (kek == keks_.end())
+  if (kek == keks_.keys.end())
     return Error{Errc::key_missing, "the keyring has no kek of epoch " +
                                         std::to_string(wrapped.kek_epoch) +
                                         "; restore the keyring file that has it"};
@@ -199,7 +265,72 @@ SigningKey Keyring::receipt_key() const {
   return SigningKey::from_bytes(SignatureAlgorithm::ed25519, seed.view()).value();
 }
 
-TenantKey Keyring::dead_letter_key() const { return {1, dead_letter_key_.clone()}; }
+ByteView Keyring::token_key() const noexcept {
+  const auto found = token_.keys.find(token_.current);
+  return found == token_.keys.end() ? ByteView() : found->second.view();
+}
+
+std::vector<TokenKey> Keyring::token_keys() const {
+  std::vector<TokenKey> all;
+  for (const auto& [generation, key] : token_.keys)
+    all.push_back({std::to_string(generation), key.view()});
+  return all;
+}
+
+TenantKey Keyring::dead_letter_key() const {
+  return dead_letter_key(dead_letters_.current).value();
+}
+
+Result<TenantKey> Keyring::dead_letter_key(std::uint32_t generation) const {
+  const auto found = dead_letters_.keys.find(generation);
+  if (found == dead_letters_.keys.end()) return no_generation(RootKey::dead_letters, generation);
+  return TenantKey{generation, found->second.clone()};
+}
+
+const KeyGenerations& Keyring::generations(RootKey kind) const noexcept {
+  return kind == RootKey::kek ? keks_ : kind == RootKey::token ? token_ : dead_letters_;
+}
+
+std::vector<RootKeyInfo> Keyring::list() const {
+  std::vector<RootKeyInfo> all;
+  for (const auto kind : root_key_kinds) {
+    const auto& ring = generations(kind);
+    for (const auto& [generation, key] : ring.keys) {
+      using State = RootKeyInfo::State;
+      const auto state = generation == ring.current  ? State::current
+                         : generation > ring.current ? State::staged
+                                                     : State::reads;
+      all.push_back({kind, generation, state, check_value(key)});
+    }
+  }
+  return all;
+}
+
+std::map<std::uint32_t, KeyCheckValue> Keyring::kek_checks() const {
+  std::map<std::uint32_t, KeyCheckValue> checks;
+  for (const auto& [epoch, key] : keks_.keys) checks.emplace(epoch, check_value(key));
+  return checks;
+}
+
+Result<void> Keyring::check_succeeds(const Keyring& before) const {
+  if (!equal_constant_time(tenant_key_.view(), before.tenant_key_.view()))
+    return not_the_same("the tenant key");
+  if (!equal_constant_time(id_key_.view(), before.id_key_.view()))
+    return not_the_same("the key of ids");
+  for (const auto kind : root_key_kinds) {
+    const auto& ours = generations(kind).keys;
+    const auto& theirs = before.generations(kind);
+    if (generations(kind).current < theirs.current)
+      return Error{Errc::key_invalid, "the current " + std::string(root_key_name(kind)) +
+                                          " is older than before: this is an old copy"};
+    for (const auto& [generation, key] : theirs.keys) {
+      const auto found = ours.find(generation);
+      if (found != ours.end() && !equal_constant_time(found->second.view(), key.view()))
+        return not_the_same(std::string(root_key_name(kind)) + " " + std::to_string(generation));
+    }
+  }
+  return {};
+}
 
 std::array<std::uint8_t, 16> Keyring::tenant_key_check() const {
   return first_16(hmac_sha256(tenant_key_.view(), {bytes_of("memseal/tenant-key-check/v1")}));

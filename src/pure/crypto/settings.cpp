@@ -19,7 +19,8 @@ SettingRows<AuthSettings> AuthSettings::rows() {
 
 SettingRows<SealSettings> SealSettings::rows() {
   using namespace setting;
-  return {path("seal.keyring_file", "file of mode 0600 made by `memseal keys init`",
+  return {path("seal.keyring_file",
+               "file of mode 0600 made by `memseal keys init`; read again when it changes",
                &SealSettings::keyring_file),
           with_alias(secret("seal.tenant_hmac_key",
                             "key that names tenants, base64 or hex, instead of a keyring",

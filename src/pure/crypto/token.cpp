@@ -4,10 +4,12 @@
 #include "pure/crypto/internal/bytes.hpp"
 #include "pure/crypto/internal/jws.hpp"
 #include "pure/crypto/internal/token_json.hpp"
+#include "pure/crypto/keyring.hpp"
 
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 namespace memseal::crypto {
@@ -15,6 +17,16 @@ namespace memseal::crypto {
 struct TokenVerifier::Keys {
   std::vector<JwsKey> keys;
   TokenRules rules;
+};
+
+struct TokenVerifier::State {
+  std::mutex mutex;
+  std::shared_ptr<const Keys> keys;  // never null
+
+  std::shared_ptr<const Keys> now() {
+    const std::lock_guard lock(mutex);
+    return keys;
+  }
 };
 
 namespace {
@@ -67,16 +79,30 @@ const char* check_parties(const boost::json::object& claims, const TokenRules& r
 
 }  // namespace
 
-TokenVerifier::TokenVerifier(std::unique_ptr<const Keys> keys) : keys_(std::move(keys)) {}
+TokenVerifier::TokenVerifier(std::shared_ptr<const Keys> keys)
+    : state_(std::make_unique<State>()) {
+  state_->keys = std::move(keys);
+}
 TokenVerifier::~TokenVerifier() = default;
 TokenVerifier::TokenVerifier(TokenVerifier&&) noexcept = default;
 TokenVerifier& TokenVerifier::operator=(TokenVerifier&&) noexcept = default;
 
 Result<TokenVerifier> TokenVerifier::hs256(ByteView key, TokenRules rules) {
-  if (key.size() < hs256_key_bytes_min)
-    return Error{Errc::key_invalid, "an HS256 key has at least 32 bytes"};
-  auto keys = std::make_unique<Keys>();
-  keys->keys.push_back({.algorithm = JwsAlgorithm::hs256, .secret = SecretBytes(key)});
+  const TokenKey alone{.kid = {}, .key = key};
+  return hs256_of(std::span(&alone, 1), std::move(rules));
+}
+
+Result<TokenVerifier> TokenVerifier::hs256_of(std::span<const TokenKey> named, TokenRules rules) {
+  auto keys = std::make_shared<Keys>();
+  for (const auto& [kid, key] : named) {
+    if (key.size() < hs256_key_bytes_min)
+      return Error{Errc::key_invalid, "an HS256 key has at least 32 bytes"};
+    keys->keys.push_back({.algorithm = JwsAlgorithm::hs256,
+                          .kid = named.size() > 1 ? kid : std::string(),
+                          .takes_unnamed = keys->keys.empty(),
+                          .secret = SecretBytes(key)});
+  }
+  if (keys->keys.empty()) return Error{Errc::key_invalid, "there is no key to verify tokens with"};
   keys->rules = std::move(rules);
   return TokenVerifier(std::move(keys));
 }
@@ -84,21 +110,28 @@ Result<TokenVerifier> TokenVerifier::hs256(ByteView key, TokenRules rules) {
 Result<TokenVerifier> TokenVerifier::jwks(std::string_view json, TokenRules rules) {
   auto set = parse_jwk_set(json);
   if (!set) return set.error();
-  auto keys = std::make_unique<Keys>();
+  auto keys = std::make_shared<Keys>();
   keys->keys = std::move(*set);
   keys->rules = std::move(rules);
   return TokenVerifier(std::move(keys));
 }
 
+void TokenVerifier::replace_keys(const TokenVerifier& other) {
+  auto next = other.state_->now();
+  const std::lock_guard lock(state_->mutex);
+  state_->keys = std::move(next);
+}
+
 Result<Claims> TokenVerifier::verify(std::string_view token, std::int64_t now_s,
                                      const char** why) const {
+  const auto keys = state_->now();  // One set for the whole token.
   const char* reason = nullptr;
   const auto refuse = [&] {
     if (why != nullptr) *why = reason;
     return refusal();
   };
   // Claims are parsed only after the signature is genuine.
-  const auto payload = verify_jws(keys_->keys, token, reason);
+  const auto payload = verify_jws(keys->keys, token, reason);
   if (!payload) return refuse();
   reason = "the claims are no JSON object";
   const auto claims = parse_token_json(text_of(*payload));
@@ -108,8 +141,8 @@ Result<Claims> TokenVerifier::verify(std::string_view token, std::int64_t now_s,
   reason = "a time is no number";
   Times times;
   if (!read_times(*claims, times)) return refuse();
-  if ((reason = check_times(times, now_s, keys_->rules)) != nullptr) return refuse();
-  if ((reason = check_parties(*claims, keys_->rules)) != nullptr) return refuse();
+  if ((reason = check_times(times, now_s, keys->rules)) != nullptr) return refuse();
+  if ((reason = check_parties(*claims, keys->rules)) != nullptr) return refuse();
   reason = "no sub";
   const auto sub = text_member(*claims, "sub");
   if (!sub) return refuse();
@@ -120,12 +153,14 @@ Result<Claims> TokenVerifier::verify(std::string_view token, std::int64_t now_s,
 }
 
 std::string mint_hs256(ByteView key, const UserId& subject, std::int64_t now_s,
-                       std::int64_t lifetime_s, const TokenRules& rules) {
+                       std::int64_t lifetime_s, const TokenRules& rules, std::string_view kid) {
   MEMSEAL_ASSERT(key.size() >= hs256_key_bytes_min);
   boost::json::object claims{{"sub", subject.value()}, {"iat", now_s}, {"exp", now_s + lifetime_s}};
   if (!rules.issuer.empty()) claims["iss"] = rules.issuer;
   if (!rules.audience.empty()) claims["aud"] = rules.audience;
-  return sign_hs256(key, R"({"alg":"HS256","typ":"JWT"})", boost::json::serialize(claims));
+  boost::json::object header{{"alg", "HS256"}, {"typ", "JWT"}};
+  if (!kid.empty()) header["kid"] = kid;
+  return sign_hs256(key, boost::json::serialize(header), boost::json::serialize(claims));
 }
 
 }  // namespace memseal::crypto

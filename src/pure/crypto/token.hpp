@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -26,7 +27,9 @@ struct TokenRules {
   std::int64_t leeway_s = limits::token_leeway_s;
 };
 
-/// Verifies tokens. Immutable.
+struct TokenKey;
+
+/// Verifies tokens. Immutable but for replace_keys().
 /// Thread: any.
 /// Every refusal is `unauthenticated` with the same message, because the cause would help a forger.
 /// `why` tells causes apart, for the log only.
@@ -35,6 +38,11 @@ class TokenVerifier {
   /// Verifies HS256.
   /// Error: key_invalid for a key of fewer than 32 bytes.
   static Result<TokenVerifier> hs256(ByteView key, TokenRules rules);
+  /// Verifies HS256 by one of several keys, which the token's header names by `kid`. A token that
+  /// names none is one of the first key, because that one was there before keys had names. A key
+  /// that is alone takes any name.
+  /// Error: key_invalid for a key of fewer than 32 bytes, or none.
+  static Result<TokenVerifier> hs256_of(std::span<const TokenKey> keys, TokenRules rules);
   /// Verifies RS256 and ES256 by the keys of a JWK Set (RFC 7517), given as JSON text. The token's
   /// header picks one by `kid`.
   static Result<TokenVerifier> jwks(std::string_view json, TokenRules rules);
@@ -42,19 +50,24 @@ class TokenVerifier {
   TokenVerifier(TokenVerifier&&) noexcept;
   TokenVerifier& operator=(TokenVerifier&&) noexcept;
 
+  /// Verifies by the keys and rules of `other` from now on.
+  void replace_keys(const TokenVerifier& other);
+
   /// `now_s`: Unix seconds. `why`, if given, receives the cause of a refusal, with static lifetime.
   Result<Claims> verify(std::string_view token, std::int64_t now_s,
                         const char** why = nullptr) const;
 
  private:
   struct Keys;
-  explicit TokenVerifier(std::unique_ptr<const Keys> keys);
-  std::unique_ptr<const Keys> keys_;
+  struct State;
+  explicit TokenVerifier(std::shared_ptr<const Keys> keys);
+  std::unique_ptr<State> state_;
 };
 
 /// Makes the token that `memseal token mint` prints: HS256, claims sub, iat, exp and, where set,
-/// iss and aud.
+/// iss and aud. `kid` names the key in the header; empty: nothing does.
 std::string mint_hs256(ByteView key, const UserId& subject, std::int64_t now_s,
-                       std::int64_t lifetime_s, const TokenRules& rules = {});
+                       std::int64_t lifetime_s, const TokenRules& rules = {},
+                       std::string_view kid = {});
 
 }  // namespace memseal::crypto

@@ -154,7 +154,9 @@ class IngestBlame : public MigratedPgTest {
   text::WordPiece words_ = tiny_words();
   crypto::TenantKeyer keyer_{test::test_key(1)};
   crypto::IdDeriver ids_{test::test_key(2)};
-  crypto::TenantKey letter_key_{7, test::test_key(3)};
+  std::function<crypto::TenantKey()> letter_key_ = [] {
+    return crypto::TenantKey{7, test::test_key(3)};
+  };
   asio::thread_pool cpu_{1};
   std::optional<crypto::Keyring> keyring_;
   std::optional<ProcessKeys> keys_;

@@ -74,7 +74,8 @@ TEST(Keyring, ReplacesTheFileOfALinkAndNotTheLink) {
   std::filesystem::create_directory(folder / "store");
   ASSERT_TRUE(Keyring::create(folder / "store" / "keys"));
   std::filesystem::create_symlink("store/keys", folder / "keys");
-  ASSERT_EQ(Keyring::add_kek(folder / "keys").value(), 2u);
+  ASSERT_EQ(Keyring::stage(folder / "keys", RootKey::kek).value(), 2u);
+  ASSERT_TRUE(Keyring::promote(folder / "keys", RootKey::kek, 2));
   EXPECT_TRUE(std::filesystem::is_symlink(folder / "keys"));
   EXPECT_EQ(Keyring::load(folder / "store" / "keys")->kek_epoch(), 2u);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / "store"), {}), 1);
@@ -85,8 +86,9 @@ TEST(Keyring, MakesEveryKeyOfItsOwn) {
   ASSERT_TRUE(Keyring::create(folder / "keys"));
   const auto keys = parse_keyring(read_file(folder / "keys")).value();
   const std::set<std::string> different{hex(keys.tenant.view()), hex(keys.ids.view()),
-                                        hex(keys.token.view()), hex(keys.dead_letters.view()),
-                                        hex(keys.keks.at(1).view())};
+                                        hex(keys.token.keys.at(1).view()),
+                                        hex(keys.dead_letters.keys.at(1).view()),
+                                        hex(keys.keks.keys.at(1).view())};
   EXPECT_EQ(different.size(), 5u);
 }
 
@@ -153,7 +155,10 @@ TEST(Keyring, RefusesAMalformedFileByLine) {
       {"empty", ""},
       {"no version", most + dead + kek},
       {"version last", most + dead + kek + head},
-      {"another version", "version: 2\n" + most + dead + kek},
+      {"another version", "version: 3\n" + most + dead + kek},
+      {"version 2 with names of version 1", "version: 2\n" + most + dead + kek},
+      {"version 1 with names of version 2", good + "token_2: " + key_a},
+      {"version 1 with a current key", good + "kek_current: 1"},
       {"version twice", head + head + most + dead + kek},
       {"no tenant", head + "ids: " + key_b + "\ntoken: " + key_c + "\n" + dead + kek},
       {"no ids", head + "tenant: " + key_b + "\ntoken: " + key_c + "\n" + dead + kek},
@@ -199,7 +204,7 @@ TEST(Keyring, RefusesAMalformedFileByLine) {
 TEST(Keyring, RefusesMoreKeksThanOneRingHolds) {
   std::string content = "version: 1\ntenant: " + key_a + "\nids: " + key_b + "\ntoken: " + key_c +
                         "\ndead_letters: " + key_a + "\n";
-  for (std::size_t epoch = 1; epoch <= keks_max; ++epoch)
+  for (std::size_t epoch = 1; epoch <= generations_max; ++epoch)
     content += "kek_" + std::to_string(epoch) + ": " + key_b + "\n";
   EXPECT_TRUE(parse_keyring(content));
   EXPECT_FALSE(parse_keyring(content + "kek_99: " + key_b + "\n"));
@@ -282,7 +287,13 @@ TEST(Keyring, MovesToANewKekWithoutTouchingWhatIsSealed) {
   const auto old_wrapped = before.make_tenant_key(tenant("ann"), 1).value();
   const auto old_key = before.unwrap(tenant("ann"), old_wrapped).value();
 
-  ASSERT_EQ(Keyring::add_kek(folder / "keys").value(), 2u);
+  ASSERT_EQ(Keyring::stage(folder / "keys", RootKey::kek).value(), 2u);
+  EXPECT_EQ(Keyring::stage(folder / "keys", RootKey::kek).value(), 2u) << "one is staged already";
+  const auto staged = Keyring::load(folder / "keys").value();
+  EXPECT_EQ(staged.kek_epoch(), 1u) << "a staged key wraps nothing";
+  ASSERT_TRUE(Keyring::promote(folder / "keys", RootKey::kek, 2));
+  EXPECT_EQ(read_file(folder / "keys").find("version: 1\n") != std::string::npos, true)
+      << "releases of before read it";
   struct stat status {};
   ASSERT_EQ(stat((folder / "keys").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
@@ -295,7 +306,76 @@ TEST(Keyring, MovesToANewKekWithoutTouchingWhatIsSealed) {
   for (const auto& wrapped : {old_wrapped, moved})
     EXPECT_EQ(hex(after.unwrap(tenant("ann"), wrapped)->key.view()), hex(old_key.key.view()));
   EXPECT_EQ(before.unwrap(tenant("ann"), moved).error().code, Errc::key_missing);
-  EXPECT_EQ(Keyring::add_kek(folder / "none").error().code, Errc::key_missing);
+  EXPECT_EQ(hex(staged.unwrap(tenant("ann"), moved)->key.view()), hex(old_key.key.view()))
+      << "a process that has the key staged reads what another one wrapped";
+  EXPECT_EQ(Keyring::stage(folder / "none", RootKey::kek).error().code, Errc::key_missing);
+  EXPECT_TRUE(after.check_succeeds(before));
+  EXPECT_EQ(before.check_succeeds(after).error().code, Errc::key_invalid) << "an old copy";
+
+  EXPECT_EQ(Keyring::remove(folder / "keys", RootKey::kek, 2).error().code, Errc::key_invalid);
+  EXPECT_EQ(Keyring::remove(folder / "keys", RootKey::kek, 3).error().code, Errc::key_missing);
+  ASSERT_TRUE(Keyring::remove(folder / "keys", RootKey::kek, 1));
+  const auto alone = Keyring::load(folder / "keys").value();
+  EXPECT_TRUE(alone.unwrap(tenant("ann"), moved));
+  EXPECT_EQ(alone.unwrap(tenant("ann"), old_wrapped).error().code, Errc::key_missing);
+}
+
+TEST(Keyring, KeepsGenerationsOfEveryKeyThatCanBeReplaced) {
+  const test::TempDirectory folder;
+  const auto file = folder / "keys";
+  ASSERT_TRUE(Keyring::create(file));
+  const auto first = Keyring::load(file).value();
+  for (const auto kind : root_key_kinds) {
+    ASSERT_EQ(parse_root_key(root_key_name(kind)), kind);
+    ASSERT_EQ(Keyring::stage(file, kind).value(), 2u);
+    ASSERT_TRUE(Keyring::promote(file, kind, 2));
+    ASSERT_EQ(Keyring::stage(file, kind).value(), 3u);
+  }
+  const auto ring = Keyring::load(file).value();
+  const auto text = read_file(file);
+  EXPECT_NE(text.find("version: 2\n"), std::string::npos);
+  EXPECT_EQ(text_of(format_keyring(parse_keyring(text).value()).view()), text);
+  std::string shown;
+  for (const auto& key : ring.list())
+    shown += std::string(root_key_name(key.kind)) + std::to_string(key.generation) +
+             "rcs"[static_cast<int>(key.state)] + " ";
+  EXPECT_EQ(shown, "kek1r kek2c kek3s token1r token2c token3s "
+                   "dead-letters1r dead-letters2c dead-letters3s ");
+  EXPECT_EQ(ring.token_kid(), "2");
+  EXPECT_EQ(ring.token_keys().size(), 3u);
+  EXPECT_EQ(hex(ring.token_keys()[0].key), hex(first.token_key()));
+  EXPECT_NE(hex(ring.token_key()), hex(first.token_key()));
+  EXPECT_EQ(ring.dead_letter_key().id, 2u);
+  EXPECT_EQ(hex(ring.dead_letter_key(1)->key.view()), hex(first.dead_letter_key().key.view()));
+  EXPECT_EQ(ring.dead_letter_key(4).error().code, Errc::key_missing);
+  EXPECT_TRUE(ring.check_succeeds(first));
+
+  for (const auto& [what, line] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"no current key", "token_current: 4\n"},
+           {"current twice", "token_current: 2\ntoken_current: 2\n"},
+           {"current is no number", "token_current: two\n"},
+           {"current 0", "token_current: 0\n"},
+           {"current 02", "token_current: 02\n"},
+           {"a name of version 1", "token_current: 2\ntoken: " + key_a + "\n"}}) {
+    auto bad = text;
+    bad.replace(bad.find("token_current: 2\n"), std::string("token_current: 2\n").size(), line);
+    EXPECT_EQ(parse_keyring(bad).error().code, Errc::key_invalid) << what;
+  }
+}
+
+TEST(Keyring, IsNotTheSameWithAnotherKeyOfOneGeneration) {
+  const auto ring_of = [](const std::string& tenant, const std::string& ids,
+                          const std::string& kek) {
+    const test::TempDirectory folder;
+    write(folder / "keys", "version: 1\ntenant: " + tenant + "\nids: " + ids + "\ntoken: " +
+                               key_a + "\ndead_letters: " + key_b + "\nkek_1: " + kek + "\n");
+    return Keyring::load(folder / "keys").value();
+  };
+  const auto before = ring_of(key_a, key_b, key_c);
+  EXPECT_TRUE(ring_of(key_a, key_b, key_c).check_succeeds(before));
+  EXPECT_EQ(ring_of(key_b, key_b, key_c).check_succeeds(before).error().code, Errc::key_invalid);
+  EXPECT_EQ(ring_of(key_a, key_a, key_c).check_succeeds(before).error().code, Errc::key_invalid);
+  EXPECT_EQ(ring_of(key_a, key_b, key_a).check_succeeds(before).error().code, Errc::key_invalid);
 }
 
 TEST(Keyring, GivesEachPurposeItsOwnKey) {

@@ -55,6 +55,32 @@ TEST(TokenVerifier, RefusesAShortKey) {
   EXPECT_EQ(TokenVerifier::hs256({}, {}).error().code, Errc::key_invalid);
 }
 
+TEST(TokenVerifier, KeysTakeTurnsByTheNameInTheHeader) {
+  const auto user = UserId::parse("ann").value();
+  const auto old_key = key_of(1), new_key = key_of(2), stranger = key_of(3);
+  const auto unnamed = mint_hs256(old_key.view(), user, now_s, 60);
+  const auto first = mint_hs256(old_key.view(), user, now_s, 60, {}, "1");
+  const auto second = mint_hs256(new_key.view(), user, now_s, 60, {}, "2");
+  const std::vector<TokenKey> before{{"1", old_key.view()}};
+  const std::vector<TokenKey> both{{"1", old_key.view()}, {"2", new_key.view()}};
+  const std::vector<TokenKey> after{{"2", new_key.view()}};
+
+  auto by = TokenVerifier::hs256_of(before, {}).value();
+  EXPECT_TRUE(by.verify(unnamed, now_s) && by.verify(first, now_s));
+  EXPECT_FALSE(by.verify(second, now_s));
+  by.replace_keys(TokenVerifier::hs256_of(both, {}).value());
+  for (const auto& token : {unnamed, first, second}) EXPECT_TRUE(by.verify(token, now_s));
+  EXPECT_FALSE(by.verify(mint_hs256(new_key.view(), user, now_s, 60), now_s))
+      << "a token without a name is one of the oldest key";
+  EXPECT_FALSE(by.verify(mint_hs256(new_key.view(), user, now_s, 60, {}, "1"), now_s));
+  EXPECT_FALSE(by.verify(mint_hs256(new_key.view(), user, now_s, 60, {}, "3"), now_s));
+  EXPECT_FALSE(by.verify(mint_hs256(stranger.view(), user, now_s, 60, {}, "2"), now_s));
+  by.replace_keys(TokenVerifier::hs256_of(after, {}).value());
+  EXPECT_TRUE(by.verify(second, now_s));
+  for (const auto& token : {unnamed, first}) EXPECT_FALSE(by.verify(token, now_s));
+  EXPECT_EQ(TokenVerifier::hs256_of({}, {}).error().code, Errc::key_invalid);
+}
+
 TEST(TokenVerifier, TakesOddButHonestTokens) {
   const auto by = verifier();
   for (const auto& payload :

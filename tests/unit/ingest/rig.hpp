@@ -30,7 +30,8 @@ struct Rig : testing::Test {
     test::run_to_end(loop, worker.run(), limit);
   }
   WorkerDeps deps() {
-    return {source, sink, store, keys, embedder, words, keyer, ids, dead_letter_key,
+    return {source, sink, store, keys, embedder, words, keyer, ids,
+            [this] { return crypto::TenantKey{dead_letter_key.id, dead_letter_key.key.clone()}; },
             *threads, ingest_metrics, gate, make_way, texts, now_ms, broker_now_ms};
   }
 

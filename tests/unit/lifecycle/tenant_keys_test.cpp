@@ -5,6 +5,8 @@
 #include "support/run_loop.hpp"
 #include "support/temp_directory.hpp"
 
+#include <algorithm>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -112,6 +114,59 @@ TEST_F(TenantKeys, TakesTheRowThatAnotherProcessInsertedFirst) {
 TEST_F(TenantKeys, AskingForAKeyThatWasNeverMadeMakesNone) {
   EXPECT_EQ(opening(1), nullptr);
   EXPECT_EQ(rows_.calls, (Calls{"read"}));
+}
+
+/// A keyring that another process replaces: what latest() finds, now() does not know yet.
+class Rotated final : public ports::KeyringSource {
+ public:
+  explicit Rotated(std::shared_ptr<const crypto::Keyring> before) : now_(std::move(before)) {}
+  std::shared_ptr<const crypto::Keyring> now() const override { return now_; }
+  std::shared_ptr<const crypto::Keyring> latest() override {
+    ++looks;
+    if (next) now_ = next;
+    return now_;
+  }
+  std::shared_ptr<const crypto::Keyring> next;
+  int looks = 0;
+
+ private:
+  std::shared_ptr<const crypto::Keyring> now_;
+};
+
+TEST_F(TenantKeys, LooksForANewerKeyringWhereOneIsNeeded) {
+  const test::TempDirectory directory;
+  const auto file = directory / "keyring";
+  ASSERT_TRUE(crypto::Keyring::create(file));
+  const auto load = [&] {
+    return std::make_shared<const crypto::Keyring>(crypto::Keyring::load(file).value());
+  };
+  Rotated keyring(load());
+  CachedTenantKeys keys(rows_, keyring, counts_);
+  const auto first = await(keys.sealing_key({"test"}, owner_));
+  EXPECT_EQ(rows_.keys.at(0).key.kek_epoch, 1u);
+  ASSERT_EQ(crypto::Keyring::stage(file, crypto::RootKey::kek).value(), 2u);
+  ASSERT_TRUE(crypto::Keyring::promote(file, crypto::RootKey::kek, 2));
+  const auto rotated = load();
+  rows_.keys.at(0).key = rotated->rewrap(owner_, rows_.keys.at(0).key).value();
+
+  // The new keyring has not come here yet. That is an operator's fault and no event's.
+  keys.forget_all();
+  try {
+    (void)await(keys.opening_key({"test"}, owner_, 1));
+    ADD_FAILURE() << "opened without the key";
+  } catch (const Refused& refused) {
+    EXPECT_EQ(refused.error().code, Errc::bad_config);
+    EXPECT_TRUE(errc_row(refused.error().code).setup());
+  }
+  keyring.next = rotated;
+  const auto again = await(keys.opening_key({"test"}, owner_, 1));
+  EXPECT_TRUE(std::ranges::equal(again->key.view(), first->key.view()));
+
+  rows_.keys.clear();
+  rows_.newest = 1;
+  keys.forget_all();
+  EXPECT_EQ(await(keys.sealing_key({"test"}, owner_))->id, 2u);
+  EXPECT_EQ(rows_.keys.at(0).key.kek_epoch, 2u) << "a new key is wrapped by the newest KEK";
 }
 
 TEST_F(TenantKeys, AnErasedTenantIsForgottenAndSaidToBeErased) {

@@ -31,6 +31,19 @@ void refuse_unbound_role(pqxx::transaction_base& tx) {
                       "postgres.dsn"});
 }
 
+// Under FORCE ROW LEVEL SECURITY the tables' owner reads nothing either.
+void refuse_bound_role(pqxx::transaction_base& tx) {
+  const auto role = tx.exec("SELECT rolname, rolsuper OR rolbypassrls FROM pg_catalog.pg_roles "
+                            "WHERE rolname = current_user");
+  if (role[0][1].as<bool>()) return;
+  throw_failure({Errc::bad_config,
+                 "the role " + std::string(role[0][0].c_str()) +
+                     " may not read every row, because row-level security binds it: let an "
+                     "administrator run config/backup/role.sql, and set postgres.backup_dsn to the "
+                     "address of memory_backup",
+                 "postgres.backup_dsn"});
+}
+
 pqxx::connection open_connection(const std::string& dsn, Access access) {
   // A server that vanished without a word is noticed within 30 s on an idle connection and 15 s on
   // a busy one. The kernel's defaults take hours.

@@ -21,6 +21,10 @@ struct Statement {
 /// security or may become the tables' owner.
 void refuse_unbound_role(pqxx::transaction_base& tx);
 
+/// Throws Refused{bad_config} when row-level security binds this session's role, which then cannot
+/// read every row.
+void refuse_bound_role(pqxx::transaction_base& tx);
+
 /// Opens `dsn`. memseal's defaults (timeouts, keep-alives, name) fill in what `dsn` does not set.
 /// Access::write: also target_session_attrs=read-write.
 pqxx::connection open_connection(const std::string& dsn, Access access = Access::read);

@@ -2,14 +2,49 @@
 
 #include "base/ids.hpp"
 
+#include <string_view>
+
 namespace memseal::postgres {
 
+namespace {
+
+constexpr std::string_view kek_check_prefix = "kek_check_";
+
+bool is_kek_check(std::string_view key) { return key.starts_with(kek_check_prefix); }
+
+std::string epoch_of(std::string_view key) {
+  return std::string(key.substr(kek_check_prefix.size()));
+}
+
+Result<void> check_keks_are_there(const Settings& recorded, const Settings& ours) {
+  const auto has_any = [&] {
+    for (const auto& [key, value] : ours)
+      if (is_kek_check(key)) return true;
+    return false;
+  };
+  if (!has_any()) return {};
+  for (const auto& [key, value] : recorded)
+    if (is_kek_check(key) && !ours.contains(key))
+      return Error{Errc::key_missing,
+                   "the keyring has no key-encryption key " + epoch_of(key) +
+                       ", which wraps keys in this database: give memseal the newest keyring"};
+  return {};
+}
+
+}  // namespace
+
+std::string kek_check_key(std::uint32_t epoch) {
+  return std::string(kek_check_prefix) + std::to_string(epoch);
+}
+
 Settings fingerprint_of(std::size_t dimension, const std::string& model,
-                        const std::optional<KeyCheck>& key_check) {
+                        const std::optional<KeyCheck>& key_check, const KekChecks& keks) {
   Settings fingerprint{{setting::dimension, std::to_string(dimension)}};
   if (!model.empty()) fingerprint.emplace(setting::model, model);
   if (key_check)
     fingerprint.emplace(setting::key_check, to_hex(key_check->data(), key_check->size()));
+  for (const auto& [epoch, check] : keks)
+    fingerprint.emplace(kek_check_key(epoch), to_hex(check.data(), check.size()));
   return fingerprint;
 }
 
@@ -25,13 +60,19 @@ Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours
                    "the tenant key is not the one this database was written with: give memseal "
                    "the keyring that the database was migrated with, or another database"};
     }
+    if (is_kek_check(key)) {
+      return Error{Errc::key_invalid,
+                   "key-encryption key " + epoch_of(key) +
+                       " is another one than the database records: somebody rotated another copy "
+                       "of the keyring; give memseal that copy"};
+    }
     return Error{Errc::dimension_mismatch,
                  "the database holds vectors of " + key + " " + found->second +
                      ", this configuration makes " + key + " " + value +
                      ": set the embedder back, or use another database (`memseal migrate down "
                      "--to 0 --force` then `up` makes this one new and erases all chunks)"};
   }
-  return {};
+  return check_keks_are_there(recorded, ours);
 }
 
 }  // namespace memseal::postgres

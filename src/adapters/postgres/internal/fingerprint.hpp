@@ -2,6 +2,7 @@
 #include "adapters/postgres/migrate.hpp"
 #include "base/result.hpp"
 
+#include <cstdint>
 #include <map>
 #include <string>
 
@@ -15,13 +16,17 @@ inline constexpr const char* model = "model";
 inline constexpr const char* key_check = "tenant_key_check";
 }  // namespace setting
 
+/// Key of the setting that holds a KEK's check value.
+std::string kek_check_key(std::uint32_t epoch);
+
 using Settings = std::map<std::string, std::string>;
 
 /// A deployment's fingerprint as rows of app.settings. What is empty has no row.
 Settings fingerprint_of(std::size_t dimension, const std::string& model,
-                        const std::optional<KeyCheck>& key_check);
+                        const std::optional<KeyCheck>& key_check, const KekChecks& keks = {});
 
-/// Settings that both sides have must be equal. Errors: dimension_mismatch, key_invalid.
+/// Settings that both sides have must be equal. A KEK that is recorded must be there where `ours`
+/// has any. Errors: dimension_mismatch, key_invalid, key_missing.
 Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours);
 
 }  // namespace memseal::postgres

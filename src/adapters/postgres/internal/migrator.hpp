@@ -74,7 +74,8 @@ class Migrator {
 
   const MigrationFile* find(int version) const;
   Settings fingerprint() const {
-    return fingerprint_of(options_.dimension, options_.model, options_.key_check);
+    return fingerprint_of(options_.dimension, options_.model, options_.key_check,
+                          options_.kek_checks);
   }
   std::string rendered(std::string sql) const;
   void prepare_vector();

@@ -9,7 +9,8 @@ std::vector<Statement> shipped_statements() {
                            event_statements(), chunk_statements(), replay_statements(),
                            turn_statements(), memory_statements(), deletion_statements(),
                            matrix_statements(), file_statements(), person_statements(),
-                           term_statements(), stored_vector_statements()})
+                           term_statements(), stored_vector_statements(),
+                           key_table_statements()})
     all.insert(all.end(), some.begin(), some.end());
   return all;
 }

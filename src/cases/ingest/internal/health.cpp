@@ -91,7 +91,7 @@ const std::vector<ports::EventWrite>& HealthCheck::fixed_rows() {
   const std::vector<ports::Embedding> vectors(1, unit_vector(deps_.embedder.dimension()));
   for (const std::int64_t revision : {1, 2}) {
     const auto event = fixed_event(deps, revision);
-    rows_.push_back(seal_event(deps, *event.tenant, deps_.dead_letter_key,
+    rows_.push_back(seal_event(deps, *event.tenant, deps_.dead_letter_key(),
                                deps_.embedder.model_name(), event, vectors));
   }
   return rows_;

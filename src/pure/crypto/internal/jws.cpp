@@ -84,13 +84,12 @@ const char* check_header(const boost::json::object& header) {
   return nullptr;
 }
 
-// A key without a name must be the only one. A key with a name must be named by the token, or be
-// the only one.
+// A key without a name must be the only one. A key with a name must be named by the token, be the
+// only one, or be the one for tokens that name none.
 const JwsKey* pick(const std::vector<JwsKey>& keys, std::optional<std::string_view> kid) {
   if (keys.size() == 1 && (!kid || keys[0].kid.empty())) return &keys[0];
-  if (!kid) return nullptr;
   for (const auto& key : keys)
-    if (key.kid == *kid) return &key;
+    if (kid ? key.kid == *kid : key.takes_unnamed) return &key;
   return nullptr;
 }
 

@@ -20,6 +20,7 @@ enum class JwsAlgorithm { hs256, rs256, es256 };
 struct JwsKey {
   JwsAlgorithm algorithm = JwsAlgorithm::hs256;
   std::string kid = {};     ///< empty: the key has no name
+  bool takes_unnamed = false;  ///< verifies tokens that name no key, also beside other keys
   SecretBytes secret = {};  ///< of hs256, >= 32 bytes
   ossl::Pkey pkey = {};     ///< of rs256 and es256, public
 };

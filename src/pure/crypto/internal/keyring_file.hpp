@@ -9,15 +9,28 @@
 //   dead_letters: …
 //   kek_1: …              (key encryption key of epoch 1; the highest epoch seals)
 //
+// Version 2 has generations of every key that can be replaced, and names the current one:
+//
+//   version: 2
+//   tenant: …
+//   ids: …
+//   token_1: …
+//   token_2: …
+//   token_current: 1      (a newer one is staged)
+//   dead_letters_1: …
+//   dead_letters_current: 1
+//   kek_1: …
+//   kek_current: 1
+//
 // Each name stands once, in any order. Keys have 32 to 128 bytes, a kek exactly 32. Empty lines
 // and lines that begin with # are ignored. Every other line is refused.
+// A ring is written as version 1 where that can express it, so that releases which know version 1
+// alone read it.
 #include "base/result.hpp"
 #include "base/secret.hpp"
+#include "pure/crypto/keyring.hpp"
 
-#include <cstdint>
 #include <filesystem>
-#include <map>
-#include <string>
 #include <string_view>
 
 namespace memseal::crypto {
@@ -26,8 +39,10 @@ inline constexpr std::size_t root_key_bytes_min = 32, root_key_bytes_max = 128;
 inline constexpr std::size_t keyring_file_bytes_max = 65'536;
 
 struct RootKeys {
-  SecretBytes tenant, ids, token, dead_letters;
-  std::map<std::uint32_t, SecretBytes> keks;
+  SecretBytes tenant, ids;
+  KeyGenerations token, dead_letters, keks;
+
+  KeyGenerations& of(RootKey kind) noexcept;
 };
 
 /// Errors: key_invalid, which names the line and the fix, and never the key.

@@ -1,0 +1,186 @@
+#include "adapters/postgres/key_table.hpp"
+
+#include "adapters/postgres/internal/connection.hpp"
+#include "adapters/postgres/internal/fingerprint.hpp"
+#include "adapters/postgres/internal/key_row.hpp"
+#include "adapters/postgres/internal/run_command.hpp"
+#include "adapters/postgres/internal/shipped_statements.hpp"
+#include "pure/codec/hex.hpp"
+#include "pure/crypto/random.hpp"
+
+#include <optional>
+#include <utility>
+
+namespace memseal::postgres {
+
+namespace {
+
+// The KEK that the row had is compared, so that of two commands that rotate at once the later one
+// changes nothing.
+constexpr Statement rewrap_key{
+    "keys_rewrap",
+    "UPDATE app.tenant_keys SET kek_epoch = $1, wrapped = $2 "
+    "WHERE user_hash = (SELECT app.tenant()) AND key_id = $3 AND kek_epoch = $4"};
+
+UserHash hash_of(std::string_view hex) {
+  const auto bytes = codec::decode_hex(hex);
+  UserHash hash;
+  if (!bytes || bytes->size() != hash.bytes.size())
+    throw_failure({Errc::internal, "a row of app.tenant_keys names no user hash"});
+  std::copy(bytes->begin(), bytes->end(), hash.bytes.begin());
+  return hash;
+}
+
+bool is_contention(std::string_view sqlstate) {
+  return sqlstate == "55P03" || sqlstate == "40P01" || sqlstate == "40001";
+}
+
+/// One text for a whole batch, because a round trip for each tenant would take most of the time.
+/// The statement is prepared and dropped inside it, so that a pooler may lend another session for
+/// the next one. It holds digits that this process made, and nothing else.
+std::string batch_sql(const std::vector<ports::KeyTable::Change>& changes) {
+  const std::string name = "\"memseal_rewrap_" + crypto::random_uuid().to_string() + "\"";
+  std::string sql = "PREPARE " + name + " AS " + std::string(rewrap_key.sql) + ";";
+  sql.reserve(sql.size() + changes.size() * 400);
+  for (const auto& [before, after] : changes) {
+    sql += "SET LOCAL app.user_hash = '" + before.owner.to_hex() + "'; EXECUTE " + name + "(" +
+           std::to_string(after.kek_epoch) + ", '\\x" +
+           to_hex(after.wrapped.data(), after.wrapped.size()) + "', " +
+           std::to_string(before.key.key_id) + ", " + std::to_string(before.key.kek_epoch) + ");";
+  }
+  return sql + "DEALLOCATE " + name;
+}
+
+}  // namespace
+
+struct PgKeyTable::Sessions {
+  pqxx::connection reader;
+  std::optional<pqxx::connection> writer;
+};
+
+Result<std::unique_ptr<PgKeyTable>> PgKeyTable::open(const std::string& reader_dsn,
+                                                     const std::string& writer_dsn) {
+  return run_command([&] {
+    auto sessions = std::make_unique<Sessions>(Sessions{open_connection(reader_dsn), {}});
+    pqxx::nontransaction reading(sessions->reader);
+    refuse_bound_role(reading);
+    if (!writer_dsn.empty()) {
+      sessions->writer.emplace(open_connection(writer_dsn, Access::write));
+      sessions->writer->set_notice_handler([](pqxx::zview) noexcept {});
+      pqxx::nontransaction writing(*sessions->writer);
+      refuse_unbound_role(writing);
+    }
+    return std::unique_ptr<PgKeyTable>(new PgKeyTable(std::move(sessions)));
+  });
+}
+
+PgKeyTable::PgKeyTable(std::unique_ptr<Sessions> sessions) : sessions_(std::move(sessions)) {}
+PgKeyTable::~PgKeyTable() = default;
+
+std::map<std::uint32_t, std::int64_t> PgKeyTable::count_by_epoch() {
+  return run_command([&] {
+           pqxx::nontransaction tx(sessions_->reader);
+           std::map<std::uint32_t, std::int64_t> counts;
+           for (const auto& row :
+                tx.exec("SELECT kek_epoch, count(*) FROM app.tenant_keys GROUP BY kek_epoch"))
+             counts.emplace(row[0].as<std::uint32_t>(), row[1].as<std::int64_t>());
+           return counts;
+         })
+      .value();
+}
+
+std::vector<ports::KeyTable::Row> PgKeyTable::read(std::optional<std::uint32_t> not_epoch,
+                                                   const std::optional<Place>& after,
+                                                   std::size_t rows_max) {
+  return run_command([&] {
+           pqxx::nontransaction tx(sessions_->reader);
+           const Place start = after.value_or(Place{});
+           const std::int64_t last_id = after ? start.key_id : 0;
+           std::vector<Row> rows;
+           for (const auto& row : tx.exec(
+                    "SELECT user_hash, key_id, kek_epoch, wrapped, kcv FROM app.tenant_keys "
+                    "WHERE (user_hash, key_id) > ($1::text COLLATE \"C\", $2::bigint) "
+                    "AND kek_epoch <> $3::bigint ORDER BY user_hash, key_id LIMIT $4",
+                    // No epoch is negative.
+                    pqxx::params{start.owner.to_hex(), last_id,
+                                 not_epoch ? static_cast<std::int64_t>(*not_epoch) : -1,
+                                 static_cast<std::int64_t>(rows_max)}))
+             rows.push_back({hash_of(row[0].view()), key_in(row, 1)});
+           return rows;
+         })
+      .value();
+}
+
+void PgKeyTable::replace(const std::vector<Change>& changes) {
+  constexpr int tries_max = 5;
+  const auto done = run_command([&] {
+    for (int tries = 1;; ++tries) {
+      try {
+        pqxx::work tx(sessions_->writer.value());
+        tx.exec(batch_sql(changes));
+        tx.commit();
+        return true;
+      } catch (const pqxx::check_violation&) {
+        throw_failure({Errc::key_invalid,
+                       "the database does not take keys wrapped by key-encryption key " +
+                           std::to_string(changes.front().after.kek_epoch) +
+                           ", because it is retired: fetch the newest keyring"});
+      } catch (const pqxx::sql_error& failed) {
+        // Somebody holds a row: a tenant's key that ends now, or another rotation.
+        if (!is_contention(sqlstate_of(failed)) || tries == tries_max) throw;
+      }
+    }
+  });
+  if (!done) throw_failure(done.error());
+}
+
+Result<void> record_kek(const std::string& dsn, std::uint32_t epoch, const KeyCheck& check) {
+  const auto recorded = run_command([&] {
+    auto session = open_connection(dsn, Access::write);
+    pqxx::work tx(session);
+    const auto key = kek_check_key(epoch), ours = to_hex(check.data(), check.size());
+    tx.exec("SET LOCAL ROLE memory_owner");
+    tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            pqxx::params{key, ours});
+    const auto found = tx.exec("SELECT value FROM app.settings WHERE key = $1", pqxx::params{key})
+                           .one_field()
+                           .as<std::string>();
+    if (auto same = compare_fingerprints({{key, found}}, {{key, ours}}); !same)
+      throw_failure(same.error());
+    tx.commit();
+    return true;
+  });
+  if (!recorded) return recorded.error();
+  return {};
+}
+
+// The constraint locks the table, so it waits for transactions that may have added such a key, and
+// it reads every row: PostgreSQL itself finds the last one. Afterwards no process can add another,
+// whatever release and whatever keyring it has.
+Result<bool> retire_kek(const std::string& dsn, std::uint32_t epoch) {
+  return run_command([&] {
+    auto session = open_connection(dsn, Access::write);
+    session.set_notice_handler([](pqxx::zview) noexcept {});
+    const auto number = std::to_string(epoch);
+    const auto name = "tenant_keys_without_kek_" + number;
+    pqxx::work tx(session);
+    tx.exec("SET LOCAL lock_timeout = '5s'");
+    tx.exec("SET LOCAL ROLE memory_owner");
+    try {
+      tx.exec("ALTER TABLE app.tenant_keys DROP CONSTRAINT IF EXISTS " + name);
+      tx.exec("ALTER TABLE app.tenant_keys ADD CONSTRAINT " + name + " CHECK (kek_epoch <> " +
+              number + ")");
+    } catch (const pqxx::check_violation&) {
+      return false;
+    }
+    tx.exec("DELETE FROM app.settings WHERE key = $1", pqxx::params{kek_check_key(epoch)});
+    tx.commit();
+    return true;
+  });
+}
+
+std::vector<Statement> key_table_statements() {
+  return {rewrap_key};
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,48 @@
+#pragma once
+// The database's side of `memseal keys`: all tenants' wrapped keys, and what is recorded of the
+// keys that wrap them.
+#include "adapters/postgres/migrate.hpp"
+#include "base/result.hpp"
+#include "ports/key_table.hpp"
+
+#include <memory>
+#include <string>
+
+namespace memseal::postgres {
+
+/// Wrapped keys in app.tenant_keys. Reads as a role that row-level security does not bind, and
+/// writes as app_user, tenant by tenant.
+/// Thread: one. Blocks.
+class PgKeyTable final : public ports::KeyTable {
+ public:
+  /// `reader_dsn`: of memory_backup, or a superuser. `writer_dsn`: of app_user; empty: nothing is
+  /// replaced. Errors: unavailable; bad_config, not_isolated where a role may do too little or too
+  /// much.
+  static Result<std::unique_ptr<PgKeyTable>> open(const std::string& reader_dsn,
+                                                  const std::string& writer_dsn);
+  ~PgKeyTable() override;
+
+  std::map<std::uint32_t, std::int64_t> count_by_epoch() override;
+  std::vector<Row> read(std::optional<std::uint32_t> not_epoch, const std::optional<Place>& after,
+                        std::size_t rows_max) override;
+  void replace(const std::vector<Change>& changes) override;
+
+ private:
+  struct Sessions;
+  explicit PgKeyTable(std::unique_ptr<Sessions> sessions);
+  std::unique_ptr<Sessions> sessions_;
+};
+
+// What follows connects by `dsn` as the owner (postgres.migrate_dsn). Errors of each: unavailable,
+// internal, not_migrated.
+
+/// Records the check value of a KEK, so that a start with another key of its epoch is refused.
+/// Error: key_invalid where another key of this epoch is recorded; then nothing changed.
+Result<void> record_kek(const std::string& dsn, std::uint32_t epoch, const KeyCheck& check);
+
+/// Forbids rows that this KEK wraps, from now on and for every process, and forgets its check
+/// value. Waits for transactions that write keys. False: there are such rows; nothing changed.
+/// May be called again.
+Result<bool> retire_kek(const std::string& dsn, std::uint32_t epoch);
+
+}  // namespace memseal::postgres
