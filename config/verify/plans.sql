@@ -38,6 +38,8 @@ PREPARE memseal_verify_keys_end AS
   UPDATE app.tenant_keys SET state = 'decrypt_only' WHERE user_hash = (SELECT app.tenant()) AND state = 'active';
 PREPARE memseal_verify_keys_restart AS
   UPDATE app.tenants SET seals = 0 WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_keys_tell AS
+  SELECT pg_notify('memseal.erasures', (SELECT app.tenant()));
 PREPARE memseal_verify_keys_last AS
   SELECT coalesce(max(key_id), 0) FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_keys_add AS
@@ -164,6 +166,16 @@ PREPARE memseal_verify_terms_insert AS
   INSERT INTO app.term_blocks (user_hash, first_chunk, doc_id, cipher) SELECT $1, t.first_chunk, t.doc_id, t.cipher FROM (SELECT unnest($2::uuid[]) AS first_chunk, unnest($3::text[]) AS doc_id, unnest($4::bytea[]) AS cipher) AS t ON CONFLICT (user_hash, first_chunk) DO NOTHING;
 PREPARE memseal_verify_keys_rewrap AS
   UPDATE app.tenant_keys SET kek_epoch = $1, wrapped = $2 WHERE user_hash = (SELECT app.tenant()) AND key_id = $3 AND kek_epoch = $4;
+PREPARE memseal_verify_reseal_texts AS
+  SELECT id, doc_id, chunk_index, text_cipher, coalesce(meta_cipher, ''::bytea) FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) AND id > $1::uuid AND substring(text_cipher FROM 2 FOR 4) <> $2::bytea ORDER BY id LIMIT $3::bigint;
+PREPARE memseal_verify_reseal_names AS
+  SELECT doc_id, name_cipher FROM app.documents WHERE user_hash = (SELECT app.tenant()) AND doc_id > $1::text COLLATE "C" AND name_cipher IS NOT NULL AND substring(name_cipher FROM 2 FOR 4) <> $2::bytea ORDER BY doc_id LIMIT $3::bigint;
+PREPARE memseal_verify_reseal_put_texts AS
+  UPDATE app.memory_chunks m SET text_cipher = t.text, meta_cipher = t.meta FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bytea[]) AS before, unnest($3::bytea[]) AS text, unnest($4::bytea[]) AS meta) AS t WHERE m.user_hash = (SELECT app.tenant()) AND m.id = t.id AND m.text_cipher = t.before;
+PREPARE memseal_verify_reseal_put_names AS
+  UPDATE app.documents d SET name_cipher = t.name FROM (SELECT unnest($1::text[]) AS doc_id, unnest($2::bytea[]) AS before, unnest($3::bytea[]) AS name) AS t WHERE d.user_hash = (SELECT app.tenant()) AND d.doc_id = t.doc_id COLLATE "C" AND d.name_cipher = t.before;
+PREPARE memseal_verify_reseal_count AS
+  UPDATE app.tenants SET seals = seals + $1 WHERE user_hash = (SELECT app.tenant());
 DO $check$
 DECLARE
   call text;
@@ -184,6 +196,7 @@ BEGIN
     'memseal_verify_keys_seals',
     'memseal_verify_keys_end',
     'memseal_verify_keys_restart',
+    'memseal_verify_keys_tell',
     'memseal_verify_keys_last',
     'memseal_verify_keys_add(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_event_fail(NULL, NULL, NULL, NULL, NULL)',
@@ -246,7 +259,12 @@ BEGIN
     'memseal_verify_person_replies(NULL)',
     'memseal_verify_person_files(NULL)',
     'memseal_verify_terms_insert(NULL, NULL, NULL, NULL)',
-    'memseal_verify_keys_rewrap(NULL, NULL, NULL, NULL)'] LOOP
+    'memseal_verify_keys_rewrap(NULL, NULL, NULL, NULL)',
+    'memseal_verify_reseal_texts(NULL, NULL, NULL)',
+    'memseal_verify_reseal_names(NULL, NULL, NULL)',
+    'memseal_verify_reseal_put_texts(NULL, NULL, NULL, NULL)',
+    'memseal_verify_reseal_put_names(NULL, NULL, NULL)',
+    'memseal_verify_reseal_count(NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
@@ -273,6 +291,7 @@ DEALLOCATE memseal_verify_keys_erased;
 DEALLOCATE memseal_verify_keys_seals;
 DEALLOCATE memseal_verify_keys_end;
 DEALLOCATE memseal_verify_keys_restart;
+DEALLOCATE memseal_verify_keys_tell;
 DEALLOCATE memseal_verify_keys_last;
 DEALLOCATE memseal_verify_keys_add;
 DEALLOCATE memseal_verify_event_fail;
@@ -336,5 +355,10 @@ DEALLOCATE memseal_verify_person_replies;
 DEALLOCATE memseal_verify_person_files;
 DEALLOCATE memseal_verify_terms_insert;
 DEALLOCATE memseal_verify_keys_rewrap;
-\echo plans: 77 of 77
+DEALLOCATE memseal_verify_reseal_texts;
+DEALLOCATE memseal_verify_reseal_names;
+DEALLOCATE memseal_verify_reseal_put_texts;
+DEALLOCATE memseal_verify_reseal_put_names;
+DEALLOCATE memseal_verify_reseal_count;
+\echo plans: 83 of 83
 ROLLBACK;

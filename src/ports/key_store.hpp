@@ -42,7 +42,8 @@ class KeyRows {
   virtual std::uint32_t newest_id() = 0;
   /// Adds an active key. Does nothing where the tenant has this generation already.
   virtual void insert_if_absent(const crypto::WrappedKey& key) = 0;
-  /// Active keys become keys for opening only.
+  /// Active keys become keys for opening only. Tells every process to forget the tenant's keys when
+  /// the transaction commits.
   virtual void end_active() = 0;
 };
 

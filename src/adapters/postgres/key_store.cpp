@@ -32,6 +32,11 @@ constexpr Statement count_seals{
 constexpr Statement end_key{"keys_end",
                             "UPDATE app.tenant_keys SET state = 'decrypt_only' "
                             "WHERE user_hash = (SELECT app.tenant()) AND state = 'active'"};
+// A process that keeps the ended key in its cache would go on sealing with it. The channel is that
+// of erasures, because its word is the same: what you know of this tenant is old
+// (erasure_listener.hpp).
+constexpr Statement tell_ended{
+    "keys_tell", "SELECT pg_notify('memseal.erasures', (SELECT app.tenant()))"};
 constexpr Statement restart_count{
     "keys_restart", "UPDATE app.tenants SET seals = 0 WHERE user_hash = (SELECT app.tenant())"};
 constexpr Statement last_key{"keys_last",
@@ -75,7 +80,10 @@ class PgKeyRows final : public ports::KeyRows {
                      "seal.keyring_file"});
     }
   }
-  void end_active() override { tx_.exec(end_key); }
+  void end_active() override {
+    tx_.exec(end_key);
+    tx_.exec(tell_ended);
+  }
 
  private:
   TenantTx& tx_;
@@ -98,7 +106,7 @@ asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context
 
 std::vector<Statement> key_statements() {
   return {load_keys,     know_tenant, erased_tenant, count_seals, end_key,
-          restart_count, last_key,    add_key};
+          restart_count, tell_ended,  last_key,      add_key};
 }
 
 }  // namespace memseal::postgres

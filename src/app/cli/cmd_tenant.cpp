@@ -5,6 +5,7 @@
 #include "app/cli/fetched_file.hpp"
 #include "app/cli/http_call.hpp"
 #include "app/cli/person_box.hpp"
+#include "app/cli/progress_line.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
 #include "cases/person/receipt.hpp"
@@ -166,6 +167,34 @@ int cmd_tenant_erase(const GlobalOptions& global, const TenantOptions& options) 
       print_json(json::object{{"user_hash", who.hash().to_hex()}, {"path", options.output}});
     hint("erased; the receipt is in " + one_line(options.output, 1'000));
     return code;
+  });
+}
+
+int cmd_tenant_reseal(const GlobalOptions& global, const TenantOptions& options) {
+  return with_person(global, options, [&](PersonBox& box, const crypto::Tenant& who) -> int {
+    if (!box.look(who).known) return not_found();
+    ProgressLine line(shows_progress(global));
+    const auto key =
+        options.resume ? lifecycle::ResealKey::current : lifecycle::ResealKey::fresh;
+    const auto done = box.reseal(who, key, [&](std::int64_t chunks) {
+      line.show("sealing: " + count_of(static_cast<std::size_t>(chunks), "chunk"));
+    });
+    line.clear();
+    if (!global.json)
+      std::printf("%s and %s sealed under key %" PRIu32 "\n",
+                  count_of(static_cast<std::size_t>(done.texts), "chunk").c_str(),
+                  count_of(static_cast<std::size_t>(done.names), "name").c_str(), done.key_id);
+    std::optional<Error> fault;
+    if (done.unopened > 0)
+      fault = Error{Errc::open_failed,
+                    count_of(static_cast<std::size_t>(done.unopened), "row") +
+                        " did not open and stayed: see `memseal backup verify`"};
+    return finish_report(global,
+                         {{"key", done.key_id},
+                          {"chunks", done.texts},
+                          {"names", done.names},
+                          {"unopened", done.unopened}},
+                         fault, exit_finding);
   });
 }
 

@@ -245,6 +245,7 @@ struct TenantOptions {
   std::string output;     ///< export, erase: file; empty: standard output
   bool dry_run = false;   ///< erase: say what would be erased
   bool force = false;     ///< erase: do it
+  bool resume = false;    ///< reseal: under the key that seals now
 };
 /// Needs a role that may read every row (postgres.backup_dsn).
 int cmd_tenant_list(const GlobalOptions& global);
@@ -253,6 +254,8 @@ int cmd_tenant_show(const GlobalOptions& global, const TenantOptions& options);
 int cmd_tenant_export(const GlobalOptions& global, const TenantOptions& options);
 /// exit_usage: neither --dry-run nor --force. Says the receipt again for an erased user.
 int cmd_tenant_erase(const GlobalOptions& global, const TenantOptions& options);
+/// exit_finding: a row does not open; the others are sealed again.
+int cmd_tenant_reseal(const GlobalOptions& global, const TenantOptions& options);
 
 /// What `receipt verify` is asked.
 struct ReceiptOptions {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace memseal::app {
 
@@ -77,6 +78,17 @@ ports::Erasure PersonBox::erase(const crypto::Tenant& who) {
   };
   run_to_end(work());
   return erasure;
+}
+
+lifecycle::ResealReport PersonBox::reseal(const crypto::Tenant& who, lifecycle::ResealKey key,
+                                          std::function<void(std::int64_t)> progress) {
+  const lifecycle::ResealDeps deps{sealed_, keys_, ids_, step_of_operator, std::move(progress)};
+  lifecycle::ResealReport report;
+  const auto work = [&]() -> asio::awaitable<void> {
+    report = co_await lifecycle::reseal_tenant(deps, who, key);
+  };
+  run_to_end(work());
+  return report;
 }
 
 void PersonBox::require_files(const crypto::Tenant& who) {

@@ -2,9 +2,11 @@
 // What is stored of a user, as an operator's command reaches it: with the keyring and the database,
 // without the running service.
 #include "adapters/files/local_files.hpp"
+#include "adapters/postgres/sealed_rows.hpp"
 #include "app/cli/commands.hpp"
 #include "app/service/wiring.hpp"
 #include "cases/knowledge/files.hpp"
+#include "cases/lifecycle/reseal.hpp"
 #include "cases/person/erase.hpp"
 #include "cases/query/browse.hpp"
 #include "http/routes/export_lines.hpp"
@@ -12,6 +14,8 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +40,9 @@ class PersonBox {
   /// files is set.
   void write_export(const crypto::Tenant& who, const std::string& user_id,
                     const http::LineSink& sink);
+  /// Seals the texts of a user again. `progress` is told how many chunks are done.
+  lifecycle::ResealReport reseal(const crypto::Tenant& who, lifecycle::ResealKey key,
+                                 std::function<void(std::int64_t)> progress);
   crypto::SigningKey receipt_key() const { return keyring_.receipt_key(); }
 
  private:
@@ -55,6 +62,7 @@ class PersonBox {
   postgres::PgKeyStore rows_{pool_};
   lifecycle::CachedTenantKeys keys_{rows_, keyring_, key_metrics_};
   postgres::PgPersonStore people_{pool_};
+  postgres::PgSealedRows sealed_{pool_};
   postgres::PgStoredMemory memory_{pool_};
   postgres::PgFileCatalog catalog_{pool_};
   knowledge::Transfers uploads_, downloads_;

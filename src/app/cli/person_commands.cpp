@@ -65,6 +65,12 @@ void add_tenant(CLI::App& app, GlobalOptions& global, Action& action) {
             "memseal tenant erase alice --force -o receipt.json"},
            "Keys die first, then rows and files go. The user id can never be used again.\n"
            "Cut short, the command goes on where it is run again. Prints the receipt.");
+  auto* reseal = verb("reseal", "Seal a user's texts again under a new key", cmd_tenant_reseal);
+  reseal->add_flag("--resume", options->resume, "Make no new key; go on under the current one");
+  set_help(*reseal, {"memseal tenant reseal alice", "memseal tenant reseal alice --resume"},
+           "While the service runs: nothing fails meanwhile. The texts of chunks and the\n"
+           "names of documents move; words of the lexical search, files and dead letters\n"
+           "keep the old key, which stays for opening. Exit code 6: a row does not open.");
   for (auto* command : {write, erase})
     command
         ->add_option("-o,--output", options->output, "File to write (default: standard output)")

@@ -1,7 +1,6 @@
 #pragma once
 // Who may write events, from the settings: the policy, the registry's file, the service's own key.
 #include "app/config/config.hpp"
-#include "base/fd.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "pure/producers/gate.hpp"
 #include "runtime/metrics.hpp"

@@ -170,6 +170,19 @@ asio::awaitable<ports::TenantKeyPtr> CachedTenantKeys::opening_key(runtime::Requ
   co_return keys->find(key_id);
 }
 
+asio::awaitable<void> CachedTenantKeys::begin_generation(runtime::RequestContext context,
+                                                         crypto::Tenant owner) {
+  std::function<void(ports::KeyRows&)> work = [keyring = keyring_, owner](ports::KeyRows& rows) {
+    if (!rows.knows_tenant()) return;
+    if (!rows.lock_tenant()) refuse_erased();
+    rows.lock_seal_count();
+    end_key(rows);
+    make_next_key(rows, *keyring, owner);
+  };
+  co_await store_.in_transaction(std::move(context), owner, std::move(work));
+  forget(owner);
+}
+
 void CachedTenantKeys::forget(const crypto::Tenant& owner) {
   cache_->forget(owner);
   crypto::Sealer::forget_cached_keys();

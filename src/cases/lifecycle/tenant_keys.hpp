@@ -54,6 +54,10 @@ class CachedTenantKeys final : public ports::TenantKeys {
                                                    crypto::Tenant owner,
                                                    std::uint32_t key_id) override;
 
+  /// Ends the tenant's key for sealing and makes its next generation. What the old one sealed still
+  /// opens. Does nothing for a tenant that has no row. Throws as sealing_key().
+  asio::awaitable<void> begin_generation(runtime::RequestContext context, crypto::Tenant owner);
+
   /// Drops the cached keys of a tenant that was erased. A look-up that is under way caches none.
   void forget(const crypto::Tenant& owner);
   /// The same of all tenants, for a process that cannot know which were erased.

@@ -12,6 +12,7 @@ std::vector<Statement> search_statements();
 std::vector<Statement> operation_statements();
 std::vector<Statement> key_statements();
 std::vector<Statement> key_table_statements();
+std::vector<Statement> sealed_row_statements();
 std::vector<Statement> store_statements();
 std::vector<Statement> tenant_row_statements();
 std::vector<Statement> look_statements();
