@@ -2,7 +2,7 @@
 --   pg_prove --dbname "postgresql://OWNER@HOST/DATABASE" config/verify/pgtap.sql
 -- Run it as the owner or a superuser, because pgTAP makes objects of its own. It changes nothing.
 BEGIN;
-SELECT plan(27);
+SELECT plan(29);
 
 SELECT has_schema('app');
 SELECT has_function('app', 'tenant', ARRAY[]::text[]);
@@ -26,6 +26,8 @@ FROM (VALUES ('tenants'), ('tenant_keys'), ('documents'), ('ingest_events'), ('i
 SELECT policy_roles_are('app', name, 'tenant_select', ARRAY['app_user'])
 FROM (VALUES ('tenants'), ('tenant_keys'), ('documents'), ('ingest_events'), ('idempotency_keys'),
              ('memory_chunks'), ('files'), ('file_stores'), ('term_blocks')) AS t(name);
+SELECT table_privs_are('app', 'audit', 'app_user', ARRAY['INSERT']);
+SELECT table_privs_are('app', 'audit_checkpoints', 'app_user', ARRAY['INSERT', 'SELECT']);
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -74,6 +74,7 @@ inline constexpr std::size_t http_body_bytes_wall = 64u << 20;  // the most it c
 static_assert(http_body_bytes_max <= http_body_bytes_wall);
 inline constexpr std::size_t http_connections_max = 1'024;
 inline constexpr int http_requests_per_connection_max = 1'000;
+inline constexpr std::int64_t http_log_requests_per_s = 10;
 inline constexpr auto http_header_timeout = 10s, http_body_timeout = 30s;
 /// Longer than the 60 s of common load balancers, so that these close idle connections first.
 inline constexpr auto http_idle_timeout = 75s;

@@ -5,9 +5,11 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace memseal::ports {
 
@@ -53,6 +55,14 @@ class PersonStore {
   /// REQUIRES: bury() was called. Throws Refused{internal} otherwise.
   virtual asio::awaitable<std::size_t> delete_rows(runtime::RequestContext context,
                                                    crypto::Tenant owner, std::size_t rows_max) = 0;
+  /// Forgets that this erasure is under way: its rows and files are gone.
+  virtual asio::awaitable<void> finish(runtime::RequestContext context, crypto::Tenant owner) = 0;
+  /// Takes over at most `count` erasures of which nobody was heard for `silence`: bury() began
+  /// them, and finish() was not called. No other process gets them before `silence` has passed
+  /// again.
+  virtual asio::awaitable<std::vector<UserHash>> take_unfinished(runtime::RequestContext context,
+                                                                 std::chrono::seconds silence,
+                                                                 std::size_t count) = 0;
 };
 
 }  // namespace memseal::ports

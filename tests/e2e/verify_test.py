@@ -61,7 +61,7 @@ class Isolation(EndToEnd):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         self.assertNotIn("not ok", done.stdout)
         self.assertNotIn("Looks like", done.stdout)
-        self.assertIn("1..27\n", done.stdout)
+        self.assertIn("1..29\n", done.stdout)
 
     def test_a_changed_database_is_found_and_the_service_is_not_ready(self):
         for plant, remove in SABOTAGE:

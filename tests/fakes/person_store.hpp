@@ -29,6 +29,8 @@ class PersonStore final : public ports::PersonStore {
       person.state = {.known = true, .erased_at_ms = now_ms};
       person.erasure.at_ms = now_ms;
     }
+    std::erase(unfinished, owner.hash());
+    unfinished.push_back(owner.hash());
     co_return person.erasure;
   }
   asio::awaitable<std::size_t> delete_rows(runtime::RequestContext, crypto::Tenant owner,
@@ -40,6 +42,21 @@ class PersonStore final : public ports::PersonStore {
     co_return deleted;
   }
 
+  asio::awaitable<void> finish(runtime::RequestContext, crypto::Tenant owner) override {
+    co_await play();
+    std::erase(unfinished, owner.hash());
+  }
+  asio::awaitable<std::vector<UserHash>> take_unfinished(runtime::RequestContext,
+                                                         std::chrono::seconds,
+                                                         std::size_t count) override {
+    co_await play();
+    co_return std::vector<UserHash>(unfinished.begin(),
+                                    unfinished.begin() +
+                                        static_cast<std::ptrdiff_t>(
+                                            std::min(count, unfinished.size())));
+  }
+
+  std::vector<UserHash> unfinished;
   FaultScript faults;
   int calls_to_outage = 0;  ///< the call of this number fails; 0: none
   std::map<crypto::Tenant, Person> people;

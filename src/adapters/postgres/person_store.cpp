@@ -3,7 +3,9 @@
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
 #include "base/assert.hpp"
+#include "pure/codec/hex.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace memseal::postgres {
@@ -64,6 +66,11 @@ constexpr Statement delete_keys{"person_keys", "DELETE FROM app.tenant_keys WHER
 // Other processes forget by it (erasure_listener.hpp). It is sent when the transaction commits.
 constexpr Statement tell_processes{
     "person_tell", "SELECT pg_notify('memseal.erasures', (SELECT app.tenant()))"};
+
+// A process that finds this row later finishes the erasure, if nobody has (app.erasures).
+constexpr Statement note_erasure{
+    "person_note", "INSERT INTO app.erasures (person) VALUES ((SELECT app.tenant())) "
+                   "ON CONFLICT (person) DO UPDATE SET taken_at = now()"};
 
 // In parts, so that no statement on a large tenant lasts until its timeout.
 #define MEMSEAL_PART(table, key)                                                   \
@@ -133,6 +140,7 @@ asio::awaitable<ports::Erasure> PgPersonStore::bury(runtime::RequestContext cont
       tx.exec(delete_keys);
     }
     delete_part(tx, rows_max);
+    tx.exec(note_erasure);
     // Also for one that was erased before, because a process may have missed the first word.
     tx.exec(tell_processes);
     auto erasure = tombstone_of(tx);
@@ -152,9 +160,38 @@ asio::awaitable<std::size_t> PgPersonStore::delete_rows(runtime::RequestContext 
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
 
+asio::awaitable<void> PgPersonStore::finish(runtime::RequestContext context,
+                                            crypto::Tenant owner) {
+  auto work = [hash = owner.hash().to_hex()](SystemTx& tx) {
+    tx.transaction().exec("DELETE FROM app.erasures WHERE person = $1", pqxx::params{hash});
+    return Done{};
+  };
+  co_await in_system(pool_, std::move(context), std::move(work), Access::write);
+}
+
+asio::awaitable<std::vector<UserHash>> PgPersonStore::take_unfinished(
+    runtime::RequestContext context, std::chrono::seconds silence, std::size_t count) {
+  auto work = [silence, count](SystemTx& tx) {
+    std::vector<UserHash> taken;
+    for (const auto& row : tx.transaction().exec(
+             "UPDATE app.erasures SET taken_at = now() WHERE person IN (SELECT person FROM "
+             "app.erasures WHERE taken_at < now() - $1::bigint * interval '1 second' "
+             "ORDER BY taken_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING person",
+             pqxx::params{silence.count(), static_cast<std::int64_t>(count)})) {
+      const auto bytes = codec::decode_hex(row[0].view()).value_or(Bytes{});
+      UserHash hash;
+      if (bytes.size() != hash.bytes.size()) continue;
+      std::copy(bytes.begin(), bytes.end(), hash.bytes.begin());
+      taken.push_back(hash);
+    }
+    return taken;
+  };
+  co_return co_await in_system(pool_, std::move(context), std::move(work), Access::write);
+}
+
 std::vector<Statement> person_statements() {
   std::vector<Statement> all{look_person, make_row,    lock_row,      set_tombstone,
-                             read_tombstone, delete_keys, tell_processes};
+                             read_tombstone, delete_keys, tell_processes, note_erasure};
   all.insert(all.end(), std::begin(delete_parts), std::end(delete_parts));
   return all;
 }

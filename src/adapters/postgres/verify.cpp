@@ -188,6 +188,12 @@ Result<std::vector<Proof>> verify_leak(const std::string& dsn) {
          {"UPDATE app.memory_chunks SET model = 'x'", "DELETE FROM app.memory_chunks"})
       proofs.push_back(bound_by_tenant(
           statement, one(trial.run(std::string("EXPLAIN (FORMAT JSON, COSTS OFF) ") + statement))));
+    for (const auto* change : {"UPDATE app.audit SET at = at", "DELETE FROM app.audit",
+                               "DELETE FROM app.audit_checkpoints"})
+      proofs.push_back(refused(std::string("the audit log cannot be changed: ") + change,
+                               trial.refusal(change), by_grant));
+    proofs.push_back(refused("nobody reads the audit log through the service",
+                             trial.refusal("SELECT tenant FROM app.audit"), by_grant));
     trial.become("");
     proofs.push_back(refused("with an empty tenant nothing is read", trial.refusal(count_chunks),
                              no_tenant));

@@ -331,15 +331,24 @@ int cmd_dlq_list(const GlobalOptions& global, const DlqOptions& options) {
 }
 
 int cmd_dlq_show(const GlobalOptions& global, const DlqOptions& options) {
-  return with_box(global, [&](DeadLetterBox& box) { return show(global, options, box); });
+  return with_box(global, [&](DeadLetterBox& box) {
+    return box.audited(options.reveal ? "operator.dlq_reveal" : "",
+                       [&] { return show(global, options, box); });
+  });
 }
 
 int cmd_dlq_replay(const GlobalOptions& global, const DlqOptions& options) {
-  return with_box(global, [&](DeadLetterBox& box) { return replay(global, options, box); });
+  return with_box(global, [&](DeadLetterBox& box) {
+    return box.audited(options.dry_run ? "" : "operator.dlq_replay",
+                       [&] { return replay(global, options, box); });
+  });
 }
 
 int cmd_dlq_drop(const GlobalOptions& global, const DlqOptions& options) {
-  return with_box(global, [&](DeadLetterBox& box) { return drop(global, options, box); });
+  return with_box(global, [&](DeadLetterBox& box) {
+    return box.audited(options.dry_run ? "" : "operator.dlq_drop",
+                       [&] { return drop(global, options, box); });
+  });
 }
 
 }  // namespace memseal::app

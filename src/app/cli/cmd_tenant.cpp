@@ -4,6 +4,7 @@
 #include "app/cli/export_check.hpp"
 #include "app/cli/fetched_file.hpp"
 #include "app/cli/http_call.hpp"
+#include "app/cli/operator_audit.hpp"
 #include "app/cli/person_box.hpp"
 #include "app/cli/progress_line.hpp"
 #include "app/cli/terminal_text.hpp"
@@ -75,20 +76,48 @@ int keep_receipt(FetchedFile& file, std::string_view receipt) {
   return exit_failed;
 }
 
+int write_export(const GlobalOptions& global, const TenantOptions& options, PersonBox& box,
+                 const crypto::Tenant& who) {
+  auto file = FetchedFile::open(options.output);
+  if (!file) throw_failure(file.error());
+  ExportCheck check;
+  const http::LineSink sink = [&](std::string lines) -> asio::awaitable<void> {
+    check.add(lines);
+    if (!file->write(lines) && !file->reader_left()) file->keep().value();
+    co_return;
+  };
+  box.write_export(who, options.user, sink);
+  check.finish().value();
+  if (!file->reader_left()) file->keep().value();
+  if (global.json) print_json(json::object{{"path", options.output}, {"lines", check.lines()}});
+  return exit_ok;
+}
+
+int erase(const GlobalOptions& global, const TenantOptions& options, PersonBox& box,
+          const crypto::Tenant& who) {
+  // Before the erasure, because that cannot be taken back and this may fail.
+  auto file = FetchedFile::open(options.output);
+  if (!file) throw_failure(file.error());
+  const auto receipt = person::make_receipt(who.hash(), box.erase(who), box.receipt_key()) + "\n";
+  const int code = keep_receipt(*file, receipt);
+  if (code != exit_ok || options.output.empty()) return code;
+  if (global.json)
+    print_json(json::object{{"user_hash", who.hash().to_hex()}, {"path", options.output}});
+  hint("erased; the receipt is in " + one_line(options.output, 1'000));
+  return code;
+}
+
 }  // namespace
 
 int cmd_tenant_list(const GlobalOptions& global) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  const auto& database = config->postgres;
-  const auto& dsn = database.backup_dsn.empty() ? database.migrate_dsn : database.backup_dsn;
-  if (dsn.empty()) {
-    complain({Errc::bad_config,
-              "postgres.backup_dsn is not set (env " + env_name("postgres.backup_dsn") + ")",
-              "postgres.backup_dsn"});
+  const auto dsn = operator_dsn(*config);
+  if (!dsn) {
+    complain(dsn.error());
     return exit_usage;
   }
-  const auto listed = postgres::for_each_tenant(dsn, [&](const postgres::TenantRow& row) {
+  const auto listed = postgres::for_each_tenant(*dsn, [&](const postgres::TenantRow& row) {
     if (global.json) {
       json::object shown{{"user_hash", row.user_hash},
                          {"state", row.erased ? "erased" : "active"},
@@ -127,19 +156,8 @@ int cmd_tenant_export(const GlobalOptions& global, const TenantOptions& options)
   }
   return with_person(global, options, [&](PersonBox& box, const crypto::Tenant& who) -> int {
     if (!box.look(who).known) return not_found();
-    auto file = FetchedFile::open(options.output);
-    if (!file) throw_failure(file.error());
-    ExportCheck check;
-    const http::LineSink sink = [&](std::string lines) -> asio::awaitable<void> {
-      check.add(lines);
-      if (!file->write(lines) && !file->reader_left()) file->keep().value();
-      co_return;
-    };
-    box.write_export(who, options.user, sink);
-    check.finish().value();
-    if (!file->reader_left()) file->keep().value();
-    if (global.json) print_json(json::object{{"path", options.output}, {"lines", check.lines()}});
-    return exit_ok;
+    return box.audited("operator.export", who,
+                       [&] { return write_export(global, options, box, who); });
   });
 }
 
@@ -157,16 +175,7 @@ int cmd_tenant_erase(const GlobalOptions& global, const TenantOptions& options) 
       print_state(global, state_json(who, state));
       return exit_ok;
     }
-    // Before the erasure, because that cannot be taken back and this may fail.
-    auto file = FetchedFile::open(options.output);
-    if (!file) throw_failure(file.error());
-    const auto receipt = person::make_receipt(who.hash(), box.erase(who), box.receipt_key()) + "\n";
-    const int code = keep_receipt(*file, receipt);
-    if (code != exit_ok || options.output.empty()) return code;
-    if (global.json)
-      print_json(json::object{{"user_hash", who.hash().to_hex()}, {"path", options.output}});
-    hint("erased; the receipt is in " + one_line(options.output, 1'000));
-    return code;
+    return box.audited("operator.erase", who, [&] { return erase(global, options, box, who); });
   });
 }
 

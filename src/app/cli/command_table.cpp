@@ -300,6 +300,7 @@ void add_commands(CLI::App& app, GlobalOptions& global, Action& action) {
   add_person_commands(app, global, action);
   add_model_commands(app, global, action);
   add_config(app, global, action);
+  add_audit_command(app, global, action);
   add_verify_command(app, global, action);
   add_smoke_command(app, global, action);
   add_guard_command(app, global, action);

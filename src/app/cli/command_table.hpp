@@ -41,6 +41,9 @@ void add_person_commands(CLI::App& app, GlobalOptions& global, Action& action);
 /// The part of add_commands() that is about the commands: `help`, `completion` and `man`.
 void add_help_commands(CLI::App& app, GlobalOptions& global, Action& action);
 
+/// The part of add_commands() that is about the audit log: `audit`.
+void add_audit_command(CLI::App& app, GlobalOptions& global, Action& action);
+
 /// The part of add_commands() that is about proofs: `verify`.
 void add_verify_command(CLI::App& app, GlobalOptions& global, Action& action);
 

@@ -239,6 +239,21 @@ struct ExportOptions {
 int cmd_export(const GlobalOptions& global, const ExportOptions& options);
 
 /// What the operator's commands about one user are asked. They need the keyring and the database.
+/// Which records of the audit log a command means.
+struct AuditOptions {
+  std::string since, until;  ///< RFC 3339, or an age
+  std::string user, user_hash, document, request_id, action, actor;
+  std::int64_t limit = 0;    ///< show: 0: all
+  std::string output;        ///< export: file; empty: standard output
+  std::string expect;        ///< verify: a checkpoint that must be there
+  std::int64_t days = 0;     ///< prune: 0: audit.retention_days
+};
+int cmd_audit_show(const GlobalOptions& global, const AuditOptions& options);
+int cmd_audit_export(const GlobalOptions& global, const AuditOptions& options);
+/// exit_finding: the log is not what was written.
+int cmd_audit_verify(const GlobalOptions& global, const AuditOptions& options);
+int cmd_audit_prune(const GlobalOptions& global, const AuditOptions& options);
+
 struct TenantOptions {
   std::string user;       ///< id of the user
   std::string user_hash;  ///< instead: 64 hex digits, as `tenant list` prints them

@@ -1,8 +1,8 @@
 #include "app/cli/dead_letter_box.hpp"
 
+#include "app/cli/operator_audit.hpp"
+#include "app/cli/time_option.hpp"
 #include "cases/ingest/dead_letter.hpp"
-#include "pure/codec/rfc3339.hpp"
-#include "runtime/wall_clock.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -18,25 +18,6 @@ namespace {
 constexpr std::size_t batch_bytes_max = 32 << 20;
 constexpr std::size_t letters_held_max = 512;
 constexpr auto database_wait = std::chrono::seconds(15);
-
-/// Unix ms of a time, or of now less an age. Throws Refused{bad_request}.
-std::int64_t time_of(const std::string& text, const char* option) {
-  if (text.empty()) return 0;
-  if (const auto time = codec::parse_rfc3339(text)) return *time;
-  std::int64_t number = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, failed] = std::from_chars(text.data(), end, number);
-  const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
-  const std::int64_t unit_ms = unit == "s"   ? 1'000
-                               : unit == "m" ? 60'000
-                               : unit == "h" ? 3'600'000
-                               : unit == "d" ? 86'400'000
-                                             : 0;
-  if (failed != std::errc{} || unit_ms == 0 || number < 0 || number > 1'000'000)
-    throw Refused({Errc::bad_request,
-                   std::string(option) + " is an RFC 3339 time or an age: 90s, 30m, 12h, 7d"});
-  return runtime::unix_ms() - number * unit_ms;
-}
 
 std::int64_t number_in(const std::string& text) {
   std::int64_t number = 0;
@@ -93,11 +74,16 @@ std::vector<std::string> DeadLetterBox::topics(const DlqOptions& options) const 
   return topics;
 }
 
+int DeadLetterBox::audited(const std::string& action, const std::function<int()>& work) {
+  if (action.empty()) return work();
+  return app::audited(config_, keyring_, action, std::nullopt, work);
+}
+
 ingest::LetterFilter DeadLetterBox::filter_of(const DlqOptions& options) const {
   ingest::LetterFilter filter{.code = options.code,
                               .id = options.id,
-                              .since_ms = time_of(options.since, "--since"),
-                              .until_ms = time_of(options.until, "--until"),
+                              .since_ms = time_of_option(options.since, "--since"),
+                              .until_ms = time_of_option(options.until, "--until"),
                               .closed_too = options.closed_too};
   if (!options.user.empty())
     filter.user = tenants_.tenant_of(UserId::parse(options.user).value()).hash();

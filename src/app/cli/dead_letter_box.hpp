@@ -54,6 +54,8 @@ class DeadLetterBox {
   /// a letter that is still open needs.
   kafka::PartitionOffsets closed_before(const std::string& source_topic);
 
+  /// app::audited(), with the keys of this box; an `action` that is empty is not recorded.
+  int audited(const std::string& action, const std::function<int()>& work);
   const Config& config() const noexcept { return config_; }
   /// What signs the events that are published again.
   producers::Signer signer() const { return own_signer(keyring_); }

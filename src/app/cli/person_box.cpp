@@ -1,6 +1,7 @@
 #include "app/cli/person_box.hpp"
 
 #include "app/cli/dead_letter_box.hpp"
+#include "app/cli/operator_audit.hpp"
 #include "pure/codec/hex.hpp"
 #include "runtime/wall_clock.hpp"
 
@@ -37,7 +38,8 @@ std::unique_ptr<files::LocalFiles> files_of(const Config& config) {
 }  // namespace
 
 PersonBox::PersonBox(const Config& config)
-    : keyring_(checked_keyring(config)),
+    : config_(config),
+      keyring_(checked_keyring(config)),
       tenants_(keyring_.tenant_keyer()),
       ids_(keyring_.id_deriver()),
       hasher_(keyring_.file_hasher()),
@@ -89,6 +91,11 @@ lifecycle::ResealReport PersonBox::reseal(const crypto::Tenant& who, lifecycle::
   };
   run_to_end(work());
   return report;
+}
+
+int PersonBox::audited(std::string action, const crypto::Tenant& who,
+                       const std::function<int()>& work) {
+  return app::audited(config_, keyring_, std::move(action), who, work);
 }
 
 void PersonBox::require_files(const crypto::Tenant& who) {

@@ -22,7 +22,8 @@
 
 namespace memseal::app {
 
-/// Thread: one. Its references are to members, so it stays where it was made.
+/// Thread: one. Lifetime: the configuration outlives it. Its references are to members, so it stays
+/// where it was made.
 class PersonBox {
  public:
   /// Throws Failure when the keyring or the file store cannot be opened, or the database is another
@@ -43,11 +44,14 @@ class PersonBox {
   /// Seals the texts of a user again. `progress` is told how many chunks are done.
   lifecycle::ResealReport reseal(const crypto::Tenant& who, lifecycle::ResealKey key,
                                  std::function<void(std::int64_t)> progress);
+  /// app::audited(), with the keys and the database of this box.
+  int audited(std::string action, const crypto::Tenant& who, const std::function<int()>& work);
   crypto::SigningKey receipt_key() const { return keyring_.receipt_key(); }
 
  private:
   void require_files(const crypto::Tenant& who);
 
+  const Config& config_;
   const crypto::Keyring keyring_;
   const crypto::TenantKeyer tenants_;
   const crypto::IdDeriver ids_;

@@ -10,6 +10,7 @@
 #include "base/limits.hpp"
 #include "base/result.hpp"
 #include "base/setting.hpp"
+#include "cases/auditing/settings.hpp"
 #include "cases/guard/settings.hpp"
 #include "cases/ingest/settings.hpp"
 #include "cases/knowledge/settings.hpp"
@@ -57,6 +58,7 @@ struct Config {
   search::Settings search;
   Rerank rerank;
   guard::Settings guard;
+  auditing::Settings audit;
   crypto::SealSettings seal;
   text::ChunkSettings chunk;
   Runtime runtime;

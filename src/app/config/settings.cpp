@@ -21,6 +21,7 @@ constexpr std::array section_table{
     Section{"search", "Search"},
     Section{"rerank", "The reranker"},
     Section{"guard", "What the service does about its own guardrails"},
+    Section{"audit", "The log of who read or changed what"},
     Section{"seal", "The root keys"},
     Section{"chunk", "How documents are cut"},
     Section{"runtime", "Threads and shutdown"},
@@ -55,6 +56,7 @@ SettingRows<Config> join_all() {
   join<rerank::Settings>(all, [](Config& config) -> auto& { return config.rerank; });
   join<model::RerankerSettings>(all, [](Config& config) -> auto& { return config.rerank; });
   join<guard::Settings>(all, [](Config& config) -> auto& { return config.guard; });
+  join<auditing::Settings>(all, [](Config& config) -> auto& { return config.audit; });
   join<crypto::SealSettings>(all, [](Config& config) -> auto& { return config.seal; });
   join<text::ChunkSettings>(all, [](Config& config) -> auto& { return config.chunk; });
   join<runtime::LoopSettings>(all, [](Config& config) -> auto& { return config.runtime; });

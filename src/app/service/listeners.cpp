@@ -17,6 +17,7 @@ http::Options listener_options(const Config& config, std::string address, std::u
   options.port = port;
   options.connections_max = static_cast<std::size_t>(config.http.connections_max);
   options.body_bytes_max = static_cast<std::size_t>(config.http.body_bytes_max);
+  options.log_requests_per_s = config.http.log_requests_per_s;
   options.idle_timeout = std::chrono::milliseconds(config.http.idle_timeout_ms);
   options.drain_timeout = std::chrono::milliseconds(config.runtime.drain_timeout_ms);
   return options;
@@ -127,7 +128,8 @@ http::RouteDeps Listeners::route_deps() {
           .order_guard =
               [this](http::GuardOrder order, std::string_view name) {
                 return obey(cases_.guard, order, name);
-              }};
+              },
+          .audit = &cases_.auditor};
 }
 
 std::vector<http::Check> Listeners::readiness() const {

@@ -27,6 +27,9 @@ namespace {
 /// How soon the catalog is looked at again where a look failed or found something.
 constexpr std::chrono::seconds isolation_retry{5};
 constexpr std::chrono::hours sweep_every{1};
+/// An erasure of which nothing was heard for so long is another process's to finish. Longer than
+/// one transaction of it may take.
+constexpr std::chrono::seconds erasure_silence{120}, erasures_every{60};
 
 }  // namespace
 
@@ -163,6 +166,24 @@ asio::awaitable<void> Service::sweep_files() {
   }
 }
 
+// Finishes what a process left when it died in the middle of an erasure, at the start and each
+// minute.
+asio::awaitable<void> Service::finish_erasures() {
+  const person::StepContext step = [] {
+    return runtime::RequestContext{"erasures", runtime::Deadline::after(std::chrono::seconds(30))};
+  };
+  for (;;) {
+    try {
+      const auto finished = co_await person::finish_erasures(cases_.person, step, keys_.tenants,
+                                                             erasure_silence);
+      if (finished > 0) log(LogLevel::info, "service.erasures_finished", {{"count", finished}});
+    } catch (const Failure& failed) {
+      log(LogLevel::warn, "service.erasures_unseen", {{"cause", failed.error().message}});
+    }
+    co_await runtime::pause_for(erasures_every);
+  }
+}
+
 asio::awaitable<void> Service::stop_on_signal(asio::signal_set& signals) {
   const int number = co_await signals.async_wait(asio::use_awaitable);
   log(LogLevel::info, "service.draining", {{"signal", number}});
@@ -255,6 +276,8 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   background.spawn(reload_on_signal());
   background.spawn(watch_backups());
   background.spawn(cases_.guard.run());
+  background.spawn(cases_.auditor.run());
+  background.spawn(finish_erasures());
   if (cases_.knowledge) background.spawn(sweep_files());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
@@ -276,6 +299,9 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   }
   // The sink stops last, because answers and dead letters were published through it until now.
   stores_.sink->request_stop();
+  // Before the background ends, whose records of orders come until then.
+  const runtime::RequestContext last{"audit", runtime::Deadline::after(std::chrono::seconds(3))};
+  co_await cases_.auditor.drain(last);
   background.cancel();
   try {
     co_await background.join();

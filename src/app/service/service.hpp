@@ -42,6 +42,7 @@ class Service {
   asio::awaitable<void> watch_isolation();
   asio::awaitable<void> watch_backups();
   asio::awaitable<void> sweep_files();
+  asio::awaitable<void> finish_erasures();
   asio::awaitable<void> stop_on_signal(boost::asio::signal_set& signals);
   asio::awaitable<void> serve_on(std::size_t loop);
   asio::awaitable<void> drain_listeners();

@@ -133,6 +133,7 @@ struct Stores {
   postgres::Pool key_pool;
   /// Connections of its own, because a pool that is busy is no reason to get no requests.
   postgres::Pool readiness_pool;
+  postgres::Pool audit_pool;  ///< of one connection
   postgres::PgKeyStore keys;
   postgres::PgChunkStore chunks;
   postgres::PgOperations operations;
@@ -141,6 +142,7 @@ struct Stores {
   postgres::PgStoredMemory memory;
   postgres::PgFileCatalog catalog;
   postgres::PgPersonStore people;
+  postgres::PgAuditLog audit_log;
   const std::unique_ptr<files::LocalFiles> files;  ///< null: files.directory is not set
   const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
   SigningSink events;  ///< of the service's own events
@@ -191,6 +193,8 @@ struct UseCases {
   search::MatrixSearch search;
   std::optional<Knowledge> knowledge;  ///< empty: no files are kept
   std::optional<Ingest> ingest;     ///< empty: kafka.enabled is off
+  auditing::AuditMetrics audit_metrics;
+  auditing::Auditor auditor;
   guard::GuardMetrics guard_metrics;
   guard::Watcher guard;             ///< runs on loop 0, as the source of events does
   std::deque<Answering> answering;  ///< one a loop

@@ -118,6 +118,20 @@ postgres::PoolOptions key_pool_options(const Config& config) {
   return options;
 }
 
+postgres::PoolOptions audit_pool_options(const Config& config) {
+  auto options = pool_options(config);
+  options.name = "audit";
+  options.connections = 1;
+  return options;
+}
+
+auditing::AuditorOptions auditor_options(const Config& config) {
+  auditing::AuditorOptions options;
+  options.scope = auditing::parse_scope(config.audit.records);
+  options.checkpoint_every = std::chrono::seconds(config.audit.checkpoint_s);
+  return options;
+}
+
 ingest::Options ingest_options(const Config& config) {
   ingest::Options options;
   options.rules.tokens = static_cast<std::size_t>(config.chunk.tokens);

@@ -10,6 +10,7 @@
 #include "adapters/kafka/topic_records.hpp"
 #include "adapters/model/factory.hpp"
 #include "adapters/openai/embedder.hpp"
+#include "adapters/postgres/audit_log.hpp"
 #include "adapters/postgres/chunk_search.hpp"
 #include "adapters/postgres/chunk_store.hpp"
 #include "adapters/postgres/file_catalog.hpp"
@@ -21,6 +22,7 @@
 #include "adapters/postgres/stored_memory.hpp"
 #include "adapters/redis/limiter.hpp"
 #include "app/config/config.hpp"
+#include "cases/auditing/auditor.hpp"
 #include "cases/guard/watcher.hpp"
 #include "cases/ingest/worker.hpp"
 #include "cases/knowledge/files.hpp"
@@ -48,6 +50,9 @@ openai::EmbedderOptions endpoint_options(const Config& config);
 postgres::PoolOptions pool_options(const Config& config);
 postgres::PoolOptions ingest_pool_options(const Config& config);
 postgres::PoolOptions key_pool_options(const Config& config);
+/// One connection, because its thread puts the records of a chain in order.
+postgres::PoolOptions audit_pool_options(const Config& config);
+auditing::AuditorOptions auditor_options(const Config& config);
 ingest::Options ingest_options(const Config& config);
 search::MatrixOptions matrix_options(const Config& config);
 /// Reads the baseline file. Errors: bad_config.

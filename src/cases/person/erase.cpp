@@ -35,12 +35,41 @@ asio::awaitable<ports::Erasure> erase(const EraseDeps& deps, const StepContext& 
   if (deps.files == nullptr && erasure.files > 0) refuse_without_files();
   std::size_t objects = 0;
   if (deps.files != nullptr) objects = co_await deps.files->remove_all(step(), owner);
+  co_await deps.store.finish(step(), owner);
   runtime::log(runtime::LogLevel::info, "person.erased",
                {{"request_id", step().id},
                 {"tenant", owner.hash().prefix()},
                 {"chunks", erasure.chunks},
                 {"objects", objects}});
   co_return erasure;
+}
+
+asio::awaitable<std::size_t> finish_erasures(const EraseDeps& deps, const StepContext& step,
+                                             const crypto::TenantKeyer& tenants,
+                                             std::chrono::seconds silence) {
+  constexpr std::size_t at_once = 8;
+  std::size_t finished = 0;
+  const auto left = co_await deps.store.take_unfinished(step(), silence, at_once);
+  for (const auto& hash : left) {
+    const auto owner = tenants.tenant_of_hash(hash);
+    try {
+      const auto state = co_await deps.store.look(step(), owner);
+      if (!state.erased_at_ms) {
+        // No erasure began here, so the note is not ours, and erases nobody.
+        runtime::log(runtime::LogLevel::error, "person.erasure_forged",
+                     {{"tenant", hash.prefix()}});
+        co_await deps.store.finish(step(), owner);
+        continue;
+      }
+      co_await erase(deps, step, owner);
+      ++finished;
+    } catch (const Failure& failed) {
+      // One that cannot be finished here, for example without the files, holds no other one up.
+      runtime::log(runtime::LogLevel::error, "person.erasure_unfinished",
+                   {{"tenant", hash.prefix()}, {"cause", failed.error().message}});
+    }
+  }
+  co_return finished;
 }
 
 }  // namespace memseal::person

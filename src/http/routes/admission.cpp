@@ -40,14 +40,18 @@ bool verify_token(Call& call) {
     if (claims) {
       // The tenant comes from the verified token and from nowhere else.
       const auto tenant = api.tenants.tenant_of(claims->subject);
-      call.who = Principal{std::move(claims->subject), tenant};
+      call.who = Principal{std::move(claims->subject), tenant, std::move(claims->id)};
       return true;
     }
   }
   // Only the log names the cause, because the answer must not help to forge a token.
   call.exchange.server.metrics.unauthenticated.Increment();
-  runtime::log(runtime::LogLevel::info, "http.unauthenticated",
-               {{"request_id", call.context.id}, {"cause", why}});
+  auto& lines = call.exchange.server.request_log;
+  if (lines.admits(LoggedKind::unauthenticated, runtime::Clock::now()))
+    runtime::log(runtime::LogLevel::info, "http.unauthenticated",
+                 {{"request_id", call.context.id}, {"cause", why},
+                  {"address", call.exchange.session.peer_address()},
+                  {"unlogged", lines.take_unlogged(LoggedKind::unauthenticated)}});
   return false;
 }
 
@@ -152,13 +156,14 @@ std::optional<Response> authenticate(Call& call) {
   return unauthenticated(call, "a valid bearer token is required");
 }
 
-std::optional<Response> check_operator(const Call& call) {
+std::optional<Response> check_operator(Call& call) {
   const std::string& wanted = call.deps.admin_token;
   if (wanted.empty())
     return protocol_problem(403, "this service takes no orders: set http.admin_token",
                             call.context.id);
   const auto shown = bearer_of(call.head);
-  if (crypto::equal_constant_time(bytes_of(shown), bytes_of(wanted))) return std::nullopt;
+  call.is_operator = crypto::equal_constant_time(bytes_of(shown), bytes_of(wanted));
+  if (call.is_operator) return std::nullopt;
   call.exchange.server.metrics.unauthenticated.Increment();
   runtime::log(runtime::LogLevel::warn, "http.order_refused",
                {{"request_id", call.context.id},

@@ -12,8 +12,9 @@ namespace memseal::http {
 std::optional<Response> authenticate(Call& call);
 
 /// The answer of an order on the admin listener that does not show RouteDeps::admin_token: 401, or
-/// 403 where there is no such token. The comparison takes the same time wherever two tokens differ.
-std::optional<Response> check_operator(const Call& call);
+/// 403 where there is no such token; sets Call::is_operator. The comparison takes the same time
+/// wherever two tokens differ.
+std::optional<Response> check_operator(Call& call);
 
 /// The 429 of a request whose bucket this process knows to be empty. Takes nothing. It is asked
 /// before the body is read, because a user without room must not make this process hold a body.

@@ -1,5 +1,6 @@
 #pragma once
 // What the routes work with, and the handler that they make together.
+#include "cases/auditing/auditor.hpp"
 #include "cases/inference/inference.hpp"
 #include "cases/knowledge/files.hpp"
 #include "cases/person/erase.hpp"
@@ -80,6 +81,7 @@ struct RouteDeps {
   /// Returns false where there is no action or mode of that name.
   std::function<bool(GuardOrder, std::string_view)> order_guard = {};
   std::function<std::string()> start_page = {};  ///< HTML of GET /; empty: unknown
+  auditing::Auditor* audit = nullptr;     ///< null: nothing is recorded
 };
 
 /// Every route of the product.

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace memseal::http {
 
@@ -14,6 +15,7 @@ namespace memseal::http {
 struct Principal {
   UserId user;
   crypto::Tenant tenant;
+  std::string token_id = {};  ///< crypto::Claims::id
 };
 
 /// Lives until the request is answered.
@@ -29,6 +31,12 @@ struct Call {
   std::optional<Principal> who = {};      ///< set on every route of Scope::api
   std::optional<ports::Bucket> bucket = {};  ///< of the route; empty: the request is free
   bool charged = false;                   ///< whether charge() was asked
+  const Route* route = nullptr;           ///< that answers; null: none does
+  bool is_operator = false;               ///< showed RouteDeps::admin_token
+  bool is_recorded = false;               ///< whether record_begin() was asked
+  /// Ids of the documents and files that the answer is about, for the audit log. Empty: that of the
+  /// path, if there is one.
+  std::vector<std::string> touched = {};
   std::string body = {};                  ///< of a route with BodyKind::json
   /// Answers where the work is cut short: what is accepted stays accepted, and is never a 504.
   std::optional<Response> accepted = {};

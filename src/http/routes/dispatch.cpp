@@ -1,5 +1,6 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/answer_json.hpp"
+#include "http/routes/audit_trail.hpp"
 #include "http/routes/foreign_request.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/router.hpp"
@@ -219,6 +220,9 @@ asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
   auto outcome = co_await run_work(call, route);
   // A route that forgot the limiter would be open to everybody.
   MEMSEAL_ASSERT(!route.bucket || call.charged || outcome.status >= 400);
+  // What must be in the audit log before it is done; HEAD does nothing.
+  MEMSEAL_ASSERT(route.weight != auditing::Weight::guarded || call.is_recorded ||
+                 outcome.status >= 400 || call.head.method == "HEAD");
   co_return outcome;
 }
 
@@ -262,6 +266,8 @@ asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
     co_return respond(std::move(response));
   }
   call.id = std::move(match.id);
+  call.route = match.route;
+  call.exchange.is_routine = match.route->at_once != nullptr && match.route->method == "GET";
   if (match.route->at_once != nullptr) co_return co_await handle_at_once(call, *match.route);
   co_return co_await handle_api(call, *match.route);
 }
@@ -279,16 +285,18 @@ asio::awaitable<Outcome> handle(const RouteDeps& deps, std::span<const Route> ro
   Call call(exchange, deps);
   add_cors_fields(deps.cors_origins, call.head, exchange.fields);
   std::exception_ptr failure;
+  std::optional<Outcome> outcome;
   try {
-    auto outcome = co_await dispatch(call, routes);
-    co_return shaped(std::move(outcome), call.errors);
+    outcome = co_await dispatch(call, routes);
   } catch (const ConnectionLost&) {
-    co_return client_gone(exchange);
+    outcome = client_gone(exchange);
   } catch (...) {
     failure = std::current_exception();
   }
-  auto outcome = respond(problem(error_of(failure, exchange), exchange.context.id));
-  co_return shaped(std::move(outcome), call.errors);
+  if (failure) outcome = respond(problem(error_of(failure, exchange), exchange.context.id));
+  record_end(call, outcome->status);
+  if (!outcome->response) co_return std::move(*outcome);
+  co_return shaped(std::move(*outcome), call.errors);
 }
 
 }  // namespace

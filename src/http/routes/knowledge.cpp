@@ -1,4 +1,5 @@
 #include "http/routes/admission.hpp"
+#include "http/routes/audit_trail.hpp"
 #include "http/routes/byte_range.hpp"
 #include "http/routes/files.hpp"
 #include "http/routes/handlers.hpp"
@@ -109,6 +110,7 @@ asio::awaitable<std::optional<Response>> post_file(Call& call) {
   auto taken = co_await receive_file(call, knowledge_of(call), refused);
   if (refused) co_return refused;
   if (!taken) co_return busy_or_problem(call, taken.error());
+  call.touched.push_back(taken->file.id.to_string());
   if (*index) co_return co_await index_and_answer(call, std::move(*taken), *wait);
   co_return stored_response(*taken);
 }
@@ -129,7 +131,10 @@ asio::awaitable<std::optional<Response>> list_files(Call& call) {
   const auto page =
       co_await knowledge::list_files(deps, call.context, call.who->tenant, std::move(query));
   json::array files;
-  for (const auto& file : page.files) files.push_back(file_json(file));
+  for (const auto& file : page.files) {
+    files.push_back(file_json(file));
+    call.touched.push_back(file.id.to_string());
+  }
   json::object body{{"files", std::move(files)}, {"next_cursor", nullptr}};
   if (page.next) {
     const wire::ListPlace place{page.next->created_at_us, 0, page.next->id};
@@ -187,6 +192,7 @@ asio::awaitable<std::optional<Response>> get_file_content(Call& call) {
   if (!whole)
     fields.push_back({"Content-Range", "bytes " + std::to_string(range.first) + "-" +
                                            std::to_string(range.end - 1) + "/" + total});
+  if (call.head.method != "HEAD") co_await record_begin(call);
   co_await send_content(call, **reading, range, whole ? 200 : 206, std::move(fields));
   co_return std::nullopt;
 }

@@ -84,6 +84,7 @@ Response accepted_response(int status, const ports::Operation& operation, json::
 asio::awaitable<Response> answer_when_ended(Call& call, ports::Operation operation,
                                             WaitPreference wait, json::object more) {
   bool waited = false;
+  call.touched.push_back(operation.doc_id);
   if (wait.time.count() > 0) {
     call.accepted = accepted_response(202, operation, more);
     waited = co_await wait_as_asked(call, operation, wait.time);

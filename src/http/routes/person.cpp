@@ -1,6 +1,7 @@
 // What is stored of the caller as a whole: counts, an export, erasure.
 #include "http/routes/admission.hpp"
 #include "http/routes/answer_json.hpp"
+#include "http/routes/audit_trail.hpp"
 #include "http/routes/export_lines.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/stored_json.hpp"
@@ -67,6 +68,7 @@ asio::awaitable<std::optional<Response>> get_export(Call& call) {
     co_await content.begin(200, std::move(fields));
     co_return std::nullopt;
   }
+  co_await record_begin(call);
   co_await export_lines(source, sink);
   co_await content.end();
   co_return std::nullopt;
@@ -86,6 +88,7 @@ asio::awaitable<std::optional<Response>> delete_me(Call& call) {
   }
   auto refused = co_await charge(call, 0);
   if (refused) co_return refused;
+  co_await record_begin(call);
   const person::StepContext step = [&call] {
     return call.context.within(std::chrono::seconds(30));
   };

@@ -19,20 +19,26 @@ namespace {
 /// Collects an answer that goes out whole.
 class WholeAnswer final : public query::ResultSink {
  public:
+  explicit WholeAnswer(std::vector<std::string>& touched) : touched_(touched) {}
+
   asio::awaitable<void> stage(const query::StageReport&) override { co_return; }
   asio::awaitable<void> result(const query::Hit& hit) override {
     results.push_back(hit_json(hit));
+    touched_.push_back(hit.passage.from().doc_id);
     co_return;
   }
 
   json::array results;
+
+ private:
+  std::vector<std::string>& touched_;
 };
 
 /// Hands an answer on as it comes: the first result at once, the others with the end.
 class StreamedAnswer final : public query::ResultSink {
  public:
-  StreamedAnswer(SseStream& stream, bool with_stages)
-      : stream_(stream), with_stages_(with_stages) {}
+  StreamedAnswer(SseStream& stream, std::vector<std::string>& touched, bool with_stages)
+      : stream_(stream), touched_(touched), with_stages_(with_stages) {}
 
   asio::awaitable<void> stage(const query::StageReport& report) override {
     if (!with_stages_) co_return;
@@ -45,6 +51,7 @@ class StreamedAnswer final : public query::ResultSink {
   }
 
   asio::awaitable<void> result(const query::Hit& hit) override {
+    touched_.push_back(hit.passage.from().doc_id);
     auto data = hit_json(hit);
     data["final"] = true;
     stream_.add("query.result", data);
@@ -54,6 +61,7 @@ class StreamedAnswer final : public query::ResultSink {
 
  private:
   SseStream& stream_;
+  std::vector<std::string>& touched_;
   const bool with_stages_;
 };
 
@@ -105,7 +113,7 @@ std::int64_t tokens_of_questions(const wire::QueryRequest& request) {
 }
 
 asio::awaitable<Response> answer_whole(Call& call, wire::QueryRequest request) {
-  WholeAnswer whole;
+  WholeAnswer whole(call.touched);
   const auto checksum = request.checksum;
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),
@@ -131,7 +139,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
   call.exchange.session.spawn_beside_work(
       stream.keep_alive(call.exchange.server.options.keepalive));
 
-  StreamedAnswer sink(stream, request.include_trace);
+  StreamedAnswer sink(stream, call.touched, request.include_trace);
   const auto checksum = request.checksum;
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),

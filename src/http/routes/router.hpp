@@ -48,6 +48,8 @@ struct Route {
   /// "{id}" may stand for a text with slashes, each as %2F: ids of documents are often paths.
   /// REQUIRES: the same for all routes of one pattern.
   bool slash_in_id = false;
+  std::string_view action = {};           ///< its name in the audit log; empty: not recorded
+  auditing::Weight weight = auditing::Weight::read;
 };
 
 /// What answers a request.

@@ -42,7 +42,10 @@ asio::awaitable<Response> answer_list(Call& call, MemoryKind kind, std::string_v
                                                 call.who->tenant, kind, std::move(after),
                                                 request->limit);
   json::array items;
-  for (const auto& shown : page.items) items.push_back(item_json(shown));
+  for (const auto& shown : page.items) {
+    items.push_back(item_json(shown));
+    call.touched.push_back(shown.memory.id);
+  }
   json::value next;
   if (page.more) next = json::value(wire::make_list_cursor(page.items.back().memory.id));
   co_return page_response(name, std::move(items), std::move(next));

@@ -217,12 +217,6 @@ bool is_json(std::string_view content_type) noexcept {
 }
 
 // No character that could end a header line or a field of a log.
-bool is_request_id(std::string_view text) noexcept {
-  return !text.empty() && text.size() <= 64 &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                  c == '.' || c == '_' || c == '-';
-         });
-}
+bool is_request_id(std::string_view text) noexcept { return codec::is_plain_id(text); }
 
 }  // namespace memseal::http

@@ -39,6 +39,7 @@ struct Options {
   std::chrono::milliseconds keepalive = limits::sse_keepalive;
   std::chrono::milliseconds request_deadline = limits::request_deadline;
   std::chrono::milliseconds drain_timeout = limits::drain_timeout;
+  std::int64_t log_requests_per_s = limits::http_log_requests_per_s;  ///< lines of each kind
   std::chrono::milliseconds tick = std::chrono::milliseconds(100);  ///< precision of the timeouts
 };
 

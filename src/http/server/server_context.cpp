@@ -27,6 +27,7 @@ ServerContext::ServerContext(asio::any_io_executor runs_on, Options given_option
       metrics(given_metrics),
       handler(std::move(given_handler)),
       started_unix_s(runtime::unix_ms() / 1'000),
+      request_log(options.log_requests_per_s),
       id_start_(random_start()) {}
 
 std::string ServerContext::make_request_id() { return id_start_ + '-' + std::to_string(++ids_); }

@@ -4,6 +4,7 @@
 #include "runtime/context.hpp"
 
 #include "http/server/message.hpp"
+#include "http/server/request_log.hpp"
 
 #include <atomic>
 #include <list>
@@ -25,6 +26,7 @@ struct ServerContext {
   const std::int64_t started_unix_s;      ///< when the server was made
   std::list<Session*> sessions;           ///< every live connection
   std::size_t streams = 0;                ///< streams that are open now
+  RequestLog request_log;
 
   /// A fresh request id: unique in this process and, by its random start, among processes.
   std::string make_request_id();

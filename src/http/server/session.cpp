@@ -36,6 +36,8 @@ Session::Session(asio::ip::tcp::socket socket, ServerContext& server)
       place_(server.sessions.insert(server.sessions.end(), this)) {
   boost::system::error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  const auto peer = socket_.remote_endpoint(ignored);  // of no address where the peer has left
+  if (!ignored) peer_address_ = peer.address().to_string();
   // watch() reads without waiting; a read that blocked would stop the whole loop.
   socket_.non_blocking(true, ignored);
   server_.metrics.connections.Increment();
@@ -136,11 +138,24 @@ asio::awaitable<void> Session::answer() {
   }
   const std::chrono::duration<double> took = Clock::now() - started;
   server_.metrics.request(exchange.route, head.method, outcome.status, took.count());
-  // Other answers are only counted, because rendering a log line costs more than parsing.
-  if (outcome.status >= 500)
-    runtime::log(runtime::LogLevel::warn, "http.server_error",
-                 {{"request_id", exchange.context.id}, {"route", exchange.route},
-                  {"status", outcome.status}, {"took_ms", took.count() * 1e3}});
+  log_request(exchange, outcome.status, took.count());
+}
+
+// A sample, because rendering a log line costs more than parsing.
+void Session::log_request(const Exchange& exchange, int status, double took_s) {
+  if (exchange.is_routine && status < 400) return;
+  const auto kind = logged_kind_of(status);
+  if (!server_.request_log.admits(kind, Clock::now())) return;
+  const bool is_ours = status >= 500;
+  runtime::log(is_ours ? runtime::LogLevel::warn : runtime::LogLevel::info,
+               is_ours ? "http.server_error" : "http.request",
+               {{"request_id", exchange.context.id},
+                {"method", exchange.head.method},
+                {"route", exchange.route},
+                {"status", status},
+                {"took_ms", took_s * 1e3},
+                {"address", peer_address_},
+                {"unlogged", server_.request_log.take_unlogged(kind)}});
 }
 
 void Session::add_common_fields(const Exchange& exchange, std::vector<OutField>& fields) {
@@ -176,9 +191,11 @@ asio::awaitable<void> Session::refuse(const Refusal& refusal) {
   // Nothing that was read can be trusted, so this answers an empty head.
   const RequestHead unread{};
   Exchange exchange{server_, *this, unread, {server_.make_request_id()}};
-  runtime::log(runtime::LogLevel::info, "http.request_refused",
-               {{"request_id", exchange.context.id}, {"status", refusal.status},
-                {"cause", refusal.detail}});
+  if (server_.request_log.admits(LoggedKind::unreadable, Clock::now()))
+    runtime::log(runtime::LogLevel::info, "http.request_refused",
+                 {{"request_id", exchange.context.id}, {"status", refusal.status},
+                  {"cause", refusal.detail}, {"address", peer_address_},
+                  {"unlogged", server_.request_log.take_unlogged(LoggedKind::unreadable)}});
   server_.metrics.request(exchange.route, "other", refusal.status, 0);
   co_await send(exchange, protocol_problem(refusal.status, refusal.detail, exchange.context.id));
 }

@@ -29,6 +29,7 @@ struct Exchange {
   std::optional<SseStream> stream = {};   ///< set once an event stream has begun
   /// The head of a content was sent. What fails from here on can only close the connection.
   bool content_begun = false;
+  bool is_routine = false;                ///< a probe or a scrape: only a bad answer is logged
 };
 
 /// What became of one request.
@@ -99,6 +100,9 @@ class Session {
   /// Writes all of `bytes`, within the write timeout; not interrupted by run_abortable(), so frames
   /// stay whole. Throws ConnectionLost.
   asio::awaitable<void> write(std::string_view bytes);
+  /// The peer's IP address, which may be a proxy's: no header is believed, because any client can
+  /// send it.
+  const std::string& peer_address() const noexcept { return peer_address_; }
   /// Gives the read buffer back: a stream may last, and there are many.
   void free_read_buffer() { in_.shrink_to_fit(); }
   /// True when the peer stopped reading for the whole write timeout.
@@ -115,6 +119,7 @@ class Session {
   asio::awaitable<void> answer();
   asio::awaitable<void> send(const Exchange& exchange, Response response);
   asio::awaitable<void> refuse(const Refusal& refusal);
+  void log_request(const Exchange& exchange, int status, double took_s);
   asio::awaitable<void> linger();
   asio::awaitable<std::size_t> read_some(std::size_t bytes);
   bool parse_body(std::size_t bytes_max);
@@ -131,6 +136,7 @@ class Session {
   RequestReader reader_;
   std::string in_;                        // bytes received and not yet read as a request
   std::list<Session*>::iterator place_;
+  std::string peer_address_;
   int served_ = 0;
   bool silent_ = true;                    // nothing of the first request has arrived
   bool idle_ = false;                     // waits for a further request of this connection

@@ -28,9 +28,10 @@ Result<void> check_admin_token(const std::string& value) {
 
 SettingRows<Settings> Settings::rows() {
   using namespace setting;
-  return {text("http.listen", "address:port of the public API", &Settings::listen),
-          text("http.admin_listen", "address:port of /metrics for operators; off closes it",
-               &Settings::admin_listen),
+  return {setting::text("http.listen", "address:port of the public API", &Settings::listen),
+          setting::text("http.admin_listen",
+                        "address:port of /metrics for operators; off closes it",
+                        &Settings::admin_listen),
           secret("http.admin_token",
                  "bearer token of orders on the admin port (/flags, /guard); empty: takes none",
                  &Settings::admin_token, check_admin_token),
@@ -40,7 +41,10 @@ SettingRows<Settings> Settings::rows() {
                  &Settings::body_bytes_max),
           number("http.idle_timeout_ms", "time that an idle connection stays open", 1'000,
                  3'600'000, &Settings::idle_timeout_ms),
-          text("http.cors_origins",
+          number("http.log_requests_per_s",
+                 "requests a second that each thread logs, of each class of status; 0: none", 0,
+                 1'000'000, &Settings::log_requests_per_s),
+          setting::text("http.cors_origins",
                "origins of web pages that may read answers, comma-separated: https://app.example",
                &Settings::cors_origins, check_origins)};
 }

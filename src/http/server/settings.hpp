@@ -25,6 +25,7 @@ struct Settings {
   std::int64_t body_bytes_max = limits::http_body_bytes_max;
   std::int64_t idle_timeout_ms =
       std::chrono::milliseconds(limits::http_idle_timeout).count();
+  std::int64_t log_requests_per_s = limits::http_log_requests_per_s;
   std::string cors_origins;  ///< comma-separated; empty: pages of other origins read no answers
 
   static SettingRows<Settings> rows();

@@ -30,4 +30,12 @@ constexpr std::string_view trimmed(std::string_view text) noexcept {
   return text.substr(0, text.find_last_not_of(blanks) + 1);
 }
 
+/// Whether `text` is an id that a log may repeat as it is: [A-Za-z0-9._-]{1,64}.
+constexpr bool is_plain_id(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == '_' || c == '-';
+  });
+}
+
 }  // namespace memseal::codec

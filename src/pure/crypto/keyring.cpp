@@ -265,6 +265,16 @@ SigningKey Keyring::receipt_key() const {
   return SigningKey::from_bytes(SignatureAlgorithm::ed25519, seed.view()).value();
 }
 
+SecretBytes Keyring::audit_key() const {
+  // As event_key(): records must be found and judged as long as they are kept.
+  return derive_key(id_key_.view(), "memseal/audit/v1");
+}
+
+SigningKey Keyring::audit_signer() const {
+  const auto seed = derive_key(id_key_.view(), "memseal/audit-checkpoint/v1");
+  return SigningKey::from_bytes(SignatureAlgorithm::ed25519, seed.view()).value();
+}
+
 ByteView Keyring::token_key() const noexcept {
   const auto found = token_.keys.find(token_.current);
   return found == token_.keys.end() ? ByteView() : found->second.view();

@@ -126,6 +126,10 @@ class Keyring {
   SigningKey event_key() const;
   /// The key by which receipts of erasures are signed (Ed25519).
   SigningKey receipt_key() const;
+  /// The root of audit::Marks: the keyed hashes in the audit log, and the links of its chains.
+  SecretBytes audit_key() const;
+  /// The key by which checkpoints of the audit log are signed (Ed25519).
+  SigningKey audit_signer() const;
   /// The key that seals dead letters whose tenant is unknown.
   TenantKey dead_letter_key() const;
   /// The one of a generation, to open with. Error: key_missing.

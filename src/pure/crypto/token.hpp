@@ -17,6 +17,9 @@ namespace memseal::crypto {
 struct Claims {
   UserId subject;
   std::int64_t expires_s = 0;  ///< Unix seconds
+  /// What names the token: its `jti` if that is [A-Za-z0-9._-]{1,64}, else "~" and 16 hex digits of
+  /// the token's SHA-256. Says nothing from which a token could be made.
+  std::string id = {};
 };
 
 /// What a genuine token must say to be accepted. Empty strings are not checked.

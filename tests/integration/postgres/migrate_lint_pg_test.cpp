@@ -98,6 +98,13 @@ const Fault faults[]{
      "REVOKE CREATE ON SCHEMA pg_catalog FROM app_user"},
     {"global_table_writable", "GRANT UPDATE ON app.settings TO app_user",
      "REVOKE UPDATE ON app.settings FROM app_user"},
+    {"global_table_writable", "GRANT UPDATE (at) ON app.audit TO app_user",
+     "REVOKE UPDATE (at) ON app.audit FROM app_user"},
+    {"global_table_writable", "GRANT DELETE ON app.audit_checkpoints TO app_user",
+     "REVOKE DELETE ON app.audit_checkpoints FROM app_user"},
+    {"audit_readable", "GRANT SELECT ON app.audit TO app_user",
+     "REVOKE SELECT ON app.audit FROM app_user; "
+     "GRANT SELECT (chain, seq, link) ON app.audit TO app_user"},
     {"view_without_security_invoker", "CREATE VIEW app.v AS SELECT * FROM app.documents",
      "DROP VIEW app.v"},
     {"view_without_security_invoker",

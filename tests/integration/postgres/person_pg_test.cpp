@@ -204,5 +204,21 @@ TEST_F(Person, EveryProcessHearsOfAnErasureAlsoBehindALostConnection) {
   EXPECT_TRUE(wait([&] { return heard.contains(bob.hash()); }));
 }
 
+TEST_F(Person, AnErasureThatNobodyEndedIsTakenOverByOneProcess) {
+  const auto ada = new_tenant();
+  database_->super("DELETE FROM app.erasures");
+  const auto take = [&](int silence_s) {
+    return await(people_->take_unfinished(context_, std::chrono::seconds(silence_s), 8));
+  };
+  (void)await(people_->bury(context_, ada, 10));
+  EXPECT_TRUE(take(60).empty()) << "its process is at work";
+  database_->super("UPDATE app.erasures SET taken_at = now() - interval '2 minutes'");
+  EXPECT_EQ(take(60), std::vector{ada.hash()});
+  EXPECT_TRUE(take(60).empty()) << "the other process has it now";
+  await(people_->finish(context_, ada));
+  database_->super("UPDATE app.erasures SET taken_at = now() - interval '2 minutes'");
+  EXPECT_TRUE(take(60).empty());
+}
+
 }  // namespace
 }  // namespace memseal::test

@@ -52,7 +52,8 @@ class ServerTest : public ::testing::Test {
             .switch_rerank = switch_rerank,
             .guard_state = guard_state,
             .order_guard = order_guard,
-            .start_page = start_page};
+            .start_page = start_page,
+            .audit = auditor};
   }
   http::Handler handler() { return http::make_handler(deps(), routes); }
   /// Drains and waits until the server has ended by itself.
@@ -143,6 +144,7 @@ class ServerTest : public ::testing::Test {
   std::function<std::string()> guard_state;
   std::function<bool(http::GuardOrder, std::string_view)> order_guard;
   std::function<std::string()> start_page;
+  auditing::Auditor* auditor = nullptr;
   asio::io_context loop{1};
   std::unique_ptr<http::Server> server;
   std::thread thread;

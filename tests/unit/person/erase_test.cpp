@@ -79,7 +79,7 @@ TEST_F(Erase, CutShortAtAnyCallIsCompletedByTheNextWithTheSameResult) {
     EXPECT_EQ(people.people[ada].rows_left, 0u);
     EXPECT_EQ(files.objects.size(), 1u);
   }
-  EXPECT_EQ(cut, 5) << "bury, three parts of the rows, and the look that finds none left";
+  EXPECT_EQ(cut, 6) << "bury, three parts of the rows, the look that finds none left, the end";
 }
 
 TEST_F(Erase, IsNotDoneWhileTheFilesAreThere) {
@@ -100,6 +100,50 @@ TEST_F(Erase, IsRefusedBeforeItBeginsWhereTheFilesCannotBeReached) {
   EXPECT_EQ(erase(&files), Errc::unavailable) << "the rows are gone now";
   EXPECT_EQ(erase(nullptr), Errc::bad_config) << "and the files are not";
   EXPECT_EQ(files.objects.size(), 2u);
+}
+
+/// What a process does about erasures that another one left.
+std::size_t finish(fakes::PersonStore& people, ports::FileStore* files) {
+  static const crypto::TenantKeyer keyer(SecretBytes(Bytes(32, 1)));
+  const EraseDeps deps{people, files, {}};
+  std::size_t finished = 0;
+  const auto work = [&]() -> asio::awaitable<void> {
+    finished = co_await finish_erasures(
+        deps, [] { return runtime::RequestContext{"r"}; }, keyer, std::chrono::seconds(120));
+  };
+  test::run(work());
+  return finished;
+}
+
+TEST_F(Erase, LeftInTheMiddleByAProcessIsFinishedByAnother) {
+  for (int call = 2; call <= 6; ++call) {
+    begin();
+    people.calls_to_outage = call;
+    ASSERT_EQ(erase(&files), Errc::unavailable);
+    people.calls_to_outage = 0;
+    EXPECT_EQ(people.unfinished, std::vector{ada.hash()});
+    EXPECT_EQ(finish(people, &files), 1u);
+    EXPECT_EQ(people.people[ada].rows_left, 0u);
+    EXPECT_EQ(files.objects.size(), 1u);
+    EXPECT_TRUE(people.unfinished.empty());
+    EXPECT_EQ(finish(people, &files), 0u);
+  }
+}
+
+TEST_F(Erase, ThatCannotBeFinishedHereIsLeftForAProcessThatCan) {
+  people.calls_to_outage = 3;
+  ASSERT_EQ(erase(&files), Errc::unavailable);
+  EXPECT_EQ(finish(people, nullptr), 0u) << "the files are not here";
+  EXPECT_EQ(people.unfinished.size(), 1u);
+  EXPECT_EQ(finish(people, &files), 1u);
+}
+
+TEST_F(Erase, IsNotBegunByANoteOfNobodysErasure) {
+  people.unfinished = {bob.hash()};
+  EXPECT_EQ(finish(people, &files), 0u);
+  EXPECT_FALSE(people.people[bob].state.erased_at_ms);
+  EXPECT_EQ(people.people[bob].rows_left, 50'001u);
+  EXPECT_TRUE(people.unfinished.empty());
 }
 
 }  // namespace

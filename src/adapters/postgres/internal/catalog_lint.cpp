@@ -23,6 +23,8 @@ namespace {
 // - tenant_table_missing: another relation under a table's name escapes the rules about tables. The
 //   rules are asked after each migration too, so a table that came later is wanted where the column
 //   that came with it is there.
+// - global_table_writable, audit_readable: the audit log is added to and never changed, and whoever
+//   takes over the service learns from it nothing about the users.
 // - user_function_in_table: a constraint, default or index expression sees every row, as a trigger.
 //
 // `rel` is schema app with all partitions of its tables, because a partition may lie in any schema.
@@ -121,9 +123,19 @@ SELECT 'tenant_function', 'app.tenant() is missing'
   WHERE to_regprocedure('app.tenant()') IS NULL
 UNION ALL
 SELECT 'global_table_writable', t.name FROM tab t, app_user u
-  WHERE NOT t.has_tenant AND (
-    has_any_column_privilege(u.oid, t.oid, 'INSERT, UPDATE') OR
-    has_table_privilege(u.oid, t.oid, 'DELETE'))
+  WHERE NOT t.has_tenant
+    AND NOT (t.relname = 'erasures' AND t.relnamespace = (SELECT oid FROM ns)) AND (
+    has_any_column_privilege(u.oid, t.oid, 'UPDATE') OR
+    has_table_privilege(u.oid, t.oid, 'DELETE') OR
+    (has_any_column_privilege(u.oid, t.oid, 'INSERT') AND NOT (
+      t.relnamespace = (SELECT oid FROM ns)
+      AND t.relname IN ('audit', 'audit_checkpoints'))))
+UNION ALL
+SELECT 'audit_readable', t.name || '.' || c.attname FROM tab t
+  JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped, app_user u
+  WHERE t.relname = 'audit' AND t.relnamespace = (SELECT oid FROM ns)
+    AND c.attname NOT IN ('chain', 'seq', 'link')
+    AND has_column_privilege(u.oid, t.oid, c.attnum, 'SELECT')
 UNION ALL
 SELECT 'view_without_security_invoker', c.oid::regclass::text FROM pg_class c
   WHERE relkind = 'v' AND c.oid IN (SELECT oid FROM rel UNION SELECT oid FROM reader)

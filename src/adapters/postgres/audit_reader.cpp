@@ -1,0 +1,169 @@
+#include "adapters/postgres/audit_reader.hpp"
+
+#include "adapters/postgres/internal/audit_rows.hpp"
+#include "adapters/postgres/internal/connection.hpp"
+#include "adapters/postgres/internal/run_command.hpp"
+
+namespace memseal::postgres {
+
+namespace {
+
+constexpr const char* fetch_records = "FETCH 1000 FROM audit_rows";
+
+/// memory_migrator may become the tables' owner, and has no rights of its own.
+void become_owner_where_possible(pqxx::transaction_base& tx) {
+  const auto row = tx.exec("SELECT coalesce(pg_has_role(to_regrole('memory_owner'), 'MEMBER'), "
+                           "false) AND NOT coalesce((SELECT rolsuper FROM pg_roles WHERE rolname = "
+                           "current_user), false)");
+  if (row.one_field().as<bool>()) tx.exec("SET LOCAL ROLE memory_owner");
+}
+
+void require_readable(pqxx::transaction_base& tx) {
+  become_owner_where_possible(tx);
+  const auto row = tx.exec("SELECT to_regclass('app.audit') IS NOT NULL, current_user, coalesce("
+                           "has_table_privilege(to_regclass('app.audit'), 'SELECT'), false)");
+  if (!row[0][0].as<bool>())
+    throw_failure({Errc::not_migrated, "the schema has no audit log: run `memseal migrate up`"});
+  if (row[0][2].as<bool>()) return;
+  throw_failure({Errc::bad_config,
+                 "the role " + std::string(row[0][1].c_str()) +
+                     " may not read app.audit: set postgres.backup_dsn to the address of "
+                     "memory_backup",
+                 "postgres.backup_dsn"});
+}
+
+/// " WHERE …" of the filter, with its parameters.
+std::string where_of(const AuditFilter& filter, pqxx::params& parameters) {
+  std::string where;
+  int count = 0;
+  const auto add = [&](const std::string& before, const auto& value, const std::string& after) {
+    parameters.append(value);
+    where += (where.empty() ? " WHERE " : " AND ") + before + "$" + std::to_string(++count) + after;
+  };
+  constexpr const char* since_epoch = "timestamptz 'epoch' + ";
+  constexpr const char* as_ms = "::bigint * interval '1 millisecond'";
+  if (filter.since_ms) add(std::string("at >= ") + since_epoch, *filter.since_ms, as_ms);
+  if (filter.until_ms) add(std::string("at < ") + since_epoch, *filter.until_ms, as_ms);
+  if (!filter.tenant.empty()) add("tenant = ", filter.tenant, "");
+  if (!filter.request_id.empty()) add("request_id = ", filter.request_id, "");
+  if (!filter.action.empty()) add("action = ", filter.action, "");
+  if (!filter.actor.empty()) add("actor = ", filter.actor, "");
+  if (filter.document) {
+    // At a place of eight bytes only: a mark that two others make together is none.
+    const auto mark = to_hex(filter.document->data(), filter.document->size());
+    add("EXISTS (SELECT FROM generate_series(0, octet_length(documents) / 8 - 1) i "
+        "WHERE substring(documents FROM i * 8 + 1 FOR 8) = decode(",
+        mark, ", 'hex'))");
+  }
+  return where;
+}
+
+/// Runs `visit` for each row of `query`, a thousand at a time.
+void for_each_row(pqxx::transaction_base& tx, const std::string& query,
+                  const pqxx::params& parameters,
+                  const std::function<bool(const pqxx::row&)>& visit) {
+  tx.exec("DECLARE audit_rows NO SCROLL CURSOR FOR " + query, parameters);
+  for (;;) {
+    const auto rows = tx.exec(fetch_records);
+    for (const auto& row : rows)
+      if (!visit(row)) return;
+    if (rows.empty()) break;
+  }
+  tx.exec("CLOSE audit_rows");
+}
+
+Result<void> run_reader(const std::string& dsn,
+                        const std::function<void(pqxx::transaction_base&)>& read) {
+  const auto ran = run_command([&] {
+    auto session = open_connection(dsn);
+    pqxx::transaction<pqxx::isolation_level::repeatable_read, pqxx::write_policy::read_only> tx(
+        session);
+    // A log of years takes longer than a request may.
+    tx.exec("SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = 0");
+    require_readable(tx);
+    read(tx);
+    return true;
+  });
+  if (!ran) return ran.error();
+  return {};
+}
+
+}  // namespace
+
+Result<void> for_each_audit_record(const std::string& dsn, const AuditFilter& filter,
+                                   const std::function<bool(const audit::Record&)>& visit) {
+  return run_reader(dsn, [&](pqxx::transaction_base& tx) {
+    pqxx::params parameters;
+    const auto where = where_of(filter, parameters);
+    auto query = std::string("SELECT ") + audit_columns + " FROM app.audit" + where;
+    const std::string in_time = " ORDER BY at, chain, seq";
+    if (filter.limit > 0)
+      query = std::string("SELECT ") + audit_columns + " FROM (SELECT * FROM app.audit" + where +
+              " ORDER BY at DESC, chain DESC, seq DESC LIMIT " + std::to_string(filter.limit) +
+              ") newest";
+    for_each_row(tx, query + in_time, parameters,
+                 [&](const pqxx::row& row) { return visit(record_of(row)); });
+  });
+}
+
+Result<void> judge_audit_log(const std::string& dsn, audit::LogJudge& judge) {
+  return run_reader(dsn, [&](pqxx::transaction_base& tx) {
+    for_each_row(tx,
+                 std::string("SELECT ") + checkpoint_columns +
+                     " FROM app.audit_checkpoints ORDER BY n",
+                 {}, [&](const pqxx::row& row) {
+                   judge.add(checkpoint_of(row));
+                   return true;
+                 });
+    for_each_row(tx,
+                 std::string("SELECT ") + audit_columns + " FROM app.audit ORDER BY chain, seq",
+                 {}, [&](const pqxx::row& row) {
+                   judge.add(record_of(row));
+                   return true;
+                 });
+  });
+}
+
+// A chain loses a beginning only: up to the last record before the first one that is young enough,
+// by the order of the chain, because a clock may have been set back. Records without a checkpoint
+// stay, because their chain may still grow.
+constexpr const char* old_ends = R"sql(
+SELECT a.chain, a.seq, a.link FROM app.audit a JOIN (
+  SELECT c.chain, least(c.signed, coalesce((SELECT min(y.seq) - 1 FROM app.audit y
+           WHERE y.chain = c.chain AND y.at >= timestamptz 'epoch' + $1::bigint
+                 * interval '1 millisecond'), c.signed)) AS seq
+  FROM (SELECT chain, max(seq) AS signed FROM app.audit_checkpoints GROUP BY chain) c) old
+ON a.chain = old.chain AND a.seq = old.seq ORDER BY a.chain
+)sql";
+
+Result<AuditPruned> prune_audit_log(const std::string& dsn, std::int64_t before_ms,
+                                    std::int64_t now_ms, const crypto::SigningKey& signer) {
+  return run_command([&] {
+    auto session = open_connection(dsn, Access::write);
+    pqxx::work tx(session);
+    tx.exec("SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = 0");
+    require_readable(tx);
+    const auto rights = tx.exec("SELECT has_table_privilege('app.audit', 'DELETE')");
+    if (!rights.one_field().as<bool>())
+      throw_failure({Errc::bad_config,
+                     "this role may not delete from app.audit: set postgres.migrate_dsn",
+                     "postgres.migrate_dsn"});
+    if (!tx.exec(lock_checkpoints).one_field().as<bool>())
+      throw_failure({Errc::unavailable, "a process signs the audit log just now: try again"});
+    auto last = newest_checkpoint(tx);
+    AuditPruned pruned;
+    for (const auto& row : tx.exec(old_ends, pqxx::params{before_ms})) {
+      const auto head = head_of(row);
+      append_checkpoint(tx, last, audit::CheckpointKind::pruned, head, now_ms, signer);
+      pruned.records += static_cast<std::int64_t>(
+          tx.exec("DELETE FROM app.audit WHERE chain = $1 AND seq <= $2",
+                  pqxx::params{head.chain.to_string(), head.seq})
+              .affected_rows());
+      ++pruned.chains;
+    }
+    tx.commit();
+    return pruned;
+  });
+}
+
+}  // namespace memseal::postgres

@@ -1,0 +1,96 @@
+#include "app/cli/operator_audit.hpp"
+
+#include "adapters/postgres/audit_log.hpp"
+#include "app/cli/console.hpp"
+#include "app/cli/dead_letter_box.hpp"
+#include "app/service/wiring.hpp"
+#include "runtime/wall_clock.hpp"
+
+#include <unistd.h>
+
+#include <exception>
+
+namespace memseal::app {
+
+namespace {
+
+runtime::RequestContext record_context() {
+  return {"operator", runtime::Deadline::after(std::chrono::seconds(15))};
+}
+
+/// A chain of its own for one command.
+class OperatorChain {
+ public:
+  OperatorChain(const Config& config, const crypto::Keyring& keyring)
+      : pool_(audit_pool_options(config), pg_metrics_),
+        log_(pool_, audit::Marks(keyring.audit_key()), keyring.audit_signer()) {}
+
+  void add(const audit::Event& event, audit::Outcome outcome) {
+    auto one = event;
+    one.at_ms = runtime::unix_ms();
+    one.outcome = outcome;
+    run_to_end(log_.append(record_context(), {std::move(one)}));
+  }
+  /// So that nobody cuts the end of this chain, which no process writes any more.
+  void sign() {
+    const auto work = [&]() -> asio::awaitable<void> {
+      co_await log_.checkpoint(record_context(), runtime::unix_ms(), std::chrono::seconds(0));
+    };
+    run_to_end(work());
+  }
+
+ private:
+  runtime::Metrics metrics_;
+  postgres::PostgresMetrics pg_metrics_{metrics_};
+  postgres::Pool pool_;
+  postgres::PgAuditLog log_;
+};
+
+audit::Outcome outcome_of_command(int code) {
+  if (code == exit_ok) return audit::Outcome::done;
+  return code == exit_usage || code == exit_not_found ? audit::Outcome::refused
+                                                      : audit::Outcome::failed;
+}
+
+}  // namespace
+
+Result<std::string> operator_dsn(const Config& config) {
+  const auto& database = config.postgres;
+  if (!database.backup_dsn.empty()) return database.backup_dsn;
+  if (!database.migrate_dsn.empty()) return database.migrate_dsn;
+  return Error{Errc::bad_config,
+               "postgres.backup_dsn is not set (env " + env_name("postgres.backup_dsn") + ")",
+               "postgres.backup_dsn"};
+}
+
+int audited(const Config& config, const crypto::Keyring& keyring, std::string action,
+            const std::optional<crypto::Tenant>& who, const std::function<int()>& work) {
+  if (auditing::parse_scope(config.audit.records) == auditing::Scope::none) return work();
+  if (config.postgres.dsn.empty()) {
+    hint("postgres.dsn is not set, so the audit log does not have this");
+    return work();
+  }
+  OperatorChain chain(config, keyring);
+  audit::Event event;
+  event.action = std::move(action);
+  event.who = who;
+  event.actor = "uid:" + std::to_string(::getuid());
+  chain.add(event, audit::Outcome::begun);
+  int code = exit_failed;
+  std::exception_ptr failure;
+  try {
+    code = work();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  try {
+    chain.add(event, outcome_of_command(code));
+    chain.sign();
+  } catch (const Failure& failed) {
+    hint("the audit log has the beginning of this and not its end: " + failed.error().message);
+  }
+  if (failure) std::rethrow_exception(failure);
+  return code;
+}
+
+}  // namespace memseal::app

@@ -1,0 +1,149 @@
+#include "pure/audit/checkpoint.hpp"
+
+#include "pure/codec/big_endian.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace memseal::audit {
+
+namespace {
+
+constexpr std::array<std::string_view, 2> kind_names{"head", "pruned"};
+constexpr std::array<std::string_view, 4> finding_names{"changed", "missing", "cut", "checkpoint"};
+
+Bytes signed_bytes(const Checkpoint& checkpoint) {
+  constexpr std::string_view purpose = "memseal/audit-checkpoint/v1";
+  Bytes bytes(purpose.begin(), purpose.end());
+  const auto append = [&](ByteView more) { bytes.insert(bytes.end(), more.begin(), more.end()); };
+  append(codec::big_endian(static_cast<std::uint64_t>(checkpoint.n)));
+  append(codec::big_endian(static_cast<std::uint64_t>(checkpoint.at_ms)));
+  bytes.push_back(static_cast<std::uint8_t>(checkpoint.kind));
+  append(checkpoint.head.chain.bytes);
+  append(codec::big_endian(static_cast<std::uint64_t>(checkpoint.head.seq)));
+  append(checkpoint.head.link);
+  append(checkpoint.previous);
+  return bytes;
+}
+
+}  // namespace
+
+std::string_view checkpoint_kind_name(CheckpointKind kind) noexcept {
+  return kind_names[static_cast<std::size_t>(kind)];
+}
+
+std::string_view finding_name(Finding::Kind kind) noexcept {
+  return finding_names[static_cast<std::size_t>(kind)];
+}
+
+crypto::Digest digest_of(const Checkpoint& checkpoint) {
+  auto bytes = signed_bytes(checkpoint);
+  bytes.insert(bytes.end(), checkpoint.signature.begin(), checkpoint.signature.end());
+  return crypto::sha256(bytes);
+}
+
+void sign(Checkpoint& checkpoint, const crypto::SigningKey& key) {
+  checkpoint.signature = key.sign(signed_bytes(checkpoint));
+}
+
+bool is_signed_by(const Checkpoint& checkpoint, const crypto::VerifyingKey& key) {
+  return key.verify(signed_bytes(checkpoint), checkpoint.signature);
+}
+
+void LogJudge::find(Finding::Kind kind, const std::string& chain, std::int64_t seq,
+                    std::string text) {
+  if (findings_.size() < findings_max) findings_.push_back({kind, chain, seq, std::move(text)});
+}
+
+void LogJudge::add(const Checkpoint& checkpoint) {
+  if (checkpoint.n != last_n_ + 1)
+    find(Finding::Kind::checkpoint, "", last_n_ + 1, "the checkpoint is missing");
+  else if (checkpoint.previous != last_digest_)
+    find(Finding::Kind::checkpoint, "", checkpoint.n,
+         "the checkpoint does not follow the one before it");
+  last_n_ = checkpoint.n;
+  last_digest_ = digest_of(checkpoint);
+  digests_[checkpoint.n] = last_digest_;
+  if (!is_signed_by(checkpoint, signer_)) {
+    find(Finding::Kind::checkpoint, "", checkpoint.n,
+         "the checkpoint was changed, or another deployment signed it");
+    return;  // What it says must excuse nothing.
+  }
+  auto& known = known_[checkpoint.head.chain];
+  if (checkpoint.kind == CheckpointKind::head) {
+    known.heads[checkpoint.head.seq] = checkpoint.head.link;
+  } else if (checkpoint.head.seq > known.pruned_seq) {
+    known.pruned_seq = checkpoint.head.seq;
+    known.pruned_link = checkpoint.head.link;
+  }
+}
+
+void LogJudge::begin_chain(const Record& record) {
+  end_chain();
+  ++chains_;
+  auto& known = known_[record.chain];
+  known.seen = true;
+  at_ = ChainHead{record.chain, known.pruned_seq, known.pruned_link};
+}
+
+void LogJudge::check_head(std::int64_t seq, const crypto::Digest& link) {
+  const auto& heads = known_[at_->chain].heads;
+  const auto head = heads.find(seq);
+  if (head != heads.end() && head->second != link)
+    find(Finding::Kind::changed, at_->chain.to_string(), seq,
+         "the record is not the one of a checkpoint");
+}
+
+void LogJudge::add(const Record& record) {
+  ++records_;
+  if (!at_ || at_->chain != record.chain) begin_chain(record);
+  const auto chain = record.chain.to_string();
+  bool follows = true;
+  if (record.seq > at_->seq + 1) {
+    find(Finding::Kind::missing, chain, at_->seq + 1,
+         "records " + std::to_string(at_->seq + 1) + " to " + std::to_string(record.seq - 1) +
+             " are missing");
+    follows = false;  // The link before this one is not known, so it cannot be judged.
+  } else if (record.seq <= at_->seq) {
+    find(Finding::Kind::changed, chain, record.seq,
+         "the record stands where records were deleted, or twice");
+    return;
+  }
+  if (follows && marks_.link(at_->link, record) != record.link)
+    find(Finding::Kind::changed, chain, record.seq,
+         "the record does not follow the one before it");
+  check_head(record.seq, record.link);
+  at_->seq = record.seq;
+  at_->link = record.link;
+}
+
+void LogJudge::end_chain() {
+  if (!at_) return;
+  const auto& known = known_[at_->chain];
+  const auto last = known.heads.empty() ? 0 : known.heads.rbegin()->first;
+  if (last > at_->seq)
+    find(Finding::Kind::cut, at_->chain.to_string(), at_->seq + 1,
+         "the chain ends before record " + std::to_string(last) + ", which a checkpoint has seen");
+  uncovered_ += std::max<std::int64_t>(0, at_->seq - std::max(last, known.pruned_seq));
+  at_.reset();
+}
+
+const std::vector<Finding>& LogJudge::finish() {
+  end_chain();
+  for (auto& [chain, known] : known_) {
+    if (std::exchange(known.seen, true) || known.heads.empty()) continue;
+    const auto last = known.heads.rbegin()->first;
+    if (last > known.pruned_seq)
+      find(Finding::Kind::cut, chain.to_string(), known.pruned_seq + 1,
+           "no record of the chain is left, and a checkpoint has seen " + std::to_string(last));
+  }
+  return findings_;
+}
+
+bool LogJudge::holds(std::int64_t n, const crypto::Digest& digest) const {
+  const auto found = digests_.find(n);
+  return found != digests_.end() && found->second == digest;
+}
+
+}  // namespace memseal::audit

@@ -1,0 +1,272 @@
+// The audit log in a real database: only added to, and whatever else is done to it is found.
+#include "adapters/postgres/audit_log.hpp"
+#include "adapters/postgres/audit_reader.hpp"
+
+#include "pure/crypto/keyring.hpp"
+#include "support/pg.hpp"
+#include "support/test_key.hpp"
+
+#include <gmock/gmock.h>
+
+namespace memseal::test {
+namespace {
+
+using audit::Finding;
+using testing::AnyOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class AuditPg : public MigratedPgTest {
+ protected:
+  void SetUp() override {
+    MigratedPgTest::SetUp();
+    if (!IsSkipped()) database_->super("TRUNCATE app.audit, app.audit_checkpoints");
+  }
+
+  /// A process that writes.
+  struct Process {
+    std::unique_ptr<postgres::Pool> pool;
+    std::unique_ptr<postgres::PgAuditLog> log;
+  };
+  Process process(const std::string& more = {}) {
+    postgres::PoolOptions options;
+    options.dsn = database_->app_dsn() + more;
+    options.connections = 1;
+    Process made{std::make_unique<postgres::Pool>(std::move(options), counts_), nullptr};
+    made.log = std::make_unique<postgres::PgAuditLog>(
+        *made.pool, audit::Marks(keyring_.audit_key()), keyring_.audit_signer());
+    return made;
+  }
+  static std::vector<audit::Event> events(int count, std::int64_t at_ms = now_ms) {
+    std::vector<audit::Event> made;
+    for (int i = 0; i < count; ++i)
+      made.push_back({.action = "memory.query",
+                      .at_ms = at_ms + i,
+                      .status = 200,
+                      .who = tenant("alice"),
+                      .actor = "token:t1",
+                      .address = "127.0.0.1",
+                      .request_id = "r-" + std::to_string(i),
+                      .documents = {"salary.pdf", "plan \"b\"\n"}});
+    return made;
+  }
+  void append(Process& process, std::vector<audit::Event> some) {
+    await(process.log->append(context_, std::move(some)));
+  }
+  std::size_t sign(Process& process, std::int64_t at_ms = now_ms,
+                   std::chrono::seconds every = std::chrono::seconds(0)) {
+    return await(process.log->checkpoint(context_, at_ms, every));
+  }
+  audit::LogJudge judged() const {
+    audit::LogJudge judge(audit::Marks(keyring_.audit_key()),
+                          keyring_.audit_signer().verifying_key());
+    const auto read = postgres::judge_audit_log(database_->super_dsn(), judge);
+    EXPECT_TRUE(read) << read.error().message;
+    judge.finish();
+    return judge;
+  }
+  std::vector<Finding::Kind> findings() const {
+    std::vector<Finding::Kind> kinds;
+    auto judge = judged();
+    for (const auto& finding : judge.finish()) kinds.push_back(finding.kind);
+    return kinds;
+  }
+  std::vector<audit::Record> records(const postgres::AuditFilter& filter) const {
+    std::vector<audit::Record> all;
+    const auto read = postgres::for_each_audit_record(
+        database_->super_dsn(), filter, [&](const audit::Record& record) {
+          all.push_back(record);
+          return true;
+        });
+    EXPECT_TRUE(read) << read.error().message;
+    return all;
+  }
+  std::string refusal(const std::string& sql) const {
+    pqxx::connection session(database_->app_dsn());
+    pqxx::work tx(session);
+    try {
+      tx.exec(sql);
+    } catch (const pqxx::sql_error& failed) {
+      return failed.what();
+    }
+    return "";
+  }
+
+  static constexpr std::int64_t now_ms = 1'790'000'000'123, hour_ms = 3'600'000;
+  static inline const crypto::Keyring keyring_ =
+      crypto::Keyring::from_keys(test_key_hex(1), test_key_hex(2), test_key_hex(3)).value();
+};
+
+TEST_F(AuditPg, KeepsWhatProcessesWriteSideBySide) {
+  auto one = process(), two = process();
+  for (int i = 0; i < 3; ++i) {
+    append(one, events(5));
+    append(two, events(2));
+  }
+  auto judge = judged();
+  EXPECT_THAT(judge.finish(), IsEmpty());
+  EXPECT_EQ(judge.records(), 21);
+  EXPECT_EQ(judge.chains(), 2);
+  EXPECT_EQ(judge.unsigned_records(), 21);
+  EXPECT_EQ(sign(one), 2u);
+  EXPECT_EQ(sign(two), 0u);  // nothing grew
+  EXPECT_EQ(judged().unsigned_records(), 0);
+  const auto first = records({.limit = 1}).at(0);
+  EXPECT_EQ(first.at_ms, now_ms + 4);
+  EXPECT_EQ(first.documents.size(), 16u);
+  EXPECT_EQ(database_->super("SELECT count(*) FROM app.audit a WHERE a::text ~* 'salary|alice'"),
+            "0");
+}
+
+TEST_F(AuditPg, TheRoleThatServesAddsAndDoesNothingElse) {
+  auto one = process();
+  append(one, events(2));
+  sign(one);
+  for (const auto* statement :
+       {"SELECT tenant FROM app.audit", "SELECT * FROM app.audit", "UPDATE app.audit SET at = at",
+        "DELETE FROM app.audit", "TRUNCATE app.audit", "DELETE FROM app.audit_checkpoints",
+        "UPDATE app.audit_checkpoints SET seq = 1", "DROP TABLE app.audit",
+        "INSERT INTO app.audit SELECT * FROM app.audit"})
+    EXPECT_THAT(refusal(statement), AnyOf(HasSubstr("permission denied"), HasSubstr("owner")))
+        << statement;
+  EXPECT_EQ(refusal("SELECT chain, seq, link FROM app.audit"), "");
+  // What is forged as that role is found, because it has no link.
+  EXPECT_EQ(refusal("INSERT INTO app.audit (chain, seq, at, action, outcome, status, tenant, "
+                    "actor, address, request_id, documents, count, link) SELECT chain, 3, now(), "
+                    "'memory.query', 'done', 200, '', '', '', '', '', 0, link FROM app.audit LIMIT "
+                    "1"),
+            "");
+}
+
+TEST_F(AuditPg, FindsEveryKindOfTampering) {
+  const struct {
+    const char* what;
+    const char* sql;
+    Finding::Kind kind;
+  } deeds[]{
+      {"delete", "DELETE FROM app.audit WHERE seq = 3", Finding::Kind::missing},
+      {"update", "UPDATE app.audit SET request_id = 'x' WHERE seq = 3", Finding::Kind::changed},
+      {"later", "UPDATE app.audit SET at = at + interval '1 ms' WHERE seq = 6",
+       Finding::Kind::changed},
+      {"swap",
+       "UPDATE app.audit SET seq = seq + 100 WHERE seq IN (3, 4); "
+       "UPDATE app.audit SET seq = 4 WHERE seq = 103; UPDATE app.audit SET seq = 3 WHERE seq = 104",
+       Finding::Kind::changed},
+      {"forge",
+       "INSERT INTO app.audit SELECT chain, 7, at, action, outcome, status, tenant, actor, "
+       "address, request_id, documents, count, link FROM app.audit WHERE seq = 6",
+       Finding::Kind::changed},
+      {"cut", "DELETE FROM app.audit WHERE seq > 4", Finding::Kind::cut},
+      {"all", "DELETE FROM app.audit", Finding::Kind::cut},
+      {"checkpoint", "DELETE FROM app.audit_checkpoints WHERE n = 1", Finding::Kind::checkpoint},
+      {"another checkpoint", "UPDATE app.audit_checkpoints SET seq = 2 WHERE n = 2",
+       Finding::Kind::checkpoint},
+  };
+  for (const auto& deed : deeds) {
+    database_->super("TRUNCATE app.audit, app.audit_checkpoints");
+    auto one = process();
+    append(one, events(3));
+    sign(one);
+    append(one, events(3));
+    sign(one);
+    ASSERT_THAT(findings(), IsEmpty()) << deed.what;
+    database_->super(deed.sql);
+    EXPECT_THAT(findings(), Contains(deed.kind)) << deed.what;
+  }
+}
+
+TEST_F(AuditPg, ALogCutWithItsCheckpointsLacksTheOneThatIsKeptElsewhere) {
+  auto one = process();
+  append(one, events(3));
+  sign(one);
+  append(one, events(3));
+  sign(one);
+  const auto kept = judged();
+  database_->super("DELETE FROM app.audit WHERE seq > 3; "
+                   "DELETE FROM app.audit_checkpoints WHERE n = 2");
+  EXPECT_THAT(findings(), IsEmpty());
+  EXPECT_FALSE(judged().holds(kept.checkpoints(), kept.last_digest()));
+}
+
+TEST_F(AuditPg, AKilledConnectionLosesNothingAndLeavesNoGap) {
+  auto one = process();
+  append(one, events(2));
+  database_->super("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = "
+                   "current_database() AND usename = 'app_user'");
+  append(one, events(2));
+  auto judge = judged();
+  EXPECT_THAT(judge.finish(), IsEmpty());
+  EXPECT_EQ(judge.records(), 4);
+}
+
+TEST_F(AuditPg, ADatabaseThatTakesNoWritesIsAnOutage) {
+  auto bound = process(" options='-c default_transaction_read_only=on'");
+  const auto code = outage_of(bound.log->append(context_, events(1)));
+  EXPECT_EQ(code, Errc::unavailable);
+  EXPECT_THAT(records({}), IsEmpty());
+}
+
+TEST_F(AuditPg, ChecksTheEndsOfDeadProcessesAndOnlyWhereItIsDue) {
+  {
+    auto dead = process();
+    append(dead, events(4));
+  }
+  auto one = process();
+  EXPECT_EQ(sign(one, now_ms, std::chrono::hours(1)), 1u);  // there was none
+  append(one, events(1));
+  EXPECT_EQ(sign(one, now_ms + 1, std::chrono::hours(1)), 1u);  // a new chain
+  append(one, events(1));
+  EXPECT_EQ(sign(one, now_ms + 2, std::chrono::hours(1)), 0u);
+  EXPECT_EQ(sign(one, now_ms + 2 + hour_ms, std::chrono::hours(1)), 1u);
+  append(one, events(1));
+  // A clock that was set back must not put checkpoints off for ever.
+  EXPECT_EQ(sign(one, now_ms - hour_ms, std::chrono::hours(1)), 1u);
+  EXPECT_THAT(findings(), IsEmpty());
+  EXPECT_EQ(judged().unsigned_records(), 0);
+}
+
+TEST_F(AuditPg, FindsRecordsByUserDocumentRequestAndTime) {
+  auto one = process();
+  append(one, events(3));
+  auto other = events(1, now_ms + hour_ms);
+  other[0].who = tenant("bob");
+  other[0].action = "memory.delete";
+  append(one, other);
+  const audit::Marks marks(keyring_.audit_key());
+  EXPECT_EQ(records({}).size(), 4u);
+  EXPECT_EQ(records({.tenant = marks.tenant(tenant("bob"))}).size(), 1u);
+  EXPECT_EQ(records({.request_id = "r-0"}).size(), 2u);
+  EXPECT_EQ(records({.since_ms = now_ms + 1, .until_ms = now_ms + hour_ms}).size(), 2u);
+  EXPECT_EQ(records({.action = "memory.delete"}).size(), 1u);
+  EXPECT_EQ(records({.document = marks.document(tenant("alice"), "plan \"b\"\n")}).size(), 3u);
+  EXPECT_EQ(records({.document = marks.document(tenant("alice"), "other")}).size(), 0u);
+}
+
+TEST_F(AuditPg, PrunesOldBeginningsAndTheRestStaysVerifiable) {
+  auto one = process(), two = process();
+  append(one, events(3));
+  append(one, events(3, now_ms + 24 * hour_ms));
+  append(one, events(1));  // a clock that was set back: behind younger ones it stays
+  append(two, events(2));
+  const auto prune = [&](std::int64_t before_ms) {
+    const auto pruned = postgres::prune_audit_log(database_->super_dsn(), before_ms, now_ms,
+                                                  keyring_.audit_signer());
+    EXPECT_TRUE(pruned) << pruned.error().message;
+    return pruned ? pruned->records : -1;
+  };
+  EXPECT_EQ(prune(now_ms + hour_ms), 0);  // nothing was signed yet
+  sign(one);
+  EXPECT_EQ(prune(now_ms + hour_ms), 5);
+  EXPECT_EQ(prune(now_ms + hour_ms), 0);
+  EXPECT_EQ(records({}).size(), 4u);
+  append(two, events(1, now_ms + 48 * hour_ms));
+  sign(two);
+  EXPECT_THAT(findings(), IsEmpty());
+  database_->super("DELETE FROM app.audit WHERE seq = 4");
+  EXPECT_THAT(findings(), ElementsAre(Finding::Kind::missing));
+}
+
+}  // namespace
+}  // namespace memseal::test
