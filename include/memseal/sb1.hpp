@@ -43,6 +43,7 @@ enum class Field : std::uint8_t {
   wrapped_key = 6,
   dead_letter = 7,
   terms = 8,
+  event = 9,
 };
 
 /// HMAC-SHA256 of a user id: the name of a user in the database and in the AAD.

@@ -28,6 +28,9 @@ struct OutRecord {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string source_topic = {};  ///< of Channel::dead_letter: the topic of the refused record
   std::int64_t timestamp_ms = 0;  ///< of a record that is published again, Unix ms; 0: now
+  /// In which partition it lies, by what key; empty: by `key`. For a record whose key is sealed
+  /// although its order among others depends on it.
+  std::string placed_by = {};
   std::string event_id = {}, event_source = {};  ///< of an event that is signed on its way
 };
 

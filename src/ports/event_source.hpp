@@ -22,7 +22,12 @@ struct Record {
   std::string value;
   std::vector<std::pair<std::string, std::string>> headers;
 
-  std::size_t bytes() const noexcept { return key.size() + value.size() + 128; }
+  /// Of a record that was changed after it was taken: its bytes() before; else 0.
+  std::size_t taken_bytes = 0;
+
+  std::size_t bytes() const noexcept {
+    return taken_bytes > 0 ? taken_bytes : key.size() + value.size() + 128;
+  }
 };
 
 /// Records of one take, in order per partition. `generation` tells assignments apart: a batch taken

@@ -208,6 +208,11 @@ class Deployment:
             records.append(dict(pairs))
         return records
 
+    def kcat_count(self, topic, timeout=20):
+        """Records of a topic."""
+        return len(subprocess.run(["kcat", "-b", self.broker, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%o\n"],
+                                  stdout=subprocess.PIPE, timeout=timeout).stdout.splitlines())
+
     def kcat_raw(self, topic, timeout=20):
         """All values of a topic, as they are."""
         return subprocess.run(["kcat", "-b", self.broker, "-C", "-t", topic, "-o", "beginning", "-e",

@@ -136,7 +136,7 @@ class LifeOfPerson(EndToEnd):
         self.at.kcat_produce(self.at.upload_topic, "ada", structured("ada", "upload", {
             "doc_id": "new", "file": {"mime_type": "text/plain"}, "content": {"encoding": "utf8", "data": "Later."}}), STRUCTURED)
         replay = self.another(MEMSEAL__KAFKA__GROUP=self.at.name + ".again")
-        records = sum(len(self.at.kcat_raw(topic).splitlines()) for topic in (self.at.upload_topic, self.at.chat_topic))
+        records = sum(self.at.kcat_count(topic) for topic in (self.at.upload_topic, self.at.chat_topic))
 
         def outcomes():
             found = {}

@@ -1,5 +1,6 @@
-// Dead letters come back from Kafka: hostile bytes until their tags are verified.
+// Dead letters and sealed events come from Kafka: hostile bytes until their tags are verified.
 #include "cases/ingest/dead_letter.hpp"
+#include "cases/ingest/sealed_event.hpp"
 
 #include <cstdlib>
 
@@ -14,6 +15,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // What was not sealed never opens.
   (void)ingest::dead_letter_key_id(input);
   if (ingest::open_dead_letter(owner, key, Uuid{}, input)) std::abort();
+
+  ports::Record hostile{.topic = "t", .key = owner.hash().to_hex(), .value = std::string(input)};
+  hostile.headers = {{"memseal-event-id", "01020304-0506-8708-890a-0b0c0d0e0f10"}};
+  if (const auto what = ingest::read_sealed_event(hostile))
+    if (ingest::open_event(owner, key, *what, hostile)) std::abort();
 
   // Whatever is sealed comes back as it was.
   const auto half = size / 2;

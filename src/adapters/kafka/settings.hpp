@@ -18,7 +18,7 @@ struct Settings {
   bool create_topics = true;
   // Of topics that are created. -1 and 0: the broker's default.
   std::int64_t partitions = -1, replication = -1;
-  std::int64_t retention_h = 0;
+  std::int64_t retention_h = 168;
   /// Longer than what most topics have, because letters wait for people.
   std::int64_t dead_letter_retention_h = 720;
   std::map<std::string, std::string> properties;  ///< passed to librdkafka as they are

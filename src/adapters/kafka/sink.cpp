@@ -135,6 +135,7 @@ class KafkaSink::Impl {
   // The order of destruction matters: topics and queue go before the client that they belong to,
   // and the client goes before the eventfd that its threads write to.
   Wake wake_;
+  Placements placements_;  // librdkafka reads it for as long as the client lives
   Client client_;
   Queue main_queue_;
 
@@ -156,7 +157,7 @@ Result<void> KafkaSink::Impl::open() {
   auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf));
   if (!client) return client.error();
   client_ = std::move(*client);
-  topics_.emplace(client_.get());
+  topics_.emplace(client_.get(), placements_);
   main_queue_.reset(rd_kafka_queue_get_main(client_.get()));
   wake_.listen(main_queue_.get());
   return {};
@@ -258,6 +259,7 @@ void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& 
   for (const auto& [name, value] : record.headers)
     rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()),
                         value.data(), static_cast<ssize_t>(value.size()));
+  if (!record.placed_by.empty()) placements_.put(ticket, record.placed_by);
   void* const opaque = reinterpret_cast<void*>(ticket);  // NOLINT: a number in disguise
   const void* const key = record.key.empty() ? nullptr : record.key.data();
   // MSG_F_COPY, because the record ends with the caller's frame and librdkafka sends it later.
@@ -268,6 +270,7 @@ void KafkaSink::Impl::produce(const std::string& topic, const ports::OutRecord& 
       RD_KAFKA_V_TIMESTAMP(record.timestamp_ms), RD_KAFKA_V_HEADERS(headers.get()),
       RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    placements_.drop(ticket);
     failed_.Increment();
     throw_if_fatal();
     fail(code, topic);
@@ -279,6 +282,7 @@ void KafkaSink::Impl::on_report(rd_kafka_t*, const rd_kafka_message_t* message, 
   auto& sink = *static_cast<Impl*>(self);
   (message->err ? sink.failed_ : sink.confirmed_).Increment();
   if (!message->err) sink.note_broker_time(*message);
+  sink.placements_.drop(reinterpret_cast<PendingPublishes::Ticket>(message->_private));
   sink.pending_.settle(reinterpret_cast<PendingPublishes::Ticket>(message->_private), message->err);
 }
 

@@ -62,7 +62,7 @@ runtime::RequestContext send_context() {
 
 /// How replayed events are signed.
 struct Signing {
-  producers::Signer signer;
+  DeadLetterBox& box;  ///< signs, and seals what memseal's own doors had published
   std::string topic;   ///< to which they are published
   bool vouch = false;  ///< the service answers for the events itself
 };
@@ -74,7 +74,7 @@ void sign_replay(const Signing& signing, const Letter& letter, ports::OutRecord&
   const auto sender = wire::sender_of({signing.topic, record.key, record.value, &record.headers});
   const auto now_ms = runtime::unix_ms();
   const auto sign = [&](const std::string& topic, producers::Purpose purpose) {
-    signing.signer.add_signature(topic, record.key, sender.id, sender.source, record.value,
+    signing.box.signer().add_signature(topic, record.key, sender.id, sender.source, record.value,
                                  record.headers, purpose, now_ms);
   };
   const auto new_at = ingest::first_topic_of(record);
@@ -91,6 +91,7 @@ asio::awaitable<std::optional<Error>> publish_event(kafka::KafkaSink& sink, cons
   for (const bool is_bare : {false, true}) {
     auto record = is_bare ? ingest::without_replay_headers(event) : event;
     sign_replay(signing, letter, record);
+    co_await signing.box.seal_own(signing.topic, record);
     try {
       co_await sink.publish(send_context(), std::move(record));
       co_return std::nullopt;
@@ -207,7 +208,7 @@ std::size_t mark_dropped(const GlobalOptions& global, DeadLetterBox& box,
                          const std::vector<Letter>& letters) {
   std::size_t done = 0;
   for (std::size_t first = 0; first < letters.size();) {
-    const Signing signing{box.signer(), letters[first].source_topic};
+    const Signing signing{box, letters[first].source_topic};
     std::vector<Sending> marks;
     for (; first < letters.size() && letters[first].source_topic == signing.topic; ++first)
       marks.push_back({&letters[first], std::nullopt, LetterState::dropped});
@@ -296,7 +297,7 @@ int replay(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox
     if (options.dry_run)
       done += all.size();
     else
-      send(box.config(), {box.signer(), topic, options.vouch}, std::move(all), done);
+      send(box.config(), {box, topic, options.vouch}, std::move(all), done);
     show_progress(global, options.dry_run ? "opened" : "replayed", done, letters.size());
   };
   box.for_each_batch(letters, send_some);

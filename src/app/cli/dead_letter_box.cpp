@@ -2,7 +2,10 @@
 
 #include "app/cli/operator_audit.hpp"
 #include "app/cli/time_option.hpp"
+#include "cases/index/submit.hpp"
 #include "cases/ingest/dead_letter.hpp"
+#include "cases/ingest/sealed_event.hpp"
+#include "pure/wire/event.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -62,6 +65,7 @@ DeadLetterBox::DeadLetterBox(const Config& config)
     : config_(config),
       keyring_(load_keyring(config).value()),
       tenants_(keyring_.tenant_keyer()),
+      ids_(keyring_.id_deriver()),
       ledger_(config.postgres.dsn.empty() ? nullptr : std::make_unique<Ledger>(config, keyring_)) {}
 
 DeadLetterBox::~DeadLetterBox() = default;
@@ -215,6 +219,36 @@ void DeadLetterBox::for_each_batch(const std::vector<ingest::Letter>& letters, c
 
 asio::awaitable<Result<ports::Record>> DeadLetterBox::open(const ingest::Letter& letter,
                                                            const std::string& sealed) {
+  auto opened = co_await open_letter(letter, sealed);
+  if (!opened || !ingest::says_sealed(*opened)) co_return opened;
+  // An event that memseal sealed, and a process could not open: one of an older release, or one
+  // that lacked the key.
+  opened->topic = letter.source_topic;
+  const auto what = ingest::read_sealed_event(*opened);
+  if (!what || !ledger_) co_return opened;
+  const auto owner = tenants_.tenant_of_hash(what->owner);
+  const runtime::RequestContext context{"dlq", runtime::Deadline::after(database_wait)};
+  const auto key = co_await ledger_->keys.opening_key(context, owner, what->key_id);
+  if (!key) co_return opened;
+  auto event = ingest::open_event(owner, *key, *what, *opened);
+  if (event) co_return event;
+  co_return opened;
+}
+
+asio::awaitable<void> DeadLetterBox::seal_own(const std::string& topic, ports::OutRecord& record) {
+  if (config_.kafka.own_events != ingest::own_events_sealed || !ledger_) co_return;
+  const auto sender = wire::sender_of({topic, record.key, record.value, &record.headers});
+  if (sender.source != index::event_source || !sender.user) co_return;
+  const auto owner = tenants_.tenant_of(*sender.user);
+  const runtime::RequestContext context{"dlq", runtime::Deadline::after(database_wait)};
+  const auto key = co_await ledger_->keys.known_sealing_key(context, owner);
+  if (!key) co_return;
+  const auto event_id = ids_.event_id(owner, sender.source, sender.id);
+  ingest::seal_event(owner, *key, event_id, topic, record).value();
+}
+
+asio::awaitable<Result<ports::Record>> DeadLetterBox::open_letter(const ingest::Letter& letter,
+                                                                  const std::string& sealed) {
   if (!letter.value_omitted.empty() || !letter.event_id)
     co_return Error{Errc::open_failed, "the letter has no content (" + letter.value_omitted + ")"};
   const auto key_id = ingest::dead_letter_key_id(sealed);

@@ -60,10 +60,10 @@ http::RouteDeps with_api(http::RouteDeps deps, http::ApiDeps& api) {
 
 Listener::Listener(asio::any_io_executor executor, http::Options options,
                    std::unique_ptr<redis::ManagedLimiter> limits, const Keys& keys, Stores& stores,
-                   Answering& answering, const UseCases& cases,
+                   Answering& answering, UseCases& cases,
                    http::HttpMetrics& metrics, http::RouteDeps deps)
     : limiter(std::move(limits)),
-      api{answering.query, answering.browse, answering.inference, stores.operations, stores.events,
+      api{answering.query, answering.browse, answering.inference, stores.operations, cases.events,
           *limiter,        keys.tokens,      keys.tenants,        keys.ids},
       server(std::move(executor), std::move(options), metrics,
              http::make_handler(with_api(std::move(deps), api))) {

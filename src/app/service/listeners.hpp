@@ -22,7 +22,7 @@ namespace memseal::app {
 struct Listener {
   Listener(asio::any_io_executor executor, http::Options options,
            std::unique_ptr<redis::ManagedLimiter> limits, const Keys& keys, Stores& stores,
-           Answering& answering, const UseCases& cases,
+           Answering& answering, UseCases& cases,
            http::HttpMetrics& metrics, http::RouteDeps deps);
 
   const std::unique_ptr<redis::ManagedLimiter> limiter;  ///< never null

@@ -202,12 +202,10 @@ Stores::Stores(Process& process, Keys& keyring, const Models& models)
       memory(pool),
       catalog(pool),
       people(pool),
-      audit_log(audit_pool, audit::Marks(keyring.keyring.audit_key()),
-                keyring.keyring.audit_signer()),
+      audit_log(audit_pool, audit::Marks(keyring.keyring.now()->audit_key()),
+                keyring.keyring.now()->audit_signer()),
       files(open_files(process.config)),
-      sink(open_sink(process)),
-      events(*sink, sink_options(process.config).topics, own_signer(*keyring.keyring.now()),
-             [&sink = *sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }) {}
+      sink(open_sink(process)) {}
 
 Ingest::Ingest(Process& process, Keys& keys, Models& models, Stores& stores, UseCases& cases)
     : source(kafka::KafkaSource::open(process.loops[0].get_executor(),
@@ -266,6 +264,10 @@ UseCases::UseCases(Process& process, Keys& keys, Models& models, Stores& stores)
       ingest_metrics(process.metrics),
       key_metrics(process.metrics),
       tenant_keys(stores.keys, keys.keyring, key_metrics),
+      sealed_events(*stores.sink, sink_options(process.config).topics, tenant_keys, keys.tenants,
+                    keys.ids, process.config.kafka.own_events == ingest::own_events_sealed),
+      events(sealed_events, sink_options(process.config).topics, own_signer(*keys.keyring.now()),
+             [&sink = *stores.sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }),
       search(stores.exact_search, stores.matrix, stores.search_metrics,
              matrix_options(process.config), &tenant_keys),
       audit_metrics(process.metrics),

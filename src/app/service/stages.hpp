@@ -5,6 +5,7 @@
 #include "adapters/postgres/erasure_listener.hpp"
 #include "app/service/live_keyring.hpp"
 #include "app/service/producers.hpp"
+#include "app/service/sealing_sink.hpp"
 #include "app/service/signing_sink.hpp"
 #include "app/service/wiring.hpp"
 #include "cases/guard/watcher.hpp"
@@ -145,7 +146,6 @@ struct Stores {
   postgres::PgAuditLog audit_log;
   const std::unique_ptr<files::LocalFiles> files;  ///< null: files.directory is not set
   const std::unique_ptr<kafka::KafkaSink> sink;  ///< never null
-  SigningSink events;  ///< of the service's own events
 };
 
 struct UseCases;
@@ -190,6 +190,8 @@ struct UseCases {
   ingest::IngestMetrics ingest_metrics;
   lifecycle::KeyMetrics key_metrics;
   lifecycle::CachedTenantKeys tenant_keys;
+  SealingSink sealed_events;
+  SigningSink events;  ///< of the service's own events, which it signs and then seals
   search::MatrixSearch search;
   std::optional<Knowledge> knowledge;  ///< empty: no files are kept
   std::optional<Ingest> ingest;     ///< empty: kafka.enabled is off

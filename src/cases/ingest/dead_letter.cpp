@@ -1,190 +1,34 @@
 #include "cases/ingest/dead_letter.hpp"
 
-#include "base/limits.hpp"
-#include "pure/codec/big_endian.hpp"
-#include "pure/crypto/hash.hpp"
-#include "pure/crypto/random.hpp"
-
-#include <algorithm>
-#include <array>
-#include <optional>
+#include "cases/ingest/internal/sealed_record.hpp"
 
 namespace memseal::ingest {
 
 namespace {
 
-constexpr std::string_view magic = "MSDL1";
-constexpr std::string_view magic_of_salted = "MSDL2";
-constexpr std::size_t salt_bytes = 16;
-constexpr std::size_t parts_max = 4'096;
-constexpr std::size_t headers_max = 4'096;
-
-Error cannot_open() { return {Errc::open_failed, "the dead letter does not open"}; }
-
-void put_u32(std::string& out, std::size_t value) {
-  const auto bytes = codec::big_endian(static_cast<std::uint32_t>(value));
-  out.append(bytes.begin(), bytes.end());
-}
-
-void put(std::string& out, std::string_view text) {
-  put_u32(out, text.size());
-  out.append(text);
-}
-
-/// Reads what put() wrote; every step may find the end too early.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-
-  bool skip(std::string_view word) {
-    if (!rest_.starts_with(word)) return false;
-    rest_.remove_prefix(word.size());
-    return true;
-  }
-  std::optional<std::string_view> take(std::size_t size) {
-    if (rest_.size() < size) return std::nullopt;
-    const auto found = rest_.substr(0, size);
-    rest_.remove_prefix(size);
-    return found;
-  }
-  std::optional<std::uint32_t> u32() {
-    if (rest_.size() < 4) return std::nullopt;
-    std::uint32_t value = 0;
-    for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(rest_[i]);
-    rest_.remove_prefix(4);
-    return value;
-  }
-  std::optional<std::string_view> text() {
-    const auto size = u32();
-    return size ? take(*size) : std::nullopt;
-  }
-  bool at_end() const { return rest_.empty(); }
-
- private:
-  std::string_view rest_;
-};
-
-std::string pack(const ports::Record& record) {
-  std::string out(magic);
-  put(out, record.key);
-  put(out, record.value);
-  put_u32(out, record.headers.size());
-  for (const auto& [name, value] : record.headers) {
-    put(out, name);
-    put(out, value);
-  }
-  return out;
-}
-
-std::optional<ports::Record> unpack(std::string_view envelope) {
-  Reader reader(envelope);
-  if (!reader.skip(magic)) return std::nullopt;
-  const auto key = reader.text();
-  const auto value = reader.text();
-  const auto count = reader.u32();
-  if (!key || !value || !count || *count > headers_max) return std::nullopt;
-  ports::Record record{.key = std::string(*key), .value = std::string(*value)};
-  for (std::uint32_t i = 0; i < *count; ++i) {
-    const auto name = reader.text();
-    const auto content = reader.text();
-    if (!name || !content) return std::nullopt;
-    record.headers.emplace_back(*name, *content);
-  }
-  if (!reader.at_end()) return std::nullopt;
-  return record;
-}
-
-std::string part_of(std::size_t parts) { return "dead-letter/" + std::to_string(parts); }
-
-struct Sealed {
-  std::string_view salt;                ///< empty: the key itself sealed the parts
-  std::vector<std::string_view> parts;  ///< in order
-};
-
-/// Without parts when this is no dead letter.
-Sealed read_sealed(std::string_view bytes) {
-  Reader reader(bytes);
-  Sealed sealed;
-  if (reader.skip(magic_of_salted)) {
-    const auto salt = reader.take(salt_bytes);
-    if (!salt) return {};
-    sealed.salt = *salt;
-  } else if (!reader.skip(magic)) {
-    return {};
-  }
-  const auto count = reader.u32();
-  if (!count || *count > parts_max) return {};
-  for (std::uint32_t i = 0; i < *count; ++i) {
-    const auto part = reader.text();
-    if (!part) return {};
-    sealed.parts.push_back(*part);
-  }
-  return reader.at_end() ? sealed : Sealed{};
-}
-
-// Whoever can publish decides how many letters there are. A key of its own for each leaves nothing
-// to count: none seals more than parts_max times.
-crypto::TenantKey key_of_letter(const crypto::TenantKey& key, std::string_view salt) {
-  std::string purpose = "memseal/dead-letter/v1";
-  purpose += salt;
-  return {key.id, crypto::derive_key(key.key.view(), purpose)};
+const SealedKind& of_letters() {
+  static const SealedKind kind{.envelope = "MSDL1",
+                               .magic = "MSDL2",
+                               .magic_of_old = "MSDL1",
+                               .field = crypto::Field::dead_letter,
+                               .purpose = "dead-letter"};
+  return kind;
 }
 
 }  // namespace
 
 Result<std::string> seal_dead_letter(const crypto::Tenant& owner, const crypto::TenantKey& key,
                                      const Uuid& event_id, const ports::Record& record) {
-  auto envelope = pack(record);
-  const auto count = (envelope.size() + limits::seal_bytes_max - 1) / limits::seal_bytes_max;
-  if (count > parts_max || record.headers.size() > headers_max)
-    return Error{Errc::seal_failed, "the record is too large to seal"};
-  const auto doc_id = part_of(count);
-  std::array<std::uint8_t, salt_bytes> random{};
-  crypto::fill_random(random);
-  const std::string_view salt{reinterpret_cast<const char*>(random.data()), random.size()};
-  const auto own_key = key_of_letter(key, salt);
-  std::string out(magic_of_salted);
-  out += salt;
-  put_u32(out, count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto part = std::string_view(envelope).substr(i * limits::seal_bytes_max,
-                                                        limits::seal_bytes_max);
-    const crypto::SealBinding place{event_id, doc_id, static_cast<std::uint32_t>(i)};
-    auto sealed = crypto::Sealer::seal(owner, own_key, crypto::Field::dead_letter, place,
-                                       bytes_of(part));
-    if (!sealed) return sealed.error();
-    put(out, {reinterpret_cast<const char*>(sealed->data()), sealed->size()});
-  }
-  wipe(envelope.data(), envelope.size());
-  return out;
+  return seal_record(of_letters(), owner, key, event_id, record);
 }
 
 Result<ports::Record> open_dead_letter(const crypto::Tenant& owner, const crypto::TenantKey& key,
                                        const Uuid& event_id, std::string_view sealed) {
-  const auto [salt, parts] = read_sealed(sealed);
-  const auto doc_id = part_of(parts.size());
-  const auto own_key = salt.empty() ? crypto::TenantKey{key.id, key.key.clone()}
-                                    : key_of_letter(key, salt);
-  std::string envelope;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const crypto::SealBinding place{event_id, doc_id, static_cast<std::uint32_t>(i)};
-    const auto plain = crypto::Sealer::open(owner, own_key, crypto::Field::dead_letter, place,
-                                            bytes_of(parts[i]));
-    if (!plain) return cannot_open();
-    envelope.append(reinterpret_cast<const char*>(plain->view().data()), plain->size());
-  }
-  auto record = unpack(envelope);
-  wipe(envelope.data(), envelope.size());
-  if (!record) return cannot_open();
-  return std::move(*record);
+  return open_record(of_letters(), owner, key, event_id, sealed);
 }
 
 Result<std::uint32_t> dead_letter_key_id(std::string_view sealed) {
-  const auto parts = read_sealed(sealed).parts;
-  if (parts.empty()) return cannot_open();
-  const auto id = crypto::Sealer::key_id_of(bytes_of(parts.front()));
-  if (!id) return cannot_open();
-  return *id;
+  return record_key_id(of_letters(), sealed);
 }
 
 std::vector<ports::OutRecord> letter_in_parts(const ports::OutRecord& letter,

@@ -82,6 +82,7 @@ asio::awaitable<void> Worker::Impl::try_again() {
     job->place = Place::busy;
     job->refusal.reset();
   }
+  co_await open_all(jobs);
   co_await prepare_all(jobs);
   admit(jobs);
 }

@@ -55,6 +55,7 @@ asio::awaitable<void> Worker::Impl::take_records() {
     if (taken.records.empty()) break;
     ++batches_;
     auto jobs = adopt(std::move(taken));
+    co_await open_all(jobs);
     co_await prepare_all(jobs);
     prepared_.push_back(std::move(jobs));
     changed_->notify_all();
@@ -93,7 +94,7 @@ Jobs Worker::Impl::adopt(ports::Batch batch) {
 }
 
 asio::awaitable<void> Worker::Impl::prepare_all(Jobs jobs) {
-  std::erase_if(jobs, [](const Job* job) { return job->prepared != nullptr; });
+  std::erase_if(jobs, [](const Job* job) { return job->prepared || !job->goes_on(); });
   const auto step = [&](std::size_t first, std::size_t count) {
     return prepare_once(going_on(jobs, first, count));
   };

@@ -81,6 +81,11 @@ SettingRows<Settings> Settings::rows() {
                  {std::string(producers_signed), std::string(producers_broker),
                   std::string(producers_open)},
                  &Settings::producers),
+          choice("kafka.own_events",
+                 "how memseal publishes what is sent over HTTP: sealed under the user's key; clear "
+                 "only while workers of an older release consume",
+                 {std::string(own_events_sealed), std::string(own_events_clear)},
+                 &Settings::own_events),
           path("kafka.producers_file",
                "JSON file of the producers that may write, which `memseal producers` makes; read "
                "again when it changes",

@@ -24,6 +24,9 @@ using TopicClasses = std::map<std::string, TopicClass, std::less<>>;
 inline constexpr std::string_view producers_signed = "signed", producers_broker = "broker",
                                   producers_open = "open";
 
+/// Values of kafka.own_events.
+inline constexpr std::string_view own_events_sealed = "sealed", own_events_clear = "clear";
+
 /// Of section `kafka`.
 struct Settings {
   bool enabled = true;
@@ -31,6 +34,7 @@ struct Settings {
   /// Who may write events: "signed" (registered producers and the service itself), "broker" (whom
   /// Kafka's ACLs let), "open" (everybody who reaches the broker).
   std::string producers{producers_signed};
+  std::string own_events{own_events_sealed};  ///< how what is sent over HTTP lies in Kafka
   std::string producers_file;            ///< the registry; empty: only the service itself signs
   std::int64_t signature_window_s = 300;
   std::int64_t signature_age_h = 168;    ///< as long as Kafka keeps records by default

@@ -25,7 +25,8 @@ static_assert(
     static_cast<int>(Field::document_meta) == static_cast<int>(crypto::Field::document_meta) &&
     static_cast<int>(Field::wrapped_key) == static_cast<int>(crypto::Field::wrapped_key) &&
     static_cast<int>(Field::dead_letter) == static_cast<int>(crypto::Field::dead_letter) &&
-    static_cast<int>(Field::terms) == static_cast<int>(crypto::Field::terms));
+    static_cast<int>(Field::terms) == static_cast<int>(crypto::Field::terms) &&
+    static_cast<int>(Field::event) == static_cast<int>(crypto::Field::event));
 
 namespace {
 

@@ -30,6 +30,7 @@ enum class Field : std::uint8_t {
   wrapped_key = 6,
   dead_letter = 7,
   terms = 8,
+  event = 9,
 };
 
 /// What a blob is bound to besides its tenant, key and field: the one row and position that the

@@ -3,7 +3,9 @@
 #include "faulty_broker.hpp"
 #include "rig.hpp"
 
+#include <map>
 #include <optional>
+#include <set>
 #include <thread>
 
 namespace memseal::kafka {
@@ -60,6 +62,47 @@ TEST_F(SinkTest, PublishesWithKeyAndHeaders) {
     EXPECT_EQ(seen.headers.at(0).second, "bad_event");
     return false;
   }));
+}
+
+asio::awaitable<void> publish_pairs(KafkaSink& sink, int pairs) {
+  runtime::TaskGroup tasks(co_await asio::this_coro::executor);
+  tasks.spawn(sink.run());
+  for (int i = 0; i < pairs; ++i) {
+    auto plain = record("plain"), sealed = record("sealed");
+    plain.key = sealed.placed_by = "user " + std::to_string(i);
+    sealed.key = "hash " + std::to_string(i);
+    const runtime::RequestContext context{"t"};
+    co_await sink.publish(context, std::move(plain));
+    co_await sink.publish(context, std::move(sealed));
+  }
+  sink.request_stop();
+  co_await tasks.join();
+}
+
+// Whatever partitioner the operator has set, because the events of a user keep their order.
+TEST_F(SinkTest, PutsARecordWithASealedKeyWhereTheOthersOfItsUserLie) {
+  constexpr int pairs = 20;
+  for (const auto* partitioner : {"consistent_random", "murmur2_random"}) {
+    FaultyBroker fresh;
+    fresh.create_topic("t", 7);
+    SinkOptions options{.topics = {.upload = "t", .chat = "c", .status = "s"}};
+    options.client.brokers = fresh.bootstrap();
+    options.client.properties["partitioner"] = partitioner;
+    auto sink = KafkaSink::open(loop.get_executor(), std::move(options), metrics);
+    test::run_to_end(loop, publish_pairs(*sink.value(), pairs));
+    std::map<std::string, std::int32_t> places;
+    std::set<std::int32_t> used;
+    auto source = KafkaSource::open(loop.get_executor(), source_options(fresh.bootstrap(), "t"),
+                                    metrics);
+    test::run_to_end(loop, consume_and_stop(*source.value(), [&](const ports::Record& seen) {
+      places[seen.key] = seen.partition;
+      used.insert(seen.partition);
+      return places.size() < 2 * pairs;
+    }));
+    for (int i = 0; i < pairs; ++i)
+      EXPECT_EQ(places.at("user " + std::to_string(i)), places.at("hash " + std::to_string(i)));
+    EXPECT_GT(used.size(), 3u) << partitioner;
+  }
 }
 
 TEST_F(SinkTest, RetriesWhatTheBrokerRefusesForNow) {

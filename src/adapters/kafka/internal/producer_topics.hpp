@@ -1,5 +1,6 @@
 #pragma once
 #include "adapters/kafka/internal/handles.hpp"
+#include "adapters/kafka/internal/placements.hpp"
 
 #include <map>
 #include <mutex>
@@ -13,8 +14,9 @@ namespace memseal::kafka {
 /// rd_kafka_topic_new() asks at once.
 class ProducerTopics {
  public:
-  /// `client` outlives the handles.
-  explicit ProducerTopics(rd_kafka_t* client) : client_(client) {}
+  /// `client` outlives the handles, and so does `placements`.
+  ProducerTopics(rd_kafka_t* client, Placements& placements)
+      : client_(client), placements_(placements) {}
 
   /// Valid as long as this object. Null when librdkafka refuses the name; rd_kafka_last_error()
   /// then says why.
@@ -22,6 +24,7 @@ class ProducerTopics {
 
  private:
   rd_kafka_t* const client_;
+  Placements& placements_;
   std::mutex mutex_;
   std::map<std::string, Topic> topics_;
 };

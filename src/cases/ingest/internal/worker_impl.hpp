@@ -94,6 +94,10 @@ class Worker::Impl {
   // intake.cpp: from the source to the queues.
   asio::awaitable<void> take_records();
   Jobs adopt(ports::Batch batch);
+  // opening.cpp: what memseal sealed on its way through Kafka.
+  asio::awaitable<void> open_all(Jobs jobs);
+  asio::awaitable<void> open_once(Jobs jobs);
+  asio::awaitable<void> open_sealed(Job& job);
   asio::awaitable<void> prepare_all(Jobs jobs);
   asio::awaitable<void> prepare_once(Jobs jobs);
   asio::awaitable<void> prepare_part(Jobs jobs);
