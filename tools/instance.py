@@ -169,6 +169,7 @@ class Instance:
             values["MEMSEAL_TEST_REDIS"] = f"redis://{redis.address()}/0"
         if kafka.pid():
             values["MEMSEAL_TEST_KAFKA"] = kafka.address()
+            values["MEMSEAL_TEST_KAFKA_SASL"] = kafka.sasl_address()
         values["MEMSEAL_TEST_PG_BIN"] = str(postgres.bin or "")
         values["MEMSEAL_STACK_DIR"] = str(self.folder)
         values["MEMSEAL_STACK_LOG"] = str(self.folder / "log")

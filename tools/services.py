@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from kafka_acls import CREATE, DESCRIBE, DESCRIBE_CONFIGS, GROUP, LITERAL, PREFIXED, READ, TOPIC, WRITE, allow
 from processes import Failure, Process, as_user, send, start_time
 
 DEPS = Path(__file__).resolve().parent.parent / ".deps"
@@ -193,15 +194,21 @@ class Redis(Service):
 
 
 # The session is short, because a broker that died uncleanly waits for its predecessor's to end.
+# Two listeners for clients: PLAINTEXT, whose nameless clients may do everything, for tests; and SASL, where a client
+# is who its password says, and may do what ACLs say.
 KAFKA_CONFIG = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={folder}/kafka/data
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+log.dirs={folder}/kafka/log
 auto.create.topics.enable=true
 num.partitions=4
 message.max.bytes=2097152
@@ -227,7 +234,8 @@ log.cleaner.dedupe.buffer.size=8388608
 class Kafka(Service):
     """One KRaft node: broker and controller."""
 
-    PORTS = ("kafka", "kafka-controller")
+    PORTS = ("kafka", "kafka-controller", "kafka-sasl")
+    USER = "memseal"  # on the listener SASL
     FLAGS = ["-XX:+UseSerialGC", "-XX:-UsePerfData", "-Djava.awt.headless=true", "-cp", ".:libs/*"]
 
     def answers(self):
@@ -253,15 +261,33 @@ class Kafka(Service):
             path.mkdir(mode=0o700, exist_ok=True)
         config = folder / "server.properties"
         config.write_text(KAFKA_CONFIG.format(port=self.port(), controller=self.port("kafka-controller"),
-                                              folder=self.folder))
+                                              sasl=self.port("kafka-sasl"), folder=self.folder))
         # Classes are named by a relative path, because a class path cannot hold a colon or a star of
         # the checkout's own path.
         place = {"cwd": DEPS / "kafka", "umask": 0o077}
-        meta = folder / "data" / "meta.properties"
+        meta = folder / "log" / "meta.properties"
         if not meta.is_file() or meta.stat().st_size == 0:
             # 16 random bytes in URL-safe base64, as Kafka writes its ids.
             cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-            self.run_logged([java, *self.FLAGS, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool",
-                             "format", f"--cluster-id={cluster}", "--config", config], **place)
+            # On no command line for others to see: the tool reads its arguments from a file.
+            salt = os.urandom(16)
+            salted = hashlib.pbkdf2_hmac("sha512", self.instance.password().encode(), salt, 4096)
+            salt, salted = (base64.b64encode(part).decode() for part in (salt, salted))
+            scram = f"SCRAM-SHA-512=[name={self.USER},iterations=4096,salt={salt},saltedpassword={salted}]"
+            arguments = folder / "format.arguments"
+            with open(arguments, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                file.write(f"kafka.tools.StorageTool format --cluster-id={cluster} --config \"{config}\" "
+                           f"--add-scram {scram}\n")
+            self.run_logged([java, *self.FLAGS, "-XX:TieredStopAtLevel=1", f"@{arguments}"], **place)
+            arguments.unlink()
         self.launch([java, "-Xms96m", "-Xmx384m", f"-Djava.io.tmpdir={folder}/tmp", *self.FLAGS,
                      "kafka.Kafka", config], "root", **place)
+
+    def sasl_address(self):
+        return f"127.0.0.1:{self.port('kafka-sasl')}"
+
+    def allow(self, topics, group):
+        """Lets USER do what a memseal service does, with the topics that begin with `topics` and with the group."""
+        allow(self.address(), self.USER,
+              [(TOPIC, topics, PREFIXED, operation) for operation in (READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS)]
+              + [(GROUP, group, LITERAL, READ)])

@@ -5,7 +5,8 @@ checkout's own, on free loopback ports.
   scripts/stack up [SERVICE...]     start them (postgres redis kafka; all by default), wait until they answer
   scripts/stack down [SERVICE...]   stop them; the data stays
   scripts/stack status              what runs, and where; exit status 3 if one of the three does not
-  scripts/stack env                 lines to eval: MEMSEAL_TEST_PG_SUPER, MEMSEAL_TEST_REDIS, MEMSEAL_TEST_KAFKA, paths
+  scripts/stack env                 lines to eval: MEMSEAL_TEST_PG_SUPER, MEMSEAL_TEST_REDIS, MEMSEAL_TEST_KAFKA (and
+                                    …_SASL: user memseal, the password of the instance, ACLs), paths
   scripts/stack settings            a memseal.yaml that uses it, and beside it the file app-password for `migrate up`
   scripts/stack logs [-f] [SERVICE...]
   scripts/stack reset               stop all and delete the data
