@@ -3,7 +3,7 @@
 // sum of its stages run alone, one after the other. One tenant's 2,000 chunks lie among those of
 // others. query_rerank: the 95th percentile of the same with a cross-encoder of TinyBERT-L2's shape
 // over 24 passages of about 220 tokens. Its weights are random, because they cost what trained ones
-// cost.
+// cost. audit: the first with the audit log, against a service on the same data without it.
 #include "support/model_files.hpp"
 #include "adapters/kafka/embedded_broker.hpp"
 #include "adapters/model/factory.hpp"
@@ -201,30 +201,67 @@ struct Times {
   std::vector<double> whole_ms, alone_ms;
 };
 
-/// One Times for each round.
-std::vector<Times> measure(const Setup& setup) {
-  auto service = app::Service::make(setup.config).value();
-  std::promise<void> ready;
-  std::thread server([&] { service->run([&] { ready.set_value(); }); });
-  ready.get_future().wait();
-  Stages stages(setup);
-  stages.fill();
-  setup.database.super("VACUUM ANALYZE app.memory_chunks");
-  Client client(service->port(),
-                crypto::mint_hs256(setup.keyring.token_key(), UserId::parse("user-0").value(),
-                                   std::time(nullptr), 3'600));
+/// A service that answers until SIGTERM.
+class Running {
+ public:
+  explicit Running(const app::Config& config) : service_(app::Service::make(config).value()) {
+    std::promise<void> ready;
+    server_ = std::thread([&] { service_->run([&] { ready.set_value(); }); });
+    ready.get_future().wait();
+  }
+  ~Running() { server_.join(); }
+  std::uint16_t port() const { return service_->port(); }
+
+ private:
+  std::unique_ptr<app::Service> service_;
+  std::thread server_;
+};
+
+/// One Times for each round: what `first` and `second` take, by turns.
+template <class First, class Second>
+std::vector<Times> by_turns(First first, Second second) {
   std::vector<Times> all;
   for (int round = -1; round < rounds; ++round) {  // the first warms up
     Times times;
     for (int i = 0; i < queries; ++i) {
       const std::string question = questions[i % std::size(questions)];
-      times.whole_ms.push_back(1e3 * seconds([&] { client.ask(question); }));
-      times.alone_ms.push_back(1e3 * seconds([&] { stages.ask(question); }));
+      times.whole_ms.push_back(1e3 * seconds([&] { first(question); }));
+      times.alone_ms.push_back(1e3 * seconds([&] { second(question); }));
     }
     if (round >= 0) all.push_back(std::move(times));
   }
+  return all;
+}
+
+Client client_of(const Setup& setup, std::uint16_t port) {
+  return {port, crypto::mint_hs256(setup.keyring.token_key(), UserId::parse("user-0").value(),
+                                   std::time(nullptr), 3'600)};
+}
+
+std::vector<Times> measure_audit(Setup& setup) {
+  setup.config.audit.records = "all";
+  const Running audited(setup.config);
+  setup.config.audit.records = "none";
+  const Running unaudited(setup.config);
+  Stages stages(setup);
+  stages.fill();
+  setup.database.super("VACUUM ANALYZE app.memory_chunks");
+  auto with = client_of(setup, audited.port()), without = client_of(setup, unaudited.port());
+  auto all = by_turns([&](const std::string& question) { with.ask(question); },
+                      [&](const std::string& question) { without.ask(question); });
+  std::raise(SIGTERM);  // Both end.
+  return all;
+}
+
+std::vector<Times> measure(const Setup& setup) {
+  const Running service(setup.config);
+  Stages stages(setup);
+  stages.fill();
+  setup.database.super("VACUUM ANALYZE app.memory_chunks");
+  auto client = client_of(setup, service.port());
+  auto all = by_turns([&](const std::string& question) { client.ask(question); },
+                      [&](const std::string& question) { stages.ask(question); });
   std::raise(SIGTERM);
-  server.join();
   return all;
 }
 
@@ -250,10 +287,14 @@ void write_cross_encoder(const std::filesystem::path& directory) {
                              std::filesystem::copy_options::overwrite_existing);
 }
 
-void measure_both() {
+void measure_all() {
   {
     const Setup setup;
     report("query_e2e", "embed + search + open, each alone", measure(setup), median);
+  }
+  {
+    Setup setup;
+    report("audit", "the same without the audit log", measure_audit(setup), median);
   }
   ScratchDirectory scratch;
   write_cross_encoder(scratch.path() / "tinybert");
@@ -275,5 +316,5 @@ int main() {
     print_skipped("query_e2e", "no model: run scripts/deps");
     return 0;
   }
-  measure_both();
+  measure_all();
 }
