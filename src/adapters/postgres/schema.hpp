@@ -10,7 +10,7 @@
 namespace memseal::postgres {
 
 /// The oldest schema version (in app.settings) that this code works with.
-inline constexpr int schema_version_min = 9;
+inline constexpr int schema_version_min = 10;
 
 /// What this deployment writes, and so what the database must have been written with.
 struct DeploymentFingerprint {

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
+#include <unordered_map>
 
 namespace memseal::ingest {
 
@@ -55,7 +57,7 @@ class TermSealer {
     const auto terms = text::terms_of(text);
     std::vector<lexical::Posting> postings;
     for (const auto& term : terms.distinct)
-      postings.push_back(lexical::posting_of(hasher_.hash(term.text), term.count));
+      postings.push_back(lexical::posting_of(hash_of(term.text), term.count));
     // By their hashes: the order of the terms in the text, or in the alphabet, tells of them.
     std::sort(postings.begin(), postings.end());
     const lexical::ChunkTerms of_chunk{chunk, terms.words, postings};
@@ -81,10 +83,19 @@ class TermSealer {
   }
 
  private:
+  // Once a document: its chunks have most of their words in common, and an HMAC is the most of what
+  // a term costs.
+  std::uint64_t hash_of(const std::string& term) {
+    const auto [known, is_new] = hashes_.try_emplace(term, 0);
+    if (is_new) known->second = hasher_.hash(term);
+    return known->second;
+  }
+
   const crypto::Tenant& owner_;
   const crypto::TenantKey& key_;
   const DocId& doc_id_;
   const crypto::TermHasher hasher_;
+  std::unordered_map<std::string, std::uint64_t> hashes_;
   lexical::BlockWriter writer_;
   Uuid first_chunk_;
   std::vector<crypto::SealedTerms> sealed_;
