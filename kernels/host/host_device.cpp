@@ -189,19 +189,30 @@ bool HostDevice::inside_callback() noexcept { return inside_callback_now; }
 
 void HostDevice::enter() {
   if (inside_callback_now) fail(Fault::internal);
+  std::unique_lock lock(guard_);
+  if (!callback_runs_) return;
   ++waiting_;
-  const bool free = callback_.try_lock_for(callback_patience);
+  const bool over =
+      callback_over_.wait_for(lock, callback_patience, [this] { return !callback_runs_; });
   --waiting_;
-  if (!free) fail(Fault::lost);
-  callback_.unlock();
+  if (!over) fail(Fault::lost);
 }
 
 void HostDevice::run_callback(void (*call)(void*), void* argument) {
-  const std::lock_guard lock(callback_);
+  {
+    std::unique_lock lock(guard_);
+    callback_over_.wait(lock, [this] { return !callback_runs_; });
+    callback_runs_ = true;
+  }
   if (before_callback) before_callback();
   inside_callback_now = true;
   call(argument);
   inside_callback_now = false;
+  {
+    const std::lock_guard lock(guard_);
+    callback_runs_ = false;
+  }
+  callback_over_.notify_all();
 }
 
 void HostDevice::note_capture(int change) {

@@ -4,6 +4,7 @@
 #include "device.hpp"
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <limits>
@@ -84,9 +85,10 @@ class HostDevice : public Device {
   void run_callback(void (*call)(void*), void* argument);
   bool begin_work();  // false: the device broke
   HostFaults faults_;
-  std::timed_mutex callback_;
   std::atomic<int> waiting_ = 0;
   mutable std::mutex guard_;
+  std::condition_variable callback_over_;
+  bool callback_runs_ = false;
   std::map<std::thread::id, int> capturing_;  // open captures of each thread
   std::atomic<std::size_t> captured_calls_ = 0;
   DeviceInfo info_;

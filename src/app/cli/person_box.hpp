@@ -71,7 +71,7 @@ class PersonBox {
   postgres::PgFileCatalog catalog_{pool_};
   knowledge::Transfers uploads_, downloads_;
   std::optional<knowledge::KnowledgeDeps> knowledge_;
-  asio::thread_pool cpu_{1};
+  boost::asio::thread_pool cpu_{1};
   const query::BrowseDeps browse_{memory_, keys_, ids_, cpu_, query_metrics_};
 };
 
