@@ -61,8 +61,9 @@ class HeldFile {
 class FileUpload {
  public:
   virtual ~FileUpload() = default;
-  /// Takes the next part. Returns when the store has taken it over, which bounds what waits: at most
-  /// one part is still on its way then. Throws for a part before it too; commit() throws for the last.
+  /// Takes the next part. Returns when the store has taken it over, which bounds what waits: at
+  /// most one part is still on its way then. Throws for a part before it too; commit() throws for
+  /// the last one.
   virtual asio::awaitable<void> append(runtime::RequestContext context,
                                        crypto::SealedPart part) = 0;
   /// The object is on disk and can be read under `key` once this returns; before, nobody sees it.

@@ -69,7 +69,8 @@ class Headings {
     }
     const auto rest = line.substr(run);
     if (first != '#' || run > heading_levels) return;
-    if (rest.empty() || is_blank(rest.front()) || rest.front() == '\r') add(at, run, title_of(rest));
+    const bool is_heading = rest.empty() || is_blank(rest.front()) || rest.front() == '\r';
+    if (is_heading) add(at, run, title_of(rest));
   }
 
   void add(std::size_t at, std::size_t level, std::string_view title) {

@@ -128,7 +128,8 @@ TEST(LocalFiles, NothingStandsInTheClear) {
     crypto::SealedPart part;
     sealer.write(content, part).value();
     co_await upload->append(context, std::move(part));  // stays unfinished
-    co_await upload->append(context, {});               // returns once the part before is written
+    crypto::SealedPart nothing;
+    co_await upload->append(context, std::move(nothing));  // returns once the one before is written
     std::size_t read = 0;
     for (const auto& path : files_below(root)) {
       std::ifstream stream(path, std::ios::binary);

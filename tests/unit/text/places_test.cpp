@@ -63,8 +63,9 @@ TEST(Places, AHeadingIsWhatCommonMarkSays) {
   EXPECT_EQ(heading_of("####### Seven\ntext"), "none");
   EXPECT_EQ(heading_of("    # Code\ntext"), "none");
   EXPECT_EQ(heading_of("```sh\n# a comment\n```\ntext"), "none");
-  EXPECT_EQ(heading_of("~~~~\n# a comment\n~~~\n# still code\n~~~~\n# Out\nmuch more text here, more"
-                       " than the code above"), "Out");
+  EXPECT_EQ(heading_of("~~~~\n# a comment\n~~~\n# still code\n~~~~\n# Out\n"
+                       "much more text here, more than the code above"),
+            "Out");
   EXPECT_EQ(heading_of("```a``` is code in a line\n# Heading\nlong text that follows it, long"),
             "Heading");
   EXPECT_EQ(heading_of("text"), "none");

@@ -17,8 +17,8 @@ class Unfinished {
 
   /// Throws Outage where the disk has less free space than the operator wants kept.
   void require_space() const;
-  /// Appends `bytes`, or keeps why that failed for require_written(). After a failure nothing more is
-  /// written.
+  /// Appends `bytes`, or keeps why that failed for require_written(). After a failure nothing more
+  /// is written.
   void write(ByteView bytes) noexcept;
   /// Throws what a write() before it kept.
   void require_written() const;
