@@ -1,5 +1,4 @@
 // How a source handles librdkafka's events: messages, errors, rebalances, commits.
-#include "adapters/kafka/internal/fetch_positions.hpp"
 #include "adapters/kafka/internal/client_conf.hpp"
 #include "adapters/kafka/internal/lasting_errors.hpp"
 #include "adapters/kafka/internal/source_impl.hpp"
@@ -105,9 +104,7 @@ int KafkaSource::Impl::on_statistics(rd_kafka_t*, char* json, std::size_t size, 
                  up ? "kafka.connected" : "kafka.disconnected");
   source.connected = up;
   source.metrics_.connected.Set(up ? 1 : 0);
-  source.fetched_before_ = std::move(source.fetched_);
-  source.fetched_.clear();
-  if (source.lag > 0) source.fetched_ = fetched_up_to({json, size});
+  source.read_positions_.take({json, size});
   return 0;  // The library frees its text.
 }
 

@@ -15,7 +15,7 @@ constexpr auto lag_every = 2s;
 }  // namespace
 
 // Counted from what is committed, because a crash repeats all that is not.
-std::optional<std::int64_t> KafkaSource::Impl::behind(const Partition& partition) const {
+std::optional<std::int64_t> KafkaSource::Impl::behind(const Partition& partition) {
   const auto committed = assignment_.committed_of(partition);
   std::int64_t low = 0, high = -1;
   if (rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(), partition.number,
@@ -23,21 +23,9 @@ std::optional<std::int64_t> KafkaSource::Impl::behind(const Partition& partition
     low = 0;
   const auto end = std::max(high, offsets_->end_of(partition));
   if (committed < 0 || end < 0) return std::nullopt;
-  if (is_read_up_to(partition, end)) return 0;
-  return std::max<std::int64_t>(0, end - std::max(low, committed));
-}
-
-// What lies between the committed offset and `end` is then no record: markers of transactions, and
-// what was aborted or compacted. Twice, because a client that has just fetched moves its position
-// before it queues the records.
-bool KafkaSource::Impl::is_read_up_to(const Partition& partition, std::int64_t end) const {
-  if (assignment_.holds(partition)) return false;
-  if (assignment_.next_of(partition) > assignment_.committed_of(partition)) return false;
-  const auto reaches = [&](const auto& positions) {
-    const auto found = positions.find(partition);
-    return found != positions.end() && found->second >= end;
-  };
-  return reaches(fetched_) && reaches(fetched_before_);
+  const bool is_idle =
+      !assignment_.holds(partition) && assignment_.next_of(partition) <= committed;
+  return read_positions_.behind(partition, std::max(low, committed), end, is_idle);
 }
 
 // The age of the first record that is not committed, as far as it is known: by the record's own
@@ -66,6 +54,7 @@ void KafkaSource::Impl::update_lag(Clock::time_point now) {
   for (const auto& record : buffer_)
     buffered.try_emplace({record.topic, record.partition}, record.timestamp_ms);
   std::int64_t behind_all = 0;
+  read_positions_.begin_count();
   Partitions unknown;
   const auto all = assignment_.all();
   for (const auto& partition : all) {

@@ -3,6 +3,7 @@
 #include "pure/codec/json.hpp"
 
 #include <optional>
+#include <utility>
 
 namespace memseal::kafka {
 
@@ -43,6 +44,25 @@ std::map<Partition, std::int64_t> fetched_up_to(std::string_view statistics) {
     }
   }
   return positions;
+}
+
+std::int64_t ReadPositions::behind(const Partition& partition, std::int64_t next, std::int64_t end,
+                                   bool is_idle) {
+  if (end <= next) return 0;
+  // Also where the answer is 0: a partition behind a marker stays there for as long as nobody
+  // writes to it, and without new statistics the next count would find it behind again.
+  wanted_ = true;
+  const auto reaches = [&](const auto& positions) {
+    const auto found = positions.find(partition);
+    return found != positions.end() && found->second >= end;
+  };
+  return is_idle && reaches(last_) && reaches(before_) ? 0 : end - next;
+}
+
+void ReadPositions::take(std::string_view statistics) {
+  before_ = std::move(last_);
+  last_.clear();
+  if (wanted_) last_ = fetched_up_to(statistics);
 }
 
 }  // namespace memseal::kafka

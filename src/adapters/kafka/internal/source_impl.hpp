@@ -1,5 +1,6 @@
 #pragma once
 #include "adapters/kafka/internal/assignment.hpp"
+#include "adapters/kafka/internal/fetch_positions.hpp"
 #include "adapters/kafka/internal/group_offsets.hpp"
 #include "adapters/kafka/internal/handles.hpp"
 #include "adapters/kafka/internal/partition_lists.hpp"
@@ -98,8 +99,7 @@ class KafkaSource::Impl {
   void wake_if_useful();
 
   // source_lag.cpp
-  std::optional<std::int64_t> behind(const Partition& partition) const;
-  bool is_read_up_to(const Partition& partition, std::int64_t end) const;
+  std::optional<std::int64_t> behind(const Partition& partition);
   double age_s(const Partition& partition, std::int64_t held_since_ms, Clock::time_point now);
   void update_lag(Clock::time_point now);
   void forget_lag(const Partition& partition);
@@ -127,8 +127,7 @@ class KafkaSource::Impl {
     Clock::time_point since;
   };
   std::map<Partition, Waiting> waiting_;
-  // fetched_up_to() of the last two statistics, while something is behind.
-  std::map<Partition, std::int64_t> fetched_, fetched_before_;
+  ReadPositions read_positions_;
   Clock::time_point next_commit_{}, next_lag_update_{}, next_log_{};
   bool held_ = false;  // no record is taken
   bool stopping_ = false, closing_ = false, running_ = false;
