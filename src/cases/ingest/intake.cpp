@@ -28,6 +28,16 @@ std::size_t rank_of_origin(Origin origin) {
 constexpr std::size_t records_a_thread_min = 16;
 // Budgets that are kept before those that are full are forgotten.
 constexpr std::size_t budgets_max = 10'000;
+// A chunk that keeps its vector costs this part of its tokens.
+constexpr std::int64_t kept_part = 8;
+
+// What a chunk takes from its tenant's budget. One that keeps its vector is not embedded, but cut,
+// sealed and written like any other: without a price, a user who sends one document again and again
+// would never be over the budget.
+std::int64_t cost_of(const text::Chunk& chunk, bool is_kept) {
+  const auto tokens = static_cast<std::int64_t>(chunk.tokens.size());
+  return is_kept ? std::max<std::int64_t>(1, tokens / kept_part) : tokens;
+}
 
 std::size_t rank_of(const Job& job, const TopicClasses& classes) {
   const auto found = classes.find(job.record->topic);
@@ -168,7 +178,7 @@ void Worker::Impl::admit(Job& job) {
   }
 }
 
-// Takes the tokens that are to be embedded of the job from its tenant's budget. A document of more
+// Takes what the chunks of the job cost from its tenant's budget. A document of more
 // than a whole budget counts as one, so that it goes by its class when its tenant sent nothing for
 // a while.
 bool Worker::Impl::has_budget(const Job& job) {
@@ -177,7 +187,7 @@ bool Worker::Impl::has_budget(const Job& job) {
   const auto& chunks = job.prepared->document->chunks;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const bool is_kept = job.embeddings && !(*job.embeddings)[i].empty();
-    if (!is_kept) tokens += static_cast<std::int64_t>(chunks[i].tokens.size());
+    tokens += cost_of(chunks[i], is_kept);
   }
   const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
                        Clock::now().time_since_epoch()).count();

@@ -161,13 +161,18 @@ TEST_F(Keeping, TurnsHaveNoMac) {
   for (const auto& chunk : stored_version().chunks) EXPECT_FALSE(chunk.header().embed_mac);
 }
 
-TEST_F(Keeping, TakesFromTheBudgetWhatIsEmbedded) {
-  options.tenant_budget = policy::BucketRules{.tokens = 600, .window_s = 60};
-  auto text = paragraphs();
-  upload_version(1, joined(text));
-  text[0] = "note note and note note.";
-  upload_version(2, joined(text));
-  EXPECT_EQ(metric("memseal_ingest_over_budget_total"), 0);
+// 50 chunks of at most 8 tokens: 50 where all are kept, some 400 where they are embedded.
+TEST_F(Keeping, AChunkThatIsKeptTakesAnEighthOfItsTokensFromTheBudget) {
+  const auto text = joined(paragraphs());
+  const std::vector<std::string> documents{"a", "b", "c", "d"};
+  for (const auto& document : documents) upload_version(1, text, document);
+  options.tenant_budget = policy::BucketRules{.tokens = 125, .window_s = 1'000'000};
+  embedder.batches.clear();
+  for (const auto& document : documents)
+    push({record("ada", upload_of(document, "ada", document + "2", text, 2))});
+  run();
+  EXPECT_TRUE(embedder.texts().empty());
+  EXPECT_EQ(metric("memseal_ingest_over_budget_total"), 2) << "two have 125, four do not";
 }
 
 }  // namespace
