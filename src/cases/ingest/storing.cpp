@@ -65,7 +65,7 @@ std::size_t sealed_bytes(const Job& job, std::size_t dimension, bool with_terms)
   const auto& document = *job.prepared->document;
   std::size_t bytes = row_bytes;
   for (std::size_t i = 0; i < document.chunks.size(); ++i)
-    bytes += document.chunks[i].text.size() + document.meta_of(i).size() +
+    bytes += document.chunks[i].text.size() + document.meta_bytes(i) +
              dimension * sizeof(float) + row_bytes +
              (with_terms ? document.chunks[i].text.size() + row_bytes : 0);
   return copies * bytes;

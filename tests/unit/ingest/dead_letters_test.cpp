@@ -1,6 +1,8 @@
 #include "pure/crypto/hash.hpp"
 #include "rig.hpp"
 
+#include <atomic>
+
 namespace memseal::ingest {
 namespace {
 
@@ -126,6 +128,29 @@ TEST_F(RefuseTest, RefusesAnEventOfTooManyChunks) {
   EXPECT_EQ(header(letters()[0], "memseal-error-code"), "event_too_large");
   EXPECT_EQ(store.failures.at(0).code, Errc::event_too_large);
   EXPECT_EQ(stored("alice").size(), 1u);
+}
+
+TEST_F(RefuseTest, CutsNoTextWhoseMetadataAreTooLarge) {
+  std::atomic<int> ways = 0;  // one a record, and more for each 256 KiB that are cut
+  make_way = [&] { ++ways; };
+  std::string text;
+  while (text.size() < 600'000) text += "hello world. ";
+  const auto with = [&](const std::string& id, std::size_t bytes) {
+    return record("alice", wire::make_upload_event(
+        {.head = head("alice", id), .doc_id = DocId::parse("d").value(), .name = {},
+         .mime_type = "text/plain", .text = text, .revision = 1, .content_sha256_hex = {},
+         .tags = {}, .attributes_json = R"({"a":")" + std::string(bytes, 'x') + R"("})",
+         .origin = Origin::upload}));
+  };
+  push({with("1", 9'000)});
+  run();
+  ASSERT_EQ(letters().size(), 1u);
+  EXPECT_EQ(header(letters()[0], "memseal-error-code"), "event_too_large");
+  EXPECT_EQ(ways, 1);
+  push({with("2", 10)});
+  run();
+  EXPECT_EQ(letters().size(), 1u);
+  EXPECT_GT(ways, 3) << "so the text is one that would have been cut";
 }
 
 TEST_F(RefuseTest, RefusesContentThatIsNotWhatItsHashSays) {

@@ -117,20 +117,35 @@ bool says_api(const wire::Event& event) {
       event);
 }
 
-/// Cuts the text of an upload, and notes the place of each chunk.
-void cut(const PrepareDeps& deps, std::string_view text, const Outline& outline,
-         Document& document) {
-  document.chunks = text::chunk(deps.tokenizer, text, deps.options->rules, deps.make_way);
-  const auto places = text::places_of(text, outline, document.chunks);
-  document.chunk_metas.reserve(places.size());
-  for (const auto& place : places)
-    document.chunk_metas.push_back(place.empty()
-                                       ? document.meta_json
-                                       : wire::meta_with_place(document.meta_json, place));
+/// The metadata are sealed with each chunk, so nothing is cut for metadata that are too large.
+std::optional<Error> check_meta(const Document& document) {
+  if (document.meta_json.size() <= wire::meta_bytes_max) return std::nullopt;
+  return Error{
+      Errc::event_too_large,
+      "name and attributes take more than " + std::to_string(wire::meta_bytes_max) + " bytes",
+      "/data/attributes"};
 }
 
+std::optional<Error> check_chunks(const Options& options, const Document& document) {
+  if (document.chunks.size() <= options.chunks_per_event_max) return std::nullopt;
+  return Error{Errc::event_too_large,
+               "the event makes " + std::to_string(document.chunks.size()) +
+                   " chunks, more than " + std::to_string(options.chunks_per_event_max)};
+}
+
+/// Cuts the text of an upload, and notes the place of each chunk. Returns what is too large.
+std::optional<Error> cut(const PrepareDeps& deps, std::string_view text, const Outline& outline,
+                         Document& document) {
+  if (auto too_large = check_meta(document)) return too_large;
+  document.chunks = text::chunk(deps.tokenizer, text, deps.options->rules, deps.make_way);
+  if (auto too_large = check_chunks(*deps.options, document)) return too_large;
+  document.places = text::places_of(text, outline, document.chunks);
+  return std::nullopt;
+}
+
+/// `fault`: gets what is too large.
 Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uuid& event_id,
-                     std::int64_t first_ms) {
+                     std::int64_t first_ms, std::optional<Error>& fault) {
   auto meta = meta_of(event);
   std::optional<ports::ByArrival> by_arrival;
   if (!event.revision) by_arrival.emplace(ports::ByArrival{first_ms});
@@ -146,7 +161,8 @@ Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uui
   if (event.file)
     document.awaits_text = std::make_shared<const wire::UploadEvent>(std::move(event));
   else
-    cut(deps, event.text, {.has_headings = event.mime_type == codec::markdown_type}, document);
+    fault = cut(deps, event.text, {.has_headings = event.mime_type == codec::markdown_type},
+                document);
   return document;
 }
 
@@ -158,6 +174,7 @@ Document document_of(const PrepareDeps& deps, const crypto::Tenant& owner, wire:
                     .meta_json = meta_of(event),
                     .tags = event.tags,
                     .chunks = {}};
+  if (check_meta(document)) return document;
   document.conversation =
       std::make_shared<const Conversation>(conversation_of(deps.ids, owner, std::move(event)));
   auto turns =
@@ -194,19 +211,6 @@ std::optional<Error> check_findable(const Document& document) {
                "/data"};
 }
 
-std::optional<Error> check_size(const Options& options, const Document& document) {
-  if (document.chunks.size() > options.chunks_per_event_max)
-    return Error{Errc::event_too_large,
-                 "the event makes " + std::to_string(document.chunks.size()) +
-                     " chunks, more than " + std::to_string(options.chunks_per_event_max)};
-  if (document.meta_json.size() > wire::meta_bytes_max)
-    return Error{
-        Errc::event_too_large,
-        "name and attributes take more than " + std::to_string(wire::meta_bytes_max) + " bytes",
-        "/data/attributes"};
-  return std::nullopt;
-}
-
 void prepare_event(const PrepareDeps& deps, wire::Event event, const First& first,
                    std::int64_t now_ms, Prepared& prepared) {
   if (auto* upload = std::get_if<wire::UploadEvent>(&event)) {
@@ -215,7 +219,7 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, const First& firs
     if (!prepared.fault && !upload->file) prepared.fault = check_content(*upload);
     if (prepared.fault) return;
     prepared.document = std::make_shared<Document>(
-        document_of(deps, std::move(*upload), prepared.event_id, first.time_ms));
+        document_of(deps, std::move(*upload), prepared.event_id, first.time_ms, prepared.fault));
   } else if (auto* deletion = std::get_if<wire::DeleteEvent>(&event)) {
     prepared.origin = deletion->origin;
     prepared.document = std::make_shared<Document>(document_of(std::move(*deletion), first));
@@ -224,7 +228,8 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, const First& firs
     prepared.document = std::make_shared<Document>(
         document_of(deps, *prepared.tenant, std::move(std::get<wire::ChatEvent>(event))));
   }
-  prepared.fault = check_size(*deps.options, *prepared.document);
+  if (!prepared.fault) prepared.fault = check_meta(*prepared.document);
+  if (!prepared.fault) prepared.fault = check_chunks(*deps.options, *prepared.document);
   if (!prepared.fault) prepared.fault = check_findable(*prepared.document);
   if (prepared.fault) prepared.document.reset();
 }
@@ -303,18 +308,29 @@ std::shared_ptr<const Prepared> completed(const PrepareDeps& deps, const Prepare
   document->awaits_text.reset();
   auto prepared = std::make_shared<Prepared>(upload);
   prepared->fault = check_content(event);
-  if (!prepared->fault) {
-    cut(deps, event.text, text.outline, *document);
-    prepared->fault = check_size(*deps.options, *document);
-  }
+  if (!prepared->fault) prepared->fault = cut(deps, event.text, text.outline, *document);
   if (!prepared->fault) prepared->fault = check_findable(*document);
   // A refused event keeps its document, for its place in the order, but nothing of the text.
   if (prepared->fault) {
     document->chunks = {};
-    document->chunk_metas = {};
+    document->places = {};
   }
   prepared->document = std::move(document);
   return prepared;
+}
+
+std::size_t Document::meta_bytes(std::size_t chunk) const {
+  if (!pieces.empty()) return pieces[chunk].meta_json.size();
+  if (places.empty() || places[chunk].empty()) return meta_json.size();
+  constexpr std::size_t names = 64;  // {"place":{"page":"","page_end":"","heading":""}}
+  const auto& [page, page_end, heading] = places[chunk];
+  return meta_json.size() + names + page.size() + page_end.size() + heading.size();
+}
+
+std::string Document::meta_of(std::size_t chunk) const {
+  if (!pieces.empty()) return pieces[chunk].meta_json;
+  if (places.empty() || places[chunk].empty()) return meta_json;
+  return wire::meta_with_place(meta_json, places[chunk]);
 }
 
 Uuid Document::chunk_id(const crypto::IdDeriver& ids, const crypto::Tenant& owner,

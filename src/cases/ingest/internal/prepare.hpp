@@ -1,5 +1,6 @@
 #pragma once
 // The part of ingest that only computes: a record becomes a document cut into chunks, or a fault.
+#include "base/place.hpp"
 #include "cases/ingest/internal/conversation.hpp"
 #include "cases/ingest/metrics.hpp"
 #include "cases/ingest/worker.hpp"
@@ -21,7 +22,7 @@ struct Document {
   std::string meta_json;                  ///< sealed beside each chunk; may be empty
   std::vector<std::string> tags;
   std::vector<text::Chunk> chunks;
-  std::vector<std::string> chunk_metas = {};  ///< one a chunk where they differ, else none
+  std::vector<Place> places = {};         ///< one a chunk where the document has any, else none
   // Of a chat; empty for any other document.
   std::vector<TurnPiece> pieces = {};     ///< one a chunk
   std::shared_ptr<const Conversation> conversation = {};
@@ -34,11 +35,10 @@ struct Document {
   const std::string& embedded_text(std::size_t chunk) const {
     return pieces.empty() ? chunks[chunk].text : pieces[chunk].embedded_text;
   }
-  /// What is sealed beside a chunk; may be empty.
-  const std::string& meta_of(std::size_t chunk) const {
-    if (!pieces.empty()) return pieces[chunk].meta_json;
-    return chunk_metas.empty() ? meta_json : chunk_metas[chunk];
-  }
+  /// The JSON that is sealed beside a chunk; may be empty. Made anew by each call.
+  std::string meta_of(std::size_t chunk) const;
+  /// About its bytes.
+  std::size_t meta_bytes(std::size_t chunk) const;
   /// The id of a chunk.
   Uuid chunk_id(const crypto::IdDeriver& ids, const crypto::Tenant& owner, std::size_t at) const;
 };

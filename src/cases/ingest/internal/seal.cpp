@@ -41,8 +41,9 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
     const auto said_ms = document.conversation->turns[document.pieces[at].turn].said.at_ms;
     if (said_ms > 0) header.created_at_ms = said_ms;
   }
+  const auto meta_json = document.meta_of(at);
   const crypto::ChunkPlain plain{.text = chunk.text,
-                                 .meta_json = document.meta_of(at),
+                                 .meta_json = meta_json,
                                  .embedding = embedding};
   return crypto::Sealer::seal(owner, key, std::move(header), plain).value();
 }
