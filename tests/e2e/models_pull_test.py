@@ -50,8 +50,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_CONNECT(self):
         self.server.seen.append(("CONNECT", self.path))
-        host, port = self.path.split(":")
-        with socket.create_connection((host, int(port))) as far:
+        port = self.path.split(":")[1]
+        with socket.create_connection(("127.0.0.1", int(port))) as far:
             self.send_response_only(200)
             self.end_headers()
             near = self.connection
@@ -186,11 +186,20 @@ class Pull(unittest.TestCase):
     def test_it_goes_through_a_proxy_unless_the_host_is_excepted(self):
         proxy = Hub({})
         self.addCleanup(proxy.server_close)
-        done = self.pull(http_proxy=proxy.address)
+        far = {"HF_ENDPOINT": f"http://hub.invalid:{self.hub.server_port}", "http_proxy": proxy.address}
+        done = self.pull(**far)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(proxy.seen[0], ("CONNECT", f"127.0.0.1:{self.hub.server_port}"))
+        self.assertEqual(proxy.seen[0], ("CONNECT", f"hub.invalid:{self.hub.server_port}"))
         proxy.seen = []
-        self.assertEqual(self.pull("--to", "direct", http_proxy=proxy.address, NO_PROXY="127.0.0.1").returncode, 0)
+        self.assertEqual(self.pull("--to", "direct", **far, NO_PROXY=".invalid").returncode, 3)
+        self.assertEqual(proxy.seen, [])
+
+    def test_what_is_for_this_machine_goes_through_no_proxy(self):
+        proxy = Hub({})
+        self.addCleanup(proxy.server_close)
+        self.hub.token = "hf_secret"
+        done = self.pull(http_proxy=proxy.address, ALL_PROXY=proxy.address, HF_TOKEN="hf_secret")
+        self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(proxy.seen, [])
 
     def test_without_a_network_it_says_what_to_do_by_hand(self):

@@ -65,6 +65,8 @@ std::string hub_environment(std::string_view name) {
 }
 
 std::string proxy_of(const http_client::Url& url) {
+  // What is for this machine would leave it, and a token over plain http with it.
+  if (http_client::is_loopback(url.host)) return "";
   const auto either = [](const char* upper) {
     auto value = hub_environment(upper);
     return value.empty() ? hub_environment(codec::ascii_lower(upper)) : value;

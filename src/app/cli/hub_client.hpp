@@ -48,6 +48,7 @@ class HubClient {
 
 /// The proxy of the environment for `url`; empty: none. HTTPS_PROXY (https) or http_proxy (http),
 /// else ALL_PROXY, each also in lower case. NO_PROXY lists hosts and ends of host names, or `*`.
+/// None for a loopback host, ever.
 std::string proxy_of(const http_client::Url& url);
 
 /// A variable of the environment; empty if it is not set.
