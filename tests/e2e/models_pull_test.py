@@ -1,4 +1,5 @@
 """memseal models pull against a hub that this test plays: redirects, ranges, tokens, a proxy, an end."""
+import fcntl
 import hashlib
 import http.server
 import json
@@ -19,6 +20,10 @@ from check.tiny_bert import TinyBert  # noqa: E402
 COMMIT, REPOSITORY = "0123456789abcdef0123456789abcdef01234567", "me/tiny"
 
 
+def git_name(data):
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
 class Hub(http.server.ThreadingHTTPServer):
     """Both the hub and, on another address, the host that large files lie on."""
     daemon_threads = True
@@ -26,6 +31,8 @@ class Hub(http.server.ThreadingHTTPServer):
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.seen, self.large, self.break_off, self.token = files, [], None, 0, ""
+        self.names = git_name  # the ETag of a file that lies here; None: no such field
+        self.wrong_ranges, self.has_lengths = 0, True
         self.etag = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -77,16 +84,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                X_Linked_Etag=f'"{hub.etag[name]}"', X_Linked_Size=str(len(hub.files[name])))
         return self.file(hub, hub.files[name])
 
+    def head_of_file(self, hub, data, start, body):
+        self.send_response(206 if start else 200)
+        first = start
+        if start and hub.wrong_ranges:
+            hub.wrong_ranges -= 1
+            first, body = 0, data
+        if start:
+            self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
+        if hub.names:
+            self.send_header("ETag", f'"{hub.names(data)}"')
+        if hub.has_lengths:
+            self.send_header("Content-Length", str(len(body)))
+        else:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        return body
+
     def file(self, hub, data):
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
         if start >= len(data) > 0 and start:
             return self.answer(416)
-        body = data[start:]
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
+        body = self.head_of_file(hub, data, start, data[start:])
         if hub.break_off > 0:
             hub.break_off -= 1
             self.wfile.write(body[:len(body) // 2])
@@ -113,6 +132,7 @@ class Pull(unittest.TestCase):
         TinyBert(True).save(self.place / "origin")
         files = {path.name: path.read_bytes() for path in (self.place / "origin").iterdir()}
         self.hub, self.far = Hub(files), Hub(files)
+        self.far.names = lambda _: "f" * 40  # A store of large files has names of its own.
         self.addCleanup(self.far.server_close)
         self.addCleanup(self.hub.server_close)
         self.models = self.place / "models"
@@ -182,6 +202,86 @@ class Pull(unittest.TestCase):
         done = self.memseal("models", "pull", "--lock", lock, "--to", "third")
         self.assertEqual(done.returncode, 1)
         self.assertIn("vocab.txt holds other bytes than the lock file names", done.stderr)
+
+    def test_a_lock_file_brings_no_file_that_it_does_not_name(self):
+        self.assertEqual(self.pull().returncode, 0)
+        place = self.models / "tiny/memseal.lock.json"
+        self.hub.files["1_Pooling/config.json"] = b'{"pooling_mode_cls_token": true}'
+        left = self.place / "other/.tiny.part/1_Pooling/config.json"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(self.hub.files["1_Pooling/config.json"])
+        done = self.memseal("models", "pull", "--lock", str(place), "--to", "other")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lock = json.loads(place.read_text())
+        there = {str(path.relative_to(self.place / "other/tiny"))
+                 for path in (self.place / "other/tiny").rglob("*") if path.is_file()}
+        self.assertEqual(there, {file["name"] for file in lock["files"]} | {"memseal.lock.json"})
+        for missing in ("", "config.json", "model.safetensors"):
+            kept = [file for file in lock["files"] if missing and file["name"] != missing]
+            (self.place / "bad.json").write_text(json.dumps({**lock, "files": kept}))
+            asked = len(self.hub.seen)
+            done = self.memseal("models", "pull", "--lock", "bad.json", "--to", "third")
+            self.assertEqual(done.returncode, 2, missing)
+            self.assertIn("the lock file has no config.json or no model.safetensors", done.stderr)
+            self.assertEqual(len(self.hub.seen), asked, "nothing is asked for")
+
+    def test_another_part_than_was_asked_for_is_not_taken_for_the_rest(self):
+        self.hub.names = None
+        self.hub.break_off = self.hub.wrong_ranges = 1
+        done = self.pull()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.hub.wrong_ranges, 0)
+        self.assertEqual(len(self.ranges(self.hub)), 1, "the third request asks for all of it")
+        for name, data in self.hub.files.items():
+            self.assertEqual((self.models / "tiny" / name).read_bytes(), data)
+
+    def test_a_part_that_is_longer_than_the_file_is_fetched_anew(self):
+        part = self.models / ".tiny.part"
+        part.mkdir()
+        (part / "memseal.lock.json").write_text(
+            json.dumps({"repository": REPOSITORY, "revision": COMMIT, "files": []}))
+        (part / "vocab.txt.part").write_bytes(self.hub.files["vocab.txt"] + b"more\n")
+        self.hub.names = None
+        done = self.pull()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual((self.models / "tiny/vocab.txt").read_bytes(), self.hub.files["vocab.txt"])
+
+    def test_a_small_file_has_the_name_that_git_gives_it(self):
+        original = self.hub.files["vocab.txt"]
+        named = {data: git_name(data) for data in self.hub.files.values()}
+        tampered = original[:-2] + b"~\n"
+        named[tampered] = named[original]
+        self.hub.files["vocab.txt"], self.hub.names = tampered, named.get
+        done = self.pull()
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("vocab.txt holds other bytes than the hub names", done.stderr)
+        self.hub.files["vocab.txt"], self.hub.has_lengths = original, False
+        self.assertEqual(self.pull().returncode, 0, "the name says that all of it came")
+
+    def test_a_file_without_length_and_hash_is_refused(self):
+        self.hub.names, self.hub.has_lengths, self.hub.break_off = None, False, 1
+        done = self.pull()
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("comes without its length and without a hash", done.stderr)
+        self.assertEqual(list((self.models / ".tiny.part").glob("*.part")), [])
+
+    def test_a_file_ends_where_the_hub_says(self):
+        self.hub.large, self.far.has_lengths, self.far.break_off = self.far, False, 1
+        done = self.pull()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(self.ranges(self.far)), 1, "the half that came is continued")
+
+    def test_two_pulls_do_not_write_one_folder(self):
+        part = self.models / ".tiny.part"
+        part.mkdir()
+        other = os.open(part, os.O_RDONLY)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        done = self.pull()
+        os.close(other)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("another `memseal models pull` is writing", done.stderr)
+        self.assertEqual(list(part.glob("*.part")), [])
+        self.assertEqual(self.pull().returncode, 0)
 
     def test_it_goes_through_a_proxy_unless_the_host_is_excepted(self):
         proxy = Hub({})

@@ -1,5 +1,6 @@
 #include "app/cli/backup_archive.hpp"
 
+#include "app/cli/disk.hpp"
 #include "base/fd.hpp"
 #include "pure/codec/json.hpp"
 #include "pure/codec/rfc3339.hpp"
@@ -35,12 +36,6 @@ Error damaged(std::string sentence) { return {Errc::open_failed, std::move(sente
 Error cannot(const std::string& act, const fs::path& path) {
   return {Errc::internal, "cannot " + act + " " + path.string() + ": " +
                               std::error_code(errno, std::generic_category()).message()};
-}
-
-/// Brings a file's bytes or a folder's names to the disk.
-bool sync_path(const fs::path& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  return file && ::fsync(file.get()) == 0;
 }
 
 Result<std::string> read_whole(const fs::path& path) {

@@ -156,6 +156,9 @@ Result<HubClient::Answer> HubClient::get(const std::string& path,
       answer.linked_etag = without_quotes(linked);
       std::from_chars(size.data(), size.data() + size.size(), answer.linked_size);
     }
+    // Other hosts name their copies by rules of their own.
+    if (answer.etag.empty() && (*client)->url().origin() == endpoint_.origin())
+      answer.etag = without_quotes(outcome->header("etag"));
     const std::string place(outcome->header("location"));
     if (!is_redirect(outcome->status) || place.empty()) {
       answer.response = std::move(*outcome);

@@ -23,7 +23,8 @@ class HubClient {
   struct Answer {
     http_client::Response response;  ///< of the last host
     std::string linked_etag;         ///< of the first response that had one: a large file's SHA-256
-    std::uint64_t linked_size = 0;
+    std::uint64_t linked_size = 0;   ///< of the same response, in bytes; 0: not said
+    std::string etag;  ///< of the endpoint's own first response that had one; "" else
   };
   /// `path`: below the endpoint. `began` and `sink` as in http_client::Request and
   /// Client::stream(). Errors: unavailable, timeout, payload_too_large, bad_config, model_invalid

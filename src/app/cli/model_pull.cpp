@@ -1,21 +1,22 @@
 #include "app/cli/model_pull.hpp"
 
+#include "app/cli/disk.hpp"
 #include "app/cli/hub_client.hpp"
+#include "app/cli/hub_file.hpp"
 #include "app/config/text_file.hpp"
 #include "base/fd.hpp"
-#include "base/ids.hpp"
 #include "pure/codec/url.hpp"
-#include "pure/crypto/sha256_stream.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstdlib>
+#include <set>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace memseal::app {
 
@@ -26,54 +27,16 @@ namespace {
 constexpr int attempts_max = 4;  // of one file, each from where the last broke off
 constexpr std::chrono::milliseconds pause_first(500);
 constexpr std::size_t lock_bytes_max = 1 << 16;
+constexpr const char* pooling_folder = "1_Pooling";  // the one folder that model::hub_files() name
 
-Error unwritable(const fs::path& path, int error) {
-  return {Errc::bad_config,
-          "cannot write " + path.string() + ": " + std::generic_category().message(error)};
-}
-
-Result<std::string> sha256_of(const fs::path& path) {
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return unwritable(path, errno);
-  crypto::Sha256Stream hash;
-  std::array<std::uint8_t, 1 << 16> piece;
-  for (;;) {
-    const auto got = ::read(file.get(), piece.data(), piece.size());
-    if (got < 0) return unwritable(path, errno);
-    if (got == 0) {
-      const auto digest = hash.finish();
-      return to_hex(digest.data(), digest.size());
-    }
-    hash.update(ByteView(piece.data(), static_cast<std::size_t>(got)));
-  }
-}
-
-std::uint64_t size_of(const fs::path& path) {
-  std::error_code none;
-  const auto size = fs::file_size(path, none);
-  return none ? 0 : size;
-}
-
-/// Writes the whole text, and the file's name only when all of it is there.
+/// Writes the whole text, and the file's name only when all of it is on the disk.
 Result<void> write_whole(const fs::path& path, const std::string& text) {
   const auto part = path.string() + ".part";
   const Fd file(::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      ::rename(part.c_str(), path.c_str()) != 0)
-    return unwritable(path, errno);
+      ::fsync(file.get()) != 0 || ::rename(part.c_str(), path.c_str()) != 0)
+    return unwritable_file(path, errno);
   return {};
-}
-
-Error refused(const std::string& what, int status) {
-  const auto said = "the hub answers " + std::to_string(status) + " for " + what;
-  if (status == 401 || status == 403)
-    return {Errc::unauthenticated,
-            said +
-                ": the model may not exist, or needs a token (--token-file) whose owner has "
-                "accepted its terms"};
-  if (status == 404) return {Errc::not_found, said + ": there is no such model, revision or file"};
-  if (status == 408 || status == 429 || status >= 500) return {Errc::unavailable, said};
-  return {Errc::model_invalid, said};
 }
 
 /// One pull. The folder `part_` holds what has arrived.
@@ -89,7 +52,8 @@ class Pull {
   Result<model::ModelLock> run() {
     auto listing = list();
     if (!listing) return listing.error();
-    if (auto ready = prepare(listing->revision); !ready) return ready.error();
+    if (auto mine = take_folder(); !mine) return mine.error();
+    if (auto ready = prepare(*listing); !ready) return ready.error();
     for (const auto& name : listing->files) {
       if (lock_.find(name) != nullptr) continue;  // from an earlier call
       auto file = fetch_until_whole(name);
@@ -98,19 +62,28 @@ class Pull {
       if (auto kept = write_whole(part_ / model::lock_file_name, model::to_json(lock_)); !kept)
         return kept.error();
     }
-    if (::rename(part_.c_str(), directory_.c_str()) != 0) return unwritable(directory_, errno);
+    if (!sync_path(part_ / pooling_folder) || !sync_path(part_) ||
+        ::rename(part_.c_str(), directory_.c_str()) != 0 || !sync_path(part_.parent_path()))
+      return unwritable_file(directory_, errno);
     return std::move(lock_);
   }
 
  private:
+  /// The commit and the files to fetch: with a lock file those that it names, and no other, because
+  /// a file that it does not name could change the numbers all the same.
   Result<model::HubListing> list() {
+    std::vector<std::string> locked;
+    for (const auto& name : model::hub_files())
+      if (source_.lock && source_.lock->find(name) != nullptr) locked.push_back(name);
+    if (const auto missing = model::missing_in(locked); source_.lock && missing)
+      return Error{Errc::bad_config, "the lock file " + *missing, "--lock"};
     const auto revision = source_.lock ? source_.lock->revision : source_.revision;
     const auto answer = hub_.get(
         "/api/models/" + source_.repository + "/revision/" + codec::percent_encode(revision),
         {{"Accept", "application/json"}});
     if (!answer) return answer.error();
     if (answer->response.status != 200)
-      return refused(source_.repository + " at " + revision, answer->response.status);
+      return refused_by_hub(source_.repository + " at " + revision, answer->response.status);
     auto listing = model::parse_hub_listing(answer->response.body);
     if (!listing)
       return Error{Errc::model_invalid,
@@ -118,110 +91,86 @@ class Pull {
     if (!source_.lock) return listing;
     if (listing->revision != source_.lock->revision)
       return Error{Errc::model_invalid, "the hub has another commit than the lock file names"};
-    for (const auto& file : source_.lock->files)
-      if (std::find(listing->files.begin(), listing->files.end(), file.name) ==
-          listing->files.end())
-        return Error{Errc::model_invalid, "the hub has no " + file.name + ", which the lock names"};
+    for (const auto& name : locked)
+      if (std::find(listing->files.begin(), listing->files.end(), name) == listing->files.end())
+        return Error{Errc::model_invalid, "the hub has no " + name + ", which the lock names"};
+    listing->files = std::move(locked);
     return listing;
   }
 
-  /// Makes the folder, or takes over what an earlier call left of the same commit.
-  Result<void> prepare(const std::string& revision) {
-    lock_ = {source_.repository, revision, {}};
+  /// Makes the folder this call's alone. The lock is on the folder itself, which keeps it under its
+  /// later name, so nothing but a rename may take it away.
+  Result<void> take_folder() {
     std::error_code failure;
+    fs::create_directories(part_ / pooling_folder, failure);
+    if (failure) return unwritable_file(part_, failure.value());
+    folder_ = Fd(::open(part_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder_) return unwritable_file(part_, errno);
+    if (::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) return unwritable_file(part_, errno);
+      return Error{Errc::bad_config, "another `memseal models pull` is writing " + part_.string() +
+                                         ": wait until it ends"};
+    }
+    if (fs::exists(directory_, failure))  // Another call ended just now.
+      return Error{Errc::bad_config, directory_.string() + " is there already"};
+    return {};
+  }
+
+  /// Takes over what an earlier call left of the same commit, and removes the rest.
+  Result<void> prepare(const model::HubListing& listing) {
+    lock_ = {source_.repository, listing.revision, {}};
     const auto text = read_text_file(part_ / model::lock_file_name, lock_bytes_max);
     const auto earlier = text ? model::parse_model_lock(*text) : Result<model::ModelLock>(Error{});
-    if (earlier && earlier->repository == source_.repository && earlier->revision == revision) {
-      for (const auto& file : earlier->files) {
-        const auto digest = sha256_of(part_ / file.name);
-        if (digest && *digest == file.sha256 && is_locked(file)) lock_.files.push_back(file);
+    const bool is_same = earlier && earlier->repository == source_.repository &&
+                         earlier->revision == listing.revision;
+    std::set<fs::path> kept{part_ / model::lock_file_name};  // replaced below
+    for (const auto& name : listing.files) {
+      const auto* const file = is_same ? earlier->find(name) : nullptr;
+      const auto digest = file ? sha256_of_file(part_ / name) : Result<std::string>(Error{});
+      if (digest && *digest == file->sha256 && is_locked(*file)) {
+        lock_.files.push_back(*file);
+        kept.insert(part_ / name);
       }
-    } else {
-      fs::remove_all(part_, failure);
+      if (is_same) kept.insert(part_ / (name + ".part"));
     }
-    fs::create_directories(part_ / "1_Pooling", failure);
-    if (failure) return unwritable(part_, failure.value());
+    if (auto removed = remove_all_but(kept); !removed) return removed;
     return write_whole(part_ / model::lock_file_name, model::to_json(lock_));
   }
 
+  /// Otherwise a file of an earlier call would get the model's name with the others.
+  Result<void> remove_all_but(const std::set<fs::path>& kept) {
+    std::error_code failure;
+    std::vector<fs::path> rest;
+    for (const auto& entry : fs::recursive_directory_iterator(part_, failure))
+      if (!fs::is_directory(entry.symlink_status(failure)) && !kept.contains(entry.path()))
+        rest.push_back(entry.path());
+    for (const auto& path : rest)
+      if (!failure) fs::remove(path, failure);
+    if (failure) return unwritable_file(part_, failure.value());
+    return {};
+  }
+
   bool is_locked(const model::LockedFile& file) const {
-    if (!source_.lock) return true;
-    const auto* const wanted = source_.lock->find(file.name);
-    return wanted == nullptr || wanted->sha256 == file.sha256;
+    return !source_.lock || source_.lock->find(file.name)->sha256 == file.sha256;
   }
 
   Result<model::LockedFile> fetch_until_whole(const std::string& name) {
+    const HubFile wanted{
+        name, "/" + source_.repository + "/resolve/" + lock_.revision + "/" + name,
+        source_.lock ? source_.lock->find(name)->sha256 : ""};
     auto pause = pause_first;
     for (int attempt = 1;; ++attempt, pause *= 2) {
-      auto file = fetch(name);
+      auto file = fetch_hub_file(hub_, wanted, part_, progress_);
       if (file || attempt == attempts_max || !errc_row(file.error().code).transient()) return file;
       hub_.pause(pause);
     }
-  }
-
-  /// One request for what is missing of a file. Errors: as pull_model().
-  Result<model::LockedFile> fetch(const std::string& name) {
-    const auto path = part_ / (name + ".part");
-    const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-    if (!file) return unwritable(path, errno);
-    std::uint64_t there = size_of(path), whole = 0;
-    http_client::Headers headers;
-    if (there > 0) headers.emplace_back("Range", "bytes=" + std::to_string(there) + "-");
-    int write_error = 0;
-    const auto began = [&](const http_client::Response& head) {
-      // A host that knows no ranges sends the whole file again.
-      const auto range = "bytes " + std::to_string(there) + "-";
-      const bool continues = head.status == 206 && head.header("content-range").starts_with(range);
-      if (head.status == 206 && !continues) return false;
-      if (!continues && ::ftruncate(file.get(), 0) != 0) return write_error = errno, false;
-      there = continues ? there : 0;
-      whole =
-          there + std::strtoull(std::string(head.header("content-length")).c_str(), nullptr, 10);
-      return true;
-    };
-    const auto sink = [&](std::string_view piece) {
-      while (!piece.empty()) {
-        const auto wrote = ::write(file.get(), piece.data(), piece.size());
-        if (wrote < 0) return write_error = errno, false;
-        piece.remove_prefix(static_cast<std::size_t>(wrote));
-        there += static_cast<std::uint64_t>(wrote);
-      }
-      if (progress_) progress_(name, there, whole);
-      return true;
-    };
-    const auto answer = hub_.get(
-        "/" + source_.repository + "/resolve/" + lock_.revision + "/" + name, headers, began, sink);
-    if (write_error != 0) return unwritable(path, write_error);
-    if (!answer) return answer.error();
-    const int status = answer->response.status;
-    // What is there is as long as the file, or longer; its hash tells which.
-    if (status != 200 && status != 206 && status != 416) return refused(name, status);
-    return judged(name, path, *answer);
-  }
-
-  /// Compares a whole file with what the lock, else the hub says, and gives it its name.
-  Result<model::LockedFile> judged(const std::string& name, const fs::path& path,
-                                   const HubClient::Answer& answer) {
-    auto digest = sha256_of(path);
-    if (!digest) return digest.error();
-    model::LockedFile file{name, *digest, size_of(path)};
-    const bool hub_agrees =
-        !model::is_hex(answer.linked_etag, 64) || answer.linked_etag == file.sha256;
-    std::error_code ignored;
-    if (!hub_agrees || !is_locked(file)) {
-      fs::remove(path, ignored);
-      return Error{Errc::model_invalid, name + " holds other bytes than " +
-                                            (hub_agrees ? "the lock file names" : "the hub names") +
-                                            "; it was thrown away"};
-    }
-    if (::rename(path.c_str(), (part_ / name).c_str()) != 0) return unwritable(part_ / name, errno);
-    return file;
   }
 
   const ModelSource& source_;
   const fs::path directory_, part_;
   const PullProgress& progress_;
   HubClient hub_;
+  Fd folder_;  // part_, locked
   model::ModelLock lock_;
 };
 

@@ -17,7 +17,8 @@ struct ModelSource {
   std::string token;       ///< sent to the endpoint alone; empty: none
   std::string repository;  ///< "owner/name"
   std::string revision;    ///< a branch, a tag or a commit
-  /// The revision and the SHA-256 of each file must be these; nothing: the hub's word counts.
+  /// The files are these and no others, each with its SHA-256, at this revision; nothing: the hub's
+  /// word counts.
   std::optional<model::ModelLock> lock;
 };
 
@@ -25,9 +26,10 @@ struct ModelSource {
 using PullProgress =
     std::function<void(const std::string& file, std::uint64_t bytes, std::uint64_t whole)>;
 
-/// Fetches the files into a hidden folder beside `directory`, checks each one's SHA-256, writes
-/// memseal.lock.json and gives the folder its name. What an earlier call left of the same revision
-/// is not fetched again; a file that broke off is continued.
+/// Fetches the files into a hidden folder beside `directory`, checks each one (fetch_hub_file()),
+/// writes memseal.lock.json, brings all to the disk and gives the folder its name. What an earlier
+/// call left of the same revision is not fetched again; a file that broke off is continued. One
+/// call at a time: another process that fetches into the same folder is a bad_config.
 /// Follows redirects, also to other hosts, but never from https to http. Goes through the proxy of
 /// HTTPS_PROXY, http_proxy or ALL_PROXY, unless NO_PROXY names the host.
 /// REQUIRES: `directory` does not exist.

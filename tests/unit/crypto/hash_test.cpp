@@ -1,5 +1,6 @@
 #include "pure/crypto/hash.hpp"
 
+#include "pure/crypto/git_blob.hpp"
 #include "pure/crypto/internal/ossl.hpp"
 #include "pure/crypto/random.hpp"
 #include "support.hpp"
@@ -15,6 +16,15 @@ TEST(Hash, Sha256KnowsTheEmptyStringAndAbc) {
   EXPECT_EQ(hex(sha256({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(hex(sha256(bytes("abc"))),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+// As `git hash-object` says.
+TEST(Hash, AFileHasTheNameThatGitGivesIt) {
+  EXPECT_EQ(GitBlobName(0).finish(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+  GitBlobName hello(6);
+  hello.update(bytes("hel"));
+  hello.update(bytes("lo\n"));
+  EXPECT_EQ(hello.finish(), "ce013625030ba8dba906f756967f9e9ca394464a");
 }
 
 TEST(Hash, HmacPassesWycheproof) {

@@ -39,6 +39,16 @@ TEST(HubListing, SaysWhatIsMissing) {
   }
 }
 
+TEST(HubListing, ReadsWhichPartOfAFileComes) {
+  using Range = ContentRange;
+  EXPECT_EQ(parse_content_range("bytes 5-9/10"), (Range{5, 10}));
+  EXPECT_EQ(parse_content_range("bytes 0-9/*"), (Range{0, {}}));
+  EXPECT_EQ(parse_content_range("bytes */10"), (Range{{}, 10}));
+  for (const char* const bad : {"", "bytes", "bytes ", "5-9/10", "bytes=5-9/10", "bytes 5-9",
+                                "bytes x-9/", "bytes -9/+10", "bytes /99999999999999999999"})
+    EXPECT_EQ(parse_content_range(bad), Range{}) << bad;
+}
+
 TEST(HubListing, ANameIsAnOwnersOrAKnownOne) {
   EXPECT_EQ(repository_of("ms-marco-TinyBERT-L2-v2"), "cross-encoder/ms-marco-TinyBERT-L2-v2");
   EXPECT_EQ(repository_of("me/my.model_1"), "me/my.model_1");

@@ -7,6 +7,8 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 namespace memseal::model {
@@ -45,6 +47,13 @@ Result<json::object> object_in(std::string_view text) {
   if (!value) return invalid("is no JSON");
   if (!value->is_object()) return invalid("is no JSON object");
   return std::move(value->get_object());
+}
+
+std::optional<std::uint64_t> number_of(std::string_view digits) noexcept {
+  std::uint64_t number = 0;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return number;
 }
 
 bool is_known(std::string_view name) {
@@ -90,6 +99,25 @@ std::optional<std::string> repository_of(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<std::string> missing_in(const std::vector<std::string>& files) {
+  const auto has = [&](std::string_view name) {
+    return std::find(files.begin(), files.end(), name) != files.end();
+  };
+  if (!has("config.json") || !has("model.safetensors"))
+    return "has no config.json or no model.safetensors, which memseal needs";
+  if (!has("vocab.txt") && !has("tokenizer.json"))
+    return "has neither vocab.txt nor tokenizer.json";
+  return std::nullopt;
+}
+
+ContentRange parse_content_range(std::string_view field) noexcept {
+  constexpr std::string_view unit = "bytes ";
+  const auto dash = field.find('-'), slash = field.find('/');
+  if (!field.starts_with(unit) || slash == field.npos) return {};
+  return {dash < slash ? number_of(field.substr(unit.size(), dash - unit.size())) : std::nullopt,
+          number_of(field.substr(slash + 1))};
+}
+
 Result<HubListing> parse_hub_listing(std::string_view text) {
   const auto object = object_in(text);
   if (!object) return object.error();
@@ -102,13 +130,7 @@ Result<HubListing> parse_hub_listing(std::string_view text) {
     if (sibling.is_object()) all.push_back(text_in(sibling.get_object(), "rfilename"));
   for (const auto& wanted : hub_files())
     if (std::find(all.begin(), all.end(), wanted) != all.end()) listing.files.push_back(wanted);
-  const auto has = [&](std::string_view name) {
-    return std::find(listing.files.begin(), listing.files.end(), name) != listing.files.end();
-  };
-  if (!has("config.json") || !has("model.safetensors"))
-    return invalid("has no config.json or no model.safetensors, which memseal needs");
-  if (!has("vocab.txt") && !has("tokenizer.json"))
-    return invalid("has neither vocab.txt nor tokenizer.json");
+  if (const auto missing = missing_in(listing.files)) return invalid(missing->c_str());
   return listing;
 }
 

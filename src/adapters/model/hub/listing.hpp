@@ -26,6 +26,9 @@ struct HubListing {
   std::vector<std::string> files;  ///< of hub_files(), in that order
 };
 
+/// What a model needs and `files` lack: a clause without a subject. Nothing: they are enough.
+std::optional<std::string> missing_in(const std::vector<std::string>& files);
+
 /// Reads the answer of `/api/models/{repository}/revision/{revision}`. Errors: model_invalid; the
 /// message is a clause without a subject.
 Result<HubListing> parse_hub_listing(std::string_view json);
@@ -50,6 +53,16 @@ struct ModelLock {
 /// Errors: model_invalid; the message is a clause without a subject.
 Result<ModelLock> parse_model_lock(std::string_view json);
 std::string to_json(const ModelLock& lock);
+
+/// The field Content-Range (RFC 9110 §14.4), of which each number may be missing.
+struct ContentRange {
+  std::optional<std::uint64_t> first;  ///< offset of the first byte
+  std::optional<std::uint64_t> whole;  ///< bytes of the whole file
+  bool operator==(const ContentRange&) const = default;
+};
+
+/// Takes "bytes FIRST-LAST/WHOLE", with `*` for what is not known. Nothing is known of other texts.
+ContentRange parse_content_range(std::string_view field) noexcept;
 
 /// True for `digits` lower-case hex digits.
 bool is_hex(std::string_view text, std::size_t digits) noexcept;
