@@ -73,11 +73,12 @@ auto await_callback(asio::any_io_executor fallback, Start start, Token token = {
             slot.is_connected()) {
           slot.assign([weak = std::weak_ptr(state)](asio::cancellation_type) {
             if (auto self = weak.lock()) {
-              self->stop.request_stop();
+              // First: work that sees the stop ends early, and must not bring what it has so far.
               detail::settle(self,
                              std::make_exception_ptr(
                                  boost::system::system_error(asio::error::operation_aborted)),
                              R{});
+              self->stop.request_stop();
             }
           });
         }

@@ -8,7 +8,10 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stdexcept>
+#include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -177,6 +180,33 @@ TEST(AwaitCallback, ResumesTheCallerOnItsOwnThreadWithTheFirstAnswer) {
   asio::io_context loop(1);
   std::vector<std::jthread> others;
   run_to_end(loop, called_back(loop, others));
+}
+
+using Stopped = std::stop_callback<std::function<void()>>;
+
+// As a pool thread that sees the stop at once, and brings what it has so far.
+asio::awaitable<void> answered_by_the_stop(asio::io_context& loop, std::optional<Stopped>& stopped,
+                                           std::string& outcome) {
+  auto start = [&](std::stop_token stop, auto finish) {
+    stopped.emplace(stop, [finish] { finish(nullptr, 7); });
+  };
+  auto wait = [&]() -> asio::awaitable<void> {
+    try {
+      const auto value = co_await await_callback<int>(loop.get_executor(), std::move(start));
+      outcome = std::to_string(value);
+    } catch (const boost::system::system_error& failed) {
+      outcome = failed.code() == asio::error::operation_aborted ? "aborted" : failed.what();
+    }
+  };
+  co_await (wait() || pause_for(10ms));
+}
+
+TEST(AwaitCallback, ACancelledWaitNeverHasWhatStoppedWorkBrings) {
+  asio::io_context loop(1);
+  std::optional<Stopped> stopped;
+  std::string outcome;
+  run_to_end(loop, answered_by_the_stop(loop, stopped, outcome));
+  EXPECT_EQ(outcome, "aborted");
 }
 
 asio::awaitable<void> gone_before_the_call(asio::io_context& loop, Finish& kept,
