@@ -51,6 +51,31 @@ std::string batch_sql(const std::vector<ports::KeyTable::Change>& changes) {
   return sql + "DEALLOCATE " + name;
 }
 
+/// The same for every session of one database, also on its standbys.
+std::string database_identity(pqxx::transaction_base& tx) {
+  return tx
+      .exec("SELECT c.system_identifier::text || ' ' || d.oid::text "
+            "FROM pg_catalog.pg_control_system() c, pg_catalog.pg_database d "
+            "WHERE d.datname = pg_catalog.current_database()")
+      .one_field()
+      .as<std::string>();
+}
+
+/// Throws Failure. In the transaction that changes something, because an address may lead elsewhere
+/// the next time.
+void refuse_other_keyring(pqxx::transaction_base& tx, const KeyringMark& ours) {
+  Settings recorded;
+  for (const auto& row : tx.exec("SELECT key, value FROM app.settings"))
+    recorded.emplace(row[0].c_str(), row[1].c_str());
+  if (!recorded.contains(setting::key_check))
+    throw_failure({Errc::not_migrated,
+                   "the database does not record which keyring it is for: run "
+                   "`memseal migrate up`"});
+  auto expected = fingerprint_of(0, {}, ours.tenant_key, ours.keks);
+  expected.erase(setting::dimension);
+  compare_fingerprints(recorded, expected).value();
+}
+
 }  // namespace
 
 struct PgKeyTable::Sessions {
@@ -134,19 +159,40 @@ void PgKeyTable::replace(const std::vector<Change>& changes) {
   if (!done) throw_failure(done.error());
 }
 
-Result<void> record_kek(const std::string& dsn, std::uint32_t epoch, const KeyCheck& check) {
+Result<void> check_databases(const std::vector<std::string>& dsns, const std::string& owner_dsn,
+                             const KeyringMark& ours) {
+  const auto checked = run_command([&] {
+    const auto look = [&](const std::string& dsn, bool as_owner) {
+      auto session = open_connection(dsn);
+      pqxx::work tx(session);
+      if (as_owner) tx.exec("SET LOCAL ROLE memory_owner");
+      refuse_other_keyring(tx, ours);
+      return database_identity(tx);
+    };
+    const auto owners = look(owner_dsn, true);
+    for (const auto& dsn : dsns)
+      if (look(dsn, false) != owners)
+        throw_failure({Errc::bad_config,
+                       "postgres.dsn, postgres.backup_dsn and postgres.migrate_dsn lead to more "
+                       "than one database"});
+    return true;
+  });
+  if (!checked) return checked.error();
+  return {};
+}
+
+Result<void> record_kek(const std::string& owner_dsn, const KeyringMark& ours,
+                        std::uint32_t epoch) {
   const auto recorded = run_command([&] {
-    auto session = open_connection(dsn, Access::write);
+    auto session = open_connection(owner_dsn, Access::write);
     pqxx::work tx(session);
-    const auto key = kek_check_key(epoch), ours = to_hex(check.data(), check.size());
     tx.exec("SET LOCAL ROLE memory_owner");
+    const auto& check = ours.keks.at(epoch);
     tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            pqxx::params{key, ours});
-    const auto found = tx.exec("SELECT value FROM app.settings WHERE key = $1", pqxx::params{key})
-                           .one_field()
-                           .as<std::string>();
-    if (auto same = compare_fingerprints({{key, found}}, {{key, ours}}); !same)
-      throw_failure(same.error());
+            pqxx::params{kek_check_key(epoch), to_hex(check.data(), check.size())});
+    // Afterwards, because of two that insert at once the later one waits, and then reads the
+    // other's.
+    refuse_other_keyring(tx, ours);
     tx.commit();
     return true;
   });
@@ -157,15 +203,17 @@ Result<void> record_kek(const std::string& dsn, std::uint32_t epoch, const KeyCh
 // The constraint locks the table, so it waits for transactions that may have added such a key, and
 // it reads every row: PostgreSQL itself finds the last one. Afterwards no process can add another,
 // whatever release and whatever keyring it has.
-Result<bool> retire_kek(const std::string& dsn, std::uint32_t epoch) {
+Result<bool> retire_kek(const std::string& owner_dsn, const KeyringMark& ours,
+                        std::uint32_t epoch) {
   return run_command([&] {
-    auto session = open_connection(dsn, Access::write);
+    auto session = open_connection(owner_dsn, Access::write);
     session.set_notice_handler([](pqxx::zview) noexcept {});
     const auto number = std::to_string(epoch);
     const auto name = "tenant_keys_without_kek_" + number;
     pqxx::work tx(session);
     tx.exec("SET LOCAL lock_timeout = '5s'");
     tx.exec("SET LOCAL ROLE memory_owner");
+    refuse_other_keyring(tx, ours);
     try {
       tx.exec("ALTER TABLE app.tenant_keys DROP CONSTRAINT IF EXISTS " + name);
       tx.exec("ALTER TABLE app.tenant_keys ADD CONSTRAINT " + name + " CHECK (kek_epoch <> " +

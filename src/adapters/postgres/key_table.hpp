@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace memseal::postgres {
 
@@ -33,16 +34,31 @@ class PgKeyTable final : public ports::KeyTable {
   std::unique_ptr<Sessions> sessions_;
 };
 
-// What follows connects by `dsn` as the owner (postgres.migrate_dsn). Errors of each: unavailable,
-// internal, not_migrated.
+/// What a keyring says of the database that it is for.
+struct KeyringMark {
+  KeyCheck tenant_key{};
+  KekChecks keks = {};
+};
+
+// What follows connects by `owner_dsn` as the owner (postgres.migrate_dsn). Errors of each:
+// unavailable, internal, not_migrated; key_invalid, key_missing where the database was written with
+// another keyring.
+
+/// Refuses (bad_config) addresses that lead to more than one database: what one of them says of a
+/// key would not hold for the other.
+Result<void> check_databases(const std::vector<std::string>& dsns, const std::string& owner_dsn,
+                             const KeyringMark& ours);
 
 /// Records the check value of a KEK, so that a start with another key of its epoch is refused.
 /// Error: key_invalid where another key of this epoch is recorded; then nothing changed.
-Result<void> record_kek(const std::string& dsn, std::uint32_t epoch, const KeyCheck& check);
+/// REQUIRES: `ours` has the epoch.
+Result<void> record_kek(const std::string& owner_dsn, const KeyringMark& ours,
+                        std::uint32_t epoch);
 
 /// Forbids rows that this KEK wraps, from now on and for every process, and forgets its check
 /// value. Waits for transactions that write keys. False: there are such rows; nothing changed.
 /// May be called again.
-Result<bool> retire_kek(const std::string& dsn, std::uint32_t epoch);
+Result<bool> retire_kek(const std::string& owner_dsn, const KeyringMark& ours,
+                        std::uint32_t epoch);
 
 }  // namespace memseal::postgres

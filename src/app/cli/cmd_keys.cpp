@@ -63,6 +63,10 @@ std::string keys_of(std::int64_t count) {
   return count_of(static_cast<std::size_t>(count), "tenant key");
 }
 
+postgres::KeyringMark mark_of(const crypto::Keyring& keyring) {
+  return {keyring.tenant_key_check(), keyring.kek_checks()};
+}
+
 /// How many tenants' keys each KEK wraps; empty where no role is set that may read every row, or
 /// the database does not answer.
 std::optional<std::map<std::uint32_t, std::int64_t>> counts_of(const Config& config) {
@@ -136,8 +140,8 @@ std::uint32_t make_current(const Config& config, RootKey kind, bool stage_only) 
   if (kind == RootKey::kek) {
     // Before it wraps anything: two hosts that rotate copies of one keyring make two keys of one
     // epoch, and the rows of one of them would never open again.
-    const auto check = crypto::Keyring::load(file).value().kek_checks().at(generation);
-    if (auto recorded = postgres::record_kek(owner_dsn_of(config), generation, check); !recorded) {
+    const auto mark = mark_of(crypto::Keyring::load(file).value());
+    if (auto recorded = postgres::record_kek(owner_dsn_of(config), mark, generation); !recorded) {
       if (recorded.error().code == Errc::key_invalid)
         crypto::Keyring::remove(file, kind, generation).value();
       throw_failure(recorded.error());
@@ -152,6 +156,9 @@ std::unique_ptr<postgres::PgKeyTable> table_to_rewrap(const Config& config) {
   require_database(config);
   const auto keyring = crypto::Keyring::load(config.seal.keyring_file).value();
   postgres::check_key(config.postgres.dsn, keyring.tenant_key_check(), keyring.kek_checks())
+      .value();
+  postgres::check_databases({config.postgres.dsn, reader_dsn_of(config)}, owner_dsn_of(config),
+                            mark_of(keyring))
       .value();
   return open_key_table(config, Writes::yes);
 }
@@ -233,7 +240,8 @@ std::int64_t letters_under(const Config& config, std::uint32_t generation) {
 }
 
 /// Throws Failure while something needs the key.
-void refuse_if_needed(const Config& config, RootKey kind, std::uint32_t generation) {
+void refuse_if_needed(const Config& config, const crypto::Keyring& keyring, RootKey kind,
+                      std::uint32_t generation) {
   if (kind == RootKey::dead_letters) {
     if (const auto letters = letters_under(config, generation); letters > 0)
       throw_failure({Errc::bad_request,
@@ -242,11 +250,17 @@ void refuse_if_needed(const Config& config, RootKey kind, std::uint32_t generati
     return;
   }
   if (kind != RootKey::kek) return;
+  // With the addresses of another database the key would go that this keyring's own needs.
+  const auto mark = mark_of(keyring);
+  postgres::check_databases({config.postgres.dsn, reader_dsn_of(config)}, owner_dsn_of(config),
+                            mark)
+      .value();
   const auto counts = open_key_table(config, Writes::no)->count_by_epoch();
   const auto found = counts.find(generation);
   const auto needed = found == counts.end() ? 0 : found->second;
   // The database has the last word: a process with an old keyring may add a key at this moment.
-  if (needed == 0 && postgres::retire_kek(owner_dsn_of(config), generation).value()) return;
+  if (needed == 0 && postgres::retire_kek(owner_dsn_of(config), mark, generation).value())
+    return;
   throw_failure({Errc::bad_request,
                  (needed > 0 ? keys_of(needed) + " are" : std::string("a tenant key is")) +
                      " wrapped by it: run `memseal keys rotate --resume`, and this again"});
@@ -276,7 +290,7 @@ int cmd_keys_retire(const GlobalOptions& global, const KeysOptions& options) {
       complain({Errc::not_found, "the keyring has no " + name_of(kind, options.generation)});
       return exit_not_found;
     }
-    refuse_if_needed(config, kind, options.generation);
+    refuse_if_needed(config, keyring, kind, options.generation);
     crypto::Keyring::remove(file, kind, options.generation).value();
     if (kind == RootKey::kek)
       hint("a backup of before needs the keyring of before: keep that copy as long as the backup");

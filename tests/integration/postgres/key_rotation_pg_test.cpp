@@ -50,7 +50,22 @@ class KeyRotation : public MigratedPgTest {
                      "DELETE FROM app.settings WHERE key LIKE 'kek_check_%'; "
                      "ALTER TABLE app.tenant_keys "
                      "DROP CONSTRAINT IF EXISTS tenant_keys_without_kek_1");
+    mark_database(load());
     table_ = postgres::PgKeyTable::open(database_->super_dsn(), database_->app_dsn()).value();
+  }
+
+  /// As `migrate up` does.
+  static void mark_database(const Keyring& keyring) {
+    const auto check = keyring.tenant_key_check();
+    database_->super("INSERT INTO app.settings (key, value) VALUES ('tenant_key_check', '" +
+                     to_hex(check.data(), check.size()) +
+                     "') ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+  }
+  static postgres::KeyringMark mark_of(const Keyring& keyring) {
+    return {keyring.tenant_key_check(), keyring.kek_checks()};
+  }
+  Result<bool> retire(std::uint32_t epoch) const {
+    return postgres::retire_kek(database_->super_dsn(), mark_of(load()), epoch);
   }
 
   Keyring load() const { return Keyring::load(file_).value(); }
@@ -82,7 +97,7 @@ class KeyRotation : public MigratedPgTest {
 
   void make_second_kek() {
     ASSERT_EQ(Keyring::stage(file_, RootKey::kek).value(), 2u);
-    ASSERT_TRUE(postgres::record_kek(database_->super_dsn(), 2, load().kek_checks().at(2)));
+    ASSERT_TRUE(postgres::record_kek(database_->super_dsn(), mark_of(load()), 2));
     ASSERT_TRUE(Keyring::promote(file_, RootKey::kek, 2));
   }
 
@@ -114,7 +129,7 @@ TEST_F(KeyRotation, WrapsManyKeysGoesOnAfterAKillAndTouchesNoOtherRow) {
   };
   EXPECT_THROW(lifecycle::rewrap_keys(*table_, load(), dies, 500), Failure);
   EXPECT_EQ(counts(), (Counts{{1, tenants - 1'000}, {2, 1'000}}));
-  EXPECT_FALSE(postgres::retire_kek(database_->super_dsn(), 1).value()) << "rows need it";
+  EXPECT_FALSE(retire(1).value()) << "rows need it";
 
   table_ = postgres::PgKeyTable::open(database_->super_dsn(), database_->app_dsn()).value();
   const auto start = std::chrono::steady_clock::now();
@@ -181,7 +196,7 @@ TEST_F(KeyRotation, ReadersAndWritersNeverFailWhileTheKekTakesTurns) {
   (void)lifecycle::rewrap_keys(*table_, load(), {}, 20);
   wait_for_more();
   // A writer may have taken the KEK of before just before the file changed.
-  while (!postgres::retire_kek(database_->super_dsn(), 1).value())
+  while (!retire(1).value())
     (void)lifecycle::rewrap_keys(*table_, load(), {});
   ASSERT_TRUE(Keyring::remove(file_, RootKey::kek, 1));
   wait_for_more();
@@ -197,10 +212,10 @@ TEST_F(KeyRotation, AProcessWithTheOldKeyringCannotUseARetiredKek) {
   ProcessKeys slow(*pool_, old);
   add_tenants(3);
   make_second_kek();
-  EXPECT_FALSE(postgres::retire_kek(database_->super_dsn(), 1).value());
+  EXPECT_FALSE(retire(1).value());
   EXPECT_EQ(lifecycle::rewrap_keys(*table_, load(), {}).sound, 3);
-  EXPECT_TRUE(postgres::retire_kek(database_->super_dsn(), 1).value());
-  EXPECT_TRUE(postgres::retire_kek(database_->super_dsn(), 1).value()) << "it may be said again";
+  EXPECT_TRUE(retire(1).value());
+  EXPECT_TRUE(retire(1).value()) << "it may be said again";
   const auto late = new_tenant();
   EXPECT_EQ(outage_of(slow.keys.sealing_key(context_, late)), Errc::bad_config)
       << "its key would never open again";
@@ -215,9 +230,9 @@ TEST_F(KeyRotation, TwoCopiesOfAKeyringCannotBothMakeTheNextKek) {
   make_second_kek();
   ASSERT_EQ(Keyring::stage(copy, RootKey::kek).value(), 2u);
   const auto theirs = Keyring::load(copy).value();
-  EXPECT_EQ(postgres::record_kek(database_->super_dsn(), 2, theirs.kek_checks().at(2)).error().code,
+  EXPECT_EQ(postgres::record_kek(database_->super_dsn(), mark_of(theirs), 2).error().code,
             Errc::key_invalid);
-  EXPECT_TRUE(postgres::record_kek(database_->super_dsn(), 2, load().kek_checks().at(2)));
+  EXPECT_TRUE(postgres::record_kek(database_->super_dsn(), mark_of(load()), 2));
   const auto check = [&](const Keyring& keyring) {
     return postgres::check_key(database_->app_dsn(), keyring.tenant_key_check(),
                                keyring.kek_checks());
@@ -227,6 +242,33 @@ TEST_F(KeyRotation, TwoCopiesOfAKeyringCannotBothMakeTheNextKek) {
   ASSERT_TRUE(Keyring::remove(copy, RootKey::kek, 2));
   EXPECT_EQ(check(Keyring::load(copy).value()).error().code, Errc::key_missing)
       << "the keyring of before a rotation is refused at the start, before anything is written";
+}
+
+TEST_F(KeyRotation, AnotherDeploymentsDatabaseIsRefusedBeforeAnythingChanges) {
+  make_second_kek();
+  const auto ours = mark_of(load());
+  const auto super = database_->super_dsn();
+  EXPECT_TRUE(postgres::check_databases({database_->app_dsn()}, super, ours));
+  // Nothing in this database needs KEK 1, and the keyring of the other deployment has one too.
+  const auto other_file = folder_ / "other";
+  ASSERT_TRUE(Keyring::create(other_file));
+  const auto other = mark_of(Keyring::load(other_file).value());
+  EXPECT_EQ(postgres::check_databases({}, super, other).error().code, Errc::key_invalid);
+  EXPECT_EQ(postgres::retire_kek(super, other, 1).error().code, Errc::key_invalid);
+  EXPECT_EQ(postgres::record_kek(super, other, 1).error().code, Errc::key_invalid);
+  EXPECT_EQ(database_->super("SELECT count(*) FROM pg_constraint "
+                             "WHERE conname = 'tenant_keys_without_kek_1'"), "0");
+  EXPECT_EQ(database_->super("SELECT count(*) FROM app.settings WHERE key = 'kek_check_1'"), "0");
+
+  // A copy of the database knows the same keyring, and is another database all the same.
+  TestDatabase copy(dimension);
+  ASSERT_TRUE(postgres::migrate_up(copy.options()));
+  EXPECT_EQ(postgres::check_databases({copy.app_dsn()}, super, ours).error().code,
+            Errc::not_migrated) << "it records no keyring";
+  copy.super("INSERT INTO app.settings SELECT 'tenant_key_check', '" +
+             to_hex(ours.tenant_key.data(), ours.tenant_key.size()) + "'");
+  EXPECT_EQ(postgres::check_databases({copy.app_dsn()}, super, ours).error().code,
+            Errc::bad_config);
 }
 
 TEST_F(KeyRotation, AnErasedTenantGetsNoKeyBack) {
