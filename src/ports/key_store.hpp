@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace memseal::ports {
@@ -40,6 +41,8 @@ class KeyRows {
   virtual std::vector<KeyRow> read() = 0;
   /// Highest generation ever made, also of keys that read() leaves out; 0: none.
   virtual std::uint32_t newest_id() = 0;
+  /// The check value that is recorded of a KEK (Keyring::kek_checks()); none: nothing is known.
+  virtual std::optional<crypto::KeyCheckValue> kek_check(std::uint32_t epoch) = 0;
   /// Adds an active key. Does nothing where the tenant has this generation already.
   virtual void insert_if_absent(const crypto::WrappedKey& key) = 0;
   /// Active keys become keys for opening only. Tells every process to forget the tenant's keys when

@@ -163,6 +163,12 @@ class Backup(EndToEnd):
                 self.assertIn(sentence, error["message"])
                 self.assertIn(sentence, self.fails(6, "backup", "restore", folder, "--force")["message"])
         self.assertIn("no backup", self.fails(4, "backup", "verify", self.backups / "nowhere")["message"])
+        later = self.at.folder / "later-keyring"
+        lines = self.at.keyring.read_text().splitlines()
+        later.write_text("\n".join(line.replace("kek_1:", "kek_2:") for line in lines) + "\n")
+        later.chmod(0o600)
+        retired = self.fails(6, "backup", "verify", self.good, "--keyring", later)
+        self.assertIn("no key-encryption key 1", retired["message"])
         other = self.at.folder / "another-keyring"
         self.at.cli("keys", "init", other)
         wrong = self.fails(6, "backup", "verify", self.good, "--keyring", other)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,11 @@ class KeyStore final : public ports::KeyStore, public ports::KeyRows {
   void restart_seal_count() override { calls.push_back("restart_seals"), seals = 0; }
   std::vector<ports::KeyRow> read() override { return calls.push_back("read"), keys; }
   std::uint32_t newest_id() override { return newest; }
+  std::optional<crypto::KeyCheckValue> kek_check(std::uint32_t epoch) override {
+    const auto found = kek_checks.find(epoch);
+    if (found == kek_checks.end()) return std::nullopt;
+    return found->second;
+  }
   void insert_if_absent(const crypto::WrappedKey& key) override {
     calls.push_back("insert " + std::to_string(key.key_id));
     newest = std::max(newest, key.key_id);
@@ -46,6 +52,7 @@ class KeyStore final : public ports::KeyStore, public ports::KeyRows {
 
   std::vector<ports::KeyRow> keys;
   std::optional<crypto::WrappedKey> rival;  ///< the row that another process inserted first
+  std::map<std::uint32_t, crypto::KeyCheckValue> kek_checks;  ///< recorded
   std::vector<std::string> calls;
   std::int64_t seals = 0;
   std::uint32_t newest = 0;

@@ -1,11 +1,15 @@
 #include "adapters/postgres/key_store.hpp"
 
+#include "adapters/postgres/internal/fingerprint.hpp"
 #include "adapters/postgres/internal/key_row.hpp"
 #include "adapters/postgres/internal/run.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
 #include "adapters/postgres/internal/tenant_rows.hpp"
+#include "pure/codec/hex.hpp"
 #include "runtime/observe.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -42,6 +46,8 @@ constexpr Statement restart_count{
 constexpr Statement last_key{"keys_last",
                              "SELECT coalesce(max(key_id), 0) FROM app.tenant_keys "
                              "WHERE user_hash = (SELECT app.tenant())"};
+constexpr Statement read_kek_check{"keys_kek_check",
+                                   "SELECT value FROM app.settings WHERE key = $1"};
 // Of two processes that make a key at once, the first committed row wins. The other one reads that
 // row.
 constexpr Statement add_key{
@@ -67,6 +73,15 @@ class PgKeyRows final : public ports::KeyRows {
     return rows;
   }
   std::uint32_t newest_id() override { return tx_.exec(last_key).one_field().as<std::uint32_t>(); }
+  std::optional<crypto::KeyCheckValue> kek_check(std::uint32_t epoch) override {
+    const auto rows = tx_.exec(read_kek_check, pqxx::params{kek_check_key(epoch)});
+    if (rows.empty()) return std::nullopt;
+    const auto bytes = codec::decode_hex(rows[0][0].view());
+    crypto::KeyCheckValue check{};
+    if (!bytes || bytes->size() != check.size()) return std::nullopt;
+    std::copy(bytes->begin(), bytes->end(), check.begin());
+    return check;
+  }
   void insert_if_absent(const crypto::WrappedKey& key) override {
     try {
       tx_.exec(add_key, pqxx::params{tx_.user_hash(), key.key_id, key.kek_epoch,
@@ -106,7 +121,7 @@ asio::awaitable<void> PgKeyStore::in_transaction(runtime::RequestContext context
 
 std::vector<Statement> key_statements() {
   return {load_keys,     know_tenant, erased_tenant, count_seals, end_key,
-          restart_count, tell_ended,  last_key,      add_key};
+          restart_count, tell_ended,  last_key,      add_key,     read_kek_check};
 }
 
 }  // namespace memseal::postgres

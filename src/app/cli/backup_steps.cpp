@@ -18,6 +18,7 @@ int backup_exit_code(const Error& error) {
     case Errc::not_found: return exit_not_found;
     case Errc::open_failed:
     case Errc::key_invalid:
+    case Errc::key_missing:
     case Errc::not_isolated: return exit_finding;
     case Errc::unavailable:
     case Errc::timeout: return exit_not_ready;
@@ -82,10 +83,17 @@ Result<void> compare_rows(const std::map<std::string, std::int64_t>& wanted,
 Result<void> check_keyring(const Manifest& manifest, const crypto::Keyring& keyring) {
   const auto& wanted = manifest.database.tenant_key_check;
   const auto ours = keyring.tenant_key_check();
-  if (wanted.empty() || wanted == to_hex(ours.data(), ours.size())) return {};
-  return Error{Errc::key_invalid,
-               "this keyring is not the one that the backup was written with: no row of it opens "
-               "with it"};
+  if (!wanted.empty() && wanted != to_hex(ours.data(), ours.size()))
+    return Error{Errc::key_invalid,
+                 "this keyring is not the one that the backup was written with: no row of it opens "
+                 "with it"};
+  const auto keks = keyring.kek_checks();
+  for (const auto epoch : manifest.database.kek_epochs)
+    if (!keks.contains(epoch))
+      return Error{Errc::key_missing,
+                   "this keyring has no key-encryption key " + std::to_string(epoch) +
+                       ", which wraps keys in the backup: give it the keyring of that day"};
+  return {};
 }
 
 }  // namespace memseal::app

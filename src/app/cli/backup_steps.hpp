@@ -28,7 +28,8 @@ Result<void> read_dump(const std::filesystem::path& dump, const std::string& dsn
 Result<void> compare_rows(const std::map<std::string, std::int64_t>& wanted,
                           const std::map<std::string, std::int64_t>& seen);
 
-/// Whether `keyring` belongs to the database of the manifest. Error: key_invalid.
+/// Whether `keyring` belongs to the database of the manifest, and has every KEK that wraps
+/// keys in it. Errors: key_invalid, key_missing.
 Result<void> check_keyring(const Manifest& manifest, const crypto::Keyring& keyring);
 
 }  // namespace memseal::app

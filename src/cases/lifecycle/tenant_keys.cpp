@@ -32,20 +32,34 @@ static_assert(limits::seals_per_key_max +
   throw_failure({Errc::tenant_erased, "this user's data is erased"});
 }
 
+/// Whether the KEK that wraps the key is another one here than in the database.
+/// REQUIRES: the keyring has one of this epoch.
+bool has_other_kek(ports::KeyRows& rows, const crypto::Keyring& keyring, std::uint32_t epoch) {
+  const auto recorded = rows.kek_check(epoch);
+  return recorded && *recorded != keyring.kek_checks().at(epoch);
+}
+
 /// Throws Failure: a row that does not unwrap means a wrong keyring or a changed row, and then
 /// nothing is sealed or opened for this tenant.
-crypto::TenantKey unwrap(ports::KeyringSource& source,
+crypto::TenantKey unwrap(ports::KeyRows& rows, ports::KeyringSource& source,
                          std::shared_ptr<const crypto::Keyring>& keyring,
                          const crypto::Tenant& owner, const crypto::WrappedKey& wrapped) {
   auto key = keyring->unwrap(owner, wrapped);
-  if (key || key.error().code != Errc::key_missing) return std::move(key).value();
+  if (key) return std::move(key).value();
   keyring = source.latest();
   key = keyring->unwrap(owner, wrapped);
-  // Somebody else has a newer keyring than this process can get at. It is no fault of the tenant's
-  // event or question, so ingest must wait for an operator and not refuse the event.
-  if (!key && wrapped.kek_epoch > keyring->newest_kek())
+  if (key) return std::move(key).value();
+  // This process has not the keyring that the row needs. It is no fault of the tenant's event or
+  // question, so ingest must wait for an operator and not refuse the event.
+  if (key.error().code == Errc::key_missing)
     throw_failure({Errc::bad_config, key.error().message, "seal.keyring_file"});
-  return std::move(key).value();
+  if (has_other_kek(rows, *keyring, wrapped.kek_epoch))
+    throw_failure({Errc::bad_config,
+                   "key-encryption key " + std::to_string(wrapped.kek_epoch) +
+                       " is another one than the database records: give this process the newest "
+                       "keyring",
+                   "seal.keyring_file"});
+  throw_failure(key.error());
 }
 
 KeySet read_keys(ports::KeyRows& rows, ports::KeyringSource& source, const crypto::Tenant& owner) {
@@ -53,7 +67,7 @@ KeySet read_keys(ports::KeyRows& rows, ports::KeyringSource& source, const crypt
   // Before the rows, because a KEK leaves a keyring only when no row needs it any more.
   auto keyring = source.now();
   for (const auto& row : rows.read()) {
-    auto key = unwrap(source, keyring, owner, row.key);
+    auto key = unwrap(rows, source, keyring, owner, row.key);
     const auto id = key.id;
     // One row is active. The newest wins should there be more.
     if (row.active) set.sealing_id = std::max(set.sealing_id, id);

@@ -143,8 +143,8 @@ class Keyring {
   /// Check value of each KEK, by epoch.
   std::map<std::uint32_t, KeyCheckValue> kek_checks() const;
   /// Whether this is `before` after changes that a keyring's life has: the keys that name users and
-  /// ids are the same, so is each generation that both have, and no current key is an older one
-  /// than before. Error: key_invalid.
+  /// ids are the same, so is each generation that both have (but for those that were only staged),
+  /// and no current key is an older one than before. Error: key_invalid.
   Result<void> check_succeeds(const Keyring& before) const;
 
  private:

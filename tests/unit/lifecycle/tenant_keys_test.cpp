@@ -169,6 +169,48 @@ TEST_F(TenantKeys, LooksForANewerKeyringWhereOneIsNeeded) {
   EXPECT_EQ(rows_.keys.at(0).key.kek_epoch, 2u) << "a new key is wrapped by the newest KEK";
 }
 
+TEST_F(TenantKeys, AWrongKeyringIsAnOperatorsFaultAndADamagedRowIsNot) {
+  (void)sealing();
+  const auto code_of = [&](ports::KeyringSource& source) {
+    try {
+      CachedTenantKeys keys(rows_, source, counts_);
+      (void)await(keys.opening_key({"test"}, owner_, 1));
+    } catch (const Failure& failed) {
+      return failed.error().code;
+    }
+    return Errc::internal;
+  };
+  const auto ours = std::make_shared<const crypto::Keyring>(new_keyring());
+  const auto right = std::shared_ptr<const crypto::Keyring>(std::shared_ptr<void>(), &keyring_);
+  ports::FixedKeyring wrong(ours), sound(right);
+  rows_.kek_checks = keyring_.kek_checks();
+  EXPECT_EQ(code_of(wrong), Errc::bad_config) << "KEK 1 is another one than the recorded";
+  Rotated renewed(ours);
+  renewed.next = right;
+  CachedTenantKeys later(rows_, renewed, counts_);
+  EXPECT_TRUE(await(later.opening_key({"test"}, owner_, 1))) << "the file is looked at again";
+  EXPECT_EQ(renewed.looks, 1);
+
+  auto& row = rows_.keys.at(0).key;
+  row.wrapped[40] ^= 1;
+  EXPECT_EQ(code_of(sound), Errc::open_failed) << "the keyring is right, so the row is damaged";
+  row.wrapped[40] ^= 1;
+  row.kek_epoch = 7;
+  EXPECT_EQ(code_of(sound), Errc::bad_config);
+
+  // A keyring that is too new: its KEK 1 was retired while a row still needs it.
+  const test::TempDirectory directory;
+  const auto file = directory / "keyring";
+  ASSERT_TRUE(crypto::Keyring::create(file));
+  ASSERT_EQ(crypto::Keyring::stage(file, crypto::RootKey::kek).value(), 2u);
+  ASSERT_TRUE(crypto::Keyring::promote(file, crypto::RootKey::kek, 2));
+  ASSERT_TRUE(crypto::Keyring::remove(file, crypto::RootKey::kek, 1));
+  ports::FixedKeyring without(
+      std::make_shared<const crypto::Keyring>(crypto::Keyring::load(file).value()));
+  row.kek_epoch = 1;
+  EXPECT_EQ(code_of(without), Errc::bad_config);
+}
+
 TEST_F(TenantKeys, AnErasedTenantIsForgottenAndSaidToBeErased) {
   const auto code_of = [](const auto& call) {
     try {
