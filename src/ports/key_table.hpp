@@ -36,8 +36,8 @@ class KeyTable {
   virtual std::vector<Row> read(std::optional<std::uint32_t> not_epoch,
                                 const std::optional<Place>& after, std::size_t rows_max) = 0;
   /// All or nothing, and lasting when it returns. A row that another KEK than before wraps by now,
-  /// or that is gone, stays as it is.
-  virtual void replace(const std::vector<Change>& changes) = 0;
+  /// or that is gone, stays as it is. Returns how many rows changed.
+  virtual std::int64_t replace(const std::vector<Change>& changes) = 0;
 };
 
 }  // namespace memseal::ports

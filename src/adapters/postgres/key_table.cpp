@@ -6,8 +6,8 @@
 #include "adapters/postgres/internal/run_command.hpp"
 #include "adapters/postgres/internal/shipped_statements.hpp"
 #include "pure/codec/hex.hpp"
-#include "pure/crypto/random.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -35,20 +35,36 @@ bool is_contention(std::string_view sqlstate) {
   return sqlstate == "55P03" || sqlstate == "40P01" || sqlstate == "40001";
 }
 
-/// One text for a whole batch, because a round trip for each tenant would take most of the time.
-/// The statement is prepared and dropped inside it, so that a pooler may lend another session for
-/// the next one. It holds digits that this process made, and nothing else.
-std::string batch_sql(const std::vector<ports::KeyTable::Change>& changes) {
-  const std::string name = "\"memseal_rewrap_" + crypto::random_uuid().to_string() + "\"";
-  std::string sql = "PREPARE " + name + " AS " + std::string(rewrap_key.sql) + ";";
-  sql.reserve(sql.size() + changes.size() * 400);
-  for (const auto& [before, after] : changes) {
-    sql += "SET LOCAL app.user_hash = '" + before.owner.to_hex() + "'; EXECUTE " + name + "(" +
-           std::to_string(after.kek_epoch) + ", '\\x" +
-           to_hex(after.wrapped.data(), after.wrapped.size()) + "', " +
-           std::to_string(before.key.key_id) + ", " + std::to_string(before.key.kek_epoch) + ");";
-  }
-  return sql + "DEALLOCATE " + name;
+// One text for a whole batch, because a round trip for each tenant would take most of the time. The
+// rows come as a setting that a parameter fills, because the server logs the text of a statement
+// that fails, and no wrapped key may stand there. Nothing is prepared, so a pooler may lend another
+// session for the next batch. Row-level security binds each change to its tenant.
+std::string rewrap_batch_sql() {
+  return std::string("DO $batch$ DECLARE one jsonb; changed bigint; total bigint := 0; BEGIN "
+                     "FOR one IN SELECT pg_catalog.jsonb_array_elements("
+                     "pg_catalog.current_setting('memseal.rewrap')::jsonb) LOOP "
+                     "PERFORM pg_catalog.set_config('app.user_hash', one->>0, true); "
+                     "EXECUTE $change$") +
+         std::string(rewrap_key.sql) +
+         "$change$ USING (one->>1)::bigint, pg_catalog.decode(one->>2, 'hex'), "
+         "(one->>3)::bigint, (one->>4)::bigint; "
+         "GET DIAGNOSTICS changed = ROW_COUNT; total := total + changed; END LOOP; "
+         "PERFORM pg_catalog.set_config('memseal.rewrapped', total::text, true); END $batch$";
+}
+
+/// Returns how many rows changed.
+std::int64_t rewrap_batch(pqxx::work& tx, const std::vector<ports::KeyTable::Change>& changes) {
+  std::string rows;
+  rows.reserve(changes.size() * 400);
+  for (const auto& [before, after] : changes)
+    rows += (rows.empty() ? "[[\"" : ",[\"") + before.owner.to_hex() + "\"," +
+            std::to_string(after.kek_epoch) + ",\"" +
+            to_hex(after.wrapped.data(), after.wrapped.size()) + "\"," +
+            std::to_string(before.key.key_id) + "," + std::to_string(before.key.kek_epoch) + "]";
+  tx.exec("SELECT set_config('memseal.rewrap', $1, true)", pqxx::params{rows + "]"});
+  static const std::string sql = rewrap_batch_sql();
+  tx.exec(sql);
+  return tx.exec("SELECT current_setting('memseal.rewrapped')").one_field().as<std::int64_t>();
 }
 
 /// The same for every session of one database, also on its standbys.
@@ -61,9 +77,9 @@ std::string database_identity(pqxx::transaction_base& tx) {
       .as<std::string>();
 }
 
-/// Throws Failure. In the transaction that changes something, because an address may lead elsewhere
-/// the next time.
-void refuse_other_keyring(pqxx::transaction_base& tx, const KeyringMark& ours) {
+/// Returns the newest KEK that is recorded. Throws Failure. In the transaction that changes
+/// something, because an address may lead elsewhere the next time.
+std::uint32_t refuse_other_keyring(pqxx::transaction_base& tx, const KeyringMark& ours) {
   Settings recorded;
   for (const auto& row : tx.exec("SELECT key, value FROM app.settings"))
     recorded.emplace(row[0].c_str(), row[1].c_str());
@@ -74,6 +90,7 @@ void refuse_other_keyring(pqxx::transaction_base& tx, const KeyringMark& ours) {
   auto expected = fingerprint_of(0, {}, ours.tenant_key, ours.keks);
   expected.erase(setting::dimension);
   compare_fingerprints(recorded, expected).value();
+  return newest_kek(recorded);
 }
 
 }  // namespace
@@ -136,37 +153,38 @@ std::vector<ports::KeyTable::Row> PgKeyTable::read(std::optional<std::uint32_t> 
       .value();
 }
 
-void PgKeyTable::replace(const std::vector<Change>& changes) {
+std::int64_t PgKeyTable::replace(const std::vector<Change>& changes) {
   constexpr int tries_max = 5;
-  const auto done = run_command([&] {
-    for (int tries = 1;; ++tries) {
-      try {
-        pqxx::work tx(sessions_->writer.value());
-        tx.exec(batch_sql(changes));
-        tx.commit();
-        return true;
-      } catch (const pqxx::check_violation&) {
-        throw_failure({Errc::key_invalid,
-                       "the database does not take keys wrapped by key-encryption key " +
-                           std::to_string(changes.front().after.kek_epoch) +
-                           ", because it is retired: fetch the newest keyring"});
-      } catch (const pqxx::sql_error& failed) {
-        // Somebody holds a row: a tenant's key that ends now, or another rotation.
-        if (!is_contention(sqlstate_of(failed)) || tries == tries_max) throw;
-      }
-    }
-  });
-  if (!done) throw_failure(done.error());
+  return run_command([&] {
+           for (int tries = 1;; ++tries) {
+             try {
+               pqxx::work tx(sessions_->writer.value());
+               const auto changed = rewrap_batch(tx, changes);
+               tx.commit();
+               return changed;
+             } catch (const pqxx::check_violation&) {
+               throw_failure({Errc::key_invalid,
+                              "the database does not take keys wrapped by key-encryption key " +
+                                  std::to_string(changes.front().after.kek_epoch) +
+                                  ", because it is retired: fetch the newest keyring"});
+             } catch (const pqxx::sql_error& failed) {
+               // Somebody holds a row: a tenant's key that ends now, or another rotation.
+               if (!is_contention(sqlstate_of(failed)) || tries == tries_max) throw;
+             }
+           }
+         })
+      .value();
 }
 
-Result<void> check_databases(const std::vector<std::string>& dsns, const std::string& owner_dsn,
-                             const KeyringMark& ours) {
-  const auto checked = run_command([&] {
+Result<std::uint32_t> check_databases(const std::vector<std::string>& dsns,
+                                      const std::string& owner_dsn, const KeyringMark& ours) {
+  return run_command([&] {
+    std::uint32_t newest = 0;
     const auto look = [&](const std::string& dsn, bool as_owner) {
       auto session = open_connection(dsn);
       pqxx::work tx(session);
       if (as_owner) tx.exec("SET LOCAL ROLE memory_owner");
-      refuse_other_keyring(tx, ours);
+      newest = std::max(newest, refuse_other_keyring(tx, ours));
       return database_identity(tx);
     };
     const auto owners = look(owner_dsn, true);
@@ -175,10 +193,8 @@ Result<void> check_databases(const std::vector<std::string>& dsns, const std::st
         throw_failure({Errc::bad_config,
                        "postgres.dsn, postgres.backup_dsn and postgres.migrate_dsn lead to more "
                        "than one database"});
-    return true;
+    return newest;
   });
-  if (!checked) return checked.error();
-  return {};
 }
 
 Result<void> record_kek(const std::string& owner_dsn, const KeyringMark& ours,

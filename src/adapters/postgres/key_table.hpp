@@ -26,7 +26,7 @@ class PgKeyTable final : public ports::KeyTable {
   std::map<std::uint32_t, std::int64_t> count_by_epoch() override;
   std::vector<Row> read(std::optional<std::uint32_t> not_epoch, const std::optional<Place>& after,
                         std::size_t rows_max) override;
-  void replace(const std::vector<Change>& changes) override;
+  std::int64_t replace(const std::vector<Change>& changes) override;
 
  private:
   struct Sessions;
@@ -45,9 +45,9 @@ struct KeyringMark {
 // another keyring.
 
 /// Refuses (bad_config) addresses that lead to more than one database: what one of them says of a
-/// key would not hold for the other.
-Result<void> check_databases(const std::vector<std::string>& dsns, const std::string& owner_dsn,
-                             const KeyringMark& ours);
+/// key would not hold for the other. Returns the newest KEK that is recorded; 0: none.
+Result<std::uint32_t> check_databases(const std::vector<std::string>& dsns,
+                                      const std::string& owner_dsn, const KeyringMark& ours);
 
 /// Records the check value of a KEK, so that a start with another key of its epoch is refused.
 /// Error: key_invalid where another key of this epoch is recorded; then nothing changed.

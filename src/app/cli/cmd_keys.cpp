@@ -67,6 +67,14 @@ postgres::KeyringMark mark_of(const crypto::Keyring& keyring) {
   return {keyring.tenant_key_check(), keyring.kek_checks()};
 }
 
+/// Throws Failure unless the addresses lead to one database, and it is the keyring's. Returns the
+/// newest KEK that it records.
+std::uint32_t check_keyring_databases(const Config& config, const postgres::KeyringMark& mark) {
+  return postgres::check_databases({config.postgres.dsn, reader_dsn_of(config)},
+                                   owner_dsn_of(config), mark)
+      .value();
+}
+
 /// How many tenants' keys each KEK wraps; empty where no role is set that may read every row, or
 /// the database does not answer.
 std::optional<std::map<std::uint32_t, std::int64_t>> counts_of(const Config& config) {
@@ -152,14 +160,19 @@ std::uint32_t make_current(const Config& config, RootKey kind, bool stage_only) 
 }
 
 /// The table to rewrap, once the database is known to be this keyring's. Throws Failure.
-std::unique_ptr<postgres::PgKeyTable> table_to_rewrap(const Config& config) {
+std::unique_ptr<postgres::PgKeyTable> table_to_rewrap(const Config& config, bool resume) {
   require_database(config);
   const auto keyring = crypto::Keyring::load(config.seal.keyring_file).value();
   postgres::check_key(config.postgres.dsn, keyring.tenant_key_check(), keyring.kek_checks())
       .value();
-  postgres::check_databases({config.postgres.dsn, reader_dsn_of(config)}, owner_dsn_of(config),
-                            mark_of(keyring))
-      .value();
+  const auto newest = check_keyring_databases(config, mark_of(keyring));
+  if (resume && newest > keyring.kek_epoch())
+    throw_failure({Errc::key_invalid,
+                   "the database records " + name_of(RootKey::kek, newest) +
+                       ", and the keyring's current one is " +
+                       std::to_string(keyring.kek_epoch()) +
+                       ": fetch the newest keyring, or run `memseal keys rotate` where a rotation "
+                       "ended in the middle"});
   return open_key_table(config, Writes::yes);
 }
 
@@ -203,7 +216,7 @@ int cmd_keys_rotate(const GlobalOptions& global, const KeysOptions& options) {
     const auto lock = FolderLock::take(config.seal.keyring_file).value();
     // Before the file changes, because a database that does not answer is no reason to change it.
     const bool wraps = kind == RootKey::kek && !options.stage;
-    const auto table = wraps ? table_to_rewrap(config) : nullptr;
+    const auto table = wraps ? table_to_rewrap(config, options.resume) : nullptr;
     json::object report{{"kind", options.kind}};
     if (!options.resume) {
       const auto generation = make_current(config, kind, options.stage);
@@ -252,9 +265,7 @@ void refuse_if_needed(const Config& config, const crypto::Keyring& keyring, Root
   if (kind != RootKey::kek) return;
   // With the addresses of another database the key would go that this keyring's own needs.
   const auto mark = mark_of(keyring);
-  postgres::check_databases({config.postgres.dsn, reader_dsn_of(config)}, owner_dsn_of(config),
-                            mark)
-      .value();
+  (void)check_keyring_databases(config, mark);
   const auto counts = open_key_table(config, Writes::no)->count_by_epoch();
   const auto found = counts.find(generation);
   const auto needed = found == counts.end() ? 0 : found->second;

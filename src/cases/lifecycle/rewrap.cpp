@@ -3,6 +3,7 @@
 #include "base/result.hpp"
 
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,28 +31,55 @@ void walk(ports::KeyTable& table, std::optional<std::uint32_t> not_epoch, std::s
 
 }  // namespace
 
+namespace {
+
+/// What a walk changed, and what it meant to.
+struct RewrapRound {
+  std::int64_t changed = 0, wanted = 0, unopened = 0;
+};
+
+/// Two keyrings that each wrap what the other one wrapped would go on for ever.
+void refuse_newer(std::uint32_t epoch, const crypto::Keyring& keyring) {
+  if (epoch > keyring.kek_epoch())
+    throw_failure({Errc::key_invalid,
+                   "a tenant's key is wrapped by key-encryption key " + std::to_string(epoch) +
+                       ", which this keyring has not as the current one: fetch the newest "
+                       "keyring"});
+}
+
+}  // namespace
+
 KeyWalk rewrap_keys(ports::KeyTable& table, const crypto::Keyring& keyring,
                     const KeyProgress& progress, std::size_t batch_keys) {
   const auto keyer = keyring.tenant_keyer();
   KeyWalk total;
-  for (;;) {
-    KeyWalk round;
+  for (bool idle = false;;) {
+    RewrapRound round;
     walk(table, keyring.kek_epoch(), batch_keys, [&](Batch batch) {
       std::vector<ports::KeyTable::Change> changes;
       for (auto& row : batch) {
         auto fresh = keyring.rewrap(keyer.tenant_of_hash(row.owner), row.key);
-        if (fresh)
-          changes.push_back({std::move(row), std::move(*fresh)});
-        else
+        if (!fresh) {
           ++round.unopened;
+          continue;
+        }
+        refuse_newer(row.key.kek_epoch, keyring);
+        changes.push_back({std::move(row), std::move(*fresh)});
       }
-      if (!changes.empty()) table.replace(changes);
-      round.sound += static_cast<std::int64_t>(changes.size());
-      if (progress) progress(total.sound + round.sound);
+      if (!changes.empty()) round.changed += table.replace(changes);
+      round.wanted += static_cast<std::int64_t>(changes.size());
+      if (progress) progress(total.sound + round.changed);
     });
-    total.sound += round.sound;
+    total.sound += round.changed;
     total.unopened = round.unopened;
-    if (round.sound == 0) return total;
+    if (round.wanted == 0) return total;
+    // Once may be an erasure, or another command that was quicker; then the next walk meets none.
+    if (round.changed == 0 && std::exchange(idle, true))
+      throw_failure({Errc::internal,
+                     "the database changed none of " + std::to_string(round.wanted) +
+                         " rows of app.tenant_keys: does postgres.dsn lead to the database that "
+                         "postgres.backup_dsn reads?"});
+    if (round.changed > 0) idle = false;
   }
 }
 

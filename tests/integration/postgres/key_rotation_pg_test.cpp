@@ -285,7 +285,7 @@ TEST_F(KeyRotation, AnErasedTenantGetsNoKeyBack) {
   }
   database_->super("DELETE FROM app.tenant_keys WHERE user_hash = '" + rows[0].owner.to_hex() +
                    "'");
-  table_->replace(changes);
+  EXPECT_EQ(table_->replace(changes), 1);
   EXPECT_EQ(counts(), (Counts{{2, 1}}));
 }
 

@@ -31,14 +31,17 @@ class Table final : public ports::KeyTable {
     }
     return found;
   }
-  void replace(const std::vector<Change>& changes) override {
+  std::int64_t replace(const std::vector<Change>& changes) override {
     if (before_replace) before_replace();
+    ++batches;
+    if (is_elsewhere) return 0;
+    std::int64_t changed = 0;
     for (const auto& change : changes)
       for (auto& row : rows)
         if (row.owner == change.before.owner && row.key.key_id == change.before.key.key_id &&
             row.key.kek_epoch == change.before.key.kek_epoch)
-          row.key = change.after;
-    ++batches;
+          row.key = change.after, ++changed;
+    return changed;
   }
   /// REQUIRES: no row has this key's place.
   void add(const crypto::Tenant& owner, crypto::WrappedKey key) {
@@ -50,7 +53,17 @@ class Table final : public ports::KeyTable {
   std::vector<Row> rows;
   std::function<void()> before_replace;
   int batches = 0;
+  bool is_elsewhere = false;  ///< what is written goes to another database
 };
+
+Errc outage_code(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Failure& failed) {
+    return failed.error().code;
+  }
+  return Errc::internal;
+}
 
 class Rewrap : public testing::Test {
  protected:
@@ -120,6 +133,26 @@ TEST_F(Rewrap, FindsKeysThatAnOldProcessAddsMeanwhile) {
   EXPECT_EQ(done.sound, 25);
   EXPECT_EQ(done.unopened, 3) << "these three are no keys; the walk met them and went on";
   EXPECT_EQ(table_.count_by_epoch(), (std::map<std::uint32_t, std::int64_t>{{1, 3}, {2, 25}}));
+}
+
+TEST_F(Rewrap, EndsWhereNothingChanges) {
+  table_.is_elsewhere = true;
+  EXPECT_THROW(rewrap_keys(table_, keyring(), {}, 100), Failure);
+  EXPECT_EQ(table_.batches, 2);
+}
+
+TEST_F(Rewrap, TakesRowsThatVanishForNoFault) {
+  table_.before_replace = [&] { table_.rows.clear(); };
+  EXPECT_EQ(rewrap_keys(table_, keyring(), {}, 100).sound, 0);
+}
+
+TEST_F(Rewrap, NeverWrapsByAnOlderKey) {
+  ASSERT_EQ(crypto::Keyring::stage(file_, crypto::RootKey::kek).value(), 3u);
+  const auto staged = crypto::Keyring::load(file_).value();
+  ASSERT_TRUE(crypto::Keyring::promote(file_, crypto::RootKey::kek, 3));
+  (void)rewrap_keys(table_, crypto::Keyring::load(file_).value(), {});
+  EXPECT_EQ(outage_code([&] { rewrap_keys(table_, staged, {}); }), Errc::key_invalid);
+  EXPECT_EQ(table_.count_by_epoch(), (std::map<std::uint32_t, std::int64_t>{{3, 25}}));
 }
 
 TEST_F(Rewrap, LeavesWhatDoesNotOpenAndCountsIt) {

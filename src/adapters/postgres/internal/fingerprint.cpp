@@ -2,6 +2,8 @@
 
 #include "base/ids.hpp"
 
+#include <algorithm>
+#include <charconv>
 #include <string_view>
 
 namespace memseal::postgres {
@@ -35,6 +37,18 @@ Result<void> check_keks_are_there(const Settings& recorded, const Settings& ours
 
 std::string kek_check_key(std::uint32_t epoch) {
   return std::string(kek_check_prefix) + std::to_string(epoch);
+}
+
+std::uint32_t newest_kek(const Settings& recorded) {
+  std::uint32_t newest = 0;
+  for (const auto& [key, value] : recorded) {
+    if (!is_kek_check(key)) continue;
+    const auto digits = epoch_of(key);
+    std::uint32_t epoch = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), epoch);
+    newest = std::max(newest, epoch);
+  }
+  return newest;
 }
 
 Settings fingerprint_of(std::size_t dimension, const std::string& model,

@@ -21,6 +21,9 @@ std::string kek_check_key(std::uint32_t epoch);
 
 using Settings = std::map<std::string, std::string>;
 
+/// The newest KEK that is recorded; 0: none.
+std::uint32_t newest_kek(const Settings& recorded);
+
 /// A deployment's fingerprint as rows of app.settings. What is empty has no row.
 Settings fingerprint_of(std::size_t dimension, const std::string& model,
                         const std::optional<KeyCheck>& key_check, const KekChecks& keks = {});
