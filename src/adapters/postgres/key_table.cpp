@@ -89,7 +89,7 @@ std::uint32_t refuse_other_keyring(pqxx::transaction_base& tx, const KeyringMark
                    "`memseal migrate up`"});
   auto expected = fingerprint_of(0, {}, ours.tenant_key, ours.keks);
   expected.erase(setting::dimension);
-  compare_fingerprints(recorded, expected).value();
+  compare_fingerprints(recorded, expected, ours.kek_current).value();
   return newest_kek(recorded);
 }
 
@@ -206,9 +206,11 @@ Result<void> record_kek(const std::string& owner_dsn, const KeyringMark& ours,
     const auto& check = ours.keks.at(epoch);
     tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             pqxx::params{kek_check_key(epoch), to_hex(check.data(), check.size())});
+    auto next = ours;
+    next.kek_current = epoch;
     // Afterwards, because of two that insert at once the later one waits, and then reads the
     // other's.
-    refuse_other_keyring(tx, ours);
+    refuse_other_keyring(tx, next);
     tx.commit();
     return true;
   });
@@ -237,7 +239,10 @@ Result<bool> retire_kek(const std::string& owner_dsn, const KeyringMark& ours,
     } catch (const pqxx::check_violation&) {
       return false;
     }
-    tx.exec("DELETE FROM app.settings WHERE key = $1", pqxx::params{kek_check_key(epoch)});
+    // A tombstone, because `migrate up` with an old copy of the keyring would record the KEK again.
+    tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) "
+            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            pqxx::params{kek_check_key(epoch), kek_retired});
     tx.commit();
     return true;
   });

@@ -38,6 +38,7 @@ class PgKeyTable final : public ports::KeyTable {
 struct KeyringMark {
   KeyCheck tenant_key{};
   KekChecks keks = {};
+  std::uint32_t kek_current = 0;
 };
 
 // What follows connects by `owner_dsn` as the owner (postgres.migrate_dsn). Errors of each:
@@ -55,8 +56,8 @@ Result<std::uint32_t> check_databases(const std::vector<std::string>& dsns,
 Result<void> record_kek(const std::string& owner_dsn, const KeyringMark& ours,
                         std::uint32_t epoch);
 
-/// Forbids rows that this KEK wraps, from now on and for every process, and forgets its check
-/// value. Waits for transactions that write keys. False: there are such rows; nothing changed.
+/// Forbids rows that this KEK wraps, from now on and for every process, and records that it is
+/// retired: no keyring needs it, and none whose current one it is may start. Waits for transactions that write keys. False: there are such rows; nothing changed.
 /// May be called again.
 Result<bool> retire_kek(const std::string& owner_dsn, const KeyringMark& ours,
                         std::uint32_t epoch);

@@ -29,6 +29,7 @@ struct MigrateOptions {
   std::string model = {};                 ///< name of the embedder; empty: not recorded
   std::optional<KeyCheck> key_check = {};
   KekChecks kek_checks = {};              ///< of KEKs that wrap or did wrap
+  std::uint32_t kek_current = 0;          ///< the one that wraps; 0: not checked
   /// Password that app_user gets after `up`. Empty: the password stays.
   std::string app_user_password = {};
 };

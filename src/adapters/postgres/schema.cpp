@@ -37,7 +37,8 @@ Result<void> check_settings(const Settings& recorded, const DeploymentFingerprin
                         std::to_string(schema_version_min) + " is needed");
   }
   return compare_fingerprints(
-      recorded, fingerprint_of(ours.dimension, ours.model, ours.key_check, ours.kek_checks));
+      recorded, fingerprint_of(ours.dimension, ours.model, ours.key_check, ours.kek_checks),
+      ours.kek_current);
 }
 
 // Schema app may be missing, or this user may have no right to it.
@@ -132,11 +133,12 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
       dsn, [&](const Settings& recorded) { return check_settings(recorded, ours); });
 }
 
-Result<void> check_key(const std::string& dsn, const KeyCheck& ours, const KekChecks& keks) {
+Result<void> check_key(const std::string& dsn, const KeyCheck& ours, const KekChecks& keks,
+                       std::uint32_t kek_current) {
   auto expected = fingerprint_of(0, {}, ours, keks);
   expected.erase(setting::dimension);
   return judge_settings(dsn, [&](const Settings& recorded) {
-    return compare_fingerprints(recorded, expected);
+    return compare_fingerprints(recorded, expected, kek_current);
   });
 }
 

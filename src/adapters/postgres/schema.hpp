@@ -18,6 +18,7 @@ struct DeploymentFingerprint {
   std::string model;  ///< empty: not checked
   std::optional<KeyCheck> key_check = {};
   KekChecks kek_checks = {};
+  std::uint32_t kek_current = 0;  ///< the KEK that wraps; 0: not checked
 };
 
 /// Compares the fingerprint that the database recorded with `ours`. Errors, each with its fix:
@@ -35,7 +36,8 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
 asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext context);
 
 /// Whether the tenant key and the KEKs are those that the database was written with. Blocks.
-/// Errors: key_invalid, key_missing, not_migrated, unavailable.
-Result<void> check_key(const std::string& dsn, const KeyCheck& ours, const KekChecks& keks);
+/// Errors: key_invalid (also where `kek_current` is retired), key_missing, not_migrated, unavailable.
+Result<void> check_key(const std::string& dsn, const KeyCheck& ours, const KekChecks& keks,
+                       std::uint32_t kek_current);
 
 }  // namespace memseal::postgres

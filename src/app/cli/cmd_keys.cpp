@@ -64,7 +64,7 @@ std::string keys_of(std::int64_t count) {
 }
 
 postgres::KeyringMark mark_of(const crypto::Keyring& keyring) {
-  return {keyring.tenant_key_check(), keyring.kek_checks()};
+  return {keyring.tenant_key_check(), keyring.kek_checks(), keyring.kek_epoch()};
 }
 
 /// Throws Failure unless the addresses lead to one database, and it is the keyring's. Returns the
@@ -163,7 +163,8 @@ std::uint32_t make_current(const Config& config, RootKey kind, bool stage_only) 
 std::unique_ptr<postgres::PgKeyTable> table_to_rewrap(const Config& config, bool resume) {
   require_database(config);
   const auto keyring = crypto::Keyring::load(config.seal.keyring_file).value();
-  postgres::check_key(config.postgres.dsn, keyring.tenant_key_check(), keyring.kek_checks())
+  postgres::check_key(config.postgres.dsn, keyring.tenant_key_check(), keyring.kek_checks(),
+                      keyring.kek_epoch())
       .value();
   const auto newest = check_keyring_databases(config, mark_of(keyring));
   if (resume && newest > keyring.kek_epoch())

@@ -44,7 +44,7 @@ Result<Proofs> verify_root_keys(const Config& config) {
   if (!keyring) return Proofs{{"the root keys can be read", false, keyring.error().message}};
   auto proofs = verify_keyring(*keyring);
   const auto known = postgres::check_key(config.postgres.dsn, keyring->tenant_key_check(),
-                                         keyring->kek_checks());
+                                         keyring->kek_checks(), keyring->kek_epoch());
   if (!known && known.error().code != Errc::key_invalid &&
       known.error().code != Errc::key_missing)
     return known.error();

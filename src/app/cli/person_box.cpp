@@ -25,7 +25,8 @@ crypto::Keyring checked_keyring(const Config& config) {
                    "postgres.dsn is not set (env " + env_name("postgres.dsn") + ")",
                    "postgres.dsn"});
   auto keyring = load_keyring(config).value();
-  postgres::check_key(config.postgres.dsn, keyring.tenant_key_check(), keyring.kek_checks())
+  postgres::check_key(config.postgres.dsn, keyring.tenant_key_check(), keyring.kek_checks(),
+                      keyring.kek_epoch())
       .value();
   return keyring;
 }

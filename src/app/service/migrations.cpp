@@ -32,6 +32,7 @@ Result<postgres::MigrateOptions> migrate_options_of(const Config& config, const 
   if (!keyring) return keyring.error();
   options.key_check = keyring->tenant_key_check();
   options.kek_checks = keyring->kek_checks();
+  options.kek_current = keyring->kek_epoch();
   // A staged key wraps nothing yet, and another copy of the keyring may come to have another one.
   std::erase_if(options.kek_checks,
                 [&](const auto& kek) { return kek.first > keyring->kek_epoch(); });

@@ -59,7 +59,9 @@ asio::awaitable<void> Service::watch_database() {
                                             runtime::Deadline::after(std::chrono::seconds(2))};
       auto& pool = stores_.readiness_pool;
       auto ours = stores_.fingerprint;
-      ours.kek_checks = keys_.keyring.latest()->kek_checks();
+      const auto keyring = keys_.keyring.latest();
+      ours.kek_checks = keyring->kek_checks();
+      ours.kek_current = keyring->kek_epoch();
       const auto fits = co_await postgres::check_schema(pool, context, std::move(ours));
       if (fits) {
         const auto takes_writes = co_await postgres::check_writable(pool, context);

@@ -253,7 +253,7 @@ Result<std::unique_ptr<model::GpuReranker>> make_reranker(
 postgres::DeploymentFingerprint deployment_fingerprint(const crypto::Keyring& keyring,
                                                        const ports::Embedder& embedder) {
   return {embedder.dimension(), embedder.model_name(), keyring.tenant_key_check(),
-          keyring.kek_checks()};
+          keyring.kek_checks(), keyring.kek_epoch()};
 }
 
 }  // namespace memseal::app

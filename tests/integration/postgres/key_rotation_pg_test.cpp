@@ -62,7 +62,7 @@ class KeyRotation : public MigratedPgTest {
                      "') ON CONFLICT (key) DO UPDATE SET value = excluded.value");
   }
   static postgres::KeyringMark mark_of(const Keyring& keyring) {
-    return {keyring.tenant_key_check(), keyring.kek_checks()};
+    return {keyring.tenant_key_check(), keyring.kek_checks(), keyring.kek_epoch()};
   }
   Result<bool> retire(std::uint32_t epoch) const {
     return postgres::retire_kek(database_->super_dsn(), mark_of(load()), epoch);
@@ -235,7 +235,7 @@ TEST_F(KeyRotation, TwoCopiesOfAKeyringCannotBothMakeTheNextKek) {
   EXPECT_TRUE(postgres::record_kek(database_->super_dsn(), mark_of(load()), 2));
   const auto check = [&](const Keyring& keyring) {
     return postgres::check_key(database_->app_dsn(), keyring.tenant_key_check(),
-                               keyring.kek_checks());
+                               keyring.kek_checks(), keyring.kek_epoch());
   };
   EXPECT_TRUE(check(load()));
   EXPECT_EQ(check(theirs).error().code, Errc::key_invalid);
@@ -269,6 +269,39 @@ TEST_F(KeyRotation, AnotherDeploymentsDatabaseIsRefusedBeforeAnythingChanges) {
              to_hex(ours.tenant_key.data(), ours.tenant_key.size()) + "'");
   EXPECT_EQ(postgres::check_databases({copy.app_dsn()}, super, ours).error().code,
             Errc::bad_config);
+}
+
+TEST_F(KeyRotation, AnOldCopyOfTheKeyringBringsNoRetiredKekBack) {
+  const auto old = load();
+  const auto migrate = [&](const Keyring& keyring) {
+    auto options = database_->options();
+    options.key_check = keyring.tenant_key_check();
+    options.kek_checks = keyring.kek_checks();
+    options.kek_current = keyring.kek_epoch();
+    return postgres::migrate_up(options);
+  };
+  ASSERT_TRUE(migrate(old));
+  ASSERT_EQ(Keyring::stage(file_, RootKey::kek).value(), 2u);
+  const auto staged = load();
+  make_second_kek();
+  const auto both = load();
+  ASSERT_TRUE(retire(1).value());
+  ASSERT_TRUE(Keyring::remove(file_, RootKey::kek, 1));
+  EXPECT_TRUE(migrate(load()));
+  EXPECT_TRUE(migrate(both)) << "it has the retired one too, and does not use it";
+  EXPECT_EQ(migrate(staged).error().code, Errc::key_invalid) << "it still wraps by the retired one";
+  EXPECT_FALSE(migrate(old));
+  EXPECT_EQ(database_->super("SELECT value FROM app.settings WHERE key = 'kek_check_1'"),
+            "retired");
+  const auto starts = [&](const Keyring& keyring) {
+    return postgres::check_key(database_->app_dsn(), keyring.tenant_key_check(),
+                               keyring.kek_checks(), keyring.kek_epoch());
+  };
+  EXPECT_TRUE(starts(load())) << "no keyring needs the retired one";
+  EXPECT_TRUE(starts(both));
+  EXPECT_EQ(starts(staged).error().code, Errc::key_invalid);
+  EXPECT_EQ(postgres::record_kek(database_->super_dsn(), mark_of(both), 1).error().code,
+            Errc::key_invalid);
 }
 
 TEST_F(KeyRotation, AnErasedTenantGetsNoKeyBack) {

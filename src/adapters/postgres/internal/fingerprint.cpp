@@ -26,7 +26,7 @@ Result<void> check_keks_are_there(const Settings& recorded, const Settings& ours
   };
   if (!has_any()) return {};
   for (const auto& [key, value] : recorded)
-    if (is_kek_check(key) && !ours.contains(key))
+    if (is_kek_check(key) && value != kek_retired && !ours.contains(key))
       return Error{Errc::key_missing,
                    "the keyring has no key-encryption key " + epoch_of(key) +
                        ", which wraps keys in this database: give memseal the newest keyring"};
@@ -62,7 +62,13 @@ Settings fingerprint_of(std::size_t dimension, const std::string& model,
   return fingerprint;
 }
 
-Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours) {
+Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours,
+                                  std::uint32_t kek_current) {
+  const auto current = recorded.find(kek_check_key(kek_current));
+  if (current != recorded.end() && current->second == kek_retired)
+    return Error{Errc::key_invalid,
+                 "key-encryption key " + std::to_string(kek_current) +
+                     ", by which this keyring wraps, is retired: give memseal the newest keyring"};
   for (const auto& [key, value] : ours) {
     // What the database has not recorded yet cannot differ; `migrate up` records it.
     const auto found = recorded.find(key);
@@ -75,6 +81,8 @@ Result<void> compare_fingerprints(const Settings& recorded, const Settings& ours
                    "the keyring that the database was migrated with, or another database"};
     }
     if (is_kek_check(key)) {
+      // A keyring that was not renewed since may still have it.
+      if (found->second == kek_retired) continue;
       return Error{Errc::key_invalid,
                    "key-encryption key " + epoch_of(key) +
                        " is another one than the database records: somebody rotated another copy "

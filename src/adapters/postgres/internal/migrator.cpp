@@ -184,7 +184,7 @@ void Migrator::check_target() const {
 // Vectors of another length fit no column, and those of another model cannot be compared.
 void Migrator::check_fingerprint() {
   pqxx::work tx(session_);
-  value_or_refuse(compare_fingerprints(settings(tx), fingerprint()));
+  value_or_refuse(compare_fingerprints(settings(tx), fingerprint(), options_.kek_current));
 }
 
 std::vector<const MigrationFile*> Migrator::pending() const {
