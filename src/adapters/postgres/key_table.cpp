@@ -8,6 +8,7 @@
 #include "pure/codec/hex.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -218,9 +219,33 @@ Result<void> record_kek(const std::string& owner_dsn, const KeyringMark& ours,
   return {};
 }
 
-// The constraint locks the table, so it waits for transactions that may have added such a key, and
-// it reads every row: PostgreSQL itself finds the last one. Afterwards no process can add another,
-// whatever release and whatever keyring it has.
+namespace {
+
+/// Runs `work` as the owner in a transaction of its own. A wait for the table's lock makes every
+/// writer behind it wait too, so each try is short, and the writers go on between two.
+void as_owner(pqxx::connection& session, const std::function<void(pqxx::work&)>& work) {
+  constexpr int tries_max = 20;
+  for (int tries = 1;; ++tries) {
+    try {
+      pqxx::work tx(session);
+      tx.exec("SET LOCAL lock_timeout = '300ms'");
+      tx.exec("SET LOCAL ROLE memory_owner");
+      work(tx);
+      return tx.commit();
+    } catch (const pqxx::sql_error& failed) {
+      if (!is_contention(sqlstate_of(failed)) || tries == tries_max) throw;
+    }
+    pqxx::nontransaction(session).exec("SELECT pg_catalog.pg_sleep(0.2)");
+  }
+}
+
+}  // namespace
+
+// The constraint holds for new rows from its first transaction on, which locks the table for a
+// moment. The second one reads every row while others write: PostgreSQL itself finds the last row
+// that the KEK wraps. Afterwards no process can add another, whatever release and whatever keyring
+// it has. A command that dies between the two leaves the constraint, which refuses new rows all the
+// same; the next one puts it up again.
 Result<bool> retire_kek(const std::string& owner_dsn, const KeyringMark& ours,
                         std::uint32_t epoch) {
   return run_command([&] {
@@ -228,23 +253,27 @@ Result<bool> retire_kek(const std::string& owner_dsn, const KeyringMark& ours,
     session.set_notice_handler([](pqxx::zview) noexcept {});
     const auto number = std::to_string(epoch);
     const auto name = "tenant_keys_without_kek_" + number;
-    pqxx::work tx(session);
-    tx.exec("SET LOCAL lock_timeout = '5s'");
-    tx.exec("SET LOCAL ROLE memory_owner");
-    refuse_other_keyring(tx, ours);
-    try {
-      tx.exec("ALTER TABLE app.tenant_keys DROP CONSTRAINT IF EXISTS " + name);
+    const auto drop = "ALTER TABLE app.tenant_keys DROP CONSTRAINT IF EXISTS " + name;
+    as_owner(session, [&](pqxx::work& tx) {
+      refuse_other_keyring(tx, ours);
+      tx.exec(drop);
       tx.exec("ALTER TABLE app.tenant_keys ADD CONSTRAINT " + name + " CHECK (kek_epoch <> " +
-              number + ")");
+              number + ") NOT VALID");
+    });
+    try {
+      as_owner(session, [&](pqxx::work& tx) {
+        tx.exec("ALTER TABLE app.tenant_keys VALIDATE CONSTRAINT " + name);
+        // A tombstone, because `migrate up` with an old copy of the keyring would record the KEK
+        // again.
+        tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) "
+                "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                pqxx::params{kek_check_key(epoch), kek_retired});
+      });
+      return true;
     } catch (const pqxx::check_violation&) {
+      as_owner(session, [&](pqxx::work& tx) { tx.exec(drop); });
       return false;
     }
-    // A tombstone, because `migrate up` with an old copy of the keyring would record the KEK again.
-    tx.exec("INSERT INTO app.settings (key, value) VALUES ($1, $2) "
-            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            pqxx::params{kek_check_key(epoch), kek_retired});
-    tx.commit();
-    return true;
   });
 }
 

@@ -57,8 +57,9 @@ Result<void> record_kek(const std::string& owner_dsn, const KeyringMark& ours,
                         std::uint32_t epoch);
 
 /// Forbids rows that this KEK wraps, from now on and for every process, and records that it is
-/// retired: no keyring needs it, and none whose current one it is may start. Waits for transactions that write keys. False: there are such rows; nothing changed.
-/// May be called again.
+/// retired: no keyring needs it, and none whose current one it is may start. Never makes
+/// writers wait longer than 0.3 s at a time; waits for them some seconds itself, and fails then
+/// (internal). False: there are such rows, and the database is as before. May be called again.
 Result<bool> retire_kek(const std::string& owner_dsn, const KeyringMark& ours,
                         std::uint32_t epoch);
 

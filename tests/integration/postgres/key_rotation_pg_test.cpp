@@ -222,6 +222,41 @@ TEST_F(KeyRotation, AProcessWithTheOldKeyringCannotUseARetiredKek) {
   EXPECT_EQ(database_->super("SELECT count(*) FROM app.tenant_keys WHERE kek_epoch = 1"), "0");
 }
 
+TEST_F(KeyRotation, RetiringLetsWritersGoOnWhileItWaitsForOne) {
+  add_tenants(1);
+  const auto constraint = [&] {
+    return database_->super("SELECT coalesce((SELECT convalidated::text FROM pg_constraint "
+                            "WHERE conname = 'tenant_keys_without_kek_1'), 'none')");
+  };
+  make_second_kek();
+  EXPECT_FALSE(retire(1).value());
+  EXPECT_EQ(constraint(), "none") << "a row needs the KEK, and stays writable";
+  EXPECT_EQ(lifecycle::rewrap_keys(*table_, load(), {}).sound, 1);
+
+  const std::string touch = "UPDATE app.tenant_keys SET state = state";
+  pqxx::connection slow_session(database_->super_dsn()), session(database_->super_dsn());
+  std::optional<pqxx::work> slow(std::in_place, slow_session);
+  slow->exec("LOCK TABLE app.tenant_keys IN ROW EXCLUSIVE MODE");
+  std::optional<Result<bool>> retired;
+  std::thread command([&] { retired.emplace(retire(1)); });
+  const auto waits = [&] {
+    return database_->super("SELECT count(*) FROM pg_locks WHERE NOT granted AND "
+                            "relation = 'app.tenant_keys'::regclass") != "0";
+  };
+  while (!waits()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // Queues behind the command's lock, which gives up soon, although the slow writer goes on.
+  {
+    pqxx::work tx(session);
+    tx.exec("SET LOCAL lock_timeout = '4s'");
+    EXPECT_NO_THROW(tx.exec(touch).no_rows());
+    tx.commit();
+  }
+  slow.reset();
+  command.join();
+  EXPECT_TRUE(retired->value());
+  EXPECT_EQ(constraint(), "true");
+}
+
 TEST_F(KeyRotation, TwoCopiesOfAKeyringCannotBothMakeTheNextKek) {
   const auto copy = folder_ / "copy";
   std::filesystem::copy_file(file_, copy);
