@@ -34,28 +34,39 @@ std::shared_ptr<const crypto::Keyring> LiveKeyring::latest() {
 
 void LiveKeyring::refresh(bool always) {
   if (file_.empty()) return;
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard looking(looking_);
   auto seen = file_stamp(file_);
   if (!always && seen == stamp_) return;
-  // Before the read, because a change during the read must be seen the next time.
-  stamp_ = std::move(seen);
   auto next = load_keyring(config_);
   Result<void> usable;
   if (!next) usable = next.error();
   // Rows are named by these keys. A file of another deployment would make strangers of all users.
-  if (next) usable = next->check_succeeds(*keyring_);
+  if (next) usable = next->check_succeeds(*now());
   refused_.Set(usable ? 0 : 1);
-  if (usable) return load(std::move(*next));
-  runtime::log(runtime::LogLevel::error, "service.keyring_refused",
-               {{"cause", usable.error().message}});
+  if (!usable) return refuse(usable.error());
+  // The stamp of before the read, because a change during the read must be seen the next time.
+  stamp_ = std::move(seen);
+  complaint_.clear();
+  take(std::move(*next));
 }
 
-void LiveKeyring::load(crypto::Keyring next) {
-  keyring_ = std::make_shared<const crypto::Keyring>(std::move(next));
-  kek_.Set(keyring_->kek_epoch());
+// The next look reads the file again, whatever its stamp: a read may fail for a moment.
+void LiveKeyring::refuse(const Error& why) {
+  stamp_.clear();
+  if (std::exchange(complaint_, why.message) == why.message) return;
+  runtime::log(runtime::LogLevel::error, "service.keyring_refused", {{"cause", why.message}});
+}
+
+void LiveKeyring::take(crypto::Keyring next) {
+  const auto keyring = std::make_shared<const crypto::Keyring>(std::move(next));
+  {
+    const std::lock_guard lock(mutex_);
+    keyring_ = keyring;
+  }
+  kek_.Set(keyring->kek_epoch());
   runtime::log(runtime::LogLevel::info, "service.keyring_loaded",
-               {{"kek", keyring_->kek_epoch()}, {"keys", keyring_->list().size()}});
-  if (changed_) changed_(*keyring_);
+               {{"kek", keyring->kek_epoch()}, {"keys", keyring->list().size()}});
+  if (changed_) changed_(*keyring);
 }
 
 }  // namespace memseal::app

@@ -29,15 +29,18 @@ class LiveKeyring final : public ports::KeyringSource {
   void refresh(bool always);
 
  private:
-  void load(crypto::Keyring next);
+  void take(crypto::Keyring next);
+  void refuse(const Error& why);
 
   const Config& config_;
   const std::filesystem::path file_;  ///< empty: the keys were given one by one, and stay
   const Changed changed_;
   runtime::Gauge &refused_, &kek_;
+  std::mutex looking_;     // held while the file is read, so that readers of keyring_ never wait
+  std::string stamp_;      // under looking_: of what was read last; empty: read it again
+  std::string complaint_;  // under looking_: what the log said last of a file that is refused
   mutable std::mutex mutex_;
-  std::string stamp_;  // of what was read last
-  std::shared_ptr<const crypto::Keyring> keyring_;  // never null
+  std::shared_ptr<const crypto::Keyring> keyring_;  // under mutex_; never null
 };
 
 }  // namespace memseal::app

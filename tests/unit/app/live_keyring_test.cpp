@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -78,6 +80,22 @@ TEST_F(LiveKeyringTest, KeepsWhatItHasWhereTheFileCannotBeUsed) {
   fs::permissions(file, fs::perms::owner_read | fs::perms::owner_write);
   rotate();
   EXPECT_EQ(keyring->latest()->kek_epoch(), 3u) << "sound again";
+  EXPECT_FALSE(refused());
+}
+
+// As where the process has no descriptor left for a moment: the file itself never changes.
+TEST_F(LiveKeyringTest, LooksAgainAfterAReadThatFailed) {
+  rotate();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  auto none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto meanwhile = keyring->latest()->kek_epoch();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(meanwhile, 1u);
+  EXPECT_TRUE(refused());
+  EXPECT_EQ(keyring->latest()->kek_epoch(), 2u);
   EXPECT_FALSE(refused());
 }
 
