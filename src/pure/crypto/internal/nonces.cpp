@@ -1,11 +1,8 @@
 #include "pure/crypto/internal/nonces.hpp"
 
-#include "base/result.hpp"
+#include "pure/crypto/random.hpp"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <pthread.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include <algorithm>
@@ -42,16 +39,6 @@ Clocks read_clocks() {
   return {read_ms(CLOCK_MONOTONIC_COARSE), read_ms(CLOCK_REALTIME_COARSE)};
 }
 
-void draw(std::array<std::uint8_t, 4096>& bytes) {
-  std::array<std::uint8_t, 32> fresh{};
-  // Up to 256 bytes come whole once the kernel has been seeded (getrandom(2)).
-  const bool drawn =
-      ::getrandom(fresh.data(), fresh.size(), 0) == static_cast<ssize_t>(fresh.size()) &&
-      EVP_RAND_generate(RAND_get0_public(nullptr), bytes.data(), bytes.size(), 0, 0, fresh.data(),
-                        fresh.size()) == 1;
-  if (!drawn) throw Outage({Errc::unavailable, "the random generator has no entropy"});
-}
-
 }  // namespace
 
 bool is_stale(const Clocks& drawn, const Clocks& now) noexcept {
@@ -79,7 +66,7 @@ Nonce next_nonce() {
   const auto now = read_clocks();
   if (block.used + sizeof(Nonce) > block.bytes.size() || block.drawn_at_fork != fork ||
       is_stale(block.drawn_at, now)) {
-    draw(block.bytes);
+    fill_random(block.bytes);
     block.used = 0;
     block.drawn_at_fork = fork;
     block.drawn_at = now;
