@@ -219,8 +219,9 @@ Ingest::Ingest(Process& process, Keys& keys, Models& models, Stores& stores, Use
               .tokenizer = models.embedder.tokenizer(),
               .keyer = keys.tenants,
               .ids = keys.ids,
+              // The newest, because one that was rotated may be retired soon.
               .dead_letter_key = [&keyring = keys.keyring] {
-                return keyring.now()->dead_letter_key();
+                return keyring.latest()->dead_letter_key();
               },
               .cpu = models.pool.threads(),
               .metrics = cases.ingest_metrics,
