@@ -198,11 +198,16 @@ int cmd_tenant_reseal(const GlobalOptions& global, const TenantOptions& options)
       fault = Error{Errc::open_failed,
                     count_of(static_cast<std::size_t>(done.unopened), "row") +
                         " did not open and stayed: see `memseal backup verify`"};
+    else if (done.left > 0)
+      fault = Error{Errc::unavailable,
+                    count_of(static_cast<std::size_t>(done.left), "row") +
+                        " came meanwhile under an older key: run this again with --resume"};
     return finish_report(global,
                          {{"key", done.key_id},
                           {"chunks", done.texts},
                           {"names", done.names},
-                          {"unopened", done.unopened}},
+                          {"unopened", done.unopened},
+                          {"left", done.left}},
                          fault, exit_finding);
   });
 }

@@ -70,7 +70,8 @@ void add_tenant(CLI::App& app, GlobalOptions& global, Action& action) {
   set_help(*reseal, {"memseal tenant reseal alice", "memseal tenant reseal alice --resume"},
            "While the service runs: nothing fails meanwhile. The texts of chunks and the\n"
            "names of documents move; words of the lexical search, files and dead letters\n"
-           "keep the old key, which stays for opening. Exit code 6: a row does not open.");
+           "keep the old key, which stays for opening. Exit code 6: rows stayed under it,\n"
+           "because they do not open, or a process has not heard of the new key yet.");
   for (auto* command : {write, erase})
     command
         ->add_option("-o,--output", options->output, "File to write (default: standard output)")

@@ -55,6 +55,28 @@ class Walk {
     co_return texts + names > 0;
   }
 
+  /// How many rows another key than the current one seals.
+  asio::awaitable<std::int64_t> count_left() {
+    std::int64_t left = 0;
+    Uuid after_id;
+    for (bool more = true; more;) {
+      const auto rows =
+          co_await deps_.rows.texts(deps_.step(), owner_, key_->id, after_id, batch_rows);
+      more = rows.size() == batch_rows;
+      if (!rows.empty()) after_id = rows.back().id;
+      left += static_cast<std::int64_t>(rows.size());
+    }
+    std::string after_doc;
+    for (bool more = true; more;) {
+      const auto rows =
+          co_await deps_.rows.names(deps_.step(), owner_, key_->id, after_doc, batch_rows);
+      more = rows.size() == batch_rows;
+      if (!rows.empty()) after_doc = rows.back().doc_id;
+      left += static_cast<std::int64_t>(rows.size());
+    }
+    co_return left;
+  }
+
  private:
   void tell(const ResealReport& report, std::int64_t texts) const {
     if (deps_.progress) deps_.progress(report.texts + texts);
@@ -145,6 +167,8 @@ asio::awaitable<ResealReport> reseal_tenant(const ResealDeps& deps, crypto::Tena
     const bool moved = co_await walk.run(report);
     if (!moved) break;
   }
+  // A worker that has not heard of the new key goes on under the old one.
+  report.left = co_await walk.count_left();
   co_return report;
 }
 

@@ -26,6 +26,7 @@ struct ResealReport {
   std::int64_t texts = 0;     ///< chunks whose text and meta were sealed again
   std::int64_t names = 0;     ///< of documents
   std::int64_t unopened = 0;  ///< rows that did not open, and stayed
+  std::int64_t left = 0;      ///< all rows under an older key at the end, unopened ones too
 };
 
 enum class ResealKey {
@@ -36,7 +37,7 @@ enum class ResealKey {
 /// Seals the texts and the names of documents of one tenant again. Readers and writers go on: a row
 /// opens before and after, because each blob names its key and both keys are there. Goes round
 /// until nothing is left that this can move, a few times at most, because writers may still hold
-/// the key of before.
+/// the key of before. Counts what is left then.
 /// May be ended at any time; ResealKey::current goes on.
 /// The terms of the lexical search, files and dead letters keep the key of before, which stays for
 /// opening.

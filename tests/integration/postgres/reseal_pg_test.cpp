@@ -216,6 +216,7 @@ TEST_F(Reseal, GoesOnAfterAKillAndLeavesWhatDoesNotOpen) {
   EXPECT_EQ(done.key_id, 2u);
   EXPECT_EQ(done.texts, 249);
   EXPECT_EQ(done.unopened, 1);
+  EXPECT_EQ(done.left, 1);
   EXPECT_EQ(await(process_->read(*owner_, 1, 450)), 449u);
   EXPECT_EQ(look("tenants WHERE seals >= 675"), "1") << "450 texts, 225 metas";
   EXPECT_EQ(beside_the_ciphers(), before) << "what copies in memory hold stays";
@@ -230,6 +231,22 @@ TEST_F(Reseal, EveryProcessStopsSealingWithTheEndedKey) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   EXPECT_EQ(await(other.own.keys.sealing_key(context_, *owner_))->id, 2u)
       << "its cache would have kept the first key for five minutes";
+}
+
+// As behind a pooler, where no process hears that the key ended.
+TEST_F(Reseal, CountsWhatAnOldKeyGoesOnSealing) {
+  await(process_->write(*owner_, "doc", 3));
+  const auto row = "doc_id = 'doc' AND chunk_index = 0 AND user_hash = '" +
+                   owner_->hash().to_hex() + "'";
+  const auto old =
+      database_->super("SELECT encode(text_cipher, 'hex') FROM app.memory_chunks WHERE " + row);
+  const auto writes = [&](std::int64_t) {
+    database_->super("UPDATE app.memory_chunks SET text_cipher = '\\x" + old + "' WHERE " + row);
+  };
+  const auto done = await(process_->reseal(*owner_, ResealKey::fresh, writes));
+  EXPECT_GT(done.texts, 3);
+  EXPECT_EQ(done.unopened, 0);
+  EXPECT_EQ(done.left, 1);
 }
 
 TEST_F(Reseal, MakesNobodyAndBringsNobodyBack) {
