@@ -46,6 +46,8 @@ class Keys(EndToEnd):
         askers = [threading.Thread(target=ask, args=(user,)) for user in ("ann", "bob")]
         for asker in askers:
             asker.start()
+        self.assertIn("--yes", self.refused("rotate"))
+        self.assertNotIn(("kek", 2), self.listed(), "nothing changes before the key can be copied")
         self.keys("rotate", "--stage")
         self.assertIn("kek 1 is current", self.refused("retire", "kek", "1"))
         self.assertIn("kek 2 is staged", self.refused("retire", "kek", "2"))
@@ -58,6 +60,10 @@ class Keys(EndToEnd):
         self.assertEqual(self.listed()["kek", 2], ("current", 3))
         self.keys("retire", "kek", "1")
         self.keys("retire", "kek", "1", status=4)
+        self.keys("rotate", "--yes")
+        self.assertEqual(self.listed()["kek", 3], ("current", 3))
+        self.keys("retire", "kek", "2")
+        at.wait_for(lambda: at.metrics()["memseal_keyring_kek_epoch"] == 3, what="the service follows")
         count = len(asked)
         at.wait_for(lambda: len(asked) > count + 4, what="questions after it")
         over.set()
@@ -73,7 +79,7 @@ class Keys(EndToEnd):
         self.assertEqual(len(at.results(at.token("ann"), "Who grows quinces?")), 1, "a process keeps what it has")
         self.assertEqual(at.cli("keys", "verify", check=False).returncode, 6)
         at.stop()
-        self.assertIn("no key-encryption key 2", at.cli("serve", check=False).stderr)
+        self.assertIn("key-encryption key 1, by which this keyring wraps, is retired", at.cli("serve", check=False).stderr)
         shutil.copy2(newest, at.keyring)
         at.start()
         self.assertEqual(len(at.results(at.token("ann"), "Who grows quinces?")), 1)

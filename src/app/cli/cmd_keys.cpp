@@ -15,6 +15,8 @@
 
 #include <boost/json/object.hpp>
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
@@ -140,11 +142,47 @@ int cmd_keys_list(const GlobalOptions& global) {
 
 namespace {
 
+/// Whether the keyring's newest KEK waits for its turn. Its file has been copied since, or may have
+/// been: that is what staging is for.
+bool has_staged_kek(const Config& config) {
+  const auto keyring = crypto::Keyring::load(config.seal.keyring_file).value();
+  return keyring.newest_kek() > keyring.kek_epoch();
+}
+
+/// Throws Failure where a KEK would wrap every tenant's key before anybody could copy it.
+void refuse_unasked(const Config& config, const KeysOptions& options) {
+  if (options.yes || has_staged_kek(config)) return;
+  if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0)
+    throw_failure({Errc::bad_request,
+                   "without a terminal nobody can be asked whether the new key has been copied: "
+                   "run `memseal keys rotate --stage`, copy the keyring, and run this again, or "
+                   "give --yes"});
+}
+
+/// Asks the person at the terminal for a copy of the file, which has the new KEK by now. Throws
+/// Failure where there is none; the key then stays staged.
+void ask_for_copy(const Config& config, std::uint32_t generation) {
+  std::fprintf(stderr,
+               "memseal: %s is in %s. Copy that file now, apart from the database: once the key\n"
+               "wraps, nothing opens without it. Is it copied? [y/N] ",
+               name_of(RootKey::kek, generation).c_str(), config.seal.keyring_file.c_str());
+  std::fflush(stderr);
+  char answer[16] = {};
+  if (std::fgets(answer, sizeof answer, stdin) != nullptr &&
+      (answer[0] == 'y' || answer[0] == 'Y'))
+    return;
+  throw_failure({Errc::bad_request, name_of(RootKey::kek, generation) +
+                                        " stays staged: copy the keyring, and run this again"});
+}
+
 /// Adds a key to the file, and makes it the current one unless it is to be staged alone.
-std::uint32_t make_current(const Config& config, RootKey kind, bool stage_only) {
+std::uint32_t make_current(const Config& config, RootKey kind, const KeysOptions& options) {
   const auto& file = config.seal.keyring_file;
+  const bool asks = kind == RootKey::kek && !options.stage && !options.yes &&
+                    !has_staged_kek(config);
   const auto generation = crypto::Keyring::stage(file, kind).value();
-  if (stage_only) return generation;
+  if (options.stage) return generation;
+  if (asks) ask_for_copy(config, generation);
   if (kind == RootKey::kek) {
     // Before it wraps anything: two hosts that rotate copies of one keyring make two keys of one
     // epoch, and the rows of one of them would never open again.
@@ -217,10 +255,11 @@ int cmd_keys_rotate(const GlobalOptions& global, const KeysOptions& options) {
     const auto lock = FolderLock::take(config.seal.keyring_file).value();
     // Before the file changes, because a database that does not answer is no reason to change it.
     const bool wraps = kind == RootKey::kek && !options.stage;
+    if (wraps && !options.resume) refuse_unasked(config, options);
     const auto table = wraps ? table_to_rewrap(config, options.resume) : nullptr;
     json::object report{{"kind", options.kind}};
     if (!options.resume) {
-      const auto generation = make_current(config, kind, options.stage);
+      const auto generation = make_current(config, kind, options);
       report["generation"] = generation;
       report["state"] = options.stage ? "staged" : "current";
       hint(options.stage

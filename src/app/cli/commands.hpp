@@ -77,6 +77,7 @@ struct KeysOptions {
   std::uint32_t generation = 0;  ///< retire: which
   bool stage = false;            ///< rotate: add the key, and let the old one go on
   bool resume = false;           ///< rotate: add no key, wrap what is left
+  bool yes = false;              ///< rotate: whoever asks sees to the copy of the keyring
 };
 int cmd_keys_init(const GlobalOptions& global, const std::string& file);
 int cmd_keys_list(const GlobalOptions& global);

@@ -34,14 +34,17 @@ void add_rotate(CLI::App& keys, GlobalOptions& global, Action& action) {
                    "Add the new key only; the next rotate makes it the current one");
   rotate->add_flag("--resume", options->resume,
                    "Add no key; wrap what an earlier rotation did not come to");
+  rotate->add_flag("-y,--yes", options->yes, "Do not ask whether the new kek has been copied");
   set_help(*rotate,
-           {"memseal keys rotate", "memseal keys rotate token", "memseal keys rotate --stage"},
+           {"memseal keys rotate --stage", "memseal keys rotate", "memseal keys rotate token"},
            "kek           wraps tenants' keys; all of them are wrapped anew, and no other\n"
            "              row changes\n"
            "token         signs bearer tokens; those of older keys stay good\n"
            "dead-letters  seals dead letters for nobody; older ones still open\n"
            "Services that read the same file follow within a second. Where hosts have\n"
            "copies: --stage, copy the file to every host, then rotate, and copy it again.\n"
+           "A kek that was not staged is asked for before it wraps: copy the keyring then,\n"
+           "because from then on nothing opens without that key.\n"
            "May be ended and resumed. Exit code 6: a tenant's key does not open.");
   rotate->callback(
       [&, options] { action = [&global, options] { return cmd_keys_rotate(global, *options); }; });
