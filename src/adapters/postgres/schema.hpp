@@ -36,7 +36,8 @@ Result<void> check_schema(const std::string& dsn, const DeploymentFingerprint& o
 asio::awaitable<Result<void>> check_writable(Pool& pool, runtime::RequestContext context);
 
 /// Whether the tenant key and the KEKs are those that the database was written with. Blocks.
-/// Errors: key_invalid (also where `kek_current` is retired), key_missing, not_migrated, unavailable.
+/// Errors: key_invalid (also where `kek_current` is retired), key_missing, not_migrated,
+/// unavailable.
 Result<void> check_key(const std::string& dsn, const KeyCheck& ours, const KekChecks& keks,
                        std::uint32_t kek_current);
 

@@ -83,6 +83,25 @@ TEST_F(LiveKeyringTest, KeepsWhatItHasWhereTheFileCannotBeUsed) {
   EXPECT_FALSE(refused());
 }
 
+// Two copies were each given a staged key; the one that was rotated has the last word.
+TEST_F(LiveKeyringTest, TakesAnotherKeyForOneThatWasOnlyStaged) {
+  const auto other = folder / "other";
+  fs::copy_file(file, other);
+  ASSERT_EQ(Keyring::stage(other, RootKey::kek).value(), 2u);
+  fs::copy_file(other, file, fs::copy_options::overwrite_existing);
+  ASSERT_EQ(keyring->latest()->newest_kek(), 2u);
+  const auto staged = keyring->now();
+  ASSERT_TRUE(Keyring::remove(other, RootKey::kek, 2));
+  ASSERT_EQ(Keyring::stage(other, RootKey::kek).value(), 2u);
+  ASSERT_TRUE(Keyring::promote(other, RootKey::kek, 2));
+  fs::copy_file(other, file, fs::copy_options::overwrite_existing);
+  EXPECT_EQ(keyring->latest()->kek_epoch(), 2u);
+  EXPECT_NE(keyring->now()->kek_checks().at(2), staged->kek_checks().at(2));
+  ASSERT_TRUE(Keyring::promote(file, RootKey::kek, 2));
+  const auto used = Keyring::load(file).value();
+  EXPECT_EQ(staged->check_succeeds(used).error().code, Errc::key_invalid) << "that one was used";
+}
+
 // As where the process has no descriptor left for a moment: the file itself never changes.
 TEST_F(LiveKeyringTest, LooksAgainAfterAReadThatFailed) {
   rotate();

@@ -378,23 +378,6 @@ TEST(Keyring, IsNotTheSameWithAnotherKeyOfOneGeneration) {
   EXPECT_EQ(ring_of(key_a, key_b, key_a).check_succeeds(before).error().code, Errc::key_invalid);
 }
 
-// Two copies were each given a staged key; the one that was rotated has the last word.
-TEST(Keyring, ReplacesAKeyThatWasOnlyStaged) {
-  const test::TempDirectory folder;
-  const auto file = folder / "keys", copy = folder / "copy";
-  ASSERT_TRUE(Keyring::create(file));
-  std::filesystem::copy_file(file, copy);
-  ASSERT_EQ(Keyring::stage(file, RootKey::kek).value(), 2u);
-  ASSERT_EQ(Keyring::stage(copy, RootKey::kek).value(), 2u);
-  const auto staged = Keyring::load(copy).value();
-  ASSERT_TRUE(Keyring::promote(file, RootKey::kek, 2));
-  const auto rotated = Keyring::load(file).value();
-  EXPECT_TRUE(rotated.check_succeeds(staged));
-  ASSERT_TRUE(Keyring::promote(copy, RootKey::kek, 2));
-  EXPECT_EQ(Keyring::load(copy).value().check_succeeds(rotated).error().code, Errc::key_invalid)
-      << "both were used";
-}
-
 TEST(Keyring, GivesEachPurposeItsOwnKey) {
   const auto keys = ring();
   const auto other = Keyring::from_keys(key_c, key_b, key_a).value();
