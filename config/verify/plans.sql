@@ -376,5 +376,5 @@ DEALLOCATE memseal_verify_reseal_names;
 DEALLOCATE memseal_verify_reseal_put_texts;
 DEALLOCATE memseal_verify_reseal_put_names;
 DEALLOCATE memseal_verify_reseal_count;
-\echo plans: 85 of 85
+\echo plans: 86 of 86
 ROLLBACK;
