@@ -13,9 +13,9 @@ SET LOCAL plan_cache_mode = force_generic_plan;
 PREPARE memseal_verify_nearest AS
   SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, c.meta_cipher FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
 PREPARE memseal_verify_nearest_filtered AS
-  SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, c.meta_cipher FROM (SELECT s.place, s.id, s.distance FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) AND ($3::text[] = '{}' OR m.source = ANY ($3::text[])) AND ($4::text[] = '{}' OR m.tags @> $4::text[]) AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[])) AND ($6::text[] = '{}' OR m.tags && $6::text[]) AND NOT m.tags && $7::text[] AND m.doc_id <> ALL ($8::text[]) AND ($9::bigint IS NULL OR m.created_at > to_timestamp($9::bigint / 1000.0)) AND ($10::bigint IS NULL OR m.created_at < to_timestamp($10::bigint / 1000.0)) AND ($11::uuid[] = '{}' OR m.id = ANY ($11::uuid[])) OFFSET 0) s WHERE $12::float4 IS NULL OR (s.distance, s.id) > ($12::float4, $13::uuid) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
+  SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, c.text_cipher, c.meta_cipher FROM (SELECT s.place, s.id, s.distance FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) AND ($3::text = '' OR m.source = $3::text) AND ($4::text[] = '{}' OR m.tags @> $4::text[]) AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[])) AND ($6::text[] = '{}' OR m.tags && $6::text[]) AND NOT m.tags && $7::text[] AND m.doc_id <> ALL ($8::text[]) AND ($9::bigint IS NULL OR m.created_at > to_timestamp($9::bigint / 1000.0)) AND ($10::bigint IS NULL OR m.created_at < to_timestamp($10::bigint / 1000.0)) AND ($11::uuid[] = '{}' OR m.id = ANY ($11::uuid[])) OFFSET 0) s WHERE $12::float4 IS NULL OR (s.distance, s.id) > ($12::float4, $13::uuid) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
 PREPARE memseal_verify_nearest_labels AS
-  SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, ''::bytea, c.meta_cipher FROM (SELECT s.place, s.id, s.distance FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) AND ($3::text[] = '{}' OR m.source = ANY ($3::text[])) AND ($4::text[] = '{}' OR m.tags @> $4::text[]) AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[])) AND ($6::text[] = '{}' OR m.tags && $6::text[]) AND NOT m.tags && $7::text[] AND m.doc_id <> ALL ($8::text[]) AND ($9::bigint IS NULL OR m.created_at > to_timestamp($9::bigint / 1000.0)) AND ($10::bigint IS NULL OR m.created_at < to_timestamp($10::bigint / 1000.0)) AND ($11::uuid[] = '{}' OR m.id = ANY ($11::uuid[])) OFFSET 0) s WHERE $12::float4 IS NULL OR (s.distance, s.id) > ($12::float4, $13::uuid) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
+  SELECT c.id, c.doc_id, c.source, c.chunk_index, c.char_start, c.char_end, c.tags, (extract(epoch FROM c.created_at) * 1000)::bigint, n.distance, ''::bytea, c.meta_cipher FROM (SELECT s.place, s.id, s.distance FROM (SELECT m.ctid AS place, m.id, ((m.embedding OPERATOR(public.<=>) $1::public.halfvec) + 0)::float4 AS distance FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.embedding IS NOT NULL AND (m.expires_at IS NULL OR m.expires_at > now()) AND ($3::text = '' OR m.source = $3::text) AND ($4::text[] = '{}' OR m.tags @> $4::text[]) AND ($5::text[] = '{}' OR m.doc_id = ANY ($5::text[])) AND ($6::text[] = '{}' OR m.tags && $6::text[]) AND NOT m.tags && $7::text[] AND m.doc_id <> ALL ($8::text[]) AND ($9::bigint IS NULL OR m.created_at > to_timestamp($9::bigint / 1000.0)) AND ($10::bigint IS NULL OR m.created_at < to_timestamp($10::bigint / 1000.0)) AND ($11::uuid[] = '{}' OR m.id = ANY ($11::uuid[])) OFFSET 0) s WHERE $12::float4 IS NULL OR (s.distance, s.id) > ($12::float4, $13::uuid) ORDER BY distance, id LIMIT $2::bigint) n JOIN app.memory_chunks c ON c.ctid = n.place AND c.user_hash = (SELECT app.tenant()) ORDER BY n.distance, n.id;
 PREPARE memseal_verify_neighbours AS
   SELECT * FROM (SELECT m.id, m.doc_id, m.source, m.chunk_index, m.char_start, m.char_end, m.tags, (extract(epoch FROM m.created_at) * 1000)::bigint, 0::float4, m.text_cipher, m.meta_cipher, h.id, true, m.created_at AS said, m.chunk_index AS place, m.id AS chunk FROM app.memory_chunks h CROSS JOIN LATERAL (SELECT o.* FROM app.memory_chunks o WHERE o.user_hash = (SELECT app.tenant()) AND o.doc_id = h.doc_id AND (o.source = 'chat') = (h.source = 'chat') AND (o.expires_at IS NULL OR o.expires_at > now()) AND (o.created_at, o.chunk_index, o.id) < (h.created_at, h.chunk_index, h.id) ORDER BY o.created_at DESC, o.chunk_index DESC, o.id DESC LIMIT $2::bigint) m WHERE h.user_hash = (SELECT app.tenant()) AND h.id = ANY ($1::uuid[]) UNION ALL SELECT m.id, m.doc_id, m.source, m.chunk_index, m.char_start, m.char_end, m.tags, (extract(epoch FROM m.created_at) * 1000)::bigint, 0::float4, m.text_cipher, m.meta_cipher, h.id, false, m.created_at AS said, m.chunk_index AS place, m.id AS chunk FROM app.memory_chunks h CROSS JOIN LATERAL (SELECT o.* FROM app.memory_chunks o WHERE o.user_hash = (SELECT app.tenant()) AND o.doc_id = h.doc_id AND (o.source = 'chat') = (h.source = 'chat') AND (o.expires_at IS NULL OR o.expires_at > now()) AND (o.created_at, o.chunk_index, o.id) > (h.created_at, h.chunk_index, h.id) ORDER BY o.created_at ASC, o.chunk_index ASC, o.id ASC LIMIT $2::bigint) m WHERE h.user_hash = (SELECT app.tenant()) AND h.id = ANY ($1::uuid[])) n ORDER BY n.said, n.place, n.chunk;
 PREPARE memseal_verify_event_queue AS
@@ -44,8 +44,6 @@ PREPARE memseal_verify_keys_last AS
   SELECT coalesce(max(key_id), 0) FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_keys_add AS
   INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
-PREPARE memseal_verify_keys_kek_check AS
-  SELECT value FROM app.settings WHERE key = $1;
 PREPARE memseal_verify_event_fail AS
   INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, error_code) VALUES ($1, $2, $3, $4, 'failed', $5) ON CONFLICT (user_hash, event_id) DO UPDATE SET state = 'failed', error_code = excluded.error_code, updated_at = now() WHERE l.state <> 'succeeded';
 PREPARE memseal_verify_event_place AS
@@ -55,7 +53,7 @@ PREPARE memseal_verify_tenant_lock AS
 PREPARE memseal_verify_tenant_make AS
   INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING;
 PREPARE memseal_verify_events_look AS
-  SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, s.event_id IS NOT NULL OR coalesce(CASE WHEN u.from_ms IS NULL THEN (d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL AND (d.kind <> 'chat' OR u.kind = 'chat')) ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END, false), coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false), d.deleted_at IS NULL AND coalesce(d.chunk_count, 0) > 0 FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], $8::bigint[]) WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) LEFT JOIN app.tenants t ON t.user_hash = $1 LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id AND l.state = 'succeeded' LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE "C" ORDER BY u.place;
+  SELECT coalesce(t.state = 'erased', false), l.event_id IS NOT NULL, d.doc_id IS NOT NULL OR s.event_id IS NOT NULL, coalesce(u.record_ms > 0 AND l.updated_at < to_timestamp(u.record_ms / 1000.0), false) FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::uuid[], $8::bigint[]) WITH ORDINALITY AS u(event_id, doc_id, revision, kind, from_ms, later, record_ms, place) LEFT JOIN app.tenants t ON t.user_hash = $1 LEFT JOIN app.ingest_events l ON l.user_hash = $1 AND l.event_id = u.event_id AND l.state = 'succeeded' LEFT JOIN app.ingest_events s ON s.user_hash = $1 AND s.event_id = u.later AND s.state = 'succeeded' AND s.error_code IS DISTINCT FROM 'superseded' LEFT JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = u.doc_id COLLATE "C" AND CASE WHEN u.from_ms IS NULL THEN (d.revision > u.revision AND d.kind <> 'chat' AND u.kind <> 'chat') OR (d.revision >= u.revision AND d.deleted_at IS NOT NULL AND (d.kind <> 'chat' OR u.kind = 'chat')) ELSE u.from_ms > 0 AND d.updated_at > to_timestamp(u.from_ms / 1000.0) END ORDER BY u.place;
 PREPARE memseal_verify_ledger_enter AS
   INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, chunks, source_topic, source_partition, source_offset) SELECT $1, u.event_id, u.kind, u.doc_id, 'succeeded', u.chunks, u.topic, u.part, u.at FROM unnest($2::uuid[], $3::text[], $4::text[], $5::int[], $6::text[], $7::int[], $8::bigint[]) AS u(event_id, kind, doc_id, chunks, topic, part, at) ORDER BY u.event_id ON CONFLICT (user_hash, event_id) DO UPDATE SET kind = excluded.kind, doc_id = excluded.doc_id, state = 'succeeded', error_code = NULL, chunks = excluded.chunks, updated_at = now(), source_topic = coalesce(l.source_topic, excluded.source_topic), source_partition = CASE WHEN l.source_topic IS NULL THEN excluded.source_partition ELSE l.source_partition END, source_offset = CASE WHEN l.source_topic IS NULL THEN excluded.source_offset ELSE l.source_offset END WHERE l.state IN ('queued', 'failed') RETURNING l.event_id, l.source_topic, l.source_partition, l.source_offset;
 PREPARE memseal_verify_ledger_superseded AS
@@ -67,9 +65,9 @@ PREPARE memseal_verify_chunks_replace AS
 PREPARE memseal_verify_tenant_count AS
   UPDATE app.tenants SET chunk_count = chunk_count + $1::bigint, seals = seals + $2::bigint, version = version + 1 WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_chunks_insert_new AS
-  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, chunk_index, char_start, char_end, expires_at, tags, model, created_at, embed_mac) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()), t.embed_mac FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::int[]) AS chunk_index, unnest($9::int[]) AS char_start, unnest($10::int[]) AS char_end, unnest($11::bigint[]) AS expires_ms, unnest($12::text[]) AS tags, unnest($13::text[]) AS model, unnest($14::bigint[]) AS created_ms, unnest($15::uuid[]) AS embed_mac) AS t;
+  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms) AS t;
 PREPARE memseal_verify_chunks_insert_if_absent AS
-  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, chunk_index, char_start, char_end, expires_at, tags, model, created_at, embed_mac) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()), t.embed_mac FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::int[]) AS chunk_index, unnest($9::int[]) AS char_start, unnest($10::int[]) AS char_end, unnest($11::bigint[]) AS expires_ms, unnest($12::text[]) AS tags, unnest($13::text[]) AS model, unnest($14::bigint[]) AS created_ms, unnest($15::uuid[]) AS embed_mac) AS t ON CONFLICT (user_hash, id) DO NOTHING;
+  INSERT INTO app.memory_chunks (id, user_hash, doc_id, source, text_cipher, meta_cipher, embedding, emb_cipher, chunk_index, char_start, char_end, expires_at, tags, model, created_at) SELECT t.id, $1, t.doc_id, t.source, t.text_cipher, t.meta_cipher, t.embedding, t.emb_cipher, t.chunk_index, t.char_start, t.char_end, 'epoch'::timestamptz + t.expires_ms * interval '1 millisecond', coalesce(t.tags::text[], '{}'), t.model, coalesce('epoch'::timestamptz + t.created_ms * interval '1 millisecond', now()) FROM (SELECT unnest($2::uuid[]) AS id, unnest($3::text[]) AS doc_id, unnest($4::text[]) AS source, unnest($5::bytea[]) AS text_cipher, unnest($6::bytea[]) AS meta_cipher, unnest($7::public.halfvec[]) AS embedding, unnest($8::bytea[]) AS emb_cipher, unnest($9::int[]) AS chunk_index, unnest($10::int[]) AS char_start, unnest($11::int[]) AS char_end, unnest($12::bigint[]) AS expires_ms, unnest($13::text[]) AS tags, unnest($14::text[]) AS model, unnest($15::bigint[]) AS created_ms) AS t ON CONFLICT (user_hash, id) DO NOTHING;
 PREPARE memseal_verify_replays_judge AS
   SELECT p.place, w.source_offset > p.at AND (p.revision IS NULL OR p.revision = d.revision OR d.deleted_at IS NOT NULL) FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[], $6::bigint[], $7::bigint[]) WITH ORDINALITY AS p(doc_id, topic, part, at, revision, from_ms, place) JOIN app.documents d ON d.user_hash = $1 AND d.doc_id = p.doc_id COLLATE "C" JOIN app.ingest_events w ON w.user_hash = $1 AND w.event_id = d.written_by WHERE d.updated_at = w.updated_at AND w.source_topic = p.topic COLLATE "C" AND w.source_partition = p.part AND w.updated_at >= to_timestamp(p.from_ms / 1000.0) - interval '1 day' ORDER BY d.doc_id;
 PREPARE memseal_verify_replays_lock AS
@@ -142,6 +140,8 @@ PREPARE memseal_verify_file_store_used AS
   UPDATE app.file_stores SET used = true WHERE user_hash = (SELECT app.tenant()) AND name = 'files';
 PREPARE memseal_verify_person_look AS
   SELECT t.user_hash IS NOT NULL, (extract(epoch FROM t.erased_at) * 1000)::bigint, c.documents, c.conversations, c.chunks, c.text_bytes, f.files, f.bytes FROM (SELECT count(DISTINCT m.doc_id) FILTER (WHERE m.source <> 'chat') AS documents, count(DISTINCT m.doc_id) FILTER (WHERE m.source = 'chat') AS conversations, count(*) AS chunks, coalesce(sum(octet_length(m.text_cipher) - 33), 0)::bigint AS text_bytes FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND (m.expires_at IS NULL OR m.expires_at > now())) c CROSS JOIN (SELECT count(*) AS files, coalesce(sum(x.bytes), 0)::bigint AS bytes FROM app.files x WHERE x.user_hash = (SELECT app.tenant())) f LEFT JOIN app.tenants t ON t.user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_person_erasers AS
+  SELECT pg_advisory_xact_lock(hashtextextended('memseal.erasure:' || (SELECT app.tenant()), 0));
 PREPARE memseal_verify_person_make AS
   INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING;
 PREPARE memseal_verify_person_lock AS
@@ -156,6 +156,8 @@ PREPARE memseal_verify_person_tell AS
   SELECT pg_notify('memseal.erasures', (SELECT app.tenant()));
 PREPARE memseal_verify_person_note AS
   INSERT INTO app.erasures (person) VALUES ((SELECT app.tenant())) ON CONFLICT (person) DO UPDATE SET taken_at = now();
+PREPARE memseal_verify_person_left AS
+  SELECT EXISTS (SELECT 1 FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant())) OR EXISTS (SELECT 1 FROM app.documents WHERE user_hash = (SELECT app.tenant())) OR EXISTS (SELECT 1 FROM app.ingest_events WHERE user_hash = (SELECT app.tenant())) OR EXISTS (SELECT 1 FROM app.idempotency_keys WHERE user_hash = (SELECT app.tenant())) OR EXISTS (SELECT 1 FROM app.files WHERE user_hash = (SELECT app.tenant()));
 PREPARE memseal_verify_person_chunks AS
   DELETE FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) AND id = ANY (ARRAY(SELECT id FROM app.memory_chunks WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
 PREPARE memseal_verify_person_documents AS
@@ -168,8 +170,6 @@ PREPARE memseal_verify_person_files AS
   DELETE FROM app.files WHERE user_hash = (SELECT app.tenant()) AND id = ANY (ARRAY(SELECT id FROM app.files WHERE user_hash = (SELECT app.tenant()) LIMIT $1::bigint));
 PREPARE memseal_verify_terms_insert AS
   INSERT INTO app.term_blocks (user_hash, first_chunk, doc_id, cipher) SELECT $1, t.first_chunk, t.doc_id, t.cipher FROM (SELECT unnest($2::uuid[]) AS first_chunk, unnest($3::text[]) AS doc_id, unnest($4::bytea[]) AS cipher) AS t ON CONFLICT (user_hash, first_chunk) DO NOTHING;
-PREPARE memseal_verify_vectors_stored AS
-  SELECT c.embed_mac, public.halfvec_send(c.embedding) FROM app.memory_chunks c WHERE c.user_hash = (SELECT app.tenant()) AND c.doc_id = ANY ($1::text[]) AND c.source <> 'chat' AND (c.embed_mac IN (SELECT unnest($2::uuid[]))) IS TRUE;
 PREPARE memseal_verify_keys_rewrap AS
   UPDATE app.tenant_keys SET kek_epoch = $1, wrapped = $2 WHERE user_hash = (SELECT app.tenant()) AND key_id = $3 AND kek_epoch = $4;
 PREPARE memseal_verify_reseal_texts AS
@@ -205,7 +205,6 @@ BEGIN
     'memseal_verify_keys_tell',
     'memseal_verify_keys_last',
     'memseal_verify_keys_add(NULL, NULL, NULL, NULL, NULL)',
-    'memseal_verify_keys_kek_check(NULL)',
     'memseal_verify_event_fail(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_event_place(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_tenant_lock',
@@ -254,6 +253,7 @@ BEGIN
     'memseal_verify_file_store_read',
     'memseal_verify_file_store_used',
     'memseal_verify_person_look',
+    'memseal_verify_person_erasers',
     'memseal_verify_person_make(NULL)',
     'memseal_verify_person_lock',
     'memseal_verify_person_bury',
@@ -261,13 +261,13 @@ BEGIN
     'memseal_verify_person_keys',
     'memseal_verify_person_tell',
     'memseal_verify_person_note',
+    'memseal_verify_person_left',
     'memseal_verify_person_chunks(NULL)',
     'memseal_verify_person_documents(NULL)',
     'memseal_verify_person_events(NULL)',
     'memseal_verify_person_replies(NULL)',
     'memseal_verify_person_files(NULL)',
     'memseal_verify_terms_insert(NULL, NULL, NULL, NULL)',
-    'memseal_verify_vectors_stored(NULL, NULL)',
     'memseal_verify_keys_rewrap(NULL, NULL, NULL, NULL)',
     'memseal_verify_reseal_texts(NULL, NULL, NULL)',
     'memseal_verify_reseal_names(NULL, NULL, NULL)',
@@ -276,14 +276,10 @@ BEGIN
     'memseal_verify_reseal_count(NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
-    -- app.settings has rows of no tenant.
-    IF pg_catalog.jsonb_path_exists(
-            plan::jsonb,
-            '$.** ? (@."Node Type" == "Seq Scan" && !(@."Relation Name" == "settings"))')
+    IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
        OR pg_catalog.jsonb_path_exists(
             plan::jsonb,
             '$.** ? (@."Node Type" like_regex "^(Bitmap )?Index" &&
-                     !(@."Relation Name" == "settings") &&
                      !exists(@."Index Cond" ? (@ like_regex "user_hash\\)?(::text)? = ")))')
     THEN
       RAISE EXCEPTION '% reads a table without the tenant', call;
@@ -307,7 +303,6 @@ DEALLOCATE memseal_verify_keys_restart;
 DEALLOCATE memseal_verify_keys_tell;
 DEALLOCATE memseal_verify_keys_last;
 DEALLOCATE memseal_verify_keys_add;
-DEALLOCATE memseal_verify_keys_kek_check;
 DEALLOCATE memseal_verify_event_fail;
 DEALLOCATE memseal_verify_event_place;
 DEALLOCATE memseal_verify_tenant_lock;
@@ -356,6 +351,7 @@ DEALLOCATE memseal_verify_file_store_claim;
 DEALLOCATE memseal_verify_file_store_read;
 DEALLOCATE memseal_verify_file_store_used;
 DEALLOCATE memseal_verify_person_look;
+DEALLOCATE memseal_verify_person_erasers;
 DEALLOCATE memseal_verify_person_make;
 DEALLOCATE memseal_verify_person_lock;
 DEALLOCATE memseal_verify_person_bury;
@@ -363,13 +359,13 @@ DEALLOCATE memseal_verify_person_tombstone;
 DEALLOCATE memseal_verify_person_keys;
 DEALLOCATE memseal_verify_person_tell;
 DEALLOCATE memseal_verify_person_note;
+DEALLOCATE memseal_verify_person_left;
 DEALLOCATE memseal_verify_person_chunks;
 DEALLOCATE memseal_verify_person_documents;
 DEALLOCATE memseal_verify_person_events;
 DEALLOCATE memseal_verify_person_replies;
 DEALLOCATE memseal_verify_person_files;
 DEALLOCATE memseal_verify_terms_insert;
-DEALLOCATE memseal_verify_vectors_stored;
 DEALLOCATE memseal_verify_keys_rewrap;
 DEALLOCATE memseal_verify_reseal_texts;
 DEALLOCATE memseal_verify_reseal_names;

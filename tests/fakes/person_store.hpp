@@ -33,13 +33,12 @@ class PersonStore final : public ports::PersonStore {
     unfinished.push_back(owner.hash());
     co_return person.erasure;
   }
-  asio::awaitable<std::size_t> delete_rows(runtime::RequestContext, crypto::Tenant owner,
-                                           std::size_t rows_max) override {
+  asio::awaitable<bool> delete_rows(runtime::RequestContext, crypto::Tenant owner,
+                                    std::size_t rows_max) override {
     co_await play();
     auto& left = people[owner].rows_left;
-    const auto deleted = std::min(left, rows_max);
-    left -= deleted;
-    co_return deleted;
+    left -= std::min(left, rows_max);
+    co_return left > 0;
   }
 
   asio::awaitable<void> finish(runtime::RequestContext, crypto::Tenant owner) override {

@@ -31,6 +31,12 @@ constexpr Statement look_person{
     "FROM app.files x WHERE x." MEMSEAL_MINE ") f "
     "LEFT JOIN app.tenants t ON t." MEMSEAL_MINE};
 
+// Two erasers of one tenant go one behind the other. Otherwise the DELETE of one would wait for the
+// rows that the other one deletes, delete none of them, and look as if none were left.
+constexpr Statement lock_erasers{
+    "person_erasers",
+    "SELECT pg_advisory_xact_lock(hashtextextended('memseal.erasure:' || (SELECT app.tenant()), "
+    "0))"};
 // A user without a row gets a tombstone too, because an event of that user may still lie in Kafka.
 constexpr Statement make_row{
     "person_make", "INSERT INTO app.tenants (user_hash) VALUES ($1) ON CONFLICT DO NOTHING"};
@@ -67,11 +73,10 @@ constexpr Statement delete_keys{"person_keys", "DELETE FROM app.tenant_keys WHER
 constexpr Statement tell_processes{
     "person_tell", "SELECT pg_notify('memseal.erasures', (SELECT app.tenant()))"};
 
-// A process that finds this row later finishes the erasure, if nobody has (app.erasures).
+// A process that finds this row, and in it no sign of life for long, finishes the erasure.
 constexpr Statement note_erasure{
     "person_note", "INSERT INTO app.erasures (person) VALUES ((SELECT app.tenant())) "
                    "ON CONFLICT (person) DO UPDATE SET taken_at = now()"};
-
 // In parts, so that no statement on a large tenant lasts until its timeout.
 #define MEMSEAL_PART(table, key)                                                   \
   " WHERE " MEMSEAL_MINE " AND " key " = ANY (ARRAY(SELECT " key " FROM " table    \
@@ -86,13 +91,17 @@ constexpr Statement delete_parts[]{
      "DELETE FROM app.idempotency_keys" MEMSEAL_PART("app.idempotency_keys", "key")},
     {"person_files", "DELETE FROM app.files" MEMSEAL_PART("app.files", "id")}};
 #undef MEMSEAL_PART
+#define MEMSEAL_LEFT(table) "EXISTS (SELECT 1 FROM " table " WHERE " MEMSEAL_MINE ")"
+constexpr Statement look_for_rows{
+    "person_left",
+    "SELECT " MEMSEAL_LEFT("app.memory_chunks") " OR " MEMSEAL_LEFT("app.documents") " OR "
+    MEMSEAL_LEFT("app.ingest_events") " OR " MEMSEAL_LEFT("app.idempotency_keys") " OR "
+    MEMSEAL_LEFT("app.files")};
+#undef MEMSEAL_LEFT
 #undef MEMSEAL_MINE
 
-std::size_t delete_part(TenantTx& tx, std::size_t rows_max) {
-  std::size_t deleted = 0;
-  for (const auto& statement : delete_parts)
-    deleted += static_cast<std::size_t>(tx.exec(statement, pqxx::params{rows_max}).affected_rows());
-  return deleted;
+void delete_part(TenantTx& tx, std::size_t rows_max) {
+  for (const auto& statement : delete_parts) tx.exec(statement, pqxx::params{rows_max});
 }
 
 /// Empty where the tenant is not erased.
@@ -134,6 +143,7 @@ asio::awaitable<ports::PersonState> PgPersonStore::look(runtime::RequestContext 
 asio::awaitable<ports::Erasure> PgPersonStore::bury(runtime::RequestContext context,
                                                     crypto::Tenant owner, std::size_t rows_max) {
   auto work = [rows_max](TenantTx& tx) {
+    tx.exec(lock_erasers);
     tx.exec(make_row, pqxx::params{tx.user_hash()});
     if (!tx.exec(lock_row).empty()) {
       tx.exec(set_tombstone);
@@ -150,12 +160,15 @@ asio::awaitable<ports::Erasure> PgPersonStore::bury(runtime::RequestContext cont
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
 
-asio::awaitable<std::size_t> PgPersonStore::delete_rows(runtime::RequestContext context,
-                                                        crypto::Tenant owner,
-                                                        std::size_t rows_max) {
+asio::awaitable<bool> PgPersonStore::delete_rows(runtime::RequestContext context,
+                                                 crypto::Tenant owner, std::size_t rows_max) {
   auto work = [rows_max](TenantTx& tx) {
     if (!tombstone_of(tx)) throw_failure({Errc::internal, "the tenant is not erased"});
-    return delete_part(tx, rows_max);
+    tx.exec(lock_erasers);
+    tx.exec(note_erasure);
+    delete_part(tx, rows_max);
+    // Not by what was deleted here, because others delete rows too.
+    return tx.exec(look_for_rows).one_field().as<bool>();
   };
   co_return co_await in_tenant(pool_, std::move(context), owner, std::move(work), Access::write);
 }
@@ -190,8 +203,9 @@ asio::awaitable<std::vector<UserHash>> PgPersonStore::take_unfinished(
 }
 
 std::vector<Statement> person_statements() {
-  std::vector<Statement> all{look_person, make_row,    lock_row,      set_tombstone,
-                             read_tombstone, delete_keys, tell_processes, note_erasure};
+  std::vector<Statement> all{look_person,    lock_erasers, make_row,     lock_row,
+                             set_tombstone,  read_tombstone, delete_keys, tell_processes,
+                             note_erasure,   look_for_rows};
   all.insert(all.end(), std::begin(delete_parts), std::end(delete_parts));
   return all;
 }

@@ -14,8 +14,8 @@ class PgPersonStore final : public ports::PersonStore {
                                            crypto::Tenant owner) override;
   asio::awaitable<ports::Erasure> bury(runtime::RequestContext context, crypto::Tenant owner,
                                        std::size_t rows_max) override;
-  asio::awaitable<std::size_t> delete_rows(runtime::RequestContext context, crypto::Tenant owner,
-                                           std::size_t rows_max) override;
+  asio::awaitable<bool> delete_rows(runtime::RequestContext context, crypto::Tenant owner,
+                                    std::size_t rows_max) override;
   asio::awaitable<void> finish(runtime::RequestContext context, crypto::Tenant owner) override;
   asio::awaitable<std::vector<UserHash>> take_unfinished(runtime::RequestContext context,
                                                          std::chrono::seconds silence,

@@ -29,8 +29,8 @@ asio::awaitable<ports::Erasure> erase(const EraseDeps& deps, const StepContext& 
   const auto erasure = co_await deps.store.bury(step(), owner, rows_at_once);
   // At once, and not when the word comes back from the database.
   if (deps.forget) deps.forget(owner);
-  for (std::size_t deleted = 1; deleted > 0;)
-    deleted = co_await deps.store.delete_rows(step(), owner, rows_at_once);
+  bool is_left = true;
+  while (is_left) is_left = co_await deps.store.delete_rows(step(), owner, rows_at_once);
   // The rows of an erasure that was cut short may be gone while the objects are not.
   if (deps.files == nullptr && erasure.files > 0) refuse_without_files();
   std::size_t objects = 0;

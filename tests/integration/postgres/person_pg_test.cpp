@@ -101,10 +101,10 @@ TEST_F(Person, IsCountedAndErasedInPartsWhileAnotherStays) {
   const auto buried = await(people_->look(context_, ada));
   EXPECT_EQ(buried.erased_at_ms, erasure.at_ms);
   EXPECT_EQ(buried.counts.chunks, 0) << "what is left opens no more";
-  std::size_t deleted = 1;
-  for (int part = 0; deleted > 0; ++part) {
+  bool is_left = true;
+  for (int part = 0; is_left; ++part) {
     ASSERT_LT(part, 9);
-    deleted = await(people_->delete_rows(context_, ada, 2));
+    is_left = await(people_->delete_rows(context_, ada, 2));
   }
   EXPECT_EQ(rows_of(ada), "0");
   EXPECT_EQ(await(people_->bury(context_, ada, 2)), erasure) << "again";
@@ -202,6 +202,52 @@ TEST_F(Person, EveryProcessHearsOfAnErasureAlsoBehindALostConnection) {
   ASSERT_TRUE(wait([&] { return missed == 2; })) << "it listens again";
   (void)await(people_->bury(context_, bob, 10));
   EXPECT_TRUE(wait([&] { return heard.contains(bob.hash()); }));
+}
+
+// The other eraser holds the rows of the next part, and takes them: that says nothing of the rest.
+TEST_F(Person, TwoErasersLeaveNoRowAndTheNoteSaysThatTheyAreAtWork) {
+  const auto ada = new_tenant();
+  database_->super("DELETE FROM app.erasures");
+  store(ada, "a", 9);
+  (void)await(people_->bury(context_, ada, 2));
+  database_->super("UPDATE app.erasures SET taken_at = now() - interval '5 minutes'");
+  const auto mine = " WHERE user_hash = '" + ada.hash().to_hex() + "'";
+  for (const bool is_eraser : {true, false}) {
+    pqxx::connection session(database_->app_dsn());
+    pqxx::work other(session);
+    other.exec("SET LOCAL app.user_hash = '" + ada.hash().to_hex() + "'");
+    if (is_eraser)  // what delete_rows() does first
+      other.exec("SELECT pg_advisory_xact_lock(hashtextextended('memseal.erasure:' || "
+                 "app.tenant(), 0))");
+    const auto taken = other.exec("DELETE FROM app.memory_chunks" + mine +
+                                  " AND id = ANY (ARRAY(SELECT id FROM app.memory_chunks" + mine +
+                                  " LIMIT 2))");
+    ASSERT_EQ(taken.affected_rows(), 2);
+    std::optional<bool> is_left;
+    std::thread eraser([&] {
+      postgres::PgPersonStore people(*pool_);
+      run([&]() -> asio::awaitable<void> {
+        while (!is_left) {
+          try {
+            is_left = co_await people.delete_rows(context_, ada, 2);
+          } catch (const Outage&) {  // lock_timeout
+          }
+        }
+      }());
+    });
+    while (database_->super("SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                            "current_database() AND wait_event_type = 'Lock'") == "0")
+      std::this_thread::yield();
+    other.commit();
+    eraser.join();
+    EXPECT_EQ(is_left, true) << "rows are left";
+    EXPECT_EQ(rows_of(ada) == "0", false);
+  }
+  EXPECT_TRUE(await(people_->take_unfinished(context_, std::chrono::seconds(60), 8)).empty())
+      << "an erasure that goes on is nobody else's";
+  bool is_left = true;
+  while (is_left) is_left = await(people_->delete_rows(context_, ada, 2));
+  EXPECT_EQ(rows_of(ada), "0");
 }
 
 TEST_F(Person, AnErasureThatNobodyEndedIsTakenOverByOneProcess) {

@@ -79,7 +79,7 @@ TEST_F(Erase, CutShortAtAnyCallIsCompletedByTheNextWithTheSameResult) {
     EXPECT_EQ(people.people[ada].rows_left, 0u);
     EXPECT_EQ(files.objects.size(), 1u);
   }
-  EXPECT_EQ(cut, 6) << "bury, three parts of the rows, the look that finds none left, the end";
+  EXPECT_EQ(cut, 5) << "bury, three parts of the rows, the end";
 }
 
 TEST_F(Erase, IsNotDoneWhileTheFilesAreThere) {
@@ -116,7 +116,7 @@ std::size_t finish(fakes::PersonStore& people, ports::FileStore* files) {
 }
 
 TEST_F(Erase, LeftInTheMiddleByAProcessIsFinishedByAnother) {
-  for (int call = 2; call <= 6; ++call) {
+  for (int call = 2; call <= 5; ++call) {
     begin();
     people.calls_to_outage = call;
     ASSERT_EQ(erase(&files), Errc::unavailable);
