@@ -4,6 +4,8 @@
 #include "adapters/postgres/internal/run.hpp"
 #include "base/assert.hpp"
 #include "pure/crypto/random.hpp"
+#include "runtime/log.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <utility>
 
@@ -11,8 +13,9 @@ namespace memseal::postgres {
 
 namespace {
 
-// The ends of the chains that grew since their last checkpoint. By the primary key alone, a step a
-// chain, because the log may be large.
+// The ends of the chains that have no checkpoint there: the chain grew, or the checkpoint that says
+// that it is longer is a forgery, which must not keep this one away. By the primary key alone, a
+// step a chain, because the log may be large.
 constexpr const char* grown_chains = R"sql(
 WITH RECURSIVE c (chain) AS (
   (SELECT chain FROM app.audit ORDER BY chain LIMIT 1)
@@ -21,7 +24,7 @@ WITH RECURSIVE c (chain) AS (
   FROM c WHERE c.chain IS NOT NULL)
 SELECT c.chain, h.seq, h.link FROM c CROSS JOIN LATERAL (
   SELECT a.seq, a.link FROM app.audit a WHERE a.chain = c.chain ORDER BY a.seq DESC LIMIT 1) h
-WHERE h.seq > coalesce((SELECT max(p.seq) FROM app.audit_checkpoints p WHERE p.chain = c.chain), 0)
+WHERE NOT EXISTS (SELECT FROM app.audit_checkpoints p WHERE p.chain = c.chain AND p.seq = h.seq)
 )sql";
 
 }  // namespace
@@ -37,7 +40,37 @@ struct PgAuditLog::Chain {
     head = {.chain = crypto::random_uuid()};
     is_signed = false;
   }
+  /// Writes `events` behind the head. Returns false where another row has their place. Throws what
+  /// run_system() throws.
+  bool write(Pool& pool, const std::stop_token& stop, const runtime::RequestContext& context,
+             const std::vector<audit::Event>& events);
 };
+
+bool PgAuditLog::Chain::write(Pool& pool, const std::stop_token& stop,
+                              const runtime::RequestContext& context,
+                              const std::vector<audit::Event>& events) {
+  auto next = head;
+  const auto records = audit::chained(marks, next, events);
+  bool is_inserted = false, is_taken = false;
+  try {
+    pool.run_system(stop, context, Access::write, [&](SystemTx& tx) {
+      try {
+        insert_records(tx.transaction(), records);
+      } catch (const pqxx::unique_violation&) {
+        is_taken = true;
+        throw;
+      }
+      is_inserted = true;
+    });
+  } catch (...) {
+    // The commit may have succeeded, and then these places are taken.
+    if (is_inserted) begin();
+    if (!is_taken) throw;
+    return false;
+  }
+  head = next;
+  return true;
+}
 
 PgAuditLog::PgAuditLog(Pool& pool, audit::Marks marks, crypto::SigningKey signer)
     : pool_(pool),
@@ -50,20 +83,20 @@ asio::awaitable<void> PgAuditLog::append(runtime::RequestContext context,
   std::function<void(const std::stop_token&)> job =
       [&pool = pool_, chain = chain_, context, events = std::move(events)](
           const std::stop_token& stop) {
-        auto next = chain->head;
-        const auto records = audit::chained(chain->marks, next, events);
-        bool is_inserted = false;
-        try {
-          pool.run_system(stop, context, Access::write, [&](SystemTx& tx) {
-            insert_records(tx.transaction(), records);
-            is_inserted = true;
-          });
-        } catch (...) {
-          // The commit may have succeeded, and then these places are taken.
-          if (is_inserted) chain->begin();
-          throw;
-        }
-        chain->head = next;
+        if (chain->write(pool, stop, context, events)) return;
+        // Somebody who has this role added a row to this chain. `audit verify` finds it; what this
+        // process has to say must not wait for that.
+        const auto taken = chain->head.chain.to_string();
+        runtime::log(runtime::LogLevel::error, "postgres.audit_conflict", {{"chain", taken}});
+        chain->begin();
+        std::vector<audit::Event> all;
+        all.push_back({.action = "audit.conflict",
+                       .at_ms = runtime::unix_ms(),
+                       .outcome = audit::Outcome::failed,
+                       .request_id = taken});
+        all.insert(all.end(), events.begin(), events.end());
+        if (!chain->write(pool, stop, context, all))
+          throw_failure({Errc::unavailable, "the audit log takes no record of a new chain"});
       };
   QueueSlot slot(pool_);
   co_await detail::run_job(pool_, std::move(context), std::move(slot), std::move(job));
@@ -75,7 +108,7 @@ asio::awaitable<std::size_t> PgAuditLog::checkpoint(runtime::RequestContext cont
   auto work = [chain = chain_, now_ms, every](SystemTx& system) -> std::size_t {
     auto& tx = system.transaction();
     if (!tx.exec(lock_checkpoints).one_field().as<bool>()) return 0;
-    auto last = newest_checkpoint(tx);
+    auto last = newest_checkpoint(tx, chain->signer.verifying_key());
     const auto age = std::chrono::milliseconds(now_ms - last.at_ms);
     // A negative age: the clock was set back.
     const bool is_fresh = last.n > 0 && age.count() >= 0 && age < every;

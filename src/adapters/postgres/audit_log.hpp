@@ -9,7 +9,8 @@ namespace memseal::postgres {
 
 /// Appends to app.audit as the role that serves, which can read no record back.
 /// Writes one chain, whose end it keeps in memory; a failure whose outcome is unknown begins the
-/// next chain, because the end of the old one is then not known.
+/// next chain, because the end of the old one is then not known. So does a row of somebody else in
+/// its place; the next chain then begins with a record audit.conflict, which names the old one.
 /// Thread: any executor. Lifetime: `pool` outlives it.
 class PgAuditLog final : public ports::AuditLog {
  public:

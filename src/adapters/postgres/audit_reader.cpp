@@ -88,6 +88,22 @@ Result<void> run_reader(const std::string& dsn,
   return {};
 }
 
+void judge_rows(pqxx::transaction_base& tx, audit::LogJudge& judge) {
+  for_each_row(tx,
+               std::string("SELECT ") + checkpoint_columns +
+                   " FROM app.audit_checkpoints ORDER BY n",
+               {}, [&](const pqxx::row& row) {
+                 judge.add(checkpoint_of(row));
+                 return true;
+               });
+  for_each_row(tx,
+               std::string("SELECT ") + audit_columns + " FROM app.audit ORDER BY chain, seq", {},
+               [&](const pqxx::row& row) {
+                 judge.add(record_of(row));
+                 return true;
+               });
+}
+
 }  // namespace
 
 Result<void> for_each_audit_record(const std::string& dsn, const AuditFilter& filter,
@@ -107,21 +123,7 @@ Result<void> for_each_audit_record(const std::string& dsn, const AuditFilter& fi
 }
 
 Result<void> judge_audit_log(const std::string& dsn, audit::LogJudge& judge) {
-  return run_reader(dsn, [&](pqxx::transaction_base& tx) {
-    for_each_row(tx,
-                 std::string("SELECT ") + checkpoint_columns +
-                     " FROM app.audit_checkpoints ORDER BY n",
-                 {}, [&](const pqxx::row& row) {
-                   judge.add(checkpoint_of(row));
-                   return true;
-                 });
-    for_each_row(tx,
-                 std::string("SELECT ") + audit_columns + " FROM app.audit ORDER BY chain, seq",
-                 {}, [&](const pqxx::row& row) {
-                   judge.add(record_of(row));
-                   return true;
-                 });
-  });
+  return run_reader(dsn, [&](pqxx::transaction_base& tx) { judge_rows(tx, judge); });
 }
 
 // A chain loses a beginning only: up to the last record before the first one that is young enough,
@@ -137,20 +139,29 @@ ON a.chain = old.chain AND a.seq = old.seq ORDER BY a.chain
 )sql";
 
 Result<AuditPruned> prune_audit_log(const std::string& dsn, std::int64_t before_ms,
-                                    std::int64_t now_ms, const crypto::SigningKey& signer) {
+                                    std::int64_t now_ms, const crypto::SigningKey& signer,
+                                    audit::LogJudge& judge) {
   return run_command([&] {
     auto session = open_connection(dsn, Access::write);
-    pqxx::work tx(session);
+    // One moment for the judge and for what is deleted.
+    pqxx::transaction<pqxx::isolation_level::repeatable_read> tx(session);
     tx.exec("SET LOCAL search_path = pg_catalog; SET LOCAL statement_timeout = 0");
+    // First, because the moment is that of the first query: later checkpoints would not be seen.
+    if (!tx.exec(lock_checkpoints).one_field().as<bool>())
+      throw_failure({Errc::unavailable, "a process signs the audit log just now: try again"});
     require_readable(tx);
     const auto rights = tx.exec("SELECT has_table_privilege('app.audit', 'DELETE')");
     if (!rights.one_field().as<bool>())
       throw_failure({Errc::bad_config,
                      "this role may not delete from app.audit: set postgres.migrate_dsn",
                      "postgres.migrate_dsn"});
-    if (!tx.exec(lock_checkpoints).one_field().as<bool>())
-      throw_failure({Errc::unavailable, "a process signs the audit log just now: try again"});
-    auto last = newest_checkpoint(tx);
+    // The signature of where a chain begins would make a forgery genuine.
+    judge_rows(tx, judge);
+    if (!judge.finish().empty())
+      throw_failure({Errc::signature_invalid,
+                     "the audit log was changed, so nothing is deleted: `memseal audit verify` "
+                     "says where"});
+    auto last = newest_checkpoint(tx, signer.verifying_key());
     AuditPruned pruned;
     for (const auto& row : tx.exec(old_ends, pqxx::params{before_ms})) {
       const auto head = head_of(row);

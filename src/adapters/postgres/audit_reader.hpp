@@ -36,9 +36,11 @@ struct AuditPruned {
 
 /// Deletes the records at the beginning of each chain that are older than `before_ms`, and signs
 /// where it begins from now on, in one transaction. What no checkpoint has seen yet stays.
-/// REQUIRES: a role that owns the tables, or may become their owner. Errors: as above, and
-/// bad_config where the role may not delete.
+/// Gives `judge` the whole log first, and deletes nothing where it finds anything.
+/// REQUIRES: a role that owns the tables, or may become their owner. Errors: as above,
+/// signature_invalid after a finding, and bad_config where the role may not delete.
 Result<AuditPruned> prune_audit_log(const std::string& dsn, std::int64_t before_ms,
-                                    std::int64_t now_ms, const crypto::SigningKey& signer);
+                                    std::int64_t now_ms, const crypto::SigningKey& signer,
+                                    audit::LogJudge& judge);
 
 }  // namespace memseal::postgres

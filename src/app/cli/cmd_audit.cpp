@@ -30,6 +30,7 @@ constexpr std::int64_t audit_day_ms = 86'400'000;
 
 int audit_exit(const Error& error) {
   complain(error);
+  if (error.code == Errc::signature_invalid) return exit_finding;
   return error.code == Errc::unavailable ? exit_not_ready : exit_usage;
 }
 
@@ -49,6 +50,10 @@ int with_audit(const GlobalOptions& global, const std::function<int(const AuditR
   } catch (const Failure& failed) {
     return audit_exit(failed.error());
   }
+}
+
+audit::LogJudge judge_with(const crypto::Keyring& keyring) {
+  return {audit::Marks(keyring.audit_key()), keyring.audit_signer().verifying_key()};
 }
 
 crypto::Tenant audited_tenant(const crypto::Keyring& keyring, const AuditOptions& options) {
@@ -152,8 +157,7 @@ int judge_log(const GlobalOptions& global, const AuditOptions& options,
               const AuditReading& reading) {
   std::optional<std::pair<std::int64_t, crypto::Digest>> expected;
   if (!options.expect.empty()) expected = expected_checkpoint(options.expect);
-  audit::LogJudge judge(audit::Marks(reading.keyring.audit_key()),
-                        reading.keyring.audit_signer().verifying_key());
+  auto judge = judge_with(reading.keyring);
   postgres::judge_audit_log(reading.dsn, judge).value();
   auto findings = judge.finish();
   if (expected && !judge.holds(expected->first, expected->second))
@@ -232,8 +236,9 @@ int cmd_audit_prune(const GlobalOptions& global, const AuditOptions& options) {
                      "postgres.migrate_dsn"});
     const auto days = options.days > 0 ? options.days : reading.config.audit.retention_days;
     const auto now_ms = runtime::unix_ms();
+    auto judge = judge_with(reading.keyring);
     const auto pruned = postgres::prune_audit_log(own, now_ms - days * audit_day_ms, now_ms,
-                                                  reading.keyring.audit_signer())
+                                                  reading.keyring.audit_signer(), judge)
                             .value();
     if (global.json)
       print_json(json::object{{"records", pruned.records}, {"chains", pruned.chains}});

@@ -57,6 +57,11 @@ void LogJudge::find(Finding::Kind kind, const std::string& chain, std::int64_t s
 }
 
 void LogJudge::add(const Checkpoint& checkpoint) {
+  if (!is_signed_by(checkpoint, signer_)) {
+    find(Finding::Kind::checkpoint, "", checkpoint.n,
+         "the checkpoint was changed, or another deployment signed it");
+    return;  // What it says must excuse nothing, and it is nobody's predecessor.
+  }
   if (checkpoint.n != last_n_ + 1)
     find(Finding::Kind::checkpoint, "", last_n_ + 1, "the checkpoint is missing");
   else if (checkpoint.previous != last_digest_)
@@ -65,11 +70,6 @@ void LogJudge::add(const Checkpoint& checkpoint) {
   last_n_ = checkpoint.n;
   last_digest_ = digest_of(checkpoint);
   digests_[checkpoint.n] = last_digest_;
-  if (!is_signed_by(checkpoint, signer_)) {
-    find(Finding::Kind::checkpoint, "", checkpoint.n,
-         "the checkpoint was changed, or another deployment signed it");
-    return;  // What it says must excuse nothing.
-  }
   auto& known = known_[checkpoint.head.chain];
   if (checkpoint.kind == CheckpointKind::head) {
     known.heads[checkpoint.head.seq] = checkpoint.head.link;

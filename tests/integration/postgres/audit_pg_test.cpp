@@ -59,9 +59,16 @@ class AuditPg : public MigratedPgTest {
                    std::chrono::seconds every = std::chrono::seconds(0)) {
     return await(process.log->checkpoint(context_, at_ms, every));
   }
+  static audit::LogJudge new_judge() {
+    return {audit::Marks(keyring_.audit_key()), keyring_.audit_signer().verifying_key()};
+  }
+  static Result<postgres::AuditPruned> pruned_before(std::int64_t before_ms) {
+    auto judge = new_judge();
+    return postgres::prune_audit_log(database_->super_dsn(), before_ms, now_ms,
+                                     keyring_.audit_signer(), judge);
+  }
   audit::LogJudge judged() const {
-    audit::LogJudge judge(audit::Marks(keyring_.audit_key()),
-                          keyring_.audit_signer().verifying_key());
+    auto judge = new_judge();
     const auto read = postgres::judge_audit_log(database_->super_dsn(), judge);
     EXPECT_TRUE(read) << read.error().message;
     judge.finish();
@@ -190,7 +197,24 @@ TEST_F(AuditPg, ALogCutWithItsCheckpointsLacksTheOneThatIsKeptElsewhere) {
   EXPECT_FALSE(judged().holds(kept.checkpoints(), kept.last_digest()));
 }
 
-TEST_F(AuditPg, AKilledConnectionLosesNothingAndLeavesNoGap) {
+// The records may be there or not, so their places in the chain are not known to be free.
+TEST_F(AuditPg, AConnectionThatDiesInTheCommitBeginsANewChain) {
+  auto one = process();
+  append(one, events(2));
+  database_->super(
+      "CREATE FUNCTION public.die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
+      "'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'; "
+      "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON app.audit DEFERRABLE INITIALLY DEFERRED "
+      "FOR EACH ROW EXECUTE FUNCTION public.die()");
+  EXPECT_EQ(outage_of(one.log->append(context_, events(2))), Errc::unavailable);
+  database_->super("DROP TRIGGER die ON app.audit; DROP FUNCTION public.die()");
+  append(one, events(2));
+  auto judge = judged();
+  EXPECT_THAT(judge.finish(), IsEmpty());
+  EXPECT_EQ(judge.chains(), 2);
+}
+
+TEST_F(AuditPg, AnIdleConnectionThatDiesLosesNothingAndLeavesNoGap) {
   auto one = process();
   append(one, events(2));
   database_->super("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = "
@@ -251,8 +275,7 @@ TEST_F(AuditPg, PrunesOldBeginningsAndTheRestStaysVerifiable) {
   append(one, events(1));  // a clock that was set back: behind younger ones it stays
   append(two, events(2));
   const auto prune = [&](std::int64_t before_ms) {
-    const auto pruned = postgres::prune_audit_log(database_->super_dsn(), before_ms, now_ms,
-                                                  keyring_.audit_signer());
+    const auto pruned = pruned_before(before_ms);
     EXPECT_TRUE(pruned) << pruned.error().message;
     return pruned ? pruned->records : -1;
   };
@@ -266,6 +289,77 @@ TEST_F(AuditPg, PrunesOldBeginningsAndTheRestStaysVerifiable) {
   EXPECT_THAT(findings(), IsEmpty());
   database_->super("DELETE FROM app.audit WHERE seq = 4");
   EXPECT_THAT(findings(), ElementsAre(Finding::Kind::missing));
+}
+
+// A forged beginning that prune signs would be genuine from then on.
+TEST_F(AuditPg, PrunesNothingOfALogThatWasChanged) {
+  const char* deeds[]{
+      "UPDATE app.audit SET at = '2000-01-01'",  // makes young records old enough
+      "DELETE FROM app.audit WHERE seq = 2",
+      "DELETE FROM app.audit WHERE seq > 2",
+      ("INSERT INTO app.audit_checkpoints SELECT 2, at, 'pruned', chain, 1, link, link, signature "
+       "FROM app.audit_checkpoints")};
+  for (const auto* deed : deeds) {
+    database_->super("TRUNCATE app.audit, app.audit_checkpoints");
+    auto one = process();
+    append(one, events(3));
+    append(one, events(3, now_ms + 24 * hour_ms));
+    sign(one);
+    database_->super(deed);
+    const auto before = records({}).size();
+    const auto pruned = pruned_before(now_ms + hour_ms);
+    ASSERT_FALSE(pruned) << deed;
+    EXPECT_EQ(pruned.error().code, Errc::signature_invalid);
+    EXPECT_EQ(records({}).size(), before) << deed;
+    EXPECT_THAT(findings(), testing::Not(IsEmpty())) << deed;
+  }
+}
+
+// The role that serves may add rows, and so may whoever has its password.
+TEST_F(AuditPg, AForgedRowInThePlaceOfTheNextOneStopsNoRecord) {
+  auto one = process();
+  append(one, events(2));
+  const auto forge = [&](int place) {
+    pqxx::connection session(database_->app_dsn());
+    pqxx::work tx(session);
+    tx.exec("INSERT INTO app.audit (chain, seq, at, action, outcome, status, tenant, actor, "
+            "address, request_id, documents, count, link) SELECT chain, $1::bigint, now(), 'forged', "
+            "'done', 200, '', '', '', '', '', 0, link FROM app.audit WHERE seq = 2",
+            pqxx::params{place});
+    tx.commit();
+  };
+  forge(3);
+  append(one, events(2));
+  append(one, events(1));
+  const auto told = records({.action = "audit.conflict"});
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].seq, 1);
+  EXPECT_EQ(told[0].request_id, records({.action = "forged"}).at(0).chain.to_string());
+  EXPECT_EQ(records({.action = "memory.query"}).size(), 5u);
+  EXPECT_THAT(findings(), ElementsAre(Finding::Kind::changed)) << "the forged row alone";
+}
+
+TEST_F(AuditPg, AForgedCheckpointKeepsNoCheckpointAway) {
+  auto one = process();
+  append(one, events(2));
+  EXPECT_EQ(sign(one), 1u);
+  for (const auto* number : {"9223372036854775807", "9223372036854775806", "2"}) {
+    pqxx::connection session(database_->app_dsn());
+    pqxx::work tx(session);
+    tx.exec("INSERT INTO app.audit_checkpoints (n, at, kind, chain, seq, link, previous, signature)"
+            " SELECT $1::bigint, '2100-01-01', kind, chain, 9223372036854775807, link, previous, signature "
+            "FROM app.audit_checkpoints WHERE n = 1",
+            pqxx::params{std::string(number)});
+    tx.commit();
+  }
+  append(one, events(2));
+  EXPECT_EQ(judged().unsigned_records(), 2);
+  EXPECT_EQ(sign(one, now_ms + hour_ms, std::chrono::hours(1)), 1u) << "due, whatever 2100 says";
+  EXPECT_EQ(sign(one), 0u) << "nothing grew";
+  auto judge = judged();
+  EXPECT_EQ(judge.unsigned_records(), 0);
+  EXPECT_EQ(judge.checkpoints(), 3) << "the one behind the number that was taken";
+  EXPECT_EQ(judge.finish().size(), 4u) << "three forgeries, and the number that one of them took";
 }
 
 }  // namespace

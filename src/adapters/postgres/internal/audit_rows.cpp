@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 
 #include <algorithm>
+#include <limits>
 
 namespace memseal::postgres {
 
@@ -101,16 +102,30 @@ void insert_checkpoint(pqxx::transaction_base& tx, const audit::Checkpoint& chec
                        hex_of(checkpoint.signature)});
 }
 
-audit::Checkpoint newest_checkpoint(pqxx::transaction_base& tx) {
-  const auto rows = tx.exec(std::string("SELECT ") + checkpoint_columns +
-                            " FROM app.audit_checkpoints ORDER BY n DESC LIMIT 1");
-  return rows.empty() ? audit::Checkpoint{} : checkpoint_of(rows[0]);
+audit::Checkpoint newest_checkpoint(pqxx::transaction_base& tx,
+                                    const crypto::VerifyingKey& signer) {
+  const auto page = std::string("SELECT ") + checkpoint_columns +
+                    " FROM app.audit_checkpoints WHERE n < $1 ORDER BY n DESC LIMIT 100";
+  // Not the highest number of all, behind which there is none.
+  for (auto before = std::numeric_limits<std::int64_t>::max();;) {
+    const auto rows = tx.exec(page, pqxx::params{before});
+    for (const auto& row : rows) {
+      auto checkpoint = checkpoint_of(row);
+      if (audit::is_signed_by(checkpoint, signer)) return checkpoint;
+      before = checkpoint.n;
+    }
+    if (rows.empty()) return {};
+  }
 }
 
 void append_checkpoint(pqxx::transaction_base& tx, audit::Checkpoint& last,
                        audit::CheckpointKind kind, const audit::ChainHead& head,
                        std::int64_t at_ms, const crypto::SigningKey& signer) {
   audit::Checkpoint next{.n = last.n + 1, .at_ms = at_ms, .kind = kind, .head = head};
+  // Whoever may add rows may take numbers too. They stay, `memseal audit verify` tells of them, and
+  // the log goes on behind them.
+  const auto is_taken = "SELECT EXISTS (SELECT 1 FROM app.audit_checkpoints WHERE n = $1)";
+  while (tx.exec(is_taken, pqxx::params{next.n}).one_field().as<bool>()) ++next.n;
   if (last.n > 0) next.previous = audit::digest_of(last);
   audit::sign(next, signer);
   insert_checkpoint(tx, next);

@@ -24,8 +24,8 @@ audit::ChainHead head_of(const pqxx::row& row);
 
 void insert_records(pqxx::transaction_base& tx, const std::vector<audit::Record>& records);
 void insert_checkpoint(pqxx::transaction_base& tx, const audit::Checkpoint& checkpoint);
-/// The checkpoint of the highest number; `n` is 0 where there is none.
-audit::Checkpoint newest_checkpoint(pqxx::transaction_base& tx);
+/// The checkpoint of the highest number that `signer` signed; `n` is 0 where there is none.
+audit::Checkpoint newest_checkpoint(pqxx::transaction_base& tx, const crypto::VerifyingKey& signer);
 /// Signs `head` as the checkpoint behind `last`, stores it, and makes it `last`.
 void append_checkpoint(pqxx::transaction_base& tx, audit::Checkpoint& last,
                        audit::CheckpointKind kind, const audit::ChainHead& head,
