@@ -272,7 +272,8 @@ UseCases::UseCases(Process& process, Keys& keys, Models& models, Stores& stores)
       search(stores.exact_search, stores.matrix, stores.search_metrics,
              matrix_options(process.config), &tenant_keys),
       audit_metrics(process.metrics),
-      auditor(stores.audit_log, audit_metrics, auditor_options(process.config)),
+      auditor(stores.audit_log, audit_metrics, audit::Marks(keys.keyring.now()->audit_key()),
+              auditor_options(process.config)),
       guard_metrics(process.metrics),
       guard(guard_options(process.config).value(),
             [&metrics = process.metrics] {

@@ -57,13 +57,15 @@ AuditMetrics::AuditMetrics(runtime::Metrics& metrics)
       checkpoint_at(metrics.gauge("memseal_audit_checkpoint_seconds",
                                   "Unix time of the last checkpoint that this process signed.")) {}
 
-Auditor::Auditor(ports::AuditLog& log, AuditMetrics& metrics, AuditorOptions options)
-    : log_(log), metrics_(metrics), options_(std::move(options)) {}
+Auditor::Auditor(ports::AuditLog& log, AuditMetrics& metrics, audit::Marks marks,
+                 AuditorOptions options)
+    : log_(log), metrics_(metrics), marks_(std::move(marks)), options_(std::move(options)) {}
 
 void Auditor::note(Weight weight, Event event) {
   if (!is_on() || (weight == Weight::read && options_.scope == Scope::changes)) return;
   // An order is taken also while the database is away, so another log has it if this process dies.
   if (weight == Weight::order) tell_order(event);
+  hash_documents(marks_, event);
   const std::lock_guard lock(mutex_);
   // The last quarter is kept for what changes something, so that a flood of reads hides no write.
   const auto room = weight == Weight::read ? options_.waiting_max / 4 * 3 : options_.waiting_max;

@@ -50,7 +50,7 @@ struct AuditMetrics {
 
 struct AuditorOptions {
   Scope scope = Scope::all;
-  std::size_t waiting_max = 16'384;  ///< records in the queue; some 8 MiB
+  std::size_t waiting_max = 16'384;  ///< records in the queue; at most some 24 MiB
   std::size_t batch_max = 1'024;     ///< records of one transaction
   std::chrono::milliseconds every{200};           ///< how long a record waits for others
   std::chrono::milliseconds retry{1'000};         ///< after a failure
@@ -62,9 +62,9 @@ struct AuditorOptions {
 /// Lifetime: `log` and `metrics` outlive it.
 class Auditor {
  public:
-  Auditor(ports::AuditLog& log, AuditMetrics& metrics, AuditorOptions options);
+  Auditor(ports::AuditLog& log, AuditMetrics& metrics, audit::Marks marks, AuditorOptions options);
 
-  /// Queues a record. Never blocks on I/O.
+  /// Queues a record, and hashes its ids at once. Never blocks on I/O.
   void note(Weight weight, Event event);
   /// Writes a record now. Throws Outage{unavailable} where it cannot: what it is about must then
   /// not be done.
@@ -91,6 +91,7 @@ class Auditor {
 
   ports::AuditLog& log_;
   AuditMetrics& metrics_;
+  const audit::Marks marks_;
   const AuditorOptions options_;
   std::mutex mutex_;
   std::deque<Waiting> queue_;

@@ -72,10 +72,21 @@ crypto::Digest Marks::link(const crypto::Digest& previous, const Record& record)
                              {bytes_of(of_link), previous, text_of_record(record)});
 }
 
+void hash_documents(const Marks& marks, Event& event) {
+  event.count = std::max(event.count, static_cast<std::int64_t>(event.documents.size()));
+  const auto named = std::min(event.documents.size(), documents_max);
+  for (std::size_t i = 0; event.who && i < named; ++i) {
+    const auto mark = marks.document(*event.who, event.documents[i]);
+    event.marks.insert(event.marks.end(), mark.begin(), mark.end());
+  }
+  event.documents = {};
+}
+
 std::vector<Record> chained(const Marks& marks, ChainHead& head, const std::vector<Event>& events) {
   std::vector<Record> records;
   records.reserve(events.size());
-  for (const auto& event : events) {
+  for (auto event : events) {
+    hash_documents(marks, event);
     Record record{.chain = head.chain,
                   .seq = head.seq + 1,
                   .at_ms = event.at_ms,
@@ -86,14 +97,8 @@ std::vector<Record> chained(const Marks& marks, ChainHead& head, const std::vect
                   .actor = event.actor,
                   .address = event.address,
                   .request_id = event.request_id,
-                  .documents = {},
-                  .count = std::max(event.count,
-                                    static_cast<std::int64_t>(event.documents.size()))};
-    const auto named = std::min(event.documents.size(), documents_max);
-    for (std::size_t i = 0; event.who && i < named; ++i) {
-      const auto mark = marks.document(*event.who, event.documents[i]);
-      record.documents.insert(record.documents.end(), mark.begin(), mark.end());
-    }
+                  .documents = std::move(event.marks),
+                  .count = event.count};
     record.link = marks.link(head.link, record);
     head.seq = record.seq;
     head.link = record.link;

@@ -39,7 +39,8 @@ struct Event {
   std::string actor = {};                 ///< "token:ID", "operator", "uid:1000"
   std::string address = {};               ///< of the peer
   std::string request_id = {};
-  std::vector<std::string> documents = {};  ///< ids
+  std::vector<std::string> documents = {};  ///< ids, until hash_documents()
+  Bytes marks = {};                         ///< of ids that hash_documents() hashed
   std::int64_t count = 0;  ///< of documents where more were touched than are named
 };
 
@@ -80,6 +81,10 @@ class Marks {
  private:
   SecretBytes root_;
 };
+
+/// Puts marks in the place of the ids of an event that waits, so that it takes a bounded memory: of
+/// the first `documents_max`; `count` tells of all. Of nobody's event no id is kept.
+void hash_documents(const Marks& marks, Event& event);
 
 /// The end of a chain that one process writes. A value. Thread: one.
 struct ChainHead {

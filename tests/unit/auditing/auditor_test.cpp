@@ -25,7 +25,9 @@ audit::Event event_of(std::string action) {
 
 class AuditorTest : public ::testing::Test {
  protected:
-  auditing::Auditor make() { return auditing::Auditor(log, counts, options); }
+  auditing::Auditor make() {
+    return {log, counts, audit::Marks(SecretBytes(Bytes(32, 1))), options};
+  }
   void drain(auditing::Auditor& auditor) {
     run_to_end(loop, auditor.drain({"test", runtime::Deadline::after(30s)}));
   }
@@ -68,6 +70,28 @@ TEST_F(AuditorTest, AFullQueueLosesReadsFirstAndTheLogSaysHowMany) {
   EXPECT_EQ(log.of("order").size(), 2u);
   ASSERT_EQ(log.of("audit.lost").size(), 1u);
   EXPECT_EQ(log.of("audit.lost")[0].count, 4);
+}
+
+// The queue is bounded by records, so a record must be bounded too.
+TEST_F(AuditorTest, ARecordThatWaitsHoldsHashesOfTheFirstIdsAlone) {
+  const audit::Marks marks(SecretBytes(Bytes(32, 1)));
+  const auto ada =
+      crypto::TenantKeyer(SecretBytes(Bytes(32, 2))).tenant_of(UserId::parse("ada").value());
+  auto auditor = make();
+  auto event = event_of("memory.list");
+  event.who = ada;
+  for (int i = 0; i < 1'000; ++i) event.documents.push_back("salary-" + std::to_string(i));
+  auditor.note(Weight::read, event);
+  drain(auditor);
+  ASSERT_EQ(log.written.size(), 1u);
+  const auto& kept = log.written[0];
+  EXPECT_TRUE(kept.documents.empty());
+  EXPECT_EQ(kept.marks.size(), audit::documents_max * audit::document_mark_bytes);
+  EXPECT_EQ(kept.count, 1'000);
+  audit::ChainHead early, late;
+  EXPECT_EQ(audit::chained(marks, early, {kept})[0].link,
+            audit::chained(marks, late, {event})[0].link)
+      << "the record is the same";
 }
 
 TEST_F(AuditorTest, KeepsWhatCannotBeWrittenAndItsOrder) {
