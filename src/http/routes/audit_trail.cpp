@@ -22,7 +22,7 @@ audit::Event event_of(const Call& call) {
     event.actor = "token:" + call.who->token_id;
   } else {
     if (codec::is_plain_id(call.id)) event.action += "/" + call.id;
-    event.actor = call.is_operator ? "operator" : "stranger";
+    event.actor = "operator";
   }
   return event;
 }
@@ -42,16 +42,18 @@ asio::awaitable<void> record_begin(Call& call) {
 void record_end(Call& call, int status) {
   if (call.deps.audit == nullptr || call.route == nullptr || call.route->action.empty()) return;
   const bool is_order = call.route->scope == Scope::admin;
-  if (!is_order && (!call.who || status == 429)) return;
+  // An order without the admin token is a stranger's; the process's log and a metric have it.
+  if (is_order ? !call.is_operator : !call.who || status == 429) return;
+  // What was refused before it was paid for has no other bound than the speed of the client.
+  if (call.bucket && !call.charged) return;
   auto event = event_of(call);
   event.status = status;
   event.outcome = audit::outcome_of(status);
   event.documents = std::move(call.touched);
   if (event.documents.empty() && call.who && !call.id.empty()) event.documents.push_back(call.id);
-  // The beginning of a guarded action is in the log already. Refused orders are strangers' work.
-  const auto weight = is_order && !call.is_operator        ? Weight::read
-                      : call.route->weight == Weight::guarded ? Weight::change
-                                                              : call.route->weight;
+  // The beginning of a guarded action is in the log already.
+  const auto weight =
+      call.route->weight == Weight::guarded ? Weight::change : call.route->weight;
   call.deps.audit->note(weight, std::move(event));
 }
 

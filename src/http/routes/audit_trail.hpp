@@ -9,8 +9,9 @@ namespace memseal::http {
 /// Throws Outage{unavailable}: the action must then not be done.
 asio::awaitable<void> record_begin(Call& call);
 
-/// Notes how a request ended that was answered with `status`. Of a stranger, and of a user whose
-/// bucket is empty, nothing is noted, because both could fill the log.
+/// Notes how a request ended that was answered with `status`. Of a stranger, of a user whose bucket
+/// is empty, and of a request that was refused before it was charged, nothing is noted, because each
+/// could fill the log.
 void record_end(Call& call, int status);
 
 }  // namespace memseal::http
