@@ -83,7 +83,7 @@ void sign_replay(const Signing& signing, const Letter& letter, ports::OutRecord&
   sign(signing.topic, producers::Purpose::replay);
 }
 
-/// Why the broker refuses the event; nothing when it took the event.
+/// Why the event cannot be published; nothing when the broker took it.
 asio::awaitable<std::optional<Error>> publish_event(kafka::KafkaSink& sink, const Letter& letter,
                                                     ports::OutRecord event,
                                                     const Signing& signing) {
@@ -91,7 +91,8 @@ asio::awaitable<std::optional<Error>> publish_event(kafka::KafkaSink& sink, cons
   for (const bool is_bare : {false, true}) {
     auto record = is_bare ? ingest::without_replay_headers(event) : event;
     sign_replay(signing, letter, record);
-    co_await signing.box.seal_own(signing.topic, record);
+    const auto sealed = co_await signing.box.seal_own(signing.topic, record);
+    if (!sealed) co_return sealed.error();
     try {
       co_await sink.publish(send_context(), std::move(record));
       co_return std::nullopt;

@@ -219,6 +219,17 @@ void DeadLetterBox::for_each_batch(const std::vector<ingest::Letter>& letters, c
 
 asio::awaitable<Result<ports::Record>> DeadLetterBox::open(const ingest::Letter& letter,
                                                            const std::string& sealed) {
+  try {
+    co_return co_await open_whole(letter, sealed);
+  } catch (const Refused& refused) {
+    // The fault of this letter: others are not held up by it.
+    if (refused.error().code != Errc::tenant_erased) throw;
+    co_return refused.error();
+  }
+}
+
+asio::awaitable<Result<ports::Record>> DeadLetterBox::open_whole(const ingest::Letter& letter,
+                                                                 const std::string& sealed) {
   auto opened = co_await open_letter(letter, sealed);
   if (!opened || !ingest::says_sealed(*opened)) co_return opened;
   // An event that memseal sealed, and a process could not open: one of an older release, or one
@@ -235,16 +246,26 @@ asio::awaitable<Result<ports::Record>> DeadLetterBox::open(const ingest::Letter&
   co_return opened;
 }
 
-asio::awaitable<void> DeadLetterBox::seal_own(const std::string& topic, ports::OutRecord& record) {
-  if (config_.kafka.own_events != ingest::own_events_sealed || !ledger_) co_return;
+asio::awaitable<Result<void>> DeadLetterBox::seal_own(const std::string& topic,
+                                                      ports::OutRecord& record) {
+  if (config_.kafka.own_events != ingest::own_events_sealed) co_return Result<void>{};
   const auto sender = wire::sender_of({topic, record.key, record.value, &record.headers});
-  if (sender.source != index::event_source || !sender.user) co_return;
+  if (sender.source != index::event_source || !sender.user) co_return Result<void>{};
+  if (!ledger_)
+    co_return Error{Errc::bad_config,
+                    "the event is published sealed under its user's key: set postgres.dsn (env " +
+                        env_name("postgres.dsn") + ")"};
   const auto owner = tenants_.tenant_of(*sender.user);
   const runtime::RequestContext context{"dlq", runtime::Deadline::after(database_wait)};
-  const auto key = co_await ledger_->keys.known_sealing_key(context, owner);
-  if (!key) co_return;
-  const auto event_id = ids_.event_id(owner, sender.source, sender.id);
-  ingest::seal_event(owner, *key, event_id, topic, record).value();
+  try {
+    const auto key = co_await ledger_->keys.known_sealing_key(context, owner);
+    if (!key) co_return Result<void>{};
+    const auto event_id = ids_.event_id(owner, sender.source, sender.id);
+    co_return ingest::seal_event(owner, *key, event_id, topic, record);
+  } catch (const Refused& refused) {
+    if (refused.error().code != Errc::tenant_erased) throw;
+    co_return refused.error();
+  }
 }
 
 asio::awaitable<Result<ports::Record>> DeadLetterBox::open_letter(const ingest::Letter& letter,

@@ -47,13 +47,14 @@ class DeadLetterBox {
   void for_each_batch(const std::vector<ingest::Letter>& letters, const Visit& visit);
 
   /// The original record, opened twice where memseal had sealed it on its way through Kafka.
-  /// Errors: open_failed, key_missing, bad_config (no postgres.dsn).
+  /// Errors: open_failed, key_missing, tenant_erased, bad_config (no postgres.dsn).
   asio::awaitable<Result<ports::Record>> open(const ingest::Letter& letter,
                                               const std::string& sealed);
 
-  /// Seals an event of the HTTP doors again before it is published to `topic`. Leaves others alone.
-  /// Throws Failure.
-  asio::awaitable<void> seal_own(const std::string& topic, ports::OutRecord& record);
+  /// Seals an event of the HTTP doors again before it is published to `topic`, where the setting
+  /// wants that. Leaves others alone. Errors: tenant_erased, bad_config (no postgres.dsn): it must
+  /// then not be published. Throws Failure.
+  asio::awaitable<Result<void>> seal_own(const std::string& topic, ports::OutRecord& record);
 
   /// For each partition of the dead letters of `source_topic`: the offset of the first record that
   /// a letter that is still open needs.
@@ -77,6 +78,8 @@ class DeadLetterBox {
   ingest::LetterMarks read_marks(const std::string& source_topic);
   bool visit_chosen(std::vector<ingest::Letter> letters, const ingest::LetterFilter& filter,
                     const std::function<bool(const ingest::Letter&)>& visit);
+  asio::awaitable<Result<ports::Record>> open_whole(const ingest::Letter& letter,
+                                                    const std::string& sealed);
   asio::awaitable<Result<ports::Record>> open_letter(const ingest::Letter& letter,
                                                      const std::string& sealed);
   asio::awaitable<void> ask_ledger(std::vector<ingest::Letter>& letters);
