@@ -56,7 +56,8 @@ struct Submission {
 /// Returns the operation by which the owner can follow the document: `queued`, or the state of an
 /// earlier submission with the same key.
 /// Errors, before anything is published: bad_request or invalid_field (doc_id; or the key was used
-/// for another request), payload_too_large (the event exceeds limits::event_bytes_max).
+/// for another request), payload_too_large (the event takes more than 4 KiB less than
+/// limits::event_bytes_max).
 /// Throws Failure when the operations or the sink fail. The caller may submit again with the same
 /// key.
 asio::awaitable<Result<ports::Operation>> submit(const IndexDeps& deps,

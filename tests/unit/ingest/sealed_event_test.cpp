@@ -3,6 +3,7 @@
 
 #include "base/limits.hpp"
 #include "cases/ingest/dead_letter.hpp"
+#include "pure/wire/event.hpp"
 
 #include <gtest/gtest.h>
 
@@ -63,6 +64,14 @@ TEST_F(SealedEventTest, ComesBackAsItWasAtThePlaceWhereItLies) {
   EXPECT_EQ(opened->bytes(), record.bytes());
   EXPECT_EQ(open(sealed(std::string(limits::event_bytes_max, 'x')))->value.size(),
             limits::event_bytes_max);
+}
+
+// index/announce.cpp takes events of 4 KiB less than 1 MiB. Sealed, with a signature, such a one
+// must fit in what a broker takes by default (1 MiB + 12) with a batch's own bytes.
+TEST_F(SealedEventTest, FitsInWhatABrokerTakes) {
+  const auto signature = wire::signature_header.size() + wire::signature_header_bytes_max + 8;
+  const auto record = sealed(std::string(limits::event_bytes_max - 4'096 + signature, 'x'));
+  EXPECT_LE(record.bytes(), limits::event_bytes_max - 1'024);
 }
 
 TEST_F(SealedEventTest, OpensNowhereElse) {

@@ -37,7 +37,8 @@ class Words {
 /// `event`: the whole event, whose head is `head`.
 ports::OutRecord record_of(ports::Channel channel, const wire::EventHead& head, std::string event);
 
-/// Counts as ingest does, because what is accepted here must not be refused there.
+/// Counts as ingest does, because what is accepted here must not be refused there, and leaves room
+/// for the seal, because the broker must take what is announced.
 /// `what` and `field` name the content for the client.
 std::optional<Error> check_record_size(const ports::OutRecord& record, std::string_view what,
                                        std::string_view field);
