@@ -44,6 +44,8 @@ PREPARE memseal_verify_keys_last AS
   SELECT coalesce(max(key_id), 0) FROM app.tenant_keys WHERE user_hash = (SELECT app.tenant());
 PREPARE memseal_verify_keys_add AS
   INSERT INTO app.tenant_keys (user_hash, key_id, kek_epoch, wrapped, kcv) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
+PREPARE memseal_verify_keys_kek_check AS
+  SELECT value FROM app.settings WHERE key = $1;
 PREPARE memseal_verify_event_fail AS
   INSERT INTO app.ingest_events AS l (user_hash, event_id, kind, doc_id, state, error_code) VALUES ($1, $2, $3, $4, 'failed', $5) ON CONFLICT (user_hash, event_id) DO UPDATE SET state = 'failed', error_code = excluded.error_code, updated_at = now() WHERE l.state <> 'succeeded';
 PREPARE memseal_verify_event_place AS
@@ -207,6 +209,7 @@ BEGIN
     'memseal_verify_keys_tell',
     'memseal_verify_keys_last',
     'memseal_verify_keys_add(NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_keys_kek_check(NULL)',
     'memseal_verify_event_fail(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_event_place(NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_tenant_lock',
@@ -279,10 +282,14 @@ BEGIN
     'memseal_verify_reseal_count(NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
-    IF pg_catalog.jsonb_path_exists(plan::jsonb, '$.** ? (@."Node Type" == "Seq Scan")')
+    -- app.settings has rows of no tenant.
+    IF pg_catalog.jsonb_path_exists(
+            plan::jsonb,
+            '$.** ? (@."Node Type" == "Seq Scan" && !(@."Relation Name" == "settings"))')
        OR pg_catalog.jsonb_path_exists(
             plan::jsonb,
             '$.** ? (@."Node Type" like_regex "^(Bitmap )?Index" &&
+                     !(@."Relation Name" == "settings") &&
                      !exists(@."Index Cond" ? (@ like_regex "user_hash\\)?(::text)? = ")))')
     THEN
       RAISE EXCEPTION '% reads a table without the tenant', call;
@@ -306,6 +313,7 @@ DEALLOCATE memseal_verify_keys_restart;
 DEALLOCATE memseal_verify_keys_tell;
 DEALLOCATE memseal_verify_keys_last;
 DEALLOCATE memseal_verify_keys_add;
+DEALLOCATE memseal_verify_keys_kek_check;
 DEALLOCATE memseal_verify_event_fail;
 DEALLOCATE memseal_verify_event_place;
 DEALLOCATE memseal_verify_tenant_lock;
@@ -376,5 +384,5 @@ DEALLOCATE memseal_verify_reseal_names;
 DEALLOCATE memseal_verify_reseal_put_texts;
 DEALLOCATE memseal_verify_reseal_put_names;
 DEALLOCATE memseal_verify_reseal_count;
-\echo plans: 87 of 87
+\echo plans: 88 of 88
 ROLLBACK;

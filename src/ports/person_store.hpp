@@ -52,16 +52,16 @@ class PersonStore {
   virtual asio::awaitable<Erasure> bury(runtime::RequestContext context, crypto::Tenant owner,
                                         std::size_t rows_max) = 0;
   /// Deletes up to `rows_max` more rows of each table of a buried tenant. Returns whether any row
-  /// is left, whoever deletes beside it. Where another call works for this tenant, it waits for that
-  /// one; no process takes the erasure over for as long as calls go on.
+  /// is left, whoever deletes beside it. Where another call works for this tenant, it waits for
+  /// that one; no process takes the erasure over for as long as calls go on.
   /// REQUIRES: bury() was called. Throws Refused{internal} otherwise.
   virtual asio::awaitable<bool> delete_rows(runtime::RequestContext context, crypto::Tenant owner,
                                             std::size_t rows_max) = 0;
   /// Forgets that this erasure is under way: its rows and files are gone.
   virtual asio::awaitable<void> finish(runtime::RequestContext context, crypto::Tenant owner) = 0;
   /// Takes over at most `count` erasures of which nobody was heard for `silence`: bury() began
-  /// them, no delete_rows() came since, and finish() was not called. No other process gets them before `silence` has passed
-  /// again.
+  /// them, no delete_rows() came since, and finish() was not called. No other process gets them
+  /// before `silence` has passed again.
   virtual asio::awaitable<std::vector<UserHash>> take_unfinished(runtime::RequestContext context,
                                                                  std::chrono::seconds silence,
                                                                  std::size_t count) = 0;

@@ -40,14 +40,14 @@ class Audit(EndToEnd):
         return second
 
     def test_records_and_what_needs_them(self):
-        ada, bob = self.at.token("ada"), self.at.token("bob")
-        told = self.at.request("POST", "/api/v1/memory/index?wait=20", {"doc_id": CANARY, "text": "The harbour opens at nine."}, ada,
+        zoe, bob = self.at.token("zoe"), self.at.token("bob")
+        told = self.at.request("POST", "/api/v1/memory/index?wait=20", {"doc_id": CANARY, "text": "The harbour opens at nine."}, zoe,
                                {"X-Request-ID": "w-1"})
         self.assertEqual(told[0].status, 200, told[1])
-        asked = self.at.request("POST", "/api/v1/memory/query", {"query": "When does the harbour open?"}, ada, {"X-Request-ID": "q-1"})
+        asked = self.at.request("POST", "/api/v1/memory/query", {"query": "When does the harbour open?"}, zoe, {"X-Request-ID": "q-1"})
         self.assertEqual(asked[0].status, 200)
         self.at.request("GET", f"/api/v1/memory/documents/{CANARY}", None, bob, {"X-Request-ID": "b-1"})
-        self.at.request("GET", "/api/v1/memory/documents", None, ada, {"X-Request-ID": "evil id"})
+        self.at.request("GET", "/api/v1/memory/documents", None, zoe, {"X-Request-ID": "evil id"})
         self.at.request("POST", "/flags/rerank/off", "", admin=True)
         self.at.request("POST", "/flags/rerank/on", "", admin=True)
 
@@ -58,7 +58,7 @@ class Audit(EndToEnd):
         self.assertEqual((query["documents"], query["user"]), (write["documents"], write["user"]))
         foreign, = self.wait_shown(1, "--request-id", "b-1")
         self.assertEqual((foreign["status"], foreign["user"] != query["user"]), (404, True))
-        self.wait_shown(3, "--user", "ada", "--document", CANARY)  # the list is one of them
+        self.wait_shown(3, "--user", "zoe", "--document", CANARY)  # the list is one of them
         self.assertEqual(len(self.show("--user", "bob", "--document", "another")), 0)
         self.wait_shown(2, "--actor", "operator")
         for line in ('"q-1"', "q-1"):
@@ -70,24 +70,24 @@ class Audit(EndToEnd):
 
         # Nothing of it is a name or a content.
         dump = "\n".join(map(str, psql(self.at.owner, "SELECT a::text FROM app.audit a")))
-        for secret in (CANARY, "harbour", "ada", "bob", ada.rsplit(".", 1)[1]):
+        for secret in (CANARY, "harbour", "zoe", "bob", zoe.rsplit(".", 1)[1]):
             self.assertNotIn(secret, dump)
 
         # An export and an erasure stand there before they are done; without the log they are refused, and the rest goes on.
         psql(self.at.owner, "REVOKE INSERT ON app.audit FROM app_user")
-        refused, _ = self.at.request("GET", "/api/v1/me/export", None, ada)
-        erased, _ = self.at.request("DELETE", "/api/v1/me?confirm=ada", None, ada)
-        by_operator = self.at.cli("tenant", "erase", "ada", "--force", check=False).returncode
-        asked, _ = self.at.request("POST", "/api/v1/memory/query", {"query": "When?"}, ada, {"X-Request-ID": "q-2"})
+        refused, _ = self.at.request("GET", "/api/v1/me/export", None, zoe)
+        erased, _ = self.at.request("DELETE", "/api/v1/me?confirm=zoe", None, zoe)
+        by_operator = self.at.cli("tenant", "erase", "zoe", "--force", check=False).returncode
+        asked, _ = self.at.request("POST", "/api/v1/memory/query", {"query": "When?"}, zoe, {"X-Request-ID": "q-2"})
         psql(self.at.owner, "GRANT INSERT ON app.audit TO app_user")
         self.assertEqual((refused.status, erased.status, asked.status), (503, 503, 200))
         self.assertNotEqual(by_operator, 0)
         self.assertEqual(psql(self.at.owner, "SELECT count(*) FROM app.tenants WHERE state = 'erased'"), [["0"]])
         self.wait_shown(1, "--request-id", "q-2")  # it waited for the log
-        exported, _ = self.at.request("GET", "/api/v1/me/export", None, ada, {"X-Request-ID": "x-1"})
+        exported, _ = self.at.request("GET", "/api/v1/me/export", None, zoe, {"X-Request-ID": "x-1"})
         self.assertEqual(exported.status, 200)
         self.assertEqual([one["outcome"] for one in self.wait_shown(2, "--request-id", "x-1")], ["begun", "done"])
-        self.at.cli("tenant", "erase", "ada", "--force", "-o", self.at.folder / "receipt")
+        self.at.cli("tenant", "erase", "zoe", "--force", "-o", self.at.folder / "receipt")
         self.assertEqual([one["outcome"] for one in self.wait_shown(2, "--action", "operator.erase")], ["begun", "done"])
 
         # Two processes, one of which is killed: no gap, and the other one signs its end.

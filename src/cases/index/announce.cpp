@@ -33,8 +33,8 @@ namespace {
 
 /// What the seal on the way through Kafka adds (ingest/sealed_event.hpp), with the signature, the
 /// headers and the frame of a record: about 1.6 KiB for one of 1 MiB. A broker of the default
-/// settings takes 1 MiB and 12 bytes, and what is sealed does not compress. Kept free whether events
-/// are sealed or not, so that the setting changes nobody's limit.
+/// settings takes 1 MiB and 12 bytes, and what is sealed does not compress. Kept free whether
+/// events are sealed or not, so that the setting changes nobody's limit.
 constexpr std::size_t room_of_seal = 4'096;
 constexpr std::size_t own_event_bytes_max = limits::event_bytes_max - room_of_seal;
 

@@ -10,8 +10,8 @@ namespace memseal::http {
 asio::awaitable<void> record_begin(Call& call);
 
 /// Notes how a request ended that was answered with `status`. Of a stranger, of a user whose bucket
-/// is empty, and of a request that was refused before it was charged, nothing is noted, because each
-/// could fill the log.
+/// is empty, and of a request that was refused before it was charged, nothing is noted, because
+/// each could fill the log.
 void record_end(Call& call, int status);
 
 }  // namespace memseal::http

@@ -322,10 +322,11 @@ TEST_F(AuditPg, AForgedRowInThePlaceOfTheNextOneStopsNoRecord) {
   const auto forge = [&](int place) {
     pqxx::connection session(database_->app_dsn());
     pqxx::work tx(session);
-    tx.exec("INSERT INTO app.audit (chain, seq, at, action, outcome, status, tenant, actor, "
-            "address, request_id, documents, count, link) SELECT chain, $1::bigint, now(), 'forged', "
-            "'done', 200, '', '', '', '', '', 0, link FROM app.audit WHERE seq = 2",
-            pqxx::params{place});
+    tx.exec(
+        "INSERT INTO app.audit (chain, seq, at, action, outcome, status, tenant, actor, "
+        "address, request_id, documents, count, link) SELECT chain, $1::bigint, now(), 'forged', "
+        "'done', 200, '', '', '', '', '', 0, link FROM app.audit WHERE seq = 2",
+        pqxx::params{place});
     tx.commit();
   };
   forge(3);
@@ -346,10 +347,12 @@ TEST_F(AuditPg, AForgedCheckpointKeepsNoCheckpointAway) {
   for (const auto* number : {"9223372036854775807", "9223372036854775806", "2"}) {
     pqxx::connection session(database_->app_dsn());
     pqxx::work tx(session);
-    tx.exec("INSERT INTO app.audit_checkpoints (n, at, kind, chain, seq, link, previous, signature)"
-            " SELECT $1::bigint, '2100-01-01', kind, chain, 9223372036854775807, link, previous, signature "
-            "FROM app.audit_checkpoints WHERE n = 1",
-            pqxx::params{std::string(number)});
+    tx.exec(
+        "INSERT INTO app.audit_checkpoints (n, at, kind, chain, seq, link, previous, signature)"
+        " SELECT $1::bigint, '2100-01-01', kind, chain, 9223372036854775807, link, previous, "
+        "signature "
+        "FROM app.audit_checkpoints WHERE n = 1",
+        pqxx::params{std::string(number)});
     tx.commit();
   }
   append(one, events(2));
