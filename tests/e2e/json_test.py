@@ -13,6 +13,7 @@ from harness import EndToEnd, psql
 HERE = Path(__file__).resolve().parent
 NOWHERE = ("--url", "http://127.0.0.1:1")  # no service may listen there
 NO_DATABASE = ("--set", "postgres.migrate_dsn=")
+NO_KEYS = ("--set", "seal.keyring_file=/nope")
 
 
 class Elsewhere:
@@ -136,6 +137,18 @@ class Json(EndToEnd):
                            ("--proxy", "/nope", "--out", folder / "canary"), 2),
             "canary status": (Elsewhere("canary/bed.py", "status"), ("--proxy", "/nope"), 3),
             "canary abort": (Elsewhere("canary_test.py", "test_an_operator_ends_a_rollout"), ("--proxy", "/nope"), 3),
+            "models pull": (Elsewhere("models_pull_test.py", "test_a_model_that_was_pulled_is_found_by_its_name_and_locked"),
+                            ("../x",), 2),
+            "audit show": ((), NO_DATABASE, 2),
+            "audit verify": ((), NO_DATABASE, 2),
+            "audit export": ((), NO_DATABASE, 2),
+            "audit prune": ((), ("--days", "0"), 2),
+            "keys list": ((), NO_KEYS, 2),
+            "keys verify": ((), NO_KEYS, 6),
+            "keys export-public": ((), NO_KEYS, 2),
+            "keys rotate": (("token",), ("no-kind",), 2),
+            "keys retire": (("token", "1"), ("token", "9"), 4),
+            "tenant reseal": (("alice",), ("nobody",), 4),
             "help": (("query",), ("nobody",), 2),
             "completion": (("bash",), ("csh",), 2),
             "man": (("--dir", folder / "man"), ("--dir", "/proc/nope"), 1),

@@ -31,12 +31,14 @@ class WholePath(EndToEnd):
         last = json.loads(events[-1][2])
         self.assertIs(last["reranked"], False)
         self.assertEqual(last["fallback_reason"], "no_model")
-        numbers = [int(re.fullmatch(r".+:(\d+)", eid).group(1)) for eid, _, _ in events]
+        ids = [re.fullmatch(r".+:(\d+)(:end)?", eid) for eid, _, _ in events]
+        numbers = [int(eid.group(1)) for eid in ids]
         self.assertEqual(numbers, sorted(set(numbers)))
+        self.assertEqual([bool(eid.group(2)) for eid in ids], [False] * (len(ids) - 1) + [True])
         for eid, kind, data in events:
             parsed = json.loads(data)
             self.assertEqual(parsed["type"], kind)
-            self.assertEqual(parsed["sequence_number"], int(eid.rsplit(":", 1)[1]))
+            self.assertEqual(parsed["sequence_number"], int(re.fullmatch(r".+?:(\d+)(:end)?", eid).group(1)))
 
     def test_binary_mode_with_base64_is_understood(self):
         data = {"file": {"name": "backup.txt", "mime_type": "text/plain"},

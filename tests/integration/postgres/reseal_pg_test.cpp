@@ -211,14 +211,15 @@ TEST_F(Reseal, GoesOnAfterAKillAndLeavesWhatDoesNotOpen) {
   const auto mine = " WHERE user_hash = '" + owner_->hash().to_hex() + "'";
   database_->super("UPDATE app.memory_chunks SET text_cipher = text_cipher || '\\x00'" + mine +
                    " AND id = (SELECT id FROM app.memory_chunks" + mine +
-                   " AND substring(text_cipher FROM 2 FOR 4) = '\\x00000001' LIMIT 1)");
+                   " AND substring(text_cipher FROM 2 FOR 4) = '\\x00000001' "
+                   "AND meta_cipher IS NULL LIMIT 1)");
   const auto done = await(process_->reseal(*owner_, ResealKey::current));
   EXPECT_EQ(done.key_id, 2u);
   EXPECT_EQ(done.texts, 249);
   EXPECT_EQ(done.unopened, 1);
   EXPECT_EQ(done.left, 1);
   EXPECT_EQ(await(process_->read(*owner_, 1, 450)), 449u);
-  EXPECT_EQ(look("tenants WHERE seals >= 675"), "1") << "450 texts, 225 metas";
+  EXPECT_EQ(look("tenants WHERE seals >= 675"), "1") << "449 texts, 225 metas, a name";
   EXPECT_EQ(beside_the_ciphers(), before) << "what copies in memory hold stays";
 }
 
