@@ -145,7 +145,10 @@ class Service {
                            .tokenizer = words_,
                            .keyer = tenants_,
                            .ids = ids_,
-                           .dead_letter_key = bench_key(),
+                           .dead_letter_key =
+                               [] {
+                                 return crypto::TenantKey{bench_key().id, bench_key().key.clone()};
+                               },
                            .cpu = cpu_,
                            .metrics = counts},
                           options);
