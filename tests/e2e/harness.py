@@ -2,6 +2,7 @@
 topics), the real program as a child process, and an SSE client that shares no code with memseal.
 
 Needs MEMSEAL_PROGRAM and the variables of `scripts/stack env`; skips loudly without them."""
+import copy
 import http.client
 import json
 import os
@@ -264,3 +265,13 @@ class EndToEnd(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.at.close()
+
+    def another(self, **env):
+        """Another process of the same deployment, with these settings beside its own."""
+        second = copy.copy(self.at)
+        second.folder = Path(tempfile.mkdtemp(prefix="memseal-e2e-"))
+        second.env = dict(self.at.env, **env)
+        self.addCleanup(shutil.rmtree, second.folder, True)
+        second.start()
+        self.addCleanup(second.stop)
+        return second

@@ -1,11 +1,8 @@
 """A person takes everything along and is erased: whole, everywhere, for ever; and nobody else is touched."""
-import copy
 import json
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -55,16 +52,6 @@ class LifeOfPerson(EndToEnd):
 
     def objects(self, of):
         return list(Path(self.at.env["MEMSEAL__FILES__DIRECTORY"]).glob(f"objects/*/{of}/*"))
-
-    def another(self, **env):
-        """Another process of the same deployment."""
-        second = copy.copy(self.at)
-        second.folder = Path(tempfile.mkdtemp(prefix="memseal-e2e-"))
-        second.env = dict(self.at.env, **env)
-        self.addCleanup(shutil.rmtree, second.folder, True)
-        second.start()
-        self.addCleanup(second.stop)
-        return second
 
     def test_export_erasure_replay(self):
         (ada, ada_texts), (bob, bob_texts) = self.fill("ada"), self.fill("bob")

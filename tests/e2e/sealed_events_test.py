@@ -1,11 +1,7 @@
 """What comes over HTTP lies sealed in Kafka, is read by every worker, and comes back from the dead letters."""
-import copy
 import json
-import shutil
 import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
 from harness import EndToEnd, psql
 
@@ -17,13 +13,7 @@ class SealedEvents(EndToEnd):
 
     def worker(self):
         """A process that reads the topics; the other one answers HTTP alone."""
-        other = copy.copy(self.at)
-        other.folder = Path(tempfile.mkdtemp(prefix="memseal-e2e-"))
-        other.env = dict(self.at.env, MEMSEAL__KAFKA__ENABLED="true")
-        self.addCleanup(shutil.rmtree, other.folder, True)
-        other.start()
-        self.addCleanup(other.stop)
-        return other
+        return self.another(MEMSEAL__KAFKA__ENABLED="true")
 
     def records(self, topic, shape):
         return subprocess.run(["kcat", "-b", self.at.broker, "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", shape],

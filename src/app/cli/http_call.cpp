@@ -83,19 +83,6 @@ Result<std::unique_ptr<http_client::Client>> open_client(const Config& config,
   return http_client::Client::make(std::move(*url), std::move(trust));
 }
 
-asio::awaitable<void> exchange(http_client::Client& client, const http_client::Request& request,
-                               runtime::Deadline deadline, const http_client::BodySink& sink,
-                               Result<http_client::Response>& outcome) {
-  try {
-    if (sink)
-      outcome = co_await client.stream(request, deadline, sink);
-    else
-      outcome = co_await client.send(request, deadline);
-  } catch (const Failure& failed) {
-    outcome = failed.error();
-  }
-}
-
 /// What a token claims. Its signature is not checked here. Empty if it cannot be read.
 json::object claims_of(std::string_view token) {
   const auto begin = token.find('.');
@@ -149,6 +136,19 @@ std::string detail_of(const http_client::Response& response) {
 }
 
 }  // namespace
+
+asio::awaitable<void> exchange(http_client::Client& client, const http_client::Request& request,
+                               runtime::Deadline deadline, const http_client::BodySink& sink,
+                               Result<http_client::Response>& outcome) {
+  try {
+    if (sink)
+      outcome = co_await client.stream(request, deadline, sink);
+    else
+      outcome = co_await client.send(request, deadline);
+  } catch (const Failure& failed) {
+    outcome = failed.error();
+  }
+}
 
 std::string text_of(const json::object& data, std::string_view key) {
   const auto* value = data.if_contains(key);

@@ -20,6 +20,15 @@ namespace memseal::app {
 /// else as JSON. Empty where it is absent or null.
 std::string text_of(const boost::json::object& data, std::string_view key);
 
+/// Sends `request` by `client`, the body of the answer to `sink` where there is one. What comes of
+/// it, or why nothing does, is in `outcome`.
+/// REQUIRES: all of them outlive the call.
+boost::asio::awaitable<void> exchange(http_client::Client& client,
+                                      const http_client::Request& request,
+                                      runtime::Deadline deadline,
+                                      const http_client::BodySink& sink,
+                                      Result<http_client::Response>& outcome);
+
 /// The bearer token of --token, else of --token-file, else of $MEMSEAL_TOKEN; empty if none is
 /// given. Errors: bad_config (the file cannot be read or is empty, or this can be no token); the
 /// message names the file or the option.

@@ -1,5 +1,6 @@
 #include "app/cli/hub_client.hpp"
 
+#include "app/cli/http_call.hpp"
 #include "app/config/config.hpp"
 #include "pure/codec/ascii.hpp"
 #include "runtime/condition.hpp"
@@ -19,20 +20,6 @@ constexpr int redirects_max = 8;
 constexpr std::size_t file_bytes_max = std::size_t{16} << 30;
 constexpr std::chrono::hours file_time_max{12};
 constexpr std::chrono::seconds silence_max{60};
-
-asio::awaitable<void> ask_hub(http_client::Client& client, const http_client::Request& request,
-                              const http_client::BodySink& sink,
-                              Result<http_client::Response>& outcome) {
-  const auto deadline = runtime::Deadline::after(file_time_max);
-  try {
-    if (sink)
-      outcome = co_await client.stream(request, deadline, sink);
-    else
-      outcome = co_await client.send(request, deadline);
-  } catch (const Failure& failed) {
-    outcome = failed.error();
-  }
-}
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -146,7 +133,8 @@ Result<HubClient::Answer> HubClient::get(const std::string& path,
     Result<http_client::Response> outcome = Error{Errc::internal, "the request did not end"};
     {
       runtime::TaskGroup group(loop_->get_executor());
-      group.spawn(ask_hub(**client, request, sink, outcome));
+      const auto deadline = runtime::Deadline::after(file_time_max);
+      group.spawn(exchange(**client, request, deadline, sink, outcome));
       loop_->restart();
       loop_->run();
     }

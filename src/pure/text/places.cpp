@@ -1,5 +1,7 @@
 #include "pure/text/places.hpp"
 
+#include "pure/codec/ascii.hpp"
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -20,19 +22,13 @@ struct Section {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && (is_blank(text.back()) || text.back() == '\r')) text.remove_suffix(1);
-  return text;
-}
-
 /// Without the `#` that may close a heading.
 std::string_view title_of(std::string_view rest) {
-  const auto title = trimmed(rest);
+  const auto title = codec::trimmed(rest);
   const auto last = title.find_last_not_of('#');
   if (last == title.npos) return {};
   if (last + 1 == title.size() || !is_blank(title[last])) return title;
-  return trimmed(title.substr(0, last));
+  return codec::trimmed(title.substr(0, last));
 }
 
 /// Reads a text line by line.
@@ -51,13 +47,15 @@ class Headings {
 
  private:
   void read_line(std::size_t at, std::string_view line) {
+    while (line.ends_with('\r')) line.remove_suffix(1);
     const auto indent = std::min(line.find_first_not_of(' '), line.size());
     if (indent > indent_max || indent == line.size()) return;
     line.remove_prefix(indent);
     const char first = line.front();
     const auto run = std::min(line.find_first_not_of(first), line.size());
     if (fence_ != 0) {
-      if (first == fence_ && run >= fence_length_ && trimmed(line.substr(run)).empty()) fence_ = 0;
+      const bool is_bare = codec::trimmed(line.substr(run)).empty();
+      if (first == fence_ && run >= fence_length_ && is_bare) fence_ = 0;
       return;
     }
     if ((first == '`' || first == '~') && run >= fence_min) {
@@ -69,8 +67,7 @@ class Headings {
     }
     const auto rest = line.substr(run);
     if (first != '#' || run > heading_levels) return;
-    const bool is_heading = rest.empty() || is_blank(rest.front()) || rest.front() == '\r';
-    if (is_heading) add(at, run, title_of(rest));
+    if (rest.empty() || is_blank(rest.front())) add(at, run, title_of(rest));
   }
 
   void add(std::size_t at, std::size_t level, std::string_view title) {
