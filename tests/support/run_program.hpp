@@ -3,8 +3,12 @@
 #include "app/cli/cli.hpp"
 
 #include <gtest/gtest.h>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace memseal::test {
@@ -27,6 +31,19 @@ inline Ran run_program(std::vector<std::string> words) {
   ran.out = testing::internal::GetCapturedStdout();
   ran.err = testing::internal::GetCapturedStderr();
   return ran;
+}
+
+/// As run_program(), with --json before the words.
+inline Ran run_json(std::vector<std::string> words) {
+  words.insert(words.begin(), "--json");
+  return run_program(std::move(words));
+}
+
+/// The error object of a run with --json: it stands alone on stdout.
+inline boost::json::object error_of_run(const Ran& ran) {
+  const auto value = boost::json::parse(ran.out);
+  EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 1) << ran.out;
+  return value.at("error").as_object();
 }
 
 }  // namespace memseal::test
