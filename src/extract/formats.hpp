@@ -35,7 +35,10 @@ bool is_mail(std::string_view bytes);
 void read_word(Zip& zip, const std::string& main, Blocks& out);
 void read_slides(Zip& zip, const std::string& main, Blocks& out);
 void read_sheets(Zip& zip, const std::string& main, Blocks& out);
+/// Texts of shapes, and what pictures show in words (alternative text).
 void read_drawing(Zip& zip, const std::string& part, Blocks& out);
+/// Titles and values.
+void read_chart(Zip& zip, const std::string& part, Blocks& out);
 void read_open_document(Zip& zip, std::string_view media_type, Blocks& out);
 void read_epub(Zip& zip, Blocks& out);
 

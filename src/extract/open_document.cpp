@@ -3,17 +3,23 @@
 #include "extract/table_rows.hpp"
 #include "extract/xml.hpp"
 
+#include <functional>
+#include <set>
 #include <vector>
 
 namespace memseal::extract {
 
 namespace {
 
+enum class ContentKind { text, slides, sheets, object };
+
 class OpenDocumentText {
  public:
-  OpenDocumentText(bool is_slides, bool is_sheets, Blocks& out)
-      : is_slides_(is_slides), is_sheets_(is_sheets), out_(out), rows_(out) {
-    if (!is_slides && !is_sheets) out.page();
+  using OnObject = std::function<void(std::string_view reference)>;
+
+  OpenDocumentText(ContentKind kind, OnObject on_object, Blocks& out)
+      : kind_(kind), on_object_(std::move(on_object)), out_(out), rows_(out) {
+    if (kind == ContentKind::text) out.page();
   }
 
   void start(std::string_view name, const Attributes& attributes) {
@@ -24,12 +30,18 @@ class OpenDocumentText {
     }
     if (name == "h" || name == "p") {
       begin_paragraph(name == "h" ? attributes.number("outline-level", 1, 1, 9) : 0);
-    } else if (name == "page" && is_slides_) {
+    } else if (name == "page" && kind_ == ContentKind::slides) {
       begin_page(attributes, false);
-    } else if (name == "table" && is_sheets_) {
+    } else if (name == "table" && kind_ == ContentKind::sheets) {
       begin_page(attributes, true);
-    } else if (name == "soft-page-break" && !is_slides_ && !is_sheets_) {
+    } else if (name == "soft-page-break" && kind_ == ContentKind::text) {
       out_.page();
+    } else if (is_description(name)) {
+      begin_paragraph(0);
+      is_described_ = true;
+    } else if (name == "object") {
+      const char* reference = attributes.find("href");
+      if (reference != nullptr && on_object_) on_object_(reference);
     } else if (name == "table-row") {
       rows_.begin_row();
     } else if (name == "table-cell" || name == "covered-table-cell") {
@@ -49,6 +61,10 @@ class OpenDocumentText {
       return;
     }
     if ((name == "h" || name == "p") && !paragraphs_.empty()) end_paragraph();
+    if (is_described_ && (name == "desc" || name == "title") && !paragraphs_.empty()) {
+      is_described_ = false;
+      end_paragraph();
+    }
     if (name == "table-cell") {
       rows_.repeat_cell(repeats_);
       repeats_ = 1;
@@ -67,6 +83,13 @@ class OpenDocumentText {
   };
 
   void add(std::string_view text) { append_to_paragraph(paragraphs_.back().text, text, out_); }
+
+  /// What a picture shows, in words; within a paragraph it is part of that. The title of a chart
+  /// has paragraphs of its own.
+  bool is_description(std::string_view name) const {
+    return paragraphs_.empty() && kind_ != ContentKind::object &&
+           (name == "desc" || name == "title");
+  }
 
   void begin_page(const Attributes& attributes, bool has_heading) {
     const char* name = attributes.find("name");
@@ -94,12 +117,22 @@ class OpenDocumentText {
     }
   }
 
-  const bool is_slides_, is_sheets_;
+  const ContentKind kind_;
+  const OnObject on_object_;
   Blocks& out_;
   TableRows rows_;
   std::vector<Paragraph> paragraphs_;
   int skipped_ = 0, repeats_ = 1;
+  bool is_described_ = false;
 };
+
+void read_content(Zip& zip, const std::string& part, OpenDocumentText& text, Blocks& out) {
+  XmlEvents events;
+  events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
+  events.end = [&](std::string_view name) { text.end(name); };
+  events.text = [&](std::string_view piece) { text.text(piece); };
+  read_xml(zip, part, events, out);
+}
 
 /// Whether the manifest names a cipher: the names of the parts stay in the clear.
 bool is_encrypted(Zip& zip, Blocks& out) {
@@ -116,13 +149,23 @@ bool is_encrypted(Zip& zip, Blocks& out) {
 
 void read_open_document(Zip& zip, std::string_view media_type, Blocks& out) {
   if (is_encrypted(zip, out)) throw Stop(End::encrypted, "odf: encrypted");
-  OpenDocumentText text(media_type.find("presentation") != media_type.npos,
-                        media_type.find("spreadsheet") != media_type.npos, out);
-  XmlEvents events;
-  events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
-  events.end = [&](std::string_view name) { text.end(name); };
-  events.text = [&](std::string_view piece) { text.text(piece); };
-  read_xml(zip, "content.xml", events, out);
+  const auto kind = media_type.find("presentation") != media_type.npos  ? ContentKind::slides
+                    : media_type.find("spreadsheet") != media_type.npos ? ContentKind::sheets
+                                                                        : ContentKind::text;
+  std::set<std::string> seen;
+  // A chart is a document of its own in the archive, with its values as a table.
+  const auto read_object = [&](std::string_view reference) {
+    if (reference.starts_with("./")) reference.remove_prefix(2);
+    const auto part = std::string(reference) + "/content.xml";
+    if (!seen.insert(part).second) return;
+    OpenDocumentText object(ContentKind::object, {}, out);
+    read_content(zip, part, object, out);
+  };
+  // Values of a sheet's charts lie in its cells.
+  OpenDocumentText::OnObject on_object;
+  if (kind != ContentKind::sheets) on_object = read_object;
+  OpenDocumentText text(kind, on_object, out);
+  read_content(zip, "content.xml", text, out);
 }
 
 }  // namespace memseal::extract

@@ -25,6 +25,8 @@ class DrawingText {
                                                        : Place::body;
     } else if (name == "t") {
       in_text_ = true;
+    } else if (name == "cNvPr") {
+      if (const char* description = attributes.find("descr")) out_.text(description);
     } else if (name == "br") {
       paragraph_ += '\n';
     } else if (name == "tr") {
@@ -100,8 +102,9 @@ void read_slides(Zip& zip, const std::string& main, Blocks& out) {
     out.page();
     read_drawing(zip, slide->second.target, out);
     for (const auto& [_, more] : relations_of(zip, slide->second.target, out))
-      if (more.type == "notesSlide" || more.type == "comments" || more.type == "diagramData" ||
-          more.type == "chart")
+      if (more.type == "chart")
+        read_chart(zip, more.target, out);
+      else if (more.type == "notesSlide" || more.type == "comments" || more.type == "diagramData")
         read_drawing(zip, more.target, out);
   }
 }

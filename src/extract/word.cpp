@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <functional>
 #include <vector>
 
 namespace memseal::extract {
@@ -52,8 +53,14 @@ HeadingLevels heading_levels(Zip& zip, const std::string& part, Blocks& out) {
 
 class WordText {
  public:
-  WordText(const HeadingLevels& levels, bool has_pages, Blocks& out)
-      : levels_(levels), has_pages_(has_pages), out_(out), rows_(out) {}
+  using OnChart = std::function<void(const char* relation)>;
+
+  WordText(const HeadingLevels& levels, bool has_pages, OnChart on_chart, Blocks& out)
+      : levels_(levels),
+        has_pages_(has_pages),
+        on_chart_(std::move(on_chart)),
+        out_(out),
+        rows_(out) {}
 
   void start(std::string_view name, const Attributes& attributes) {
     // What was deleted, codes of fields, and the second of two ways to say the same.
@@ -115,6 +122,10 @@ class WordText {
         paragraph.level = static_cast<unsigned>(level) + 1;
     } else if (name == "tab") {
       paragraph.text += '\t';
+    } else if (name == "docPr") {
+      if (const char* description = attributes.find("descr")) add_line(description);
+    } else if (name == "chart") {
+      if (const char* relation = attributes.find_prefixed("id")) on_chart_(relation);
     } else if (name == "noBreakHyphen") {
       paragraph.text += '-';
     } else if (name == "br" || name == "cr") {
@@ -123,6 +134,14 @@ class WordText {
       else
         paragraph.text += '\n';
     }
+  }
+
+  /// What a picture shows, in words.
+  void add_line(std::string_view text) {
+    auto& paragraph = paragraphs_.back().text;
+    if (!paragraph.empty()) paragraph += '\n';
+    append_to_paragraph(paragraph, text, out_);
+    paragraph += '\n';
   }
 
   void end_paragraph() {
@@ -135,6 +154,7 @@ class WordText {
 
   const HeadingLevels& levels_;
   const bool has_pages_;
+  const OnChart on_chart_;
   Blocks& out_;
   TableRows rows_;
   std::vector<Paragraph> paragraphs_;
@@ -150,7 +170,13 @@ void read_word(Zip& zip, const std::string& main, Blocks& out) {
   for (const auto& [id, relation] : relations)
     if (relation.type == "styles") levels = heading_levels(zip, relation.target, out);
   const auto read = [&](const std::string& part, bool has_pages) {
-    WordText text(levels, has_pages, out);
+    const auto own = relations_of(zip, part, out);
+    const auto chart = [&](const char* relation) {
+      const auto found = own.find(relation);
+      if (found != own.end() && found->second.type == "chart")
+        read_chart(zip, found->second.target, out);
+    };
+    WordText text(levels, has_pages, chart, out);
     XmlEvents events;
     events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
     events.end = [&](std::string_view name) { text.end(name); };
