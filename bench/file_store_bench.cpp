@@ -9,19 +9,17 @@
 #include "fakes/tenant_keys.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "pure/crypto/random.hpp"
+#include "run_loop.hpp"
 #include "support/temp_directory.hpp"
 #include "support/test_key.hpp"
 
 #include <openssl/evp.h>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdlib>
-#include <exception>
 #include <memory>
 #include <utility>
 
@@ -136,15 +134,6 @@ boost::asio::awaitable<void> take_in(Store& store, const std::filesystem::path& 
   co_await knowledge::remove_file(store.deps, context, store.owner, id);
 }
 
-void run_to_end(boost::asio::io_context& loop, boost::asio::awaitable<void> work) {
-  std::exception_ptr failure;
-  boost::asio::co_spawn(loop, std::move(work),
-                        [&failure](std::exception_ptr thrown) { failure = std::move(thrown); });
-  loop.restart();
-  loop.run();
-  if (failure) std::rethrow_exception(failure);
-}
-
 }  // namespace
 
 /// `file_store_bench [BYTES]`: another size than 200 MB is for a try of the program.
@@ -157,7 +146,7 @@ int main(int argc, char** argv) {
   std::vector<double> ours_s, rival_s;
   for (int run = 0; run < runs; ++run) {
     ours_s.push_back(
-        bench::seconds([&] { run_to_end(store.loop, take_in(store, folder / "plain")); }));
+        bench::seconds([&] { bench::run_to_end(store.loop, take_in(store, folder / "plain")); }));
     rival_s.push_back(bench::seconds([&] { rival(folder / "plain", folder / "sealed"); }));
     // Outside of the time: both leave an empty disk to the next run.
     std::filesystem::remove(folder / "sealed");

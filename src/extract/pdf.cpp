@@ -61,7 +61,8 @@ std::uint32_t mirrored(std::uint32_t c) {
 
 struct Character {
   std::uint32_t code_point = 0;
-  double left = 0;
+  int index = 0;    ///< in the page
+  double left = 0;  ///< set in lines that run from right to left
 };
 
 struct Line {
@@ -69,6 +70,8 @@ struct Line {
   double size = 0;    ///< of its largest letter, in points
   double bottom = 0;  ///< of its last letter
   std::size_t right_to_left = 0;
+
+  bool runs_from_right_to_left() const { return right_to_left * 2 > characters.size(); }
 };
 
 /// Puts a line that runs from right to left into reading order, by where its letters stand.
@@ -91,11 +94,11 @@ void order_right_to_left(std::vector<Character>& line) {
 }
 
 std::string text_of(Line& line) {
-  if (line.right_to_left * 2 > line.characters.size()) order_right_to_left(line.characters);
+  if (line.runs_from_right_to_left()) order_right_to_left(line.characters);
   std::string text;
-  for (const auto& [code_point, left] : line.characters)
-    if (code_point != ' ' || (!text.empty() && text.back() != ' '))
-      append_code_point(text, code_point);
+  for (const auto& character : line.characters)
+    if (character.code_point != ' ' || (!text.empty() && text.back() != ' '))
+      append_code_point(text, character.code_point);
   while (text.ends_with(' ')) text.pop_back();
   return text;
 }
@@ -227,19 +230,31 @@ class PdfText {
       }
       add(lines.back(), text, i, c < 0x20 || c == 0xa0 ? ' ' : c);
     }
+    for (auto& line : lines) place(line, text);
     return lines;
   }
 
   void add(Line& line, Handle text, int index, std::uint32_t c) {
-    double left = 0, right = 0, bottom = 0, top = 0;
-    calls_.char_box(text, index, &left, &right, &bottom, &top);
-    line.characters.push_back({c, left});
+    line.characters.push_back({c, index});
     if (c == ' ') return;
     const double size = calls_.font_size(text, index);
     line.size = std::max(line.size, size);
-    line.bottom = bottom;
     line.right_to_left += is_right_to_left(c) ? 1 : 0;
     sizes_.count(size);
+  }
+
+  /// Says where a line stands, and in one from right to left where each of its letters does.
+  void place(Line& line, Handle text) {
+    double right = 0, top = 0;
+    const auto is_letter = [](const Character& character) { return character.code_point != ' '; };
+    const auto last = std::find_if(line.characters.rbegin(), line.characters.rend(), is_letter);
+    double left = 0;
+    if (last != line.characters.rend())
+      calls_.char_box(text, last->index, &left, &right, &line.bottom, &top);
+    if (!line.runs_from_right_to_left()) return;
+    double bottom = 0;
+    for (auto& character : line.characters)
+      calls_.char_box(text, character.index, &character.left, &right, &bottom, &top);
   }
 
   void read_annotations(Handle page) {

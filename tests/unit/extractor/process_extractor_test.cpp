@@ -137,6 +137,19 @@ TEST_F(ProcessExtractorTest, APdfIsReadPageByPage) {
       "file_encrypted");
 }
 
+TEST_F(ProcessExtractorTest, APdfThatRunsFromRightToLeftIsReadInItsOrder) {
+  // The letters A to F stand for the first six of Hebrew, and lie as they are seen.
+  const std::string map =
+      "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff> "
+      "endcodespacerange 1 beginbfrange <41> <46> <05d0> endbfrange endcmap end end";
+  auto file = pdf_of({"FED 21 CBA"});
+  const std::string font = "/BaseFont/Helvetica";
+  file.replace(file.find(font), font.size() + std::string_view(">>endobj").size(),
+               font + "/ToUnicode 4 0 R>>endobj\n4 0 obj<</Length " + std::to_string(map.size()) +
+                   ">>stream\n" + map + "\nendstream endobj");
+  EXPECT_EQ(helper(file), "text: \u05d0\u05d1\u05d2 21 \u05d3\u05d4\u05d5");
+}
+
 struct Bomb {
   const char* what;
   std::string file;
