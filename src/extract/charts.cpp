@@ -33,11 +33,12 @@ class ChartText {
       if (in_series_) series_.emplace_back();
     } else if (in_series_ && points_of(name) != nullptr) {
       points_ = points_of(name);
-      format_ = {};
+      format_ = point_format_ = {};
       index_ = 0;
     } else if (name == "pt") {
       index_ = attributes.number("idx", 0, 0, index_max);
-      if (const char* code = attributes.find("formatCode")) format_ = format_of_code(code);
+      const char* code = attributes.find("formatCode");
+      point_format_ = code == nullptr ? format_ : format_of_code(code);
     } else if (name == "v" || name == "formatCode" || name == "t") {
       word_.clear();
       in_word_ = true;
@@ -52,7 +53,7 @@ class ChartText {
     if (name == "v" && points_ != nullptr) {
       end_point();
     } else if (name == "formatCode") {
-      format_ = format_of_code(word_);
+      format_ = point_format_ = format_of_code(word_);
     } else if (name == "t") {
       paragraph_ += word_;
     } else if (name == "p") {
@@ -80,7 +81,7 @@ class ChartText {
 
  private:
   static constexpr int points_max = 20'000;
-  static constexpr std::size_t series_max = 1'000;
+  static constexpr std::size_t series_max = 1'000, cells_max = 200'000;
 
   Points* points_of(std::string_view element) {
     auto& series = series_.back();
@@ -95,7 +96,8 @@ class ChartText {
     if (--points_left_ == 0) out_.warn("chart: too many points");
     auto& point = (*points_)[index_];
     if (!point.empty()) point += ' ';
-    point += points_ == &series_.back().name ? word_ : shown_number(word_, format_, since_1904_);
+    const bool is_name = points_ == &series_.back().name;
+    point += is_name ? word_ : shown_number(word_, point_format_, since_1904_);
   }
 
   void put_table(std::size_t from, std::size_t to) const {
@@ -103,14 +105,20 @@ class ChartText {
     std::set<int> indices;
     for (auto at = from; at < to; ++at)
       for (const auto& [index, _] : series_[at].values) indices.insert(index);
+    if (indices.size() * (to - from) > cells_max) return out_.warn("chart: too many cells");
     TableRows rows(out_);
     const auto add = [&](const Points& points, int index) {
+      const bool is_first = !rows.in_cell();
       const auto found = points.find(index);
       rows.begin_cell();
-      if (found != points.end() && rows.in_cell()) rows.add(found->second);
+      if (!rows.in_cell()) return;
+      if (found != points.end() && !found->second.empty())
+        rows.add(found->second);
+      else if (is_first)
+        rows.add("-");  // an empty cell at the beginning of a row would be lost
     };
     rows.begin_row();
-    if (!categories.empty()) add({{0, "-"}}, 0);  // a row does not begin with an empty cell
+    if (!categories.empty()) add({}, 0);
     for (auto at = from; at < to; ++at) add(series_[at].name, 0);
     rows.end_row();
     for (const int index : indices) {
@@ -124,7 +132,7 @@ class ChartText {
   Blocks& out_;
   std::vector<Series> series_;
   Points* points_ = nullptr;
-  NumberFormat format_;
+  NumberFormat format_, point_format_;
   std::string word_, paragraph_;
   int index_ = 0, points_left_ = points_max;
   bool in_series_ = false, in_word_ = false, since_1904_ = false;

@@ -75,8 +75,8 @@ Letters letters_of(std::string_view code) {
 
 /// The day of a serial number; none outside of the years 1900 to 9999.
 std::optional<std::string> date_of(std::int64_t day, bool since_1904) {
-  constexpr std::int64_t day_max = 2'958'465;  // 9999-12-31
-  if (day < (since_1904 ? 0 : 1) || day > day_max) return std::nullopt;
+  constexpr std::int64_t day_max = 2'958'465, of_1904 = 1'462;  // 9999-12-31, 1904-01-01
+  if (day < (since_1904 ? 0 : 1) || day > day_max - (since_1904 ? of_1904 : 0)) return std::nullopt;
   // 1900 was no leap year, but Lotus 1-2-3 took it for one, and all follow it.
   if (!since_1904 && day == 60) return "1900-02-29";
   using namespace std::chrono;
@@ -105,12 +105,16 @@ std::optional<std::string> moment_of(double number, const NumberFormat& format, 
   constexpr double number_max = 3e6;  // beyond the last day
   constexpr std::int64_t day_s = 86'400;
   if (number < 0 || number > number_max) return std::nullopt;
+  const bool is_date = format.kind == NumberKind::date ||
+                       (format.kind == NumberKind::date_or_time && number >= 1);
+  // Without a time the last moment of a day is not rounded to the next one.
+  if (is_date) return date_of(static_cast<std::int64_t>(number), since_1904);
   const auto seconds = static_cast<std::int64_t>(std::llround(number * day_s));
   const auto day = seconds / day_s, second = seconds % day_s;
   if (format.kind == NumberKind::elapsed) return time_of(seconds, format.has_seconds);
-  if (format.kind == NumberKind::time) return time_of(second, format.has_seconds);
+  if (format.kind != NumberKind::date_time) return time_of(second, format.has_seconds);
   const auto date = date_of(day, since_1904);
-  if (!date || format.kind == NumberKind::date) return date;
+  if (!date) return date;
   return *date + ' ' + time_of(second, format.has_seconds);
 }
 
@@ -122,24 +126,31 @@ std::string digits_of(double number, int decimals) {
   return {text, std::to_chars(text, text + sizeof text, number, form, precision).ptr};
 }
 
-/// A half is rounded away from zero, as spreadsheets do.
 std::string percentage_of(double number, int decimals) {
-  const double scale = std::pow(10.0, decimals);
-  return digits_of(std::round(100 * number * scale) / scale, decimals) + '%';
+  constexpr double nearly = 1e-13;  // 0.145 is a little less, but has its half all the same
+  const double scale = std::pow(10.0, decimals), scaled = 100 * number * scale;
+  return digits_of(std::round(scaled + nearly * scaled) / scale, decimals) + '%';
 }
 
 }  // namespace
 
 NumberFormat built_in_format(int id) {
-  if (id == 9 || id == 10) return {NumberKind::percent, id == 10 ? 2 : 0};
-  if (id == 22) return {NumberKind::date_time};
-  if (id == 46) return {NumberKind::elapsed, 0, true};
-  if (id == 18 || id == 20) return {NumberKind::time};
-  if (id == 19 || id == 21 || id == 45 || id == 47) return {NumberKind::time, 0, true};
-  if ((id >= 14 && id <= 17) || (id >= 27 && id <= 31) || id == 36 || (id >= 50 && id <= 58))
-    return {NumberKind::date};
-  if (id >= 32 && id <= 35) return {NumberKind::time, 0, id == 33 || id == 35};
-  return {};
+  // clang-format off
+  switch (id) {
+    case 9: case 67: return {NumberKind::percent, 0};
+    case 10: case 68: return {NumberKind::percent, 2};
+    case 14: case 15: case 16: case 17: case 27: case 28: case 29: case 30: case 31: case 36:
+    case 50: case 51: case 54: case 57: case 58: case 71: case 72: case 73: case 74: case 81:
+      return {NumberKind::date};
+    case 18: case 20: case 32: case 75: return {NumberKind::time};
+    case 19: case 21: case 33: case 45: case 47: case 76: case 78: case 80:
+      return {NumberKind::time, 0, true};
+    case 22: case 77: return {NumberKind::date_time};
+    case 34: case 35: case 52: case 53: case 55: case 56: return {NumberKind::date_or_time};
+    case 46: case 79: return {NumberKind::elapsed, 0, true};
+    default: return {};
+  }
+  // clang-format on
 }
 
 NumberFormat format_of_code(std::string_view code) {

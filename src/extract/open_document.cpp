@@ -48,7 +48,10 @@ class OpenDocumentText {
       constexpr int repeats_max = 8;  // a row to the right edge repeats its last cell 16,000 times
       repeats_ = attributes.number("number-columns-repeated", 1, 1, repeats_max);
       rows_.begin_cell();
+    } else if (name == "frame") {
+      ++frames_;
     } else if (!paragraphs_.empty()) {
+      if (is_description_within(name)) add("\n");
       if (name == "tab") add("\t");
       if (name == "line-break") add("\n");
       if (name == "s") add(std::string(size_t(attributes.number("c", 1, 1, 80)), ' '));
@@ -64,7 +67,10 @@ class OpenDocumentText {
     if (is_described_ && (name == "desc" || name == "title") && !paragraphs_.empty()) {
       is_described_ = false;
       end_paragraph();
+    } else if (!paragraphs_.empty() && is_description_within(name)) {
+      add("\n");
     }
+    if (name == "frame" && frames_ > 0) --frames_;
     if (name == "table-cell") {
       rows_.repeat_cell(repeats_);
       repeats_ = 1;
@@ -84,8 +90,12 @@ class OpenDocumentText {
 
   void add(std::string_view text) { append_to_paragraph(paragraphs_.back().text, text, out_); }
 
-  /// What a picture shows, in words; within a paragraph it is part of that. The title of a chart
-  /// has paragraphs of its own.
+  /// The same within a paragraph, where a title may be a field as well.
+  bool is_description_within(std::string_view name) const {
+    return frames_ > 0 && (name == "desc" || name == "title");
+  }
+
+  /// What a picture shows, in words. The title of a chart has paragraphs of its own.
   bool is_description(std::string_view name) const {
     return paragraphs_.empty() && kind_ != ContentKind::object &&
            (name == "desc" || name == "title");
@@ -122,7 +132,7 @@ class OpenDocumentText {
   Blocks& out_;
   TableRows rows_;
   std::vector<Paragraph> paragraphs_;
-  int skipped_ = 0, repeats_ = 1;
+  int skipped_ = 0, repeats_ = 1, frames_ = 0;
   bool is_described_ = false;
 };
 

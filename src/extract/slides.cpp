@@ -3,6 +3,7 @@
 #include "extract/table_rows.hpp"
 #include "extract/xml.hpp"
 
+#include <set>
 #include <vector>
 
 namespace memseal::extract {
@@ -96,13 +97,14 @@ void read_slides(Zip& zip, const std::string& main, Blocks& out) {
     if (const char* id = attributes.find_prefixed("id")) order.emplace_back(id);
   };
   if (!read_xml(zip, main, events, out)) throw Stop(End::damaged, "pptx: no presentation");
+  std::set<std::string> charts;  // a chart is read once, however often slides refer to it
   for (const auto& id : order) {
     const auto slide = relations.find(id);
     if (slide == relations.end()) continue;
     out.page();
     read_drawing(zip, slide->second.target, out);
     for (const auto& [_, more] : relations_of(zip, slide->second.target, out))
-      if (more.type == "chart")
+      if (more.type == "chart" && charts.insert(more.target).second)
         read_chart(zip, more.target, out);
       else if (more.type == "notesSlide" || more.type == "comments" || more.type == "diagramData")
         read_drawing(zip, more.target, out);

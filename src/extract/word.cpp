@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <functional>
+#include <set>
 #include <vector>
 
 namespace memseal::extract {
@@ -169,11 +170,13 @@ void read_word(Zip& zip, const std::string& main, Blocks& out) {
   HeadingLevels levels;
   for (const auto& [id, relation] : relations)
     if (relation.type == "styles") levels = heading_levels(zip, relation.target, out);
+  std::set<std::string> charts;  // a chart is read once, however often the file refers to it
   const auto read = [&](const std::string& part, bool has_pages) {
     const auto own = relations_of(zip, part, out);
     const auto chart = [&](const char* relation) {
       const auto found = own.find(relation);
-      if (found != own.end() && found->second.type == "chart")
+      if (found != own.end() && found->second.type == "chart" &&
+          charts.insert(found->second.target).second)
         read_chart(zip, found->second.target, out);
     };
     WordText text(levels, has_pages, chart, out);

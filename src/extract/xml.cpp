@@ -85,14 +85,15 @@ class Run {
 };
 
 /// `target` as seen from the folder `folder`, which ends with '/' or is empty.
-std::string resolved(std::string folder, std::string target) {
-  if (target.starts_with('/')) return target.substr(1);
+std::string resolved(std::string folder, std::string_view target) {
+  if (target.starts_with('/')) return std::string(target.substr(1));
   while (target.starts_with("../")) {
-    target.erase(0, 3);
+    target.remove_prefix(3);
     const auto slash = folder.size() > 1 ? folder.rfind('/', folder.size() - 2) : folder.npos;
     folder.resize(slash == folder.npos ? 0 : slash + 1);
   }
-  return folder + target;
+  folder += target;
+  return folder;
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ TEST(NumberFormats, ShowWhatAPersonReads) {
       {"45990.604166666664", "d/m/yy h:mm", "2025-11-29 14:30"},
       {"45990.604166666664", "yyyy\\-mm\\-dd\\ hh:mm:ss", "2025-11-29 14:30:00"},
       {"45990.999999", "yyyy-mm-dd hh:mm", "2025-11-30 00:00"},
+      {"45990.99999996528", "yyyy-mm-dd", "2025-11-29"},
       {"0.604224537037037", "h:mm:ss AM/PM", "14:30:05"},
       {"0.5", "mm:ss", "12:00:00"},
       {"1.1041666666666667", "[h]:mm", "26:30"},
@@ -38,6 +39,10 @@ TEST(NumberFormats, ShowWhatAPersonReads) {
       {"nan", "d.m.yyyy", "nan"},
       {"0.125", "0%", "13%"},
       {"0.125", "0.0%", "12.5%"},
+      {"0.145", "0%", "15%"},
+      {"0.285", "0%", "29%"},
+      {"0.14499", "0%", "14%"},
+      {"-0.565", "0%", "-57%"},
       {"-0.5", "0.00%;[Red]-0.00%", "-50.00%"},
       {"1e20", "0%", "1e20"},
       {"1234.5", "#,##0.00\\ \"days\"", "1234.5"},
@@ -57,6 +62,15 @@ TEST(NumberFormats, ShowWhatAPersonReads) {
 TEST(NumberFormats, CountFrom1904WhereTheWorkbookDoes) {
   EXPECT_EQ(shown_number("0", built_in_format(14), true), "1904-01-01");
   EXPECT_EQ(shown_number("44528", built_in_format(14), true), "2025-11-29");
+  EXPECT_EQ(shown_number("2957003", built_in_format(14), true), "9999-12-31");
+  EXPECT_EQ(shown_number("2957004", built_in_format(14), true), "2957004");
+}
+
+TEST(NumberFormats, ThatDependOnALanguageAreToldByTheValue) {
+  for (const int id : {34, 35, 52, 53, 55, 56}) {
+    EXPECT_EQ(shown_number("45292", built_in_format(id), false), "2024-01-01") << id;
+    EXPECT_EQ(shown_number("0.6041666666666666", built_in_format(id), false), "14:30") << id;
+  }
 }
 
 TEST(NumberFormats, OfBuiltInIdsAreThoseOfTheirCodes) {

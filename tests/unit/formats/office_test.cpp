@@ -44,10 +44,11 @@ TEST(Office, CellsShowDatesTimesAndPercentagesAsPeopleReadThem) {
       blocks_of(zip_of(
           {office_relations("xl/w.xml"),
            {"xl/w.xml", "<w xmlns:r='r'><workbookPr/><sheet name='Log' r:id='a'/></w>"},
-           relations("xl/_rels/w.xml.rels", {{"a", "worksheet", "s.xml"}, {"b", "styles", "y.xml"}}),
+           relations("xl/_rels/w.xml.rels",
+                     {{"a", "worksheet", "s.xml"}, {"b", "styles", "y.xml"}}),
            {"xl/y.xml",
-            "<styleSheet><numFmts><numFmt numFmtId='164' formatCode='yyyy\\-mm\\-dd hh:mm'/></numFmts>"
-            "<cellStyleXfs><xf numFmtId='9'/></cellStyleXfs>"
+            "<styleSheet><numFmts><numFmt numFmtId='164' formatCode='yyyy\\-mm\\-dd hh:mm'/>"
+            "</numFmts><cellStyleXfs><xf numFmtId='9'/></cellStyleXfs>"
             "<cellXfs><xf numFmtId='0'/><xf numFmtId='14'/><xf numFmtId='164'/><xf numFmtId='10'/>"
             "</cellXfs></styleSheet>"},
            {"xl/s.xml",
@@ -104,18 +105,31 @@ TEST(Office, ChartsWithoutCategoriesOrWithDatesOrOfTheirOwnPointsAreRead) {
                              {"word/d.xml", "<d xmlns:r='r'><p><chart r:id='c'/></p></d>"},
                              {"word/c.xml", "<c>" + content + "</c>"}}));
   };
-  EXPECT_EQ(blocks("<ser>" + points("val", "1|2") + "</ser>"), "P \nR 1\nR 2\nwhole");
+  EXPECT_EQ(blocks("<ser>" + points("val", "1|2") + "</ser>"), "P \nR -\nR 1\nR 2\nwhole");
+  EXPECT_EQ(blocks("<ser>" + points("val", "1") + "</ser><ser>" + points("val", "2|7") + "</ser>"),
+            "P \nR -\nR 1|2\nR -|7\nwhole");
+  EXPECT_EQ(blocks("<ser><val><numCache><formatCode>General</formatCode><pt idx='0' "
+                   "formatCode='0%'><v>0.5</v></pt><pt idx='1'><v>3</v></pt></numCache></val>"
+                   "</ser>"),
+            "P \nR -\nR 50%\nR 3\nwhole");
   EXPECT_EQ(blocks("<ser><tx><v>Way</v></tx><xVal><numCache><formatCode>m/d/yyyy</formatCode>"
                    "<pt idx='7'><v>45990</v></pt></numCache></xVal><yVal><numCache>"
-                   "<formatCode>0%</formatCode><pt idx='7'><v>0.5</v></pt></numCache></yVal></ser>"),
+                   "<formatCode>0%</formatCode><pt idx='7'><v>0.5</v></pt></numCache></yVal>"
+                   "</ser>"),
             "P \nR -|Way\nR 2025-11-29|50%\nwhole");
   EXPECT_EQ(blocks("<ser>" + points("cat", "a") + points("val", "1") + "</ser><ser>" +
                    points("cat", "b") + points("val", "2") + "</ser>"),
             "P \nR -\nR a|1\nR -\nR b|2\nwhole");
   // Nested and unfinished ones of a hostile file.
-  EXPECT_EQ(blocks("<ser><val><ser><val><pt idx='-4'><v>1</v></pt></val></ser><v>2</v></val></ser>"),
-            "P \nR 1\nwhole");
-  EXPECT_EQ(blocks("<v>1</v><pt/><ser/>"), "P \nwhole");
+  EXPECT_EQ(blocks("<ser><val><ser><val><pt idx='-4'><v>1</v></pt></val></ser><v>2</v></val>"
+                   "</ser>"),
+            "P \nR -\nR -|1\nwhole");
+  EXPECT_EQ(blocks("<v>1</v><pt/><ser/>"), "P \nR -\nwhole");
+  std::string wide, deep;
+  for (int i = 0; i < 500; ++i) wide += "<ser>" + points("val", "1") + "</ser>";
+  for (int i = 0; i < 500; ++i) deep += "|" + std::to_string(i);
+  EXPECT_EQ(blocks(wide + "<ser>" + points("val", deep) + "</ser>"),
+            "P \nW chart: too many cells\ndamaged");
 }
 
 TEST(Office, ObjectsAndPicturesOfOpenDocumentsAreRead) {
@@ -130,6 +144,11 @@ TEST(Office, ObjectsAndPicturesOfOpenDocumentsAreRead) {
                   "<table><table-row><table-cell><p>Mon</p></table-cell><table-cell><p>3.5</p>"
                   "</table-cell></table-row></table></o>"}})),
             "P One\nT Gull\nT A bird\nT Tides\nR Mon|3.5\nwhole");
+  EXPECT_EQ(blocks_of(zip_of({{"mimetype", "application/vnd.oasis.opendocument.text"},
+                              {"content.xml",
+                               "<o><p>See<frame><title>Gull</title><desc>A bird</desc></frame>"
+                               "there: <title>Log</title>.</p></o>"}})),
+            "P \nT See\nGull\n\nA bird\nthere: Log.\nwhole");
 }
 
 }  // namespace
