@@ -5,6 +5,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <chrono>
 
 namespace memseal::app {
@@ -21,6 +22,19 @@ http::Options listener_options(const Config& config, std::string address, std::u
   options.idle_timeout = std::chrono::milliseconds(config.http.idle_timeout_ms);
   options.drain_timeout = std::chrono::milliseconds(config.runtime.drain_timeout_ms);
   return options;
+}
+
+/// One address never has all connections of the process, so that a stranger shuts nobody out.
+http::FrontDoorLimits door_limits(const Config& config, std::size_t loops) {
+  const auto& http = config.http;
+  const auto all = static_cast<std::size_t>(http.connections_max) * loops;
+  http::FrontDoorLimits limits;
+  limits.connections_per_address = http.connections_per_address > 0
+                                       ? static_cast<std::size_t>(http.connections_per_address)
+                                       : std::max<std::size_t>(1, all / 4 * 3);
+  limits.requests_per_user = static_cast<std::size_t>(http.requests_per_user);
+  limits.bytes = static_cast<std::size_t>(http.bytes_max);
+  return limits;
 }
 
 const char* sentence_of(DatabaseState state) {
@@ -78,7 +92,9 @@ Listeners::Listeners(Process& process, const Keys& keys, const Models& models, S
       models_(models),
       stores_(stores),
       cases_(cases),
-      metrics_(process.metrics) {
+      metrics_(process.metrics),
+      door_(std::make_shared<http::FrontDoor>(door_limits(process.config, process.loops.size()),
+                                              metrics_)) {
   const auto& http = process_.config.http;
   listen(keys, ListenAddress::parse(http.listen, "http.listen").value());
   if (http.admin_listen == http::admin_listen_off) return;
@@ -105,6 +121,7 @@ void Listeners::listen(const Keys& keys, const ListenAddress& address) {
     const auto executor = loops[loop].get_executor();
     auto options = listener_options(process_.config, address.host, port);
     options.reuse_port = loops.size() > 1;
+    options.door = door_;
     api_.emplace_back(executor, std::move(options),
                       redis::make_limiter(executor, limits, process_.metrics).value(), keys,
                       stores_, cases_.answering[loop], cases_, metrics_, deps);

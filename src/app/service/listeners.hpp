@@ -3,6 +3,7 @@
 #include "app/config/listen_address.hpp"
 #include "app/service/stages.hpp"
 #include "http/routes/api.hpp"
+#include "http/server/front_door.hpp"
 #include "http/server/http_metrics.hpp"
 #include "http/server/server.hpp"
 
@@ -54,6 +55,7 @@ class Listeners {
   Stores& stores_;
   UseCases& cases_;
   http::HttpMetrics metrics_;
+  const std::shared_ptr<http::FrontDoor> door_;  // of the API; never null
   std::deque<Listener> api_;
   std::optional<http::Server> admin_;  // empty: http.admin_listen is off
 };

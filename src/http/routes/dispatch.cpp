@@ -5,6 +5,7 @@
 #include "http/routes/handlers.hpp"
 #include "http/routes/router.hpp"
 #include "http/server/cors.hpp"
+#include "http/server/front_door.hpp"
 
 #include "base/assert.hpp"
 #include "pure/wire/sse.hpp"
@@ -198,10 +199,32 @@ asio::awaitable<std::optional<Response>> admit(Call& call, const Route& route) {
   co_return co_await charge(call, 0);
 }
 
+using UserPlace = std::optional<Places<crypto::Tenant>::Place>;
+
+/// Takes a place for a request of the caller, where places are counted. Returns the answer where
+/// the user has all of them.
+std::optional<Response> take_place(Call& call, UserPlace& place) {
+  const auto& server = call.exchange.server;
+  if (!server.options.door) return std::nullopt;
+  if (auto taken = server.options.door->users.enter(call.who->tenant)) {
+    place.emplace(std::move(*taken));
+    return std::nullopt;
+  }
+  call.exchange.server.metrics.user_refusals.Increment();
+  auto response = problem({Errc::rate_limited,
+                           "too many requests of this user are under way: wait for their answers"},
+                          call.context.id);
+  response.fields.push_back({"Retry-After", "1"});
+  return response;
+}
+
 asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
   // Before the body, because a stranger must not make this process hold one. The 204 comes before
   // the limiter, because a client that must stop asking need not pay for the answer.
   auto refused = authenticate(call);
+  if (refused) co_return respond(std::move(*refused));
+  UserPlace place;  // until the answer is made, or the stream has ended
+  refused = take_place(call, place);
   if (refused) co_return respond(std::move(*refused));
   if (reconnects_in_vain(call, route)) co_return respond({.status = 204});
   call.bucket = route.bucket;

@@ -46,6 +46,15 @@ HttpMetrics::HttpMetrics(runtime::Metrics& metrics)
           metrics.counter("memseal_http_connections_total", "HTTP connections that were served.")),
       connections_refused(
           metrics.counter("memseal_http_connections_refused_total", "Connections over the limit.")),
+      address_refusals(
+          metrics.counter("memseal_http_address_refusals_total",
+                          "Connections over http.connections_per_address.")),
+      user_refusals(metrics.counter("memseal_http_user_refusals_total",
+                                    "Requests over http.requests_per_user.")),
+      bytes_refusals(metrics.counter("memseal_http_bytes_refusals_total",
+                                     "Requests and answers over http.bytes_max.")),
+      bytes_held(metrics.gauge("memseal_http_bytes_held",
+                               "Bytes of requests, and of answers that are being sent.")),
       framing_refusals(metrics.counter("memseal_http_gate_refusals_total",
                                        "Requests that were refused for their framing.")),
       unauthenticated(

@@ -38,6 +38,10 @@ class HttpMetrics {
   runtime::Gauge& connections_active;     ///< memseal_http_connections_active
   runtime::Counter& connections;          ///< memseal_http_connections_total
   runtime::Counter& connections_refused;  ///< memseal_http_connections_refused_total
+  runtime::Counter& address_refusals;     ///< memseal_http_address_refusals_total
+  runtime::Counter& user_refusals;        ///< memseal_http_user_refusals_total
+  runtime::Counter& bytes_refusals;       ///< memseal_http_bytes_refusals_total
+  runtime::Gauge& bytes_held;             ///< memseal_http_bytes_held
   runtime::Counter& framing_refusals;     ///< memseal_http_gate_refusals_total
   runtime::Counter& unauthenticated;      ///< memseal_auth_failures_total
   runtime::Counter& admitted;             ///< memseal_ratelimit_decisions_total{outcome}

@@ -1,5 +1,6 @@
 #include "http/server/server.hpp"
 
+#include "http/server/front_door.hpp"
 #include "http/server/session.hpp"
 
 #include "base/on_exit.hpp"
@@ -12,6 +13,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 
 namespace memseal::http {
@@ -62,8 +64,10 @@ struct Server::Impl {
   asio::awaitable<void> run();
   asio::awaitable<void> accept(runtime::TaskGroup& tasks);
   asio::awaitable<void> keep_time();
-  asio::awaitable<void> serve(tcp::socket socket);
+  using Place = std::optional<Places<PeerNetwork>::Place>;
+  asio::awaitable<void> serve(tcp::socket socket, Place place);
   void take(tcp::socket socket, runtime::TaskGroup& tasks);
+  bool has_place(const tcp::socket& socket, Place& place);
   void take_backlog(runtime::TaskGroup& tasks);
   void start_drain();
 
@@ -101,10 +105,26 @@ asio::awaitable<void> Server::Impl::accept(runtime::TaskGroup& tasks) {
   acceptor.close(ignored);
 }
 
+/// Whether the peer may have another connection. Takes its place, where places are counted.
+bool Server::Impl::has_place(const tcp::socket& socket, Place& place) {
+  const auto& door = context.options.door;
+  if (!door) return true;
+  boost::system::error_code failed;
+  const auto peer = socket.remote_endpoint(failed);
+  if (failed) return true;  // it has left, and its session ends at once
+  if (auto taken = door->addresses.enter(network_of(peer.address()))) {
+    place.emplace(std::move(*taken));
+    return true;
+  }
+  context.metrics.address_refusals.Increment();
+  return false;
+}
+
 void Server::Impl::take(tcp::socket socket, runtime::TaskGroup& tasks) {
-  if (serving < context.options.connections_max) {
+  Place place;
+  if (serving < context.options.connections_max && has_place(socket, place)) {
     ++serving;
-    tasks.spawn(serve(std::move(socket)));
+    tasks.spawn(serve(std::move(socket), std::move(place)));
     return;
   }
   // The answer goes into the empty send buffer without waiting, because a client over the limit
@@ -131,7 +151,8 @@ void Server::Impl::take_backlog(runtime::TaskGroup& tasks) {
   }
 }
 
-asio::awaitable<void> Server::Impl::serve(tcp::socket socket) {
+// `place` is given back when the connection has ended.
+asio::awaitable<void> Server::Impl::serve(tcp::socket socket, [[maybe_unused]] Place place) {
   const OnExit served([this] { --serving; });
   Session session(std::move(socket), context);
   co_await session.run();

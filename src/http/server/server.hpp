@@ -17,6 +17,7 @@ namespace memseal::http {
 namespace asio = boost::asio;
 
 struct Exchange;
+struct FrontDoor;
 struct Outcome;
 
 /// Answers one request. Called on the Server's thread; the Exchange lives until the awaitable ends.
@@ -41,6 +42,9 @@ struct Options {
   std::chrono::milliseconds drain_timeout = limits::drain_timeout;
   std::int64_t log_requests_per_s = limits::http_log_requests_per_s;  ///< lines of each kind
   std::chrono::milliseconds tick = std::chrono::milliseconds(100);  ///< precision of the timeouts
+  /// What each address, each user and all requests may take; shared by the Servers of a process.
+  /// Null: no such limit.
+  std::shared_ptr<FrontDoor> door = {};
 };
 
 /// Listens, serves, drains.

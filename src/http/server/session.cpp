@@ -1,6 +1,7 @@
 #include "http/server/session.hpp"
 
 #include "base/on_exit.hpp"
+#include "http/server/front_door.hpp"
 #include "runtime/log.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -10,6 +11,7 @@
 #include <boost/asio/write.hpp>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace memseal::http {
@@ -45,6 +47,7 @@ Session::Session(asio::ip::tcp::socket socket, ServerContext& server)
 }
 
 Session::~Session() {
+  give_back();
   server_.metrics.connections_active.Decrement();
   server_.sessions.erase(place_);
 }
@@ -123,12 +126,13 @@ asio::awaitable<void> Session::answer() {
       {given_id && is_request_id(*given_id) ? std::string(*given_id) : server_.make_request_id(),
        runtime::Deadline::after(server_.options.request_deadline)}};
   const auto started = Clock::now();
+  const OnExit answered([this] { give_back(); });
   auto outcome = co_await server_.handler(exchange);
   if (outcome.response) {
     // Before the head is written, because the head says whether the connection closes.
     skip_body();
     try {
-      co_await send(exchange, std::move(*outcome.response));
+      outcome.status = co_await send(exchange, std::move(*outcome.response));
     } catch (const ConnectionLost&) {
       // The request is counted and logged below, although its answer is lost.
       gone_ = true;
@@ -169,7 +173,30 @@ void Session::add_common_fields(const Exchange& exchange, std::vector<OutField>&
   if (closing_) fields.push_back({"Connection", "close"});
 }
 
-asio::awaitable<void> Session::send(const Exchange& exchange, Response response) {
+/// Takes `bytes` of what the process may hold, until the request is answered.
+bool Session::hold(std::size_t bytes) {
+  const auto& door = server_.options.door;
+  if (!door) return true;
+  if (!door->bytes.take(bytes)) {
+    server_.metrics.bytes_refusals.Increment();
+    return false;
+  }
+  held_ += bytes;
+  return true;
+}
+
+void Session::give_back() {
+  if (held_ > 0) server_.options.door->bytes.give(std::exchange(held_, 0));
+}
+
+asio::awaitable<int> Session::send(const Exchange& exchange, Response response) {
+  // A client that does not read keeps its answer in memory until the write timeout.
+  if (!hold(response.body.size())) {
+    response = protocol_problem(503, "too many requests and answers are held in memory",
+                                exchange.context.id);
+    response.fields.push_back({"Retry-After", "1"});
+  }
+  const int status = response.status;
   auto fields = std::move(response.fields);
   fields.reserve(fields.size() + exchange.fields.size() + 8);
   fields.insert(fields.end(), exchange.fields.begin(), exchange.fields.end());
@@ -179,10 +206,10 @@ asio::awaitable<void> Session::send(const Exchange& exchange, Response response)
     fields.push_back({"Content-Length", std::to_string(response.body.size())});
   }
   add_common_fields(exchange, fields);
-  auto bytes = head_text(response.status, fields) + "\r\n";
+  const auto head = head_text(status, fields) + "\r\n";
   // HEAD has the fields of GET, its length among them, and no body (RFC 9110 §9.3.2).
-  if (exchange.head.method != "HEAD") bytes += response.body;
-  co_await write(bytes);
+  co_await write_both(head, exchange.head.method == "HEAD" ? std::string_view() : response.body);
+  co_return status;
 }
 
 asio::awaitable<void> Session::refuse(const Refusal& refusal) {
@@ -231,13 +258,17 @@ asio::awaitable<std::size_t> Session::read_some(std::size_t bytes) {
   co_return received;
 }
 
-asio::awaitable<void> Session::write(std::string_view bytes) {
+asio::awaitable<void> Session::write(std::string_view bytes) { return write_both(bytes, {}); }
+
+/// Two buffers, because a joined one would hold a large answer twice.
+asio::awaitable<void> Session::write_both(std::string_view head, std::string_view body) {
   if (gone_) throw ConnectionLost("the connection is gone");
   write_deadline_ = Clock::now() + server_.options.write_timeout;
   boost::system::error_code failed;
   // No cancellation slot: a frame cut in the middle would spoil what follows it.
+  const std::array parts{asio::buffer(head), asio::buffer(body)};
   co_await asio::async_write(
-      socket_, asio::buffer(bytes.data(), bytes.size()),
+      socket_, parts,
       asio::bind_cancellation_slot(asio::cancellation_slot(),
                                    asio::redirect_error(asio::use_awaitable, failed)));
   write_deadline_ = Clock::time_point::max();

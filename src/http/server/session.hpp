@@ -117,13 +117,17 @@ class Session {
   asio::awaitable<void> serve();
   asio::awaitable<bool> read_head();
   asio::awaitable<void> answer();
-  asio::awaitable<void> send(const Exchange& exchange, Response response);
+  /// Returns the status of the answer, which is another one where memory is short.
+  asio::awaitable<int> send(const Exchange& exchange, Response response);
+  asio::awaitable<void> write_both(std::string_view head, std::string_view body);
+  bool hold(std::size_t bytes);
+  void give_back();
   asio::awaitable<void> refuse(const Refusal& refusal);
   void log_request(const Exchange& exchange, int status, double took_s);
   asio::awaitable<void> linger();
   asio::awaitable<std::size_t> read_some(std::size_t bytes);
   bool parse_body(std::size_t bytes_max);
-  asio::awaitable<void> receive_body();
+  asio::awaitable<std::size_t> receive_body();
   asio::awaitable<void> watch();
   asio::awaitable<void> work_then_end(asio::awaitable<void> work);
   asio::awaitable<void> help(asio::awaitable<void> helper);
@@ -138,6 +142,7 @@ class Session {
   std::list<Session*>::iterator place_;
   std::string peer_address_;
   int served_ = 0;
+  std::size_t held_ = 0;                  // of FrontDoor::bytes, for the current request
   bool silent_ = true;                    // nothing of the first request has arrived
   bool idle_ = false;                     // waits for a further request of this connection
   bool closing_ = false;                  // no request after the current one

@@ -21,11 +21,12 @@ bool Session::parse_body(std::size_t bytes_max) {
   throw BodyRefused(reader_.refusal());
 }
 
-asio::awaitable<void> Session::receive_body() {
+/// Returns how many bytes came, never 0.
+asio::awaitable<std::size_t> Session::receive_body() {
   const bool waits = reader_.head().expects_continue && reader_.head().minor_version == 1;
   if (!std::exchange(invited_, true) && waits) co_await write("HTTP/1.1 100 Continue\r\n\r\n");
   const auto received = co_await read_some(body_read_bytes);
-  if (received != 0) co_return;
+  if (received != 0) co_return received;
   closing_ = true;  // because the rest of the body must not be read as a request
   if (read_timed_out_) throw BodyRefused({408, "the body took longer than this server waits"});
   if (gone_) throw ConnectionLost("closed inside a body");
@@ -37,7 +38,12 @@ asio::awaitable<std::string> Session::read_body(std::size_t bytes_max) {
   if (!reader_.head().has_body) co_return std::string();
   read_deadline_ = Clock::now() + server_.options.body_timeout;
   OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
-  while (!parse_body(bytes_max)) co_await receive_body();
+  while (!parse_body(bytes_max)) {
+    const auto received = co_await receive_body();
+    if (hold(received)) continue;
+    closing_ = true;  // because the rest of the body must not be read as a request
+    throw BodyRefused({503, "too many requests and answers are held in memory"});
+  }
   co_return reader_.take_body();
 }
 

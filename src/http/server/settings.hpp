@@ -22,6 +22,9 @@ struct Settings {
   std::string admin_listen = "127.0.0.1:7401";  ///< /metrics; admin_listen_off closes it
   std::string admin_token;  ///< that orders on admin_listen show; empty: none is taken
   std::int64_t connections_max = limits::http_connections_max;
+  std::int64_t connections_per_address = 0;  ///< 0: three quarters of what the process takes
+  std::int64_t requests_per_user = 64;       ///< under way at one time
+  std::int64_t bytes_max = 256 << 20;        ///< of all requests and answers in memory
   std::int64_t body_bytes_max = limits::http_body_bytes_max;
   std::int64_t idle_timeout_ms =
       std::chrono::milliseconds(limits::http_idle_timeout).count();

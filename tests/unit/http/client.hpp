@@ -32,8 +32,15 @@ struct Answer {
 
 class Client {
  public:
-  explicit Client(std::uint16_t port, int receive_bytes = 0) {
+  /// `from`: the client's own address on loopback; null: 127.0.0.1.
+  explicit Client(std::uint16_t port, int receive_bytes = 0, const char* from = nullptr) {
     fd_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    if (from != nullptr) {
+      sockaddr_in own{};
+      own.sin_family = AF_INET;
+      ::inet_pton(AF_INET, from, &own.sin_addr);
+      ::bind(fd_, reinterpret_cast<sockaddr*>(&own), sizeof own);
+    }
     if (receive_bytes > 0)
       ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     const timeval limit{10, 0};
