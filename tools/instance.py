@@ -78,13 +78,17 @@ class Instance:
             file.write(text)
         return text
 
-    def password(self):
-        """A password of this instance's own, made at first use, readable by its owner only."""
+    def password(self, name="password"):
+        """A password of this instance's own, made at first use, readable by its owner only: of PostgreSQL's
+        superuser; by the name app-password, of the service's role; kafka-password, of its user of Kafka."""
         try:
-            text = (self.folder / "password").read_text()
+            text = (self.folder / name).read_text()
         except FileNotFoundError:
             text = ""
-        return text or self.secret("password", os.urandom(16).hex())
+        # An older instance gave the service's role the superuser's.
+        if name == "app-password" and text == self.password():
+            text = ""
+        return text or self.secret(name, os.urandom(16).hex())
 
     def port(self, name):
         """The port that `name` had last; None before the first start."""
@@ -176,20 +180,26 @@ class Instance:
         return values
 
     def settings(self):
+        """Writes two files that use the instance: one for the service, and one for the commands of an operator, which
+        may do everything in the database. Returns their names and that of the service's password."""
         for name, service in self.services.items():
             if service.pid() is None:
                 raise Failure(f"{name} does not run: scripts/stack up first.")
         postgres, redis, kafka = (self.services[name] for name in KINDS)
-        self.secret("app-password", self.password())
-        return (f'postgres:\n'
-                f'  dsn: "postgresql://app_user:{self.password()}@{postgres.address()}/postgres"\n'
-                f'  migrate_dsn: "{postgres.dsn()}"\n'
-                f'kafka:\n'
-                f'  brokers: "{kafka.address()}"\n'
-                f'redis:\n'
-                f'  url: "redis://{redis.address()}/0"\n'
-                f'seal:\n'
-                f'  keyring_file: keyring\n')
+        kafka.allow("memory.", "memseal")
+        service = (f'  dsn: "postgresql://app_user:{self.password("app-password")}@{postgres.address()}/postgres"\n')
+        owner = f'  migrate_dsn: "{postgres.dsn()}"\n'
+        shared = (f'kafka:\n'
+                  f'  brokers: "{kafka.sasl_address()}"\n'
+                  f'  properties:\n'
+                  + "".join(f'    {name}: "{value}"\n' for name, value in kafka.sasl_properties().items())
+                  + f'redis:\n'
+                    f'  url: "redis://{redis.address()}/0"\n'
+                    f'seal:\n'
+                    f'  keyring_file: keyring\n')
+        self.secret("memseal.yaml", f"postgres:\n{service}{shared}")
+        self.secret("owner.yaml", f"postgres:\n{service}{owner}{shared}")
+        return [str(self.folder / name) for name in ("memseal.yaml", "owner.yaml", "app-password")]
 
     def reset(self):
         self.down(list(KINDS))

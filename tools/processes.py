@@ -5,6 +5,7 @@ import pwd
 import signal
 import subprocess
 import time
+import urllib.parse
 
 
 class Failure(Exception):
@@ -27,6 +28,14 @@ def become(name):
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
     os.environ["HOME"] = entry.pw_dir
+
+
+def without_password(dsn):
+    """An address of PostgreSQL for a command line, which every user of the machine can read, and the environment that
+    brings its password."""
+    parts = urllib.parse.urlsplit(dsn)
+    bare = parts._replace(netloc=(f"{parts.username}@" if parts.username else "") + parts.netloc.rpartition("@")[2])
+    return bare.geturl(), dict(os.environ, PGPASSWORD=urllib.parse.unquote(parts.password or ""))
 
 
 def start_time(pid):

@@ -231,6 +231,11 @@ log.cleaner.dedupe.buffer.size=8388608
 """
 
 
+# What a memseal service does with its topics (deploy/compose/acls lets it do the same).
+SERVICE_OPERATIONS = {"Read": READ, "Write": WRITE, "Create": CREATE, "Describe": DESCRIBE,
+                      "DescribeConfigs": DESCRIBE_CONFIGS}
+
+
 class Kafka(Service):
     """One KRaft node: broker and controller."""
 
@@ -271,7 +276,7 @@ class Kafka(Service):
             cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
             # On no command line for others to see: the tool reads its arguments from a file.
             salt = os.urandom(16)
-            salted = hashlib.pbkdf2_hmac("sha512", self.instance.password().encode(), salt, 4096)
+            salted = hashlib.pbkdf2_hmac("sha512", self.instance.password("kafka-password").encode(), salt, 4096)
             salt, salted = (base64.b64encode(part).decode() for part in (salt, salted))
             scram = f"SCRAM-SHA-512=[name={self.USER},iterations=4096,salt={salt},saltedpassword={salted}]"
             arguments = folder / "format.arguments"
@@ -280,14 +285,21 @@ class Kafka(Service):
                            f"--add-scram {scram}\n")
             self.run_logged([java, *self.FLAGS, "-XX:TieredStopAtLevel=1", f"@{arguments}"], **place)
             arguments.unlink()
+        elif not (self.folder / "kafka-password").exists():  # formatted before USER had one of its own
+            self.instance.secret("kafka-password", self.instance.password())
         self.launch([java, "-Xms96m", "-Xmx384m", f"-Djava.io.tmpdir={folder}/tmp", *self.FLAGS,
                      "kafka.Kafka", config], "root", **place)
 
     def sasl_address(self):
         return f"127.0.0.1:{self.port('kafka-sasl')}"
 
+    def sasl_properties(self):
+        """How a client is USER on the listener SASL, in librdkafka's words."""
+        return {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": self.USER,
+                "sasl.password": self.instance.password("kafka-password")}
+
     def allow(self, topics, group):
         """Lets USER do what a memseal service does, with the topics that begin with `topics` and with the group."""
         allow(self.address(), self.USER,
-              [(TOPIC, topics, PREFIXED, operation) for operation in (READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS)]
+              [(TOPIC, topics, PREFIXED, operation) for operation in SERVICE_OPERATIONS.values()]
               + [(GROUP, group, LITERAL, READ)])

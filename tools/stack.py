@@ -6,8 +6,10 @@ checkout's own, on free loopback ports.
   scripts/stack down [SERVICE...]   stop them; the data stays
   scripts/stack status              what runs, and where; exit status 3 if one of the three does not
   scripts/stack env                 lines to eval: MEMSEAL_TEST_PG_SUPER, MEMSEAL_TEST_REDIS, MEMSEAL_TEST_KAFKA (and
-                                    …_SASL: user memseal, the password of the instance, ACLs), paths
-  scripts/stack settings            a memseal.yaml that uses it, and beside it the file app-password for `migrate up`
+                                    …_SASL: user memseal, the password in kafka-password, ACLs), paths
+  scripts/stack settings            writes memseal.yaml for the service, owner.yaml for `memseal migrate` and other
+                                    commands of an operator, and app-password for `migrate up`; prints their names.
+                                    Others may not read them
   scripts/stack logs [-f] [SERVICE...]
   scripts/stack reset               stop all and delete the data
 
@@ -124,7 +126,7 @@ def run(given):
         files = [str(instance.services[name].log) for name in given.names]
         os.execvp("tail", ["tail", "-n", "40", *(["-F"] if given.follow else []), *files])
     if given.command == "settings":
-        print(instance.settings(), end="")
+        print("\n".join(instance.settings()))
         return 0
     if given.command == "up":
         result = instance.up(given.names, (lambda line: None) if given.json else tell)

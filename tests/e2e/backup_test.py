@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import EndToEnd, missing, psql
+from harness import EndToEnd, missing, psql, without_password
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLE = ROOT / "config/backup/role.sql"
@@ -28,7 +28,8 @@ class Backup(EndToEnd):
     def setUpClass(cls):
         super().setUpClass()
         at = cls.at
-        done = run(["psql", "-X", at.owner, "-f", ROLE])
+        address, env = without_password(at.owner)
+        done = run(["psql", "-X", address, "-f", ROLE], env=env)
         assert done.returncode == 0, done.stdout
         # Roles belong to the whole cluster, so all deployments share one password.
         psql(at.owner, "ALTER ROLE memory_backup PASSWORD 'e2e-password'")
@@ -187,7 +188,8 @@ class Backup(EndToEnd):
         # pg_dump waits for a table that somebody has locked.
         psql(self.at.owner, "CREATE TABLE memseal.waits (n int) PARTITION BY RANGE (n)")
         self.addCleanup(psql, self.at.owner, "DROP TABLE IF EXISTS memseal.waits")
-        locker = subprocess.Popen(["psql", "-qX", self.at.owner], stdin=subprocess.PIPE, text=True)
+        address, env = without_password(self.at.owner)
+        locker = subprocess.Popen(["psql", "-qX", address], stdin=subprocess.PIPE, text=True, env=env)
         self.addCleanup(locker.wait)
         self.addCleanup(locker.stdin.close)
         locker.stdin.write("BEGIN; LOCK TABLE memseal.waits;\n")

@@ -156,7 +156,7 @@ class Terminal(unittest.TestCase):
         """What `serve` shows on a terminal until it is ready."""
         outer, inner = pty.openpty()
         env = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **env}
-        kept = {key: value for key, value in self.at.env.items() if key != "NO_COLOR"}
+        kept = {key: value for key, value in self.at.service_env().items() if key != "NO_COLOR"}
         server = subprocess.Popen([PROGRAM, "serve"], env={**kept, **env}, stdin=subprocess.DEVNULL,
                                   stdout=inner, stderr=inner)
         os.close(inner)
@@ -185,7 +185,7 @@ class Terminal(unittest.TestCase):
         self.assertNotIn(b"\x1b", self.log_on_a_terminal(TERM="dumb"))
 
     def test_ready_is_one_line_of_json(self):
-        server = subprocess.Popen([PROGRAM, "--json", "serve"], env=self.at.env, stdin=subprocess.DEVNULL,
+        server = subprocess.Popen([PROGRAM, "--json", "serve"], env=self.at.service_env(), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         ready = json.loads(server.stdout.readline())
         self.assertGreater(ready["port"], 0)

@@ -82,6 +82,8 @@ class APooler(unittest.TestCase):
         with open(ini, "w", encoding="utf-8") as file:
             file.write(f"[databases]\n* = host={at.hostname} port={at.port}\n[pgbouncer]\n")
             file.writelines(f"{name} = {value}\n" for name, value in lines.items())
+        for name in (users, ini):
+            os.chmod(name, 0o644)
         # PgBouncer refuses to run as root.
         drop = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.geteuid() == 0 else []
         pooler = subprocess.Popen([*drop, shutil.which("pgbouncer"), ini],

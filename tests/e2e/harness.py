@@ -11,11 +11,18 @@ import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 import uuid
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+from processes import without_password  # noqa: E402
+
+os.umask(0o077)  # memseal refuses a file that holds a secret and that others may read
+OWNERS = ("MEMSEAL__POSTGRES__MIGRATE_DSN", "MEMSEAL__POSTGRES__BACKUP_DSN")  # no service starts that knows one
 
 NEEDED = ["MEMSEAL_PROGRAM", "MEMSEAL_TEST_PG_SUPER", "MEMSEAL_TEST_KAFKA", "MEMSEAL_TEST_REDIS"]
 
@@ -27,8 +34,9 @@ def missing():
 
 def psql(dsn, sql):
     """Rows of one statement, as lists of strings."""
-    done = subprocess.run(["psql", dsn, "-qAtX", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", sql],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    address, env = without_password(dsn)
+    done = subprocess.run(["psql", address, "-qAtX", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-c", sql],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
     return [line.split("\t") for line in done.stdout.splitlines() if line]
@@ -79,8 +87,13 @@ class Deployment:
         self.env.update({"MEMSEAL__" + key.upper(): str(value) for key, value in settings.items()})
         self.cli("migrate", "up", "--app-password-file", secret)
 
+    def service_env(self):
+        """The environment of a service: an operator's without the addresses of the database's owner."""
+        return {name: value for name, value in self.env.items() if name not in OWNERS}
+
     def cli(self, *words, check=True, env=None, stdin=None, timeout=120):
-        done = subprocess.run([self.program, *map(str, words)], env=dict(self.env, **(env or {})),
+        own = self.service_env() if "serve" in words else self.env
+        done = subprocess.run([self.program, *map(str, words)], env=dict(own, **(env or {})),
                               input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               timeout=timeout)
         if check and done.returncode != 0:
@@ -92,7 +105,7 @@ class Deployment:
         ports.unlink(missing_ok=True)
         with open(self.folder / "serve.log", "ab") as log:
             self.server = subprocess.Popen([self.program, "serve", "--ports-file", str(ports)],
-                                           env=self.env, stdin=subprocess.DEVNULL, stdout=log,
+                                           env=self.service_env(), stdin=subprocess.DEVNULL, stdout=log,
                                            stderr=log)
         deadline = time.time() + 60
         while time.time() < deadline:

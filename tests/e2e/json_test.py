@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from clients import small_reranker
-from harness import EndToEnd, psql
+from harness import EndToEnd, psql, without_password
 
 HERE = Path(__file__).resolve().parent
 NOWHERE = ("--url", "http://127.0.0.1:1")  # no service may listen there
@@ -67,7 +67,10 @@ class Json(EndToEnd):
     def rows(self):
         """Of each command the words that succeed, the words that fail, and the exit code of the failure."""
         at, folder = self.at, self.at.folder
-        on_scratch = ("--set", "postgres.migrate_dsn=" + at.owner.replace(at.name, self.scratch))
+        # A command line may hold no password.
+        address, env = without_password(at.owner.replace(at.name, self.scratch))
+        (folder / "pgpass").write_text(f"*:*:*:*:{env['PGPASSWORD']}\n")
+        on_scratch = ("--set", f"postgres.migrate_dsn={address}?passfile={folder / 'pgpass'}")
         registry = ("--file", folder / "producers.json")
         user = ("--user", "alice")
         gone = str(uuid.uuid4())

@@ -7,7 +7,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import STRUCTURED, EndToEnd, psql, structured
+from harness import STRUCTURED, EndToEnd, psql, structured, without_password
 
 TABLES = ("tenant_keys", "memory_chunks", "documents", "ingest_events", "idempotency_keys", "files")
 FILES = "/api/v1/knowledge/files"
@@ -148,7 +148,8 @@ class LifeOfPerson(EndToEnd):
         self.assertEqual(self.at.cli("tenant", "erase", "cleo", check=False).returncode, 2)
         dry = json.loads(self.at.cli("--json", "tenant", "erase", "cleo", "--dry-run").stdout)
         self.assertEqual((dry["state"], dry["files"]), ("active", 2))
-        with subprocess.Popen(["psql", self.at.owner, "-qAtX"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        address, env = without_password(self.at.owner)
+        with subprocess.Popen(["psql", address, "-qAtX"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as holder:
             holder.stdin.write(f"BEGIN; SELECT 1 FROM app.memory_chunks WHERE id = '{last}' FOR UPDATE;\n")
             holder.stdin.flush()
             self.assertEqual(holder.stdout.readline().strip(), "1")

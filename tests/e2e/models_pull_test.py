@@ -154,6 +154,7 @@ class Pull(unittest.TestCase):
         self.hub.large = self.far
         self.hub.token = "hf_secret"
         (self.place / "token").write_text("hf_secret\n")
+        (self.place / "token").chmod(0o600)
         self.assertEqual(self.pull().returncode, 5)
         done = self.pull("--token-file", "token")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -6,7 +6,7 @@ import time
 import unittest
 from pathlib import Path
 
-from harness import EndToEnd, psql
+from harness import EndToEnd, psql, without_password
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "config" / "verify"
 
@@ -28,9 +28,9 @@ class Isolation(EndToEnd):
     settings = {"postgres__verify_every_s": 1}
 
     def run_script(self, name):
-        dsn = self.at.env["MEMSEAL__POSTGRES__DSN"]
-        return subprocess.run(["psql", "-X", dsn, "-f", SCRIPTS / name], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=60)
+        address, env = without_password(self.at.env["MEMSEAL__POSTGRES__DSN"])
+        return subprocess.run(["psql", "-X", address, "-f", SCRIPTS / name], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60, env=env)
 
     def readiness(self):
         answer, data = self.at.request("GET", "/ready")
@@ -57,7 +57,8 @@ class Isolation(EndToEnd):
 
     def test_pgtap_says_the_same(self):
         psql(self.at.owner, "CREATE EXTENSION IF NOT EXISTS pgtap")
-        done = subprocess.run(["psql", "-XqAt", self.at.owner, "-f", SCRIPTS / "pgtap.sql"],
+        address, env = without_password(self.at.owner)
+        done = subprocess.run(["psql", "-XqAt", address, "-f", SCRIPTS / "pgtap.sql"], env=env,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         self.assertNotIn("not ok", done.stdout)
         self.assertNotIn("Looks like", done.stdout)
@@ -103,7 +104,7 @@ class Isolation(EndToEnd):
     def test_serve_does_not_start_on_such_a_database(self):
         psql(self.at.owner, SABOTAGE[2][0])
         try:
-            done = subprocess.run([self.at.program, "serve"], env=self.at.env, text=True, timeout=60,
+            done = subprocess.run([self.at.program, "serve"], env=self.at.service_env(), text=True, timeout=60,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE)
             self.assertEqual(done.returncode, 2, done.stderr)

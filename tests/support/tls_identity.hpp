@@ -69,6 +69,7 @@ class TemporaryFile {
     path_ = std::filesystem::temp_directory_path() /
             ("memseal-test-" + std::to_string(::getpid()) + "-" + std::to_string(made++));
     std::ofstream(path_) << content;
+    std::filesystem::permissions(path_, std::filesystem::perms(0600));  // may hold a secret
   }
   ~TemporaryFile() { std::filesystem::remove(path_); }
   TemporaryFile(const TemporaryFile&) = delete;

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import stack  # noqa: E402
-from processes import Failure, as_user, start_time  # noqa: E402
+from processes import Failure, as_user, start_time, without_password  # noqa: E402
 
 AS_ROOT = os.geteuid() == 0
 NEEDS_ROOT = unittest.skipUnless(AS_ROOT, "only root can become another user: run as root")
@@ -79,7 +79,8 @@ class StackTest(Rig):
         self.assertEqual({name: seen["state"] for name, seen in first["services"].items()},
                          {"postgres": "started", "redis": "started"})
         dsn = first["env"]["MEMSEAL_TEST_PG_SUPER"]
-        subprocess.run(["psql", dsn, "-qc", "create table kept as select 7 as n"], check=True)
+        address, env = without_password(dsn)
+        subprocess.run(["psql", address, "-qc", "create table kept as select 7 as n"], check=True, env=env)
 
         second = self.up()
         self.assertEqual({name: seen["state"] for name, seen in second["services"].items()},
@@ -91,7 +92,7 @@ class StackTest(Rig):
         for name in FAST:
             self.assertIsNone(start_time(first["services"][name]["pid"]), f"{name} still runs")
         self.assertEqual(self.up()["env"], first["env"])
-        shown = subprocess.run(["psql", dsn, "-qAtc", "select n from kept"], check=True,
+        shown = subprocess.run(["psql", address, "-qAtc", "select n from kept"], check=True, env=env,
                                stdout=subprocess.PIPE, text=True).stdout
         self.assertEqual(shown, "7\n")
 
@@ -257,12 +258,31 @@ class WholeStackTest(unittest.TestCase):
                                      {"postgres": "up", "redis": "up", "kafka": "up"})
                     self.assertEqual(env["MEMSEAL_TEST_KAFKA"], seen["kafka"]["address"])
                     self.assertEqual(env["PATH"], os.environ["PATH"])
+                    self.settings_of_an_operator(folder, env["MEMSEAL_TEST_KAFKA_SASL"])
                 for one in seen.values():
                     self.assertIsNone(start_time(one["pid"]))
                 with self.assertRaisesRegex(Failure, "does not know 'start'"):
                     stack.call("start", folder=folder)
             finally:
                 stack.call("reset", folder=folder)
+
+
+    def settings_of_an_operator(self, folder, broker):
+        """Two files with a password each; the service's leads to nothing that is the owner's."""
+        done = subprocess.run([ROOT / "scripts" / "stack", "settings", "--dir", folder], check=True, stdout=subprocess.PIPE,
+                              text=True)
+        service, owner, password = files = [Path(line) for line in done.stdout.splitlines()]
+        self.assertEqual([path.name for path in files], ["memseal.yaml", "owner.yaml", "app-password"])
+        self.assertEqual([path.stat().st_mode & 0o777 for path in files], [0o600] * 3)
+        superuser, app = (folder / "password").read_text(), password.read_text()
+        self.assertNotEqual(superuser, app)
+        self.assertIn(superuser, owner.read_text())
+        self.assertNotIn(superuser, service.read_text())
+        self.assertIn(f"app_user:{app}@", service.read_text())
+        self.assertNotIn("migrate_dsn", service.read_text())
+        for path in (service, owner):
+            self.assertIn(f'brokers: "{broker}"', path.read_text())
+            self.assertIn("sasl.mechanism", path.read_text())
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ std::function<std::optional<std::string>()> smoke_of(const CanaryOptions& option
                                                      SmokeTarget target, bool prints) {
   return [&options, &folder, &state, prints,
           target = std::move(target)]() mutable -> std::optional<std::string> {
-    const auto key = read_text_file(options.smoke_key_file, secret_file_bytes_max).value();
+    const auto key = read_secret_text(options.smoke_key_file, secret_file_bytes_max).value();
     target.headers = {{"X-Memseal-Slot", ports::slot_name(state.canary)},
                       {"X-Memseal-Smoke-Key", key.substr(0, key.find_last_not_of(" \r\n") + 1)}};
     const auto tally = run_smoke(target, prints, [] { return wait_until(Clock::now()); });

@@ -1,5 +1,6 @@
 #include "app/cli/config_check.hpp"
 #include "app/cli/console.hpp"
+#include "app/config/secrets.hpp"
 #include "app/config/text_file.hpp"
 #include "app/service/own_memory.hpp"
 
@@ -26,8 +27,16 @@ LoadedConfig read_config_layers(const GlobalOptions& global) {
     const auto equals = assignment.find('=');
     if (equals == std::string::npos)
       problems.push_back({Errc::bad_config, "--set takes key=value, not \"" + assignment + "\""});
+    else if (const auto key = assignment.substr(0, equals);
+             holds_secret(key, assignment.substr(equals + 1)))
+      problems.push_back({Errc::bad_config,
+                          "--set " + key +
+                              " shows a secret to every user of this machine, in the list of "
+                              "processes; set " +
+                              env_name(key) + ", or _FILE after that name, or a file of settings",
+                          key});
     else
-      sources.flags.emplace_back(assignment.substr(0, equals), assignment.substr(equals + 1));
+      sources.flags.emplace_back(key, assignment.substr(equals + 1));
   }
   auto loaded = load_config(sources);
   loaded.problems.insert(loaded.problems.end(), problems.begin(), problems.end());

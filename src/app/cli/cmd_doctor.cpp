@@ -5,6 +5,7 @@
 #include "app/config/listen_address.hpp"
 #include "app/service/producers.hpp"
 #include "app/service/wiring.hpp"
+#include "pure/codec/ascii.hpp"
 #include "pure/matrix/scan_ops.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -13,6 +14,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <limits>
 
@@ -140,6 +142,31 @@ Finding check_producers(const Config& config) {
                           kafka.producers_file, ""};
 }
 
+/// Whether a broker on another machine is told who this is, as far as the settings show. A broker
+/// that asks nobody lets everybody write, and what it is told in clear everybody on the way reads.
+void check_broker_access(const Config& config, std::vector<Finding>& findings) {
+  const auto remote = remote_broker(config);
+  if (remote.empty()) return;
+  const auto& properties = config.kafka.properties;
+  const auto found = properties.find("security.protocol");
+  const auto protocol =
+      found == properties.end() ? std::string("plaintext") : codec::ascii_lower(found->second);
+  const bool shows_certificate = std::ranges::any_of(properties, [](const auto& property) {
+    return property.first.starts_with("ssl.certificate.") ||
+           property.first.starts_with("ssl.keystore.");
+  });
+  const bool is_named = protocol.starts_with("sasl") || (protocol == "ssl" && shows_certificate);
+  const bool is_closed = protocol.ends_with("ssl");
+  if (is_named && is_closed) return;
+  std::string detail = remote + ": ";
+  if (!is_named) detail += "memseal does not say who it is, so ACLs cannot bind it";
+  if (!is_closed) detail += std::string(is_named ? "" : "; ") + "events travel in clear text";
+  findings.push_back({"kafka access", false, std::move(detail),
+                      "set kafka.properties: security.protocol=sasl_ssl, sasl.mechanism="
+                      "SCRAM-SHA-512, sasl.username, sasl.password (docs/kafka.md)",
+                      false});
+}
+
 void check_kafka(const Config& config, std::vector<Finding>& findings) {
   const std::string fix =
       "start a Kafka broker and set " + env_name("kafka.brokers");
@@ -147,6 +174,7 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
     findings.push_back({"kafka", false, "kafka.brokers is not set", fix});
     return;
   }
+  check_broker_access(config, findings);
   const auto topics = event_topics(config);
   auto asked = topics;
   for (const auto& topic : topics)

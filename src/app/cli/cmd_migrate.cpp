@@ -118,7 +118,7 @@ Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateO
   migration->to = options.to;
   migration->lose_data = options.force;
   if (!options.app_password.empty()) {
-    auto text = read_text_file(options.app_password, secret_file_bytes_max);
+    auto text = read_secret_text(options.app_password, secret_file_bytes_max);
     if (!text) return text.error();
     migration->app_user_password = text->substr(0, text->find('\n'));
     if (migration->app_user_password.empty())

@@ -1,4 +1,5 @@
 #include "app/cli/console.hpp"
+#include "app/config/secrets.hpp"
 #include "app/service/log_setup.hpp"
 #include "app/service/service.hpp"
 
@@ -24,8 +25,13 @@ void write_ports(const std::string& path, int port, int admin_port) {
 }  // namespace
 
 int cmd_serve(const GlobalOptions& global, const ServeOptions& options) {
-  auto config = read_config(global);
-  if (!config) return exit_usage;
+  auto loaded = read_sound_config(global);
+  if (!loaded) return exit_usage;
+  if (const auto bound = check_no_owner(*loaded); !bound) {
+    complain(bound.error());
+    return exit_usage;
+  }
+  auto* const config = &loaded->values;
   if (options.no_ingest) config->kafka.enabled = false;
   set_up_log(*config);
   auto service = Service::make(*config);

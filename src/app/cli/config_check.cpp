@@ -3,6 +3,7 @@
 #include "adapters/http_client/client.hpp"
 #include "adapters/model/inspect.hpp"
 #include "app/config/model_paths.hpp"
+#include "app/config/secrets.hpp"
 #include "app/service/producers.hpp"
 #include "app/service/wiring.hpp"
 #include "pure/codec/url.hpp"
@@ -30,6 +31,10 @@ class Check {
     check_files();
     check_guard();
     if (config_.postgres.dsn.empty()) warn_not_set("postgres.dsn");
+    // A shell of an operator has the variable, and no service.
+    if (const auto bound = check_no_owner(loaded_);
+        !bound && loaded_.origin.at(bound.error().field).starts_with("file "))
+      loaded_.warnings.push_back(bound.error());
   }
 
  private:

@@ -8,11 +8,14 @@
 #include "pure/codec/base64.hpp"
 #include "pure/codec/json.hpp"
 #include "pure/codec/rfc3339.hpp"
+#include "pure/crypto/secret_file.hpp"
 #include "runtime/condition.hpp"
 #include "runtime/task_group.hpp"
 #include "runtime/wall_clock.hpp"
 
 #include <boost/json/serialize.hpp>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -42,6 +45,12 @@ Result<std::string> read_token_file(const std::string& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
                                                              &std::fclose);
   if (!file) return refuse(std::generic_category().message(errno));
+  struct stat status {};
+  if (::fstat(::fileno(file.get()), &status) != 0)
+    return refuse(std::generic_category().message(errno));
+  if (S_ISREG(status.st_mode) &&
+      crypto::others_may_use(status.st_mode & 0666, status.st_uid, ::geteuid()))
+    return refuse("others may use it; run chmod 600 on it");
   std::string text(limits::token_bytes_max + 3, '\0');  // and a line end
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (std::ferror(file.get())) return refuse(std::generic_category().message(errno));

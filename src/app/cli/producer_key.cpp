@@ -10,13 +10,7 @@ namespace memseal::app {
 namespace fs = std::filesystem;
 
 Result<crypto::SigningKey> read_signing_key(const fs::path& file) {
-  std::error_code failed;
-  const auto status = fs::status(file, failed);
-  constexpr auto others = fs::perms::group_all | fs::perms::others_all;
-  if (!failed && fs::is_regular_file(status) && (status.permissions() & others) != fs::perms::none)
-    return Error{Errc::key_invalid,
-                 file.string() + ": others may use the key; run chmod 600 on it"};
-  auto text = read_text_file(file, secret_file_bytes_max);
+  auto text = read_secret_text(file, secret_file_bytes_max);
   if (!text) return text.error();
   const OnExit clean([&] { wipe(text->data(), text->size()); });
   auto key = crypto::SigningKey::parse(*text);

@@ -2,6 +2,7 @@
 
 #include "adapters/kafka/sink.hpp"
 #include "app/config/listen_address.hpp"
+#include "app/config/secrets.hpp"
 #include "app/config/text_file.hpp"
 #include "pure/codec/ascii.hpp"
 #include "pure/codec/did_you_mean.hpp"
@@ -98,7 +99,7 @@ void walk_yaml(LoadedConfig& loaded, const YAML::Node& node, const std::string& 
 }
 
 void read_file(LoadedConfig& loaded, const std::filesystem::path& path) {
-  const auto text = read_text_file(path, config_file_bytes_max);
+  const auto text = read_open_text(path, config_file_bytes_max);
   if (!text) {
     std::error_code ignored;
     // A file that exists and cannot be read must not be said to be missing.
@@ -109,7 +110,7 @@ void read_file(LoadedConfig& loaded, const std::filesystem::path& path) {
     return;
   }
   try {
-    const auto root = YAML::Load(*text);
+    const auto root = YAML::Load(text->text);
     if (root.IsMap())
       walk_yaml(loaded, root, "", path);
     else if (!root.IsNull())
@@ -121,13 +122,20 @@ void read_file(LoadedConfig& loaded, const std::filesystem::path& path) {
          path.string() + ":" + std::to_string(failure.mark.line + 1) + ": not YAML: " + failure.msg,
          ""});
   }
+  if (!text->others_may_use) return;
+  if (const auto key = secret_in_file(loaded))
+    loaded.problems.push_back(
+        {Errc::bad_config, exposed(path).message + " (or set " + *key + " elsewhere)", *key});
 }
 
 /// The text of a file, without the line ends that editors add: they would make a password wrong.
-Result<std::string> read_value(const std::string& path) {
-  auto value = read_text_file(path, secret_file_bytes_max);
+Result<std::string> read_value(const std::string& key, const std::string& path) {
+  auto opened = read_open_text(path, secret_file_bytes_max);
+  if (!opened) return opened.error();
+  auto value = Result<std::string>(std::move(opened->text));
   while (value && !value->empty() && (value->back() == '\n' || value->back() == '\r'))
     value->pop_back();
+  if (opened->others_may_use && holds_secret(key, *value)) return exposed(path);
   return value;
 }
 
@@ -153,7 +161,7 @@ struct Variable {
 void apply_variable(LoadedConfig& loaded, const std::string& key, const Variable& variable) {
   const auto origin = "env " + variable.name;
   const auto content =
-      variable.from_file ? read_value(variable.value) : Result<std::string>(variable.value);
+      variable.from_file ? read_value(key, variable.value) : Result<std::string>(variable.value);
   if (content)
     apply(loaded, key, *content, origin);
   else
@@ -333,7 +341,7 @@ LoadedConfig load_config(const ConfigSources& sources) {
   if (loaded.problems.empty()) {
     check_listeners(loaded);
     check_relations(loaded);
-  check_topics(loaded);
+    check_topics(loaded);
   }
   warn_of_unread_variables(loaded, sources.environment);
   return loaded;

@@ -1,6 +1,8 @@
 #include "app/config/text_file.hpp"
 
 #include "base/fd.hpp"
+#include "base/secret.hpp"
+#include "pure/crypto/secret_file.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -87,8 +89,8 @@ Result<std::string> read_start(const std::filesystem::path& file, int handle,
   return text;
 }
 
-Result<std::string> read_opened(const std::filesystem::path& file, std::size_t bytes_max,
-                                SlowWriter slow) {
+Result<OpenText> read_opened(const std::filesystem::path& file, std::size_t bytes_max,
+                             SlowWriter slow) {
   // O_NONBLOCK, because open() of a pipe waits for a writer otherwise. The checks look at the open
   // descriptor, so the file cannot be exchanged in between.
   // O_NOCTTY, because a service that leads its session would get the terminal as its own.
@@ -97,22 +99,48 @@ Result<std::string> read_opened(const std::filesystem::path& file, std::size_t b
   struct stat status {};
   if (::fstat(handle.get(), &status) != 0) return unreadable(file, std::strerror(errno));
   if (S_ISDIR(status.st_mode)) return unreadable(file, "it is a directory, not a file");
-  return read_start(file, handle.get(), bytes_max, source_of(handle.get(), status), slow);
+  auto text = read_start(file, handle.get(), bytes_max, source_of(handle.get(), status), slow);
+  if (!text) return text.error();
+  // A pipe's bytes go to one reader, and a device has no secret of its own. Whether others may run
+  // the file says nothing.
+  return OpenText{std::move(*text), S_ISREG(status.st_mode) &&
+                                        crypto::others_may_use(status.st_mode & 0666,
+                                                               status.st_uid, geteuid())};
 }
 
 }  // namespace
 
-Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max) {
-  auto text = read_opened(file, bytes_max, SlowWriter::refused);
-  if (text && text->size() > bytes_max)
+Result<OpenText> read_open_text(const std::filesystem::path& file, std::size_t bytes_max) {
+  auto opened = read_opened(file, bytes_max, SlowWriter::refused);
+  if (opened && opened->text.size() > bytes_max)
     return unreadable(file, "longer than " + std::to_string(bytes_max) + " bytes");
-  return text;
+  return opened;
+}
+
+Result<std::string> read_text_file(const std::filesystem::path& file, std::size_t bytes_max) {
+  auto opened = read_open_text(file, bytes_max);
+  if (!opened) return opened.error();
+  return std::move(opened->text);
+}
+
+Error exposed(const std::filesystem::path& file) {
+  return {Errc::bad_config,
+          file.string() + " holds a secret, and others may use it; run chmod 600 on it"};
+}
+
+Result<std::string> read_secret_text(const std::filesystem::path& file, std::size_t bytes_max) {
+  auto opened = read_open_text(file, bytes_max);
+  if (!opened) return opened.error();
+  if (!opened->others_may_use) return std::move(opened->text);
+  wipe(opened->text.data(), opened->text.size());
+  return exposed(file);
 }
 
 Result<std::string> read_file_start(const std::filesystem::path& file, std::size_t bytes_max) {
-  auto text = read_opened(file, bytes_max, SlowWriter::awaited);
-  if (text && text->size() > bytes_max) text->resize(bytes_max + 1);
-  return text;
+  auto opened = read_opened(file, bytes_max, SlowWriter::awaited);
+  if (!opened) return opened.error();
+  if (opened->text.size() > bytes_max) opened->text.resize(bytes_max + 1);
+  return std::move(opened->text);
 }
 
 Result<void> write_new_file(const std::filesystem::path& file, std::string_view text) {

@@ -60,6 +60,17 @@ Result<std::string> read_all(int handle, const fs::path& file) {
 
 }  // namespace
 
+std::string remote_broker(const Config& config) {
+  const auto& brokers = config.kafka.brokers;
+  for (std::size_t begin = 0; begin < brokers.size();) {
+    const auto end = std::min(brokers.find(',', begin), brokers.size());
+    auto place = brokers.substr(begin, end - begin);
+    if (!is_loopback_place(place)) return place;
+    begin = end + 1;
+  }
+  return "";
+}
+
 Result<void> check_open_producers(const Config& config) {
   if (config.kafka.producers != ingest::producers_open) return {};
   const auto refuse = [](const std::string& what) {
@@ -72,12 +83,7 @@ Result<void> check_open_producers(const Config& config) {
       {"http.listen", config.http.listen}, {"http.admin_listen", config.http.admin_listen}};
   for (const auto& [key, place] : listeners)
     if (place != http::admin_listen_off && !is_loopback_place(place)) return refuse(key);
-  const auto& brokers = config.kafka.brokers;
-  for (std::size_t begin = 0; begin < brokers.size();) {
-    const auto end = std::min(brokers.find(',', begin), brokers.size());
-    if (!is_loopback_place(brokers.substr(begin, end - begin))) return refuse("kafka.brokers");
-    begin = end + 1;
-  }
+  if (!remote_broker(config).empty()) return refuse("kafka.brokers");
   return {};
 }
 

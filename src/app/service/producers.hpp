@@ -11,6 +11,9 @@
 
 namespace memseal::app {
 
+/// The first of kafka.brokers that is not on loopback; empty: all are.
+std::string remote_broker(const Config& config);
+
 /// Refuses kafka.producers=open where a listener or a broker can be reached from elsewhere.
 /// Error: bad_config.
 Result<void> check_open_producers(const Config& config);

@@ -75,7 +75,7 @@ class Bed:
     def start_canary(self):
         ports = self.folder / "canary-ports"
         ports.unlink(missing_ok=True)
-        env = dict(self.at.env, MEMSEAL__RUNTIME__RELEASE="canary", **self.settings)
+        env = dict(self.at.service_env(), MEMSEAL__RUNTIME__RELEASE="canary", **self.settings)
         self.canary = self.start("canary", self.at.program, "serve", "--no-ingest", "--ports-file", ports, env=env)
         self.at.wait_for(lambda: ports.exists() and len(ports.read_text().split()) == 2, 60, "the canary serves")
         port, admin = ports.read_text().split()

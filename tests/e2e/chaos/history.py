@@ -9,7 +9,7 @@ import subprocess
 import urllib.parse
 import uuid
 
-from harness import psql
+from harness import psql, without_password
 
 from .checker import History, Stored
 from .events import SOURCE, decode
@@ -135,9 +135,10 @@ def stored_events(dsn, timeout_s=3):
     address = urllib.parse.urlsplit(dsn)
     query = "&".join(part for part in (address.query, "connect_timeout=2") if part)
     try:
-        done = subprocess.run(["psql", address._replace(query=query).geturl(), "-qAtX", "-c",
+        bare, env = without_password(address._replace(query=query).geturl())
+        done = subprocess.run(["psql", bare, "-qAtX", "-c",
                                "SELECT count(*) FROM app.ingest_events WHERE state <> 'queued'"],
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=timeout_s)
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=timeout_s, env=env)
         return int(done.stdout) if done.returncode == 0 else None
     except (subprocess.TimeoutExpired, ValueError):
         return None

@@ -17,7 +17,7 @@ class Worker:
 
     def __init__(self, at, name, note, instance_id=""):
         self.at, self.name, self.note = at, name, note
-        self.env = dict(at.env, MEMSEAL__KAFKA__INSTANCE_ID=instance_id)
+        self.env = dict(at.service_env(), MEMSEAL__KAFKA__INSTANCE_ID=instance_id)
         self.log = at.folder / f"{name}.log"
         self.guard = threading.RLock()
         self.child, self.starts, self.peak_kb = None, 0, 0

@@ -1,5 +1,6 @@
 // `memseal config check` and `memseal config init`, as a person calls them.
 #include "app/cli/config_check.hpp"
+#include "app/config/secrets.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "support/contains.hpp"
 #include "support/run_program.hpp"
@@ -26,11 +27,21 @@ class ConfigCommand : public testing::Test {
  protected:
   Ran check(const std::vector<std::string>& assignments) const {
     std::vector<std::string> words{"config", "check"};
+    std::vector<std::string> secrets;  // by the environment, because --set takes none
     for (const auto& assignment : assignments) {
+      const auto equals = assignment.find('=');
+      const auto key = assignment.substr(0, equals), value = assignment.substr(equals + 1);
+      if (holds_secret(key, value)) {
+        secrets.push_back(env_name(key));
+        ::setenv(secrets.back().c_str(), value.c_str(), 1);
+        continue;
+      }
       words.push_back("--set");
       words.push_back(assignment);
     }
-    return run_program(words);
+    auto ran = run_program(words);
+    for (const auto& name : secrets) ::unsetenv(name.c_str());
+    return ran;
   }
 
   /// What `serve` would refuse of these values.
@@ -82,6 +93,33 @@ TEST_F(ConfigCommand, CheckFindsWhatServeRefuses) {
     EXPECT_EQ(ran.out, "") << assignments.front();
     EXPECT_TRUE(contains(ran.err, part)) << assignments.front() << ": " << ran.err;
     EXPECT_FALSE(contains(ran.err, "hush")) << ran.err;
+  }
+}
+
+TEST_F(ConfigCommand, ASecretOnACommandLineIsRefusedAndNotRepeated) {
+  for (const std::string assignment :
+       {"postgres.dsn=postgresql://app_user:hush@db/memseal", "postgres.dsn=host=db password=hush",
+        "redis.url=redis://:hush@127.0.0.1", "http.admin_token=hush", "seal.token_key=hush",
+        "embedding.api_key=hush", "kafka.properties=client.id=me,sasl.password=hush",
+        "kafka.properties.sasl.password=hush"}) {
+    const auto ran = run_program({"config", "check", "--set", assignment});
+    EXPECT_EQ(ran.code, 2) << assignment;
+    EXPECT_TRUE(contains(ran.err, "shows a secret to every user of this machine")) << ran.err;
+    EXPECT_FALSE(contains(ran.err, "hush")) << ran.err;
+  }
+}
+
+// Bound by row-level security or not: what the service may know of the database.
+TEST_F(ConfigCommand, AServiceThatKnowsTheOwnerDoesNotStart) {
+  const auto file = (place / "memseal.yaml").string();
+  for (const std::string key : {"migrate_dsn", "backup_dsn"}) {
+    std::ofstream(file) << "postgres:\n  " << key << ": postgresql://postgres@db/memseal\n";
+    const auto ran = run_program({"serve", "-c", file});
+    EXPECT_EQ(ran.code, 2);
+    const auto said = "postgres." + key + " is set (file " + file + ":2), and a service";
+    EXPECT_TRUE(contains(ran.err, said)) << ran.err;
+    const auto warned = run_program({"config", "check", "-c", file});
+    EXPECT_TRUE(contains(warned.err, "warning: postgres." + key + " is set")) << warned.err;
   }
 }
 

@@ -24,6 +24,7 @@ class ConfigLayers : public testing::Test {
  protected:
   fs::path write(const std::string& name, const std::string& text) const {
     std::ofstream(place / name, std::ios::binary) << text;
+    ::chmod((place / name).c_str(), 0600);
     return place / name;
   }
 
@@ -190,18 +191,49 @@ TEST_F(ConfigLayers, TheTemplateReadsBackAsTheDefaults) {
   }
 }
 
-// Which file of a secret is taken. Containers mount secrets with mode 0444, so others may read it.
-TEST_F(ConfigLayers, AFileOfASecretIsReadWhateverItsModeButOnlyIfItIsAFileOrAPipe) {
+TEST_F(ConfigLayers, AFileThatHoldsASecretIsItsOwnersAlone) {
+  const std::string secret = "redis://:hush@db", plain = "redis://db";
+  for (const mode_t mode : {0400u, 0600u, 0640u, 0604u, 0444u, 0644u, 0602u}) {
+    const bool is_own = (mode & 077) == 0;
+    const auto value_file = write("secret", secret);
+    ASSERT_EQ(::chmod(value_file.c_str(), mode), 0);
+    const auto by_name = load("", {{"MEMSEAL__REDIS__URL_FILE", value_file.string()}});
+    ConfigSources sources;
+    sources.file = write("one.yaml", "log:\n  level: warn\nredis:\n  url: \"" + secret + "\"\n");
+    ASSERT_EQ(::chmod(sources.file->c_str(), mode), 0);
+    const auto by_settings = load_config(sources);
+    for (const auto* loaded : {&by_name, &by_settings}) {
+      if (is_own) {
+        EXPECT_EQ(loaded->values.redis.url, secret) << std::oct << mode;
+        continue;
+      }
+      EXPECT_TRUE(contains(problem_of(*loaded), "holds a secret, and others may use it"))
+          << std::oct << mode;
+      EXPECT_FALSE(contains(problem_of(*loaded), "hush"));
+    }
+    fs::remove(*sources.file);
+    fs::remove(value_file);
+  }
+  // What gives nobody access may be read by everybody.
+  const auto open = write("open", plain);
+  ASSERT_EQ(::chmod(open.c_str(), 0644), 0);
+  EXPECT_EQ(load("", {{"MEMSEAL__REDIS__URL_FILE", open.string()}}).values.redis.url, plain);
+  ConfigSources sources;
+  sources.file = write("two.yaml", "redis:\n  url: redis://db\npostgres:\n  dsn: "
+                                   "postgresql://app_user@db/memseal\nkafka:\n  properties:\n"
+                                   "    ssl.ca.location: /etc/ca\n");
+  ASSERT_EQ(::chmod(sources.file->c_str(), 0644), 0);
+  EXPECT_TRUE(load_config(sources).problems.empty());
+  write("two.yaml", "kafka:\n  properties:\n    sasl.password: hush\n");
+  ASSERT_EQ(::chmod(sources.file->c_str(), 0644), 0);
+  EXPECT_TRUE(contains(problem_of(load_config(sources)), "kafka.properties"));
+}
+
+// Which file of a secret is taken.
+TEST_F(ConfigLayers, AFileOfASecretIsReadOnlyIfItIsAFileOrAPipe) {
   const auto read = [&](const fs::path& file) {
     return load("", {{"MEMSEAL__REDIS__URL_FILE", file.string()}});
   };
-  const std::string value = "redis://db";
-  for (const mode_t mode : {0400u, 0444u, 0600u, 0644u}) {
-    const auto file = write("secret", value);
-    ASSERT_EQ(::chmod(file.c_str(), mode), 0);
-    EXPECT_EQ(read(file).values.redis.url, value) << std::oct << mode;
-    fs::remove(file);
-  }
   EXPECT_EQ(read(write("empty", "")).values.redis.url, "");
   EXPECT_EQ(read(write("lines", "\r\n\n")).values.redis.url, "");
   fs::create_directory(place / "folder");

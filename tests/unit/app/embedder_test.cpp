@@ -90,6 +90,7 @@ TEST_F(Embedding, NeedsTheEndpointAndItsModelTogether) {
 TEST_F(Embedding, ReadsItsKeyFromAFileAndNeverShowsIt) {
   const auto file = place.path() / "key";
   model::testing::write_file(file, "sk-from-a-file\n");
+  std::filesystem::permissions(file, std::filesystem::perms(0600));
   const auto loaded = load({{"MEMSEAL__EMBEDDING__API_KEY_FILE", file.string()}});
   ASSERT_TRUE(loaded.problems.empty());
   EXPECT_EQ(loaded.values.embedding.api_key, "sk-from-a-file");
