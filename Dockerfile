@@ -1,5 +1,5 @@
 # memseal in a container: built on Debian 12 by scripts/deps, which also sets up a checkout, and run on Debian 12 slim
-# as an ordinary user who owns only the keyring directory.
+# as an ordinary user who owns only the directories of the keyring and of the passwords.
 #
 #   docker build -t memseal .
 #   docker run --rm memseal --help
@@ -30,7 +30,8 @@ RUN apt-get update \
       libzstd1 zlib1g \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent memseal \
- && install -d -m 700 -o memseal -g memseal /keys
+ && install -d -m 700 -o memseal -g memseal /keys /secrets/app /secrets/owner \
+ && install -d -m 755 -o memseal -g memseal /secrets/postgres /secrets/redis /secrets/kafka /secrets/producer
 COPY --from=builder /src/build/release/memseal /src/build/release/memseal-extract /usr/bin/
 COPY --from=builder /src/.deps/pdfium/libpdfium.so /usr/lib/memseal/
 COPY --from=builder /src/.deps/pdfium/licenses /usr/share/doc/memseal/pdfium
