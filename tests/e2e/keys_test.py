@@ -71,6 +71,10 @@ class Keys(EndToEnd):
             asker.join()
         self.assertEqual(failed, [])
         self.assertEqual(at.cli("keys", "verify", check=False).returncode, 0)
+        ends = [json.loads(line)["outcome"] for line in
+                at.cli("--json", "audit", "show", "--action", "operator.keys_rotate/kek").stdout.splitlines()]
+        self.assertEqual((ends[:2], ends[2:].count("begun"), ends[2:].count("done")), (["begun", "failed"], 4, 4))
+        self.assertEqual(at.cli("--json", "audit", "show", "--action", "operator.keys_retire/kek").stdout.count('"done"'), 2)
 
         newest = at.folder / "newest"
         shutil.copy2(at.keyring, newest)

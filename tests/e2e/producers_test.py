@@ -191,6 +191,8 @@ class Producers(EndToEnd):
     def test_2_the_broker_decides(self):
         for policy in ("broker", "open"):
             self.restart(policy)
+            if policy == "broker":
+                self.audited()
             forger = Forger(self.at, self.key_file, self.key_id)
             squatted = forger.forge(policy_is_signed=False)
             self.assertEqual(forger.settle(), forger.expected, policy)
@@ -200,6 +202,17 @@ class Producers(EndToEnd):
             status, _ = self.index("acme:bob", "mine-" + policy)
             self.assertEqual(status, 200, policy)
         self.assertIn("producers_open", self.at.server_log())
+
+    def audited(self):
+        """What the audit log says of the producers, once a process that judged them has ended."""
+        shown = [json.loads(line) for line in self.at.cli("--json", "audit", "show").stdout.splitlines()]
+        counts = {(one["action"], one["actor"]): one["count"] for one in shown if one["action"].startswith("producer.")}
+        self.assertGreater(counts["producer.accepted", "producer:crm"], 0)
+        self.assertGreater(counts["producer.refused/tenant", "producer:crm"], 0)
+        self.assertGreater(counts["producer.refused/absent", ""], 0)
+        self.assertGreater(counts["producer.refused/not_genuine", ""], 0)
+        self.assertEqual([one["outcome"] for one in shown if one["action"] == "operator.producers_add/crm"], ["begun", "done"])
+        self.assertIn("operator.producers_revoke/crm", {one["action"] for one in shown})
 
     def test_3_what_cannot_be(self):
         def refused(*words):

@@ -16,10 +16,10 @@ class AuditLog final : public ports::AuditLog {
     batches.push_back(events.size());
     for (auto& event : events) written.push_back(std::move(event));
   }
-  asio::awaitable<std::size_t> checkpoint(runtime::RequestContext, std::int64_t,
-                                          std::chrono::seconds) override {
+  asio::awaitable<ports::Checkpointed> checkpoint(runtime::RequestContext, std::int64_t,
+                                                  std::chrono::seconds) override {
     ++checkpoints;
-    co_return 1;
+    co_return ports::Checkpointed{held_by.empty() ? std::size_t{1} : 0, held_by};
   }
 
   /// Those of one action.
@@ -34,6 +34,7 @@ class AuditLog final : public ports::AuditLog {
   std::vector<audit::Event> written;
   std::vector<std::size_t> batches;
   int checkpoints = 0;
+  std::string held_by;  ///< who keeps everybody from signing
 };
 
 }  // namespace memseal::fakes

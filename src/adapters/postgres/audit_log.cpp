@@ -102,17 +102,20 @@ asio::awaitable<void> PgAuditLog::append(runtime::RequestContext context,
   co_await detail::run_job(pool_, std::move(context), std::move(slot), std::move(job));
 }
 
-asio::awaitable<std::size_t> PgAuditLog::checkpoint(runtime::RequestContext context,
-                                                    std::int64_t now_ms,
-                                                    std::chrono::seconds every) {
-  auto work = [chain = chain_, now_ms, every](SystemTx& system) -> std::size_t {
+asio::awaitable<ports::Checkpointed> PgAuditLog::checkpoint(runtime::RequestContext context,
+                                                             std::int64_t now_ms,
+                                                             std::chrono::seconds every) {
+  auto work = [chain = chain_, now_ms, every](SystemTx& system) -> ports::Checkpointed {
     auto& tx = system.transaction();
-    if (!tx.exec(lock_checkpoints).one_field().as<bool>()) return 0;
+    const bool is_ours = tx.exec(lock_checkpoints).one_field().as<bool>();
     auto last = newest_checkpoint(tx, chain->signer.verifying_key());
     const auto age = std::chrono::milliseconds(now_ms - last.at_ms);
+    // A process holds the lock for the moment in which it signs.
+    if (!is_ours && last.n > 0 && age < 2 * every) return {};
+    if (!is_ours) return {0, checkpoint_lock_holder(tx)};
     // A negative age: the clock was set back.
     const bool is_fresh = last.n > 0 && age.count() >= 0 && age < every;
-    if (is_fresh && (chain->is_signed || chain->head.seq == 0)) return 0;
+    if (is_fresh && (chain->is_signed || chain->head.seq == 0)) return {};
     std::size_t made = 0;
     for (const auto& row : tx.exec(grown_chains)) {
       append_checkpoint(tx, last, audit::CheckpointKind::head, head_of(row), now_ms,
@@ -120,7 +123,7 @@ asio::awaitable<std::size_t> PgAuditLog::checkpoint(runtime::RequestContext cont
       ++made;
     }
     chain->is_signed = chain->is_signed || chain->head.seq > 0;
-    return made;
+    return {made};
   };
   co_return co_await in_system(pool_, std::move(context), std::move(work), Access::write);
 }

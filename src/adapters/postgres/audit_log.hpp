@@ -19,8 +19,9 @@ class PgAuditLog final : public ports::AuditLog {
 
   asio::awaitable<void> append(runtime::RequestContext context,
                                std::vector<audit::Event> events) override;
-  asio::awaitable<std::size_t> checkpoint(runtime::RequestContext context, std::int64_t now_ms,
-                                          std::chrono::seconds every) override;
+  asio::awaitable<ports::Checkpointed> checkpoint(runtime::RequestContext context,
+                                                  std::int64_t now_ms,
+                                                  std::chrono::seconds every) override;
 
  private:
   struct Chain;

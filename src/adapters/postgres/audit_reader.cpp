@@ -126,21 +126,66 @@ Result<void> judge_audit_log(const std::string& dsn, audit::LogJudge& judge) {
   return run_reader(dsn, [&](pqxx::transaction_base& tx) { judge_rows(tx, judge); });
 }
 
+Result<std::string> audit_lock_holder(const std::string& dsn) {
+  return run_command([&] {
+    auto session = open_connection(dsn);
+    pqxx::read_transaction tx(session);
+    return checkpoint_lock_holder(tx);
+  });
+}
+
 // A chain loses a beginning only: up to the last record before the first one that is young enough,
 // by the order of the chain, because a clock may have been set back. Records without a checkpoint
 // stay, because their chain may still grow.
 constexpr const char* old_ends = R"sql(
-SELECT a.chain, a.seq, a.link FROM app.audit a JOIN (
+SELECT a.chain, a.seq, a.link FROM (
   SELECT c.chain, least(c.signed, coalesce((SELECT min(y.seq) - 1 FROM app.audit y
            WHERE y.chain = c.chain AND y.at >= timestamptz 'epoch' + $1::bigint
                  * interval '1 millisecond'), c.signed)) AS seq
   FROM (SELECT chain, max(seq) AS signed FROM app.audit_checkpoints GROUP BY chain) c) old
-ON a.chain = old.chain AND a.seq = old.seq ORDER BY a.chain
+CROSS JOIN LATERAL (SELECT x.chain, x.seq, x.link FROM app.audit x
+  WHERE x.chain = old.chain AND x.seq <= old.seq ORDER BY x.seq DESC LIMIT 1) a ORDER BY a.chain
 )sql";
+
+// The last checkpoints that are old and whose record is gone: of chains that were cut.
+constexpr const char* cut_ends = R"sql(
+SELECT c.n, (extract(epoch FROM c.at) * 1000)::bigint, c.kind, c.chain, c.seq, c.link, c.previous,
+       c.signature
+FROM (SELECT DISTINCT ON (chain) * FROM app.audit_checkpoints ORDER BY chain, seq DESC, n DESC) c
+WHERE c.kind = 'head' AND c.at < timestamptz 'epoch' + $1::bigint * interval '1 millisecond'
+  AND NOT EXISTS (SELECT FROM app.audit a WHERE a.chain = c.chain AND a.seq >= c.seq)
+ORDER BY c.chain
+)sql";
+
+namespace {
+
+std::int64_t delete_beginning(pqxx::transaction_base& tx, const audit::ChainHead& head) {
+  return static_cast<std::int64_t>(
+      tx.exec("DELETE FROM app.audit WHERE chain = $1 AND seq <= $2",
+              pqxx::params{head.chain.to_string(), head.seq})
+          .affected_rows());
+}
+
+std::vector<audit::ChainHead> ends_to_prune(pqxx::transaction_base& tx, std::int64_t before_ms,
+                                            const crypto::VerifyingKey& signer, bool past) {
+  std::vector<audit::ChainHead> ends;
+  for (const auto& row : tx.exec(old_ends, pqxx::params{before_ms})) ends.push_back(head_of(row));
+  if (!past) return ends;
+  for (const auto& row : tx.exec(cut_ends, pqxx::params{before_ms})) {
+    const auto checkpoint = checkpoint_of(row);
+    // A forged one would say where a chain ended.
+    if (!audit::is_signed_by(checkpoint, signer)) continue;
+    std::erase_if(ends, [&](const auto& end) { return end.chain == checkpoint.head.chain; });
+    ends.push_back(checkpoint.head);
+  }
+  return ends;
+}
+
+}  // namespace
 
 Result<AuditPruned> prune_audit_log(const std::string& dsn, std::int64_t before_ms,
                                     std::int64_t now_ms, const crypto::SigningKey& signer,
-                                    audit::LogJudge& judge) {
+                                    audit::LogJudge& judge, bool past) {
   return run_command([&] {
     auto session = open_connection(dsn, Access::write);
     // One moment for the judge and for what is deleted.
@@ -157,19 +202,15 @@ Result<AuditPruned> prune_audit_log(const std::string& dsn, std::int64_t before_
                      "postgres.migrate_dsn"});
     // The signature of where a chain begins would make a forgery genuine.
     judge_rows(tx, judge);
-    if (!judge.finish().empty())
+    if (!judge.finish().empty() && !past)
       throw_failure({Errc::signature_invalid,
                      "the audit log was changed, so nothing is deleted: `memseal audit verify` "
-                     "says where"});
+                     "says where, and --past-findings deletes all the same"});
     auto last = newest_checkpoint(tx, signer.verifying_key());
     AuditPruned pruned;
-    for (const auto& row : tx.exec(old_ends, pqxx::params{before_ms})) {
-      const auto head = head_of(row);
+    for (const auto& head : ends_to_prune(tx, before_ms, signer.verifying_key(), past)) {
       append_checkpoint(tx, last, audit::CheckpointKind::pruned, head, now_ms, signer);
-      pruned.records += static_cast<std::int64_t>(
-          tx.exec("DELETE FROM app.audit WHERE chain = $1 AND seq <= $2",
-                  pqxx::params{head.chain.to_string(), head.seq})
-              .affected_rows());
+      pruned.records += delete_beginning(tx, head);
       ++pruned.chains;
     }
     tx.commit();

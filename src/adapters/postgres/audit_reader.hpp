@@ -36,11 +36,16 @@ struct AuditPruned {
 
 /// Deletes the records at the beginning of each chain that are older than `before_ms`, and signs
 /// where it begins from now on, in one transaction. What no checkpoint has seen yet stays.
-/// Gives `judge` the whole log first, and deletes nothing where it finds anything.
+/// Gives `judge` the whole log first, and deletes nothing where it finds anything, unless it is to
+/// go `past` findings: then also a chain loses its place that was cut before its last checkpoint.
 /// REQUIRES: a role that owns the tables, or may become their owner. Errors: as above,
 /// signature_invalid after a finding, and bad_config where the role may not delete.
 Result<AuditPruned> prune_audit_log(const std::string& dsn, std::int64_t before_ms,
                                     std::int64_t now_ms, const crypto::SigningKey& signer,
-                                    audit::LogJudge& judge);
+                                    audit::LogJudge& judge, bool past = false);
+
+/// Who keeps processes from signing the log at this moment, as checkpoint_lock_holder() says it;
+/// empty: nobody. Any role may ask. Errors: as for_each_audit_record().
+Result<std::string> audit_lock_holder(const std::string& dsn);
 
 }  // namespace memseal::postgres

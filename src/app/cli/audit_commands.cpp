@@ -70,9 +70,15 @@ void add_audit_command(CLI::App& app, GlobalOptions& global, Action& action) {
   auto* prune = verb("prune", "Delete records that are older than the setting", cmd_audit_prune);
   prune->add_option("--days", options->days, "Instead of audit.retention_days")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{36'500}));
-  set_help(*prune, {"memseal audit prune", "memseal audit prune --days 90"},
+  prune->add_flag("--past-findings", options->past_findings,
+                  "Delete also where verify finds something, and record how much");
+  set_help(*prune,
+           {"memseal audit prune", "memseal audit prune --days 90",
+            "memseal audit export -o kept.ndjson && memseal audit prune --past-findings"},
            "Signs where each chain begins from now on, so that the rest can be verified.\n"
            "Verifies the whole log first: a finding ends it with code 6, undone.\n"
+           "--past-findings makes what was tampered with and is old go without a trace but\n"
+           "for a record (operator.audit_prune_past): export the log before.\n"
            "For a timer. Connects by postgres.migrate_dsn.");
 }
 

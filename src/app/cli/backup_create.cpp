@@ -2,6 +2,7 @@
 #include "app/cli/backup_steps.hpp"
 #include "app/cli/child_process.hpp"
 #include "app/cli/console.hpp"
+#include "app/cli/operator_audit.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "base/on_exit.hpp"
 #include "pure/codec/rfc3339.hpp"
@@ -145,31 +146,26 @@ std::vector<std::string> notes_of(const Plan& plan, const Made& made) {
   return notes;
 }
 
-}  // namespace
+int fail_backup(const Error& error) {
+  complain(error);
+  return backup_exit_code(error);
+}
 
-int cmd_backup_create(const GlobalOptions& global, const BackupOptions& options) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  const auto fail = [](const Error& error) {
-    complain(error);
-    return backup_exit_code(error);
-  };
-  const auto plan = plan_of(*config, options);
-  if (!plan) return fail(plan.error());
+int create_backup(const GlobalOptions& global, const Plan& plan) {
   const auto start = std::chrono::steady_clock::now();
   const Interruptible interruptible;
   std::optional<Made> made;
   try {
     ProgressLine progress(shows_progress(global));
-    made = make_backup(*plan, progress);
+    made = make_backup(plan, progress);
   } catch (...) {
-    return fail(error_of(std::current_exception()));
+    return fail_backup(error_of(std::current_exception()));
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   const auto& database = made->manifest.database;
-  const auto notes = notes_of(*plan, *made);
+  const auto notes = notes_of(plan, *made);
   if (global.json)
-    print_json(json::object{{"backup", plan->folder.string()},
+    print_json(json::object{{"backup", plan.folder.string()},
                             {"bytes", made->manifest.bytes()},
                             {"seconds", took.count()},
                             {"taken_at", codec::format_rfc3339(database.taken_at_ms)},
@@ -177,12 +173,23 @@ int cmd_backup_create(const GlobalOptions& global, const BackupOptions& options)
                             {"sha256", made->sha256},
                             {"notes", json::array(notes.begin(), notes.end())}});
   else
-    std::printf("%s: %s, %s in %.1f s\n", one_line(plan->folder.string(), 1'000).c_str(),
+    std::printf("%s: %s, %s in %.1f s\n", one_line(plan.folder.string(), 1'000).c_str(),
                 count_of(static_cast<std::size_t>(made->manifest.rows_of("app.memory_chunks")),
                          "chunk").c_str(),
                 megabytes(made->manifest.bytes()).c_str(), took.count());
   for (const auto& note : notes) hint(note);
   return exit_ok;
+}
+
+}  // namespace
+
+int cmd_backup_create(const GlobalOptions& global, const BackupOptions& options) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  const auto plan = plan_of(*config, options);
+  if (!plan) return fail_backup(plan.error());
+  return audited_if_possible(*config, "operator.backup_create", std::nullopt,
+                             [&] { return create_backup(global, *plan); });
 }
 
 }  // namespace memseal::app

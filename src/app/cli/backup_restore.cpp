@@ -4,6 +4,7 @@
 #include "app/cli/backup_steps.hpp"
 #include "app/cli/child_process.hpp"
 #include "app/cli/console.hpp"
+#include "app/cli/operator_audit.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
 #include "app/service/keys.hpp"
@@ -38,7 +39,7 @@ postgres::MigrateOptions target_of(const Config& config, const BackupOptions& op
                    "postgres.migrate_dsn"});
   target.directory = find_migrations(options.migrations).value();
   if (!options.app_password.empty()) {
-    const auto text = read_text_file(options.app_password, secret_file_bytes_max).value();
+    const auto text = read_secret_text(options.app_password, secret_file_bytes_max).value();
     target.app_user_password = text.substr(0, text.find('\n'));
   }
   return target;
@@ -155,6 +156,8 @@ int cmd_backup_restore(const GlobalOptions& global, const BackupOptions& options
     std::printf("restored %s in %.1f s\n",
                 count_of(static_cast<std::size_t>(chunks), "chunk").c_str(), took.count());
   for (const auto& note : done->notes) hint(note);
+  // Not before, because the log is in what was restored.
+  audited_if_possible(*config, "operator.backup_restore", std::nullopt, [] { return exit_ok; });
   if (!global.json)
     for (const auto& step : steps) std::printf("  %s\n", one_line(step, 1'000).c_str());
   return exit_ok;

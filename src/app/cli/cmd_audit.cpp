@@ -52,8 +52,11 @@ int with_audit(const GlobalOptions& global, const std::function<int(const AuditR
   }
 }
 
-audit::LogJudge judge_with(const crypto::Keyring& keyring) {
-  return {audit::Marks(keyring.audit_key()), keyring.audit_signer().verifying_key()};
+/// A checkpoint may be late by as much as its interval, and by what a busy database takes.
+audit::LogJudge judge_with(const AuditReading& reading) {
+  const auto unsigned_ms_max = (2 * reading.config.audit.checkpoint_s + 300) * 1'000;
+  return {audit::Marks(reading.keyring.audit_key()),
+          reading.keyring.audit_signer().verifying_key(), unsigned_ms_max};
 }
 
 crypto::Tenant audited_tenant(const crypto::Keyring& keyring, const AuditOptions& options) {
@@ -157,7 +160,7 @@ int judge_log(const GlobalOptions& global, const AuditOptions& options,
               const AuditReading& reading) {
   std::optional<std::pair<std::int64_t, crypto::Digest>> expected;
   if (!options.expect.empty()) expected = expected_checkpoint(options.expect);
-  auto judge = judge_with(reading.keyring);
+  auto judge = judge_with(reading);
   postgres::judge_audit_log(reading.dsn, judge).value();
   auto findings = judge.finish();
   if (expected && !judge.holds(expected->first, expected->second))
@@ -226,6 +229,20 @@ int cmd_audit_verify(const GlobalOptions& global, const AuditOptions& options) {
   });
 }
 
+namespace {
+
+int print_pruned(const GlobalOptions& global, const postgres::AuditPruned& pruned) {
+  if (global.json)
+    print_json(json::object{{"records", pruned.records}, {"chains", pruned.chains}});
+  else
+    std::printf("deleted %s of %s\n",
+                count_of(static_cast<std::size_t>(pruned.records), "record").c_str(),
+                count_of(static_cast<std::size_t>(pruned.chains), "chain").c_str());
+  return exit_ok;
+}
+
+}  // namespace
+
 int cmd_audit_prune(const GlobalOptions& global, const AuditOptions& options) {
   return with_audit(global, [&](const AuditReading& reading) -> int {
     const auto& own = reading.config.postgres.migrate_dsn;
@@ -236,17 +253,21 @@ int cmd_audit_prune(const GlobalOptions& global, const AuditOptions& options) {
                      "postgres.migrate_dsn"});
     const auto days = options.days > 0 ? options.days : reading.config.audit.retention_days;
     const auto now_ms = runtime::unix_ms();
-    auto judge = judge_with(reading.keyring);
-    const auto pruned = postgres::prune_audit_log(own, now_ms - days * audit_day_ms, now_ms,
-                                                  reading.keyring.audit_signer(), judge)
-                            .value();
-    if (global.json)
-      print_json(json::object{{"records", pruned.records}, {"chains", pruned.chains}});
-    else
-      std::printf("deleted %s of %s\n",
-                  count_of(static_cast<std::size_t>(pruned.records), "record").c_str(),
-                  count_of(static_cast<std::size_t>(pruned.chains), "chain").c_str());
-    return exit_ok;
+    const auto prune = [&](bool past) {
+      auto judge = judge_with(reading);
+      return print_pruned(global,
+                          postgres::prune_audit_log(own, now_ms - days * audit_day_ms, now_ms,
+                                                    reading.keyring.audit_signer(), judge, past)
+                              .value());
+    };
+    if (!options.past_findings) return prune(false);
+    // What is about to go is told first, by a record that the next checkpoint covers.
+    auto judge = judge_with(reading);
+    postgres::judge_audit_log(own, judge).value();
+    audit::Event event;
+    event.action = "operator.audit_prune_past";
+    event.count = static_cast<std::int64_t>(judge.finish().size());
+    return audited(reading.config, reading.keyring, std::move(event), [&] { return prune(true); });
   });
 }
 

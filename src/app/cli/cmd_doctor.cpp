@@ -1,3 +1,4 @@
+#include "adapters/postgres/audit_reader.hpp"
 #include "adapters/postgres/catalog.hpp"
 #include "app/cli/config_check.hpp"
 #include "app/cli/console.hpp"
@@ -273,6 +274,18 @@ Finding check_catalog(const Config& config) {
           "restore what `memseal migrate up` made; `memseal verify rls` lists all"};
 }
 
+/// Whether somebody keeps every process from signing the audit log.
+Finding check_audit(const Config& config) {
+  const std::string name = "audit";
+  if (auditing::parse_scope(config.audit.records) == auditing::Scope::none)
+    return {name, true, "nothing is recorded (audit.records is none)", "", false};
+  const auto holder = postgres::audit_lock_holder(config.postgres.dsn);
+  if (!holder) return failed(name, holder.error(), "check " + env_name("postgres.dsn"));
+  if (holder->empty()) return {name, true, "nobody keeps its checkpoints from being signed", ""};
+  return {name, false, *holder + " holds the lock of the checkpoints: none is signed meanwhile",
+          "look again; where it stays, end that session (pg_terminate_backend)", false};
+}
+
 Finding search_plan(const Config& config) {
   if (config.search.matrix_bytes == 0)
     return {"search", true, "the database compares (search.matrix_bytes is 0)", "", false};
@@ -325,6 +338,7 @@ void check_models_and_database(const Config& config, std::vector<Finding>& findi
     if (fits) {
       findings.push_back({"database", true, "reachable, migrated, fits keys and model", ""});
       findings.push_back(check_catalog(config));
+      findings.push_back(check_audit(config));
     } else {
       findings.push_back(failed("database", fits.error(),
                              fits.error().code == Errc::unavailable

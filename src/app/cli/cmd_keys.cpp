@@ -4,6 +4,7 @@
 #include "app/cli/console.hpp"
 #include "app/cli/dead_letter_box.hpp"
 #include "app/cli/key_steps.hpp"
+#include "app/cli/operator_audit.hpp"
 #include "app/cli/progress_line.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/service/keys.hpp"
@@ -43,6 +44,14 @@ int with_config(const GlobalOptions& global, const std::function<int(const Confi
     complain(failed.error());
     return failed.error().code == Errc::unavailable ? exit_not_ready : exit_usage;
   }
+}
+
+/// The same for what changes keys: the audit log has it.
+int with_recorded(const GlobalOptions& global, const std::string& action,
+                  const std::function<int(const Config&)>& work) {
+  return with_config(global, [&](const Config& config) {
+    return audited_if_possible(config, action, std::nullopt, [&] { return work(config); });
+  });
 }
 
 const char* state_word(crypto::RootKeyInfo::State state) {
@@ -246,7 +255,7 @@ int rewrap(const GlobalOptions& global, const Config& config, ports::KeyTable& t
 }  // namespace
 
 int cmd_keys_rotate(const GlobalOptions& global, const KeysOptions& options) {
-  return with_config(global, [&](const Config& config) {
+  return with_recorded(global, "operator.keys_rotate/" + options.kind, [&](const Config& config) {
     const auto kind = crypto::parse_root_key(options.kind).value();
     if (options.resume && (options.stage || kind != RootKey::kek))
       throw_failure({Errc::bad_request, "--resume goes on with a rotation of the kek"});
@@ -320,7 +329,8 @@ void refuse_if_needed(const Config& config, const crypto::Keyring& keyring, Root
 }  // namespace
 
 int cmd_keys_retire(const GlobalOptions& global, const KeysOptions& options) {
-  return with_config(global, [&](const Config& config) -> int {
+  const auto action = "operator.keys_retire/" + options.kind;
+  return with_recorded(global, action, [&](const Config& config) -> int {
     const auto kind = crypto::parse_root_key(options.kind).value();
     require_keyring_file(config);
     if (kind == RootKey::kek) require_database(config);

@@ -1,5 +1,6 @@
 // `memseal producers`: who may write events, and by which keys.
 #include "app/cli/console.hpp"
+#include "app/cli/operator_audit.hpp"
 #include "app/cli/producer_key.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
@@ -133,10 +134,11 @@ int cmd_producers_keygen(const GlobalOptions& global, const ProducersOptions& op
   return exit_ok;
 }
 
-int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& options) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  auto change = Change::begin(*config, options);
+namespace {
+
+int add_producer(const GlobalOptions& global, const ProducersOptions& options,
+                 const Config& config) {
+  auto change = Change::begin(config, options);
   if (!change) return refuse(change.error());
   const auto key = read_verifying_key(options.key_file);
   if (!key) return refuse(key.error());
@@ -146,7 +148,7 @@ int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& optio
                     .topics = options.topics,
                     .keys = {}};
   if (producer.sources.empty()) producer.sources.push_back("/" + options.name);
-  if (producer.topics.empty()) producer.topics = event_topics(*config);
+  if (producer.topics.empty()) producer.topics = event_topics(config);
   const ProducerKey added{producers::key_id_of(*key), *key, now_text()};
   producer.keys.push_back(added);
   if (auto fitting = change->registry.add(producer); !fitting) return refuse(fitting.error());
@@ -156,6 +158,29 @@ int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& optio
   else
     print(producer, added);
   return exit_ok;
+}
+
+int revoke_producer(const GlobalOptions& global, const ProducersOptions& options,
+                    const Config& config) {
+  auto change = Change::begin(config, options);
+  if (!change) return refuse(change.error());
+  const auto revoked = change->registry.revoke(options.name, options.key_id, now_text());
+  if (!revoked) return refuse(revoked.error());
+  if (auto written = change->write(); !written) return refuse(written.error());
+  if (global.json)
+    print_json(json::object{{"producer", options.name}, {"revoked", *revoked}});
+  else
+    std::printf("revoked %s of %s\n", count_of(*revoked, "key").c_str(), options.name.c_str());
+  return exit_ok;
+}
+
+}  // namespace
+
+int cmd_producers_add(const GlobalOptions& global, const ProducersOptions& options) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  return audited_if_possible(*config, "operator.producers_add/" + options.name, std::nullopt,
+                             [&] { return add_producer(global, options, *config); });
 }
 
 int cmd_producers_list(const GlobalOptions& global, const ProducersOptions& options) {
@@ -179,16 +204,8 @@ int cmd_producers_list(const GlobalOptions& global, const ProducersOptions& opti
 int cmd_producers_revoke(const GlobalOptions& global, const ProducersOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
-  auto change = Change::begin(*config, options);
-  if (!change) return refuse(change.error());
-  const auto revoked = change->registry.revoke(options.name, options.key_id, now_text());
-  if (!revoked) return refuse(revoked.error());
-  if (auto written = change->write(); !written) return refuse(written.error());
-  if (global.json)
-    print_json(json::object{{"producer", options.name}, {"revoked", *revoked}});
-  else
-    std::printf("revoked %s of %s\n", count_of(*revoked, "key").c_str(), options.name.c_str());
-  return exit_ok;
+  return audited_if_possible(*config, "operator.producers_revoke/" + options.name, std::nullopt,
+                             [&] { return revoke_producer(global, options, *config); });
 }
 
 }  // namespace memseal::app

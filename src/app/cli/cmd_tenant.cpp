@@ -109,15 +109,10 @@ int erase(const GlobalOptions& global, const TenantOptions& options, PersonBox& 
 
 }  // namespace
 
-int cmd_tenant_list(const GlobalOptions& global) {
-  const auto config = read_config(global);
-  if (!config) return exit_usage;
-  const auto dsn = operator_dsn(*config);
-  if (!dsn) {
-    complain(dsn.error());
-    return exit_usage;
-  }
-  const auto listed = postgres::for_each_tenant(*dsn, [&](const postgres::TenantRow& row) {
+namespace {
+
+int list_tenants(const GlobalOptions& global, const std::string& dsn) {
+  const auto listed = postgres::for_each_tenant(dsn, [&](const postgres::TenantRow& row) {
     if (global.json) {
       json::object shown{{"user_hash", row.user_hash},
                          {"state", row.erased ? "erased" : "active"},
@@ -140,12 +135,57 @@ int cmd_tenant_list(const GlobalOptions& global) {
   return listed.error().code == Errc::unavailable ? exit_not_ready : exit_usage;
 }
 
+int reseal(const GlobalOptions& global, const TenantOptions& options, PersonBox& box,
+           const crypto::Tenant& who) {
+  ProgressLine line(shows_progress(global));
+  const auto key = options.resume ? lifecycle::ResealKey::current : lifecycle::ResealKey::fresh;
+  const auto done = box.reseal(who, key, [&](std::int64_t chunks) {
+    line.show("sealing: " + count_of(static_cast<std::size_t>(chunks), "chunk"));
+  });
+  line.clear();
+  if (!global.json)
+    std::printf("%s and %s sealed under key %" PRIu32 "\n",
+                count_of(static_cast<std::size_t>(done.texts), "chunk").c_str(),
+                count_of(static_cast<std::size_t>(done.names), "name").c_str(), done.key_id);
+  std::optional<Error> fault;
+  if (done.unopened > 0)
+    fault = Error{Errc::open_failed, count_of(static_cast<std::size_t>(done.unopened), "row") +
+                                         " did not open and stayed: see `memseal backup verify`"};
+  else if (done.left > 0)
+    fault = Error{Errc::unavailable,
+                  count_of(static_cast<std::size_t>(done.left), "row") +
+                      " came meanwhile under an older key: run this again with --resume"};
+  return finish_report(global,
+                       {{"key", done.key_id},
+                        {"chunks", done.texts},
+                        {"names", done.names},
+                        {"unopened", done.unopened},
+                        {"left", done.left}},
+                       fault, exit_finding);
+}
+
+}  // namespace
+
+int cmd_tenant_list(const GlobalOptions& global) {
+  const auto config = read_config(global);
+  if (!config) return exit_usage;
+  const auto dsn = operator_dsn(*config);
+  if (!dsn) {
+    complain(dsn.error());
+    return exit_usage;
+  }
+  return audited_if_possible(*config, "operator.tenant_list", std::nullopt,
+                             [&] { return list_tenants(global, *dsn); });
+}
+
 int cmd_tenant_show(const GlobalOptions& global, const TenantOptions& options) {
   return with_person(global, options, [&](PersonBox& box, const crypto::Tenant& who) -> int {
     const auto state = box.look(who);
     if (!state.known) return not_found();
-    print_state(global, state_json(who, state));
-    return exit_ok;
+    return box.audited("operator.tenant_show", who, [&] {
+      print_state(global, state_json(who, state));
+      return exit_ok;
+    });
   });
 }
 
@@ -182,33 +222,7 @@ int cmd_tenant_erase(const GlobalOptions& global, const TenantOptions& options) 
 int cmd_tenant_reseal(const GlobalOptions& global, const TenantOptions& options) {
   return with_person(global, options, [&](PersonBox& box, const crypto::Tenant& who) -> int {
     if (!box.look(who).known) return not_found();
-    ProgressLine line(shows_progress(global));
-    const auto key =
-        options.resume ? lifecycle::ResealKey::current : lifecycle::ResealKey::fresh;
-    const auto done = box.reseal(who, key, [&](std::int64_t chunks) {
-      line.show("sealing: " + count_of(static_cast<std::size_t>(chunks), "chunk"));
-    });
-    line.clear();
-    if (!global.json)
-      std::printf("%s and %s sealed under key %" PRIu32 "\n",
-                  count_of(static_cast<std::size_t>(done.texts), "chunk").c_str(),
-                  count_of(static_cast<std::size_t>(done.names), "name").c_str(), done.key_id);
-    std::optional<Error> fault;
-    if (done.unopened > 0)
-      fault = Error{Errc::open_failed,
-                    count_of(static_cast<std::size_t>(done.unopened), "row") +
-                        " did not open and stayed: see `memseal backup verify`"};
-    else if (done.left > 0)
-      fault = Error{Errc::unavailable,
-                    count_of(static_cast<std::size_t>(done.left), "row") +
-                        " came meanwhile under an older key: run this again with --resume"};
-    return finish_report(global,
-                         {{"key", done.key_id},
-                          {"chunks", done.texts},
-                          {"names", done.names},
-                          {"unopened", done.unopened},
-                          {"left", done.left}},
-                         fault, exit_finding);
+    return box.audited("operator.reseal", who, [&] { return reseal(global, options, box, who); });
   });
 }
 

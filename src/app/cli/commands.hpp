@@ -248,6 +248,7 @@ struct AuditOptions {
   std::string output;        ///< export: file; empty: standard output
   std::string expect;        ///< verify: a checkpoint that must be there
   std::int64_t days = 0;     ///< prune: 0: audit.retention_days
+  bool past_findings = false;  ///< prune: also where the log was tampered with
 };
 int cmd_audit_show(const GlobalOptions& global, const AuditOptions& options);
 int cmd_audit_export(const GlobalOptions& global, const AuditOptions& options);

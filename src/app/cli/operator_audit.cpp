@@ -52,30 +52,17 @@ audit::Outcome outcome_of_command(int code) {
                                                       : audit::Outcome::failed;
 }
 
-}  // namespace
-
-Result<std::string> operator_dsn(const Config& config) {
-  const auto& database = config.postgres;
-  if (!database.backup_dsn.empty()) return database.backup_dsn;
-  if (!database.migrate_dsn.empty()) return database.migrate_dsn;
-  return Error{Errc::bad_config,
-               "postgres.backup_dsn is not set (env " + env_name("postgres.backup_dsn") + ")",
-               "postgres.backup_dsn"};
+bool is_recorded(const Config& config) {
+  return auditing::parse_scope(config.audit.records) != auditing::Scope::none;
 }
 
-int audited(const Config& config, const crypto::Keyring& keyring, std::string action,
-            const std::optional<crypto::Tenant>& who, const std::function<int()>& work) {
-  if (auditing::parse_scope(config.audit.records) == auditing::Scope::none) return work();
-  if (config.postgres.dsn.empty()) {
-    hint("postgres.dsn is not set, so the audit log does not have this");
-    return work();
-  }
-  OperatorChain chain(config, keyring);
-  audit::Event event;
-  event.action = std::move(action);
-  event.who = who;
-  event.actor = "uid:" + std::to_string(::getuid());
-  chain.add(event, audit::Outcome::begun);
+void tell_unrecorded(const std::string& why) {
+  hint(why + ", so the audit log does not have this");
+}
+
+/// Runs `work`, and tells `chain`, which has its beginning, how it ended.
+int run_recorded(OperatorChain& chain, const audit::Event& event,
+                 const std::function<int()>& work) {
   int code = exit_failed;
   std::exception_ptr failure;
   try {
@@ -91,6 +78,67 @@ int audited(const Config& config, const crypto::Keyring& keyring, std::string ac
   }
   if (failure) std::rethrow_exception(failure);
   return code;
+}
+
+audit::Event of_this_user(audit::Event event) {
+  event.actor = "uid:" + std::to_string(::getuid());
+  return event;
+}
+
+}  // namespace
+
+Result<std::string> operator_dsn(const Config& config) {
+  const auto& database = config.postgres;
+  if (!database.backup_dsn.empty()) return database.backup_dsn;
+  if (!database.migrate_dsn.empty()) return database.migrate_dsn;
+  return Error{Errc::bad_config,
+               "postgres.backup_dsn is not set (env " + env_name("postgres.backup_dsn") + ")",
+               "postgres.backup_dsn"};
+}
+
+int audited(const Config& config, const crypto::Keyring& keyring, std::string action,
+            const std::optional<crypto::Tenant>& who, const std::function<int()>& work) {
+  audit::Event event;
+  event.action = std::move(action);
+  event.who = who;
+  return audited(config, keyring, std::move(event), work);
+}
+
+int audited(const Config& config, const crypto::Keyring& keyring, audit::Event event,
+            const std::function<int()>& work) {
+  if (!is_recorded(config)) return work();
+  if (config.postgres.dsn.empty()) {
+    tell_unrecorded("postgres.dsn is not set");
+    return work();
+  }
+  OperatorChain chain(config, keyring);
+  event = of_this_user(std::move(event));
+  chain.add(event, audit::Outcome::begun);
+  return run_recorded(chain, event, work);
+}
+
+int audited_if_possible(const Config& config, std::string action,
+                        const std::optional<crypto::Tenant>& who,
+                        const std::function<int()>& work) {
+  if (!is_recorded(config)) return work();
+  const auto keyring = load_keyring(config);
+  if (!keyring || config.postgres.dsn.empty()) {
+    tell_unrecorded(keyring ? "postgres.dsn is not set" : keyring.error().message);
+    return work();
+  }
+  std::optional<OperatorChain> chain;
+  audit::Event event;
+  event.action = std::move(action);
+  event.who = who;
+  event = of_this_user(std::move(event));
+  try {
+    chain.emplace(config, *keyring);
+    chain->add(event, audit::Outcome::begun);
+  } catch (const Failure& failed) {
+    tell_unrecorded(failed.error().message);
+    return work();
+  }
+  return run_recorded(*chain, event, work);
 }
 
 }  // namespace memseal::app

@@ -1,6 +1,7 @@
 #pragma once
 // What an operator's command says to the audit log.
 #include "app/config/config.hpp"
+#include "pure/audit/record.hpp"
 #include "pure/crypto/keyring.hpp"
 
 #include <functional>
@@ -19,5 +20,16 @@ Result<std::string> operator_dsn(const Config& config);
 /// postgres.dsn nothing can be recorded, and a hint says so.
 int audited(const Config& config, const crypto::Keyring& keyring, std::string action,
             const std::optional<crypto::Tenant>& who, const std::function<int()>& work);
+
+/// The same with what else `event` says: its count.
+int audited(const Config& config, const crypto::Keyring& keyring, audit::Event event,
+            const std::function<int()>& work);
+
+/// Runs `work` and records it as audited() does, where it can: what an operator must be able to do
+/// while the database or the keyring is away (a key is taken from a producer, a key is replaced),
+/// and what only looks. A hint says why something is not recorded.
+int audited_if_possible(const Config& config, std::string action,
+                        const std::optional<crypto::Tenant>& who,
+                        const std::function<int()>& work);
 
 }  // namespace memseal::app

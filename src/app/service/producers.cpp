@@ -9,6 +9,7 @@
 #include "pure/crypto/random.hpp"
 #include "pure/crypto/secret_file.hpp"
 #include "runtime/log.hpp"
+#include "runtime/wall_clock.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -148,6 +149,21 @@ Result<void> write_producers(const fs::path& file, const producers::Registry& re
   fs::rename(draft, target, failed);
   if (failed) return unusable(file, failed.message());
   return {};
+}
+
+void note_admissions(const producers::Gate& gate, auditing::Auditor& auditor) {
+  for (const auto& one : gate.take_admissions()) {
+    const bool is_accepted = one.verdict == producers::Verdict::accepted;
+    audit::Event event;
+    event.action = is_accepted ? "producer.accepted"
+                               : "producer.refused/" +
+                                     std::string(producers::verdict_name(one.verdict));
+    event.at_ms = runtime::unix_ms();
+    event.outcome = is_accepted ? audit::Outcome::done : audit::Outcome::refused;
+    if (!one.producer.empty()) event.actor = "producer:" + one.producer;
+    event.count = one.count;
+    auditor.note(auditing::Weight::change, std::move(event));
+  }
 }
 
 ProducersFile::ProducersFile(fs::path file, producers::Gate& gate, runtime::Metrics& metrics)

@@ -1,6 +1,7 @@
 #pragma once
 // Who may write events, from the settings: the policy, the registry's file, the service's own key.
 #include "app/config/config.hpp"
+#include "cases/auditing/auditor.hpp"
 #include "pure/crypto/keyring.hpp"
 #include "pure/producers/gate.hpp"
 #include "runtime/metrics.hpp"
@@ -34,6 +35,10 @@ Result<producers::Registry> read_producers(const std::filesystem::path& file);
 /// owner and mode. Error: bad_config, also where the owner cannot be kept.
 Result<void> write_producers(const std::filesystem::path& file,
                              const producers::Registry& registry);
+
+/// Tells the audit log what the gate decided since the last call: a record for each producer and
+/// decision, with a count. Not one for each event, because a producer may write thousands a second.
+void note_admissions(const producers::Gate& gate, auditing::Auditor& auditor);
 
 /// Keeps a gate's registry like the file. A file that cannot be used changes nothing but a metric
 /// and the log.

@@ -27,6 +27,9 @@ namespace {
 /// How soon the catalog is looked at again where a look failed or found something.
 constexpr std::chrono::seconds isolation_retry{5};
 constexpr std::chrono::hours sweep_every{1};
+/// How often the audit log learns what producers wrote: often enough to say when, and a handful of
+/// rows an hour for each producer.
+constexpr std::chrono::minutes admissions_every{15};
 /// An erasure of which nothing was heard for so long is another process's to finish. Longer than
 /// one transaction of it may take.
 constexpr std::chrono::seconds erasure_silence{120}, erasures_every{60};
@@ -131,6 +134,13 @@ asio::awaitable<void> Service::reload_on_signal() {
     supervisor_.reloading();
     refresh_key_files(true);
     supervisor_.ready();
+  }
+}
+
+asio::awaitable<void> Service::note_producers() {
+  for (;;) {
+    co_await runtime::pause_for(admissions_every);
+    note_admissions(*keys_.gate, cases_.auditor);
   }
 }
 
@@ -280,6 +290,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   background.spawn(cases_.guard.run());
   background.spawn(cases_.auditor.run());
   background.spawn(finish_erasures());
+  if (keys_.gate) background.spawn(note_producers());
   if (cases_.knowledge) background.spawn(sweep_files());
   // In the background, so that metrics can be read until the end of the drain.
   if (auto* admin = listeners_.admin()) background.spawn(admin->run());
@@ -303,6 +314,7 @@ asio::awaitable<void> Service::run_all(std::function<void()> on_ready) {
   stores_.sink->request_stop();
   // Before the background ends, whose records of orders come until then.
   const runtime::RequestContext last{"audit", runtime::Deadline::after(std::chrono::seconds(3))};
+  if (keys_.gate) note_admissions(*keys_.gate, cases_.auditor);
   co_await cases_.auditor.drain(last);
   background.cancel();
   try {

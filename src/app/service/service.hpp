@@ -40,6 +40,7 @@ class Service {
 
   asio::awaitable<void> watch_database();
   asio::awaitable<void> watch_isolation();
+  asio::awaitable<void> note_producers();
   asio::awaitable<void> watch_backups();
   asio::awaitable<void> sweep_files();
   asio::awaitable<void> finish_erasures();

@@ -55,7 +55,9 @@ AuditMetrics::AuditMetrics(runtime::Metrics& metrics)
                                "Attempts to write to the audit log that failed.")),
       waiting(metrics.gauge("memseal_audit_waiting", "Records that wait to be written.")),
       checkpoint_at(metrics.gauge("memseal_audit_checkpoint_seconds",
-                                  "Unix time of the last checkpoint that this process signed.")) {}
+                                  "Unix time of the last checkpoint that this process signed.")),
+      blocked(metrics.gauge("memseal_audit_checkpoint_blocked",
+                            "1 while somebody keeps every process from signing the audit log.")) {}
 
 Auditor::Auditor(ports::AuditLog& log, AuditMetrics& metrics, audit::Marks marks,
                  AuditorOptions options)
@@ -154,8 +156,17 @@ asio::awaitable<bool> Auditor::write_batch(runtime::RequestContext context) {
 
 asio::awaitable<void> Auditor::sign_ends(std::chrono::seconds every) {
   const auto now_ms = runtime::unix_ms();
-  const auto made = co_await log_.checkpoint(write_context(), now_ms, every);
-  if (made > 0) metrics_.checkpoint_at.Set(static_cast<double>(now_ms) / 1'000);
+  const auto outcome = co_await log_.checkpoint(write_context(), now_ms, every);
+  if (outcome.made > 0) metrics_.checkpoint_at.Set(static_cast<double>(now_ms) / 1'000);
+  tell_blocked(outcome.held_by);
+}
+
+// Twice in turn, because a process that signs at this moment holds the lock too.
+void Auditor::tell_blocked(const std::string& held_by) {
+  blocked_looks_ = held_by.empty() ? 0 : blocked_looks_ + 1;
+  metrics_.blocked.Set(blocked_looks_ > 1 ? 1 : 0);
+  if (blocked_looks_ == 2)
+    log(LogLevel::error, "auditing.checkpoint_blocked", {{"held_by", held_by}});
 }
 
 asio::awaitable<void> Auditor::run() {

@@ -46,6 +46,7 @@ struct AuditMetrics {
   runtime::Counter& failures;     ///< memseal_audit_failures_total: attempts to write
   runtime::Gauge& waiting;        ///< memseal_audit_waiting: records in the queue
   runtime::Gauge& checkpoint_at;  ///< memseal_audit_checkpoint_seconds: Unix time of the last one
+  runtime::Gauge& blocked;        ///< memseal_audit_checkpoint_blocked
 };
 
 struct AuditorOptions {
@@ -88,6 +89,7 @@ class Auditor {
   void put_back(std::vector<Waiting> batch);
   asio::awaitable<bool> write_batch(runtime::RequestContext context);
   asio::awaitable<void> sign_ends(std::chrono::seconds every);
+  void tell_blocked(const std::string& held_by);
 
   ports::AuditLog& log_;
   AuditMetrics& metrics_;
@@ -96,6 +98,7 @@ class Auditor {
   std::mutex mutex_;
   std::deque<Waiting> queue_;
   std::int64_t lost_ = 0;  // not yet told by the log
+  int blocked_looks_ = 0;  // in turn
 };
 
 }  // namespace memseal::auditinging

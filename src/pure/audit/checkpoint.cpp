@@ -11,7 +11,8 @@ namespace memseal::audit {
 namespace {
 
 constexpr std::array<std::string_view, 2> kind_names{"head", "pruned"};
-constexpr std::array<std::string_view, 4> finding_names{"changed", "missing", "cut", "checkpoint"};
+constexpr std::array<std::string_view, 5> finding_names{"changed", "missing", "cut", "checkpoint",
+                                                        "unsigned"};
 
 Bytes signed_bytes(const Checkpoint& checkpoint) {
   constexpr std::string_view purpose = "memseal/audit-checkpoint/v1";
@@ -85,6 +86,23 @@ void LogJudge::begin_chain(const Record& record) {
   auto& known = known_[record.chain];
   known.seen = true;
   at_ = ChainHead{record.chain, known.pruned_seq, known.pruned_link};
+  uncovered_since_ms_.reset();
+}
+
+// A process that lives signs what it wrote, and one that died writes nothing more. So records that
+// no checkpoint covers, with others of the same process long after them, had one that is gone, or
+// somebody keeps processes from signing.
+void LogJudge::check_age(const Record& record) {
+  const auto covered = known_[record.chain].covered();
+  if (record.seq <= covered) return;
+  if (record.seq == covered + 1) uncovered_since_ms_ = record.at_ms;
+  if (!uncovered_since_ms_ || record.at_ms - *uncovered_since_ms_ <= unsigned_ms_max_) return;
+  find(Finding::Kind::unsigned_, record.chain.to_string(), covered + 1,
+       "its process went on for " +
+           std::to_string((record.at_ms - *uncovered_since_ms_) / 60'000) +
+           " minutes, and no checkpoint covers that: the newest ones were removed, or somebody "
+           "keeps processes from signing");
+  uncovered_since_ms_.reset();
 }
 
 void LogJudge::check_head(std::int64_t seq, const crypto::Digest& link) {
@@ -114,6 +132,7 @@ void LogJudge::add(const Record& record) {
     find(Finding::Kind::changed, chain, record.seq,
          "the record does not follow the one before it");
   check_head(record.seq, record.link);
+  check_age(record);
   at_->seq = record.seq;
   at_->link = record.link;
 }

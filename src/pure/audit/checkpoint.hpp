@@ -3,8 +3,11 @@
 #include "pure/audit/record.hpp"
 #include "pure/crypto/signing_key.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +44,7 @@ struct Finding {
     missing,     ///< records between two others are not there
     cut,         ///< the chain ends before a checkpoint of it
     checkpoint,  ///< a checkpoint is missing, changed, or not signed by this deployment
+    unsigned_,   ///< the chain went on for too long without a checkpoint, or its newest were taken
   };
   Kind kind;
   std::string chain;     ///< empty: of the checkpoints
@@ -54,8 +58,12 @@ std::string_view finding_name(Finding::Kind kind) noexcept;
 /// Memory: the checkpoints, and one link. Thread: one.
 class LogJudge {
  public:
-  LogJudge(Marks marks, crypto::VerifyingKey signer)
-      : marks_(std::move(marks)), signer_(std::move(signer)) {}
+  /// `unsigned_ms_max`: what a process writes for longer than that has a checkpoint.
+  LogJudge(Marks marks, crypto::VerifyingKey signer,
+           std::int64_t unsigned_ms_max = std::numeric_limits<std::int64_t>::max())
+      : marks_(std::move(marks)),
+        signer_(std::move(signer)),
+        unsigned_ms_max_(unsigned_ms_max) {}
 
   void add(const Checkpoint& checkpoint);
   /// REQUIRES: every checkpoint was added.
@@ -80,18 +88,24 @@ class LogJudge {
     std::int64_t pruned_seq = 0;
     crypto::Digest pruned_link{};
     bool seen = false;
+    std::int64_t covered() const {
+      return std::max(pruned_seq, heads.empty() ? 0 : heads.rbegin()->first);
+    }
   };
   void find(Finding::Kind kind, const std::string& chain, std::int64_t seq, std::string text);
   void begin_chain(const Record& record);
   void end_chain();
   void check_head(std::int64_t seq, const crypto::Digest& link);
+  void check_age(const Record& record);
 
   Marks marks_;
   crypto::VerifyingKey signer_;
+  std::int64_t unsigned_ms_max_;
   std::map<Uuid, Known> known_;
   std::map<std::int64_t, crypto::Digest> digests_;
   std::vector<Finding> findings_;
   std::optional<ChainHead> at_;  // the record before
+  std::optional<std::int64_t> uncovered_since_ms_;  // of the chain; empty also once it is told
   std::int64_t records_ = 0, chains_ = 0, last_n_ = 0, uncovered_ = 0;
   crypto::Digest last_digest_{};
 };

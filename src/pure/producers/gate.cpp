@@ -183,13 +183,35 @@ Verdict Gate::verify(const Presented& presented, Purpose purpose, const Place& p
 
 Verdict Gate::judge(const Presented& presented, std::int64_t now_ms) const {
   const auto registry = this->registry();  // One for the whole event.
+  std::optional<Key> signer;
+  const auto verdict = examine(presented, now_ms, *registry, signer);
+  const bool is_own = signer && signer->producer == nullptr;
+  if (is_own && verdict == Verdict::accepted) return verdict;
+  const std::lock_guard lock(mutex_);
+  ++admissions_[{signer && !is_own ? signer->producer->name : std::string(), verdict}];
+  return verdict;
+}
+
+std::vector<Admission> Gate::take_admissions() const {
+  std::map<std::pair<std::string, Verdict>, std::int64_t> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    taken.swap(admissions_);
+  }
+  std::vector<Admission> admissions;
+  for (const auto& [key, count] : taken) admissions.push_back({key.first, key.second, count});
+  return admissions;
+}
+
+Verdict Gate::examine(const Presented& presented, std::int64_t now_ms, const Registry& registry,
+                      std::optional<Key>& signer) const {
   const auto& headers = presented.event.headers;
   Place place{presented.event.topic};
-  std::optional<Key> signer;
   if (says_replay(headers)) {
     // A replay decides which of two versions stays, so that only the service may say so. It vouches
     // for where and when the event was new, and for nothing else.
-    const auto replay = verify(presented, Purpose::replay, place, *registry, now_ms, signer);
+    std::optional<Key> replayer;
+    const auto replay = verify(presented, Purpose::replay, place, registry, now_ms, replayer);
     if (replay != Verdict::accepted) return Verdict::replay;
     place.is_replay = true;
     const auto topic = find_header(headers, original_topic_header);
@@ -197,8 +219,11 @@ Verdict Gate::judge(const Presented& presented, std::int64_t now_ms) const {
     if (topic.value) place.topic = *topic.value;
     place.refused_at_ms = time_of(find_header(headers, wire::refused_at_header));
   }
-  const auto verdict = verify(presented, Purpose::event, place, *registry, now_ms, signer);
-  if (verdict != Verdict::accepted) return verdict;
+  const auto verdict = verify(presented, Purpose::event, place, registry, now_ms, signer);
+  if (verdict != Verdict::accepted) {
+    signer.reset();  // Whoever claims a key need not have it.
+    return verdict;
+  }
   const auto* producer = signer->producer;
   if (producer == nullptr) return Verdict::accepted;
   if (!fits(producer->topics, place.topic)) return Verdict::topic;

@@ -7,10 +7,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace memseal::producers {
 
@@ -57,6 +61,14 @@ struct Presented {
   bool has_broker_time = false;  ///< record_time_ms is the broker's clock
 };
 
+/// How often the gate decided so. The producer is named only where it is proven: an event that
+/// carries no sound signature is nobody's.
+struct Admission {
+  std::string producer;  ///< empty: not proven
+  Verdict verdict;
+  std::int64_t count = 0;
+};
+
 /// Holds the registry, which may be replaced at any time.
 /// Thread: any. Time: one SHA-256 of the value and one verification; two of each for a replay.
 class Gate {
@@ -70,6 +82,10 @@ class Gate {
   /// `now_ms`: Unix time. A value but `accepted` refuses the event.
   Verdict judge(const Presented& presented, std::int64_t now_ms) const;
 
+  /// What was judged since the last call, without the service's own events; the gate forgets it. At
+  /// most one entry for each verdict and registered producer.
+  std::vector<Admission> take_admissions() const;
+
  private:
   struct Key {
     const crypto::VerifyingKey& key;
@@ -80,6 +96,9 @@ class Gate {
     bool is_replay = false;
     std::optional<std::int64_t> refused_at_ms;  ///< of a replay that says so
   };
+  /// `signer`: who signed the event, once that is proven.
+  Verdict examine(const Presented& presented, std::int64_t now_ms, const Registry& registry,
+                  std::optional<Key>& signer) const;
   Verdict verify(const Presented& presented, Purpose purpose, const Place& place,
                  const Registry& registry, std::int64_t now_ms, std::optional<Key>& signer) const;
   Verdict check_time(const Presented& presented, std::int64_t signed_ms, bool is_own,
@@ -89,6 +108,7 @@ class Gate {
   const GateRules rules_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Registry> registry_;  // never null
+  mutable std::map<std::pair<std::string, Verdict>, std::int64_t> admissions_;  // under mutex_
 };
 
 /// True if the service itself signed that `event` is replayed, so that what its headers

@@ -57,15 +57,19 @@ class AuditPg : public MigratedPgTest {
   }
   std::size_t sign(Process& process, std::int64_t at_ms = now_ms,
                    std::chrono::seconds every = std::chrono::seconds(0)) {
+    return checkpointed(process, at_ms, every).made;
+  }
+  ports::Checkpointed checkpointed(Process& process, std::int64_t at_ms,
+                                   std::chrono::seconds every) {
     return await(process.log->checkpoint(context_, at_ms, every));
   }
   static audit::LogJudge new_judge() {
     return {audit::Marks(keyring_.audit_key()), keyring_.audit_signer().verifying_key()};
   }
-  static Result<postgres::AuditPruned> pruned_before(std::int64_t before_ms) {
+  static Result<postgres::AuditPruned> pruned_before(std::int64_t before_ms, bool past = false) {
     auto judge = new_judge();
     return postgres::prune_audit_log(database_->super_dsn(), before_ms, now_ms,
-                                     keyring_.audit_signer(), judge);
+                                     keyring_.audit_signer(), judge, past);
   }
   audit::LogJudge judged() const {
     auto judge = new_judge();
@@ -313,6 +317,63 @@ TEST_F(AuditPg, PrunesNothingOfALogThatWasChanged) {
     EXPECT_EQ(records({}).size(), before) << deed;
     EXPECT_THAT(findings(), testing::Not(IsEmpty())) << deed;
   }
+}
+
+// What is old goes all the same where an operator says so; what is young is found as before.
+TEST_F(AuditPg, PrunesPastFindingsWhereThatIsSaid) {
+  const auto prepared = [&](const char* deed) {
+    database_->super("TRUNCATE app.audit, app.audit_checkpoints");
+    auto one = process(), two = process();
+    append(one, events(3));
+    append(two, events(3));
+    sign(two);
+    append(one, events(3, now_ms + 24 * hour_ms));
+    sign(one, now_ms + 24 * hour_ms);
+    database_->super(deed);
+    EXPECT_THAT(findings(), testing::Not(IsEmpty())) << deed;
+    EXPECT_FALSE(pruned_before(now_ms + hour_ms)) << deed;
+  };
+  const std::string old_chain = "(SELECT chain FROM app.audit GROUP BY chain HAVING count(*) = 3)";
+  const std::vector<std::string> deeds{
+      "DELETE FROM app.audit WHERE seq = 2 AND chain = " + old_chain,
+      "UPDATE app.audit SET actor = 'x' WHERE seq = 2",
+      "DELETE FROM app.audit WHERE seq > 1 AND chain = " + old_chain,
+      "DELETE FROM app.audit WHERE chain = " + old_chain};
+  for (const auto& deed : deeds) {
+    prepared(deed.c_str());
+    const auto pruned = pruned_before(now_ms + hour_ms, true);
+    ASSERT_TRUE(pruned) << deed << ": " << pruned.error().message;
+    EXPECT_EQ(pruned->chains, 2) << deed;
+    EXPECT_THAT(findings(), IsEmpty()) << deed;
+    EXPECT_EQ(records({}).size(), 3u) << deed;
+  }
+  prepared("UPDATE app.audit SET actor = 'x' WHERE seq = 5");
+  EXPECT_TRUE(pruned_before(now_ms + hour_ms, true));
+  EXPECT_THAT(findings(), ElementsAre(Finding::Kind::changed));
+}
+
+// Any role that may connect can take the lock, so no checkpoint would ever come, and nobody knew.
+TEST_F(AuditPg, AStrangerWhoHoldsTheLockOfTheCheckpointsIsNamed) {
+  auto one = process();
+  append(one, events(2));
+  pqxx::connection stranger(database_->app_dsn());
+  pqxx::work holding(stranger);
+  const auto pid = holding.exec("SELECT pg_backend_pid(), pg_advisory_xact_lock("
+                                "hashtextextended('memseal.audit_checkpoints', 0))")[0][0]
+                       .as<std::string>();
+  constexpr std::chrono::seconds every(3'600);
+  const auto held = "session " + pid + " of role app_user";
+  EXPECT_EQ(checkpointed(one, now_ms, every).held_by, held);
+  EXPECT_EQ(postgres::audit_lock_holder(database_->app_dsn()).value(), held);
+  holding.commit();
+  EXPECT_EQ(checkpointed(one, now_ms, every).made, 1u);
+  EXPECT_EQ(postgres::audit_lock_holder(database_->app_dsn()).value(), "");
+  // While a checkpoint is not long due, whoever has the lock may be another process.
+  append(one, events(1));
+  pqxx::work again(stranger);
+  again.exec("SELECT pg_advisory_xact_lock(hashtextextended('memseal.audit_checkpoints', 0))");
+  EXPECT_EQ(checkpointed(one, now_ms + hour_ms, every).held_by, "");
+  EXPECT_EQ(checkpointed(one, now_ms + 2 * hour_ms, every).held_by, held);
 }
 
 // The role that serves may add rows, and so may whoever has its password.

@@ -209,6 +209,36 @@ TEST_F(AuditChain, RecordsBehindTheLastCheckpointAreCounted) {
   EXPECT_EQ(judge.unsigned_records(), 2);
 }
 
+// A process that lives signs; so what it wrote for hours has a checkpoint, or had one.
+TEST_F(AuditChain, TheNewestCheckpointsOfAProcessThatLivesAreMissed) {
+  constexpr std::int64_t limit_ms = 60'000;
+  const auto findings = [&](std::int64_t last_ms, bool has_newest) {
+    Log log;
+    audit::ChainHead head{.chain = uuid_of(1)};
+    const auto write = [&](std::int64_t at_ms) {
+      auto one = event(0);
+      one.at_ms += at_ms;
+      for (auto& record : audit::chained(marks, head, {one})) log.records.push_back(record);
+    };
+    write(0);
+    add_checkpoint(log, head);
+    write(10'000);
+    write(20'000);
+    if (has_newest) add_checkpoint(log, head);
+    write(last_ms);
+    LogJudge judge(audit::Marks(keyring.audit_key()), signer.verifying_key(), limit_ms);
+    for (const auto& checkpoint : log.checkpoints) judge.add(checkpoint);
+    for (const auto& record : log.records) judge.add(record);
+    std::vector<std::pair<Finding::Kind, std::int64_t>> found;
+    for (const auto& finding : judge.finish()) found.emplace_back(finding.kind, finding.seq);
+    return found;
+  };
+  EXPECT_THAT(findings(10'000 + limit_ms, false), IsEmpty());
+  EXPECT_THAT(findings(10'000 + limit_ms + 1, true), IsEmpty());
+  EXPECT_THAT(findings(10'000 + limit_ms + 1, false),
+              ElementsAre(std::pair(Finding::Kind::unsigned_, std::int64_t{2})));
+}
+
 TEST_F(AuditChain, AnotherDeploymentsLogIsNone) {
   const auto log = log_of();
   const auto other =

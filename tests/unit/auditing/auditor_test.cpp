@@ -7,6 +7,8 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
@@ -156,6 +158,30 @@ TEST_F(AuditorTest, TheSettingLeavesOutWhatOnlyReadsOrEverything) {
   drain(none);
   EXPECT_EQ(log.written.size(), 2u);
   EXPECT_EQ(log.checkpoints, 1);  // of the first one
+}
+
+// A process that signs holds the lock for a moment, a stranger for longer.
+TEST_F(AuditorTest, TellsWhoKeepsEverybodyFromSigning) {
+  options.every = 1ms;
+  options.checkpoint_every = 0s;
+  log.held_by = "session 7 of role eve";
+  auto auditor = make();
+  asio::cancellation_signal stop;
+  asio::co_spawn(loop, auditor.run(),
+                 asio::bind_cancellation_slot(stop.slot(), asio::detached));
+  const auto run_until = [&](const auto& seen) {
+    for (int i = 0; i < 30'000 && !seen(); ++i) loop.run_one_for(10ms);
+    return seen();
+  };
+  EXPECT_TRUE(run_until([&] { return log.checkpoints == 1; }));
+  EXPECT_EQ(counts.blocked.Value(), 0);
+  EXPECT_TRUE(run_until([&] { return counts.blocked.Value() == 1; }));
+  EXPECT_EQ(counts.checkpoint_at.Value(), 0);
+  log.held_by.clear();
+  EXPECT_TRUE(run_until([&] { return counts.blocked.Value() == 0; }));
+  EXPECT_GT(counts.checkpoint_at.Value(), 0);
+  stop.emit(asio::cancellation_type::terminal);
+  loop.run();
 }
 
 }  // namespace

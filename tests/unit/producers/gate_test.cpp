@@ -88,6 +88,40 @@ TEST_F(GateTest, RefusesKeysThatAreNotAdmitted) {
   EXPECT_EQ(judge(), Verdict::revoked);
 }
 
+// What the audit log learns. Only a signature proves who it was.
+TEST_F(GateTest, CountsWhatItDecidedForEachProducer) {
+  const auto taken = [&] {
+    std::vector<std::tuple<std::string, std::string, std::int64_t>> all;
+    for (const auto& one : gate.take_admissions())
+      all.emplace_back(one.producer, verdict_name(one.verdict), one.count);
+    return all;
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(signed_by_crm(), Verdict::accepted);
+  user = "globex:eve";
+  EXPECT_EQ(signed_by_crm(), Verdict::tenant);
+  user = "acme:ann";
+  headers = {};
+  EXPECT_EQ(judge(), Verdict::absent);
+  sign(Signer(key_id_of(key.verifying_key()), signing_key(9)));
+  EXPECT_EQ(judge(), Verdict::not_genuine);
+  sign(signer_of(revoked_key));
+  EXPECT_EQ(judge(), Verdict::revoked);
+  // The service's own events have records of the requests that they came by.
+  headers = {};
+  source = "/memseal/http";
+  says_api = true;
+  sign(own);
+  EXPECT_EQ(judge(), Verdict::accepted);
+  // By name, as the gate's map has them, and then by the order of verdicts.
+  const decltype(taken()) expected{{"", "absent", 1},
+                                   {"", "revoked", 1},
+                                   {"", "not_genuine", 1},
+                                   {"crm", "accepted", 3},
+                                   {"crm", "tenant", 1}};
+  EXPECT_EQ(taken(), expected);
+  EXPECT_TRUE(taken().empty());
+}
+
 TEST_F(GateTest, ARevokedKeyStopsAtOnce) {
   EXPECT_EQ(signed_by_crm(), Verdict::accepted);
   gate.replace(std::make_shared<const Registry>());

@@ -34,5 +34,7 @@ void append_checkpoint(pqxx::transaction_base& tx, audit::Checkpoint& last,
 /// Taken by whoever appends checkpoints, because each names the one before it.
 inline constexpr const char* lock_checkpoints =
     "SELECT pg_try_advisory_xact_lock(hashtextextended('memseal.audit_checkpoints', 0))";
+/// Who has that lock: "session 123 of role x"; empty: nobody.
+std::string checkpoint_lock_holder(pqxx::transaction_base& tx);
 
 }  // namespace memseal::postgres
