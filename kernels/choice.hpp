@@ -20,7 +20,7 @@ Fault fault_of_cuda(int status) noexcept;
 Fault fault_of_cublas(int status) noexcept;
 
 /// True for a cudaError_t of which CUDA's headers say that the process must be terminated and
-/// relaunched to go on. Where opening the device anew gives such an error again, only that helps.
+/// relaunched to go on. Where reopening the device gives such an error again, only that helps.
 bool outlives_a_reset(int status) noexcept;
 
 }  // namespace memseal::kernels

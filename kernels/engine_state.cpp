@@ -38,6 +38,7 @@ Engine::State::State(std::shared_ptr<Device> device, const Shape& shape, const R
 
 void Engine::State::start() {
   for (auto& slot : slots_) {
+    // Now and not in the constructor: only from here on `this` may be called back.
     slot->target->state = this;
     slot->target->slot = slot.get();
   }
@@ -47,6 +48,7 @@ void Engine::State::start() {
       counters_.captures += slot->lane->captures();
     }
   } catch (const Hung&) {
+    // The device may still write to the lanes' memory, so it is not freed.
     leak();
     throw;
   }
@@ -63,6 +65,8 @@ void Engine::State::check(const Batch& batch) const {
     if (batch.starts[i + 1] <= batch.starts[i] || batch.length(i) > shape_.positions ||
         (batch.segment_b[i] < batch.length(i) && shape_.token_types < 2))
       refuse("a sequence is empty, too long, or of a type that the model does not have");
+  // On the device an id out of range would read another request's memory, or fault the whole
+  // context.
   for (const auto id : batch.ids)
     if (id < 0 || static_cast<std::size_t>(id) >= shape_.vocabulary)
       refuse("a token is not in the vocabulary");
@@ -70,6 +74,8 @@ void Engine::State::check(const Batch& batch) const {
 
 void Engine::State::submit(Request request) {
   check(request.batch);
+  // Shared by the queue and by each batch that has a part of it, because a large request runs in
+  // several.
   auto pending = std::make_shared<Pending>();
   pending->request = std::move(request);
   pending->missing = pending->request.batch.size();
@@ -122,6 +128,8 @@ bool Engine::State::compose(Slot& slot, Outcomes& outcomes) {
       while (last < batch.size() && sequences + (last - pending->taken) < sequences_max_ &&
              tokens + more + batch.length(last) <= tokens_max)
         more += batch.length(last++);
+      // Whole or not at all: half a request in a shared batch would wait for the next one anyway,
+      // and delay those beside it.
       if (!alone && last < batch.size()) return true;
       slot.pieces.push_back({pending, pending->taken, last});
       tokens += more;
@@ -159,6 +167,7 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
   Outcomes outcomes;
   std::exception_ptr failed;
   bool hung = false;
+  // The first use of a size captures a graph, which is slow. The counter shows what warm() missed.
   const auto captures = slot.lane->captures();
   lock.unlock();
   try {
@@ -177,6 +186,8 @@ void Engine::State::launch(Slot& slot, std::unique_lock<std::mutex>& lock) {
   if (failed) {
     fail_everything(failed, outcomes);
     slot.phase = hung ? Phase::running : Phase::idle;  // stays busy: no callback will come
+  // The batch ended while launch() was on its way out, before the phase said that it runs; the
+  // dispatcher has left it to this thread.
   } else if (slot.ended || failure_) {
     if (!failure_) collect(slot, outcomes);
     slot.phase = slot.ended ? Phase::idle : Phase::running;
@@ -232,6 +243,8 @@ void Engine::State::collect(Slot& slot, Outcomes& outcomes) {
 
 void Engine::State::finish(const PendingPtr& pending, std::exception_ptr failure,
                            Outcomes& outcomes) {
+  // A request with parts in two lanes meets a failure twice, and its caller may be called once
+  // only.
   if (pending->done) return;
   pending->done = true;
   outcomes.push_back({pending, std::move(failure)});
@@ -247,6 +260,7 @@ void Engine::State::deliver(const Outcomes& outcomes) {
 }
 
 void Engine::State::fail_everything(const std::exception_ptr& why, Outcomes& outcomes) {
+  // The first failure is the cause. What follows is mostly the broken context speaking again.
   if (!failure_) failure_ = why;
   for (auto* queue : {&urgent_, &plain_}) {
     for (const auto& pending : *queue) finish(pending, failure_, outcomes);

@@ -22,6 +22,7 @@ struct Pieces {
   T* take(std::size_t count) {
     const auto at = used;
     used += rounded(count * sizeof(T), alignment);
+    // One function lays memory out and counts it, so that the two can never differ.
     return memory == nullptr ? nullptr : reinterpret_cast<T*>(memory + at);
   }
 };
@@ -95,6 +96,8 @@ struct Pass {
   /// is computed for them alone.
   void last_layer(const DeviceLayer& layer) const {
     const auto hidden = shape.hidden, square = hidden * hidden;
+    // The fused weight is query, key and value one below the other, so key and value alone are its
+    // last two thirds.
     const DeviceDense key_value{layer.fused.weight + square, layer.fused.bias + hidden};
     multiply(arena.states, key_value, arena.fused, bucket.tokens, hidden, 2 * hidden);
     stream.run(TakeFirst{arena.states, starts(), counts(), arena.first, bucket.sequences, hidden});
@@ -158,6 +161,8 @@ class Chooser final : public Stream {
 }  // namespace
 
 Bucket bucket_of(std::size_t tokens, std::size_t sequences) {
+  // A graph is captured for each bucket. Steps that grow with the size keep the padding below an
+  // eighth where it matters and the number of graphs small.
   const std::size_t step = tokens <= 2'048   ? 128
                            : tokens <= 4'096 ? 256
                            : tokens <= 8'192 ? 512
@@ -170,6 +175,7 @@ Bucket bucket_of(std::size_t tokens, std::size_t sequences) {
 
 BlockLayout::BlockLayout(Bucket bucket) noexcept {
   const auto after = [](std::size_t offset, std::size_t length) {
+    // Kernels read the block by vectors of 16 bytes.
     return rounded(offset + length, 16);
   };
   counts = 0;
@@ -192,6 +198,8 @@ Arena::Arena(Device& device, const Shape& shape, Bucket bucket_max) : device_(de
     fused = pieces.take<Half>(bucket_max.tokens * 3 * shape.hidden);
     context = pieces.take<Half>(bucket_max.tokens * shape.hidden);
     inner =
+        // The last layer of a cross-encoder has a row for each sequence, and a batch of many short
+        // ones is padded to more sequences than tokens.
         pieces.take<Half>(std::max(bucket_max.tokens, bucket_max.sequences) * shape.intermediate);
     const auto firsts = shape.cross_encoder ? bucket_max.sequences * shape.hidden : 0;
     first = pieces.take<Half>(firsts);

@@ -20,6 +20,8 @@ constexpr auto type_one = static_cast<std::int32_t>(0x80000000u);
 
 void fill_block(std::byte* block, Bucket bucket, std::span<const Slice> slices) {
   const BlockLayout layout(bucket);
+  // The padding too. What an earlier batch left there would be computed with, and might be
+  // infinite.
   std::memset(block, 0, layout.bytes);
   auto* const starts = reinterpret_cast<std::int32_t*>(block + layout.starts);
   auto* const tiles = reinterpret_cast<std::int32_t*>(block + layout.tiles);
@@ -31,10 +33,14 @@ void fill_block(std::byte* block, Bucket bucket, std::span<const Slice> slices) 
       const auto length = slice.batch->length(i), second = slice.batch->segment_b[i];
       const auto* const from = slice.batch->ids.data() + slice.batch->starts[i];
       for (std::size_t t = 0; t < length; ++t) {
+        // The type of a token takes the top bit of its id: one array to copy and to read instead of
+        // two.
         ids[counts.tokens] = t < second ? from[t] : from[t] | type_one;
         positions[counts.tokens++] = static_cast<std::uint16_t>(t);
       }
       for (std::size_t tile = 0; tile * tile_rows < length; ++tile)
+        // One entry for each block of the attention kernel, so that short sequences start no blocks
+        // in vain.
         tiles[counts.tiles++] = counts.sequences << 16 | static_cast<std::int32_t>(tile);
       starts[++counts.sequences] = counts.tokens;
     }
@@ -53,6 +59,8 @@ const Graph* GraphCache::find(Bucket bucket) {
 
 const Graph& GraphCache::keep(Bucket bucket, std::unique_ptr<Graph> graph) {
   if (entries_.size() >= capacity_) {
+    // The one used least recently: traffic has few sizes at a time, and a graph holds memory of the
+    // device.
     entries_.erase(order_.back());
     order_.pop_back();
   }

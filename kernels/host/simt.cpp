@@ -93,6 +93,8 @@ void leaving([[maybe_unused]] void** sanitizer_state, [[maybe_unused]] const voi
 }
 
 void pause(Fiber& fiber, bool last) {
+  // AddressSanitizer follows stacks, so each switch is announced to it. null: this stack is never
+  // entered again.
   leaving(last ? nullptr : &fiber.sanitizer_state, block.scheduler_stack, block.scheduler_bytes);
   swapcontext(&fiber.context, &block.scheduler);
   entered(fiber.sanitizer_state, &block.scheduler_stack, &block.scheduler_bytes);
@@ -115,6 +117,7 @@ void resume(Fiber& fiber) {
 /// Blocks until `expected` threads have arrived. The last one calls `all_there` first.
 template <class AllThere>
 void arrive(Rendezvous& rendezvous, unsigned expected, AllThere all_there) {
+  // The last thread does the work of all, because only now every argument is there.
   if (++rendezvous.there == expected) {
     all_there();
     rendezvous.there = 0;
@@ -144,6 +147,9 @@ void run_block(const std::vector<std::size_t>& turns) {
       if (!can_run(fiber)) continue;
       any = true;
       resume(fiber);
+      // From the beginning again after each step, so the first threads run as far ahead as barriers
+      // let them. On a GPU a warp may do that, and code that lacks a barrier then reads what is not
+      // written yet.
       if (order == Order::one_warp_ahead) break;
     }
   }
@@ -212,6 +218,8 @@ void warp_step(void* mine, void (*work)(void* const* lanes)) {
 
 void copy_async(void* to, const void* from, std::size_t bytes, bool valid) {
   const Copy copy{to, from, bytes, valid};
+  // cp.async may write at any time between the copy and the wait for it. Both extremes are tried: a
+  // kernel that is right has the same result.
   if (copies == Copies::early)
     perform(copy);
   else

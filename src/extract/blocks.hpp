@@ -25,7 +25,7 @@ class Stop : public std::exception {
 std::string_view first_characters(std::string_view text, std::size_t bytes_max);
 
 /// Takes blocks and hands them on as frames, all in UTF-8 whatever the parser gave, because the
-/// service takes a frame that is none for a sign of an attack: bytes of a text that mean nothing
+/// service takes a malformed frame for a sign of an attack: bytes of a text that mean nothing
 /// become U+FFFD, and a label that is not UTF-8 becomes empty. Thread: one.
 class Blocks {
  public:

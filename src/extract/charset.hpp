@@ -10,7 +10,7 @@ bool is_utf8(std::string_view bytes) noexcept;
 void append_code_point(std::string& to, std::uint32_t code_point);
 
 /// `bytes` in UTF-8, without a byte order mark. A byte order mark decides, then `charset` (a name
-/// that ICU knows; empty: none was told), then whether it is UTF-8, then what ICU guesses. Bytes
+/// that ICU knows; empty: not known), then whether it is UTF-8, then what ICU guesses. Bytes
 /// that mean nothing become U+FFFD.
 std::string to_utf8(std::string_view bytes, std::string_view charset = {});
 

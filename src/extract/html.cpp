@@ -124,6 +124,7 @@ class HtmlText {
   }
 
   void read_markup() {
+    // By the standard only a letter begins a tag: "a < b" is text.
     const bool is_end = at_ + 1 < text_.size() && text_[at_ + 1] == '/';
     const auto name = at_ + (is_end ? 2 : 1);
     if (name < text_.size() && is_letter(text_[name])) return handle(tag_at(name, is_end));
@@ -146,6 +147,8 @@ class HtmlText {
       const char c = text_[at];
       if (quote != 0)
         quote = c == quote ? '\0' : quote;
+      // A quote elsewhere is part of a name or of a value without quotes, and a tag with a stray
+      // one would swallow the page.
       else if ((c == '"' || c == '\'') && text_[at - 1] == '=')
         quote = c;
     }
@@ -193,11 +196,13 @@ class HtmlText {
     }
     const auto content = text_.substr(at_, end - at_);
     at_ = end;
+    // What people read of them. The others are code, or the title, which goes into the metadata.
     if (name == "textarea" || name == "xmp") add(content);
     if (name != "title" || open_["svg"] > 0) return;
     auto block = std::exchange(block_, {});
     const auto left_out = std::exchange(left_out_, 0);
     add(first_characters(content, 1'000));
+    // add() decodes references into block_, so the block in progress makes room for it.
     if (!block_.empty()) out_.put(Frame::metadata, 0, "title\t" + block_);
     block_ = std::move(block);
     left_out_ = left_out;
@@ -210,6 +215,8 @@ class HtmlText {
       block_.clear();
       --open;
       --left_out_;
+    // Counted by name: an end tag that closes nothing must not bring back what another element left
+    // out.
     } else if (!tag.is_end && !tag.attributes.ends_with('/')) {
       ++open;
       ++left_out_;

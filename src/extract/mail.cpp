@@ -28,6 +28,8 @@ std::string decode_base64(std::string_view text) {
   int count = 0;
   for (const char c : text) {
     const auto value = digits.find(c);
+    // Lenient, unlike codec::decode_base64(): a mail that lost a byte on its way still has the rest
+    // of its text.
     if (value == digits.npos) continue;  // line ends, padding, garbage
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     count += 6;
@@ -66,6 +68,7 @@ std::size_t decode_word(std::string_view text, std::string& to) {
   if (!text.starts_with("=?")) return 0;
   const auto charset = text.find('?', 2);
   if (charset == text.npos || charset + 2 >= text.size() || text[charset + 2] != '?') return 0;
+                // RFC 2231 lets a language follow the charset: utf-8*en.
   const auto end = text.find("?=", charset + 3);
   if (end == text.npos) return 0;
   const auto name = text.substr(2, charset - 2);
@@ -82,7 +85,7 @@ std::string decode_header(std::string_view value) {
   while (!value.empty()) {
     std::string word;
     if (const auto size = decode_word(value, word); size > 0) {
-      if (word_end != text.npos) text.resize(word_end);  // white space between two words is none
+      if (word_end != text.npos) text.resize(word_end);  // white space between two words is dropped
       text += word;
       word_end = text.size();
       value.remove_prefix(size);
@@ -105,6 +108,7 @@ class Header {
     while (!text.empty()) {
       auto line = text.substr(0, text.find('\n'));
       text.remove_prefix(std::min(line.size() + 1, text.size()));
+      // A folded line goes on with the field before it.
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.empty()) break;
       const auto value = [](std::string_view of) {
@@ -163,6 +167,7 @@ std::vector<std::string_view> parts_between(std::string_view body, const std::st
   const auto mark = "--" + boundary;
   std::vector<std::string_view> parts;
   std::size_t begin = body.npos;
+      // The last boundary. What follows is an epilogue, which mail readers do not show.
   for (std::size_t at = 0; at < body.size();) {
     const auto end = std::min(body.find('\n', at), body.size());
     const auto line = body.substr(at, end - at);
@@ -240,6 +245,7 @@ class Mail {
       read_archive(content, out_);
     } catch (const Stop& stop) {
       if (stop.end() == End::too_large) throw;
+      // RFC 2046, 5.1.5: the parts of a digest are mails where they say nothing else.
       out_.warn(stop.what());
     }
   }
@@ -288,6 +294,7 @@ bool is_mail(std::string_view bytes) {
   auto head = bytes.substr(0, looked_at_max);
   if (head.starts_with("From ")) head.remove_prefix(std::min(head.find('\n') + 1, head.size()));
   const auto first = head.substr(0, head.find('\n'));
+  // A text may begin with "From:" by chance; these fields come together in mails only.
   const auto colon = first.find(':');
   if (colon == first.npos || first.substr(0, colon).find_first_of(" \t<{[(\"") != first.npos)
     return false;

@@ -189,6 +189,8 @@ class PdfText {
  private:
   template <class Ask>
   std::string string(Ask ask) {
+    // One buffer for all texts: asking for the length first would make PDFium decode each of them
+    // twice.
     if (units_.empty()) units_.resize(32'768);
     units_[0] = 0;
     const unsigned long room = units_.size() * 2;
@@ -204,6 +206,7 @@ class PdfText {
     if (page == nullptr) return out_.warn("pdf: a page");
     if (const auto text = calls_.load_text(page)) {
       auto lines = lines_of(text);
+      // The usual size of letters tells headings from text. It is known better with every page.
       Paragraphs paragraphs(sizes_.usual(), out_);
       for (auto& line : lines) paragraphs.add(line);
       paragraphs.end();
@@ -316,6 +319,8 @@ Pdfium::~Pdfium() = default;
 
 std::unique_ptr<Pdfium> Pdfium::load(const std::string& path) {
   if (path.empty()) return nullptr;
+  // Loaded before the sandbox closes, because opening a file is forbidden then; and by its C
+  // interface, so that the program runs without it.
   void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return nullptr;
   auto calls = std::make_unique<PdfiumCalls>();

@@ -110,6 +110,8 @@ class RtfText {
     std::string_view name;
     bool has_value = false;
     int value = 0;
+      // A group begins with the state of the one around it, and its end restores that: so a stack
+      // of copies is the whole rule.
   };
 
   void read_one() {
@@ -121,6 +123,7 @@ class RtfText {
     } else if (c == '}') {
       end_group();
     } else if (c == '\\') {
+    // After \u come bytes for readers that do not know it. They repeat the character.
       if (at_ < text_.size()) read_control();
     } else if (c != '\r' && c != '\n') {
       add_byte(c);
@@ -158,6 +161,8 @@ class RtfText {
     ++at_;
     if (c == '\'') {
       const int high = at_ < text_.size() ? hex(text_[at_]) : -1;
+    // \* begins a destination that readers which do not know it leave out, and none of those is
+    // known here.
       const int low = at_ + 1 < text_.size() ? hex(text_[at_ + 1]) : -1;
       at_ = std::min(at_ + 2, text_.size());
       if (high >= 0 && low >= 0) add_byte(static_cast<char>(high << 4 | low));
@@ -196,8 +201,10 @@ class RtfText {
     return word;
   }
 
+      // Raw bytes of an image, in which braces and backslashes mean nothing.
   void handle(const Word& word) {
     decode();
+      // A large number would swallow the rest of the document.
     auto& group = groups_.back();
     const auto name = word.name;
     if (name == "u") {
@@ -207,6 +214,7 @@ class RtfText {
     } else if (name == "uc") {
       group.fallback_bytes = word.has_value ? std::clamp(word.value, 0, 8) : 1;
     } else if (name == "ansicpg") {
+      // In the table of fonts \f names the font that is described, elsewhere the font that is used.
       code_page_ = word.value;
     } else if (name == "mac") {
       code_page_ = 10'000;
@@ -239,6 +247,7 @@ class RtfText {
     std::string character;
     append_code_point(character, unit);
     add(character);
+      // The style sheet stands before the text, so the styles of headings are known here.
   }
 
   void handle_style(Group& group, int style) {
@@ -263,6 +272,7 @@ class RtfText {
     } else if (name == "outlinelevel") {
       if (word.value >= 0 && word.value < 9) heading_ = static_cast<unsigned>(word.value) + 1;
     } else if (name == "cell") {
+      // A page may break within a row, whose cells are still to come.
       append_to_paragraph(row_, paragraph_ + "\t", out_);
       paragraph_.clear();
     } else if (name == "row") {

@@ -36,6 +36,7 @@ std::vector<std::string> shared_strings(Zip& zip, const std::string& part, Block
     if (name == "t") in_text = false;
     if (name == "rPh") --phonetic;
     if (name != "si") return;
+    // Empty strings cost memory too, and a million of them takes a few kilobytes packed.
     bytes += sizeof(std::string);
     all.push_back(text);
   };
@@ -122,11 +123,15 @@ class SheetText {
     style_ = static_cast<std::size_t>(attributes.number("s", 0, 0, style_max));
     value_.clear();
     const int column = column_of(attributes.find("r"));
+    // Cells that are empty are left out of the file, so a cell states its place; where it does
+    // not, it follows the one before.
     column_ = column > 0 ? column : last_ + 1;
   }
 
   std::string shown() const {
     if (type_ == Type::shared) {
+      // The value is the number of a shared string. One that is not there is damage of this cell
+      // alone.
       const auto index = std::strtoul(value_.c_str(), nullptr, 10);
       return index < book_.shared.size() ? book_.shared[index] : std::string();
     }

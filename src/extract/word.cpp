@@ -44,6 +44,8 @@ HeadingLevels heading_levels(Zip& zip, const std::string& part, Blocks& out) {
     }
   };
   read_xml(zip, part, events, out);
+  // A style inherits its level. The list of styles has no order, so each pass carries levels one
+  // generation further; a bound, because styles may be based on each other in a circle.
   constexpr int generations_max = 4;
   for (int i = 0; i < generations_max; ++i)
     for (const auto& [style, base] : based_on)
@@ -79,6 +81,8 @@ class WordText {
     } else if (name == "tc") {
       rows_.begin_cell();
     } else if (name == "lastRenderedPageBreak") {
+      // Where Word broke pages when it last showed the document. Headers and notes belong to no
+      // page.
       if (has_pages_) out_.page();
     } else if (!paragraphs_.empty()) {
       start_within(name, attributes);
@@ -148,6 +152,7 @@ class WordText {
   void end_paragraph() {
     const auto paragraph = std::move(paragraphs_.back());
     paragraphs_.pop_back();
+    // A table is read row by row: the paragraphs of a cell become one text.
     if (rows_.in_cell()) return rows_.add(paragraph.text);
     out_.put(paragraph.level > 0 ? Frame::heading : Frame::paragraph, paragraph.level,
              paragraph.text);
@@ -191,6 +196,8 @@ void read_word(Zip& zip, const std::string& main, Blocks& out) {
       if (std::find(types.begin(), types.end(), relation.type) != types.end())
         read(relation.target, false);
   };
+  // Before the first page, and notes behind the last, because they would cut the sentence across
+  // which they are printed.
   read_all({"header"});
   out.page();
   if (!read(main, true)) throw Stop(End::damaged, "docx: no document");

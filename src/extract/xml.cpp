@@ -13,6 +13,8 @@ namespace memseal::extract {
 namespace {
 
 std::string_view local(const char* name) {
+  // Names are compared without their prefix, which each writer may choose. No two elements that are
+  // read here differ by their namespace alone.
   const char* colon = std::strrchr(name, ':');
   return colon == nullptr ? name : colon + 1;
 }
@@ -48,6 +50,7 @@ class Run {
     try {
       work();
     } catch (...) {
+      // An exception must not unwind through the frames of a C library.
       thrown_ = std::current_exception();
       XML_StopParser(parser_.get(), XML_FALSE);
     }
@@ -75,6 +78,8 @@ class Run {
   }
   static void on_doctype(void* self, const char*, const char*, const char*, int has_internal) {
     auto& run = *static_cast<Run*>(self);
+    // A document type with declarations of its own can define entities that expand without bound
+    // ("billion laughs") or name files. No office format needs one.
     if (has_internal != 0) XML_StopParser(run.parser_.get(), XML_FALSE);
   }
 
@@ -143,6 +148,7 @@ std::map<std::string, Relation> relations_of(Zip& zip, const std::string& part, 
   std::map<std::string, Relation> relations;
   XmlEvents events;
   events.start = [&](std::string_view name, const Attributes& attributes) {
+    // An external target is an address somewhere else. Nothing is fetched.
     if (name != "Relationship" || attributes.has("TargetMode", "External")) return;
     const char* id = attributes.find("Id");
     const char* type = attributes.find("Type");

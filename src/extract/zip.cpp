@@ -30,6 +30,8 @@ std::uint64_t Zip::end_record() const {
   constexpr std::uint64_t bytes = 22, comment_max = 65'535;
   if (data_.size() < bytes) throw Stop(End::damaged, "zip: too short");
   const std::uint64_t last = data_.size() - bytes;
+  // The record has a comment of unknown length behind it, so it is searched for from the end. The
+  // last one counts: an earlier one may be part of a stored file.
   for (std::uint64_t back = 0; back <= std::min(last, comment_max); ++back)
     if (number(last - back, 4) == end_mark) return last - back;
   throw Stop(End::damaged, "zip: no end record");
@@ -45,6 +47,7 @@ Zip::Zip(std::string_view data) : data_(data) {
     count = number(record + 32, 8);
     at = number(record + 48, 8);
   }
+  // Before the loop, because the number comes from the file and each entry costs memory.
   if (count > entries_max) throw Stop(End::too_large, "zip: too many entries");
   for (; count > 0; --count) at = read_entry(at);
 }
@@ -72,6 +75,7 @@ void Zip::read_zip64_field(Entry& entry, std::uint64_t at, std::uint64_t end) co
     auto value = at + 4;
     at = value + bytes;
     if (id != 1) continue;
+    // The field holds only those numbers that did not fit, in this order.
     for (auto* field : {&entry.unpacked, &entry.packed, &entry.at})
       if (*field == elsewhere && value + 8 <= at) {
         *field = number(value, 8);
@@ -83,6 +87,8 @@ void Zip::read_zip64_field(Entry& entry, std::uint64_t at, std::uint64_t end) co
 std::string_view Zip::packed(const Entry& entry) const {
   if (entry.flags & 1) throw Stop(End::encrypted, "zip: encrypted");
   if (number(entry.at, 4) != local_mark) throw Stop(End::damaged, "zip: bad local header");
+  // The local header repeats name and extra field in lengths of its own, which may differ from the
+  // directory's. The size is the directory's.
   const auto from = entry.at + 30 + number(entry.at + 26, 2) + number(entry.at + 28, 2);
   if (from > data_.size() || data_.size() - from < entry.packed)
     throw Stop(End::damaged, "zip: cut off");
@@ -124,6 +130,7 @@ void Zip::inflate(std::string_view packed, const std::function<bool(std::string_
     state = ::inflate(&stream, Z_NO_FLUSH);
     const auto size = sizeof piece - stream.avail_out;
     spend(size);
+    // Counted as it comes out: the size that the directory states is the sender's claim.
     if (size > 0 && !take({piece, size})) return;
     if (state != Z_STREAM_END && (state != Z_OK || (size == 0 && stream.avail_in == 0)))
       throw Stop(End::damaged, "zip: bad deflated data");

@@ -1,5 +1,5 @@
 // Hostile bytes where a sealed stream should be, and genuine streams that were cut, turned in one
-// bit or put together anew.
+// bit or put together again.
 #include "base/assert.hpp"
 #include "pure/crypto/sealed_stream.hpp"
 

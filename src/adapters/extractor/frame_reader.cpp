@@ -38,6 +38,7 @@ std::uint32_t length_in(std::string_view head) {
 
 FrameReader::State FrameReader::take(std::string_view bytes) {
   if (state_ == State::reading && bytes.size() > left_) state_ = State::too_large;
+  // A helper that goes on after its end is not the one that was built.
   if (state_ == State::ended && !bytes.empty()) state_ = State::broken;
   if (state_ != State::reading) return state_;
   left_ -= bytes.size();
@@ -54,6 +55,8 @@ FrameReader::State FrameReader::take_frame() {
     const auto head = all.substr(at, extract::frame_head_bytes);
     const auto length = length_in(head);
     const auto level = static_cast<unsigned char>(head[1]);
+    // The helper has read a hostile file, so it may be the attacker's by now. Whatever it never
+    // writes is taken for that.
     if (length > extract::payload_bytes_max || level > extract::level_max || head[2] != 0 ||
         head[3] != 0 || ++frames_ > extract::frames_max)
       return State::broken;
@@ -125,10 +128,13 @@ void FrameReader::separate(Frame type) {
 }
 
 FrameReader::State FrameReader::add(Frame type, unsigned level, std::string_view payload) {
+  // A file that is verbatim text alone keeps the offsets of the original; one heading makes it
+  // Markdown.
   text_.is_plain = type == Frame::verbatim && (text_.is_plain || !last_);
   separate(type);
   if (type == Frame::heading) {
     constexpr unsigned marks_max = 6;
+    // Markdown has six levels, Word nine.
     text_.text.append(std::clamp(level, 1u, marks_max), '#');
     text_.text += ' ';
   }

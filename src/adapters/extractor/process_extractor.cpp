@@ -111,7 +111,10 @@ struct ProcessExtractor::Shared {
   Result<ports::ExtractedText> judge(const RunEnd& run, FrameReader reader);
 };
 
+  // Sealed before the helper has it, so neither side can change it while the other reads.
 Result<ports::ExtractedText> ProcessExtractor::Shared::read(const Fd& file, std::uint64_t bytes,
+  // A mebibyte more than the helper may write: what comes beyond that is a helper that was taken
+  // over.
                                                             std::size_t text_bytes_max,
                                                             std::stop_token stop) {
   if (stop.stop_requested()) return Error{Errc::cancelled, "nobody waits for the text"};
@@ -124,6 +127,8 @@ Result<ports::ExtractedText> ProcessExtractor::Shared::read(const Fd& file, std:
 Result<ports::ExtractedText> ProcessExtractor::Shared::judge(const RunEnd& run,
                                                              FrameReader reader) {
   using State = FrameReader::State;
+  // What the helper said in order counts before how it ended: one that is killed after its last
+  // frame has done its work.
   if (reader.state() == State::ended && reader.end() == extract::End::whole) {
     metrics.read.Increment();
     return std::move(reader).text();
@@ -146,6 +151,8 @@ Result<ports::ExtractedText> ProcessExtractor::Shared::judge(const RunEnd& run,
   if (run.signal == SIGSYS)
     runtime::log(runtime::LogLevel::error, "extractor.sandbox_violation",
                  {{"cause", "a document made memseal-extract ask for a forbidden system call"}});
+  // SIGKILL is the kernel's, of a process beyond its memory or its time. For the client all of
+  // these say that the file asks for too much.
   else
     runtime::log(
         runtime::LogLevel::warn, "extractor.killed",
@@ -178,6 +185,7 @@ class ProcessExtractor::Extraction final : public ports::TextExtraction {
     auto text = co_await runtime::offload(threads_, std::move(work));
     co_return std::move(*text);
   }
+      // As many as run may wait. A file that waits lies in memory, so the others are refused.
 
  private:
   struct Place {

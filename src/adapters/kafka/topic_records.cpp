@@ -68,6 +68,8 @@ class Reading {
       if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return failure_of(code, topic_, "no broker told the offsets");
       const auto start = from.empty() ? low : std::max(low, from.at(partition));
+      // The end is the one of now. Records that come while this reads are the next reading's, or a
+      // busy topic would never end.
       if (start >= high) continue;
       ends_[partition] = high;
       rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), partition)->offset = start;
@@ -101,6 +103,8 @@ class Reading {
       const auto end = ends_.find(message->partition);
       if (end == ends_.end()) continue;
       const bool is_new = message->offset >= end->second;
+      // The last offsets of a partition may be markers of transactions, which no consumer gets:
+      // then EOF ends it, above.
       if (message->offset + 1 >= end->second) ends_.erase(end);
       if (is_new) continue;
       if (!visit(to_record(*message, topic_))) return {};
@@ -109,7 +113,7 @@ class Reading {
   }
 
  private:
-  // A connection that breaks is made anew by the client.
+  // A connection that breaks is made again by the client.
   static bool is_passing(rd_kafka_resp_err_t code) {
     return code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
            code == RD_KAFKA_RESP_ERR__RESOLVE;

@@ -49,7 +49,7 @@ std::string where_of(const AuditFilter& filter, pqxx::params& parameters) {
   if (!filter.action.empty()) add("action = ", filter.action, "");
   if (!filter.actor.empty()) add("actor = ", filter.actor, "");
   if (filter.document) {
-    // At a place of eight bytes only: a mark that two others make together is none.
+    // At multiples of eight bytes only: bytes of two neighbours may look like a mark.
     const auto mark = to_hex(filter.document->data(), filter.document->size());
     add("EXISTS (SELECT FROM generate_series(0, octet_length(documents) / 8 - 1) i "
         "WHERE substring(documents FROM i * 8 + 1 FOR 8) = decode(",

@@ -64,6 +64,8 @@ std::vector<std::string> column(const pqxx::result& rows) {
 std::map<std::string, std::int64_t> count_all(pqxx::transaction_base& tx) {
   std::map<std::string, std::int64_t> rows;
   for (const auto& table : column(tx.exec(tables_sql)))
+    // Counted, not estimated, and in the snapshot of the dump: `verify` compares to the row. The
+    // names are quoted by format() above.
     rows[table] = tx.exec("SELECT count(*) FROM " + table).one_field().as<std::int64_t>();
   return rows;
 }
@@ -87,6 +89,8 @@ void read_deployment(pqxx::transaction_base& tx, BackupFacts& facts) {
     facts.vector_version = vector[0][1].c_str();
   }
   for (const auto& row : tx.exec("SELECT DISTINCT kek_epoch FROM app.tenant_keys ORDER BY 1"))
+    // So that a restore can say at once that the keyring lacks a key, and not at the first row that
+    // does not open.
     facts.kek_epochs.push_back(row[0].as<std::uint32_t>());
 }
 
@@ -159,6 +163,7 @@ Result<std::vector<std::pair<std::string, std::string>>> libpq_environment(const
   std::vector<std::pair<std::string, std::string>> environment{{"PGAPPNAME", "memseal backup"},
                                                                {"PGCLIENTENCODING", "UTF8"}};
   for (auto* option = options.get(); option->keyword; ++option)
+    // The environment, because arguments of a process show in `ps` for everybody on the machine.
     if (option->val && option->envvar) environment.emplace_back(option->envvar, option->val);
   return environment;
 }
@@ -237,6 +242,8 @@ Result<void> for_each_tenant(const std::string& dsn,
           "WHERE user_hash > $1::text COLLATE \"C\" ORDER BY user_hash LIMIT $2",
           pqxx::params{after, rows_at_once});
       for (const auto& row : rows) {
+        // By the last hash and not by OFFSET, which would read all rows before it again for each
+        // thousand.
         after = row[0].c_str();
         const auto number = [&](int column) { return row[column].as<std::int64_t>(); };
         if (!visit({after, row[1].as<bool>(), number(2), number(3), number(4), number(5),

@@ -34,7 +34,7 @@ Fd make_event() {
   return made;
 }
 
-/// Empty for what is no user hash: whoever may connect may send a word.
+/// Empty for what is no user hash: any client of the database may send a notification.
 std::optional<UserHash> hash_in(std::string_view payload) {
   const auto bytes = codec::decode_hex(payload);
   UserHash hash;

@@ -116,11 +116,13 @@ ports::FileUse use_of(const pqxx::row& row) {
 ports::AddedFile add_in(TenantTx& tx, ports::FileRow row, const ports::FileUse& quota) {
   if (!lock_tenant_row(tx)) throw Refused(Error{Errc::tenant_erased, "this user's data is erased"});
   const auto use = use_of(tx.exec(lock_files).one_row());
+  // Before the quota: the same content under the same name takes no room.
   auto twin = first_file_of(
       tx.exec(file_twin, pqxx::params{row.name_mac.to_string(), bytes_view_of(row.content)}));
   if (twin) return {ports::FileAdded::twin, std::move(*twin), use};
   auto other = first_file_of(tx.exec(find_file, pqxx::params{row.id.to_string()}));
   if (other) return {ports::FileAdded::id_taken, std::move(*other), use};
+  // The lock above holds until COMMIT, so nobody takes this room between the check and the row.
   if (use.files >= quota.files || row.bytes > quota.bytes - use.bytes)
     return {ports::FileAdded::over_quota, std::move(row), use};
   auto tags = uuid_array(row.tag_macs);
@@ -138,11 +140,13 @@ ports::AddedFile add_in(TenantTx& tx, ports::FileRow row, const ports::FileUse& 
 std::optional<ports::FileRow> remove_in(TenantTx& tx, const Uuid& id) {
   tx.exec(lock_files);
   auto removed = first_file_of(tx.exec(remove_file, pqxx::params{id.to_string()}));
+  // Seals are not given back: what was sealed counts against the key whether the row lives or not.
   if (removed) tx.exec(count_file, pqxx::params{-removed->bytes, -1, 0});
   return removed;
 }
 
 std::vector<ports::FileRow> list_in(TenantTx& tx, const ports::FileListing& listing) {
+  // The first page begins behind the newest time that can be, so one statement serves all pages.
   const auto after = listing.after.value_or(ports::FileMark{newest_us, {}});
   auto tags = uuid_array(listing.tag_macs);
   const auto bounded = [](std::optional<std::int64_t> at, std::int64_t otherwise) {
@@ -235,6 +239,8 @@ asio::awaitable<ports::StoreClaim> PgFileCatalog::claim_store(runtime::RequestCo
                                                               crypto::Tenant deployment,
                                                               Uuid proposed) {
   auto work = [proposed](TenantTx& tx) {
+    // Two processes that start at once propose two stores; the row that is first wins, and both
+    // read it.
     tx.exec(claim, pqxx::params{tx.user_hash(), proposed.to_string()});
     const auto row = tx.exec(read_claim).one_row();
     return ports::StoreClaim{Uuid::parse(row[0].view()).value(), row[1].as<bool>()};

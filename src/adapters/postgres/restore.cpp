@@ -32,6 +32,8 @@ std::vector<std::string> make_roles(pqxx::work& tx, std::vector<std::string> wan
     else
       strangers.push_back(role);
   }
+  // Roles belong to the cluster and are in no dump of a database, so grants between them must be
+  // made again.
   if (!tx.exec("SELECT pg_catalog.pg_has_role('memory_migrator', 'memory_owner', 'MEMBER')")
            .one_field()
            .as<bool>())
@@ -101,8 +103,11 @@ Result<std::unique_ptr<RestoreTarget>> RestoreTarget::open(const MigrateOptions&
              "the backup is of PostgreSQL " + std::to_string(facts.server_major()) +
                  ", and this server is " + std::to_string(state.server_major) +
                  ": restore into one of the same version or a newer one");
+    // The lock of migrations: nobody may migrate a schema that is being filled.
     state.migrator.lock();
     state.migrator.prepare();
+    // The dump names the type with its schema. Found only by the data, this would fail after
+    // minutes.
     if (state.migrator.vector_schema() != facts.vector_schema)
       refuse(Errc::bad_config, "pgvector must lie in schema " + facts.vector_schema +
                                    ", as it did where the backup was taken, and lies in " +

@@ -93,6 +93,7 @@ asio::awaitable<std::int64_t> PgSealedRows::replace(
       before.add(ByteView(row.before.text));
       text.add(ByteView(row.after.text));
       row.after.meta.empty() ? meta.add_null() : meta.add(ByteView(row.after.meta));
+      // All are counted, also those whose row has changed meanwhile: their nonces are used.
       seals += 1 + !row.after.meta.empty();
     }
     const auto replaced =

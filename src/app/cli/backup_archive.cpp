@@ -128,6 +128,8 @@ Result<void> check_part(const fs::path& folder, const BackupPart& part,
     return damaged("the manifest names a part that this memseal does not know: " + part.name);
   std::error_code missing;
   const auto bytes = fs::file_size(folder / part.name, missing);
+  // Before the sum, because a part that is cut off has a cause of its own and the sum of a large
+  // one takes minutes.
   if (missing) return damaged(part.name + " is missing");
   if (bytes < part.bytes)
     return damaged(part.name + " is cut off: it has " + std::to_string(bytes) + " bytes of " +
@@ -144,6 +146,7 @@ void remove_leftovers(const fs::path& parent, const std::string& prefix) {
   for (const auto& entry : fs::directory_iterator(parent, ignored)) {
     struct stat seen {};
     const auto& path = entry.path();
+    // In a folder that others can write to, a name of ours may be a link to something else.
     if (!path.filename().string().starts_with(prefix)) continue;
     if (::lstat(path.c_str(), &seen) != 0 || !S_ISDIR(seen.st_mode) || seen.st_uid != ::geteuid())
       continue;

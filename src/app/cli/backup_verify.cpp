@@ -58,6 +58,8 @@ Result<std::optional<crypto::Keyring>> keyring_of(const Config& config,
                                                   const BackupOptions& options) {
   if (options.keyring.empty() && config.seal.keyring_file.empty() &&
       config.seal.encryption_key.empty())
+    // Without a keyring the archive and its rows can be tried all the same; the report says what
+    // was not.
     return std::optional<crypto::Keyring>{};
   auto keyring =
       options.keyring.empty() ? load_keyring(config) : crypto::Keyring::load(options.keyring);

@@ -26,6 +26,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+// All that a signal handler may do safely is to set such a variable.
 volatile std::sig_atomic_t stop_asked = 0;
 struct sigaction before[std::size(stop_signals)];
 
@@ -66,6 +67,7 @@ pid_t start_child(const ChildRun& run) {
   if (child != 0) return child;
   // Dies with its parent, also by SIGKILL.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // The parent may have died between fork() and prctl(), and then no signal will come.
   if (::getppid() != parent) _exit(126);
   for (const int signal : stop_signals) ::signal(signal, SIG_DFL);
   ::umask(077);
@@ -87,6 +89,7 @@ std::string first_complaint(const fs::path& complaints) {
   std::ifstream file(complaints);
   std::string line, first;
   while (std::getline(file, line))
+    // PostgreSQL's programs print notices first; the line that names an error is the cause.
     if (first.empty() || (first.find("error") == std::string::npos &&
                           line.find("error") != std::string::npos))
       first = line;
@@ -156,6 +159,8 @@ Result<void> run_child(const ChildRun& run) {
 
 Result<fs::path> find_postgres_program(const std::string& name, int major) {
   const auto version = std::to_string(major);
+  // pg_dump refuses a server that is newer than itself, and Debian's wrapper in /usr/bin chooses a
+  // version by the cluster. So the program of the server's own version is named.
   const fs::path debian = fs::path("/usr/lib/postgresql") / version / "bin" / name;
   std::error_code ignored;
   if (fs::exists(debian, ignored)) return debian;

@@ -164,6 +164,8 @@ int judge_log(const GlobalOptions& global, const AuditOptions& options,
   postgres::judge_audit_log(reading.dsn, judge).value();
   auto findings = judge.finish();
   if (expected && !judge.holds(expected->first, expected->second))
+    // A log that was cut back together with its checkpoints is sound in itself. Only a line kept
+    // elsewhere finds it.
     findings.push_back({audit::Finding::Kind::checkpoint, "", expected->first,
                         "the log does not have the checkpoint that --expect names"});
   const auto& digest = judge.last_digest();
@@ -253,6 +255,7 @@ int cmd_audit_prune(const GlobalOptions& global, const AuditOptions& options) {
                      "postgres.migrate_dsn"});
     const auto days = options.days > 0 ? options.days : reading.config.audit.retention_days;
     const auto now_ms = runtime::unix_ms();
+    // It verifies first: what it signs as the new beginning would make a forged chain genuine.
     const auto prune = [&](bool past) {
       auto judge = judge_with(reading);
       return print_pruned(global,

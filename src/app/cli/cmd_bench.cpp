@@ -24,6 +24,7 @@ namespace asio = boost::asio;
 namespace {
 
 double percentile(const std::vector<double>& sorted, double share) {
+  // By the nearest rank: a value that was measured, not one between two of them.
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
@@ -74,6 +75,7 @@ Measured measure(const model::Workload& work, const BenchOptions& options, bool 
   Progress progress(threads * rounds, progress_shown);
   std::vector<std::vector<double>> took(threads);
   {
+    // The first call of a thread finds cold caches and makes buffers; a service does that once.
     asio::thread_pool warm(threads);
     for (std::size_t i = 0; i < threads; ++i) asio::post(warm, [&work] { work.run(); });
     warm.join();

@@ -49,6 +49,8 @@ Result<std::string> read_page(const Config& config, const CanaryOptions& options
   ServiceOptions service;
   service.url = url;
   service.ca_file = options.smoke.service.ca_file;
+  // The lease allows a second for each process (canary::why_unfit()): a page that takes longer must
+  // not let it end.
   const std::chrono::seconds patience(1);
   const auto answer = call_service(
       config, service, {.path = "/metrics", .silence_max = patience, .total_max = patience});
@@ -85,6 +87,8 @@ std::function<std::optional<std::string>()> smoke_of(const CanaryOptions& option
                                                      SmokeTarget target, bool prints) {
   return [&options, &folder, &state, prints,
           target = std::move(target)]() mutable -> std::optional<std::string> {
+    // The slot is known only once the controller has read the proxy, so it is read here, when the
+    // checks run.
     const auto key = read_secret_text(options.smoke_key_file, secret_file_bytes_max).value();
     target.headers = {{"X-Memseal-Slot", ports::slot_name(state.canary)},
                       {"X-Memseal-Smoke-Key", key.substr(0, key.find_last_not_of(" \r\n") + 1)}};
@@ -147,6 +151,7 @@ Result<canary::State> first_state(const CanaryOptions& options, const Config& co
   if (!options.resume) return make_canary_state(options, config.guard.limits());
   auto state = CanaryFolder::read_state(options.out);
   if (!state) return state;
+  // A rollout that was judged is not judged again: its users were taken off for a reason.
   if (state->verdict != canary::Verdict::running)
     return Error{Errc::bad_config,
                  "the rollout in " + options.out + " has ended: " +
@@ -255,6 +260,7 @@ int cmd_canary_abort(const GlobalOptions& global, const CanaryOptions& options) 
     auto state = (*traffic)->read();
     state.users = 0;
     state.lease_until_s = 0;
+    // The name too, because the controller would write its users back at its next look.
     state.rollout = canary::aborted_rollout;
     (*traffic)->write(state);
     if (global.json) print_json(traffic_object(state, **traffic));

@@ -62,7 +62,7 @@ runtime::RequestContext send_context() {
 
 /// How replayed events are signed.
 struct Signing {
-  DeadLetterBox& box;  ///< signs, and seals what memseal's own doors had published
+  DeadLetterBox& box;  ///< signs, and seals what the HTTP API had published
   std::string topic;   ///< to which they are published
   bool vouch = false;  ///< the service answers for the events itself
 };
@@ -88,6 +88,8 @@ asio::awaitable<std::optional<Error>> publish_event(kafka::KafkaSink& sink, cons
                                                     ports::OutRecord event,
                                                     const Signing& signing) {
   std::optional<Error> refused;
+  // A letter of an event that was nearly as large as the broker takes may be too large with the
+  // headers of a replay. Then it goes without them.
   for (const bool is_bare : {false, true}) {
     auto record = is_bare ? ingest::without_replay_headers(event) : event;
     sign_replay(signing, letter, record);
@@ -142,6 +144,8 @@ void send(const Config& config, const Signing& signing, std::vector<Sending> all
   runtime::Metrics metrics;
   auto options = sink_options(config);
   options.topics.upload = signing.topic;
+  // Each event is waited for before its mark is written, so lingering would cost its time for each
+  // of them.
   options.linger = std::chrono::milliseconds(0);
   // Replayed events have a few bytes more than they had, and a broker judges the compressed size.
   options.client.properties.emplace("compression.codec", "lz4");
@@ -154,7 +158,7 @@ void send(const Config& config, const Signing& signing, std::vector<Sending> all
   if (failure) std::rethrow_exception(failure);
 }
 
-/// The event id too, because offsets begin anew where a topic was made anew.
+/// The event id too, because offsets begin at 0 where a topic was deleted and created again.
 bool is_same_event(const Letter& a, const Letter& b) {
   return a.event_id == b.event_id && a.source_topic == b.source_topic &&
          a.source_partition == b.source_partition && a.source_offset == b.source_offset;
@@ -191,6 +195,7 @@ std::vector<Sending> sendings_of(DeadLetterBox& box, const std::vector<Letter>& 
       continue;
     }
     Sending one{&letter, std::nullopt, LetterState::replayed};
+    // Letters come in the order of their events, so two of one event stand beside each other.
     if (all.empty() || !is_same_event(*all.back().letter, letter)) {
       const bool is_ours = is_replay_of_ours(box, letter, *opened[i]);
       one.event = ingest::replay_of(letter, std::move(*opened[i]), is_ours);
@@ -258,6 +263,7 @@ int list(const GlobalOptions& global, const DlqOptions& options, DeadLetterBox& 
 }
 
 int show(const GlobalOptions& global, DlqOptions options, DeadLetterBox& box) {
+  // A letter that is named is shown, whatever became of it.
   options.closed_too = true;
   const auto letters = box.read(options);
   if (letters.empty()) {

@@ -54,6 +54,8 @@ Finding check_listen(const std::string& key, const std::string& address) {
   if (!failure) {
     const asio::ip::tcp::endpoint endpoint(host, place->port);
     acceptor.open(endpoint.protocol(), failure);
+    // As the listener itself does, so that a service that has just ended does not look like one
+    // that runs.
     if (!failure) acceptor.set_option(asio::socket_base::reuse_address(true), failure);
     if (!failure) acceptor.bind(endpoint, failure);
   }
@@ -83,6 +85,7 @@ void check_topics(const kafka::Settings& settings, const std::vector<kafka::Topi
     else if (topic.replicas_in_sync_min.value_or(2) < 2)
       add(unsynced, topic.name);
     if (topic.is_compacted) add(compacted, topic.name);
+    // The topics of dead letters follow those of events in the same order.
     const auto kept = kept_ms(topic), source_kept = kept_ms(topics[i % events]);
     const bool is_letters = i >= events;
     const auto wanted = is_letters ? settings.dead_letter_retention_h : settings.retention_h;
@@ -196,6 +199,7 @@ void check_kafka(const Config& config, std::vector<Finding>& findings) {
   if (config.kafka.producers == ingest::producers_signed)
     check_broker_time(seen->topics, topics.size(), findings);
   std::string detail = count_of(seen->brokers.size(), "broker");
+  // The summary names the topics of events; those of dead letters have had their say above.
   seen->topics.resize(topics.size());
   for (const auto& topic : seen->topics)
     detail += ", " + topic.name +
@@ -223,6 +227,8 @@ void check_redis(const Config& config, std::vector<Finding>& findings) {
   }
   asio::io_context io(1);
   redis::RedisLink link(io.get_executor(), std::move(*address));
+  // A loop of its own, because the command has none. The link is closed when it has answered, and
+  // io.run() ends with it.
   asio::co_spawn(io, link.ready_within(std::chrono::seconds(2)),
                  [&](std::exception_ptr failure, bool up) {
                    finding.ok = !failure && up;
@@ -240,6 +246,7 @@ void check_gpu(const Config& config, std::vector<Finding>& findings) {
   }
   const auto seen = model::look_for_device();
   const bool required = config.model.device == "cuda";
+  // A machine without a GPU is no fault where the setting is `auto`.
   if (seen.found || !required)
     findings.push_back(
         {"gpu", true, seen.found ? seen.detail : "none: " + seen.detail, "", required});

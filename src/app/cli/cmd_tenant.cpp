@@ -83,10 +83,13 @@ int write_export(const GlobalOptions& global, const TenantOptions& options, Pers
   ExportCheck check;
   const http::LineSink sink = [&](std::string lines) -> asio::awaitable<void> {
     check.add(lines);
+    // A disk that is full ends the export here, by the failure that keep() throws. A reader that
+    // left has what it wanted.
     if (!file->write(lines) && !file->reader_left()) file->keep().value();
     co_return;
   };
   box.write_export(who, options.user, sink);
+  // Read back as it was written: an export without its last line must not look like a whole one.
   check.finish().value();
   if (!file->reader_left()) file->keep().value();
   if (global.json) print_json(json::object{{"path", options.output}, {"lines", check.lines()}});
@@ -245,9 +248,12 @@ int verify(const GlobalOptions& global, const ReceiptOptions& options) {
   if (options.public_key.empty() || !options.user.empty()) {
     const auto config = read_config(global);
     if (!config) return exit_usage;
+    // With a public key and no name nothing of this deployment is needed: anybody can check a
+    // receipt.
     keyring.emplace(load_keyring(*config).value());
   }
   std::optional<Error> fault;
+  // Not by the key in the receipt itself, which says only that the signature fits it.
   if (!person::is_signed_by(receipt, trusted_key(options, keyring ? &*keyring : nullptr)))
     fault = Error{Errc::signature_invalid, "this receipt is not genuine: it was changed, or "
                                            "another deployment signed it"};

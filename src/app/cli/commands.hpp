@@ -81,7 +81,7 @@ struct KeysOptions {
 };
 int cmd_keys_init(const GlobalOptions& global, const std::string& file);
 int cmd_keys_list(const GlobalOptions& global);
-/// exit_finding: a tenant's key does not open; the others are wrapped anew.
+/// exit_finding: a tenant's key does not open; the others are wrapped again.
 int cmd_keys_rotate(const GlobalOptions& global, const KeysOptions& options);
 /// exit_usage: something still needs the key. exit_not_found: there is no such key.
 int cmd_keys_retire(const GlobalOptions& global, const KeysOptions& options);

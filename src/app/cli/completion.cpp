@@ -41,6 +41,8 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 /// 'memseal serve'|'memseal keys'|…: every path but the program's.
 std::string paths(const std::vector<CommandInfo>& all) {
   std::vector<std::string> list;
+  // The shells walk the words and keep the longest path that is a command; options and their values
+  // do not move it.
   for (std::size_t i = 1; i < all.size(); ++i) list.push_back(shell_quoted(all[i].path));
   return joined_words(list, "|");
 }
@@ -218,6 +220,7 @@ std::string zsh_completion(const std::vector<CommandInfo>& all,
         if (from == &command || &command != &program)
           text += "\n      " + zsh_item(option.names.back(), option.help);
     text += ")";
+    // After the options, because zsh joins what several functions add.
     if (takes_files(command)) text += "; _files";
     if (const auto words = argument_words(command, program); !words.empty())
       text += "; compadd -- " + joined_words(words, " ");

@@ -70,6 +70,7 @@ class Check {
     const auto found = find_model(name);
     if (found) return *found;
     if (loaded_.origin.at(key) == "default")
+      // `config check` may run where the configuration is written and not where the models lie.
       loaded_.warnings.push_back({Errc::bad_config, found.error().message, key});
     else
       problem(key, found.error());

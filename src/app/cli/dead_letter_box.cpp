@@ -200,6 +200,8 @@ void DeadLetterBox::for_each_batch(const std::vector<ingest::Letter>& letters, c
       if (!batch.empty() && bytes + letter.bytes > batch_bytes_max) break;
       bytes += letter.bytes;
       for (const auto offset : letter.offsets) wanted[{letter.partition, offset}] = batch.size();
+      // Each partition is read from the first letter that is wanted, and reading ends with the last
+      // one.
       const auto [start, is_new] = from.try_emplace(letter.partition, letter.offsets.front());
       if (!is_new) start->second = std::min(start->second, letter.offsets.front());
       batch.push_back(letter);

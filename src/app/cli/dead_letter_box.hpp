@@ -51,7 +51,7 @@ class DeadLetterBox {
   asio::awaitable<Result<ports::Record>> open(const ingest::Letter& letter,
                                               const std::string& sealed);
 
-  /// Seals an event of the HTTP doors again before it is published to `topic`, where the setting
+  /// Seals an event of the HTTP API again before it is published to `topic`, where the setting
   /// wants that. Leaves others alone. Errors: tenant_erased, bad_config (no postgres.dsn): it must
   /// then not be published. Throws Failure.
   asio::awaitable<Result<void>> seal_own(const std::string& topic, ports::OutRecord& record);

@@ -52,6 +52,8 @@ Result<std::string> read_token_file(const std::string& path) {
       crypto::others_may_use(status.st_mode & 0666, status.st_uid, ::geteuid()))
     return refuse("others may use it; run chmod 600 on it");
   std::string text(limits::token_bytes_max + 3, '\0');  // and a line end
+  // A byte more than a token may have shows one that is too long, without reading a file of any
+  // size.
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   if (std::ferror(file.get())) return refuse(std::generic_category().message(errno));
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return refuse("the file is empty");
@@ -76,6 +78,8 @@ Result<std::unique_ptr<http_client::Client>> open_client(const Config& config,
                                                          const std::string& token) {
   auto url = service_url(config, options);
   if (!url) return url.error();
+  // Whoever names an authority expects an encrypted connection, and would not notice that there is
+  // none.
   if (!url->tls && !options.ca_file.empty())
     return Error{Errc::bad_config, "--ca-file is for an https:// address; see --url", "--ca-file"};
   if (!token.empty() && !url->tls && !options.insecure && !http_client::is_loopback(url->host))
@@ -118,6 +122,8 @@ std::string why_denied(const std::string& token) {
   if (token.empty())
     return "no token was given: use --token-file FILE or $MEMSEAL_TOKEN; `memseal token mint "
            "--user NAME` makes one";
+  // The service tells a caller without a valid token nothing. What the token says of itself is
+  // enough for the commonest cause.
   const auto now = runtime::unix_ms() / 1'000;
   const auto expiry = expiry_of(token);
   const bool expired = expiry && *expiry < now;
@@ -131,6 +137,8 @@ std::string why_denied(const std::string& token) {
 Errc code_of(const http_client::Response& response) {
   const auto value = codec::parse_json(response.body, Errc::bad_json);
   const auto given = value && value->is_object() ? text_of(value->get_object(), "code") : "";
+  // A proxy in front answers without a code of ours, and a newer service may have one that this
+  // program does not know.
   if (const auto* row = find_errc(given)) return row->code;
   for (const auto& row : errc_table)
     if (row.http_status == response.status) return row.code;
@@ -220,6 +228,7 @@ Result<http_client::Response> ServiceLink::call(const ServiceRequest& request,
                             .body_bytes_max = request.answer_bytes_max,
                             .connect_timeout = std::min(request.silence_max, request.total_max),
                             .idle_timeout = request.silence_max};
+  // In the header alone: an address lands in logs.
   if (!token_.empty()) sent.headers.emplace_back("Authorization", "Bearer " + token_);
   bool began = false;
   http_client::BodySink watched;
@@ -239,6 +248,7 @@ Result<http_client::Response> ServiceLink::call(const ServiceRequest& request,
   if (outcome) return outcome;
   auto error = outcome.error();
   if (error.code == Errc::unavailable)
+    // A stream that began was answered, so the service is there.
     error.message += began ? "; ask again" : "; is `memseal serve` running there?";
   return error;
 }

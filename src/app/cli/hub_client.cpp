@@ -128,6 +128,7 @@ Result<HubClient::Answer> HubClient::get(const std::string& path,
     const auto client = client_of(origin);
     if (!client) return client.error();
     request.headers = headers;
+    // The hub sends to hosts of other owners, which must not learn the token.
     if (!token_.empty() && (*client)->url().origin() == endpoint_.origin())
       request.headers.emplace_back("Authorization", "Bearer " + token_);
     Result<http_client::Response> outcome = Error{Errc::internal, "the request did not end"};
@@ -154,6 +155,8 @@ Result<HubClient::Answer> HubClient::get(const std::string& path,
     }
     const bool was_tls = (*client)->url().tls;
     std::tie(origin, request.path) = taken_apart(place, (*client)->url().origin());
+    // Once encrypted, a download must not go on in the clear, where anybody on the way could
+    // replace it.
     if (origin.empty() || (was_tls && !origin.starts_with("https://")))
       return Error{Errc::model_invalid, "the hub sends to an address that is not https"};
   }

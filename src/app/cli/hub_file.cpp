@@ -98,6 +98,8 @@ class HubFetch {
     const auto length = content_length(head);
     if (head.status == 206) {
       const auto range = model::parse_content_range(head.header("content-range"));
+      // A cache on the way may answer with a part of its own choice. Appended, it would make a file
+      // of the right length and wrong bytes.
       is_other_part_ = range.first != there_;
       whole_ = range.whole;
       if (!whole_ && length) whole_ = there_ + *length;

@@ -67,6 +67,7 @@ pid_t spawn(const std::vector<std::string>& words, Account account, const fs::pa
   }
   if (geteuid() == 0 &&
       (setgroups(0, nullptr) != 0 || setgid(account.group) != 0 || setuid(account.user) != 0))
+      // In this order: after setuid() the process may no longer change its groups.
     _exit(126);
   if (chdir(directory.c_str()) != 0) _exit(126);
   setsid();  // Ctrl-C in the terminal reaches memseal alone, which then stops the server.
@@ -115,6 +116,8 @@ Result<std::string> make_cluster(const fs::path& programs, const fs::path& direc
                                  "memseal_dev",
                                  "--encoding=UTF8",
                                  "--locale=C.UTF-8",
+                                 // To sync every file takes longer than all the rest, and a
+                                 // power failure just then costs an empty cluster.
                                  "--no-sync"};
   std::string password;
   if (reach == LocalPostgres::Reach::loopback) {

@@ -58,6 +58,7 @@ class Pull {
       if (lock_.find(name) != nullptr) continue;  // from an earlier call
       auto file = fetch_until_whole(name);
       if (!file) return file.error();
+      // Written after each file, so that a call that is killed loses one file at most.
       lock_.files.push_back(std::move(*file));
       if (auto kept = write_whole(part_ / model::lock_file_name, model::to_json(lock_)); !kept)
         return kept.error();
@@ -88,6 +89,7 @@ class Pull {
     if (!listing)
       return Error{Errc::model_invalid,
                    "what the hub says of " + source_.repository + " " + listing.error().message};
+    // Without a lock the hub's newest commit is taken, and the lock file that is written names it.
     if (!source_.lock) return listing;
     if (listing->revision != source_.lock->revision)
       return Error{Errc::model_invalid, "the hub has another commit than the lock file names"};
@@ -127,6 +129,7 @@ class Pull {
     for (const auto& name : listing.files) {
       const auto* const file = is_same ? earlier->find(name) : nullptr;
       const auto digest = file ? sha256_of_file(part_ / name) : Result<std::string>(Error{});
+      // Hashed again, because a disk or a person may have changed the file since.
       if (digest && *digest == file->sha256 && is_locked(*file)) {
         lock_.files.push_back(*file);
         kept.insert(part_ / name);
@@ -161,6 +164,8 @@ class Pull {
     auto pause = pause_first;
     for (int attempt = 1;; ++attempt, pause *= 2) {
       auto file = fetch_hub_file(hub_, wanted, part_, progress_);
+      // Only what may pass by itself is tried again: a file that the hub does not have will not be
+      // there in a second.
       if (file || attempt == attempts_max || !errc_row(file.error().code).transient()) return file;
       hub_.pause(pause);
     }

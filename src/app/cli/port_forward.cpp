@@ -53,6 +53,8 @@ asio::awaitable<void> pass_on(tcp::socket client, std::uint16_t port) {
   const tcp::endpoint place(asio::ip::address_v4::loopback(), port);
   boost::system::error_code failure;
   co_await broker.async_connect(place, asio::redirect_error(asio::use_awaitable, failure));
+  // The broker ends before this does. A client that comes meanwhile sees its connection close, and
+  // tries again.
   if (failure) co_return;
   runtime::TaskGroup both(executor);
   both.spawn(pump(client, broker));
@@ -84,6 +86,7 @@ Result<PortForward> PortForward::bind(std::uint16_t port) {
   place.sin_port = htons(port);
   place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (listener >= 0 &&
+      // Otherwise a second `memseal dev` within a minute finds the port in TIME_WAIT.
       ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
       ::bind(listener, reinterpret_cast<sockaddr*>(&place), sizeof place) == 0 &&
       ::listen(listener, SOMAXCONN) == 0)

@@ -30,7 +30,7 @@ std::string status_of(const Response& response) {
   return "HTTP " + std::to_string(response.status);
 }
 
-/// A body as an object; without members where it is none.
+/// A body as an object; empty where it is something else.
 json::object object_of(const Response& response) {
   return object_in(response).value_or(json::object());
 }

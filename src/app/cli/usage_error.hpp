@@ -21,7 +21,7 @@ struct UsageError {
 /// one that it resembles.
 UsageError usage_error(const CLI::App& program, const CLI::ParseError& failure);
 
-/// Whether a word stands where a command was expected, and is none.
+/// Whether a word stands where a command was expected, and no command has this name.
 bool names_unknown_command(const CLI::App& program);
 
 /// The command that the words chose, as far as they could be understood.

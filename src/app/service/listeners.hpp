@@ -1,5 +1,5 @@
 #pragma once
-// The last stage: the doors of the service, and what they say about its health.
+// The last stage: the two listeners of the service, and what they say about its health.
 #include "app/config/listen_address.hpp"
 #include "app/service/stages.hpp"
 #include "http/routes/api.hpp"

@@ -137,6 +137,8 @@ postgres::ErasureListener::Handlers erasure_handlers(const Keys& keys, UseCases&
               },
           .missed =
               [&cases] {
+                // Words were missed while the connection was away, so anybody may have been erased
+                // meanwhile.
                 cases.tenant_keys.forget_all();
                 cases.search.forget_all();
               }};
@@ -155,7 +157,7 @@ Process::Process(const Config& given, Extras extra)
 Keys::Keys(Process& process)
     : keyring(process.config, process.metrics,
               [this, &config = process.config](const crypto::Keyring& next) {
-                // The keys of a JWK Set are none of the keyring's.
+                // Keys of a JWK Set are not in the keyring.
                 if (config.auth.jwks_file.empty())
                   tokens.replace_keys(make_verifier(config, next).value());
               }),
@@ -166,6 +168,7 @@ Keys::Keys(Process& process)
       receipts(keyring.now()->receipt_key()),
       gate(make_gate(process.config, *keyring.now())) {
   const auto& kafka = process.config.kafka;
+  // Again at the start, although `config check` does it: nobody has to run that.
   check_open_producers(process.config).value();
   if (gate && !kafka.producers_file.empty())
     producers_file.emplace(kafka.producers_file, *gate, process.metrics);
@@ -286,6 +289,7 @@ UseCases::UseCases(Process& process, Keys& keys, Models& models, Stores& stores)
   // Ingest refers to members of this object, which are all built by now.
   if (stores.files) knowledge.emplace(process, keys, stores, *this);
   if (process.config.kafka.enabled) ingest.emplace(process, keys, models, stores, *this);
+  // One for each loop, because a breaker has no lock.
   for (std::size_t loop = 0; loop < process.loops.size(); ++loop)
     answering.emplace_back(process, keys, models, stores, *this);
 }

@@ -176,6 +176,7 @@ Result<crypto::TokenVerifier> make_verifier(const Config& config, const crypto::
   // as an HMAC secret (RFC 8725 §2.1).
   if (config.auth.jwks_file.empty())
     return crypto::TokenVerifier::hs256_of(keyring.token_keys(), rules);
+  // Public keys, so the file has no rules about who may read it.
   std::ifstream file(config.auth.jwks_file, std::ios::binary);
   if (!file)
     return Error{Errc::bad_config, "cannot read auth.jwks_file " + config.auth.jwks_file,
@@ -190,6 +191,7 @@ std::string describe(const model::ModelInfo& info, const std::string& why_cpu) {
 
 std::shared_ptr<model::GpuSupervisor> make_gpu_supervisor(const Config& config,
                                                           runtime::Metrics* metrics) {
+  // Not even asked: opening the driver takes a second and memory of the device.
   if (config.model.device == "cpu") return nullptr;
   return model::make_gpu_supervisor(metrics);
 }

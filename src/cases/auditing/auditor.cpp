@@ -127,6 +127,7 @@ void Auditor::put_back(std::vector<Waiting> batch) {
     lost_ += one.event.count;
     return true;
   });
+  // In front, so that the order of the log is that of the requests.
   queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
                 std::make_move_iterator(batch.end()));
   metrics_.waiting.Set(static_cast<double>(queue_.size()));
@@ -187,6 +188,8 @@ asio::awaitable<void> Auditor::run() {
       if (std::exchange(told, false)) log(LogLevel::info, "auditing.resumed");
     } catch (const Failure& failed) {
       metrics_.failures.Increment();
+      // One line when it begins and one when it ends: the log must not be filled by a database that
+      // is away for hours.
       if (std::exchange(told, true)) continue;
       log(LogLevel::error, "auditing.unwritten", {{"cause", failed.error().message}});
     }
@@ -210,4 +213,4 @@ asio::awaitable<void> Auditor::drain(runtime::RequestContext context) {
   }
 }
 
-}  // namespace memseal::auditinging
+}  // namespace memseal::auditing

@@ -101,4 +101,4 @@ class Auditor {
   int blocked_looks_ = 0;  // in turn
 };
 
-}  // namespace memseal::auditinging
+}  // namespace memseal::auditing

@@ -15,4 +15,4 @@ SettingRows<Settings> Settings::rows() {
                  &Settings::retention_days)};
 }
 
-}  // namespace memseal::auditinging
+}  // namespace memseal::auditing

@@ -16,4 +16,4 @@ struct Settings {
   static SettingRows<Settings> rows();
 };
 
-}  // namespace memseal::auditinging
+}  // namespace memseal::auditing

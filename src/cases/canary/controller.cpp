@@ -50,6 +50,9 @@ Outcome Controller::guarded(Outcome (Controller::*body)()) {
 
 ports::TrafficState Controller::wanted(int percent) const {
   const auto lease_s = static_cast<std::int64_t>(state_.lease_s);
+  // The lease is what protects users from a dead controller: HAProxy compares it with its own clock
+  // and gives the canary to nobody once it is over. With no users there is nothing to protect, so
+  // 0.
   return {.stable = ports::other_slot(state_.canary),
           .canary = state_.canary,
           .users = percent * ports::TrafficState::every_user / 100,
@@ -59,11 +62,14 @@ ports::TrafficState Controller::wanted(int percent) const {
 
 std::optional<std::string> Controller::check_proxy() {
   const auto now = traffic_.read();
+  // A rollout whose lease is over has no living controller, so this one may take its place.
   if (now.users > 0 && now.lease_until_s > world_.unix_s())
     return "the rollout " + now.rollout + " goes on at this proxy; `memseal canary abort` ends it";
   state_.canary = ports::other_slot(now.stable);
   claimed_ = true;
   traffic_.write(wanted(0));
+  // Read once, so that a proxy without one of the two backends is refused here and not when the
+  // first users are on the canary.
   traffic_.counts(ports::Slot::a);
   traffic_.counts(ports::Slot::b);
   return {};
@@ -84,6 +90,7 @@ std::optional<std::string> Controller::check_metrics() {
 
 std::optional<std::string> Controller::check_smoke(Verdict& verdict) {
   if (!world_.smoke) return {};
+  // A watch of its own, because what the checks do must not count as traffic of users.
   ReleaseWatch watch(state_.canary_urls.size());
   watch.see(read_release(state_.canary_urls), traffic_.counts(state_.canary));
   auto fault = world_.smoke();
@@ -136,10 +143,13 @@ Outcome Controller::pick_up() {
     return {.verdict = Verdict::refused,
             .reasons = {"the state does not fit its plan; begin anew in another folder"}};
   const auto now = traffic_.read();
+  // The controller before this one swapped the slots and died before it could write that down.
   if (now.rollout == state_.rollout && now.stable == state_.canary)
     return end({.verdict = Verdict::promoted, .guardrails = rollout_.guardrails(), .percent = 100});
   if (!is_own(now)) return give_way(now);
   claimed_ = true;
+  // The steady clock of another process, or of another boot, has another zero. The time in which
+  // nobody looked counts for nothing, so that it cannot prove a stage.
   began_s_ = world_.steady_s() - rollout_.seen_until_s();
   world_.record.note("resumed", {{"percent", static_cast<double>(rollout_.percent())}});
   // What happened while nobody looked may be a breach: users come after the judgement.
@@ -197,6 +207,7 @@ std::optional<Outcome> Controller::give_users() {
 Outcome Controller::watch() {
   const double start_s = world_.steady_s();
   for (double looks = 1;; ++looks) {
+    // Times from the start, not from the look before: a slow look does not make the lease late.
     world_.wait_until(start_s + looks * state_.every_s);
     if (auto ended = give_users()) return *ended;
     if (auto ended = judge()) return *ended;
@@ -239,6 +250,8 @@ Controller::Seen Controller::look() {
     return watch.see(read_release(urls), traffic_.counts(slot));
   };
   try {
+    // The counts of all processes or of none: with one page missing the sum would look like a
+    // release that stands still. The judge counts looks without a canary.
     if (auto now = read(canary_, state_.canary_urls, state_.canary)) {
       seen.look.rls_errors = now->rls_errors;
       seen.look.aad_mismatches = now->aad_mismatches;
@@ -252,6 +265,8 @@ Controller::Seen Controller::look() {
     seen.why_unread = failure.error().message;
   }
   try {
+    // Without the stable release there is no comparison, and the limits that hold by themselves are
+    // judged all the same. So this is noted and stops nothing.
     if (auto now = read(stable_, state_.stable_urls, ports::other_slot(state_.canary)))
       seen.look.stable = std::move(now->counts);
   } catch (const Failure& failure) {
@@ -283,6 +298,8 @@ Outcome Controller::promote() {
   const auto rails = rollout_.guardrails();
   world_.record.note("promoting", {{"stable", ports::slot_name(state_.canary)}});
   auto last = wanted(0);
+  // One write makes the canary the stable release and leaves no users to the old one, so there is
+  // no moment at which a user belongs to neither.
   std::swap(last.stable, last.canary);
   if (const auto lost = write_if_own(last)) return give_way(*lost);
   return end({.verdict = Verdict::promoted,
@@ -298,6 +315,8 @@ bool Controller::may_take_back(const ports::TrafficState& now) const {
 }
 
 Controller::Off Controller::write_no_users() {
+  // Ten seconds in all. From the third failed read on the write is tried blind: users on a bad
+  // release weigh more than the risk of writing over another rollout.
   constexpr int tries = 50, reads_before_blind = 2;
   for (int i = 0; i < tries; ++i) {
     std::optional<ports::TrafficState> now;
@@ -338,6 +357,7 @@ Outcome Controller::take_users_off(Verdict verdict, std::vector<std::string> rea
                                      {"reasons", joined(reasons)},
                                      {"confirmed", off.confirmed},
                                      {"took_ms", took_ms}});
+  // Where the proxy did not confirm, it may still send users, and waiting for their end has no end.
   if (off.confirmed) drain();
   return end({.verdict = verdict,
               .reasons = std::move(reasons),
@@ -349,6 +369,8 @@ Outcome Controller::take_users_off(Verdict verdict, std::vector<std::string> rea
 void Controller::drain() {
   constexpr double drain_max_s = 60;
   try {
+    // Requests that began before the write may still reach the canary for a moment. A second later
+    // all of them are counted, and those that came since tell whether the proxy obeyed.
     const auto before = traffic_.counts(state_.canary);
     world_.pause(1);
     const double until_s = world_.steady_s() + drain_max_s;

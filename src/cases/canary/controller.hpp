@@ -130,7 +130,7 @@ class Controller {
   void keep_pages(const char* when);
   Outcome promote();
   Outcome take_users_off(Verdict verdict, std::vector<std::string> reasons);
-  /// Blind only where the proxy can be told but, tried again, not be read.
+  /// Reads before it writes. Writes without that only where reading fails again and again.
   Off write_no_users();
   void drain();
   Outcome end(Outcome outcome);

@@ -14,6 +14,8 @@ namespace {
 constexpr double count_max = 1e15;
 constexpr std::size_t buckets_max = 1'000;
 
+// A count that fell began at zero again, so all of it is new. What was counted between the last
+// look and the restart is lost.
 std::uint64_t grown(std::uint64_t before, std::uint64_t now) {
   return now >= before ? now - before : now;
 }
@@ -48,6 +50,7 @@ void add_process(Increment& sum, const ProcessPage& before, const ProcessPage& n
   auto& buckets = sum.counts.first_results;
   buckets.resize(std::max(buckets.size(), now.first_results.size()));
   for (std::size_t i = 0; i < now.first_results.size(); ++i) {
+    // A newer release may have more buckets, and a restarted process begins at zero in all of them.
     const bool same = !window.restarted && i < before.first_results.size();
     buckets[i] += grown(same ? before.first_results[i] : 0, now.first_results[i]);
   }
@@ -80,6 +83,8 @@ Result<ProcessPage> read_process_page(std::string_view text) {
 std::uint64_t ReleaseWatch::Witnesses::add(std::uint64_t own_now, std::uint64_t proxys_now) {
   own += static_cast<double>(own_now);
   proxys += static_cast<double>(proxys_now);
+  // Sums since the start are compared, not looks: the proxy counts a request when it ends and the
+  // release when it answers, so one look may show it to one of the two only.
   const double worst = std::max(own, proxys), fresh = std::max(0.0, worst - told);
   told = std::max(told, worst);
   return static_cast<std::uint64_t>(std::min(fresh, count_max));
@@ -97,6 +102,7 @@ std::optional<Increment> ReleaseWatch::see(const std::vector<ProcessPage>& pages
   before_ = pages;
   proxied_ = proxied;
   began_ = true;
+  // Counts since the process began say nothing of this rollout.
   if (first) return {};
   set_bad(sum.counts.streams, cut_.add(sum.counts.streams.bad, cut));
   set_bad(sum.counts.requests, errors_.add(sum.counts.requests.bad, errors));

@@ -53,7 +53,7 @@ class ReleaseWatch {
   bool restore(const std::vector<double>& numbers);
 
  private:
-  /// Failures that both witnesses have told since the watch began, and how many of them were
+  /// Failures that each witness has reported since the watch began, and how many of them were
   /// handed on.
   struct Witnesses {
     double own = 0, proxys = 0, told = 0;

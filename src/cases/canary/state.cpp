@@ -68,6 +68,7 @@ policy::CanaryPlan plan_in(const json::object& object) {
 }
 
 Verdict verdict_in(const std::string& name) {
+  // The file is read by a later release too, so a verdict is stored by its name, not by its number.
   for (std::size_t i = 0; i < verdicts.size(); ++i)
     if (verdicts[i] == name) return static_cast<Verdict>(i);
   throw_failure({Errc::bad_config, "has an unknown verdict"});
@@ -75,6 +76,9 @@ Verdict verdict_in(const std::string& name) {
 
 State state_in(const json::object& object) {
   const auto slot = text_in(object, "canary");
+  // at() throws where a member is missing, and value_to() where it is of another type;
+  // parse_state() turns both into one sentence. No member has a default, because a rollout that
+  // goes on with a guessed limit would judge by it.
   if (json::value_to<int>(object.at("format")) != format || (slot != "a" && slot != "b"))
     throw_failure({Errc::bad_config, "is of another format"});
   return {.rollout = text_in(object, "rollout"),

@@ -18,6 +18,8 @@ std::optional<std::pair<std::string, std::pair<std::string, double>>> parse_samp
   const std::string number(line.substr(space + 1));
   char* end = nullptr;
   const double value = std::strtod(number.c_str(), &end);
+  // A line that cannot be read is skipped: a page may have lines of a newer release. A series that
+  // is needed and missing is an error of read_snapshot().
   if (end == number.c_str() || *end != '\0') return {};
   const auto series = line.substr(0, space);
   const auto brace = series.find('{');
@@ -43,6 +45,7 @@ class Reader {
   /// Observations over an edge, of all. `series`: of the histogram, where it has labels.
   policy::Share over(const std::string& histogram, std::string_view edge,
                      std::string_view series = {}) {
+    // Buckets are cumulative, so what is not below the edge is over it.
     const auto below = count(histogram + "_bucket", {edge, series});
     const auto all = count(histogram + "_count", {series});
     return {all - std::min(all, below), all};
@@ -129,6 +132,8 @@ Result<Snapshot> read_snapshot(std::string_view text, double at_s) {
   counts.response = read.over("memory_query_response_time_ms", "le=\"1500\"");
   counts.search = read.over("memseal_query_stage_duration_seconds", "le=\"0.25\"",
                             "stage=\"search\"");
+  // A client that closes its stream has what it wanted, or lost patience; the slow answers count
+  // elsewhere.
   const auto ended = read.count("memseal_sse_streams_total", {}, "outcome=\"client_closed\"");
   const auto completed = read.count("memseal_sse_streams_total", {"outcome=\"completed\""});
   counts.streams = {minus(ended, completed), ended};
@@ -163,6 +168,8 @@ policy::GuardWindow between(const Snapshot& before, const Snapshot& after) {
                              .requests = minus(now.requests, then.requests),
                              .search = minus(now.search, then.search)};
   const double available = window.seconds * after.pool_max;
+  // The share of the connections' time, not of connections: a pool that is full for an instant is
+  // no shortage.
   if (available > 0)
     window.pool_use = std::max(0.0, after.pool_busy_s - from.pool_busy_s) / available;
   return window;

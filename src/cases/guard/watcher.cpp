@@ -81,6 +81,8 @@ void Watcher::look(double at_s) {
   if (options_.mode == Mode::off) return;
   auto snapshot = read_snapshot(make_page_(), at_s);
   if (!snapshot) {
+    // Nothing is judged and nothing changes: an action that was taken stays, because what ended it
+    // would be a guess.
     if (!std::exchange(unreadable_, true))
       log(LogLevel::error, "guard.unreadable", {{"cause", snapshot.error().message}});
     return;
@@ -112,6 +114,7 @@ std::optional<policy::GuardLook> Watcher::judge(Snapshot snapshot) {
 std::vector<policy::Guardrail> Watcher::judge_since(const Snapshot& before) const {
   auto guardrails = policy::against(policy::judge(between(before, taken_.back()), options_.limits),
                                     options_.baseline);
+  // /ready has a check of its own for these, which is good again as soon as the catalog is.
   std::erase_if(guardrails, [](const auto& one) { return one.name == "isolation_findings"; });
   return guardrails;
 }
@@ -133,6 +136,7 @@ void Watcher::note(const std::vector<policy::GuardMove>& moves) {
 void Watcher::settle(GuardAction action, std::string_view cause) {
   const bool now =
       held_[index_of(action)] || (options_.mode == Mode::act && actions_.wants(action));
+  // Two reasons for one action, a breach and an operator, are one action.
   if (active_[index_of(action)].exchange(now) == now) return;
   if (action == GuardAction::rerank_off) switches_.rerank_off(now);
   if (action == GuardAction::ingest_paused) switches_.ingest_paused(now);
@@ -178,6 +182,7 @@ void Watcher::set_mode(Mode mode) {
       {{"mode", mode_name(mode)}, {"before", mode_name(options_.mode)}, {"cause", by_operator}});
   options_.mode = mode;
   if (mode == Mode::off) {
+    // Not what was seen before: whoever turns the guard on again wants it to judge from then on.
     actions_ = policy::GuardActions(options_.rules);
     for (const auto action : policy::all_guard_actions) metrics_.wanted(action).Set(0);
     seen_.clear();

@@ -58,7 +58,7 @@ asio::awaitable<void> Worker::Impl::dead_letter(Job& job, Refusal refusal) {
     co_return;
   }
   co_await publish_until_confirmed(std::move(letter));
-  // A refused event makes no tenant. So the state of a stranger's event is told by status alone.
+  // A refused event makes no tenant. So only its status event says what became of it.
   if (job.prepared->identified && owner != LetterOwner::stranger) co_await record_failure(job);
   deps_.metrics.dead_letters(why.code).Increment();
   runtime::log(runtime::LogLevel::warn, "ingest.dead_lettered",

@@ -25,6 +25,7 @@ void Worker::Impl::await_text(Job& job) {
 // texts leave room for those of others.
 bool Worker::Impl::has_room(const Job& job, std::uint64_t oldest_holder) const {
   if (job.number < oldest_holder) return true;
+  // A user who already holds one gets at most half, so that the next user finds room.
   const auto mine = text_bytes_.contains(*job.prepared->tenant);
   const auto most = mine ? options_->texts_bytes_max / 2 : options_->texts_bytes_max;
   return all_text_bytes_ + options_->text_bytes_max <= most;
@@ -68,6 +69,7 @@ asio::awaitable<void> Worker::Impl::fetch_texts() {
 }
 
 asio::awaitable<void> Worker::Impl::fetch(Job& job) {
+  // The most that it may have, before its size is known; what is not needed is given back below.
   hold_text(job, options_->text_bytes_max);
   const auto step = [&](std::size_t, std::size_t) { return fetch_once(job); };
   const auto give_up = [&](std::size_t, const Error& why) {
@@ -117,6 +119,7 @@ asio::awaitable<void> Worker::Impl::fetch_once(Job& job) {
 
 void Worker::Impl::forget_text(Job& job) {
   if (job.referenced_bytes == 0) return;
+  // Without its text the event can still be refused or found superseded, and be fetched again.
   if (job.unread) job.prepared = job.unread;
   job.embeddings.reset();
   job.sealed.reset();

@@ -111,9 +111,11 @@ LetterList::Source LetterList::source_of(const Letter& letter) {
 
 void LetterList::add(const ports::Record& record) {
   if (value_of(record, header::mark)) {
+    // A first pass has read all marks where letters are handed on before the topic ends.
     if (!knows_marks_) marks_.add(record);
     return;
   }
+  // Somebody else writes to this topic. What memseal did not write is counted and left alone.
   if (!value_of(record, header::error_code)) {
     ++strangers_;
     return;
@@ -128,6 +130,7 @@ void LetterList::add_part(const ports::Record& record, std::string_view id, std:
   const auto slash = std::min(part.find('/'), part.size());
   const auto number = number_of<std::size_t>(part.substr(0, slash));
   const auto count = number_of<std::size_t>(part.substr(std::min(slash + 1, part.size())));
+  // Headers can be forged by whoever writes to the topic; what makes no sense is no letter.
   if (!number || !count || *count > listed_parts_max) return;
   const auto found = parts_.find(id);
   if (found == parts_.end()) {
@@ -186,6 +189,8 @@ std::vector<Letter> LetterList::take() {
 
 std::vector<Letter> LetterList::take_whole() {
   for (const auto& held : whole_)
+    // A writer that was cut off begins the letter again. The first try is then no letter of its
+    // own, and this set tells it; letters of one record need no place in it.
     if (may_have_parts(held.letter)) taken_.insert(source_of(held.letter));
   return in_order(std::exchange(whole_, {}));
 }

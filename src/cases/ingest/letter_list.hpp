@@ -80,7 +80,7 @@ class LetterList {
   /// Records of a partition in their order.
   void add(const ports::Record& record);
   /// The letters that were not taken, in the order of their records. Leaves out what a letter in
-  /// parts left behind because its writer began anew.
+  /// parts left behind because its writer began again.
   std::vector<Letter> take();
   /// Those of which no part is missing. REQUIRES: the marks were given to the constructor.
   std::vector<Letter> take_whole();
@@ -91,8 +91,8 @@ class LetterList {
   std::size_t strangers() const noexcept { return strangers_; }
 
  private:
-  /// The record that a letter is about. With the event, because offsets begin anew where a topic is
-  /// made anew.
+  /// The record that a letter is about. With the event, because offsets begin at 0
+  /// where a topic was deleted and created again.
   using Source = std::tuple<std::string, std::string, std::string, std::optional<Uuid>>;
   struct Held {
     Letter letter;

@@ -95,6 +95,8 @@ std::optional<ports::Record> unpack(std::string_view magic, std::string_view env
 std::string part_of(const SealedKind& kind, std::size_t parts) {
   auto name = std::string(kind.purpose) + "/" + std::to_string(parts);
   return kind.topic.empty() ? name : name + "/" + kind.topic;
+  // The binding of each part names how many there are, so that a record without its last parts does
+  // not open.
 }
 
 struct Sealed {
@@ -126,6 +128,8 @@ Sealed read_sealed(const SealedKind& kind, std::string_view bytes) {
 crypto::TenantKey key_of_record(const SealedKind& kind, const crypto::TenantKey& key,
                                 std::string_view salt) {
   if (salt.empty()) return {key.id, key.key.clone()};
+  // A key of its own for each record: whoever floods the topic decides how many records there are,
+  // and one key may seal 2^28 times only.
   auto purpose = "memseal/" + std::string(kind.purpose) + "/v1";
   purpose += salt;
   return {key.id, crypto::derive_key(key.key.view(), purpose)};
@@ -167,6 +171,7 @@ Result<ports::Record> open_record(const SealedKind& kind, const crypto::Tenant& 
   const auto doc_id = part_of(kind, parts.size());
   const auto own_key = key_of_record(kind, key, salt);
   std::string envelope;
+  // Reserved, because growing would leave copies of the text in freed memory.
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const crypto::SealBinding place{object, doc_id, static_cast<std::uint32_t>(i)};
     const auto plain = crypto::Sealer::open(owner, own_key, kind.field, place, bytes_of(parts[i]));

@@ -37,6 +37,8 @@ class Walk {
       more = rows.size() == batch_rows;
       if (rows.empty()) break;
       after_id = rows.back().id;
+      // By id and not by page: rows that were moved no longer match, so an offset would skip
+      // others.
       texts += co_await move(rows);
       tell(report, texts);
     }
@@ -92,6 +94,8 @@ class Walk {
       else
         ++unopened_;
     }
+    // A row that does not open keeps what it has. It is counted, because a changed blob would hide
+    // that it was damaged.
     if (changes.empty()) co_return 0;
     co_return co_await replace(std::move(changes));
   }
@@ -163,6 +167,8 @@ asio::awaitable<ResealReport> reseal_tenant(const ResealDeps& deps, crypto::Tena
   if (!current) throw_failure({Errc::not_found, "nothing was ever stored of this user"});
   ResealReport report{.key_id = current->id};
   Walk walk(deps, owner, std::move(current));
+  // A worker that has not heard of the new key writes rows under the old one behind this walk. So
+  // it walks until a round finds nothing; bounded, because such a worker may go on.
   for (int round = 0; round < rounds_max; ++round) {
     const bool moved = co_await walk.run(report);
     if (!moved) break;

@@ -11,7 +11,7 @@ namespace memseal::lifecycle {
 
 /// What a walk over all wrapped keys found.
 struct KeyWalk {
-  std::int64_t sound = 0;       ///< rewrap: wrapped anew; verify: they open
+  std::int64_t sound = 0;       ///< rewrap: wrapped again; verify: they open
   std::int64_t unopened = 0;    ///< damaged, or wrapped by a KEK that the keyring does not have
 };
 

@@ -154,6 +154,8 @@ asio::awaitable<std::optional<TextPage>> read_memory(const BrowseDeps& deps,
   const auto kind = range.kind;
   const auto id = range.id;
   auto chunks = co_await deps.stored.chunks(context, who, std::move(range));
+  // No chunks is an empty page behind the last one, or an id that is not there: the two have
+  // different answers.
   if (chunks.empty()) {
     const auto found = co_await deps.stored.find(context, who, kind, id);
     if (!found) co_return std::nullopt;
@@ -161,6 +163,8 @@ asio::awaitable<std::optional<TextPage>> read_memory(const BrowseDeps& deps,
   TextPage page;
   if (chunks.size() > limit) {
     chunks.resize(limit);
+    // By the last chunk that is shown, also where it does not open, so the next page goes on behind
+    // it.
     page.next = chunks.back().place;
   }
   const auto count = chunks.size();

@@ -61,7 +61,8 @@ Response body_problem(const Exchange& exchange, const Refusal& refusal, std::siz
   return protocol_problem(refusal.status, refusal.detail, exchange.context.id);
 }
 
-/// The one place where what went wrong becomes an Error.
+/// The one place where an exception of a request becomes an Error. What no code of ours threw is a
+/// bug: the log has its words, the client reads "Internal error".
 Error error_of(const std::exception_ptr& failure, const Exchange& exchange) {
   std::string what;
   try {

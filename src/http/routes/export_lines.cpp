@@ -31,6 +31,7 @@ class Export {
     co_await write_all(MemoryKind::document);
     co_await write_all(MemoryKind::conversation);
     if (source_.knowledge != nullptr) co_await write_files();
+    // The counts tell a reader that nothing is missing: an export that broke off has no such line.
     add("end", {{"documents", documents_},
                 {"chunks", chunks_},
                 {"conversations", conversations_},
@@ -73,6 +74,8 @@ class Export {
       if (!page) co_return;  // deleted since it was listed
       if (first) add_head(kind, shown, *page);
       for (const auto& passage : page->passages) add_text(kind, passage);
+      // Counted and not passed over in silence: a person is told that something of theirs could not
+      // be opened.
       unopened_ += page->unopened;
       co_await flush();
       range.after = page->next;

@@ -135,6 +135,7 @@ std::string as_chunk(std::string_view bytes) {
   char size[16];
   const auto end = std::to_chars(size, size + sizeof size, bytes.size(), 16).ptr;
   std::string chunk(size, end);
+  // One buffer, so that a small frame is one packet.
   chunk.append("\r\n").append(bytes).append("\r\n");
   return chunk;
 }

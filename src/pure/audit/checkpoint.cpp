@@ -15,6 +15,9 @@ constexpr std::array<std::string_view, 5> finding_names{"changed", "missing", "c
                                                         "unsigned"};
 
 Bytes signed_bytes(const Checkpoint& checkpoint) {
+  // The purpose keeps a signature of this key over something else (a receipt, an event) from being
+  // shown as one of a checkpoint. Every field behind it has a fixed size, so no two checkpoints
+  // have the same bytes.
   constexpr std::string_view purpose = "memseal/audit-checkpoint/v1";
   Bytes bytes(purpose.begin(), purpose.end());
   const auto append = [&](ByteView more) { bytes.insert(bytes.end(), more.begin(), more.end()); };
@@ -40,6 +43,8 @@ std::string_view finding_name(Finding::Kind kind) noexcept {
 
 crypto::Digest digest_of(const Checkpoint& checkpoint) {
   auto bytes = signed_bytes(checkpoint);
+  // The signature too: the next checkpoint names this digest, so not even a second valid signature
+  // over the same fields can take the place of this one.
   bytes.insert(bytes.end(), checkpoint.signature.begin(), checkpoint.signature.end());
   return crypto::sha256(bytes);
 }
@@ -63,6 +68,8 @@ void LogJudge::add(const Checkpoint& checkpoint) {
          "the checkpoint was changed, or another deployment signed it");
     return;  // What it says must excuse nothing, and it is nobody's predecessor.
   }
+  // Numbers without a gap show a checkpoint that was deleted; the digest of the one before shows
+  // one that was replaced.
   if (checkpoint.n != last_n_ + 1)
     find(Finding::Kind::checkpoint, "", last_n_ + 1, "the checkpoint is missing");
   else if (checkpoint.previous != last_digest_)
@@ -85,6 +92,8 @@ void LogJudge::begin_chain(const Record& record) {
   ++chains_;
   auto& known = known_[record.chain];
   known.seen = true;
+  // A chain that was pruned begins where the signed record of the pruning says. Any other first
+  // record is one whose predecessors were deleted.
   at_ = ChainHead{record.chain, known.pruned_seq, known.pruned_link};
   uncovered_since_ms_.reset();
 }
@@ -144,6 +153,8 @@ void LogJudge::end_chain() {
   if (last > at_->seq)
     find(Finding::Kind::cut, at_->chain.to_string(), at_->seq + 1,
          "the chain ends before record " + std::to_string(last) + ", which a checkpoint has seen");
+  // No checkpoint has seen these yet, so that nobody can tell if the last of them were cut. The
+  // count is shown and is no finding.
   uncovered_ += std::max<std::int64_t>(0, at_->seq - std::max(last, known.pruned_seq));
   at_.reset();
 }
@@ -151,6 +162,7 @@ void LogJudge::end_chain() {
 const std::vector<Finding>& LogJudge::finish() {
   end_chain();
   for (auto& [chain, known] : known_) {
+    // A chain of which no record is left is met in its checkpoints alone.
     if (std::exchange(known.seen, true) || known.heads.empty()) continue;
     const auto last = known.heads.rbegin()->first;
     if (last > known.pruned_seq)

@@ -68,7 +68,7 @@ class LogJudge {
   void add(const Checkpoint& checkpoint);
   /// REQUIRES: every checkpoint was added.
   void add(const Record& record);
-  /// Ends the log and returns what was found, the same each time. At most `findings_max` are told.
+  /// Ends the log and returns what was found, the same each time. At most `findings_max` are kept.
   const std::vector<Finding>& finish();
 
   static constexpr std::size_t findings_max = 1'000;

@@ -54,7 +54,7 @@ struct KeyGenerations {
 /// 16 bytes derived from a key, which name it and show nothing of it.
 using KeyCheckValue = std::array<std::uint8_t, 16>;
 
-/// What may be told of one root key.
+/// What may be shown of one root key.
 struct RootKeyInfo {
   RootKey kind = RootKey::kek;
   std::uint32_t generation = 0;
@@ -76,7 +76,7 @@ class Keyring {
   /// Error: key_invalid when the file exists, because overwriting it would lose every tenant's key.
   static Result<void> create(const std::filesystem::path& file);
   // The three changes of a keyring's file. Each is all or nothing, and the file keeps its owner and
-  // mode. Errors: as load(). NOTE: two at once lose one; whoever calls them holds a lock.
+  // mode. Errors: as load(). NOTE: of two at once one is lost, so the caller holds a lock.
 
   /// Adds a random key that opens and verifies, and makes nothing yet. Returns its generation, or
   /// that of the key which is staged already.
@@ -138,7 +138,7 @@ class Keyring {
   /// the wrong key is refused. Without the check that start would find no tenant's rows.
   std::array<std::uint8_t, 16> tenant_key_check() const;
 
-  /// What may be told of the keys that can be replaced, by kind and generation.
+  /// What may be shown of the keys that can be replaced, by kind and generation.
   std::vector<RootKeyInfo> list() const;
   /// Check value of each KEK, by epoch.
   std::map<std::uint32_t, KeyCheckValue> kek_checks() const;

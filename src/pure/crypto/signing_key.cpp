@@ -47,6 +47,7 @@ std::string_view trimmed(std::string_view text) {
 Result<void> check_secret(ByteView secret) {
   if (secret.size() < hmac_secret_bytes_min || secret.size() > hmac_secret_bytes_max)
     return invalid("a secret of hmac-sha256 has 32 to 128 bytes");
+  // A placeholder of an example, such as all zeros, has the length of a key.
   if (is_weak_key(secret)) return invalid("a secret of hmac-sha256 must not be one byte repeated");
   return {};
 }
@@ -73,6 +74,8 @@ PkeyResult read_pem(std::string_view text, bool wants_private) {
       key.reset(PEM_read_bio_PUBKEY(bio.get(), nullptr, no_password, nullptr));
   }
   ERR_clear_error();
+  // OpenSSL keeps errors in a queue of the thread. What stays there would be reported as the cause
+  // of the next failure, which may be another connection's.
   if (!key || EVP_PKEY_is_a(key.get(), "ED25519") != 1) return not_ed25519();
   return key;
 }
@@ -186,6 +189,7 @@ SecretBytes SigningKey::file() const {
     const OnExit clean([&] { wipe(text.data(), text.size()); });
     return SecretBytes(bytes_of(text));
   }
+  // Memory that OpenSSL wipes when it frees it, because the text is a private key.
   const Bio bio(BIO_new(BIO_s_secmem()));
   char* data = nullptr;
   if (!bio || PEM_write_bio_PKCS8PrivateKey(bio.get(), key_->pkey.get(), nullptr, nullptr, 0,

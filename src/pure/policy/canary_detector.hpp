@@ -6,7 +6,7 @@
 
 namespace memseal::policy {
 
-/// A blocked Shiryaev-Roberts detector: a likelihood-ratio test that starts anew every block, so
+/// A blocked Shiryaev-Roberts detector: a likelihood-ratio test that restarts with every block, so
 /// that a fault which begins late is found as soon as one that was there from the start.
 ///
 /// A block has at least `block_samples` samples and `block_s` seconds. The weights of the tests

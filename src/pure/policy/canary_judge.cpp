@@ -48,6 +48,8 @@ Guardrail compared_rail(std::string_view name, double evidence, bool worse, bool
 }  // namespace
 
 CanaryGate canary_gate(int percent, const GuardLimits& limits) {
+  // Few users make few samples, so an early stage must prove less: 300 streams with none cut
+  // exclude 1.5 % with a certainty near 99 %. The last stage proves the promise itself.
   if (percent <= 10) return {300, 0.015, 0.015};
   if (percent < 100) return {1'200, 0.008, 0.01};
   return {2'500, limits.cut, limits.errors};
@@ -65,10 +67,13 @@ CanaryJudge::CanaryJudge(CanaryLimits limits)
 
 void CanaryJudge::see(const CanaryLook& look) {
   restarts_ += look.restarted ? 1 : 0;
+  // A page that fails once is a network; a release that cannot be read for three looks is not
+  // watched, and counts as broken.
   unread_ = look.canary ? 0 : unread_ + 1;
   if (!look.canary) return;
   rls_errors_ += static_cast<double>(look.rls_errors);
   aad_mismatches_ += static_cast<double>(look.aad_mismatches);
+  // A state and not a count: the same finding is there at every look.
   findings_ = std::max(findings_, static_cast<double>(look.findings));
   // The proxy saw traffic of which the release counted almost none.
   constexpr std::uint64_t proxied_least = 10;
@@ -77,6 +82,7 @@ void CanaryJudge::see(const CanaryLook& look) {
   frozen_ = stands ? frozen_ + 1 : 0;
   streams_.see(look.at_s, look.canary->streams);
   errors_.see(look.at_s, look.canary->requests);
+  // Caches that are cold make every release slow and let its memory grow.
   if (look.warm) {
     ttfv_.see(look.at_s, look.canary->ttfv);
     memory_.see(look.at_s, look.resident_bytes);
@@ -89,6 +95,8 @@ void CanaryJudge::compare(const CanaryLook& look) {
   errors_compared_.see(look.at_s, look.canary->requests, look.stable->requests);
   if (look.warm)
     latency_compared_.see(look.at_s, look.canary->first_results, look.stable->first_results);
+  // Kept once it was so: a regression that fades while the share of users rises was one all the
+  // same.
   if (streams_compared_.worse()) streams_worse_ = 1;
   if (errors_compared_.worse()) errors_worse_ = 1;
   if (latency_compared_.worse()) latency_worse_ = 1;
@@ -102,6 +110,8 @@ bool CanaryJudge::breached() const {
 }
 
 bool CanaryJudge::passed(const CanaryGate& gate) const {
+  // Half-proven faults hold a stage back too: calm() is false while evidence gathers, so users do
+  // not double just before the proof is complete.
   return !breached() && !worse() && unread_ == 0 && frozen_ == 0 &&
          streams_.passed(gate.samples_min, gate.cut) &&
          errors_.passed(gate.samples_min, gate.errors) &&

@@ -10,6 +10,8 @@ namespace {
 
 std::vector<double> alternatives_of(double limit) {
   std::vector<double> all;
+  // A test is quick against the rate that it assumes and slow against others. Four of them find
+  // small faults and gross ones, each in its time.
   for (const double times : {2.0, 4.0, 10.0, 40.0})
     if (times == 2 || limit * times < 0.9) all.push_back(std::min(0.5, limit * times));
   all.erase(std::unique(all.begin(), all.end()), all.end());
@@ -18,6 +20,7 @@ std::vector<double> alternatives_of(double limit) {
 
 /// ln of the ratio of the likelihoods of `bad` of `all` under the rates `p` and `q`.
 double log_ratio(double bad, double all, double p, double q) {
+  // The binomial coefficient is the same under both rates and cancels.
   return bad * std::log(p / q) + (all - bad) * std::log((1 - p) / (1 - q));
 }
 
@@ -55,6 +58,8 @@ void CanaryShareTest::see(double at_s, const Share& share) {
 }
 
 bool CanaryShareTest::passed(std::uint64_t samples_min, double excluded) const {
+  // A likelihood ratio of 20 against the rate to be excluded. A mere rate below the limit would
+  // pass with three samples and none bad.
   constexpr double certainty = 20;  // 1 / 5 %
   return all_ >= static_cast<double>(samples_min) && bad_ <= limit_ * all_ &&
          log_ratio(bad_, all_, healthy_, std::max(excluded, limit_)) >= std::log(certainty) &&
@@ -69,6 +74,8 @@ void CanaryShareComparison::see(double at_s, const Share& canary, const Share& s
   if (canary.all == 0 || stable.all == 0 || events == 0) return;
   const auto bad = static_cast<double>(canary.bad);
   canary_bad_ += bad;
+  // Conditional on the events of both releases, the rate of events cancels: only whose they are
+  // counts. So an outage that both share is no evidence against the canary.
   const double traffic = static_cast<double>(canary.all) /
                          static_cast<double>(canary.all + stable.all);
   const auto canarys = [&](double ratio) {  // the probability that an event is the canary's
@@ -91,6 +98,8 @@ void CanaryLatencyComparison::see(double at_s, std::span<const std::uint64_t> ca
   if (count < observations_least || others < observations_least) return;
   canary_.resize(std::max(canary_.size(), stable_.size()));
   stable_.resize(canary_.size());
+  // Both releases use the same buckets, so the statistic needs their counts only: each observation
+  // of the canary wins against the faster ones of stable, and half against those in its bucket.
   double faster_stable = 0, wins = 0;
   for (std::size_t i = 0; i < canary_.size(); ++i) {
     const auto ties = static_cast<double>(stable_[i]);
@@ -98,9 +107,13 @@ void CanaryLatencyComparison::see(double at_s, std::span<const std::uint64_t> ca
     faster_stable += ties;
   }
   const auto m = static_cast<double>(count), n = static_cast<double>(others);
+  // The variance of the statistic where both have one distribution (Mann and Whitney 1947), without
+  // the correction for ties, which would make it smaller.
   const double slower = wins / (m * n), variance = (1 / m + 1 / n) / 12;
   std::array<double, drifts.size()> ratios;
   for (std::size_t i = 0; i < ratios.size(); ++i)
+    // By the central limit theorem the statistic is nearly normal: this is the log-likelihood ratio
+    // of a mean moved by the drift against the greatest mean that is no regression.
     ratios[i] = (drifts[i] * (slower - slower_kept) - drifts[i] * drifts[i] / 2) / variance;
   detector_.see(at_s, m, ratios);
   seen_ += m;
@@ -130,6 +143,8 @@ bool CanaryMemory::climbs(double at_s) const {
         slopes.push_back((to->bytes - from->bytes) / (to->at_s - from->at_s));
   if (slopes.empty()) return false;
   std::sort(slopes.begin(), slopes.end());
+  // The median slope ignores a single jump, as of an arena that is allocated; the lower decile asks
+  // that nearly all pairs of looks agree on a climb.
   const double median = slopes[slopes.size() / 2], lower_decile = slopes[slopes.size() / 10];
   const double left = limit_ - looks_.back().bytes;
   return lower_decile > 0 && looks_.back().bytes - looks_.front().bytes >= climb_least &&

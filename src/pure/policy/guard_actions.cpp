@@ -6,6 +6,7 @@ namespace memseal::policy {
 
 namespace {
 
+// One bad window may be a restarted dependency; two in a row are a state.
 constexpr int breaches_to_act = 2;
 
 bool is_breach(const Guardrail& guardrail) {
@@ -19,6 +20,7 @@ bool is_breach_of_never(const Guardrail& guardrail) {
 }
 
 GuardRules sound(GuardRules rules) {
+  // Two settings of their own, so an operator can set them in the wrong order.
   rules.hold_max_s = std::max(rules.hold_max_s, rules.hold_s);
   return rules;
 }
@@ -54,6 +56,8 @@ double GuardActions::held_for_s(GuardAction action, double at_s) const noexcept 
 void GuardActions::begin_next(double at_s, const std::string& cause,
                               std::vector<GuardMove>& moves) {
   auto& held = held_[level_];
+  // An action that has to come back soon was ended too early: doubling the hold keeps a service
+  // from swinging between the two states.
   const bool again = at_s - held.ended_s < rules_.hold_max_s;
   held.hold_s = again ? std::min(2 * held.hold_s, rules_.hold_max_s) : rules_.hold_s;
   held.begun_s = at_s;
@@ -78,6 +82,8 @@ bool GuardActions::may_end(const GuardLook& look) const {
   if (level_ == 0 || look.at_s - calm_since_s_ < rules_.calm_s) return false;
   const auto last = all_guard_actions[level_ - 1];
   if (held_for_s(last, look.at_s) > 0) return false;
+  // Every guardrail that made an action begin must be kept again, with samples enough. Silence is
+  // no proof, but for `unready`, whose own effect is silence.
   return std::ranges::all_of(causes_, [&](const std::string& cause) {
     const auto found = std::ranges::find(look.calm, std::string_view(cause), &Guardrail::name);
     if (found == look.calm.end()) return false;
@@ -97,10 +103,12 @@ std::vector<GuardMove> GuardActions::see(const GuardLook& look) {
     note_causes(look);
 
   if (never != look.recent.end()) {
+    // Isolation is at stake. No milder action helps against that, so all are taken at once.
     while (level_ < most) begin_next(look.at_s, std::string(never->name), moves);
     held_[level_ - 1].begun_s = look.at_s;
     held_[level_ - 1].hold_s = rules_.hold_max_s;
   } else if (breaches_ >= breaches_to_act && level_ < most) {
+    // The action before needs time to work before a harsher one is judged necessary.
     const bool settled = level_ == 0 || look.at_s - held_[level_ - 1].begun_s >= rules_.hold_s;
     if (settled) begin_next(look.at_s, std::string(worst->name), moves);
   }

@@ -144,6 +144,8 @@ std::shared_ptr<const Registry> Gate::registry() const {
 // event: there the time counts at which the service refused the event, as the service has signed.
 Verdict Gate::check_time(const Presented& presented, std::int64_t signed_ms, bool is_own,
                          const Place* replay, std::int64_t now_ms) const {
+  // An own event that is refused would be one that a client was told is accepted, so a wrong clock
+  // of one host must not do it.
   const auto window = (is_own ? std::max(rules_.window, rules_.own_window) : rules_.window).count();
   const bool by_broker = presented.has_broker_time && replay == nullptr;
   const auto reference_ms = replay      ? std::min(replay->refused_at_ms.value_or(now_ms), now_ms)
@@ -166,6 +168,7 @@ Verdict Gate::verify(const Presented& presented, Purpose purpose, const Place& p
     signer.emplace(Key{own_, nullptr});
   } else if (const auto found = registry.find(signature->key_id);
              found && purpose == Purpose::event) {
+    // Whatever time the signature names: who has a leaked key also chooses the time.
     if (!found->key.revoked.empty()) return Verdict::revoked;
     signer.emplace(Key{found->key.key, &found->producer});
   } else {
@@ -228,6 +231,8 @@ Verdict Gate::examine(const Presented& presented, std::int64_t now_ms, const Reg
   if (producer == nullptr) return Verdict::accepted;
   if (!fits(producer->topics, place.topic)) return Verdict::topic;
   const auto source = presented.event.source;
+  // Both are claims to be the service itself: an event that came by HTTP has passed a token, which
+  // no producer has.
   if (presented.says_api || source.starts_with(own_source_prefix) ||
       !fits(producer->sources, source))
     return Verdict::source;

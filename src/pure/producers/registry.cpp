@@ -30,6 +30,7 @@ class Members {
   }
 
   void fail(std::string_view why) {
+    // The first fault is the cause; those after it are often its consequence.
     if (!fault_) fault_ = Error{Errc::bad_config, where_ + " " + std::string(why)};
   }
 
@@ -37,6 +38,8 @@ class Members {
     if (object_ == nullptr) return;
     for (const auto& member : *object_)
       if (std::find(known.begin(), known.end(), std::string_view(member.key())) == known.end())
+        // A member that is misspelt would otherwise be ignored, and a producer that should be
+        // limited would not be.
         fail("has a member that is not known");
   }
 
@@ -104,6 +107,7 @@ std::string name_in(const json::value& value) {
   const auto* object = value.if_object();
   const auto* name = object == nullptr ? nullptr : object->if_contains("name");
   const auto* text = name == nullptr ? nullptr : name->if_string();
+  // The name goes into messages, so it must hold nothing that commands a terminal.
   return text != nullptr && is_key_id(*text) ? std::string(*text) : "without a sound name";
 }
 
@@ -124,6 +128,8 @@ Producer read_producer(const json::value& value, std::optional<Error>& fault) {
 }
 
 bool is_pattern(const std::string& text) {
+  // A star anywhere else would suggest a match that fits() does not make: `*` only stands for what
+  // follows.
   const auto star = text.find('*');
   return !text.empty() && text.size() <= pattern_bytes_max && codec::is_utf8(text) &&
          !codec::has_control(text) && (star == text.npos || star + 1 == text.size());
@@ -135,9 +141,13 @@ Result<void> check(const Producer& producer) {
   };
   if (!is_key_id(producer.name) || producer.name.size() > name_bytes_max)
     return Error{Errc::bad_config, "a producer's name has 1 to 64 of A-Z a-z 0-9 _ and -"};
+  // Otherwise a registered producer could look like the service in logs and metrics, or sign by the
+  // id of its key.
   if (producer.name.starts_with(own_name))
     return refuse("names that begin with \"memseal\" are the service's own");
   for (const auto* patterns : {&producer.tenants, &producer.sources, &producer.topics}) {
+    // An empty list could be read as "none" or as "all". The second reading would be the dangerous
+    // one, so neither is allowed.
     if (patterns->empty()) return refuse("has no tenants, no sources or no topics");
     for (const auto& pattern : *patterns)
       if (!is_pattern(pattern))

@@ -30,6 +30,8 @@ std::string_view take_word(std::string_view& text) {
 
 std::optional<std::int64_t> time_of(std::string_view text) {
   const bool canonical =
+      // One spelling of each time, because the signature is over the text: 007 and 7 would be two
+      // valid headers of one signature.
       !text.empty() && text.size() <= time_digits_max && text.front() != '0' &&
       std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (!canonical) return std::nullopt;
@@ -61,6 +63,7 @@ Headers covered_headers(const Headers& headers, Purpose purpose) {
     if (folded != content_type) folded = name;
     if (is_covered(folded, purpose)) covered.emplace_back(std::move(folded), value);
   }
+  // Kafka keeps the order of headers, proxies and connectors may not.
   std::sort(covered.begin(), covered.end());
   return covered;
 }

@@ -8,7 +8,7 @@
 
 namespace memseal::text {
 
-/// Moves when the same text gets other terms, so that what is stored of it must be made anew.
+/// Moves when the same text gets other terms, so that what is stored of it must be made again.
 inline constexpr std::uint8_t terms_version = 1;
 /// Distinct terms of one text, and distinct words of one question. Further ones are left out.
 inline constexpr std::size_t terms_max = 1'024, asked_words_max = 32;

@@ -82,6 +82,7 @@ struct AttributeFilter::Node {
     if (const auto* condition = std::get_if<Condition>(&what)) return holds(*condition, attributes);
     const auto& group = std::get<Group>(what);
     const auto part_holds = [&](const Node& part) { return part.holds_for(attributes); };
+    // Recursion is bounded: ConditionReader refuses what is nested deeper than condition_depth_max.
     return group.all ? std::all_of(group.parts.begin(), group.parts.end(), part_holds)
                      : std::any_of(group.parts.begin(), group.parts.end(), part_holds);
   }
@@ -199,6 +200,7 @@ AttributeFilter read_attribute_filter(FieldReader& fields, std::string_view key)
 bool AttributeFilter::matches(std::string_view meta_json) const {
   if (!root_) return true;
   static const json::object none;
+  // A passage without attributes is judged too, because "ne" holds for what is not there.
   if (meta_json.empty()) return root_->holds_for(none);
   const auto meta = codec::parse_json(meta_json, Errc::internal);
   const auto* object = meta ? meta->if_object() : nullptr;

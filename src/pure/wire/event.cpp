@@ -32,6 +32,7 @@ void check_text(std::string_view text, std::string_view pointer, Fault& fault) {
 void adapt_text(UploadEvent& event) {
   auto& adapted = event.head.adapted;
   const bool is_hashed = !event.content_sha256_hex.empty();
+  // The hash is of the text before it is adapted, so that text is kept until the hash is checked.
   if (is_hashed) event.text_as_sent = event.text;
   event.text = storable_text(std::move(event.text), adapted);
   if (event.text == event.text_as_sent) event.text_as_sent.clear();
@@ -124,6 +125,7 @@ Result<Event> read_upload(EventHead head, const json::object& data, Origin origi
   std::optional<Uuid> stored;
   if (const auto* object = fields.object("content", Presence::required))
     text = read_content(*object, stored, fault);
+  // Two sizes could disagree, and then neither reader would know which is true.
   if (stored && file.size >= 0)
     fault.add("/data/file/size", "is not given for a stored file, which has its own");
   else if (file.size >= 0 && static_cast<std::uint64_t>(file.size) != text.size())
@@ -134,6 +136,7 @@ Result<Event> read_upload(EventHead head, const json::object& data, Origin origi
   if (fields.text("doc_id", doc_name, {1, name_bytes_max}, Presence::optional))
     doc_pointer = "/data/doc_id";
   if (doc_name.empty()) {
+    // Two uploads without a name are two documents, because ids of events differ.
     doc_name = head.id;
     doc_pointer = "/id";
   }
@@ -242,6 +245,8 @@ UploadEvent with_text(UploadEvent event, std::string text) {
 
 Result<Event> parse_event(const RawEvent& raw) {
   auto event = read_event(raw);
+  // A producer that uses HTTP's prefix often misses an attribute by it; the hint is worth more than
+  // the bare error.
   if (event || !has_http_attribute_headers(raw)) return event;
   auto error = event.error();
   error.message += " (the attributes are in headers ce-*; the prefix for Kafka is ce_)";

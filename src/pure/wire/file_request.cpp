@@ -35,6 +35,7 @@ Result<void> add_file_tag(std::string tag, std::vector<std::string>& tags) {
   if (tag.empty() || tag.size() > limits::tag_bytes_max || !codec::is_utf8(tag) ||
       codec::has_control(tag))
     return bad_tags();
+  // A tag twice is one tag, and is no reason to refuse a file that has arrived.
   if (std::ranges::find(tags, tag) != tags.end()) return {};
   if (tags.size() == limits::tags_max) return bad_tags();
   tags.push_back(std::move(tag));
@@ -80,6 +81,7 @@ Result<std::string> parse_file_name_field(std::string_view field) {
 }
 
 std::string_view last_of_path(std::string_view path) noexcept {
+  // Browsers of Windows once sent whole paths, and a path must not reach a disk here.
   const auto slash = path.find_last_of("/\\");
   return slash == path.npos ? path : path.substr(slash + 1);
 }
@@ -109,6 +111,7 @@ Result<std::string> sha256_of_digest(std::string_view field) {
     const auto part = codec::trimmed(field.substr(0, end));
     field.remove_prefix(std::min(end + 1, field.size()));
     const auto equals = std::min(part.find('='), part.size());
+    // RFC 9530 lets a sender give digests of several kinds; a reader checks those that it knows.
     if (codec::ascii_lower(codec::trimmed(part.substr(0, equals))) != kind) continue;
     auto text = part.substr(std::min(equals + 1, part.size()));
     const bool is_bytes = text.size() > 2 && text.front() == ':' && text.back() == ':';

@@ -38,6 +38,8 @@ bool take_text(const json::value& value, const std::string& place, std::size_t b
                          std::to_string(inference_text_bytes_max) + " bytes");
     return false;
   }
+  // By bytes, not by tokens: the model cuts a text to what it reads, so a text is refused only
+  // where it is too large to handle.
   out.emplace_back(string->data(), string->size());
   return true;
 }
@@ -70,6 +72,8 @@ std::optional<json::string> joined_text(const json::object& object, const Names&
     if (const auto* string = value->if_string())
       joined->append(*string);
     else
+      // Numbers, truth values and lists are ranked by their JSON, because Cohere's API takes them
+      // too.
       joined->append(codec::compact_json(*value));
   }
   return joined;
@@ -123,6 +127,8 @@ Names read_rank_fields(FieldReader& fields) {
 /// the model reads and requests are answered in the order of their arrival.
 void read_ignored(FieldReader& fields) {
   std::int64_t ignored = 0;
+  // Their types are checked all the same: a client that sends "priority": "high" has misread the
+  // API.
   constexpr std::int64_t any = std::numeric_limits<std::int32_t>::max();
   fields.integer("max_chunks_per_doc", ignored, 1, any, Presence::optional);
   fields.integer("max_tokens_per_doc", ignored, 1, any, Presence::optional);
@@ -142,6 +148,8 @@ void read_model(FieldReader& fields, std::string& model) {
 void read_truncation(FieldReader& fields) {
   bool truncate = true;
   fields.truth("truncate", truncate);
+  // A client that says false expects an error for a long text. It would get a vector of half a text
+  // instead, so the wish is refused and not ignored.
   if (!truncate)
     fields.fail("truncate", "texts are always cut to what the model reads: say true or nothing");
   std::string direction;
@@ -161,6 +169,7 @@ void read_encoding(FieldReader& fields, bool& base64) {
 /// One list of numbers, or several.
 bool holds_token_ids(const json::array& list) {
   if (list.empty()) return false;
+  // The first element decides, because OpenAI's clients send one kind in a list.
   const auto* inner = list[0].if_array();
   if (inner != nullptr) return !inner->empty() && (*inner)[0].is_number();
   return list[0].is_number();
@@ -191,6 +200,8 @@ float sigmoid(float logit) { return 1.0f / (1.0f + std::exp(-logit)); }
 std::vector<std::size_t> best_of(std::span<const float> logits, std::size_t most) {
   std::vector<std::size_t> order(logits.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
+  // Stable, so that equal scores keep the order that the client gave, whatever the library's sort
+  // does.
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });
   order.resize(std::min(order.size(), most));
@@ -221,6 +232,7 @@ Result<RerankRequest> parse_cohere_rerank(std::string_view body) {
   read_ignored(fields);
   std::int64_t top_n = inference_texts_max;
   fields.integer("top_n", top_n, 1, inference_texts_max, Presence::optional);
+  // Cohere's API gives all documents where top_n is greater than their number.
   request.top_n = std::min(static_cast<std::size_t>(top_n), request.texts.size());
   fields.truth("return_documents", request.return_texts);
   read_model(fields, request.model);
@@ -290,6 +302,8 @@ Result<EmbeddingsRequest> parse_tei_embed(std::string_view body) {
 bool names_model(std::string_view wanted, std::string_view served) noexcept {
   if (wanted.empty() || wanted == served) return true;
   const auto owner = wanted.rfind('/');
+  // Clients name a model as the hub does, "sentence-transformers/all-MiniLM-L6-v2"; a directory
+  // here has the last part.
   return owner != std::string_view::npos && wanted.substr(owner + 1) == served;
 }
 
@@ -337,6 +351,7 @@ void EmbeddingsJson::add(std::span<const float> vector) {
   if (count_ > 0) text_ += ',';
   text_ += R"({"object":"embedding","index":)" + std::to_string(count_++) + R"(,"embedding":)";
   if (base64_) {
+    // OpenAI's clients read the bytes as float32 of a little-endian machine.
     static_assert(std::endian::native == std::endian::little, "the format is little-endian");
     text_ += '"';
     codec::append_base64(text_,

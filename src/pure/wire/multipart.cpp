@@ -40,6 +40,7 @@ bool read_field(std::string_view line, FormPart& part, bool& has_disposition) {
   const auto value = line.substr(colon + 1);
   if (name == "content-disposition") {
     auto parsed = parse_field_value(value);
+    // Two of them would let a proxy that checks the first pass what a reader of the second stores.
     if (std::exchange(has_disposition, true) || !parsed || parsed->value != "form-data")
       return false;
     const auto field = parsed->parameters.find("name");
@@ -58,6 +59,8 @@ bool read_field(std::string_view line, FormPart& part, bool& has_disposition) {
   if (name != "content-transfer-encoding") return true;
   const auto parsed = parse_field_value(value);
   return parsed &&
+         // RFC 7578 deprecates base64 and quoted-printable here. Taken as they are, their bytes
+         // would be stored encoded.
          (parsed->value == "7bit" || parsed->value == "8bit" || parsed->value == "binary");
 }
 

@@ -73,7 +73,7 @@ void read_origin(FieldReader& fields, std::vector<Origin>& origins) {
   if (!origin) fields.fail("source", "must be \"chat\", \"upload\" or \"api\"");
 }
 
-/// Whether `source` leaves out all chats, or all that is none.
+/// Whether `source` leaves out all chats, or all documents.
 bool excludes(const std::vector<Origin>& origins, bool chats) {
   return !origins.empty() && (origins.front() == Origin::chat) != chats;
 }
@@ -88,6 +88,7 @@ void read_documents(FieldReader& fields, QueryRequest& request) {
   if (!documents.empty() && excludes(request.origins, false))
     fields.fail("documents", "stands beside a \"source\" that has no documents");
   if (!documents.empty()) {
+    // A conversation may have the id of a document, and `documents` must not find it.
     if (request.origins.empty()) request.origins = {Origin::upload, Origin::api};
     request.doc_ids = std::move(documents);
   }
@@ -127,6 +128,7 @@ void read_time(FieldReader& fields, std::string_view key, std::optional<std::int
 void read_counts(FieldReader& fields, QueryRequest& request) {
   auto top_k = static_cast<std::int64_t>(request.top_k);
   fields.integer("top_k", top_k, 1, limits::answers_wall, Presence::optional);
+  // A client that asks for more results than the default of candidates means that many.
   auto candidates = std::max(top_k, static_cast<std::int64_t>(request.candidates));
   fields.integer("candidates", candidates, top_k, limits::candidates_wall, Presence::optional);
   std::int64_t expand = 0;
@@ -139,6 +141,7 @@ void read_counts(FieldReader& fields, QueryRequest& request) {
 void read_min_score(FieldReader& fields, std::optional<float>& out) {
   const auto* value = fields.member("min_score", Presence::optional);
   if (value == nullptr) return;
+  // 2 is out of range, so what is no number fails the same check.
   const double score = value->is_number() ? value->to_number<double>() : 2;
   if (!(score >= -1 && score <= 1))
     return fields.fail("min_score", "must be a number from -1 to 1");
@@ -167,6 +170,7 @@ std::uint64_t checksum_of(const json::object& body) {
   for (const auto& member : body)
     if (std::find(others.begin(), others.end(), std::string_view(member.key())) == others.end() &&
         !member.value().is_null())
+      // Sorted by key, because a client may write the members of its next request in another order.
       members.emplace(member.key(), &member.value());
   Checksum checksum;
   for (const auto& [key, value] : members) {

@@ -25,6 +25,8 @@ std::string sse_frame(std::string_view stream, std::uint64_t sequence, std::stri
   if (place == SsePlace::last) frame.append(end_mark);
   frame.append("\nevent: ").append(type).append(1, '\n');
   for (;;) {
+    // A line end within the data would end the field, or the event. Each line has a `data:` of its
+    // own; a client joins them.
     const auto end = json.find_first_of("\r\n");
     frame.append("data: ").append(json.substr(0, end)).append(1, '\n');
     if (end == std::string_view::npos) break;
@@ -86,6 +88,7 @@ bool SseParser::next(SseEvent& event) {
       if (!dropping_) field(line);
       continue;
     }
+    // An event without data is not delivered (HTML, 9.2.6), but its id counts.
     const bool complete = has_data_ && !dropping_;
     if (complete) event = {id_, type_.empty() ? "message" : type_, std::move(data_)};
     begin_event();
@@ -128,6 +131,7 @@ void SseParser::field(std::string_view line) {
   } else if (name == "event") {
     type_ = value;
   } else if (name == "id") {
+    // As the standard asks: a NUL could not be sent back in Last-Event-ID.
     if (value.find('\0') == std::string_view::npos) id_ = value;
   }
 }

@@ -220,7 +220,7 @@ TEST_F(Store, AReplayedEventLeavesWhatLiesBehindIt) {
   EXPECT_EQ(store(replayed(placed(6, 60, 6, 900))), Stored::applied);
   EXPECT_EQ(store(replayed(placed(7, 40, 7, 901))), Stored::applied) << "the greater one stays";
   EXPECT_EQ(chunks_of("doc"), "7");
-  // A topic that was made anew counts from 0, so a place in it says nothing of what is older.
+  // A topic that was made again counts from 0, so a place in it says nothing of what is older.
   auto anew = replayed(placed(8, 5, 8), in_an_hour);
   database_->super("UPDATE app.ingest_events SET updated_at = '2020-01-01' WHERE user_hash = '" +
                    owner_->hash().to_hex() + "'");

@@ -1,4 +1,4 @@
-// An event of the HTTP doors never goes back to Kafka in the clear where it is to lie sealed there.
+// An event of the HTTP API never goes back to Kafka in the clear where it is to lie sealed there.
 #include "app/cli/dead_letter_box.hpp"
 
 #include "cases/index/submit.hpp"

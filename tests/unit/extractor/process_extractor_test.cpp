@@ -112,7 +112,7 @@ TEST_F(ProcessExtractorTest, TheSandboxTakesNoTextAway) {
   }
 }
 
-/// A PDF of pages with one line each. Without a table of objects, which PDFium makes anew.
+/// A PDF of pages with one line each. Without a table of objects, which PDFium makes again.
 std::string pdf_of(const std::vector<std::string>& pages, const std::string& trailer = {}) {
   std::string file = "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n", kids;
   file += "3 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj\n";

@@ -136,7 +136,7 @@ TEST_F(LetterListTest, LettersCanBeTakenWhileTheTopicIsRead) {
         record("bob", "three")});
   run();
   auto records = records_of_sink();
-  // What a writer that began anew left behind, in front and behind.
+  // What a writer that began again left behind, in front and behind.
   const auto in_parts = std::find_if(records.begin(), records.end(), [](const auto& one) {
     return std::any_of(one.headers.begin(), one.headers.end(),
                        [](const auto& header) { return header.first == "memseal-part"; });

@@ -323,7 +323,7 @@ TEST_F(WrongStore, IsRefusedAndNotSwept) {
     co_await claim_store(t.deps, t.tenants, t.context);
     t.store.objects[{t.tenant().hash(), {}}] = {Bytes(1), t.store.now_ms};
     t.store.unfinished = 1;
-    // The database of another deployment, or one that was made anew.
+    // The database of another deployment, or one that was made again.
     t.catalog.claim = ports::StoreClaim{crypto::random_uuid(), true};
     const auto foreign = co_await t.message_of_sweep();
     EXPECT_NE(foreign.find("do not belong together"), std::string::npos) << foreign;

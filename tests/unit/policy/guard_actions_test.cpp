@@ -211,7 +211,7 @@ TEST(GuardActions, UnderNoiseTransitionsAreBounded) {
   const GuardRules rules{.hold_s = 10, .hold_max_s = 640, .calm_s = 5};
   constexpr int looks = 20'000;
   const double time_s = looks * every_s, doublings = std::log2(rules.hold_max_s / rules.hold_s);
-  // A row of holds that double begins anew only after hold_max_s without the action. From then on
+  // A row of holds that double begins again only after hold_max_s without the action. From then on
   // each lasts as long as that.
   const double begins_most = (doublings + 1) * (1 + time_s / rules.hold_max_s);
   for (unsigned seed = 0; seed < 30; ++seed) {

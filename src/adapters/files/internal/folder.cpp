@@ -30,6 +30,7 @@ std::string hex_of(const std::array<std::uint8_t, size>& bytes) {
 template <std::size_t size>
 std::optional<std::array<std::uint8_t, size>> parse_hex(std::string_view text) {
   const auto bytes = codec::decode_hex(text);
+  // One spelling only: on a disk that ignores case, two spellings would be one file.
   if (!bytes || bytes->size() != size || to_hex(bytes->data(), size) != text) return std::nullopt;
   std::array<std::uint8_t, size> parsed{};
   std::copy(bytes->begin(), bytes->end(), parsed.begin());
@@ -206,6 +207,8 @@ Fd Folder::hold(const UserHash& owner, const ports::FileKey& key) const {
     throw_disk_failure("open a file");
   }
   struct stat facts {};
+  // Between open() and the lock another process may have removed the name. Such a file has no link
+  // any more.
   const bool held = try_lock(file) && ::fstat(file.get(), &facts) == 0 && facts.st_nlink > 0;
   return held ? std::move(file) : Fd();
 }

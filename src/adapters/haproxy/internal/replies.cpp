@@ -94,6 +94,8 @@ MapEntries read_map_entries(std::string_view answer) {
   MapEntries entries;
   while (!answer.empty()) {
     const auto words = split(next_part(answer, '\n'), ' ');
+    // `show map FILE` gives the address of the entry, its key and its value; other lines are
+    // messages.
     if (words.size() == 3 && words[0].starts_with("0x"))
       entries[std::string(words[1])] = words[2];
   }

@@ -46,6 +46,7 @@ class Socket {
 
   void connect(const sockaddr* to, socklen_t size) {
     if (::connect(handle_.get(), to, size) == 0) return;
+    // After EINTR too the connection goes on in the background, and poll() tells its end.
     if (errno != EINPROGRESS && errno != EINTR) fail_with(address_, errno);
     wait(POLLOUT);
     int cause = 0;
@@ -91,6 +92,8 @@ class Socket {
 
   const RuntimeAddress& address_;
   const Fd handle_;
+  // One time for the whole conversation: a proxy that sends a byte now and then must not hold a
+  // look up.
   const Clock::time_point until_ = Clock::now() + std::chrono::seconds(2);
 };
 

@@ -16,8 +16,8 @@ constexpr std::int64_t ms_per_s = 1'000;
 void Assignment::add(const Partitions& partitions) {
   remove(partitions);
   ++generation_;
-  // A partition that comes back starts afresh. Another member may have committed further meanwhile,
-  // so the offsets known here are worth nothing.
+  // A partition that comes back starts from nothing. Another member may have committed further
+  // meanwhile, so the offsets known here are worth nothing.
   for (const auto& partition : partitions) owned_[partition].since = generation_;
 }
 
@@ -84,12 +84,17 @@ void Assignment::unbuffered(const ports::Record& record) {
 }
 
 bool Assignment::room_for(const Owned& owned) const {
+  // A partition that rests goes on only when half as much is held as when it began to rest. Without
+  // the gap it would rest and go on with each record.
   const std::size_t parts = owned.resting ? 4 : 2;
   if (owned.blocked >= 2 * window_.blocked / parts || bytes_held() >= window_.bytes_wall)
     return false;
+  // Each partition may hold one record, or a partition behind a busy one would never be read.
   if (owned.records() == 0) return true;
   const auto records = records_buffered_ + records_in_flight_;
   if (records < window_.records / parts && bytes_held() < window_.bytes / parts) return true;
+  // When all of them together are over the window, each has its share: one busy partition cannot
+  // stop the others.
   const auto shares = parts * owned_.size();
   return owned.records() < std::max<std::size_t>(1, window_.records / shares) &&
          owned.bytes < window_.bytes / shares;

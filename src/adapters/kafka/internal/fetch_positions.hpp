@@ -16,7 +16,7 @@ std::map<Partition, std::int64_t> fetched_up_to(std::string_view statistics);
 /// what was aborted or compacted. Thread: one at a time.
 class ReadPositions {
  public:
-  /// Before the partitions are counted anew.
+  /// Before the partitions are counted again.
   void begin_count() noexcept { wanted_ = false; }
   /// Records of `partition` from `next` up to `end`. `is_idle`: this member holds none of them and
   /// has none to commit. Then 0 if the last two statistics both say that it is read up to `end`:

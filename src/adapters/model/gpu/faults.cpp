@@ -23,7 +23,7 @@ bool is_final(Fault fault) noexcept {
 
 bool breaks_device(Fault fault) noexcept {
   // CUDA reports some faults again at every later call of the context. Whether an unknown fault is
-  // such a one cannot be seen, so the device is opened anew.
+  // such a one cannot be seen, so the device is opened again.
   return fault == Fault::lost || fault == Fault::restart || fault == Fault::internal;
 }
 

@@ -250,7 +250,7 @@ void GpuSupervisor::schedule_probe() {
   const double unit = std::uniform_real_distribution<double>(0.0, 1.0)(random_);
   timer_.expires_after(options_.probe_first / 2 + backoff_.next(std::min(unit, 0.999)));
   // `this` is safe, because the destructor joins the only thread that runs this. Setting the timer
-  // anew cancels a wait that has not ended.
+  // again cancels a wait that has not ended.
   timer_.async_wait([this](const boost::system::error_code& failed) {
     if (!failed) probe();
   });

@@ -122,6 +122,7 @@ Result<HubListing> parse_hub_listing(std::string_view text) {
   const auto object = object_in(text);
   if (!object) return object.error();
   HubListing listing{text_in(*object, "sha"), {}};
+  // The commit, not the branch: files of two commits must not be mixed while somebody pushes.
   if (!is_hex(listing.revision, 40)) return invalid("names no commit");
   const auto* const siblings = object->if_contains("siblings");
   if (siblings == nullptr || !siblings->is_array()) return invalid("lists no files");
@@ -129,6 +130,8 @@ Result<HubListing> parse_hub_listing(std::string_view text) {
   for (const auto& sibling : siblings->get_array())
     if (sibling.is_object()) all.push_back(text_in(sibling.get_object(), "rfilename"));
   for (const auto& wanted : hub_files())
+    // Only the files that memseal reads. A repository may also hold code, which must not come
+    // along.
     if (std::find(all.begin(), all.end(), wanted) != all.end()) listing.files.push_back(wanted);
   if (const auto missing = missing_in(listing.files)) return invalid(missing->c_str());
   return listing;
@@ -150,6 +153,7 @@ Result<ModelLock> parse_model_lock(std::string_view text) {
   if (files == nullptr || !files->is_array()) return invalid("lists no files");
   for (const auto& value : files->get_array()) {
     auto file = locked_file(value);
+    // Two lines for one file could name two contents, and either would be "locked".
     if (!file || lock.find(file->name) != nullptr)
       return invalid("lists a file without name, SHA-256 and size, or one of them twice");
     lock.files.push_back(std::move(*file));

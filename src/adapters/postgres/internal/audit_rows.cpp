@@ -63,7 +63,7 @@ audit::ChainHead head_of(const pqxx::row& row) {
 }
 
 // One JSON text of all rows, because a statement of a thousand rows with a parameter for each value
-// would be parsed anew for each number of rows.
+// would be parsed again for each number of rows.
 void insert_records(pqxx::transaction_base& tx, const std::vector<audit::Record>& records) {
   json::array rows;
   rows.reserve(records.size());

@@ -22,6 +22,8 @@ std::size_t skip(std::string_view sql, std::size_t at) {
   if (rest.starts_with("--")) return after("\n", at);
   if (rest.starts_with("/*")) return after("*/", at + 2);
   if (rest.starts_with("'") || rest.starts_with("\"")) return after(rest.substr(0, 1), at + 1);
+  // A dollar within a word is part of an identifier; in front it may open a quoted body, $$ or
+  // $name$, which holds semicolons.
   if (!rest.starts_with("$") || (at > 0 && is_word(sql[at - 1]))) return at;
   std::size_t end = 1;
   while (end < rest.size() && is_word(rest[end])) ++end;
@@ -63,6 +65,8 @@ StatementEffect effect_of_alter(const std::string& statement, const std::string&
   StatementEffect effect{"ACCESS EXCLUSIVE", {table}, Work::brief};
   const bool checks =
       has(statement, R"( (SET NOT NULL|ADD (CONSTRAINT|CHECK|FOREIGN|PRIMARY|UNIQUE))\b)");
+  // NOT VALID checks new rows only; the later VALIDATE reads the old ones under a lock that lets
+  // writers go on.
   if (checks && !has(statement, R"( NOT VALID$)")) effect.work = Work::scan;
   if (has(statement, R"( ADD (CONSTRAINT \w+ )?(PRIMARY KEY|UNIQUE)\b)")) effect.work = Work::index;
   if (has(statement, R"( ALTER (COLUMN )?\w+ (SET DATA )?TYPE )") ||
@@ -82,6 +86,7 @@ std::vector<std::string> split_statements(std::string_view sql) {
     const auto end = skip(sql, at);
     if (end == at) {
       const char c = sql[at++];
+      // Outside of quotes and bodies, which skip() has passed over, a semicolon ends a statement.
       if (c == ';') statements.emplace_back();
       else if (!is_space(c)) current += c;
       else if (!current.empty() && current.back() != ' ') current += ' ';
@@ -98,6 +103,7 @@ std::vector<std::string> split_statements(std::string_view sql) {
 }
 
 bool StatementEffect::stops_others() const {
+  // What is not understood is said to block, because the plan is read before a release.
   if (work == Work::unknown) return true;
   if (work == Work::brief) return false;
   return lock == "ACCESS EXCLUSIVE" || lock == "SHARE" || lock == "SHARE ROW EXCLUSIVE";

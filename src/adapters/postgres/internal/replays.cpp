@@ -9,9 +9,9 @@ namespace memseal::postgres {
 
 namespace {
 
-// Offsets begin anew where a topic is made anew. Then the offset of the document's last event may
-// be the greater one, although that event is older: it was stored long before this one was new. A
-// day, because a producer's clock may be that far ahead (check_time() of ingest).
+// Offsets begin at 0 where a topic was deleted and created again. Then the offset of the document's
+// last event may be the greater one, although that event is older: it was stored long before this
+// one was new. A day, because a producer's clock may be that far ahead (check_time() of ingest).
 // Both times are now() of one transaction. They differ where another program wrote the document
 // since, which keeps no written_by: the previous release, beside this one.
 constexpr Statement judge{
@@ -27,7 +27,7 @@ constexpr Statement judge{
     "AND w.updated_at >= to_timestamp(p.from_ms / 1000.0) - interval '1 day' "
     "ORDER BY d.doc_id"};
 
-// A statement of its own, because one that waits for a lock sees the locked row anew but the rows
+// A statement of its own, because one that waits for a lock reads the locked row again but the rows
 // that it is joined with as they were.
 constexpr Statement lock_documents{
     "replays_lock",

@@ -12,7 +12,8 @@
 
 namespace memseal::postgres {
 
-/// One transaction that sees the rows of one tenant and no others: the only door to the tables.
+/// One transaction that sees the rows of one tenant and no others: the only way to the tables of
+/// tenants.
 /// Invariant: app.user_hash is set together with BEGIN, before any statement or savepoint, and ends
 /// with the transaction, so a connection that returns to the pool carries no tenant.
 /// Only the Pool commits or rolls back. Thread: the database thread that opened it.

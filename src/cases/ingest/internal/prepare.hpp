@@ -35,7 +35,7 @@ struct Document {
   const std::string& embedded_text(std::size_t chunk) const {
     return pieces.empty() ? chunks[chunk].text : pieces[chunk].embedded_text;
   }
-  /// The JSON that is sealed beside a chunk; may be empty. Made anew by each call.
+  /// The JSON that is sealed beside a chunk; may be empty. Made again by each call.
   std::string meta_of(std::size_t chunk) const;
   /// About its bytes.
   std::size_t meta_bytes(std::size_t chunk) const;

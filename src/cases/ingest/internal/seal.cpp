@@ -39,6 +39,7 @@ crypto::SealedChunk seal_chunk(const PrepareDeps& deps, const crypto::Tenant& ow
       .embed_mac = embed_mac};
   if (!document.pieces.empty()) {
     const auto said_ms = document.conversation->turns[document.pieces[at].turn].said.at_ms;
+    // When it was said, not when it was stored: filters by time and the order of turns mean that.
     if (said_ms > 0) header.created_at_ms = said_ms;
   }
   const auto meta_json = document.meta_of(at);
@@ -63,6 +64,7 @@ class TermSealer {
     std::sort(postings.begin(), postings.end());
     const lexical::ChunkTerms of_chunk{chunk, terms.words, postings};
     if (writer_.empty()) first_chunk_ = chunk;
+    // A block has the size of one seal. A chunk that does not fit begins the next one.
     if (writer_.add(of_chunk)) return;
     end_block();
     first_chunk_ = chunk;
@@ -112,6 +114,7 @@ std::vector<crypto::SealedTerms> seal_terms(const crypto::Tenant& owner,
     if (i > 0 && i % chunks_at_once == 0) make_way();
     const bool new_turn = i > 0 && !document.pieces.empty() &&
                           document.pieces[i].turn != document.pieces[i - 1].turn;
+    // A block goes with its first chunk, and a turn can be deleted alone.
     if (new_turn) sealer.end_block();
     sealer.add(chunks[i].header().id, document.chunks[i].text);
   }

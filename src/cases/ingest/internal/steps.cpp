@@ -40,6 +40,8 @@ void Steps::Stall::set(std::optional<Errc> cause) {
     ++steps_.stalled_at_[static_cast<std::size_t>(stage_)];
   }
   cause_ = cause;
+  // One gauge for the alert, whatever the stage: several steps may wait at one time, and the last
+  // one clears it.
   metrics.stalled.Set(steps_.stalled_ > 0);
 }
 
@@ -53,6 +55,7 @@ asio::awaitable<void> Steps::pause(policy::Backoff& backoff) {
 
 asio::awaitable<void> Steps::wait_for_dependency(Trial& trial, Error cause) {
   trial.stall.set(cause.code);
+  // An outage of an hour has a line every quarter of a minute, not one for each try.
   if (trial.backoff.failures() % waits_between_log_lines == 0)
     runtime::log(runtime::LogLevel::warn, "ingest.stalled",
                  {{"stage", stage_name(trial.stage)},
@@ -66,6 +69,8 @@ void Steps::throw_if_out_of_patience(Trial& trial, const Error& cause) {
   if (!errc_row(cause.code).setup()) return;
   const auto now = Clock::now();
   trial.setup_fault_since = std::min(trial.setup_fault_since, now);
+  // Of the stage too: with a fault of the set-up each event begins a trial of its own, and none of
+  // them would ever wait for long.
   const auto of_stage = faulty_since_.try_emplace(trial.stage, now).first->second;
   if (now - std::min(trial.setup_fault_since, of_stage) >= options_->setup_patience)
     throw_failure(cause);
@@ -84,6 +89,8 @@ asio::awaitable<std::optional<Error>> Steps::blame(Trial& trial, std::size_t pie
   const auto suspect = suspect_of(trial.stage, error.code);
   std::optional<Error> not_working = error;
   if (suspect != Suspect::dependency) {
+    // Asked now, after the failure: a check from before it says nothing about the moment in which
+    // the work failed.
     not_working = co_await health_.failure_of(trial.stage);
     co_await throw_if_cancelled();
   }

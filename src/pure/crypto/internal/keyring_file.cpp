@@ -123,7 +123,7 @@ class Reader {
     return nullptr;
   }
 
-  /// Where the key goes; null: the name is none, and why_no_place_ says why.
+  /// Where the key goes; null: no key has this name, and why_no_place_ says why.
   SecretBytes* place_of(std::string_view text, const std::optional<KeyName>& name) {
     why_no_place_ = "unknown name";
     if (text == "tenant") return &keys_.tenant;

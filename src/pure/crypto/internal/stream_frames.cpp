@@ -58,7 +58,7 @@ Result<StreamHeader> StreamHeader::parse(ByteView bytes) {
       header.key_id == 0)
     return refusal;
   // One comparison holds magic, format and the reserved bytes: a header that this program would not
-  // write is none.
+  // write is refused.
   if (!std::ranges::equal(header.bytes(), bytes)) return refusal;
   return header;
 }

@@ -152,6 +152,8 @@ Result<std::optional<std::string_view>> header_of(const RawEvent& raw, std::stri
   if (raw.headers == nullptr) return found;
   for (const auto& [key, value] : *raw.headers) {
     if (codec::ascii_lower(key) != name) continue;
+    // Kafka allows a header twice, and readers differ in which one they take. What was signed or
+    // checked must be what is read.
     if (found) return bad('/' + std::string(name), "is there twice");
     found = value;
   }
@@ -168,6 +170,8 @@ std::optional<std::string> media_type_of(std::string_view content_type) {
     const auto end = content_type.find(';');
     auto parameter = codec::ascii_lower(codec::trimmed(content_type.substr(0, end)));
     std::erase(parameter, '"');
+    // A text of another charset would be stored as garbage, or not at all. us-ascii is a part of
+    // UTF-8.
     if (parameter.starts_with("charset=") && parameter != "charset=utf-8" &&
         parameter != "charset=us-ascii")
       return std::nullopt;

@@ -49,6 +49,7 @@ std::optional<std::string_view> printable_name(std::string_view name) noexcept {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '-';
   });
+  // Names come from the client and go into problems and logs.
   return plain ? std::optional(name) : std::nullopt;
 }
 
@@ -61,9 +62,12 @@ std::string FieldReader::at(std::string_view key) const {
 }
 
 const json::value* FieldReader::member(std::string_view key, Presence presence) {
+  // Whoever asks for a member makes it known. close() then finds those that nobody asked for, so a
+  // new member cannot be forgotten there.
   known_.push_back(key);
   const auto* value = object_.if_contains(key);
   const bool is_null = value != nullptr && value->is_null();
+  // Many clients write null for what they leave out.
   if (is_null) value = nullptr;
   if (value == nullptr && presence == Presence::required)
     fail(key, is_null ? "must not be null" : "is missing");
