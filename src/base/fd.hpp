@@ -1,6 +1,8 @@
 #pragma once
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <utility>
 
 namespace memseal {
@@ -28,5 +30,20 @@ class Fd {
  private:
   int fd_ = -1;
 };
+
+/// Writes all of `size` bytes: goes on after a signal, and after a write that took only some of
+/// them, as a disk that is nearly full does. False: errno says why; some bytes may be written.
+inline bool write_all(int fd, const void* bytes, std::size_t size) noexcept {
+  const auto* left = static_cast<const char*>(bytes);
+  while (size > 0) {
+    const auto written = ::write(fd, left, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written == 0) errno = EIO;  // POSIX lets a device do this; without an end it would repeat
+    if (written <= 0) return false;
+    left += written;
+    size -= static_cast<std::size_t>(written);
+  }
+  return true;
+}
 
 }  // namespace memseal

@@ -29,12 +29,8 @@ Fd memory_file() {
 }
 
 void write_whole(const Fd& file, ByteView bytes) {
-  while (!bytes.empty()) {
-    const auto size = ::write(file.get(), bytes.data(), bytes.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) throw Outage({Errc::overloaded, "no memory is free for a document"});
-    bytes = bytes.subspan(static_cast<std::size_t>(size));
-  }
+  if (!write_all(file.get(), bytes.data(), bytes.size()))
+    throw Outage({Errc::overloaded, "no memory is free for a document"});
 }
 
 bool seal(const Fd& file) {
@@ -111,14 +107,14 @@ struct ProcessExtractor::Shared {
   Result<ports::ExtractedText> judge(const RunEnd& run, FrameReader reader);
 };
 
-  // Sealed before the helper has it, so neither side can change it while the other reads.
 Result<ports::ExtractedText> ProcessExtractor::Shared::read(const Fd& file, std::uint64_t bytes,
-  // A mebibyte more than the helper may write: what comes beyond that is a helper that was taken
-  // over.
                                                             std::size_t text_bytes_max,
                                                             std::stop_token stop) {
   if (stop.stop_requested()) return Error{Errc::cancelled, "nobody waits for the text"};
+  // Sealed before the helper has it, so neither side can change it while the other reads.
   if (!seal(file)) throw_failure({Errc::internal, "a file in memory cannot be sealed"});
+  // A mebibyte more than the helper may write: what comes beyond that is a helper that was taken
+  // over.
   FrameReader reader(text_bytes_max, extract::output_bytes_max(bytes) + (1u << 20));
   const auto run = run_helper(options.program, file.get(), options.time, reader, std::move(stop));
   return judge(run, std::move(reader));
@@ -127,12 +123,12 @@ Result<ports::ExtractedText> ProcessExtractor::Shared::read(const Fd& file, std:
 Result<ports::ExtractedText> ProcessExtractor::Shared::judge(const RunEnd& run,
                                                              FrameReader reader) {
   using State = FrameReader::State;
-  // What the helper said in order counts before how it ended: one that is killed after its last
-  // frame has done its work.
   if (reader.state() == State::ended && reader.end() == extract::End::whole) {
     metrics.read.Increment();
     return std::move(reader).text();
   }
+  // What the helper said in order counts before how it ended: one that is killed after its last
+  // frame has done its work.
   if (reader.state() == State::ended || reader.state() == State::too_large) {
     metrics.refused.Increment();
     if (reader.state() == State::ended) return fault_of(reader.end());
@@ -151,12 +147,12 @@ Result<ports::ExtractedText> ProcessExtractor::Shared::judge(const RunEnd& run,
   if (run.signal == SIGSYS)
     runtime::log(runtime::LogLevel::error, "extractor.sandbox_violation",
                  {{"cause", "a document made memseal-extract ask for a forbidden system call"}});
-  // SIGKILL is the kernel's, of a process beyond its memory or its time. For the client all of
-  // these say that the file asks for too much.
   else
     runtime::log(
         runtime::LogLevel::warn, "extractor.killed",
         {{"signal", run.signal}, {"exit_code", run.exit_code}, {"timed_out", run.timed_out}});
+  // SIGKILL is the kernel's, of a process beyond its memory or its time. For the client all of
+  // these say that the file asks for too much.
   if (run.timed_out || run.signal == SIGXCPU || run.signal == SIGKILL)
     return Error{Errc::payload_too_large, "the file takes longer to read than one file may"};
   return damaged();
@@ -185,11 +181,11 @@ class ProcessExtractor::Extraction final : public ports::TextExtraction {
     auto text = co_await runtime::offload(threads_, std::move(work));
     co_return std::move(*text);
   }
-      // As many as run may wait. A file that waits lies in memory, so the others are refused.
 
  private:
   struct Place {
     explicit Place(std::shared_ptr<Shared> of) : shared(std::move(of)) {
+      // As many as run may wait. A file that waits lies in memory, so the others are refused.
       const auto most = 2 * shared->options.concurrent;
       if (shared->active.fetch_add(1) >= most) {
         shared->active.fetch_sub(1);

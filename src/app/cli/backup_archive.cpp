@@ -51,8 +51,7 @@ std::string sha256_of(const std::string& text) {
 
 Result<void> write_whole(const fs::path& path, const std::string& text) {
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file || ::write(file.get(), text.data(), text.size()) != ssize_t(text.size()) ||
-      ::fsync(file.get()) != 0)
+  if (!file || !write_all(file.get(), text.data(), text.size()) || ::fsync(file.get()) != 0)
     return cannot("write", path);
   return {};
 }
@@ -128,9 +127,9 @@ Result<void> check_part(const fs::path& folder, const BackupPart& part,
     return damaged("the manifest names a part that this memseal does not know: " + part.name);
   std::error_code missing;
   const auto bytes = fs::file_size(folder / part.name, missing);
+  if (missing) return damaged(part.name + " is missing");
   // Before the sum, because a part that is cut off has a cause of its own and the sum of a large
   // one takes minutes.
-  if (missing) return damaged(part.name + " is missing");
   if (bytes < part.bytes)
     return damaged(part.name + " is cut off: it has " + std::to_string(bytes) + " bytes of " +
                    std::to_string(part.bytes));
@@ -146,8 +145,8 @@ void remove_leftovers(const fs::path& parent, const std::string& prefix) {
   for (const auto& entry : fs::directory_iterator(parent, ignored)) {
     struct stat seen {};
     const auto& path = entry.path();
-    // In a folder that others can write to, a name of ours may be a link to something else.
     if (!path.filename().string().starts_with(prefix)) continue;
+    // In a folder that others can write to, a name of ours may be a link to something else.
     if (::lstat(path.c_str(), &seen) != 0 || !S_ISDIR(seen.st_mode) || seen.st_uid != ::geteuid())
       continue;
     const Fd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));

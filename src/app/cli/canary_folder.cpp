@@ -101,8 +101,7 @@ Result<canary::State> CanaryFolder::read_state(const fs::path& path) {
 void CanaryFolder::append(const char* name, const std::string& line, bool synced) {
   const auto text = line + "\n";
   const Fd file(::open((path_ / name).c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  const bool written =
-      file && ::write(file.get(), text.data(), text.size()) == ssize_t(text.size());
+  const bool written = file && write_all(file.get(), text.data(), text.size());
   const bool kept = written && (!synced || ::fsync(file.get()) == 0);
   const int cause = errno;
   if (!kept)

@@ -57,18 +57,6 @@ Result<void> check_place(const std::string& path) {
   return {};
 }
 
-/// Writes all of `text`. Returns 0 or the cause.
-int write_all(int file, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(file, text.data(), text.size());
-    if (written >= 0)
-      text.remove_prefix(static_cast<std::size_t>(written));
-    else if (errno != EINTR)
-      return errno;
-  }
-  return 0;
-}
-
 bool is_same_file(int open_file, const std::string& path) {
   struct stat ours {}, there {};
   return ::fstat(open_file, &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
@@ -103,8 +91,9 @@ Result<void> EnvFile::write(const std::string& lines) {
   if (!file) return cannot("write", path_, errno);
   // Where the file system has no locks, the file is made too.
   ::flock(file.get(), LOCK_EX | LOCK_NB);
+  const auto text = env_file_head + lines;
   int cause = ::fchmod(file.get(), 0600) == 0 ? 0 : errno;
-  if (cause == 0) cause = write_all(file.get(), env_file_head + lines);
+  if (cause == 0 && !write_all(file.get(), text.data(), text.size())) cause = errno;
   if (cause == 0 && std::rename(draft.c_str(), path_.c_str()) != 0) cause = errno;
   if (cause == 0) {
     lock_ = std::move(file);

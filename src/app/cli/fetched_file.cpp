@@ -79,17 +79,13 @@ FetchedFile::FetchedFile(FetchedFile&& other) noexcept
 
 bool FetchedFile::write(std::string_view bytes) {
   hash_.update(bytes_of(bytes));
-  while (failure_ == 0 && !bytes.empty()) {
-    const auto written = ::write(fd_.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      failure_ = errno;
-      break;
-    }
-    bytes_ += static_cast<std::uint64_t>(written);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
+  if (failure_ != 0) return false;
+  if (!write_all(fd_.get(), bytes.data(), bytes.size())) {
+    failure_ = errno;
+    return false;
   }
-  return failure_ == 0;
+  bytes_ += bytes.size();
+  return true;
 }
 
 bool FetchedFile::reader_left() const noexcept { return path_.empty() && failure_ == EPIPE; }

@@ -79,7 +79,7 @@ class HubFetch {
         [&](std::string_view piece) { return takes(piece); });
     if (write_error_ != 0) return unwritable_file(path_, write_error_);
     if (is_other_part_)
-      return begun_anew({Errc::unavailable, "the hub sends another part of " + wanted_.name +
+      return begin_again_after({Errc::unavailable, "the hub sends another part of " + wanted_.name +
                                                 " than was asked for"});
     if (!answer) return answer.error();
     const int status = answer->response.status;
@@ -89,7 +89,7 @@ class HubFetch {
     if (status == 416)
       whole_ = model::parse_content_range(answer->response.header("content-range")).whole;
     auto file = judged(*answer);
-    if (!file && status == 416) return begun_anew({Errc::unavailable, file.error().message});
+    if (!file && status == 416) return begin_again_after({Errc::unavailable, file.error().message});
     return file;
   }
 
@@ -113,13 +113,8 @@ class HubFetch {
   }
 
   bool takes(std::string_view piece) {
-    while (!piece.empty()) {
-      const auto wrote = ::write(file_.get(), piece.data(), piece.size());
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote < 0) return write_error_ = errno, false;
-      piece.remove_prefix(static_cast<std::size_t>(wrote));
-      there_ += static_cast<std::uint64_t>(wrote);
-    }
+    if (!write_all(file_.get(), piece.data(), piece.size())) return write_error_ = errno, false;
+    there_ += piece.size();
     if (progress_) progress_(wanted_.name, there_, whole_.value_or(0));
     return true;
   }
@@ -162,7 +157,7 @@ class HubFetch {
   }
 
   /// The next request asks for the whole file.
-  Error begun_anew(Error why) {
+  Error begin_again_after(Error why) {
     std::error_code ignored;
     fs::remove(path_, ignored);
     return why;

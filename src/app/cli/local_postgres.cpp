@@ -1,5 +1,6 @@
 #include "app/cli/local_postgres.hpp"
 
+#include "base/fd.hpp"
 #include "base/ids.hpp"
 #include "pure/crypto/random.hpp"
 
@@ -66,8 +67,8 @@ pid_t spawn(const std::vector<std::string>& words, Account account, const fs::pa
     dup2(out, STDERR_FILENO);
   }
   if (geteuid() == 0 &&
-      (setgroups(0, nullptr) != 0 || setgid(account.group) != 0 || setuid(account.user) != 0))
       // In this order: after setuid() the process may no longer change its groups.
+      (setgroups(0, nullptr) != 0 || setgid(account.group) != 0 || setuid(account.user) != 0))
     _exit(126);
   if (chdir(directory.c_str()) != 0) _exit(126);
   setsid();  // Ctrl-C in the terminal reaches memseal alone, which then stops the server.
@@ -97,10 +98,9 @@ std::string random_password() {
 
 Result<std::string> write_password(const fs::path& file, Account account) {
   auto password = random_password();
-  const int out = open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (out < 0 || write(out, password.data(), password.size()) != ssize_t(password.size()))
+  const Fd out(open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!out || !write_all(out.get(), password.data(), password.size()))
     return cannot("cannot write " + file.string());
-  close(out);
   if (geteuid() == 0 && chown(file.c_str(), account.user, account.group) != 0)
     return cannot("cannot hand " + file.string() + " to user postgres");
   return password;

@@ -33,7 +33,7 @@ constexpr const char* pooling_folder = "1_Pooling";  // the one folder that mode
 Result<void> write_whole(const fs::path& path, const std::string& text) {
   const auto part = path.string() + ".part";
   const Fd file(::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+  if (!file || !write_all(file.get(), text.data(), text.size()) ||
       ::fsync(file.get()) != 0 || ::rename(part.c_str(), path.c_str()) != 0)
     return unwritable_file(path, errno);
   return {};

@@ -151,13 +151,7 @@ Result<void> write_new_file(const std::filesystem::path& file, std::string_view 
                  file.string() + " exists already; memseal does not overwrite it"};
   if (handle < 0) return refused("write", file, std::strerror(errno));
   int failure = 0;
-  while (!text.empty() && failure == 0) {
-    const auto written = ::write(handle, text.data(), text.size());
-    if (written >= 0)
-      text.remove_prefix(static_cast<std::size_t>(written));
-    else if (errno != EINTR)
-      failure = errno;
-  }
+  if (!write_all(handle, text.data(), text.size())) failure = errno;
   // A file system over a network may report only here that it did not store the bytes.
   if (::close(handle) != 0 && failure == 0) failure = errno;
   if (failure == 0) return {};

@@ -36,16 +36,6 @@ std::string unfit(const struct stat& status) {
   return {};
 }
 
-bool write_all(int handle, ByteView bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(handle, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
-  return true;
-}
-
 // Makes the new name last through a power failure. A failure here is ignored, because the bytes
 // themselves are on the disk.
 void sync_folder(const std::filesystem::path& folder) {
@@ -74,7 +64,8 @@ int write_new(const std::filesystem::path& file, ByteView bytes, const Access& a
   const Fd handle(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!handle) return errno;
   const bool written = give(handle.get(), access) && ::fchmod(handle.get(), access.mode) == 0 &&
-                       write_all(handle.get(), bytes) && ::fsync(handle.get()) == 0;
+                       write_all(handle.get(), bytes.data(), bytes.size()) &&
+                       ::fsync(handle.get()) == 0;
   return written ? 0 : errno;
 }
 

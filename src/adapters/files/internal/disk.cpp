@@ -51,12 +51,8 @@ Error disk_error(std::string_view step, int error) {
 void throw_disk_failure(std::string_view step) { throw_failure(disk_error(step, errno)); }
 
 void write_all(const Fd& file, ByteView bytes) {
-  while (!bytes.empty()) {
-    const auto written = ::write(file.get(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw_disk_failure("write a file");
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  if (!memseal::write_all(file.get(), bytes.data(), bytes.size()))
+    throw_disk_failure("write a file");
 }
 
 void sync(const Fd& file) {
@@ -80,9 +76,9 @@ void judge_directory(const std::filesystem::path& directory, unsigned forbidden)
   struct stat facts {};
   if (::lstat(directory.c_str(), &facts) != 0) throw_disk_failure("read its directory");
   const auto refuse = [](const char* cause) {
-    throw_failure({Errc::bad_config, std::string("the directory ") + cause, "files.directory"});
+    throw_failure({Errc::bad_config, std::string("the path ") + cause, "files.directory"});
   };
-  if (!S_ISDIR(facts.st_mode)) refuse("is none, or a symbolic link");
+  if (!S_ISDIR(facts.st_mode)) refuse("is not a directory, or is a symbolic link");
   if (facts.st_uid != ::geteuid()) refuse("belongs to another user");
   if ((facts.st_mode & forbidden) != 0)
     refuse("gives others rights that they must not have: `chmod go-rwx` takes them away");
