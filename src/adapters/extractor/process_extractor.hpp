@@ -24,8 +24,8 @@ struct ExtractorMetrics {
 
 struct ExtractorOptions {
   std::filesystem::path program;  ///< memseal-extract
-  std::size_t concurrent = 2;
-  std::uint64_t file_bytes_max = std::uint64_t{64} << 20;
+  std::size_t concurrent = static_cast<std::size_t>(Settings{}.extract_concurrent);
+  std::uint64_t file_bytes_max = static_cast<std::uint64_t>(Settings{}.extract_bytes_max);
   /// Of one file, in wall-clock time. The helper itself takes at most 10 s of processor time.
   std::chrono::milliseconds time{30'000};
 };

@@ -149,8 +149,8 @@ search::MatrixOptions matrix_options(const Config& config) {
   options.bytes = static_cast<std::size_t>(config.search.matrix_bytes);
   options.chunks_min = config.search.matrix_chunks_min;
   options.words = config.search.hybrid;
-  options.dense_weight_chat = static_cast<float>(config.search.dense_percent_chat) / 100;
-  options.dense_weight_document = static_cast<float>(config.search.dense_percent_document) / 100;
+  options.dense_weight_chat = config.search.chat_weight();
+  options.dense_weight_document = config.search.document_weight();
   // Loads must leave connections to questions.
   options.loads_max = static_cast<std::size_t>(std::max<std::int64_t>(
       1, config.postgres.connections / 2));

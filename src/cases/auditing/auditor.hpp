@@ -5,6 +5,7 @@
 // request never waits for the log, and where the database stays away longer than the queue lasts,
 // records are lost, counted, and the log itself says how many. What must not happen unseen (an
 // erasure, an export, a download) is written before it is done, and is refused where it cannot be.
+#include "cases/auditing/settings.hpp"
 #include "ports/audit_log.hpp"
 #include "runtime/metrics.hpp"
 
@@ -56,7 +57,7 @@ struct AuditorOptions {
   std::chrono::milliseconds every{200};           ///< how long a record waits for others
   std::chrono::milliseconds retry{1'000};         ///< after a failure
   std::chrono::milliseconds commit_max{5'000};    ///< a guarded action waits so long
-  std::chrono::seconds checkpoint_every{3'600};
+  std::chrono::seconds checkpoint_every{Settings{}.checkpoint_s};
 };
 
 /// Thread: note() and commit() on any, run() and drain() on one executor.

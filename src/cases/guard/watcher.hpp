@@ -35,7 +35,7 @@ double steady_now_s() noexcept;
 
 struct WatcherOptions {
   Mode mode = Mode::observe;
-  std::chrono::seconds interval{5}, window{60};
+  std::chrono::seconds interval{Settings{}.interval_s}, window{Settings{}.window_s};
   policy::GuardRules rules = {};
   policy::GuardLimits limits = {};
   policy::Baseline baseline = {};

@@ -1,6 +1,7 @@
 #pragma once
 // What an operator may set of ingest.
 #include "base/setting.hpp"
+#include "pure/producers/windows.hpp"
 
 #include <functional>
 #include <map>
@@ -36,8 +37,8 @@ struct Settings {
   std::string producers{producers_signed};
   std::string own_events{own_events_sealed};  ///< how what is sent over HTTP lies in Kafka
   std::string producers_file;            ///< the registry; empty: only the service itself signs
-  std::int64_t signature_window_s = 300;
-  std::int64_t signature_age_h = 168;    ///< as long as Kafka keeps records by default
+  std::int64_t signature_window_s = producers::signature_window.count();
+  std::int64_t signature_age_h = producers::signature_age.count();
   /// Of one user, of events that have their turn by their class; 0: no limit. Of all events,
   /// because those sent over HTTP go through Kafka too.
   std::int64_t user_tokens_per_minute = 0;

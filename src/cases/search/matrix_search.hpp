@@ -1,5 +1,6 @@
 #pragma once
 #include "cases/search/metrics.hpp"
+#include "cases/search/settings.hpp"
 #include "ports/chunk_search.hpp"
 #include "ports/matrix_store.hpp"
 #include "ports/tenant_keys.hpp"
@@ -20,10 +21,12 @@ namespace asio = boost::asio;
 class MatrixCache;
 
 struct MatrixOptions {
-  std::size_t bytes = std::size_t{256} << 20;  ///< of all copies together; 0: there are none
-  std::int64_t chunks_min = 500;               ///< of a tenant whose copy is worth its memory
-  std::size_t loads_max = 2;                   ///< tenants that are read at one time
-  std::chrono::milliseconds load_max{3'000};   ///< after which a question does without its copy
+  /// Of all copies together; 0: there are none.
+  std::size_t bytes = static_cast<std::size_t>(Settings{}.matrix_bytes);
+  /// Of a tenant whose copy is worth its memory.
+  std::int64_t chunks_min = Settings{}.matrix_chunks_min;
+  std::size_t loads_max = 2;                  ///< tenants that are read at one time
+  std::chrono::milliseconds load_max{3'000};  ///< after which a question does without its copy
   /// A tenant is read when a second question comes within this time, so that many tenants which ask
   /// once each do not cost a load each.
   std::chrono::milliseconds asked_again_within{600'000};
@@ -34,7 +37,8 @@ struct MatrixOptions {
   bool words = false;  ///< compare the words of questions too
   std::int64_t words_chunks_max = 2'000;  ///< of a tenant whose terms are read for one question
   /// What vectors weigh beside words, 0 … 1, for turns of chats and for documents.
-  float dense_weight_chat = 0.5f, dense_weight_document = 0.7f;
+  float dense_weight_chat = Settings{}.chat_weight();
+  float dense_weight_document = Settings{}.document_weight();
 };
 
 /// Chooses the plan of each search by the size of the tenant. Small tenants, and those without a

@@ -12,6 +12,12 @@ struct Settings {
   std::int64_t dense_percent_chat = 50;      ///< weight of the vectors beside the words
   std::int64_t dense_percent_document = 70;
 
+  /// The two weights as shares, 0 … 1.
+  float chat_weight() const noexcept { return static_cast<float>(dense_percent_chat) / 100; }
+  float document_weight() const noexcept {
+    return static_cast<float>(dense_percent_document) / 100;
+  }
+
   static SettingRows<Settings> rows();
 };
 

@@ -3,6 +3,7 @@
 #include "base/result.hpp"
 #include "pure/producers/registry.hpp"
 #include "pure/producers/signature.hpp"
+#include "pure/producers/windows.hpp"
 
 #include <array>
 #include <chrono>
@@ -42,12 +43,12 @@ std::string_view verdict_name(Verdict verdict) noexcept;
 
 struct GateRules {
   /// How far the time of a signature may be from the broker's time of the record, either way.
-  std::chrono::milliseconds window = std::chrono::seconds(300);
+  std::chrono::milliseconds window = signature_window;
   /// Where no broker gave the record a time: how long ago it may have been signed when it is read,
   /// or, of a replay, when it was first refused. An event may wait in Kafka for as long, and the
   /// ledger stops copies of it. The service's own events may wait without end, because a client was
   /// told that they are accepted.
-  std::chrono::milliseconds age_max = std::chrono::hours(168);
+  std::chrono::milliseconds age_max = signature_age;
   /// The window of the service's own events, whose hosts may have a wrong clock.
   std::chrono::milliseconds own_window = std::chrono::hours(24);
 };
