@@ -57,6 +57,12 @@ bool is_utf8(std::string_view bytes) noexcept {
   return true;
 }
 
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char small = static_cast<char>(c | 0x20);
+  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
+}
+
 void append_code_point(std::string& to, std::uint32_t code_point) {
   if (code_point > 0x10ffff || (code_point >= 0xd800 && code_point < 0xe000)) code_point = 0xfffd;
   char bytes[U8_MAX_LENGTH];

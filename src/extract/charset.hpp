@@ -6,7 +6,9 @@
 namespace memseal::extract {
 
 bool is_utf8(std::string_view bytes) noexcept;
-/// Appends a code point; U+FFFD for what is none.
+/// 0 to 15; -1 for what is not a hexadecimal digit.
+int hex_digit(char c) noexcept;
+/// Appends a code point; U+FFFD for a number that is not one.
 void append_code_point(std::string& to, std::uint32_t code_point);
 
 /// `bytes` in UTF-8, without a byte order mark. A byte order mark decides, then `charset` (a name

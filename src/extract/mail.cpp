@@ -40,12 +40,6 @@ std::string decode_base64(std::string_view text) {
   return bytes;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char small = static_cast<char>(c | 0x20);
-  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
-}
-
 /// `is_header`: an underscore is a space.
 std::string decode_quoted(std::string_view text, bool is_header) {
   std::string bytes;
@@ -68,13 +62,13 @@ std::size_t decode_word(std::string_view text, std::string& to) {
   if (!text.starts_with("=?")) return 0;
   const auto charset = text.find('?', 2);
   if (charset == text.npos || charset + 2 >= text.size() || text[charset + 2] != '?') return 0;
-                // RFC 2231 lets a language follow the charset: utf-8*en.
   const auto end = text.find("?=", charset + 3);
   if (end == text.npos) return 0;
   const auto name = text.substr(2, charset - 2);
   const auto coded = text.substr(charset + 3, end - charset - 3);
   const bool is_base64 = (text[charset + 1] | 0x20) == 'b';
   to += to_utf8(is_base64 ? decode_base64(coded) : decode_quoted(coded, true),
+                // RFC 2231 lets a language follow the charset: utf-8*en.
                 name.substr(0, name.find('*')));
   return end + 2;
 }
@@ -108,13 +102,13 @@ class Header {
     while (!text.empty()) {
       auto line = text.substr(0, text.find('\n'));
       text.remove_prefix(std::min(line.size() + 1, text.size()));
-      // A folded line goes on with the field before it.
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.empty()) break;
       const auto value = [](std::string_view of) {
         of.remove_prefix(std::min(of.find_first_not_of(" \t"), of.size()));
         return of.substr(0, value_max);
       };
+      // A folded line goes on with the field before it.
       if (line.front() == ' ' || line.front() == '\t') {
         if (open != nullptr && open->size() < value_max) (*open += ' ') += value(line);
         continue;
@@ -167,13 +161,13 @@ std::vector<std::string_view> parts_between(std::string_view body, const std::st
   const auto mark = "--" + boundary;
   std::vector<std::string_view> parts;
   std::size_t begin = body.npos;
-      // The last boundary. What follows is an epilogue, which mail readers do not show.
   for (std::size_t at = 0; at < body.size();) {
     const auto end = std::min(body.find('\n', at), body.size());
     const auto line = body.substr(at, end - at);
     if (line.starts_with(mark)) {
       if (begin != body.npos && begin <= at) parts.push_back(body.substr(begin, at - begin));
       begin = end + 1;
+      // The last boundary. What follows is an epilogue, which mail readers do not show.
       if (line.substr(mark.size()).starts_with("--")) return parts;
       if (parts.size() > parts_max) throw Stop(End::too_large, "mail: too many parts");
     }
@@ -245,13 +239,13 @@ class Mail {
       read_archive(content, out_);
     } catch (const Stop& stop) {
       if (stop.end() == End::too_large) throw;
-      // RFC 2046, 5.1.5: the parts of a digest are mails where they say nothing else.
       out_.warn(stop.what());
     }
   }
 
   void read_parts(const std::string& type, const std::vector<std::string_view>& parts, int depth) {
     if (type != "multipart/alternative") {
+      // RFC 2046, 5.1.5: the parts of a digest are mails where they say nothing else.
       const char* of_part = type == "multipart/digest" ? "message/rfc822" : "text/plain";
       for (const auto part : parts) read_part(part, of_part, depth + 1);
       return;
@@ -294,13 +288,13 @@ bool is_mail(std::string_view bytes) {
   auto head = bytes.substr(0, looked_at_max);
   if (head.starts_with("From ")) head.remove_prefix(std::min(head.find('\n') + 1, head.size()));
   const auto first = head.substr(0, head.find('\n'));
-  // A text may begin with "From:" by chance; these fields come together in mails only.
   const auto colon = first.find(':');
   if (colon == first.npos || first.substr(0, colon).find_first_of(" \t<{[(\"") != first.npos)
     return false;
   Header header;
   header.read(head);
   const auto has = [&](const char* name) { return header.has(name); };
+  // A text may begin with "From:" by chance; these fields come together in mails only.
   return has("from") && (has("date") || has("received")) &&
          (has("message-id") || has("mime-version") || has("received") || has("to"));
 }

@@ -79,13 +79,6 @@ std::string_view character_of(std::string_view word) {
   return {};
 }
 
-int hex(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 class RtfText {
  public:
   RtfText(std::string_view text, Blocks& out) : text_(text), out_(out) { groups_.emplace_back(); }
@@ -110,8 +103,6 @@ class RtfText {
     std::string_view name;
     bool has_value = false;
     int value = 0;
-      // A group begins with the state of the one around it, and its end restores that: so a stack
-      // of copies is the whole rule.
   };
 
   void read_one() {
@@ -119,11 +110,12 @@ class RtfText {
     if (c == '{') {
       decode();
       if (groups_.size() >= groups_max) throw Stop(End::damaged, "rtf: too deep");
+      // A group begins with the state of the one around it, and its end restores that: so a stack
+      // of copies is the whole rule.
       groups_.push_back(groups_.back());
     } else if (c == '}') {
       end_group();
     } else if (c == '\\') {
-    // After \u come bytes for readers that do not know it. They repeat the character.
       if (at_ < text_.size()) read_control();
     } else if (c != '\r' && c != '\n') {
       add_byte(c);
@@ -131,6 +123,7 @@ class RtfText {
   }
 
   void add_byte(char byte) {
+    // After \u come bytes for readers that do not know it. They repeat the character.
     if (fallback_left_ > 0)
       --fallback_left_;
     else
@@ -160,16 +153,16 @@ class RtfText {
     if (std::isalpha(static_cast<unsigned char>(c)) != 0) return handle(word());
     ++at_;
     if (c == '\'') {
-      const int high = at_ < text_.size() ? hex(text_[at_]) : -1;
-    // \* begins a destination that readers which do not know it leave out, and none of those is
-    // known here.
-      const int low = at_ + 1 < text_.size() ? hex(text_[at_ + 1]) : -1;
+      const int high = at_ < text_.size() ? hex_digit(text_[at_]) : -1;
+      const int low = at_ + 1 < text_.size() ? hex_digit(text_[at_ + 1]) : -1;
       at_ = std::min(at_ + 2, text_.size());
       if (high >= 0 && low >= 0) add_byte(static_cast<char>(high << 4 | low));
       return;
     }
     if (c == '\\' || c == '{' || c == '}') return add_byte(c);
     decode();
+    // \* begins a destination that readers which do not know it leave out, and none of those is
+    // known here.
     if (c == '*') groups_.back().is_skipped = true;
     if (groups_.back().is_skipped) return;
     if (c == '~') add("\u00a0");
@@ -188,10 +181,10 @@ class RtfText {
     const bool is_negative = end < text_.size() && text_[end] == '-';
     if (is_negative) ++end;
     const auto digits = end;
-    for (; end < text_.size() && end - digits < digits_max && hex(text_[end]) >= 0 &&
-           hex(text_[end]) < 10;
+    for (; end < text_.size() && end - digits < digits_max && hex_digit(text_[end]) >= 0 &&
+           hex_digit(text_[end]) < 10;
          ++end)
-      word.value = word.value * 10 + hex(text_[end]);
+      word.value = word.value * 10 + hex_digit(text_[end]);
     if (end > digits) {
       word.has_value = true;
       at_ = end;
@@ -201,20 +194,19 @@ class RtfText {
     return word;
   }
 
-      // Raw bytes of an image, in which braces and backslashes mean nothing.
   void handle(const Word& word) {
     decode();
-      // A large number would swallow the rest of the document.
     auto& group = groups_.back();
     const auto name = word.name;
     if (name == "u") {
       handle_unicode(static_cast<std::uint32_t>(word.value) & 0xffff);
     } else if (name == "bin") {
+      // Raw bytes of an image, in which braces and backslashes mean nothing.
       if (word.value > 0) at_ = std::min(at_ + static_cast<std::size_t>(word.value), text_.size());
     } else if (name == "uc") {
+      // A large number would swallow the rest of the document.
       group.fallback_bytes = word.has_value ? std::clamp(word.value, 0, 8) : 1;
     } else if (name == "ansicpg") {
-      // In the table of fonts \f names the font that is described, elsewhere the font that is used.
       code_page_ = word.value;
     } else if (name == "mac") {
       code_page_ = 10'000;
@@ -222,6 +214,7 @@ class RtfText {
       group.is_skipped = true;
       group.place = name == "fonttbl" ? Place::fonts : Place::styles;
     } else if (name == "f") {
+      // In the table of fonts \f names the font that is described, elsewhere the font that is used.
       (group.place == Place::fonts ? listed_font_ : group.font) = word.value;
     } else if (name == "fcharset") {
       if (listed_font_ >= 0 && fonts_.size() < fonts_max)
@@ -247,7 +240,6 @@ class RtfText {
     std::string character;
     append_code_point(character, unit);
     add(character);
-      // The style sheet stands before the text, so the styles of headings are known here.
   }
 
   void handle_style(Group& group, int style) {
@@ -255,6 +247,7 @@ class RtfText {
       style_ = style;
       group.place = Place::style;
     } else {
+      // The style sheet stands before the text, so the styles of headings are known here.
       const auto level = headings_.find(style);
       heading_ = level == headings_.end() ? 0 : level->second;
     }
@@ -272,7 +265,6 @@ class RtfText {
     } else if (name == "outlinelevel") {
       if (word.value >= 0 && word.value < 9) heading_ = static_cast<unsigned>(word.value) + 1;
     } else if (name == "cell") {
-      // A page may break within a row, whose cells are still to come.
       append_to_paragraph(row_, paragraph_ + "\t", out_);
       paragraph_.clear();
     } else if (name == "row") {
@@ -280,6 +272,7 @@ class RtfText {
       row_.clear();
       in_table_ = false;
     } else if (name == "page" || name == "softpage") {
+      // A page may break within a row, whose cells are still to come.
       if (!in_table_) end_paragraph();
       out_.page();
     } else {

@@ -80,7 +80,7 @@ void check(const DeleteEvent& event) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Input input({reinterpret_cast<const char*>(data), size});
   const RawEvent raw{input.topic, input.key, input.value, &input.headers, 1'700'000'000'000};
-  const auto user = user_of(raw);
+  const auto user = sender_of(raw).user;
   const auto event = parse_event(raw);
   if (!event) {
     MEMSEAL_ASSERT(!event.error().message.empty());

@@ -3,7 +3,6 @@
 #include "base/limits.hpp"
 
 #include <cstdint>
-#include <string_view>
 
 namespace memseal::policy {
 
@@ -19,9 +18,6 @@ enum class KeyStep {
   make_first,  ///< no key is active: make one
   replace,     ///< the active key reached its limit: end it, then make its successor
 };
-
-/// "keep", "make_first" or "replace".
-std::string_view key_step_name(KeyStep step) noexcept;
 
 /// Decides by the tenant's rows. `seals`: counted since the active key began.
 /// `seals_max`: at this number the key is replaced.

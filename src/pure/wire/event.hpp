@@ -161,7 +161,6 @@ struct Sender {
 /// The sender of an event, even if the rest is malformed, so that its dead letter can be sealed
 /// under that user's key and its status event names it. Never throws.
 Sender sender_of(const RawEvent& raw);
-std::optional<UserId> user_of(const RawEvent& raw);
 
 /// A structured-mode CloudEvent as our CLI and HTTP API publish it: parse_event reads it back as it
 /// was. Texts are well-formed UTF-8, attributes_json is empty or a JSON object.

@@ -293,7 +293,7 @@ TEST(BadEvent, CutAnywhereOrWithAnyByteChangedNeverThrows) {
       auto changed = whole;
       changed.value[i] = byte;
       EXPECT_NO_THROW((void)parse_event(changed.raw()));
-      EXPECT_NO_THROW((void)user_of(changed.raw()));
+      EXPECT_NO_THROW((void)sender_of(changed.raw()));
     }
   }
 }

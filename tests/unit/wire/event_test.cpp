@@ -203,21 +203,21 @@ TEST(Event, RefusesAnEventThatIsTooLarge) {
   EXPECT_EQ(refused.error().code, Errc::event_too_large);
 }
 
-TEST(UserOf, NamesTheUserOfAMalformedEvent) {
-  EXPECT_EQ(user_of(Record{.value = "{nonsense"}.raw())->value(), "u-1");
-  EXPECT_EQ(user_of(Record{.key = "", .value = structured("17")}.raw())->value(), "u-1");
+TEST(SenderOf, NamesTheUserOfAMalformedEvent) {
+  EXPECT_EQ(sender_of(Record{.value = "{nonsense"}.raw()).user->value(), "u-1");
+  EXPECT_EQ(sender_of(Record{.key = "", .value = structured("17")}.raw()).user->value(), "u-1");
   auto binary = binary_upload("{nonsense");
   binary.key.clear();
-  EXPECT_EQ(user_of(binary.raw())->value(), "u-1");
+  EXPECT_EQ(sender_of(binary.raw()).user->value(), "u-1");
   binary = with(binary, "content-type", "nonsense");
-  EXPECT_EQ(user_of(binary.raw())->value(), "u-1");
+  EXPECT_EQ(sender_of(binary.raw()).user->value(), "u-1");
 }
 
-TEST(UserOf, NamesNobodyWhenTheEventNamesNobodyOrContradictsItself) {
-  EXPECT_FALSE(user_of(Record{.key = "", .value = "{nonsense"}.raw()));
-  EXPECT_FALSE(user_of(Record{.key = "u-2", .value = structured()}.raw()));
-  EXPECT_FALSE(user_of(with(binary_upload(), "ce_subject", "u-2").raw()));
-  EXPECT_FALSE(user_of(Record{.key = std::string(257, 'x'), .value = "{"}.raw()));
+TEST(SenderOf, NamesNobodyWhenTheEventNamesNobodyOrContradictsItself) {
+  EXPECT_FALSE(sender_of(Record{.key = "", .value = "{nonsense"}.raw()).user);
+  EXPECT_FALSE(sender_of(Record{.key = "u-2", .value = structured()}.raw()).user);
+  EXPECT_FALSE(sender_of(with(binary_upload(), "ce_subject", "u-2").raw()).user);
+  EXPECT_FALSE(sender_of(Record{.key = std::string(257, 'x'), .value = "{"}.raw()).user);
 }
 
 TEST(MakeUploadEvent, IsReadBackAsItWas) {

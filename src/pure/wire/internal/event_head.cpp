@@ -116,6 +116,4 @@ Sender sender_of(const RawEvent& raw) {
   return sender;
 }
 
-std::optional<UserId> user_of(const RawEvent& raw) { return sender_of(raw).user; }
-
 }  // namespace memseal::wire
