@@ -1,6 +1,7 @@
 #include "cases/ingest/internal/sealed_record.hpp"
 
 #include "base/limits.hpp"
+#include "base/on_exit.hpp"
 #include "pure/codec/big_endian.hpp"
 #include "pure/crypto/hash.hpp"
 #include "pure/crypto/random.hpp"
@@ -94,9 +95,9 @@ std::optional<ports::Record> unpack(std::string_view magic, std::string_view env
 
 std::string part_of(const SealedKind& kind, std::size_t parts) {
   auto name = std::string(kind.purpose) + "/" + std::to_string(parts);
-  return kind.topic.empty() ? name : name + "/" + kind.topic;
   // The binding of each part names how many there are, so that a record without its last parts does
   // not open.
+  return kind.topic.empty() ? name : name + "/" + kind.topic;
 }
 
 struct Sealed {
@@ -127,9 +128,9 @@ Sealed read_sealed(const SealedKind& kind, std::string_view bytes) {
 
 crypto::TenantKey key_of_record(const SealedKind& kind, const crypto::TenantKey& key,
                                 std::string_view salt) {
-  if (salt.empty()) return {key.id, key.key.clone()};
   // A key of its own for each record: whoever floods the topic decides how many records there are,
   // and one key may seal 2^28 times only.
+  if (salt.empty()) return {key.id, key.key.clone()};
   auto purpose = "memseal/" + std::string(kind.purpose) + "/v1";
   purpose += salt;
   return {key.id, crypto::derive_key(key.key.view(), purpose)};
@@ -141,6 +142,7 @@ Result<std::string> seal_record(const SealedKind& kind, const crypto::Tenant& ow
                                 const crypto::TenantKey& key, const Uuid& object,
                                 const ports::Record& record) {
   auto envelope = pack(kind.envelope, record);
+  const OnExit clean([&] { wipe(envelope.data(), envelope.size()); });
   const auto count = (envelope.size() + limits::seal_bytes_max - 1) / limits::seal_bytes_max;
   if (count > parts_max || record.headers.size() > headers_max)
     return Error{Errc::seal_failed, "the record is too large to seal"};
@@ -160,7 +162,6 @@ Result<std::string> seal_record(const SealedKind& kind, const crypto::Tenant& ow
     if (!sealed) return sealed.error();
     put(out, {reinterpret_cast<const char*>(sealed->data()), sealed->size()});
   }
-  wipe(envelope.data(), envelope.size());
   return out;
 }
 
@@ -170,8 +171,10 @@ Result<ports::Record> open_record(const SealedKind& kind, const crypto::Tenant& 
   const auto [salt, parts] = read_sealed(kind, sealed);
   const auto doc_id = part_of(kind, parts.size());
   const auto own_key = key_of_record(kind, key, salt);
-  std::string envelope;
   // Reserved, because growing would leave copies of the text in freed memory.
+  std::string envelope;
+  envelope.reserve(sealed.size());
+  const OnExit clean([&] { wipe(envelope.data(), envelope.size()); });
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const crypto::SealBinding place{object, doc_id, static_cast<std::uint32_t>(i)};
     const auto plain = crypto::Sealer::open(owner, own_key, kind.field, place, bytes_of(parts[i]));
@@ -179,7 +182,6 @@ Result<ports::Record> open_record(const SealedKind& kind, const crypto::Tenant& 
     envelope.append(reinterpret_cast<const char*>(plain->view().data()), plain->size());
   }
   auto record = unpack(kind.envelope, envelope);
-  wipe(envelope.data(), envelope.size());
   if (!record) return cannot_open();
   return std::move(*record);
 }
