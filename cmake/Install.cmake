@@ -1,5 +1,5 @@
-# What a machine that runs memseal needs: the program, the helper that reads documents, its migrations, completions, manual pages and an example of
-# its configuration.
+# What a machine that runs memseal needs: the program, the helper that reads documents, its
+# migrations, completions, manual pages, the pages of docs/ and examples.
 #   cmake --build build/release --target memseal
 #   cmake --install build/release --component program --prefix PREFIX
 install(TARGETS memseal memseal-extract RUNTIME DESTINATION bin COMPONENT program)
@@ -11,6 +11,9 @@ install(DIRECTORY config/migrations config/backup config/verify DESTINATION shar
   COMPONENT program FILES_MATCHING PATTERN "*.sql")
 install(FILES LICENSE DESTINATION share/doc/memseal RENAME copyright COMPONENT program)
 install(FILES NOTICE DESTINATION share/doc/memseal COMPONENT program)
+# The pages that messages name, and the proxy of a canary.
+install(DIRECTORY docs DESTINATION share/doc/memseal COMPONENT program FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY deploy/haproxy DESTINATION share/doc/memseal/examples COMPONENT program)
 
 # The program writes them itself, from its tables of commands and settings.
 install(CODE "

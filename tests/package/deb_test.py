@@ -80,12 +80,14 @@ class Deb(unittest.TestCase):
         completions = {f"usr/share/{name}": shell for name, shell in (
             ("bash-completion/completions/memseal", "bash"), ("zsh/vendor-completions/_memseal", "zsh"),
             ("fish/vendor_completions.d/memseal.fish", "fish"))}
+        pages = {f"usr/share/doc/memseal/docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+        proxy = {f"usr/share/doc/memseal/examples/haproxy/{path.name}" for path in (ROOT / "deploy/haproxy").iterdir()}
         notices = {name for name in files if name.startswith("usr/share/doc/memseal/pdfium/")}
         self.assertIn("usr/share/doc/memseal/pdfium/BUILD_LICENSES/pdfium.txt", notices)
-        self.assertEqual(files - manual - sql - set(completions) - notices, {
+        self.assertEqual(files - manual - sql - set(completions) - notices - pages - proxy, {
             "usr/bin/memseal", "usr/bin/memseal-extract", "usr/lib/memseal/libpdfium.so", UNIT, "usr/share/doc/memseal/copyright", "usr/share/doc/memseal/NOTICE",
             "usr/share/doc/memseal/examples/memseal.yaml"})
-        self.assertLess(sql, files)
+        self.assertLess(sql | pages | proxy, files)
         for name, shell in completions.items():
             self.assertEqual((self.tree / name).read_text(), call(self.program, "completion", shell))
         with tempfile.TemporaryDirectory() as folder:

@@ -43,7 +43,7 @@ class HaproxyTraffic final : public ports::Traffic {
                                            trimmed(said).substr(0, 200),
                      "--proxy"});
     if (read() != state)
-      throw Outage({Errc::unavailable, "HAProxy did not keep what it was told"});
+      throw Outage({Errc::unavailable, "HAProxy did not keep the values that were written"});
   }
 
   ports::TrafficCounts counts(ports::Slot slot) override {
@@ -68,8 +68,8 @@ class HaproxyTraffic final : public ports::Traffic {
     if (!dial_.empty() && !slots_.empty()) return;
     dial_.clear();
     throw Refused({Errc::bad_config,
-                   "HAProxy has no maps dial.map and slots.map; deploy/haproxy/haproxy.cfg shows "
-                   "how they are used",
+                   "HAProxy has no maps dial.map and slots.map; memseal's example haproxy.cfg "
+                   "shows how they are used (docs/canary.md)",
                    "--proxy"});
   }
 

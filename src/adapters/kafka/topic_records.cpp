@@ -66,7 +66,7 @@ class Reading {
       const auto code = rd_kafka_query_watermark_offsets(client_, topic_.c_str(), partition, &low,
                                                          &high, timeout_ms);
       if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return failure_of(code, topic_, "no broker told the offsets");
+        return failure_of(code, topic_, "no broker answered with the offsets");
       const auto start = from.empty() ? low : std::max(low, from.at(partition));
       // The end is the one of now. Records that come while this reads are the next reading's, or a
       // busy topic would never end.

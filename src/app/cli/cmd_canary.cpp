@@ -159,7 +159,7 @@ Result<canary::State> first_state(const CanaryOptions& options, const Config& co
                  "--resume"};
   if (!state->smoked)
     return Error{Errc::bad_config,
-                 "the rollout in " + options.out + " had no users yet; begin anew", "--resume"};
+                 "the rollout in " + options.out + " had no users yet; begin again", "--resume"};
   return state;
 }
 

@@ -270,7 +270,8 @@ Finding check_extractor(const Config& config) {
                             " reads them under seccomp, no_new_privs and resource limits";
   if (report->can_read_pdf) return {name, true, found + ", PDF too", ""};
   return {name, false, found + "; not PDF, because libpdfium.so does not lie beside it",
-          "install libpdfium.so beside memseal-extract (scripts/deps --build fetches it)", false};
+          "install libpdfium.so beside memseal-extract; memseal's package and image have it",
+          false};
 }
 
 Finding check_catalog(const Config& config) {

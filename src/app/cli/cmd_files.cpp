@@ -70,7 +70,7 @@ Result<std::string> place_of(const std::string& output, const std::string& name)
   const std::string last(wire::last_of_path(name));
   if (last.empty() || last == "." || last == "..")
     return Error{Errc::bad_request,
-                 "the name of this file is none for a file here: name one by -o"};
+                 "the name of this file cannot be used here: give one with -o"};
   return (std::filesystem::path(output) / last).string();
 }
 

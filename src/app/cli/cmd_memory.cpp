@@ -68,7 +68,7 @@ void print_deletion(const json::object& operation, const std::string& id) {
     std::printf("%s will be deleted (operation %s)\n", id.c_str(),
                 shown_text(operation, "id", 60).c_str());
   } else if (state == "superseded") {
-    std::printf("%s was written anew, and stays\n", id.c_str());
+    std::printf("%s was written again, and stays\n", id.c_str());
   } else {
     const auto deleted = member_of(operation, "deleted");
     const auto* count = deleted.if_contains("chunks");

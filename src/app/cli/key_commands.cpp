@@ -37,7 +37,7 @@ void add_rotate(CLI::App& keys, GlobalOptions& global, Action& action) {
   rotate->add_flag("-y,--yes", options->yes, "Do not ask whether the new kek has been copied");
   set_help(*rotate,
            {"memseal keys rotate --stage", "memseal keys rotate", "memseal keys rotate token"},
-           "kek           wraps tenants' keys; all of them are wrapped anew, and no other\n"
+           "kek           wraps tenants' keys; all of them are wrapped again, and no other\n"
            "              row changes\n"
            "token         signs bearer tokens; those of older keys stay good\n"
            "dead-letters  seals dead letters for nobody; older ones still open\n"

@@ -141,7 +141,7 @@ Outcome Controller::pick_up() {
   if (!rollout_.restore(state_.judged) || !stable_.restore(state_.stable_seen) ||
       !canary_.restore(state_.canary_seen))
     return {.verdict = Verdict::refused,
-            .reasons = {"the state does not fit its plan; begin anew in another folder"}};
+            .reasons = {"the state does not fit its plan; begin again in another folder"}};
   const auto now = traffic_.read();
   // The controller before this one swapped the slots and died before it could write that down.
   if (now.rollout == state_.rollout && now.stable == state_.canary)

@@ -105,7 +105,7 @@ const char* suggestion_for(Errc code) {
     case Errc::file_encrypted:
       return "remove the password, and upload the file again";
     case Errc::file_damaged:
-      return "open the file in its own program, save it anew, and upload that";
+      return "open the file in its own program, save it again, and upload that";
     case Errc::file_without_text:
       return "recognise the text of scans (OCR) first, and upload the result";
     case Errc::payload_too_large:

@@ -185,7 +185,7 @@ TEST(GpuFaults, WhereAGpuMustBeItsAbsenceIsAnErrorThatNamesTheMend) {
   testing::TempDirectory place;
   testing::write_model(place.path(), testing::tiny_spec(Architecture::encoder));
   for (const auto& [fault, code, fix] :
-       {std::tuple(Fault::not_built, Errc::bad_config, "PRESET=cuda"),
+       {std::tuple(Fault::not_built, Errc::bad_config, "built with CUDA"),
         std::tuple(Fault::no_driver, Errc::bad_config, "install or update the NVIDIA driver"),
         std::tuple(Fault::no_device, Errc::bad_config, "nvidia-smi"),
         std::tuple(Fault::too_old, Errc::bad_config, "compute capability 8.0"),

@@ -32,7 +32,7 @@ std::optional<Number> number_in(std::string_view text) {
 Error unfit(std::string what) {
   return {Errc::bad_config,
           "HAProxy is not set up for a canary: " + std::move(what) +
-              "; deploy/haproxy/haproxy.cfg shows how",
+              "; memseal's example haproxy.cfg shows how (docs/canary.md)",
           "--proxy"};
 }
 

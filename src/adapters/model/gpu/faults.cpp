@@ -29,7 +29,7 @@ bool breaks_device(Fault fault) noexcept {
 
 std::string fix_of(Fault fault) {
   switch (fault) {
-    case Fault::not_built: return "run `make build PRESET=cuda`, or take the image's target cuda";
+    case Fault::not_built: return "use a memseal that is built with CUDA (docs/gpu.md)";
     case Fault::no_driver:
       return "install or update the NVIDIA driver; in a container, start it with the GPU";
     case Fault::no_device: return "see `nvidia-smi` and CUDA_VISIBLE_DEVICES";

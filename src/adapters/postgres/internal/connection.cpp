@@ -39,8 +39,8 @@ void refuse_bound_role(pqxx::transaction_base& tx) {
   throw_failure({Errc::bad_config,
                  "the role " + std::string(role[0][0].c_str()) +
                      " may not read every row, because row-level security binds it: let an "
-                     "administrator run config/backup/role.sql, and set postgres.backup_dsn to the "
-                     "address of memory_backup",
+                     "administrator run role.sql (docs/backup.md), and set postgres.backup_dsn to "
+                     "the address of memory_backup",
                  "postgres.backup_dsn"});
 }
 
