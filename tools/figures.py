@@ -34,7 +34,7 @@ def results():
 
 
 def number(value):
-    return f"{value:.2f}" if value < 10 else f"{value:.3g}"
+    return f"{value:.2f}" if value < 10 else f"{value:.3g}" if value < 1_000 else f"{value:,.0f}"
 
 
 def measured(figure, line):
@@ -42,7 +42,7 @@ def measured(figure, line):
     field, sign, bar = figure.get("bar", "ratio <= 0").split()
     text = ""
     if "bar" in figure:
-        text = ("≤ " if sign == "<=" else "≥ ") + bar
+        text = f"{'≤' if sign == '<=' else '≥'} {float(bar):,g}"
         text += f" {line.get('unit', '')} {figure.get('at', '')}".rstrip() if field == "ours" else ""
     if "ratio" not in line:
         return [f"not run: {line['skipped']}", "", text, ""]

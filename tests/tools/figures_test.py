@@ -42,6 +42,11 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("seal_1k", done.stderr)
 
+    def test_a_figure_with_a_bar_of_its_own_shows_its_value(self):
+        for name, figure in figures.figures().items():
+            if figure.get("bar", "").startswith("ours"):
+                self.assertIn("{ours}", figure["against"], name)
+
     def test_a_bar_is_judged_by_what_was_measured(self):
         figure = {"id": "x", "bar": "ratio >= 1.4"}
         line = {"ratio": 1.35, "ours": 3.0, "better": "higher", "unit": "ms"}
