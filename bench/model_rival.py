@@ -8,7 +8,7 @@ DIRECTORY: a Hugging Face BERT. With VOCABULARY it is made first: a TinyBERT-L2 
 (2 layers, hidden 128) with random weights. The graph is put together from ONNX Runtime's own fused
 operators (Attention, SkipLayerNormalization, BiasGelu), the fastest form it has for a BERT.
 INPUTS: little-endian i32: sequences B, length S, then B times S ids, then B starts of segment 1,
-then B lengths. It is read anew for each line "N" on stdin: N runs, answered on stdout with the CPU
+then B lengths. It is read again for each line "N" on stdin: N runs, answered on stdout with the CPU
 seconds they took and the first number of each row of the result. Rows of unlike length run as
 sentence-transformers runs them: sorted, in batches of 32, each padded to its longest."""
 import json

@@ -133,7 +133,7 @@ class Instance:
                 service.begin()
             if not service.wait_until(service.answers, START_SECONDS):
                 raise Failure(f"{name} does not answer: see {service.log}, then 'scripts/stack reset' "
-                              "starts afresh.")
+                              "starts from nothing.")
         except OSError as error:
             raise Failure(f"{name} could not be started: {error}") from error
         except Failure:

@@ -118,6 +118,52 @@ class Pages(unittest.TestCase):
 
 
 @unittest.skipIf(missing(), missing())
+class Documents(unittest.TestCase):
+    """Each command line that a document shows names commands and options that exist."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.commands = set(re.findall(r"'(memseal [a-z -]+)'", run("completion", "bash").stdout)) | {"memseal"}
+        cls.known = {}
+
+    def options_of(self, command):
+        if command not in self.known:
+            text = run(*command.split()[1:], "--help").stdout
+            everywhere = self.options_of("memseal") if command != "memseal" else set()
+            self.known[command] = everywhere | set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+        return self.known[command]
+
+    def complaint(self, line):
+        words, place = line.split(), "memseal"
+        while words and f"{place} {words[0]}" in self.commands:
+            place += " " + words.pop(0)
+        has_commands = any(name.startswith(place + " ") for name in self.commands)
+        if has_commands and words and re.fullmatch(r"[a-z][a-z-]*", words[0]):
+            return f"no command {place} {words[0]}"
+        wrong = [word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word.partition("=")[0])
+                 and word.partition("=")[0] not in self.options_of(place)]
+        return f"{place} has no {wrong[0]}" if wrong else None
+
+    def test_they_show_commands_that_exist(self):
+        root, checked, wrong = Path(__file__).resolve().parents[2], 0, []
+        for page in [root / "README.md", root / "SECURITY.md", *sorted((root / "docs").glob("*.md"))]:
+            text = page.read_text()
+            shown = re.findall(r"^(?:```\w*\n(.*?)^```$)", text, re.M | re.S)
+            shown += re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
+            shown += re.findall(r"^    (\S.*)$", text, re.M)
+            for line in "\n".join(shown).replace("\\\n", " ").splitlines():
+                if re.match(r"kubectl|journalctl", line):  # "memseal" is a namespace or a unit there
+                    continue
+                line = re.sub(r"\$\((?!memseal)[^)]*\)", "X", line)
+                for call in re.findall(r"(?:^|[\s(])(?:build/release/)?memseal((?: [^\s|&;)<>#…]+)+)", line):
+                    checked += 1
+                    if (fault := self.complaint(call)) is not None:
+                        wrong.append(f"{page.name}: {fault}: {line.strip()}")
+        self.assertGreater(checked, 250)
+        self.assertEqual(wrong, [], "\n".join(wrong))
+
+
+@unittest.skipIf(missing(), missing())
 class Output(unittest.TestCase):
     def test_a_full_disk_is_a_failure(self):
         keys = {f"MEMSEAL__SEAL__{name}_KEY": os.urandom(32).hex() for name in ("TENANT_HMAC", "ENCRYPTION", "TOKEN")}

@@ -203,7 +203,7 @@ class Knowledge(EndToEnd):
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
             return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
         self.assertEqual(self.put(token, "warm", bytes(2 * MIB))[0], 201)
-        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins again
         before = kib("VmRSS")
         status, told = self.put(token, "large", os.urandom(32 * MIB))
         self.assertEqual(status, 201)

@@ -1,5 +1,5 @@
 """Reads what the topics hold, and what is stored: each tenant's rows with its own context, as app_user under
-row-level security, and the texts by questions over HTTP. Ids are derived here anew from the keyring."""
+row-level security, and the texts by questions over HTTP. Ids are derived here again from the keyring."""
 import base64
 import hashlib
 import hmac
@@ -55,7 +55,7 @@ def read_history(at, acknowledged, operations):
         for line in consume(at.broker, topic, "%p\t%o\t%s\n"):
             partition, offset, value = (line.split("\t", 2) + ["", ""])[:3]
             if not value.startswith("{"):
-                continue  # one of the HTTP doors, which lies sealed
+                continue  # one of the HTTP API, which lies sealed
             event = decode(value)
             if event:
                 records.append((topic, int(partition), int(offset), event))

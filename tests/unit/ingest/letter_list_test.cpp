@@ -119,7 +119,7 @@ TEST_F(LetterListTest, PartsThatAreNotThereMakeALetterIncomplete) {
   auto of_another_event = begun_anew;
   for (auto& [name, value] : of_another_event[0].headers)
     if (name == "memseal-event-id") value = "01234567-89ab-7cde-8f01-23456789abcd";
-  EXPECT_EQ(letters_in(of_another_event).size(), 2u) << "its topic was made anew";
+  EXPECT_EQ(letters_in(of_another_event).size(), 2u) << "its topic was made again";
   for (const auto& all : {repeated, begun_anew}) {
     const auto letters = letters_in(all);
     ASSERT_EQ(letters.size(), 1u);
