@@ -3,8 +3,7 @@
 namespace memseal::kernels {
 
 std::shared_ptr<Device> open_cuda(int) {
-  throw DeviceError(Fault::not_built,
-                    "this program was built without CUDA; build it with the preset \"cuda\"");
+  throw DeviceError(Fault::not_built, "this program was built without CUDA");
 }
 
 }  // namespace memseal::kernels
