@@ -62,6 +62,9 @@ constexpr const char* drop_table = R"(^DROP TABLE (?:IF EXISTS )?(.*)$)";
 StatementEffect effect_of_alter(const std::string& statement, const std::string& table) {
   if (has(statement, R"( VALIDATE CONSTRAINT )"))
     return {"SHARE UPDATE EXCLUSIVE", {table}, Work::scan};
+  // Storage parameters, by themselves.
+  if (has(statement, R"(^ALTER TABLE (ONLY )?[\w.]+ (RE)?SET \()"))
+    return {"SHARE UPDATE EXCLUSIVE", {table}, Work::brief};
   StatementEffect effect{"ACCESS EXCLUSIVE", {table}, Work::brief};
   const bool checks =
       has(statement, R"( (SET NOT NULL|ADD (CONSTRAINT|CHECK|FOREIGN|PRIMARY|UNIQUE))\b)");
