@@ -186,6 +186,12 @@ PREPARE memseal_verify_reseal_put_names AS
   UPDATE app.documents d SET name_cipher = t.name FROM (SELECT unnest($1::text[]) AS doc_id, unnest($2::bytea[]) AS before, unnest($3::bytea[]) AS name) AS t WHERE d.user_hash = (SELECT app.tenant()) AND d.doc_id = t.doc_id COLLATE "C" AND d.name_cipher = t.before;
 PREPARE memseal_verify_reseal_count AS
   UPDATE app.tenants SET seals = seals + $1 WHERE user_hash = (SELECT app.tenant());
+PREPARE memseal_verify_rewrite_document AS
+  SELECT m.doc_id FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id > $1::text COLLATE "C" ORDER BY m.doc_id LIMIT 1;
+PREPARE memseal_verify_rewrite_find AS
+  SELECT m.id, m.created_at, m.chunk_index, m.filler IS NULL FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = $1::text COLLATE "C" AND (m.created_at, m.chunk_index, m.id) > ($2::timestamptz, $3::int, $4::uuid) ORDER BY m.created_at, m.chunk_index, m.id LIMIT $5::bigint;
+PREPARE memseal_verify_rewrite_fill AS
+  WITH unlocked AS MATERIALIZED (SELECT c.id FROM unnest($1::uuid[]) AS t(id) JOIN app.memory_chunks c ON c.user_hash = (SELECT app.tenant()) AND c.id = t.id WHERE c.filler IS NULL FOR NO KEY UPDATE OF c SKIP LOCKED) UPDATE app.memory_chunks m SET filler = DEFAULT FROM unlocked u WHERE m.user_hash = (SELECT app.tenant()) AND m.id = u.id;
 DO $check$
 DECLARE
   call text;
@@ -279,7 +285,10 @@ BEGIN
     'memseal_verify_reseal_names(NULL, NULL, NULL)',
     'memseal_verify_reseal_put_texts(NULL, NULL, NULL, NULL)',
     'memseal_verify_reseal_put_names(NULL, NULL, NULL)',
-    'memseal_verify_reseal_count(NULL)'] LOOP
+    'memseal_verify_reseal_count(NULL)',
+    'memseal_verify_rewrite_document(NULL)',
+    'memseal_verify_rewrite_find(NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_rewrite_fill(NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     -- app.settings has rows of no tenant.
@@ -384,5 +393,8 @@ DEALLOCATE memseal_verify_reseal_names;
 DEALLOCATE memseal_verify_reseal_put_texts;
 DEALLOCATE memseal_verify_reseal_put_names;
 DEALLOCATE memseal_verify_reseal_count;
-\echo plans: 88 of 88
+DEALLOCATE memseal_verify_rewrite_document;
+DEALLOCATE memseal_verify_rewrite_find;
+DEALLOCATE memseal_verify_rewrite_fill;
+\echo plans: 91 of 91
 ROLLBACK;

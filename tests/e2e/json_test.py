@@ -81,6 +81,7 @@ class Json(EndToEnd):
             "migrate plan": (on_scratch, NO_DATABASE, 2),
             "migrate up": (on_scratch, NO_DATABASE, 2),
             "migrate status": (on_scratch, NO_DATABASE, 2),
+            "migrate rewrite": ((), ("--set", "postgres.dsn="), 2),
             "migrate down": ((*on_scratch, "--force"), NO_DATABASE, 2),
             "backup create": (("--out", folder / "backup"), ("--out", folder), 2),
             "backup verify": (Elsewhere("backup_test.py", "test_verify_restores_it_for_a_trial"), ("/nope",), 4),

@@ -32,6 +32,7 @@ Result<MigrateReport> migrate_up(const MigrateOptions& options) {
       report.done.push_back(line);
     }
     report.version = migrator.version();
+    migrator.note_rewrite(report.done);
     report.notes = migrator.notes();
     return report;
   });
@@ -73,6 +74,8 @@ Result<MigrateReport> migrate_plan(const MigrateOptions& options) {
     MigrateReport report;
     for (const auto* file : migrator.pending()) report.done.push_back(migrator.plan(*file));
     report.version = migrator.version();
+    migrator.note_rewrite(report.done);
+    report.notes = migrator.notes();
     return report;
   });
 }

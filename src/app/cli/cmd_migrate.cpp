@@ -1,4 +1,7 @@
+#include "adapters/postgres/row_rewrite.hpp"
 #include "app/cli/console.hpp"
+#include "app/cli/operator_audit.hpp"
+#include "app/cli/progress_line.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "app/config/text_file.hpp"
 #include "app/service/migrations.hpp"
@@ -6,6 +9,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <cinttypes>
 #include <cstdio>
 
 namespace memseal::app {
@@ -128,11 +132,46 @@ Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateO
   return migration;
 }
 
+int rewrite(const GlobalOptions& global, const Config& config) {
+  const auto reader = operator_dsn(config);
+  if (!reader || config.postgres.dsn.empty()) {
+    complain(!reader ? reader.error()
+                     : Error{Errc::bad_config,
+                             "postgres.dsn is not set (env " + env_name("postgres.dsn") + ")",
+                             "postgres.dsn"});
+    return exit_usage;
+  }
+  ProgressLine line(shows_progress(global));
+  const auto done = postgres::rewrite_rows(
+      {.reader_dsn = *reader, .writer_dsn = config.postgres.dsn},
+      [&](const postgres::RewriteReport& report) {
+        line.show("rewriting: " + std::to_string(report.rows) + " rows of " +
+                  count_of(static_cast<std::size_t>(report.tenants + 1), "user"));
+        return true;
+      });
+  line.clear();
+  if (!done) {
+    complain(done.error());
+    return done.error().code == Errc::unavailable ? exit_not_ready : exit_failed;
+  }
+  if (global.json)
+    print_json(json::object{
+        {"users", done->tenants}, {"rows", done->rows}, {"skipped", done->skipped}});
+  else
+    std::printf("rewrote %" PRId64 " rows of %s\n", done->rows,
+                count_of(static_cast<std::size_t>(done->tenants), "user").c_str());
+  if (done->skipped > 0)
+    hint(std::to_string(done->skipped) +
+         " rows were being changed by others: run `memseal migrate rewrite` again");
+  return exit_ok;
+}
+
 }  // namespace
 
 int cmd_migrate(const GlobalOptions& global, const MigrateOptions& options) {
   const auto config = read_config(global);
   if (!config) return exit_usage;
+  if (options.action == "rewrite") return rewrite(global, *config);
   const auto migration = options_of(*config, options);
   if (!migration) {
     complain(migration.error());

@@ -100,10 +100,20 @@ void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
       {"plan", "Show what `up` would do; change nothing", "memseal migrate plan",
        "Shows each statement, the lock that it takes on a table that is there, and an\n"
        "estimate of the time by the table's rows. online: no lock is held while rows are\n"
-       "worked on, so the service may serve meanwhile."}};
+       "worked on, so the service may serve meanwhile."},
+      {"rewrite", "Bring rows of before migration 0011 into its layout",
+       "memseal migrate rewrite",
+       "In batches, while services of this and of older releases read and write, and\n"
+       "half of the time. May be ended and started again: it goes on with what is left.\n"
+       "Lists the users by postgres.backup_dsn, and writes by postgres.dsn."}};
   for (const auto& [verb, help, example, notes] : verbs) {
     auto* sub = migrate->add_subcommand(verb, help);
     set_help(*sub, {example}, notes);
+    sub->callback([&, options, verb = std::string(verb)] {
+      options->action = verb;
+      action = [&global, options] { return cmd_migrate(global, *options); };
+    });
+    if (std::string(verb) == "rewrite") continue;
     sub->add_option("--dir", options->directory, "Directory of the NNNN_name.{up,down}.sql pairs")
         ->type_name("DIR");
     if (std::string(verb) != "status") sub->add_option("--to", options->to, "Stop at this number");
@@ -113,10 +123,6 @@ void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
           ->type_name("FILE");
     if (std::string(verb) == "down")
       sub->add_flag("--force", options->force, "Confirm that the data may be lost");
-    sub->callback([&, options, verb = std::string(verb)] {
-      options->action = verb;
-      action = [&global, options] { return cmd_migrate(global, *options); };
-    });
   }
 }
 

@@ -47,7 +47,7 @@ struct DevOptions {
 int cmd_dev(const GlobalOptions& global, const DevOptions& options);
 
 struct MigrateOptions {
-  std::string action;  ///< up, down, status, plan
+  std::string action;  ///< up, down, status, plan, rewrite
   std::optional<int> to;
   std::string directory;     ///< of the SQL pairs; empty: the installed ones
   std::string app_password;  ///< set on role app_user

@@ -136,10 +136,10 @@ TEST_F(Migrate, ChunksHaveExactlyTheseColumns) {
                              "WHERE table_schema = 'app' AND table_name = 'memory_chunks'"),
             "id uuid, user_hash character varying, doc_id character varying, "
             "source character varying, text_plain text, text_cipher bytea, meta_cipher bytea, "
-            "embedding USER-DEFINED, emb_cipher bytea, chunk_index integer, char_start integer, "
+            "embedding USER-DEFINED, chunk_index integer, char_start integer, "
             "char_end integer, created_at timestamp with time zone, "
             "updated_at timestamp with time zone, expires_at timestamp with time zone, "
-            "tags ARRAY, model character varying, embed_mac uuid");
+            "tags ARRAY, model character varying, embed_mac uuid, filler text");
 }
 
 TEST_F(Migrate, SecondUpDoesNothing) {

@@ -260,6 +260,21 @@ std::vector<LostData> Migrator::lost_by(const std::vector<const MigrationFile*>&
   return count_lost(session_, losses);
 }
 
+void Migrator::note_rewrite(const std::vector<MigrationLine>& done) {
+  const auto leaves_rows = [](const MigrationLine& line) { return line.name == "0011_row_layout"; };
+  if (std::none_of(done.begin(), done.end(), leaves_rows)) return;
+  constexpr std::int64_t rows_a_second = 1'000;  // of a loaded machine, rests included
+  pqxx::read_transaction tx(session_);
+  const auto rows = tx.exec("SELECT coalesce(max(reltuples), 0)::bigint FROM pg_catalog.pg_class "
+                            "WHERE oid = to_regclass('app.memory_chunks')")
+                        .one_field()
+                        .as<std::int64_t>();
+  if (rows <= 0) return;
+  notes_.push_back("about " + std::to_string(rows) + " chunks keep the layout of before 0011: run "
+                   "`memseal migrate rewrite` at any time; others read and write meanwhile, and it "
+                   "takes about " + std::to_string(rows / rows_a_second + 1) + " s");
+}
+
 void Migrator::record_fingerprint() {
   if (applied_.empty()) return;
   in_transaction("settings", [&](pqxx::work& tx) { record(tx, applied_.rbegin()->first); });

@@ -65,6 +65,8 @@ class Migrator {
   const std::string& vector_schema() const noexcept { return vector_schema_; }
   /// Runs `work` in a transaction of its own; `what` begins the sentence about a failure.
   void run(const std::string& what, const std::function<void(pqxx::work&)>& work);
+  /// Adds a note where a migration among `done` leaves work to `memseal migrate rewrite`.
+  void note_rewrite(const std::vector<MigrationLine>& done);
   const std::vector<std::string>& notes() const noexcept { return notes_; }
 
  private:

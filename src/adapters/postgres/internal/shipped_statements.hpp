@@ -27,6 +27,7 @@ std::vector<Statement> file_statements();
 std::vector<Statement> person_statements();
 std::vector<Statement> term_statements();
 std::vector<Statement> stored_vector_statements();
+std::vector<Statement> row_rewrite_statements();
 
 /// All of them.
 std::vector<Statement> shipped_statements();
