@@ -243,7 +243,8 @@ const std::vector<std::vector<std::string>>& floors() {
                                                          {"http"},
                                                          {"cases", "adapters"},
                                                          {"ports"},
-                                                         {"runtime", "pure"},
+                                                         {"runtime"},
+                                                         {"pure"},
                                                          {"base", "extract", "kernels"}};
   return all;
 }

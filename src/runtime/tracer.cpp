@@ -1,0 +1,136 @@
+#include "runtime/tracer.hpp"
+
+#include "runtime/observe.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <random>
+#include <span>
+
+namespace memseal::runtime {
+
+namespace {
+
+std::int64_t unix_ns() noexcept {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
+}
+
+std::int64_t nanoseconds(Clock::duration took) noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(took).count();
+}
+
+/// Ids need to be unique and not secret, so no secure generator is asked for each.
+void fill_id(std::span<std::uint8_t> id) {
+  thread_local std::mt19937_64 random = [] {
+    std::random_device device;
+    std::array<std::random_device::result_type, 8> words;
+    for (auto& word : words) word = device();
+    std::seed_seq seed(words.begin(), words.end());
+    return std::mt19937_64(seed);
+  }();
+  do {
+    for (std::size_t i = 0; i < id.size(); i += 8) {
+      auto number = random();
+      for (std::size_t at = i; at < i + 8; ++at, number >>= 8)
+        id[at] = static_cast<std::uint8_t>(number);
+    }
+  } while (std::all_of(id.begin(), id.end(), [](auto byte) { return byte == 0; }));
+}
+
+constexpr const char* dropped_name = "memseal_trace_spans_dropped_total";
+constexpr const char* dropped_help = "Spans that were not exported, by why.";
+
+}  // namespace
+
+TraceMetrics::TraceMetrics(Metrics& metrics)
+    : exported(metrics.counter("memseal_trace_spans_exported_total",
+                               "Spans that the receiver of traces took.")),
+      queue_full(metrics.counter(dropped_name, dropped_help, {{"cause", "queue_full"}})),
+      unavailable(metrics.counter(dropped_name, dropped_help, {{"cause", "unavailable"}})),
+      refused(metrics.counter(dropped_name, dropped_help, {{"cause", "refused"}})),
+      waiting(metrics.gauge("memseal_trace_spans_waiting", "Spans that wait to be exported.")) {}
+
+void Span::set(std::string_view key, trace::Value value) {
+  if (is_recorded()) data_.attributes.push_back({key, std::move(value)});
+}
+
+void Span::link(const trace::SpanContext& to) {
+  if (!is_recorded()) return;
+  if (data_.links.size() < trace::links_max)
+    data_.links.push_back(to);
+  else
+    ++data_.links_dropped;
+}
+
+void Span::end() {
+  if (!is_recorded()) return;
+  // By the steady clock, because the wall clock may be set meanwhile.
+  data_.end_ns = data_.start_ns + nanoseconds(Clock::now() - started_);
+  tracer_->keep(std::move(data_));
+}
+
+void Span::part_ended(std::string name, Clock::duration took,
+                      std::vector<trace::Attribute> attributes, bool failed) {
+  if (!is_recorded()) return;
+  trace::SpanData part;
+  part.context = data_.context;
+  fill_id(part.context.span_id);
+  part.parent = data_.context.span_id;
+  part.name = std::move(name);
+  part.end_ns = data_.start_ns + nanoseconds(Clock::now() - started_);
+  part.start_ns = std::max(data_.start_ns, part.end_ns - nanoseconds(took));
+  part.attributes = std::move(attributes);
+  part.failed = failed;
+  tracer_->keep(std::move(part));
+}
+
+Tracer::Tracer(Options options, Metrics& metrics) : options_(options), metrics_(metrics) {}
+
+Span Tracer::start(trace::SpanKind kind, const trace::SpanContext* parent, bool is_remote) {
+  Span span(*this);
+  auto& data = span.data_;
+  if (parent != nullptr)
+    data.context = *parent;
+  else
+    fill_id(data.context.trace_id);
+  data.context.sampled = options_.sampler.samples(data.context.trace_id, parent);
+  fill_id(data.context.span_id);
+  if (!data.context.sampled) return span;
+  if (parent != nullptr) {
+    data.parent = parent->span_id;
+    data.parent_is_remote = is_remote;
+  }
+  data.kind = kind;
+  data.start_ns = unix_ns();
+  span.started_ = Clock::now();
+  return span;
+}
+
+void Tracer::keep(trace::SpanData span) {
+  std::size_t count = 0;
+  {
+    const std::lock_guard lock(guard_);
+    if (waiting_.size() < options_.queue_max) {
+      waiting_.push_back(std::move(span));
+      count = waiting_.size();
+    }
+  }
+  if (count == 0) return metrics_.queue_full.Increment();
+  metrics_.waiting.Set(static_cast<double>(count));
+  if (count == options_.batch_max && on_batch_) on_batch_();
+}
+
+std::vector<trace::SpanData> Tracer::take() {
+  const std::lock_guard lock(guard_);
+  const auto count = std::min(waiting_.size(), options_.batch_max);
+  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<trace::SpanData> taken(std::make_move_iterator(waiting_.begin()),
+                                     std::make_move_iterator(end));
+  waiting_.erase(waiting_.begin(), end);
+  metrics_.waiting.Set(static_cast<double>(waiting_.size()));
+  return taken;
+}
+
+}  // namespace memseal::runtime

@@ -1,0 +1,119 @@
+#include "runtime/tracer.hpp"
+
+#include "support/contains.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace memseal::runtime {
+namespace {
+
+trace::SpanContext caller(bool sampled) {
+  auto context = *trace::parse_traceparent(
+      "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  context.sampled = sampled;
+  context.state = "a=1";
+  return context;
+}
+
+TEST(Tracer, KeepsASpanOfTheCallersTrace) {
+  Metrics metrics;
+  Tracer tracer({}, metrics);
+  const auto parent = caller(true);
+  auto span = tracer.start(trace::SpanKind::server, &parent, true);
+  EXPECT_TRUE(span.is_recorded());
+  EXPECT_EQ(span.context().trace_id, parent.trace_id);
+  EXPECT_NE(span.context().span_id, parent.span_id);
+  EXPECT_EQ(span.context().state, "a=1");
+  span.name("work");
+  span.set("count", std::int64_t{3});
+  span.part_ended("part", std::chrono::hours(1), {{"n", std::int64_t{1}}}, true);
+  const auto own = span.context();
+  span.end();
+
+  const auto spans = tracer.take();
+  ASSERT_EQ(spans.size(), 2u);
+  const auto& part = spans[0];
+  EXPECT_EQ(part.parent, own.span_id);
+  EXPECT_EQ(part.context.trace_id, own.trace_id);
+  EXPECT_NE(part.context.span_id, own.span_id);
+  EXPECT_TRUE(part.failed);
+  EXPECT_FALSE(part.parent_is_remote);
+  const auto& whole = spans[1];
+  EXPECT_EQ(whole.parent, parent.span_id);
+  EXPECT_TRUE(whole.parent_is_remote);
+  EXPECT_EQ(whole.name, "work");
+  EXPECT_FALSE(whole.failed);
+  // A part does not begin before the whole, whatever it says that it took.
+  EXPECT_GE(part.start_ns, whole.start_ns);
+  EXPECT_LE(part.end_ns, whole.end_ns);
+  EXPECT_TRUE(tracer.take().empty());
+}
+
+TEST(Tracer, KeepsNothingOfATraceThatTheCallerDoesNotSample) {
+  Metrics metrics;
+  Tracer tracer({}, metrics);
+  const auto parent = caller(false);
+  auto span = tracer.start(trace::SpanKind::server, &parent, true);
+  EXPECT_FALSE(span.is_recorded());
+  // Those whom the work calls must see the decision.
+  EXPECT_TRUE(trace::write_traceparent(span.context()).ends_with("-00"));
+  EXPECT_EQ(span.context().trace_id, parent.trace_id);
+  span.set("count", true);
+  span.link(parent);
+  span.part_ended("part", {}, {});
+  span.end();
+  EXPECT_TRUE(tracer.take().empty());
+}
+
+TEST(Tracer, GivesEachSpanAnIdOfItsOwnOnEveryThread) {
+  Metrics metrics;
+  Tracer tracer({.queue_max = 4'000, .batch_max = 4'000}, metrics);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 1'000; ++n) tracer.start(trace::SpanKind::internal, nullptr).end();
+    });
+  for (auto& thread : threads) thread.join();
+  std::set<trace::TraceId> traces;
+  std::set<trace::SpanId> ids;
+  for (const auto& span : tracer.take()) {
+    traces.insert(span.context.trace_id);
+    ids.insert(span.context.span_id);
+  }
+  EXPECT_EQ(traces.size(), 4'000u);
+  EXPECT_EQ(ids.size(), 4'000u);
+}
+
+TEST(Tracer, DropsAndCountsWhatTheQueueCannotTake) {
+  Metrics metrics;
+  Tracer tracer({.queue_max = 5, .batch_max = 2}, metrics);
+  int full = 0;
+  tracer.on_batch([&] { ++full; });
+  for (int i = 0; i < 8; ++i) tracer.start(trace::SpanKind::internal, nullptr).end();
+  EXPECT_EQ(full, 1);
+  EXPECT_TRUE(test::contains(metrics.render(),
+                             "memseal_trace_spans_dropped_total{cause=\"queue_full\"} 3\n"));
+  EXPECT_TRUE(test::contains(metrics.render(), "memseal_trace_spans_waiting 5\n"));
+  EXPECT_EQ(tracer.take().size(), 2u);
+  EXPECT_EQ(tracer.take().size(), 2u);
+  EXPECT_EQ(tracer.take().size(), 1u);
+}
+
+TEST(Tracer, BoundsTheLinksOfASpan) {
+  Metrics metrics;
+  Tracer tracer({}, metrics);
+  auto span = tracer.start(trace::SpanKind::internal, nullptr);
+  for (std::size_t i = 0; i < trace::links_max + 3; ++i) span.link(caller(true));
+  span.end();
+  const auto spans = tracer.take();
+  EXPECT_EQ(spans.at(0).links.size(), trace::links_max);
+  EXPECT_EQ(spans.at(0).links_dropped, 3u);
+}
+
+}  // namespace
+}  // namespace memseal::runtime
