@@ -122,6 +122,7 @@ void Listeners::listen(const Keys& keys, const ListenAddress& address) {
     auto options = listener_options(process_.config, address.host, port);
     options.reuse_port = loops.size() > 1;
     options.door = door_;
+    options.tracer = process_.tracer();
     api_.emplace_back(executor, std::move(options),
                       redis::make_limiter(executor, limits, process_.metrics).value(), keys,
                       stores_, cases_.answering[loop], cases_, metrics_, deps);

@@ -149,6 +149,7 @@ postgres::ErasureListener::Handlers erasure_handlers(const Keys& keys, UseCases&
 Process::Process(const Config& given, Extras extra)
     : config(given),
       extras(std::move(extra)),
+      tracing(make_tracing(process_environment(), config.runtime.release, metrics)),
       flags{config.rerank.enabled},
       loops(loop_count(config)) {
   runtime::observe_build(metrics, config.runtime.release);
@@ -235,7 +236,8 @@ Ingest::Ingest(Process& process, Keys& keys, Models& models, Stores& stores, Use
                   },
               .texts = cases.knowledge ? &cases.knowledge->texts : nullptr,
               .broker_now_ms =
-                  [&sink = *stores.sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); }},
+                  [&sink = *stores.sink] { return runtime::unix_ms() + sink.broker_ahead_ms(); },
+              .tracer = process.tracer()},
              ingest_options(process.config)) {}
 
 Answering::Answering(Process& process, const Keys& keys, Models& models, Stores& stores,

@@ -7,6 +7,7 @@
 #include "app/service/producers.hpp"
 #include "app/service/sealing_sink.hpp"
 #include "app/service/signing_sink.hpp"
+#include "app/service/tracing.hpp"
 #include "app/service/wiring.hpp"
 #include "cases/guard/watcher.hpp"
 #include "cases/inference/inference.hpp"
@@ -50,9 +51,12 @@ struct Extras {
 struct Process {
   Process(const Config& given, Extras extra);
 
+  runtime::Tracer* tracer() const noexcept { return tracing ? &tracing->tracer : nullptr; }
+
   const Config config;
   const Extras extras;
   runtime::Metrics metrics;
+  const std::unique_ptr<Tracing> tracing;  ///< null: nothing is traced
   rerank::Flags flags;
   runtime::Loops loops;
 };

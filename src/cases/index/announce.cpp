@@ -97,8 +97,10 @@ asio::awaitable<Result<ports::Operation>> announce_and_publish(const IndexDeps& 
   if (!known && deletes) operation.deleted = 0;
   // An operation that ended needs no second event. A queued one gets it, because the first event
   // may not have reached the broker; if both did, the ledger drops the second.
-  if (operation.state == ports::OperationState::queued)
+  if (operation.state == ports::OperationState::queued) {
+    record.headers.insert(record.headers.end(), deps.headers.begin(), deps.headers.end());
     co_await deps.events.publish(context, std::move(record));
+  }
   co_return operation;
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace memseal::index {
@@ -29,6 +30,8 @@ struct IndexDeps {
   ports::Operations& operations;
   ports::EventSink& events;
   const crypto::IdDeriver& ids;
+  /// Further headers of the event's record, such as those of its trace; 1 KiB at most.
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 /// Who submits. `tenant` is the one of `user`.

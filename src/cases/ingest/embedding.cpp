@@ -3,6 +3,7 @@
 // long while the embedder answers others, is ended. Its chunks are then tried apart, beside the
 // line.
 #include "cases/ingest/internal/health.hpp"
+#include "cases/ingest/internal/traces.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 
 #include <boost/asio/post.hpp>
@@ -192,12 +193,19 @@ asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces,
     tokens += piece.chunk().tokens.size();
   }
   if (wanted.empty()) co_return;
+  Jobs jobs;
+  if (deps_.tracer != nullptr)
+    for (const auto* piece : wanted)
+      if (jobs.empty() || jobs.back() != piece->job) jobs.push_back(piece->job);
+  StepSpan span(deps_.tracer, "embed", jobs);
+  span.set("memseal.chunks", wanted.size());
   const auto start = Clock::now();
   auto found = co_await deps_.embedder.embed(context(limit), std::move(inputs));
   pace_.took(tokens, Clock::now() - start);  // Not of a failure, which says nothing of the pace.
   if (found.size() != wanted.size() || !sound_vectors(found, deps_.embedder.dimension()))
     throw Refused({Errc::internal, "the embedder answered without a sound vector for each chunk"});
   for (std::size_t i = 0; i < found.size(); ++i) wanted[i]->embedding() = std::move(found[i]);
+  span.succeeded();
 }
 
 void Worker::Impl::after_embedding(const std::vector<Piece>& pieces) {

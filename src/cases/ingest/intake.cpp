@@ -1,6 +1,7 @@
 // From the source to the queues: records are read and cut, and what needs no embedding is found.
 // Work for the pool is named before it is awaited: gcc 12 destroys the captures of a lambda made
 // inside a co_await expression twice.
+#include "cases/ingest/internal/traces.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/offload.hpp"
 
@@ -98,6 +99,7 @@ Jobs Worker::Impl::adopt(ports::Batch batch) {
     job.generation = batch.generation;
     job.number = ++jobs_taken_;
     job.taken = Clock::now();
+    begin_span(deps_.tracer, job);
     jobs.push_back(&job);
   }
   return jobs;
@@ -123,15 +125,20 @@ asio::awaitable<void> Worker::Impl::prepare_all(Jobs jobs) {
 
 // By turns, so that each thread gets about as much.
 asio::awaitable<void> Worker::Impl::prepare_once(Jobs jobs) {
+  StepSpan span(deps_.tracer, "prepare", jobs);
   const std::size_t threads = asio::query(deps_.cpu.get_executor(), asio::execution::occupancy);
   const auto count = std::clamp<std::size_t>(jobs.size() / records_a_thread_min, 1, threads);
-  if (count == 1) co_return co_await prepare_part(std::move(jobs));
-  std::vector<Jobs> parts(count);
-  for (std::size_t i = 0; i < jobs.size(); ++i) parts[i % count].push_back(jobs[i]);
-  runtime::TaskGroup threads_busy(co_await asio::this_coro::executor);
-  for (auto& part : parts) threads_busy.spawn(prepare_part(std::move(part)));
-  co_await threads_busy.join();
-  co_await throw_if_cancelled();
+  if (count == 1) {
+    co_await prepare_part(std::move(jobs));
+  } else {
+    std::vector<Jobs> parts(count);
+    for (std::size_t i = 0; i < jobs.size(); ++i) parts[i % count].push_back(jobs[i]);
+    runtime::TaskGroup threads_busy(co_await asio::this_coro::executor);
+    for (auto& part : parts) threads_busy.spawn(prepare_part(std::move(part)));
+    co_await threads_busy.join();
+    co_await throw_if_cancelled();
+  }
+  span.succeeded();
 }
 
 asio::awaitable<void> Worker::Impl::prepare_part(Jobs jobs) {

@@ -2,6 +2,7 @@
 // Work for the pool is named before it is awaited: gcc 12 destroys the captures of a lambda made
 // inside a co_await expression twice.
 #include "cases/ingest/internal/seal.hpp"
+#include "cases/ingest/internal/traces.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/offload.hpp"
 
@@ -246,8 +247,10 @@ asio::awaitable<void> Worker::Impl::seal_once(crypto::Tenant owner, Jobs jobs) {
     }
     return sealed;
   };
+  StepSpan span(deps_.tracer, "seal", jobs);
   auto sealed = co_await runtime::offload(deps_.cpu, std::move(work));
   MEMSEAL_ASSERT(sealed.size() == jobs.size());
+  span.succeeded();
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i]->sealed = std::move(sealed[i]);
 }
 
@@ -263,11 +266,13 @@ asio::awaitable<void> Worker::Impl::store_group(const Group& group) {
 asio::awaitable<void> Worker::Impl::store_once(crypto::Tenant owner, Jobs jobs) {
   co_await wait_to_write();
   const Counted in_limit(writing_, *changed_);
+  StepSpan span(deps_.tracer, "store", jobs);
   std::vector<EventWrite> writes;  // Copies, because a later try needs them again.
   for (const auto* job : jobs) writes.push_back(*job->sealed);
   const auto answers =
       co_await deps_.store.store(context(options_->store_timeout), owner, std::move(writes));
   if (answers.size() != jobs.size()) throw std::runtime_error("the store lost an answer");
+  span.succeeded();
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     jobs[i]->sealed = nullptr;
     if (const auto outcome = outcome_of(answers[i]))

@@ -1,4 +1,5 @@
 #include "base/on_exit.hpp"
+#include "cases/ingest/internal/traces.hpp"
 #include "cases/ingest/internal/worker_impl.hpp"
 #include "runtime/log.hpp"
 
@@ -78,6 +79,7 @@ void Worker::Impl::settled(Job& job, Outcome outcome) {
   job.outcome = outcome;
   const auto origin = job.prepared ? job.prepared->origin : std::nullopt;
   deps_.metrics.events(origin, outcome).Increment();
+  end_span(job);
   if (outcome != Outcome::dead_lettered) brake_.stored(Clock::now());
   if (outcome == Outcome::ingested || job.delivered_again) supersede_earlier(job);
   if (outcome != Outcome::ingested) return;

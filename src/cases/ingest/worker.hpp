@@ -14,6 +14,7 @@
 #include "pure/policy/token_bucket.hpp"
 #include "pure/producers/gate.hpp"
 #include "pure/text/chunker.hpp"
+#include "runtime/tracer.hpp"
 #include "runtime/wall_clock.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -52,6 +53,7 @@ struct WorkerDeps {
   ports::TextSource* texts = nullptr;
   runtime::WallClock now_ms = runtime::unix_ms;  ///< judges the times of events
   runtime::WallClock broker_now_ms = runtime::unix_ms;  ///< the time that brokers give records now
+  runtime::Tracer* tracer = nullptr;  ///< of what becomes of records; null: nothing is traced
 };
 
 struct Options {

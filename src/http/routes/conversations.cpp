@@ -1,6 +1,7 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/operation_answer.hpp"
+#include "http/routes/traces.hpp"
 
 #include "cases/index/submit_turns.hpp"
 #include "pure/policy/token_bucket.hpp"
@@ -60,7 +61,7 @@ asio::awaitable<std::optional<Response>> post_turns(Call& call) {
   if (!wait) co_return problem(wait.error(), call.context.id);
   auto refused = co_await charge(call, tokens_of_turns(request->turns));
   if (refused) co_return refused;
-  const index::IndexDeps deps{api.operations, api.events, api.ids};
+  const auto deps = index_deps(call);
   index::Owner owner{who.user, who.tenant};
   auto turns = turns_of(std::move(*request), std::move(*key), std::move(*conversation),
                         api.now_ms());

@@ -1,6 +1,7 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/operation_answer.hpp"
+#include "http/routes/traces.hpp"
 
 #include "cases/index/submit_deletion.hpp"
 #include "pure/codec/rfc3339.hpp"
@@ -46,7 +47,7 @@ asio::awaitable<std::optional<Response>> delete_memory(Call& call, MemoryKind ki
   if (!wait) co_return problem(wait.error(), call.context.id);
   auto refused = co_await charge(call, 0);
   if (refused) co_return refused;
-  const index::IndexDeps deps{api.operations, api.events, api.ids};
+  const auto deps = index_deps(call);
   index::Owner owner{who.user, who.tenant};
   index::DeletionSubmission submission{.idempotency_key = std::move(*key),
                                        .kind = kind,

@@ -3,6 +3,7 @@
 #include "http/routes/files.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/operation_answer.hpp"
+#include "http/routes/traces.hpp"
 
 #include "base/limits.hpp"
 #include "cases/index/submit.hpp"
@@ -83,8 +84,7 @@ asio::awaitable<Result<Indexed>> document_of(Call& call, Uuid id) {
 }
 
 asio::awaitable<Result<ports::Operation>> publish(Call& call, index::Submission document) {
-  const auto& api = *call.deps.api;
-  const index::IndexDeps deps{api.operations, api.events, api.ids};
+  const auto deps = index_deps(call);
   index::Owner owner{call.who->user, call.who->tenant};
   co_return co_await index::submit(deps, step_context(call), std::move(owner), std::move(document));
 }
@@ -168,10 +168,10 @@ asio::awaitable<void> forget_document_of(Call& call, Uuid file) {
   auto id = DocId::parse(file.to_string());
   index::DeletionSubmission submission{
       .idempotency_key = {}, .id = std::move(*id), .at_ms = api.now_ms()};
-  const index::IndexDeps index_deps{api.operations, api.events, api.ids};
+  const auto deps = index_deps(call);
   index::Owner owner{call.who->user, call.who->tenant};
   const auto operation = co_await index::submit_deletion(
-      index_deps, api.browse.stored, step_context(call), std::move(owner), std::move(submission));
+      deps, api.browse.stored, step_context(call), std::move(owner), std::move(submission));
   // A file that was never indexed has no document.
   if (!operation && operation.error().code != Errc::not_found) throw_failure(operation.error());
 }

@@ -1,6 +1,7 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/handlers.hpp"
 #include "http/routes/operation_answer.hpp"
+#include "http/routes/traces.hpp"
 
 #include "cases/index/submit.hpp"
 #include "pure/policy/token_bucket.hpp"
@@ -41,7 +42,7 @@ asio::awaitable<std::optional<Response>> post_index(Call& call) {
   if (!wait) co_return problem(wait.error(), call.context.id);
   auto refused = co_await charge(call, policy::tokens_of_text(request->text));
   if (refused) co_return refused;
-  const index::IndexDeps deps{api.operations, api.events, api.ids};
+  const auto deps = index_deps(call);
   index::Owner owner{who.user, who.tenant};
   auto submission = submission_of(std::move(*request), std::move(*key), api.now_ms());
   // The route has time for the wait. What comes before it has no more than any other request.

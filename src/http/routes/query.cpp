@@ -1,6 +1,7 @@
 #include "http/routes/admission.hpp"
 #include "http/routes/answer_json.hpp"
 #include "http/routes/handlers.hpp"
+#include "http/routes/traces.hpp"
 
 #include "cases/query/answer.hpp"
 #include "pure/crypto/random.hpp"
@@ -19,28 +20,32 @@ namespace {
 /// Collects an answer that goes out whole.
 class WholeAnswer final : public query::ResultSink {
  public:
-  explicit WholeAnswer(std::vector<std::string>& touched) : touched_(touched) {}
+  explicit WholeAnswer(Call& call) : call_(call) {}
 
-  asio::awaitable<void> stage(const query::StageReport&) override { co_return; }
+  asio::awaitable<void> stage(const query::StageReport& report) override {
+    trace_stage(call_, report);
+    co_return;
+  }
   asio::awaitable<void> result(const query::Hit& hit) override {
     results.push_back(hit_json(hit));
-    touched_.push_back(hit.passage.from().doc_id);
+    call_.touched.push_back(hit.passage.from().doc_id);
     co_return;
   }
 
   json::array results;
 
  private:
-  std::vector<std::string>& touched_;
+  Call& call_;
 };
 
 /// Hands an answer on as it comes: the first result at once, the others with the end.
 class StreamedAnswer final : public query::ResultSink {
  public:
-  StreamedAnswer(SseStream& stream, std::vector<std::string>& touched, bool with_stages)
-      : stream_(stream), touched_(touched), with_stages_(with_stages) {}
+  StreamedAnswer(SseStream& stream, Call& call, bool with_stages)
+      : stream_(stream), call_(call), with_stages_(with_stages) {}
 
   asio::awaitable<void> stage(const query::StageReport& report) override {
+    trace_stage(call_, report);
     if (!with_stages_) co_return;
     const auto ms = std::chrono::duration<double, std::milli>(report.took).count();
     stream_.add("query.stage", {{"stage", query::stage_name(report.stage)},
@@ -51,7 +56,7 @@ class StreamedAnswer final : public query::ResultSink {
   }
 
   asio::awaitable<void> result(const query::Hit& hit) override {
-    touched_.push_back(hit.passage.from().doc_id);
+    call_.touched.push_back(hit.passage.from().doc_id);
     auto data = hit_json(hit);
     data["final"] = true;
     stream_.add("query.result", data);
@@ -61,7 +66,7 @@ class StreamedAnswer final : public query::ResultSink {
 
  private:
   SseStream& stream_;
-  std::vector<std::string>& touched_;
+  Call& call_;
   const bool with_stages_;
 };
 
@@ -113,7 +118,7 @@ std::int64_t tokens_of_questions(const wire::QueryRequest& request) {
 }
 
 asio::awaitable<Response> answer_whole(Call& call, wire::QueryRequest request) {
-  WholeAnswer whole(call.touched);
+  WholeAnswer whole(call);
   const auto checksum = request.checksum;
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),
@@ -139,7 +144,7 @@ asio::awaitable<void> answer_in_stream(Call& call, wire::QueryRequest request) {
   call.exchange.session.spawn_beside_work(
       stream.keep_alive(call.exchange.server.options.keepalive));
 
-  StreamedAnswer sink(stream, call.touched, request.include_trace);
+  StreamedAnswer sink(stream, call, request.include_trace);
   const auto checksum = request.checksum;
   const auto summary = co_await query::answer(call.deps.api->query, call.context,
                                               call.who->tenant, question_of(std::move(request)),

@@ -2,6 +2,7 @@
 // HTTP/1.1 and Server-Sent Events. One Server per io_context, all on one address by SO_REUSEPORT.
 #include "base/limits.hpp"
 #include "http/server/http_metrics.hpp"
+#include "runtime/tracer.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -45,6 +46,7 @@ struct Options {
   /// What each address, each user and all requests may take; shared by the Servers of a process.
   /// Null: no such limit.
   std::shared_ptr<FrontDoor> door = {};
+  runtime::Tracer* tracer = nullptr;  ///< of every request but probes and scrapes; null: of none
 };
 
 /// Listens, serves, drains.

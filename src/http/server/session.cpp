@@ -2,6 +2,7 @@
 
 #include "base/on_exit.hpp"
 #include "http/server/front_door.hpp"
+#include "http/server/tracing.hpp"
 #include "runtime/log.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -119,12 +120,14 @@ asio::awaitable<void> Session::answer() {
   const auto& head = reader_.head();
   // A client's own id is taken only where it is harmless, because logs and a field repeat it.
   const auto given_id = head.field("x-request-id");
+  const bool own_id = !given_id || !is_request_id(*given_id);
   Exchange exchange{
       server_,
       *this,
       head,
-      {given_id && is_request_id(*given_id) ? std::string(*given_id) : server_.make_request_id(),
+      {own_id ? server_.make_request_id() : std::string(*given_id),
        runtime::Deadline::after(server_.options.request_deadline)}};
+  exchange.span = start_span(server_.options.tracer, head);
   const auto started = Clock::now();
   const OnExit answered([this] { give_back(); });
   auto outcome = co_await server_.handler(exchange);
@@ -142,6 +145,7 @@ asio::awaitable<void> Session::answer() {
   }
   const std::chrono::duration<double> took = Clock::now() - started;
   server_.metrics.request(exchange.route, head.method, outcome.status, took.count());
+  end_span(exchange, outcome.status, own_id);
   log_request(exchange, outcome.status, took.count());
 }
 

@@ -30,6 +30,7 @@ struct Exchange {
   /// The head of a content was sent. What fails from here on can only close the connection.
   bool content_begun = false;
   bool is_routine = false;                ///< a probe or a scrape: only a bad answer is logged
+  std::optional<runtime::Span> span = {};  ///< of the request; empty: nothing is traced
 };
 
 /// What became of one request.

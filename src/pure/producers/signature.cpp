@@ -48,7 +48,8 @@ void put(Bytes& out, ByteView field) {
 
 void put(Bytes& out, std::string_view field) { put(out, bytes_of(field)); }
 
-/// Ingest reads nothing else of the headers. A header that it learns to read must be covered too.
+/// Ingest reads nothing else of the headers, but for the trace, which decides nothing. A header
+/// that it learns to read must be covered too.
 bool is_covered(std::string_view name, Purpose purpose) {
   if (name == content_type || name.starts_with("ce_") || name.starts_with("ce-")) return true;
   return purpose == Purpose::replay &&

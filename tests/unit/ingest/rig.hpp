@@ -32,7 +32,8 @@ struct Rig : testing::Test {
   WorkerDeps deps() {
     return {source, sink, store, keys, embedder, words, keyer, ids,
             [this] { return crypto::TenantKey{dead_letter_key.id, dead_letter_key.key.clone()}; },
-            *threads, ingest_metrics, gate, make_way, texts, now_ms, broker_now_ms};
+            *threads, ingest_metrics, gate, make_way, texts, now_ms, broker_now_ms,
+            tracer};
   }
 
   crypto::Tenant tenant(const std::string& user) const {
@@ -130,6 +131,7 @@ struct Rig : testing::Test {
   std::function<void()> make_way = [] {};
   ports::TextSource* texts = nullptr;
   runtime::WallClock now_ms = runtime::unix_ms, broker_now_ms = runtime::unix_ms;
+  runtime::Tracer* tracer = nullptr;
   Options options{.status_events = false};  // Status events are the subject of few tests.
   std::int64_t next_offset = 0;
 };

@@ -1,6 +1,7 @@
 #pragma once
 #include "cases/ingest/internal/prepare.hpp"
 #include "ports/chunk_store.hpp"
+#include "runtime/tracer.hpp"
 
 #include <chrono>
 #include <list>
@@ -54,6 +55,8 @@ struct Job {
   std::optional<Outcome> outcome;  ///< set once, when the record has taken effect
   Errc error = Errc::internal;     ///< why, when dead-lettered
   std::chrono::steady_clock::time_point taken;
+  /// From the taking of the record until it has taken effect; null: it is not traced.
+  std::unique_ptr<runtime::Span> span = {};
 
   Place place = Place::busy;
   std::optional<std::size_t> rank;  ///< in the queue for the embedder; set with the first admission

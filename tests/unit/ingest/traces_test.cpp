@@ -1,0 +1,102 @@
+// What ingest tells a tracer: a span of each record, and one of each step that records share.
+#include "rig.hpp"
+
+#include "pure/trace/otlp.hpp"
+#include "support/contains.hpp"
+
+#include <algorithm>
+
+namespace memseal::ingest {
+namespace {
+
+const std::string sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const std::string unsampled = "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
+struct TracesTest : Rig {
+  TracesTest() { tracer = &spans; }
+
+  ports::Record traced(const std::string& user, const std::string& id, const std::string& parent) {
+    auto one = good(user, id);
+    one.headers.emplace_back("traceparent", parent);
+    return one;
+  }
+  std::vector<trace::SpanData> named(const std::vector<trace::SpanData>& all,
+                                     const std::string& name) {
+    std::vector<trace::SpanData> found;
+    for (const auto& span : all)
+      if (span.name == name) found.push_back(span);
+    return found;
+  }
+  static std::string text_of(const trace::SpanData& span, std::string_view key) {
+    for (const auto& attribute : span.attributes)
+      if (attribute.key == key) {
+        const auto* text = std::get_if<std::string>(&attribute.value);
+        return text ? *text : std::to_string(std::get<std::int64_t>(attribute.value));
+      }
+    return "(none)";
+  }
+
+  runtime::Tracer spans{{}, metrics};
+};
+
+TEST_F(TracesTest, GoOnWithTheProducersTraceAndLinkTheOthers) {
+  const auto parent = *trace::parse_traceparent(sampled);
+  push({traced("alice", "1", sampled), good("alice", "2"), traced("alice", "3", unsampled)});
+  run();
+  ASSERT_EQ(stored("alice").size(), 3u);
+  const auto all = spans.take();
+  // The producer of the third does not sample.
+  const auto records = named(all, "process memory.upload.v1");
+  ASSERT_EQ(records.size(), 2u);
+  const auto of_parent = std::ranges::find(records, parent.trace_id,
+                                           [](const auto& span) { return span.context.trace_id; });
+  ASSERT_NE(of_parent, records.end());
+  EXPECT_EQ(of_parent->parent, parent.span_id);
+  EXPECT_TRUE(of_parent->parent_is_remote);
+  EXPECT_EQ(of_parent->kind, trace::SpanKind::consumer);
+  EXPECT_EQ(text_of(*of_parent, "messaging.system"), "kafka");
+  EXPECT_EQ(text_of(*of_parent, "messaging.destination.name"), "memory.upload.v1");
+  EXPECT_EQ(text_of(*of_parent, "messaging.kafka.offset"), "0");
+  EXPECT_EQ(text_of(*of_parent, "memseal.outcome"), "ingested");
+  const auto& other = records[of_parent == records.begin() ? 1 : 0];
+  EXPECT_EQ(other.parent, trace::SpanId{});
+  for (const auto* step : {"ingest prepare", "ingest embed", "ingest seal", "ingest store"}) {
+    const auto steps = named(all, step);
+    ASSERT_EQ(steps.size(), 1u) << step;
+    EXPECT_EQ(steps[0].parent, of_parent->context.span_id) << step;
+    ASSERT_EQ(steps[0].links.size(), 1u) << step;
+    EXPECT_EQ(steps[0].links[0].span_id, other.context.span_id) << step;
+    EXPECT_EQ(text_of(steps[0], "memseal.events"), "3") << step;
+    EXPECT_FALSE(steps[0].failed) << step;
+  }
+}
+
+TEST_F(TracesTest, TellAFailedTryAndADeadLetterWithoutAWordOfTheEvent) {
+  store.faults.next.push_back(Errc::unavailable);
+  push({traced("alice", "1", sampled), record("alice", "no event: marker-word")});
+  run();
+  const auto all = spans.take();
+  const auto stores = named(all, "ingest store");
+  ASSERT_EQ(stores.size(), 2u);
+  EXPECT_TRUE(stores[0].failed);
+  EXPECT_FALSE(stores[1].failed);
+  const auto records = named(all, "process memory.upload.v1");
+  const auto dead = std::ranges::find_if(records, [](const auto& span) { return span.failed; });
+  ASSERT_NE(dead, records.end());
+  EXPECT_EQ(text_of(*dead, "memseal.outcome"), "dead_lettered");
+  EXPECT_NE(text_of(*dead, "error.type"), "(none)");
+  const auto exported = trace::encode_export({}, "1", all);
+  for (const auto& word : {"marker", "alice", "hello", "doc-1", "notes"})
+    EXPECT_FALSE(test::contains(exported, word)) << word;
+}
+
+TEST_F(TracesTest, AreNothingWithoutATracer) {
+  tracer = nullptr;
+  push({traced("alice", "1", sampled)});
+  run();
+  EXPECT_EQ(stored("alice").size(), 1u);
+  EXPECT_TRUE(spans.take().empty());
+}
+
+}  // namespace
+}  // namespace memseal::ingest
