@@ -62,9 +62,9 @@ bench: ## Measure the figures of README.md; BENCH=<id> measures one, BENCH_SAVE=
 	@scripts/deps --bench
 	@scripts/bench $(BENCH)
 
-regress: ## Measure the quick figures again and again; fails where one is slower than bench/baseline says
+regress: ## Measure the quick figures again and again; fails where one is slower than bench/baseline says (RECORD=1 writes that)
 	@scripts/deps --bench
-	@tools/regress.py
+	@tools/regress.py $(if $(RECORD),--record)
 
 stack-up: ## Start PostgreSQL, Redis and Kafka on free loopback ports, data under .local/dev
 	@scripts/deps --quiet

@@ -2,7 +2,9 @@
 """Whether the quick benchmarks are slower than they were: `make regress`.
 
     tools/regress.py            measures, and compares with bench/baseline/<isa>.jsonl
-    tools/regress.py --record   measures, and writes that file
+    tools/regress.py --record   measures, and writes that file: make regress RECORD=1
+    tools/regress.py --prove    measures once more, and shows on 20 comparisons drawn from what was measured that the
+                                machine's own noise fails none and that a slowdown of 20 % fails each; else exit code 1
 
 Each figure is a ratio to a rival that runs in turn with it, so that two machines, or one on two days, can be
 compared. A figure is measured RUNS times. If that proves neither that it is slower nor that it is not, it is
@@ -15,6 +17,7 @@ measured again, up to RUNS_MAX times. What is proved is an interval of the chang
 A baseline counts for one instruction set only. Without one for this machine nothing is judged: exit code 2."""
 import json
 import math
+import random
 import statistics
 import subprocess
 import sys
@@ -71,6 +74,26 @@ def judge(baseline, measure):
                                   if len(now[name]) > 1 else (math.nan, math.nan)), len(now[name])) for name in found}
 
 
+def prove(baseline, measured, comparisons=20, slowdown=1.2):
+    """{id: (verdicts of the noise alone, verdicts with the slowdown)}: what was measured ({id: ratios}) is drawn from
+    again, with replacement, as if it were that many later days."""
+    found = {}
+    for name, line in baseline.items():
+        worse = slowdown if line["better"] == "lower" else 1 / slowdown
+        verdicts = ([], [])
+        for seed in range(comparisons):
+            for factor, into in zip((1, worse), verdicts):
+                draw = random.Random(f"{name} {seed} {factor}")
+                one = judge({name: line}, lambda names: {name: draw.choice(measured[name]) * factor})
+                into.append(one[name][0])
+        found[name] = verdicts
+    return found
+
+
+def is_proved(found):
+    return all("slower" not in noise and set(planted) == {"slower"} for noise, planted in found.values())
+
+
 def bench(names):
     """The lines of one run of scripts/bench."""
     done = subprocess.run([ROOT / "scripts/bench", *names], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
@@ -81,12 +104,38 @@ def bench(names):
     return [line for line in lines if line["id"] in names and "ratio" in line]
 
 
-def record():
+def measured_again_and_again():
+    """{id: ratios} and the last line of each figure."""
     ratios, last = {}, {}
     for _ in range(RUNS_RECORDED):
         for line in bench(QUICK):
             ratios.setdefault(line["id"], []).append(line["ratio"])
             last[line["id"]] = line
+    return ratios, last
+
+
+def read_baseline(isa):
+    file = FOLDER / f"{isa}.jsonl"
+    if not file.exists():
+        print(f"regress: there is no baseline of {isa}: tools/regress.py --record", file=sys.stderr)
+        return None
+    return {line["id"]: line for line in map(json.loads, file.read_text().splitlines())}
+
+
+def show_proof():
+    ratios, last = measured_again_and_again()
+    baseline = read_baseline(next(iter(last.values()))["isa"] if last else "this machine")
+    if baseline is None:
+        return 2
+    found = prove({name: line for name, line in baseline.items() if name in ratios}, ratios)
+    for name, (noise, planted) in found.items():
+        print(f"{name:18} noise: {noise.count('slower')} of {len(noise)} slower; "
+              f"20 % planted: {planted.count('slower')} of {len(planted)} slower")
+    return 0 if found and is_proved(found) else 1
+
+
+def record():
+    ratios, last = measured_again_and_again()
     if not last:
         sys.exit("regress: nothing was measured")
     FOLDER.mkdir(exist_ok=True)
@@ -102,11 +151,9 @@ def record():
 def compare():
     first = bench(QUICK)
     isa = first[0]["isa"] if first else "this machine"
-    file = FOLDER / f"{isa}.jsonl"
-    if not file.exists():
-        print(f"regress: there is no baseline of {isa}: tools/regress.py --record", file=sys.stderr)
+    baseline = read_baseline(isa)
+    if baseline is None:
         return 2
-    baseline = {line["id"]: line for line in map(json.loads, file.read_text().splitlines())}
     taken = [first]
 
     def measure(names):
@@ -120,6 +167,6 @@ def compare():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] not in ([], ["--record"]):
-        sys.exit(__doc__)
-    sys.exit(record() if sys.argv[1:] else compare())
+    doors = {(): compare, ("--record",): record, ("--prove",): show_proof}
+    door = doors.get(tuple(sys.argv[1:]))
+    sys.exit(door() if door else __doc__)
