@@ -1,6 +1,10 @@
 #include "adapters/postgres/internal/catalog_lint.hpp"
 
+#include "adapters/postgres/internal/fingerprint.hpp"
+#include "adapters/postgres/schema.hpp"
+
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 
 namespace memseal::postgres {
@@ -27,6 +31,12 @@ namespace {
 //   takes over the service learns from it nothing about the users.
 // - user_function_in_table: a constraint, default or index expression sees every row, as a trigger.
 //
+// A release is rolled back onto the schema of the release after it, whose tables it does not know.
+// Where the schema is newer ($1), a table that this build does not know and that is under forced
+// row-level security may have fewer policies than four (what has none is denied), and may be
+// written where it has no tenants. It never may have rows of tenants without forced row-level
+// security, or a policy on them of another text. In a schema of this build nothing is unknown.
+//
 // `rel` is schema app with all partitions of its tables, because a partition may lie in any schema.
 constexpr const char* rules = R"sql(
 WITH RECURSIVE
@@ -39,11 +49,15 @@ members AS (
 rel AS (
   SELECT c.*, c.oid::regclass::text AS name, c.oid IN (SELECT inhrelid FROM pg_inherits) AS is_part,
          EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'user_hash'
-                 AND NOT a.attisdropped) AS has_tenant
+                 AND NOT a.attisdropped) AS has_tenant,
+         $1 AND c.relrowsecurity AND c.relforcerowsecurity AND c.relname NOT IN (
+           'tenants', 'tenant_keys', 'documents', 'ingest_events', 'idempotency_keys',
+           'memory_chunks', 'files', 'file_stores', 'term_blocks', 'settings', 'backups',
+           'erasures', 'audit', 'audit_checkpoints') AS is_later
   FROM pg_class c WHERE c.oid IN (SELECT oid FROM members)),
 tab AS (SELECT * FROM rel WHERE relkind IN ('r', 'p')),
 pol AS (
-  SELECT p.*, t.name FROM pg_policy p JOIN tab t ON t.oid = p.polrelid),
+  SELECT p.*, t.name, t.is_later, t.has_tenant FROM pg_policy p JOIN tab t ON t.oid = p.polrelid),
 grave AS (  -- app.tenants, once its tombstones are for ever
   SELECT t.oid FROM tab t JOIN pg_attribute a ON a.attrelid = t.oid
   WHERE t.relname = 'tenants' AND t.relnamespace = (SELECT oid FROM ns)
@@ -90,7 +104,7 @@ SELECT 'rls_not_forced', name FROM tab
   WHERE (has_tenant OR is_part) AND NOT (relrowsecurity AND relforcerowsecurity)
 UNION ALL
 SELECT 'policy_count', t.name FROM tab t LEFT JOIN pol p ON p.polrelid = t.oid
-  WHERE t.has_tenant AND NOT t.is_part GROUP BY t.name
+  WHERE t.has_tenant AND NOT t.is_part AND NOT t.is_later GROUP BY t.name
   HAVING count(p.oid) <> 4 OR count(DISTINCT p.polcmd) FILTER
          (WHERE p.polcmd IN ('r', 'a', 'w', 'd') AND p.polpermissive) <> 4
 UNION ALL
@@ -99,10 +113,12 @@ SELECT 'policy_role', name || '.' || polname FROM pol
 UNION ALL
 SELECT 'policy_expression', name || '.' || polname FROM pol,
   LATERAL (VALUES
-      (polqual, polcmd IN ('r', 'w', 'd'), polcmd = 'w' AND polrelid IN (SELECT oid FROM grave)),
-      (polwithcheck, polcmd IN ('a', 'w'), false))
+      (polqual, polcmd IN ('r', 'w', 'd', '*'),
+       polcmd = 'w' AND polrelid IN (SELECT oid FROM grave)),
+      (polwithcheck, polcmd IN ('a', 'w', '*'), false))
     AS e(expression, wanted, is_one_way)
-  WHERE wanted AND coalesce(pg_get_expr(expression, polrelid), 'none') <> CASE WHEN is_one_way
+  WHERE wanted AND (has_tenant OR NOT is_later)
+    AND coalesce(pg_get_expr(expression, polrelid), 'none') <> CASE WHEN is_one_way
     THEN $$(((user_hash)::text = ( SELECT app.tenant() AS tenant)) $$
          || $$AND ((state)::text <> 'erased'::text))$$
     ELSE '((user_hash)::text = ( SELECT app.tenant() AS tenant))' END
@@ -123,7 +139,7 @@ SELECT 'tenant_function', 'app.tenant() is missing'
   WHERE to_regprocedure('app.tenant()') IS NULL
 UNION ALL
 SELECT 'global_table_writable', t.name FROM tab t, app_user u
-  WHERE NOT t.has_tenant
+  WHERE NOT t.has_tenant AND NOT t.is_later
     AND NOT (t.relname = 'erasures' AND t.relnamespace = (SELECT oid FROM ns)) AND (
     has_any_column_privilege(u.oid, t.oid, 'UPDATE') OR
     has_table_privilege(u.oid, t.oid, 'DELETE') OR
@@ -230,19 +246,35 @@ SELECT 'session_tenant', 'app.user_hash is set without a transaction of a tenant
 ORDER BY 1, 2
 )sql";
 
-std::vector<LintFinding> findings_of(pqxx::transaction_base& tx, const char* sql) {
+std::vector<LintFinding> findings_of(const pqxx::result& rows) {
   std::vector<LintFinding> findings;
-  for (const auto& row : tx.exec(sql)) findings.push_back({row[0].c_str(), row[1].c_str()});
+  for (const auto& row : rows) findings.push_back({row[0].c_str(), row[1].c_str()});
   return findings;
+}
+
+/// Whether migrations that this build does not know were run. False where the schema says nothing.
+bool is_newer_schema(pqxx::transaction_base& tx) {
+  const auto readable = tx.exec(
+      "SELECT coalesce(has_table_privilege(to_regclass('app.settings'), 'SELECT'), false)");
+  if (!readable.one_field().as<bool>()) return false;
+  const auto rows = tx.exec("SELECT value FROM app.settings WHERE key = $1",
+                            pqxx::params{setting::schema_version});
+  if (rows.empty()) return false;
+  const auto text = rows[0][0].view();
+  int version = 0;
+  std::from_chars(text.data(), text.data() + text.size(), version);
+  return version > schema_version_known;
 }
 
 }  // namespace
 
-std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx) { return findings_of(tx, rules); }
+std::vector<LintFinding> lint_catalog(pqxx::transaction_base& tx) {
+  return findings_of(tx.exec(rules, pqxx::params{is_newer_schema(tx)}));
+}
 
 std::vector<LintFinding> lint_catalog_and_session(pqxx::transaction_base& tx) {
   auto findings = lint_catalog(tx);
-  auto of_session = findings_of(tx, session_rules);
+  auto of_session = findings_of(tx.exec(session_rules));
   std::move(of_session.begin(), of_session.end(), std::back_inserter(findings));
   return findings;
 }
