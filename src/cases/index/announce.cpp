@@ -2,6 +2,7 @@
 #include "cases/index/internal/announce.hpp"
 #include "pure/crypto/random.hpp"
 #include "pure/wire/event.hpp"
+#include "pure/wire/problem.hpp"
 
 #include <utility>
 
@@ -72,7 +73,8 @@ asio::awaitable<Result<ports::Operation>> announce_and_publish(const IndexDeps& 
     if (request) ended = co_await deps.operations.find(context, owner, id);
     if (!ended || ended->state == ports::OperationState::queued)
       co_return Error{Errc::unavailable,
-                      "Kafka cannot be reached, so nothing was accepted; try again later"};
+                      "Kafka cannot be reached, so nothing was accepted; try again later",
+                      std::string(wire::kafka_is_away)};
   }
   // Announce first, because ingest may finish the event before publish() returns, and the client
   // must find the operation from then on.

@@ -87,8 +87,10 @@ void add_client_error(json::object& problem, ErrorShape shape) {
 std::string problem_json(const Error& error, std::string_view request_id) {
   const auto& row = errc_row(error.code);
   // Another user's resource reads like one that does not exist, and all bad tokens read alike.
-  const bool silent = row.severity == Severity::error || error.code == Errc::not_found ||
-                      error.code == Errc::unauthenticated || error.message.empty();
+  const bool for_clients = error.code == Errc::unavailable && error.field == kafka_is_away;
+  const bool silent = (row.severity == Severity::error && !for_clients) ||
+                      error.code == Errc::not_found || error.code == Errc::unauthenticated ||
+                      error.message.empty();
   json::object problem{{"type", std::string("urn:memseal:problem:").append(row.name)},
                        {"title", row.title},
                        {"status", row.http_status},
@@ -96,7 +98,7 @@ std::string problem_json(const Error& error, std::string_view request_id) {
                        {"code", row.name},
                        {"request_id", request_id},
                        {"retryable", row.retryable}};
-  if (!silent && !error.field.empty()) problem["field"] = error.field;
+  if (!silent && !for_clients && !error.field.empty()) problem["field"] = error.field;
   return codec::compact_json(problem);
 }
 

@@ -14,6 +14,10 @@ namespace memseal::wire {
 /// The service whose clients a route serves, and whose error members its problems carry too.
 enum class ErrorShape { problem, openai, cohere, tei };
 
+/// The field of an Errc::unavailable whose sentence is for clients: Kafka is away. Every other such
+/// sentence stays inside.
+inline constexpr std::string_view kafka_is_away = "kafka";
+
 /// An `application/problem+json` body: type, title, status, detail, code, request_id, retryable,
 /// and field where known.
 /// NOTE: the title replaces the detail for codes of Severity::error, so that no internals leave,

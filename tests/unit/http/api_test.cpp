@@ -522,6 +522,11 @@ TEST_F(ApiTest, RefusesToWriteForAnErasedTenantOrWithoutABroker) {
     return true;
   });
   expect_problem(ask(post(index_path, R"({"text":"a"})")), 503, "unavailable");
+  on_loop([&] { return sink.is_reachable = false; });
+  const auto refused = ask(post(index_path, R"({"text":"a"})"));
+  expect_problem(refused, 503, "unavailable");
+  EXPECT_EQ(json::parse(refused.body).at("detail").as_string(),
+            "Kafka cannot be reached, so nothing was accepted; try again later");
 }
 
 TEST_F(ApiTest, RefusesADocumentThatFillsMoreThanOneEvent) {

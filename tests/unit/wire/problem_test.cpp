@@ -122,6 +122,13 @@ TEST(Problem, KeepsInternalsInside) {
   }
 }
 
+TEST(Problem, SaysThatKafkaIsAwayAndNothingOfOtherDependencies) {
+  const auto json =
+      problem_json({Errc::unavailable, "try again", std::string(kafka_is_away)}, "r");
+  EXPECT_NE(json.find(R"("detail":"try again")"), std::string::npos);
+  EXPECT_EQ(json.find(R"("field")"), std::string::npos) << "it is none of the request";
+}
+
 TEST(Problem, LooksTheSameForWhatIsForeignAndWhatIsNot) {
   EXPECT_EQ(problem_json({Errc::not_found, "belongs to another user", "/id"}, "r"),
             problem_json({Errc::not_found, "no such row", ""}, "r"));
