@@ -102,7 +102,10 @@ TEST_F(PublishInputs, WhatIsNamedAndIsNoTextIsRefusedByWhatItIs) {
       {"\x9elu\x9dou\xe8k\xfd", "is not UTF-8: convert it first"},
       {"", "is empty: there is nothing to remember"},
       {" \n\t\xc2\xa0\xe3\x80\x80", "holds only white space"},
-      {"\xef\xbb\xbf \n", "holds only white space"}};
+      {"\xef\xbb\xbf \n", "holds only white space"},
+      {"<!DOCTYPE html><p>x", "is a page of HTML, not text"},
+      {"\xef\xbb\xbf\n<?xml version='1.0'?><!-- a --> <HTML>", "is a page of HTML, not text"},
+      {"\xff\xfe<\0h\0t\0m\0l\0>\0"s, "is a page of HTML, not text"}};
   for (const auto& [bytes, why] : cases) {
     write("x", bytes);
     EXPECT_THAT(refusal(read_inputs({"x"}, "")), testing::StartsWith("x " + why));
