@@ -66,6 +66,29 @@ class Dev(unittest.TestCase):
         found = self.run_in(self.ready["env"], "query", "where is the kiln?")
         self.assertIn("My kiln stands in the shed.", [one.get("text") for one in found])
 
+    def test_a_text_that_no_event_holds_is_one_document_here_too(self):
+        (self.folder / "log.txt").write_text("The oboe is out of tune.\n" + ("pinguin" * 500 + "\n") * 330)
+        for text, chunks in ((None, range(10, 100)), ("Short now.", range(1, 2))):
+            if text:
+                (self.folder / "log.txt").write_text(text)
+            stored, = self.run_in(self.ready["env"], "publish", "upload", "--user", "bella", str(self.folder / "log.txt"))
+            self.assertEqual(stored["state"], "stored")
+            self.assertIn(stored["chunks"], chunks)
+        self.assertEqual(self.run_in(self.ready["env"], "files", "list"), [])
+
+    def test_who_stops_the_waiting_is_told_what_was_sent(self):
+        nobodys = self.ready["topics"]["upload"] + ".dlq"  # no service consumes it
+        (self.folder / "note.md").write_text("The kiln is cold.")
+        waiting = subprocess.Popen([PROGRAM, "publish", "upload", "--user", "bella", "--set", f"kafka.upload_topic={nobodys}",
+                                    self.folder / "note.md"], env={**self.env, **self.ready["env"]}, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.run(["kcat", "-b", self.ready["kafka"], "-C", "-q", "-t", nobodys, "-o", "beginning", "-c", "1"], check=True,
+                       timeout=60, stdout=subprocess.DEVNULL)
+        waiting.send_signal(signal.SIGINT)
+        self.assertEqual(waiting.communicate()[1], "memseal: 1 event is published, but not known to be stored yet: the wait "
+                                                   "was interrupted\n")
+        self.assertEqual(waiting.returncode, 3)
+
     def test_the_file_says_the_same_and_is_its_owners(self):
         exports = dict(re.findall(r"^export (\w+)='?([^'\n]*)'?$", self.env_file.read_text(), re.M))
         self.assertEqual(exports, self.ready["env"])

@@ -121,6 +121,71 @@ class Knowledge(EndToEnd):
                                  [("content-type", "application/cloudevents+json")])
             self.at.wait_for(lambda: self.end_of(event["id"]), 30, f"the event of {user}")
             self.assertEqual(self.end_of(event["id"]), ends)
+
+    def test_what_no_event_holds_is_published_as_one_document(self):
+        env, url = {"MEMSEAL_TOKEN": self.at.token("kim")}, f"http://127.0.0.1:{self.at.port}"
+        folder = self.at.folder / "long"
+        folder.mkdir()
+
+        def publish(*words, stdin=None):
+            done = subprocess.run([self.at.program, "publish", "upload", "--user", "kim", "--url", url, *words], input=stdin,
+                                  env={**self.at.env, **env}, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, timeout=120)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout
+
+        def long(mib, *sentences):
+            # Words that are one token each for the model, so that little is to be embedded.
+            word = "k\u00f6nigspinguin" * 300 + "\n"
+            words = [word] * (mib * MIB // len(word.encode()))
+            for place, sentence in sentences:
+                words.insert(int(place * len(words)), sentence + "\n")
+            return "".join(words)
+
+        def documents():
+            _, data = self.at.request("GET", "/api/v1/memory/documents", token=env["MEMSEAL_TOKEN"])
+            return {one["doc_id"]: one["chunks"] for one in json.loads(data)["documents"]}
+
+        def found(question):
+            return [(hit["doc_id"], hit["text"], hit["char_start"], hit["char_end"])
+                    for hit in self.at.results(env["MEMSEAL_TOKEN"], question, top_k=1, min_score=0.3)]
+        oboe, mango = "The keeper of the lighthouse plays the oboe.", "The mango tree bears fruit in June."
+        text = long(10, (0.01, oboe), (0.99, mango))
+        (folder / "log.txt").write_text(text)
+        self.assertRegex(publish("log.txt"), r"^stored log\.txt, \d+ chunks, \d+ ms\n$")
+        for question, sentence in (("who plays the oboe?", oboe), ("when does the mango tree bear fruit?", mango)):
+            (doc, chunk, begin, end), = found(question)
+            self.assertEqual((doc, text[begin:end]), ("log.txt", chunk))
+            self.assertIn(sentence, chunk)
+        whole = documents()
+        self.assertGreater(whole["log.txt"], 20)
+        # The same again, and twice at once: one document. Nothing of it lies elsewhere.
+        publish("log.txt")
+        two = [threading.Thread(target=publish, args=("./log.txt",)) for _ in range(2)]
+        for one in two:
+            one.start()
+        for one in two:
+            one.join()
+        self.assertEqual(documents(), whole)
+        self.assertEqual(self.at.cli("files", "list", "--url", url, env=env).stdout, "")
+        # A directory, and standard input.
+        (folder / "all").mkdir()
+        (folder / "all/a.md").write_text("# A\n\nA short one.")
+        (folder / "all/b.md").write_text(long(2, (0.5, "# Kilns"), (0.6, "The kiln is lit at dawn.")))
+        self.assertRegex(publish("all"), r"^stored 2 documents, \d+ chunks")
+        publish("--doc-id", "piped", "-", stdin=long(2, (0, "The tide is low at six.")))
+        hit = self.at.results(env["MEMSEAL_TOKEN"], "when is the kiln lit?", top_k=1)[0]
+        self.assertEqual((hit["doc_id"], hit["place"]["heading"]), ("all/b.md", "Kilns"))
+        self.assertEqual(found("when is the tide low?")[0][0], "piped")
+        # A shorter text takes the place of all of it; a deletion leaves nothing.
+        (folder / "log.txt").write_text("Now it is short.")
+        self.assertRegex(publish("log.txt"), r"^stored log\.txt, 1 chunk, ")
+        self.assertEqual((documents()["log.txt"], found("who plays the oboe?")), (1, []))
+        for doc in ("piped", "all/b.md", "all/a.md", "log.txt"):
+            self.at.cli("rm", doc, "--url", url, env=env)
+        self.assertEqual(documents(), {})
+        self.assertEqual(self.at.cli("files", "list", "--url", url, env=env).stdout, "")
+
     def test_documents_are_found_by_their_words_or_say_why_not(self):
         token = self.at.token("hal")
 

@@ -20,10 +20,13 @@ REFUSED = f"memseal: {NOWHERE}: connecting: Connection refused; is `memseal serv
 
 # Files that a person may take for text.
 FILES = tempfile.TemporaryDirectory(prefix="memseal-wrong-usage-")
-PDF, EMPTY, LONG = (str(Path(FILES.name) / name) for name in ("paper.pdf", "empty.txt", "long.txt"))
+PDF, EMPTY, LONG, HUGE, PAGE = (str(Path(FILES.name) / name) for name in ("paper.pdf", "empty.txt", "long.txt", "huge", "page"))
 Path(PDF).write_bytes(b"%PDF-1.4\n1 0 obj\n")
 Path(EMPTY).touch()
 Path(LONG).write_text("The kiln is lit at dawn. " * 210_000)
+Path(PAGE).write_text("<!doctype html><title>Kilns</title>")
+with open(HUGE, "wb") as sparse:
+    sparse.truncate(1 << 40)
 
 # The words, the exit status, what the person reads.
 LINES = [
@@ -53,7 +56,10 @@ LINES = [
     (["publish", "upload", "--user", "a", "-"], 1, "standard input has no name: give the document one with --doc-id"),
     (["publish", "upload", "--user", "a", PDF], 1, "is a PDF, not text: `memseal upload --index` keeps the file"),
     (["publish", "upload", "--user", "a", EMPTY], 1, "is empty: there is nothing to remember"),
-    (["publish", "upload", "--user", "a", LONG], 1, "`memseal upload --index FILE` stores a text of up to 8388608 bytes"),
+    (["publish", "upload", "--user", "a", LONG], 1, "has to go to the service first: no token is given: use --token-file FILE"),
+    (["publish", "upload", "--user", "a", "--token", "e30.eyJzdWIiOiJiIn0.x", LONG], 1, "the token is not one of the user"),
+    (["publish", "upload", "--user", "a", HUGE], 1, "bytes, and a document has at most 16777216 bytes of text: split the file"),
+    (["publish", "upload", "--user", "a", PAGE], 1, "is a page of HTML, not text: `memseal upload --index` keeps the file"),
     (["publish", "chat", "--user", "a", "--conversation", "c", "user:"], 2, "turn 1 (user) says nothing"),
     (["publish", "chat", "--user", "a", "--conversation", "c", "hello"], 2, "a turn is role:content"),
     (["models", "verify", "/nope/"], 2, "/nope"),

@@ -123,6 +123,8 @@ Interruptible::~Interruptible() {
     ::sigaction(stop_signals[i], &before[i], nullptr);
 }
 
+bool was_interrupted() noexcept { return stop_asked != 0; }
+
 void throw_if_interrupted() {
   if (stop_asked) throw Outage({Errc::cancelled, "stopped by a signal; nothing was kept"});
 }

@@ -35,6 +35,8 @@ class Interruptible {
   Interruptible& operator=(const Interruptible&) = delete;
 };
 
+/// Whether a signal came. REQUIRES: an Interruptible lives.
+bool was_interrupted() noexcept;
 /// Throws Outage{cancelled} after a signal. REQUIRES: an Interruptible lives.
 void throw_if_interrupted();
 

@@ -1,6 +1,8 @@
 #include "app/cli/commands.hpp"
 #include "app/cli/document_text.hpp"
+#include "app/cli/console.hpp"
 #include "app/cli/publish_inputs.hpp"
+#include "app/cli/publish_long_text.hpp"
 #include "app/cli/publish_send.hpp"
 #include "app/cli/terminal_text.hpp"
 
@@ -64,52 +66,67 @@ int print_events(const std::vector<Outgoing>& events) {
   for (const auto& event : events) {
     const auto& value = event.record.value;
     std::printf("%s\n", (terminal ? escape_controls(value) : value).c_str());
+    if (event.long_upload)
+      hint(one_line(event.label + " is too long for an event: its text would be stored first, and "
+                                  "content.ref would name the file", 1'000));
   }
   return exit_ok;
 }
 
-Outgoing upload_of(const Config& config, const PublishOptions& options, const UserId& user,
-                   InputDocument document) {
+wire::UploadEvent upload_of(const PublishOptions& options, const UserId& user,
+                            InputDocument document) {
   auto head = new_head(options, user);
   auto mime_type = options.mime_type.empty() ? std::string(codec::text_type_of(document.name))
                                              : options.mime_type;
-  const wire::UploadEvent event{.head = std::move(head),
-                                .doc_id = document.doc_id,
-                                .name = std::move(document.name),
-                                .mime_type = std::move(mime_type),
-                                .text = std::move(document.text),
-                                .tags = options.tags,
-                                .attributes_json = "",
-                                .origin = Origin::upload};
-  return {document.label,
-          event.head.id,
-          config.kafka.upload_topic,
-          record_of(ports::Channel::upload, event.head, wire::make_upload_event(event))};
+  return {.head = std::move(head),
+          .doc_id = document.doc_id,
+          .name = std::move(document.name),
+          .mime_type = std::move(mime_type),
+          .text = std::move(document.text),
+          .tags = options.tags,
+          .attributes_json = "",
+          .origin = Origin::upload};
 }
 
-/// Where an event has no room for the text, says how large both are and what to do.
-std::optional<Error> too_large(const Outgoing& event, std::size_t text_bytes) {
+bool has_room(const Outgoing& event) {
   const auto bytes = wire::event_bytes(
       {event.topic, event.record.key, event.record.value, &event.record.headers, 0});
-  if (bytes <= limits::event_bytes_max) return std::nullopt;
-  return Error{Errc::event_too_large,
-               event.label + " has " + std::to_string(text_bytes) +
-                   " bytes of text, which make an event of " + std::to_string(bytes) +
-                   "; an event has at most " + std::to_string(limits::event_bytes_max) +
-                   ": " + way_of_long_text()};
+  return bytes <= limits::event_bytes_max;
+}
+
+/// Makes of an event that has no room for its text one that will refer to a file. Returns why that
+/// cannot be.
+std::optional<Error> refer_to_file(Outgoing& event, wire::UploadEvent upload,
+                                   const PublishOptions& options, LongTexts& long_texts) {
+  const auto bytes = upload.text.size();
+  const auto has = event.label + " has " + std::to_string(bytes) + " bytes of text, ";
+  if (bytes > limits::referenced_text_bytes_max)
+    return Error{Errc::event_too_large, has + "and " + way_of_longest_text()};
+  if (!options.print_only)
+    if (auto open = long_texts.open(); !open)
+      return Error{Errc::event_too_large, has + "for which an event has no room, so it has to go "
+                                                "to the service first: " + open.error().message};
+  upload.file = Uuid{};  // until the text is stored
+  event.record.value = wire::make_upload_event(upload);
+  event.long_upload = std::move(upload);
+  event.long_text_bytes = bytes;
+  return std::nullopt;
 }
 
 /// The events of the documents. Faults of documents that a walk found move to `skipped`, all others
 /// to `refused`.
 std::vector<Outgoing> uploads_of(const Config& config, const PublishOptions& options,
-                                 const UserId& user, Inputs& inputs) {
+                                 const UserId& user, Inputs& inputs, LongTexts& long_texts) {
   std::vector<Outgoing> events;
   for (auto& document : inputs.documents) {
     const bool walked = document.walked;
     const auto label = document.label;
-    const auto text_bytes = document.text.size();
-    auto event = upload_of(config, options, user, std::move(document));
-    auto fault = too_large(event, text_bytes);
+    auto upload = upload_of(options, user, std::move(document));
+    Outgoing event{
+        label, upload.head.id, config.kafka.upload_topic,
+        record_of(ports::Channel::upload, upload.head, wire::make_upload_event(upload))};
+    std::optional<Error> fault;
+    if (!has_room(event)) fault = refer_to_file(event, std::move(upload), options, long_texts);
     if (!fault)
       if (auto sound = check_event(event); !sound) fault = sound.error();
     if (!fault)
@@ -131,7 +148,9 @@ Result<wire::ChatMessage> message_of(std::string role, std::string content, std:
 
 Result<void> read_messages_file(const std::string& path,
                                 std::vector<wire::ChatMessage>& messages) {
-  const auto text = read_input(path, limits::event_bytes_max);
+  const auto text = read_input(path, limits::event_bytes_max,
+                               "the turns of one call are one event, which has at most " +
+                                   std::to_string(limits::event_bytes_max));
   if (!text) return text.error();
   const auto value = codec::parse_json(*text, Errc::bad_json);
   const Error malformed{Errc::bad_json, path + ": not a JSON array of {\"role\", \"content\"}"};
@@ -183,13 +202,14 @@ int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& option
     return exit_usage;
   }
   auto inputs = read_inputs(options.files, options.doc_id);
-  const auto events = uploads_of(*config, options, *user, inputs);
+  LongTexts long_texts(*config, options.service, *user);
+  auto events = uploads_of(*config, options, *user, inputs, long_texts);
   if (!global.quiet) report_skipped(inputs.skipped, inputs.hidden);
   if (events.empty() && inputs.refused.empty())
     inputs.refused.push_back({Errc::bad_request, "no file is left to publish"});
   if (!inputs.refused.empty()) return refuse(inputs.refused);
   if (options.print_only) return print_events(events);
-  return send_events(global, *config, options, events);
+  return send_events(global, *config, options, std::move(events), &long_texts);
 }
 
 int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options) {
@@ -216,7 +236,7 @@ int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options)
        record_of(ports::Channel::chat, event.head, wire::make_chat_event(event))});
   if (auto sound = check_event(events[0]); !sound) return refuse({sound.error()});
   if (options.print_only) return print_events(events);
-  return send_events(global, *config, options, events);
+  return send_events(global, *config, options, std::move(events), nullptr);
 }
 
 }  // namespace memseal::app

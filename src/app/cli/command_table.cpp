@@ -163,9 +163,13 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
       ->type_name("ID");
   upload->add_option("--mime", options->mime_type, "text/plain or text/markdown (default: by name)")
       ->type_name("TYPE");
-  set_help(*upload, {"memseal publish upload --user alice notes.md",
-                     "memseal publish upload --user alice --tag work notes/",
-                     "date | memseal publish upload --user alice --doc-id today -"});
+  add_service_options(*upload, options->service);
+  set_help(*upload,
+           {"memseal publish upload --user alice notes.md",
+            "memseal publish upload --user alice --tag work notes/",
+            "date | memseal publish upload --user alice --doc-id today -"},
+           "A text for which an event has no room (1 MiB) goes to the service, by --url and\n"
+           "--token, before its event, and is waited for. --wait and --no-wait are for others.");
   chat->add_option("--conversation", options->conversation, "Conversation id")
       ->type_name("ID")
       ->required();

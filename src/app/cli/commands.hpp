@@ -110,6 +110,15 @@ int cmd_producers_list(const GlobalOptions& global, const ProducersOptions& opti
 /// exit_not_found: no such producer or key.
 int cmd_producers_revoke(const GlobalOptions& global, const ProducersOptions& options);
 
+/// Where a command finds the running service, and for whom it asks.
+struct ServiceOptions {
+  std::string url;         ///< base address; empty: http.listen
+  std::string token;       ///< else token_file, else $MEMSEAL_TOKEN
+  std::string token_file;
+  std::string ca_file;     ///< PEM, for https; else $MEMSEAL_CA_FILE
+  bool insecure = false;   ///< a token may go over plain http to another machine
+};
+
 struct PublishOptions {
   std::string user;
   std::vector<std::string> files;  ///< upload: files, directories, or "-" for stdin
@@ -125,6 +134,7 @@ struct PublishOptions {
   std::int64_t timeout_s = 60;        ///< longest wait without news of the events
   std::string producer;               ///< whose source the events have; empty: the command's own
   std::string producer_key_file;      ///< what signs them; given with `producer`
+  ServiceOptions service;             ///< upload: where texts go for which an event has no room
 };
 int cmd_publish_upload(const GlobalOptions& global, const PublishOptions& options);
 int cmd_publish_chat(const GlobalOptions& global, const PublishOptions& options);
@@ -149,15 +159,6 @@ int cmd_dlq_show(const GlobalOptions& global, const DlqOptions& options);
 /// exit_failed: a letter does not open, or the broker did not take its event.
 int cmd_dlq_replay(const GlobalOptions& global, const DlqOptions& options);
 int cmd_dlq_drop(const GlobalOptions& global, const DlqOptions& options);
-
-/// Where a command finds the running service, and for whom it asks.
-struct ServiceOptions {
-  std::string url;         ///< base address; empty: http.listen
-  std::string token;       ///< else token_file, else $MEMSEAL_TOKEN
-  std::string token_file;
-  std::string ca_file;     ///< PEM, for https; else $MEMSEAL_CA_FILE
-  bool insecure = false;   ///< a token may go over plain http to another machine
-};
 
 struct QueryOptions {
   std::vector<std::string> words;  ///< of the question

@@ -27,6 +27,11 @@ struct Fate {
   std::chrono::milliseconds took{0};   ///< from the first event's publishing to this end
 
   bool stored() const noexcept { return end && end->stored; }
+  /// Nothing of this event will be read again: it is stored, or something newer is, or nothing of
+  /// its user may be stored.
+  bool ended_for_good() const noexcept {
+    return end && (end->stored || end->code == "superseded" || end->code == "erased");
+  }
   /// The value of `state` in the JSON line of the event. What ingest said of the event comes before
   /// what the broker said of its record.
   std::string_view state() const;

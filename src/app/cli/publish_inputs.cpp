@@ -1,6 +1,7 @@
 #include "app/cli/publish_inputs.hpp"
 
 #include "app/cli/document_text.hpp"
+#include "app/cli/publish_long_text.hpp"
 #include "app/config/text_file.hpp"
 #include "base/limits.hpp"
 #include "pure/codec/utf8.hpp"
@@ -20,18 +21,13 @@ namespace fs = std::filesystem;
 namespace {
 
 /// UTF-16 takes up to twice the bytes of the UTF-8 that it becomes.
-constexpr std::size_t file_bytes_max = 2 * limits::event_bytes_max;
+constexpr std::size_t file_bytes_max = 2 * limits::referenced_text_bytes_max;
 /// All texts of one call are checked before the first is sent, so they lie in memory together.
 constexpr std::size_t call_bytes_max = std::size_t{256} << 20;
 
 constexpr std::size_t not_kept = SIZE_MAX;
 
 Error refusal(std::string sentence) { return {Errc::bad_request, std::move(sentence)}; }
-
-std::string too_large(std::uintmax_t bytes) {
-  return "has " + std::to_string(bytes) + " bytes, and one event has at most " +
-         std::to_string(limits::event_bytes_max) + " with its envelope: " + way_of_long_text();
-}
 
 /// Whether an event may carry this name of a file.
 bool is_fit(const std::string& name) { return codec::is_utf8(name) && !codec::has_control(name); }
@@ -96,7 +92,7 @@ class Reader {
     if (!doc_id)
       return refusal(label + " gives no document id (" + doc_id.error().message +
                      "): use --doc-id");
-    auto bytes = read_input(path, file_bytes_max);
+    auto bytes = read_input(path, file_bytes_max, way_of_longest_text());
     if (!bytes) return bytes.error();
     auto text = document_text(std::move(*bytes));
     if (!text) return refusal(label + " " + text.error().message);
@@ -134,11 +130,6 @@ class Reader {
 
 }  // namespace
 
-std::string way_of_long_text() {
-  return "`memseal upload --index FILE` stores a text of up to " +
-         std::to_string(limits::referenced_text_bytes_max) + " bytes as one document";
-}
-
 std::string document_path(const std::string& path) {
   std::error_code failure;
   const auto working = fs::current_path(failure);
@@ -170,7 +161,8 @@ Result<std::string> read_standard_input(std::size_t bytes_max) {
 
 }  // namespace
 
-Result<std::string> read_input(const std::string& path, std::size_t bytes_max) {
+Result<std::string> read_input(const std::string& path, std::size_t bytes_max,
+                               const std::string& limit) {
   const bool standard_input = path == "-";
   auto bytes =
       standard_input ? read_standard_input(bytes_max) : read_file_start(path, bytes_max);
@@ -179,7 +171,8 @@ Result<std::string> read_input(const std::string& path, std::size_t bytes_max) {
   std::error_code failure;
   const auto size = standard_input ? 0 : fs::file_size(path, failure);
   const auto label = standard_input ? std::string("standard input") : path;
-  return refusal(label + " " + too_large(failure || size == 0 ? bytes->size() : size));
+  const auto seen = failure || size == 0 ? bytes->size() : size;
+  return refusal(label + " has " + std::to_string(seen) + " bytes, and " + limit);
 }
 
 Inputs read_inputs(const std::vector<std::string>& paths, const std::string& doc_id) {

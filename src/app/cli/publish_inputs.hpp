@@ -25,16 +25,15 @@ struct Inputs {
   std::vector<Error> refused;            ///< every input that was named and cannot be published
 };
 
-/// What to do with a text for which an event has no room: the end of a sentence.
-std::string way_of_long_text();
-
 /// The name of a file's document: its path relative to the working directory if the file lies
 /// below, else its absolute path. `gym.md`, `./gym.md` and `$PWD/gym.md` are one document.
 std::string document_path(const std::string& path);
 
-/// The bytes of a file, or of standard input for "-"; at most `bytes_max`.
+/// The bytes of a file, or of standard input for "-"; at most `bytes_max`. `limit` says what has no
+/// more: the end of a sentence.
 /// Errors: bad_request, naming the path and the cause.
-Result<std::string> read_input(const std::string& path, std::size_t bytes_max);
+Result<std::string> read_input(const std::string& path, std::size_t bytes_max,
+                               const std::string& limit);
 
 /// Reads `paths`: files, directories, or "-" for standard input. A directory stands for all text
 /// files below it; hidden ones and those that hold no text are left out. `doc_id` names the only

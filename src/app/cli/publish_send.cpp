@@ -1,6 +1,7 @@
 #include "app/cli/publish_send.hpp"
 
 #include "adapters/kafka/tail.hpp"
+#include "app/cli/child_process.hpp"
 #include "app/cli/console.hpp"
 #include "app/cli/event_ends.hpp"
 #include "app/cli/producer_key.hpp"
@@ -35,10 +36,11 @@ constexpr milliseconds publish_timeout = 15s;
 /// For the status event of a record that may have arrived: after the publishing nothing is sent any
 /// more, so its status is there soon or never.
 constexpr auto unknown_grace = 5s;
-constexpr std::size_t label_bytes_max = 300, sentence_bytes_max = 1'000;
+constexpr std::size_t label_bytes_max = 300;
+constexpr std::size_t long_text_bytes_a_second = 4'096;
 
 void say(const std::string& sentence) {
-  std::fprintf(stderr, "memseal: %s\n", one_line(sentence, sentence_bytes_max).c_str());
+  std::fprintf(stderr, "memseal: %s\n", one_line(sentence, outgoing_sentence_max).c_str());
 }
 
 /// The code of an event's end, where it is one of errc.hpp.
@@ -72,16 +74,18 @@ class CountLine {
 class Sending {
  public:
   Sending(const GlobalOptions& global, const Config& config, const PublishOptions& options,
-          const std::vector<Outgoing>& events, std::optional<producers::Signer> signer)
+          std::vector<Outgoing> events, LongTexts* long_texts,
+          std::optional<producers::Signer> signer)
       : global_(global),
         config_(config),
         options_(options),
-        events_(events),
+        events_(std::move(events)),
+        long_texts_(long_texts),
         signer_(std::move(signer)),
         open_(source_of(options)),
-        progress_(global, events.size()),
-        fates_(events.size()) {
-    for (std::size_t i = 0; i < events.size(); ++i) open_.add(events[i].event_id, i);
+        progress_(global, events_.size()),
+        fates_(events_.size()) {
+    for (std::size_t i = 0; i < events_.size(); ++i) open_.add(events_[i].event_id, i);
   }
 
   int run();
@@ -89,6 +93,8 @@ class Sending {
  private:
   Result<void> connect();
   Result<void> open_tail();
+  bool has_long_text() const;
+  std::chrono::seconds silence_max() const;
   void publish();
   asio::awaitable<void> publish_beside_sink();
   asio::awaitable<void> publish_each();
@@ -104,7 +110,8 @@ class Sending {
   const GlobalOptions& global_;
   const Config& config_;
   const PublishOptions& options_;
-  const std::vector<Outgoing>& events_;
+  std::vector<Outgoing> events_;
+  LongTexts* const long_texts_;
   const std::optional<producers::Signer> signer_;
   OpenEvents open_;
   runtime::Metrics metrics_;
@@ -114,6 +121,7 @@ class Sending {
   CountLine progress_;
   Fates fates_;
   std::optional<Error> failure_;  // of publishing
+  bool interrupted_ = false;
 };
 
 Result<void> Sending::connect() {
@@ -126,7 +134,20 @@ Result<void> Sending::connect() {
   if (!sink) return sink.error();
   sink_ = std::move(*sink);
   if (auto reached = sink_->connect(connect_timeout); !reached) return reached.error();
-  return options_.no_wait ? Result<void>() : open_tail();
+  return options_.no_wait && !has_long_text() ? Result<void>() : open_tail();
+}
+
+bool Sending::has_long_text() const {
+  return std::any_of(events_.begin(), events_.end(),
+                     [](const Outgoing& event) { return event.long_upload.has_value(); });
+}
+
+/// --timeout, and what the models may need for the long texts on a slow machine.
+std::chrono::seconds Sending::silence_max() const {
+  std::size_t bytes = 0;
+  for (const auto& event : events_) bytes += event.long_text_bytes;
+  return std::chrono::seconds(options_.timeout_s) +
+         std::chrono::seconds(bytes / long_text_bytes_a_second);
 }
 
 /// Begins to listen before anything is sent. Where status events cannot come, the call does not
@@ -199,13 +220,15 @@ asio::awaitable<void> Sending::publish_each() {
 }
 
 /// Waits for the ends of the events. The time limit counts from the last news. An event that may
-/// not have arrived is waited for no longer than its grace.
+/// not have arrived is waited for no longer than its grace. A signal ends the wait, not the report.
 void Sending::wait(milliseconds published) {
   const auto began = runtime::Clock::now();
-  const std::chrono::seconds timeout(options_.timeout_s);
+  const auto timeout = silence_max();
   const auto grace = runtime::Deadline::after(unknown_grace);
   auto deadline = runtime::Deadline::after(timeout);
   while (!deadline.passed()) {
+    interrupted_ = was_interrupted();
+    if (interrupted_) return;
     const bool open_sent = fates_.open(Delivery::sent) > 0;
     if (!open_sent && (fates_.open(Delivery::unknown) == 0 || grace.passed())) return;
     const auto record = tail_->next(std::min(deadline.left_ms(), milliseconds(500)));
@@ -224,11 +247,16 @@ int Sending::run() {
     complain({connected.error().code, connected.error().message + "; nothing was sent"});
     return connected.error().code == Errc::unavailable ? exit_not_ready : exit_usage;
   }
+  if (has_long_text())
+    if (const int stored = long_texts_->store_all(events_); stored != exit_ok) return stored;
+  const Interruptible interruptible;
   const auto began = runtime::Clock::now();
   publish();
   const auto published = std::chrono::duration_cast<milliseconds>(runtime::Clock::now() - began);
   if (tail_) wait(published);
-  return report();
+  const int code = report();
+  if (has_long_text()) long_texts_->remove_all(events_, fates_);
+  return code;
 }
 
 void Sending::report_json() const {
@@ -293,7 +321,7 @@ bool Sending::complain_refused() const {
     any = true;
     complain({code_of(*end), one_line(events_[i].label + " is not stored: " + end->code +
                                           (end->why.empty() ? "" : ": " + end->why),
-                                      sentence_bytes_max)});
+                                      outgoing_sentence_max)});
   }
   return any;
 }
@@ -308,7 +336,7 @@ void Sending::complain_broken() const {
   for (std::size_t i = 0; i < events_.size(); ++i)
     if (fates_[i].delivery == Delivery::unknown && !fates_[i].end)
       sentence += "; " + events_[i].label + " may have arrived";
-  complain({failure_->code, one_line(sentence, sentence_bytes_max)});
+  complain({failure_->code, one_line(sentence, outgoing_sentence_max)});
 }
 
 /// Prints what happened. Returns the exit code.
@@ -325,9 +353,10 @@ int Sending::report() {
   if (silent > 0)
     complain({Errc::timeout,
               count_of(silent, "event") +
-                  (silent == 1 ? " is" : " are") + " published, but not known to be stored after " +
-                  std::to_string(options_.timeout_s) +
-                  " s: is the service running, with kafka.status_events on?"});
+                  (silent == 1 ? " is" : " are") + " published, but not known to be stored " +
+                  (interrupted_ ? "yet: the wait was interrupted"
+                                : "after " + std::to_string(silence_max().count()) +
+                                      " s: is the service running, with kafka.status_events on?")});
   if (refused) return exit_failed;
   if (broken) return failure_->code == Errc::unavailable ? exit_not_ready : exit_failed;
   return silent > 0 ? exit_not_ready : exit_ok;
@@ -350,7 +379,7 @@ Result<void> check_event(const Outgoing& event) {
 }
 
 int send_events(const GlobalOptions& global, const Config& config, const PublishOptions& options,
-                const std::vector<Outgoing>& events) {
+                std::vector<Outgoing> events, LongTexts* long_texts) {
   if (config.kafka.brokers.empty()) {
     complain({Errc::bad_config, "kafka.brokers is not set (env " + env_name("kafka.brokers") +
                                     "); `memseal dev` prints what to export"});
@@ -361,7 +390,7 @@ int send_events(const GlobalOptions& global, const Config& config, const Publish
     complain(signer.error());
     return exit_usage;
   }
-  Sending sending(global, config, options, events, std::move(*signer));
+  Sending sending(global, config, options, std::move(events), long_texts, std::move(*signer));
   return sending.run();
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 // Sends the events of one call and says what became of them.
 #include "app/cli/commands.hpp"
-#include "ports/event_sink.hpp"
+#include "app/cli/outgoing.hpp"
+#include "app/cli/publish_long_text.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace memseal::app {
@@ -14,22 +16,16 @@ inline constexpr std::string_view cli_event_source = "/memseal/cli";
 /// The source of the events that `options` publish: that of a registered producer is /NAME.
 std::string source_of(const PublishOptions& options);
 
-/// One event to send.
-struct Outgoing {
-  std::string label;  ///< names the document or conversation in messages
-  std::string event_id;
-  std::string topic;
-  ports::OutRecord record;
-};
-
 /// What ingest would refuse in this event; no error where it would take it. The message begins with
 /// the label.
 Result<void> check_event(const Outgoing& event);
 
-/// Publishes `events` and, unless --no-wait is given, waits until ingest has settled each.
-/// Returns exit_ok, exit_failed (an event was refused), exit_not_ready (no broker, or no word from
-/// ingest within --timeout) or exit_usage.
+/// Publishes `events` and, unless --no-wait is given, waits until ingest has settled each. Where
+/// one has a long text it waits in any case, because the file of the text is removed then.
+/// Returns exit_ok, exit_failed (an event was refused), exit_not_ready (no broker, no service for a
+/// long text, or no word from ingest within --timeout), exit_denied or exit_usage.
+/// REQUIRES: `long_texts` is open where an event has a long text; else it may be null.
 int send_events(const GlobalOptions& global, const Config& config, const PublishOptions& options,
-                const std::vector<Outgoing>& events);
+                std::vector<Outgoing> events, LongTexts* long_texts);
 
 }  // namespace memseal::app

@@ -1,0 +1,116 @@
+#include "app/cli/publish_long_text.hpp"
+
+#include "app/cli/console.hpp"
+#include "app/cli/terminal_text.hpp"
+#include "base/limits.hpp"
+#include "pure/codec/base64.hpp"
+#include "pure/codec/url.hpp"
+#include "pure/crypto/hash.hpp"
+#include "pure/wire/file_request.hpp"
+
+#include <utility>
+
+namespace memseal::app {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Leaves room for what tells two calls apart: the service knows a file again by name and content,
+/// and one of two calls at once must not remove the text of the other.
+constexpr std::size_t name_bytes_max = 180;
+
+std::string file_name_of(const wire::UploadEvent& event) {
+  return one_line(wire::last_of_path(event.name), name_bytes_max) + " (publish " + event.head.id +
+         ")";
+}
+
+/// Why the file of a long text must stay; empty where nothing will read it again.
+std::string why_needed(const Fate& fate) {
+  if (fate.ended_for_good() || (!fate.end && fate.delivery == Delivery::not_sent)) return "";
+  return fate.end ? "its dead letter refers to it" : "it is not known to be a document yet";
+}
+
+}  // namespace
+
+std::string way_of_longest_text() {
+  return "a document has at most " + std::to_string(limits::referenced_text_bytes_max) +
+         " bytes of text: split the file";
+}
+
+Result<void> LongTexts::open() {
+  if (link_) return {};
+  auto token = read_token(options_);
+  if (!token) return token.error();
+  if (token->empty())
+    return Error{Errc::bad_config,
+                 "no token is given: use --token-file FILE or $MEMSEAL_TOKEN", "--token"};
+  const auto owner = claim_of(*token, "sub");
+  if (owner != user_.value())
+    return Error{Errc::bad_config, "the token is not one of the user that --user names",
+                 "--token"};
+  auto link = ServiceLink::open(config_, options_, std::move(*token));
+  if (!link) return link.error();
+  link_.emplace(std::move(*link));
+  return {};
+}
+
+Asked LongTexts::store(wire::UploadEvent& event) {
+  const auto digest = crypto::sha256(bytes_of(event.text));
+  const ServiceRequest request{
+      .method = "POST",
+      .path = files_path,
+      .headers = {{"X-Memseal-Name", codec::percent_encode(file_name_of(event))},
+                  {"X-Memseal-Tags", long_text_tag},
+                  {"Content-Type", event.mime_type},
+                  {"Content-Digest",
+                   "sha-256=:" + codec::encode_base64(digest, codec::Base64::standard) + ":"}},
+      .body = std::move(event.text),
+      .silence_max = 60s,
+      .total_max = 10min};
+  auto asked = ask_for(*link_, request);
+  if (asked.error) return asked;
+  const auto file = Uuid::parse(text_of(member_of(asked.body, "file"), "id"));
+  if (!file) return {{}, no_json(), exit_failed};
+  event.file = *file;
+  event.text.clear();
+  return asked;
+}
+
+Asked LongTexts::remove(const Uuid& file) {
+  return ask_for(*link_, {.method = "DELETE", .path = path_of_file(file.to_string())});
+}
+
+int LongTexts::store_all(std::vector<Outgoing>& events) {
+  for (auto& event : events) {
+    if (!event.long_upload) continue;
+    auto stored = store(*event.long_upload);
+    if (!stored.error) {
+      event.record.value = wire::make_upload_event(*event.long_upload);
+      continue;
+    }
+    const auto why = "the text of " + event.label + " is not stored: " + stored.error->message;
+    stored.error->message = one_line(why, outgoing_sentence_max) + "; nothing was published";
+    remove_all(events, Fates(events.size()));
+    return print_failure(stored);
+  }
+  return exit_ok;
+}
+
+void LongTexts::remove_all(const std::vector<Outgoing>& events, const Fates& fates) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const auto& upload = events[i].long_upload;
+    if (!upload || *upload->file == Uuid{}) continue;
+    auto why = why_needed(fates[i]);
+    if (why.empty()) {
+      const auto removed = remove(*upload->file);
+      if (!removed.error) continue;
+      why = "it could not be removed (" + removed.error->message + ")";
+    }
+    const auto stays = "the text of " + events[i].label + " stays stored: " + why;
+    hint(one_line(stays, outgoing_sentence_max) + "; `memseal files rm " +
+         upload->file->to_string() + "` removes it");
+  }
+}
+
+}  // namespace memseal::app

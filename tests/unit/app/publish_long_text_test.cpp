@@ -1,0 +1,152 @@
+// Texts for which an event has no room.
+#include "unit/app/publish_bed.hpp"
+#include "base/ids.hpp"
+#include "base/limits.hpp"
+#include "pure/codec/base64.hpp"
+#include "support/scripted_server.hpp"
+
+#include <mutex>
+
+namespace memseal::app {
+namespace {
+
+/// Keeps long texts as the service does. Thread: that of each connection.
+class Shelf {
+ public:
+  explicit Shelf(std::string answer = created)
+      : server_([this, answer = std::move(answer)](test::Peer& peer) {
+          for (auto request = peer.read_request(); !request.empty();
+               request = peer.read_request()) {
+            const bool is_delete = request.starts_with("DELETE ");
+            const std::lock_guard lock(guard_);
+            requests_.push_back(std::move(request));
+            peer.send(is_delete ? "HTTP/1.1 204 No Content\r\n\r\n" : answer);
+          }
+        }) {}
+  std::vector<std::string> address() const {
+    const auto claims = codec::encode_base64(bytes_of(R"({"sub":"ada"})"), codec::Base64::url);
+    return {"--url", server_.url(), "--token", "e30." + claims + ".x"};
+  }
+  std::vector<std::string> requests() {
+    const std::lock_guard lock(guard_);
+    return requests_;
+  }
+
+  static inline const std::string id = "0b6f6f7e-0000-4000-8000-00000000000a";
+  static inline const std::string created =
+      test::response_of("201 Created", R"({"file":{"id":")" + id + "\"}}");
+
+ private:
+  std::mutex guard_;
+  std::vector<std::string> requests_;
+  test::ScriptedServer server_;
+};
+
+using PublishLongText = Publish;
+
+const std::string long_text(1'048'500, 'x');
+
+/// `publish upload WORDS…` with a place for long texts.
+std::vector<std::string> upload_to(const Shelf& shelf, std::vector<std::string> words) {
+  words.insert(words.begin(), "upload");
+  for (auto& word : shelf.address()) words.push_back(std::move(word));
+  return words;
+}
+
+TEST_F(PublishLongText, StoresALongTextFirstAndRemovesItOnceItIsADocument) {
+  std::ofstream("long.md") << long_text;
+  Shelf shelf;
+  std::string reference;
+  const Ingest ingest(broker, "memory.upload.v1", [&](const json::value& event) {
+    reference = event.at("data").at("content").at("ref").as_string();
+    return stored(event);
+  });
+  // Its file is removed once it is a document, so that is waited for in any case.
+  const auto ran = publish(upload_to(shelf, {"long.md", "--no-wait"}));
+  EXPECT_EQ(ran.code, exit_ok) << ran.err;
+  EXPECT_THAT(ran.out, testing::StartsWith("stored long.md, 3 chunks, "));
+  EXPECT_EQ(reference, "memseal-file:" + Shelf::id);
+  const auto requests = shelf.requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_THAT(requests[0], testing::StartsWith("POST /api/v1/knowledge/files HTTP/1.1\r\n"));
+  EXPECT_THAT(requests[0], testing::HasSubstr("X-Memseal-Name: long.md%20%28publish%20"));
+  EXPECT_THAT(requests[0], testing::HasSubstr("Content-Type: text/markdown\r\n"));
+  EXPECT_TRUE(requests[0].ends_with("\r\n\r\n" + long_text));
+  EXPECT_THAT(requests[1], testing::StartsWith("DELETE /api/v1/knowledge/files/" + Shelf::id));
+}
+
+TEST_F(PublishLongText, KeepsALongTextThatADeadLetterRefersTo) {
+  std::ofstream("long.md") << long_text;
+  Shelf shelf;
+  const Ingest ingest(broker, "memory.upload.v1", [](const json::value&) -> json::object {
+    return {{"outcome", "dead_lettered"}, {"error_code", "internal"}};
+  });
+  const auto ran = publish(upload_to(shelf, {"long.md"}));
+  EXPECT_EQ(ran.code, exit_failed);
+  EXPECT_THAT(ran.err, testing::HasSubstr("the text of long.md stays stored: its dead letter "
+                                          "refers to it; `memseal files rm " + Shelf::id));
+  EXPECT_EQ(shelf.requests().size(), 1u);
+}
+
+TEST_F(PublishLongText, PublishesNothingWhereALongTextCannotBeStored) {
+  std::ofstream("long.md") << long_text;
+  Shelf away(test::response_of("503 Service Unavailable", R"({"detail":"no directory"})"));
+  const auto tail = kafka::Tail::open({.brokers = broker.bootstrap()}, "memory.upload.v1", 5s);
+  auto ran = publish(upload_to(away, {"gym.md", "long.md"}));
+  EXPECT_EQ(ran.code, exit_not_ready);
+  EXPECT_EQ(ran.err, "memseal: the text of long.md is not stored: HTTP 503: no directory; nothing "
+                     "was published\n");
+  EXPECT_FALSE((*tail)->next(200ms));
+  Shelf shelf;
+  ran = publish(upload_to(shelf, {"long.md"}), "127.0.0.1:1");
+  EXPECT_EQ(ran.code, exit_not_ready);
+  EXPECT_THAT(shelf.requests(), testing::IsEmpty()) << "there is no broker";
+}
+
+TEST_F(PublishLongText, NeedsATokenOfTheUserForALongText) {
+  fs::create_directory("docs");
+  std::ofstream("docs/long.md") << long_text;
+  std::ofstream("docs/a.md") << "a";
+  Shelf shelf;
+  auto words = upload_to(shelf, {"docs/long.md", "--user", "bob"});
+  words.insert(words.begin(), "publish");
+  auto ran = run_program(words);
+  EXPECT_EQ(ran.code, exit_failed);
+  EXPECT_EQ(ran.err,
+            "memseal: docs/long.md has 1048500 bytes of text, for which an event has no room, so "
+            "it has to go to the service first: the token is not one of the user that --user "
+            "names\n"
+            "memseal: nothing was sent\n");
+  // What only lies in a directory is left out. What is named, too, is not.
+  const Ingest ingest(broker, "memory.upload.v1", stored);
+  ran = publish({"upload", "docs"});
+  EXPECT_EQ(ran.code, exit_ok);
+  EXPECT_THAT(ran.err, testing::StartsWith("memseal: skipped docs/long.md: it has 1048500 bytes"));
+  EXPECT_THAT(ran.err, testing::HasSubstr("no token is given"));
+  EXPECT_THAT(ran.out, testing::StartsWith("stored docs/a.md, "));
+  for (const auto& named : {std::vector<std::string>{"upload", "docs", "docs/long.md"},
+                            {"upload", "docs/long.md", "docs"}}) {
+    ran = publish(named);
+    EXPECT_EQ(ran.code, exit_failed);
+    EXPECT_THAT(ran.err, testing::EndsWith("memseal: nothing was sent\n"));
+  }
+}
+
+TEST_F(PublishLongText, ShowsTheEventOfALongTextAndStoresNothing) {
+  std::ofstream("long.md") << long_text;
+  const auto ran = publish({"upload", "long.md", "--dry-run"});
+  EXPECT_EQ(ran.code, exit_ok);
+  EXPECT_EQ(json::parse(ran.out).at("data").at("content").at("ref").as_string(),
+            "memseal-file:" + Uuid{}.to_string());
+  EXPECT_THAT(ran.err, testing::HasSubstr("its text would be stored first"));
+}
+
+TEST_F(PublishLongText, RefusesATextThatNoDocumentHolds) {
+  std::ofstream("long.md") << std::string(limits::referenced_text_bytes_max + 1, 'x');
+  const auto ran = publish({"upload", "long.md"});
+  EXPECT_EQ(ran.code, exit_failed);
+  EXPECT_THAT(ran.err, testing::HasSubstr("bytes of text, and a document has at most "));
+}
+
+}  // namespace
+}  // namespace memseal::app
