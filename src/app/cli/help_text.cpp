@@ -99,7 +99,7 @@ std::string help_text(const CommandInfo& command, const CommandInfo& program, st
   text += help_section("Arguments", command.arguments, width);
   if (!whole) text += help_section("Options", command.options, width);
   text += help_section("Options of every command", program.options, width);
-  if (!command.notes.empty()) text += "\n" + command.notes + "\n";
+  if (!command.notes.empty()) text += "\n" + indented(command.notes, width);
   if (!command.examples.empty()) {
     text += "\nExamples:\n";
     for (const auto& example : command.examples) text += "  " + example + "\n";
