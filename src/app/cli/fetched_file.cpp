@@ -95,8 +95,12 @@ std::string FetchedFile::sha256() {
   return to_hex(digest.data(), digest.size());
 }
 
+Result<void> FetchedFile::written() const {
+  return failure_ == 0 ? Result<void>() : unwritten(path_, failure_);
+}
+
 Result<void> FetchedFile::keep() {
-  if (failure_ != 0) return unwritten(path_, failure_);
+  if (auto all = written(); !all) return all;
   if (temporary_.empty() && !is_nameless_) return {};
   if (is_nameless_) {
     temporary_ = name_beside(path_, fd_.get());

@@ -23,13 +23,15 @@ class FetchedFile {
   FetchedFile(FetchedFile&& other) noexcept;
   FetchedFile& operator=(FetchedFile&&) = delete;
 
-  /// False: the bytes cannot be written; keep() says why.
+  /// False: the bytes cannot be written; written() says why.
   bool write(std::string_view bytes);
   /// Whether standard output has nobody who reads it any more.
   bool reader_left() const noexcept;
   std::uint64_t bytes() const noexcept { return bytes_; }
   /// SHA-256 of what was written, in hex. Call once.
   std::string sha256();
+  /// Whether all bytes so far could be written.
+  Result<void> written() const;
   /// Gives the file its name.
   Result<void> keep();
 

@@ -117,6 +117,9 @@ int fetch_content(const GlobalOptions& global, ServiceLink& link, const std::str
   if (fetched.reader_left()) return exit_ok;
   if (!answer) return print_failure({{}, answer.error(), exit_code_of(answer.error())});
   if (answer->status != 200) return print_refusal(refusal_of(*answer, link.token()));
+  // Before what arrived is judged, because a full disk is no fault of the service.
+  if (const auto written = fetched.written(); !written)
+    return print_failure({{}, written.error(), exit_failed});
   if (const auto whole = is_whole(); !whole)
     return print_failure({{}, whole.error(), exit_failed});
   const auto kept = fetched.keep();

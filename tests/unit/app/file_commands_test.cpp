@@ -334,6 +334,9 @@ TEST_F(FileCommands, AFileIsFetchedWholeOrNotAtAll) {
   EXPECT_EQ(run({"files", "get", "id-a.bin", "-o", (folder / "in").string()}).code, exit_usage);
   EXPECT_EQ(run({"files", "get", "id-a.bin", "-o", "/dev/null"}).code, exit_ok);
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
+  ran = run({"files", "get", "id-a.bin", "-o", "/dev/full"});
+  EXPECT_EQ(ran.code, exit_failed);
+  EXPECT_EQ(ran.err, "memseal: cannot write /dev/full: No space left on device\n");
   EXPECT_EQ(run({"files", "get", "id-a.bin"}).out, content) << "standard output is a file here";
   EXPECT_EQ(run({"files", "get", "none", "-o", (folder / "new").string()}).code, exit_not_found);
   EXPECT_FALSE(fs::exists(folder / "new"));
