@@ -91,6 +91,8 @@ int LongTexts::store_all(std::vector<Outgoing>& events) {
     }
     const auto why = "the text of " + event.label + " is not stored: " + stored.error->message;
     stored.error->message = one_line(why, outgoing_sentence_max) + "; nothing was published";
+    if (stored.error->code == Errc::bad_config)
+      stored.hints.push_back("does the service keep files? its files.directory must be set");
     remove_all(events, Fates(events.size()));
     return print_failure(stored);
   }

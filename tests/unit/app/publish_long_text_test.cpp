@@ -90,12 +90,15 @@ TEST_F(PublishLongText, KeepsALongTextThatADeadLetterRefersTo) {
 
 TEST_F(PublishLongText, PublishesNothingWhereALongTextCannotBeStored) {
   std::ofstream("long.md") << long_text;
-  Shelf away(test::response_of("503 Service Unavailable", R"({"detail":"no directory"})"));
+  Shelf away(test::response_of("503 Service Unavailable",
+                               R"({"code":"bad_config","detail":"not set up"})"));
   const auto tail = kafka::Tail::open({.brokers = broker.bootstrap()}, "memory.upload.v1", 5s);
   auto ran = publish(upload_to(away, {"gym.md", "long.md"}));
   EXPECT_EQ(ran.code, exit_not_ready);
-  EXPECT_EQ(ran.err, "memseal: the text of long.md is not stored: HTTP 503: no directory; nothing "
-                     "was published\n");
+  EXPECT_EQ(ran.err,
+            "memseal: the text of long.md is not stored: HTTP 503: not set up; nothing was "
+            "published\n"
+            "memseal: does the service keep files? its files.directory must be set\n");
   EXPECT_FALSE((*tail)->next(200ms));
   Shelf shelf;
   ran = publish(upload_to(shelf, {"long.md"}), "127.0.0.1:1");
