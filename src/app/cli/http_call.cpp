@@ -145,11 +145,19 @@ Errc code_of(const http_client::Response& response) {
   return response.status >= 500 ? Errc::unavailable : Errc::bad_request;
 }
 
-std::string detail_of(const http_client::Response& response) {
+struct Detail {
+  std::string sentence, field;
+};
+
+/// What the response says of itself; empty texts where it says nothing.
+Detail detail_of(const http_client::Response& response) {
   const auto value = codec::parse_json(response.body, Errc::bad_json);
-  if (!value || !value->is_object()) return "";
-  const auto detail = text_of(value->get_object(), "detail");
-  return detail.empty() ? text_of(value->get_object(), "title") : detail;
+  if (!value || !value->is_object()) return {};
+  auto detail = text_of(value->get_object(), "detail");
+  if (detail.empty()) detail = text_of(value->get_object(), "title");
+  auto field = text_of(value->get_object(), "field");
+  if (!field.empty()) detail = field + ": " + detail;
+  return {std::move(detail), std::move(field)};
 }
 
 }  // namespace
@@ -283,13 +291,14 @@ std::variant<http_client::Response, int> http_call(const GlobalOptions& global,
 }
 
 Refusal refusal_of(const http_client::Response& response, const std::string& token) {
-  const auto detail = detail_of(response);
+  const auto [detail, field] = detail_of(response);
   Refusal refusal{{code_of(response),
                    one_line("HTTP " + std::to_string(response.status) +
                                 (detail.empty()
                                      ? ", without an explanation; is this the address of memseal?"
                                      : ": " + detail),
-                            500)},
+                            500),
+                   one_line(field, 100)},
                   exit_failed,
                   {},
                   {{"status", response.status}},

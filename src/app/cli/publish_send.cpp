@@ -374,7 +374,8 @@ Result<void> check_event(const Outgoing& event) {
       {event.topic, event.record.key, event.record.value, &headers, runtime::unix_ms()});
   if (parsed) return {};
   auto error = parsed.error();
-  error.message = event.label + ": " + error.message;
+  const auto place = error.field.empty() ? "" : error.field + " ";
+  error.message = event.label + ": " + place + error.message;
   return error;
 }
 

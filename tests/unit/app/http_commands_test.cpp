@@ -403,6 +403,14 @@ TEST_F(HttpCommands, FailInOneJsonObject) {
             R"({"error":{"code":"rate_limited","message":"HTTP 429: used up","status":429,)"
             R"("retry_after_s":12,"exit_code":1,"hints":["try again in 12 s"]}})"
             "\n");
+  ScriptedServer strict(answer(response_of(
+      "422 Unprocessable Content",
+      R"({"code":"invalid_field","detail":"must have 1 to 9 bytes","field":"/query"})")));
+  const auto wrong =
+      run_program({"--json", "query", "x", "--url", strict.url(), "--token", "t"});
+  EXPECT_TRUE(has(wrong.out, R"("message":"HTTP 422: /query: must have 1 to 9 bytes")"))
+      << wrong.out;
+  EXPECT_TRUE(has(wrong.out, R"("field":"/query")")) << wrong.out;
   ScriptedServer down(answer(response_of("503 Service Unavailable", R"({"kafka":"no broker"})")));
   const auto health = run_program({"--json", "health", "--url", down.url()});
   EXPECT_EQ(health.code, exit_not_ready);

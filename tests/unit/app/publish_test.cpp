@@ -117,6 +117,12 @@ TEST_F(Publish, SaysWithinSecondsThatThereIsNoBroker) {
             "nothing was sent\n");
 }
 
+TEST_F(Publish, NamesWhatOfAnEventIsWrong) {
+  const auto ran = publish({"upload", "gym.md", "--tag", std::string(65, 'x')});
+  EXPECT_EQ(ran.err,
+            "memseal: gym.md: /data/tags/0 must have 1 to 64 bytes\nmemseal: nothing was sent\n");
+}
+
 TEST_F(Publish, SendsNothingWhereOneInputIsRefused) {
   const auto tail = kafka::Tail::open({.brokers = broker.bootstrap()}, "memory.upload.v1", 5s);
   const auto ran = publish({"upload", "gym.md", "missing"});
