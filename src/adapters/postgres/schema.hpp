@@ -12,7 +12,7 @@ namespace memseal::postgres {
 /// The oldest schema version (in app.settings) that this code works with.
 inline constexpr int schema_version_min = 10;
 /// The newest one whose tables this code knows. A newer one is additive, and served as well.
-inline constexpr int schema_version_known = 10;
+inline constexpr int schema_version_known = 11;
 
 /// What this deployment writes, and so what the database must have been written with.
 struct DeploymentFingerprint {
