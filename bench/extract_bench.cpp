@@ -148,7 +148,8 @@ class Service {
     const runtime::RequestContext context{"bench"};
     const auto extraction = extractor_.begin(file.size());
     extraction->append({reinterpret_cast<const std::uint8_t*>(file.data()), file.size()});
-    const auto text = co_await extraction->finish(context, std::size_t{50} << 20);
+    constexpr std::size_t text_bytes_max = 50u << 20;
+    const auto text = co_await extraction->finish(context, text_bytes_max);
     bytes = text.value().text.size();
   }
 

@@ -28,8 +28,8 @@ NumberFormat format_of_code(std::string_view code);
 
 /// `value`, the number as the file holds it, as a person reads it: dates as 2026-11-29, times as
 /// 14:30 or 14:30:05, both parted by a blank, elapsed times as 26:30, percentages as 12.5% with a
-/// half rounded away from zero, other fractions with 15 digits. Days count from 1900-01-00, or from 1904-01-01 where `since_1904`.
-/// `value` itself where it is no number, or no date that there is.
+/// half rounded away from zero, other fractions with 15 digits. Days count from 1900-01-00, or from
+/// 1904-01-01 where `since_1904`. `value` itself where it is no number, or no date that there is.
 std::string shown_number(std::string_view value, const NumberFormat& format, bool since_1904);
 
 }  // namespace memseal::extract

@@ -140,8 +140,8 @@ TEST_F(ProcessExtractorTest, APdfIsReadPageByPage) {
 TEST_F(ProcessExtractorTest, APdfThatRunsFromRightToLeftIsReadInItsOrder) {
   // The letters A to F stand for the first six of Hebrew, and lie as they are seen.
   const std::string map =
-      "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff> "
-      "endcodespacerange 1 beginbfrange <41> <46> <05d0> endbfrange endcmap end end";
+      "/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff>"
+      " endcodespacerange 1 beginbfrange <41> <46> <05d0> endbfrange endcmap end end";
   auto file = pdf_of({"FED 21 CBA"});
   const std::string font = "/BaseFont/Helvetica";
   file.replace(file.find(font), font.size() + std::string_view(">>endobj").size(),
