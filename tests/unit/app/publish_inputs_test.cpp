@@ -142,10 +142,14 @@ TEST_F(PublishInputs, NamesTheDirectoriesThatItPassesOver) {
     fs::permissions(folder / locked, fs::perms::none);
   fs::permissions(folder, fs::perms(0755));
   const bool root = geteuid() == 0;  // Root may read everything, so another user looks.
-  if (root) ASSERT_EQ(seteuid(65'534), 0);
+  if (root) {
+    ASSERT_EQ(seteuid(65'534), 0);
+  }
   const auto inputs = read_inputs({"notes"}, "");
   const auto shut = read_inputs({"shut"}, "");
-  if (root) ASSERT_EQ(seteuid(0), 0);
+  if (root) {
+    ASSERT_EQ(seteuid(0), 0);
+  }
   for (const auto* locked : {"notes/locked", "shut"})
     fs::permissions(folder / locked, fs::perms::owner_all);
   EXPECT_TRUE(inputs.refused.empty());

@@ -57,14 +57,18 @@ TEST(Keyring, ReplacesAFileAndLeavesItToWhoUsesIt) {
   write(folder / "keys", "old", 0400);
   // Only root may give a file to the user of a service.
   const bool root = geteuid() == 0;
-  if (root) ASSERT_EQ(chown((folder / "keys").c_str(), 12'345, 23'456), 0);
+  if (root) {
+    ASSERT_EQ(chown((folder / "keys").c_str(), 12'345, 23'456), 0);
+  }
   ASSERT_TRUE(write_secret_file(folder / "keys", bytes("new"), true));
   EXPECT_EQ(read_file(folder / "keys"), "new");
   struct stat status {};
   ASSERT_EQ(stat((folder / "keys").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0400u);
   EXPECT_EQ(status.st_uid, root ? 12'345u : geteuid());
-  if (root) EXPECT_EQ(status.st_gid, 23'456u);
+  if (root) {
+    EXPECT_EQ(status.st_gid, 23'456u);
+  }
   EXPECT_FALSE(write_secret_file(folder / "none", bytes("new"), true));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder / ""), {}), 1);
 }
