@@ -26,19 +26,21 @@ class LocalUpload final : public ports::FileUpload {
   }
 
   asio::awaitable<void> append(runtime::RequestContext, crypto::SealedPart part) override {
-    co_await in_turn([file = file_](std::stop_token) {
+    auto wait = [file = file_](std::stop_token) {
       file->require_written();
       return true;
-    });
+    };
+    co_await in_turn(std::move(wait));
     asio::post(in_turn_, [file = file_, part = std::move(part)] { file->write(part.view()); });
   }
 
   asio::awaitable<void> commit(runtime::RequestContext, ports::FileKey key) override {
-    co_await in_turn([file = file_, owner = owner_, key](std::stop_token) {
+    auto work = [file = file_, owner = owner_, key](std::stop_token) {
       file->require_written();
       file->commit(owner, key);
       return true;
-    });
+    };
+    co_await in_turn(std::move(work));
   }
 
  private:

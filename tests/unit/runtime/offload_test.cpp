@@ -124,7 +124,8 @@ TEST(Offload, ResumesOnceHoweverWorkAndCancellationRace) {
 }
 
 asio::awaitable<void> one_of_many(asio::thread_pool& pool, int index, long& sum) {
-  sum += co_await offload(pool, [index](std::stop_token) { return index; });
+  auto work = [index](std::stop_token) { return index; };
+  sum += co_await offload(pool, std::move(work));
 }
 
 asio::awaitable<void> many(asio::thread_pool& pool, long& sum) {
