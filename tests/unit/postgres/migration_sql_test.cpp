@@ -38,6 +38,8 @@ TEST(MigrationSql, KnowsLocksAndHowLongTheyAreHeld) {
        false},
       {"ALTER TABLE app.t RESET (fillfactor)", "SHARE UPDATE EXCLUSIVE", "app.t", Work::brief,
        false},
+      {"ALTER TABLE app.t SET (fillfactor = 80), ADD COLUMN a int", "ACCESS EXCLUSIVE", "app.t",
+       Work::brief, false},
       {"CREATE UNIQUE INDEX i ON app.t (a)", "SHARE", "app.t", Work::index, true},
       {"create index concurrently i on app.t (a)", "SHARE UPDATE EXCLUSIVE", "app.t", Work::index,
        false},

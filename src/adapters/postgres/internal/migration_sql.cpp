@@ -63,7 +63,7 @@ StatementEffect effect_of_alter(const std::string& statement, const std::string&
   if (has(statement, R"( VALIDATE CONSTRAINT )"))
     return {"SHARE UPDATE EXCLUSIVE", {table}, Work::scan};
   // Storage parameters, by themselves.
-  if (has(statement, R"(^ALTER TABLE (ONLY )?[\w.]+ (RE)?SET \()"))
+  if (has(statement, R"(^ALTER TABLE (IF EXISTS )?(ONLY )?[\w.]+ (RE)?SET \([^)]*\)$)"))
     return {"SHARE UPDATE EXCLUSIVE", {table}, Work::brief};
   StatementEffect effect{"ACCESS EXCLUSIVE", {table}, Work::brief};
   const bool checks =
