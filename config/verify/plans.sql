@@ -181,7 +181,7 @@ PREPARE memseal_verify_reseal_texts AS
 PREPARE memseal_verify_reseal_names AS
   SELECT doc_id, name_cipher FROM app.documents WHERE user_hash = (SELECT app.tenant()) AND doc_id > $1::text COLLATE "C" AND name_cipher IS NOT NULL AND substring(name_cipher FROM 2 FOR 4) <> $2::bytea ORDER BY doc_id LIMIT $3::bigint;
 PREPARE memseal_verify_reseal_put_texts AS
-  UPDATE app.memory_chunks m SET text_cipher = t.text, meta_cipher = t.meta FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bytea[]) AS before, unnest($3::bytea[]) AS text, unnest($4::bytea[]) AS meta) AS t WHERE m.user_hash = (SELECT app.tenant()) AND m.id = t.id AND m.text_cipher = t.before;
+  UPDATE app.memory_chunks m SET text_cipher = t.text, meta_cipher = t.meta FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bytea[]) AS before, unnest($3::bytea[]) AS text, unnest($4::bytea[]) AS meta) AS t WHERE m.user_hash = (SELECT app.tenant()) AND m.id BETWEEN $5::uuid AND $6::uuid AND m.id = t.id AND m.text_cipher = t.before;
 PREPARE memseal_verify_reseal_put_names AS
   UPDATE app.documents d SET name_cipher = t.name FROM (SELECT unnest($1::text[]) AS doc_id, unnest($2::bytea[]) AS before, unnest($3::bytea[]) AS name) AS t WHERE d.user_hash = (SELECT app.tenant()) AND d.doc_id = t.doc_id COLLATE "C" AND d.name_cipher = t.before;
 PREPARE memseal_verify_reseal_count AS
@@ -191,7 +191,9 @@ PREPARE memseal_verify_rewrite_document AS
 PREPARE memseal_verify_rewrite_find AS
   SELECT m.id, m.created_at, m.chunk_index, m.filler IS NULL FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = $1::text COLLATE "C" AND (m.created_at, m.chunk_index, m.id) > ($2::timestamptz, $3::int, $4::uuid) ORDER BY m.created_at, m.chunk_index, m.id LIMIT $5::bigint;
 PREPARE memseal_verify_rewrite_fill AS
-  WITH unlocked AS MATERIALIZED (SELECT c.id FROM unnest($1::uuid[]) AS t(id) JOIN app.memory_chunks c ON c.user_hash = (SELECT app.tenant()) AND c.id = t.id WHERE c.filler IS NULL FOR NO KEY UPDATE OF c SKIP LOCKED) UPDATE app.memory_chunks m SET filler = DEFAULT FROM unlocked u WHERE m.user_hash = (SELECT app.tenant()) AND m.id = u.id;
+  WITH unlocked AS MATERIALIZED (SELECT c.id FROM app.memory_chunks c WHERE c.user_hash = (SELECT app.tenant()) AND c.doc_id = $1::text COLLATE "C" AND (c.created_at, c.chunk_index, c.id) > ($2::timestamptz, $3::int, $4::uuid) AND (c.created_at, c.chunk_index, c.id) <= ($5::timestamptz, $6::int, $7::uuid) AND c.filler IS NULL FOR NO KEY UPDATE OF c SKIP LOCKED) UPDATE app.memory_chunks m SET filler = DEFAULT WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = $1::text COLLATE "C" AND (m.created_at, m.chunk_index, m.id) > ($2::timestamptz, $3::int, $4::uuid) AND (m.created_at, m.chunk_index, m.id) <= ($5::timestamptz, $6::int, $7::uuid) AND m.id = ANY (ARRAY(SELECT u.id FROM unlocked u));
+PREPARE memseal_verify_rewrite_left AS
+  SELECT count(*) FROM app.memory_chunks m WHERE m.user_hash = (SELECT app.tenant()) AND m.doc_id = $1::text COLLATE "C" AND (m.created_at, m.chunk_index, m.id) > ($2::timestamptz, $3::int, $4::uuid) AND (m.created_at, m.chunk_index, m.id) <= ($5::timestamptz, $6::int, $7::uuid) AND m.filler IS NULL;
 DO $check$
 DECLARE
   call text;
@@ -283,12 +285,13 @@ BEGIN
     'memseal_verify_keys_rewrap(NULL, NULL, NULL, NULL)',
     'memseal_verify_reseal_texts(NULL, NULL, NULL)',
     'memseal_verify_reseal_names(NULL, NULL, NULL)',
-    'memseal_verify_reseal_put_texts(NULL, NULL, NULL, NULL)',
+    'memseal_verify_reseal_put_texts(NULL, NULL, NULL, NULL, NULL, NULL)',
     'memseal_verify_reseal_put_names(NULL, NULL, NULL)',
     'memseal_verify_reseal_count(NULL)',
     'memseal_verify_rewrite_document(NULL)',
     'memseal_verify_rewrite_find(NULL, NULL, NULL, NULL, NULL)',
-    'memseal_verify_rewrite_fill(NULL)'] LOOP
+    'memseal_verify_rewrite_fill(NULL, NULL, NULL, NULL, NULL, NULL, NULL)',
+    'memseal_verify_rewrite_left(NULL, NULL, NULL, NULL, NULL, NULL, NULL)'] LOOP
     EXECUTE 'EXPLAIN (FORMAT JSON, COSTS OFF) EXECUTE ' || call INTO plan;
     RAISE NOTICE '%: %', call, plan;
     -- app.settings has rows of no tenant.
@@ -396,5 +399,6 @@ DEALLOCATE memseal_verify_reseal_count;
 DEALLOCATE memseal_verify_rewrite_document;
 DEALLOCATE memseal_verify_rewrite_find;
 DEALLOCATE memseal_verify_rewrite_fill;
-\echo plans: 91 of 91
+DEALLOCATE memseal_verify_rewrite_left;
+\echo plans: 92 of 92
 ROLLBACK;

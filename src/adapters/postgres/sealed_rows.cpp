@@ -5,6 +5,7 @@
 #include "adapters/postgres/internal/tenant_tx.hpp"
 #include "pure/codec/big_endian.hpp"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -25,12 +26,15 @@ constexpr Statement read_names{
     "AND name_cipher IS NOT NULL AND substring(name_cipher FROM 2 FOR 4) <> $2::bytea "
     "ORDER BY doc_id LIMIT $3::bigint"};
 // The cipher that was read is compared: a row that was written meanwhile keeps what was written.
+// The first and the last id stand there because by the ids alone the planner reads all rows of the
+// tenant, and all parameters for each, where most tenants are small.
 constexpr Statement replace_texts{
     "reseal_put_texts",
     "UPDATE app.memory_chunks m SET text_cipher = t.text, meta_cipher = t.meta "
     "FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bytea[]) AS before, "
     "unnest($3::bytea[]) AS text, unnest($4::bytea[]) AS meta) AS t "
-    "WHERE m.user_hash = (SELECT app.tenant()) AND m.id = t.id AND m.text_cipher = t.before"};
+    "WHERE m.user_hash = (SELECT app.tenant()) AND m.id BETWEEN $5::uuid AND $6::uuid "
+    "AND m.id = t.id AND m.text_cipher = t.before"};
 constexpr Statement replace_names{
     "reseal_put_names",
     "UPDATE app.documents d SET name_cipher = t.name "
@@ -88,7 +92,10 @@ asio::awaitable<std::int64_t> PgSealedRows::replace(
   auto work = [rows = std::move(rows)](TenantTx& tx) {
     ArrayBuilder id(oid::uuid), before(oid::bytea), text(oid::bytea), meta(oid::bytea);
     std::int64_t seals = 0;
+    auto first = rows.at(0).before.id, last = first;
     for (const auto& row : rows) {
+      first = std::min(first, row.before.id);
+      last = std::max(last, row.before.id);
       id.add(row.before.id);
       before.add(ByteView(row.before.text));
       text.add(ByteView(row.after.text));
@@ -98,7 +105,8 @@ asio::awaitable<std::int64_t> PgSealedRows::replace(
     }
     const auto replaced =
         tx.exec(replace_texts, pqxx::params{binary(id.bytes()), binary(before.bytes()),
-                                            binary(text.bytes()), binary(meta.bytes())});
+                                            binary(text.bytes()), binary(meta.bytes()),
+                                            id_text(first), id_text(last)});
     tx.exec(count_seals_made, pqxx::params{seals});
     return static_cast<std::int64_t>(replaced.affected_rows());
   };

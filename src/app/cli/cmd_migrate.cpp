@@ -156,14 +156,19 @@ int rewrite(const GlobalOptions& global, const Config& config) {
   }
   if (global.json)
     print_json(json::object{
-        {"users", done->tenants}, {"rows", done->rows}, {"skipped", done->skipped}});
+        {"users", done->tenants},
+        {"rows", done->rows},
+        {"skipped", done->skipped},
+        {"unfinished", json::array(done->unfinished.begin(), done->unfinished.end())}});
   else
     std::printf("rewrote %" PRId64 " rows of %s\n", done->rows,
                 count_of(static_cast<std::size_t>(done->tenants), "user").c_str());
   if (done->skipped > 0)
     hint(std::to_string(done->skipped) +
          " rows were being changed by others: run `memseal migrate rewrite` again");
-  return exit_ok;
+  for (const auto& user_hash : done->unfinished)
+    hint("the database refused five tries for user " + user_hash + ", whose rows may be left");
+  return done->unfinished.empty() ? exit_ok : exit_failed;
 }
 
 }  // namespace

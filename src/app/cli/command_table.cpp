@@ -103,9 +103,11 @@ void add_migrate(CLI::App& app, GlobalOptions& global, Action& action) {
        "worked on, so the service may serve meanwhile."},
       {"rewrite", "Bring rows of before migration 0011 into its layout",
        "memseal migrate rewrite",
-       "In batches, while services of this and of older releases read and write, and\n"
-       "half of the time. May be ended and started again: it goes on with what is left.\n"
-       "Lists the users by postgres.backup_dsn, and writes by postgres.dsn."}};
+       "In batches, while services of this and of older releases read and write; rests\n"
+       "as long as it wrote. May be ended and started again: it reads all rows once\n"
+       "more, and writes what is left. Lists the users by postgres.backup_dsn, or by\n"
+       "postgres.migrate_dsn where that is not set, and writes by postgres.dsn. Rows of\n"
+       "1,024 dimensions or more need it not."}};
   for (const auto& [verb, help, example, notes] : verbs) {
     auto* sub = migrate->add_subcommand(verb, help);
     set_help(*sub, {example}, notes);

@@ -5,6 +5,7 @@
 #include "adapters/postgres/internal/errors.hpp"
 #include "adapters/postgres/internal/migration_plan.hpp"
 #include "adapters/postgres/internal/pooler.hpp"
+#include "adapters/postgres/row_rewrite.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -263,7 +264,7 @@ std::vector<LostData> Migrator::lost_by(const std::vector<const MigrationFile*>&
 void Migrator::note_rewrite(const std::vector<MigrationLine>& done) {
   const auto leaves_rows = [](const MigrationLine& line) { return line.name == "0011_row_layout"; };
   if (std::none_of(done.begin(), done.end(), leaves_rows)) return;
-  constexpr std::int64_t rows_a_second = 1'000;  // of a loaded machine, rests included
+  if (options_.dimension >= rewrite_dimensions_end) return;
   pqxx::read_transaction tx(session_);
   const auto rows = tx.exec("SELECT coalesce(max(reltuples), 0)::bigint FROM pg_catalog.pg_class "
                             "WHERE oid = to_regclass('app.memory_chunks')")
@@ -271,8 +272,7 @@ void Migrator::note_rewrite(const std::vector<MigrationLine>& done) {
                         .as<std::int64_t>();
   if (rows <= 0) return;
   notes_.push_back("about " + std::to_string(rows) + " chunks keep the layout of before 0011: run "
-                   "`memseal migrate rewrite` at any time; others read and write meanwhile, and it "
-                   "takes about " + std::to_string(rows / rows_a_second + 1) + " s");
+                   "`memseal migrate rewrite` at any time; others read and write meanwhile");
 }
 
 void Migrator::record_fingerprint() {
