@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto line = bytes.substr(0, bytes.find('\n'));
   const auto rest = bytes.substr(std::min(bytes.size(), line.size() + 1));
-  if (const auto context = trace::read_context(line, rest)) {
+  if (const auto context = trace::read_context(line)) {
     for (const auto& [name, value] : trace::headers_of(*context))
       for (const char c : value) MEMSEAL_ASSERT(c >= 0x20 && c <= 0x7e);
     const auto again = trace::parse_traceparent(trace::write_traceparent(*context));

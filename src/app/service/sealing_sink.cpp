@@ -12,7 +12,7 @@ namespace memseal::app {
 namespace {
 
 bool is_of_trace(const std::pair<std::string, std::string>& header) {
-  return header.first == trace::parent_header || header.first == trace::state_header;
+  return header.first == trace::parent_header;
 }
 
 }  // namespace

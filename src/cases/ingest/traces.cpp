@@ -11,8 +11,7 @@ void begin_span(runtime::Tracer* tracer, Job& job) {
   const auto& record = *job.record;
   std::optional<trace::SpanContext> parent;
   if (tracer->propagates())
-    parent = trace::read_context(value_of(record, trace::parent_header),
-                                 value_of(record, trace::state_header));
+    parent = trace::read_context(value_of(record, trace::parent_header));
   auto span = tracer->start(trace::SpanKind::consumer, parent ? &*parent : nullptr, true);
   if (!span.is_recorded()) return;
   span.name("process " + record.topic);

@@ -19,10 +19,7 @@ std::string_view known_method(std::string_view method) {
 std::optional<runtime::Span> start_span(runtime::Tracer* tracer, const RequestHead& head) {
   if (tracer == nullptr) return std::nullopt;
   std::optional<trace::SpanContext> parent;
-  if (tracer->propagates()) {
-    const auto state = head.list(trace::state_header);
-    parent = trace::read_context(head.field(trace::parent_header), state);
-  }
+  if (tracer->propagates()) parent = trace::read_context(head.field(trace::parent_header));
   return tracer->start(trace::SpanKind::server, parent ? &*parent : nullptr, true);
 }
 

@@ -1,8 +1,6 @@
 #include "pure/trace/context.hpp"
 
-#include "pure/codec/ascii.hpp"
 #include "pure/codec/hex.hpp"
-#include "pure/codec/utf8.hpp"
 
 #include <algorithm>
 #include <span>
@@ -14,7 +12,6 @@ namespace {
 constexpr std::size_t version_bytes = 2, traceparent_bytes = 55;
 constexpr std::size_t trace_id_at = 3, span_id_at = 36, flags_at = 53;
 constexpr std::uint8_t sampled_flag = 1;
-constexpr std::size_t state_bytes_max = 512, state_members_max = 32, key_bytes_max = 256;
 
 /// The value of a lower-case digit; -1 for any other character. Upper case is malformed here.
 int digit_value(char digit) noexcept {
@@ -41,23 +38,6 @@ void write_hex(std::span<const std::uint8_t> bytes, std::string& out) {
 
 bool is_zero(std::span<const std::uint8_t> bytes) noexcept {
   return std::all_of(bytes.begin(), bytes.end(), [](auto byte) { return byte == 0; });
-}
-
-bool is_key_character(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '*' ||
-         c == '/' || c == '@';
-}
-
-bool is_value_character(char c) noexcept { return c >= 0x20 && c <= 0x7e && c != ',' && c != '='; }
-
-bool is_member(std::string_view member) noexcept {
-  const auto equals = member.find('=');
-  if (equals == std::string_view::npos || equals == 0 || equals > key_bytes_max) return false;
-  const auto key = member.substr(0, equals), value = member.substr(equals + 1);
-  const bool begins = (key[0] >= 'a' && key[0] <= 'z') || (key[0] >= '0' && key[0] <= '9');
-  return begins && !value.empty() && value.size() <= key_bytes_max && value.back() != ' ' &&
-         std::all_of(key.begin(), key.end(), is_key_character) &&
-         std::all_of(value.begin(), value.end(), is_value_character);
 }
 
 }  // namespace
@@ -89,33 +69,12 @@ std::string write_traceparent(const SpanContext& context) {
   return text;
 }
 
-bool is_tracestate(std::string_view text) noexcept {
-  // A tab may stand between members, but what is passed on has no control character.
-  if (text.empty() || text.size() > state_bytes_max || codec::has_control(text)) return false;
-  std::size_t members = 0;
-  for (;;) {
-    const auto comma = text.find(',');
-    const auto member = codec::trimmed(text.substr(0, comma));
-    // An empty member is allowed, and says nothing.
-    if (!member.empty() && (!is_member(member) || ++members > state_members_max)) return false;
-    if (comma == std::string_view::npos) return members > 0;
-    text.remove_prefix(comma + 1);
-  }
-}
-
-std::optional<SpanContext> read_context(std::optional<std::string_view> traceparent,
-                                        std::optional<std::string_view> tracestate) {
-  if (!traceparent) return std::nullopt;
-  auto context = parse_traceparent(*traceparent);
-  if (context && tracestate && is_tracestate(*tracestate)) context->state = *tracestate;
-  return context;
+std::optional<SpanContext> read_context(std::optional<std::string_view> traceparent) {
+  return traceparent ? parse_traceparent(*traceparent) : std::nullopt;
 }
 
 std::vector<std::pair<std::string, std::string>> headers_of(const SpanContext& context) {
-  std::vector<std::pair<std::string, std::string>> headers;
-  headers.emplace_back(parent_header, write_traceparent(context));
-  if (!context.state.empty()) headers.emplace_back(state_header, context.state);
-  return headers;
+  return {{std::string(parent_header), write_traceparent(context)}};
 }
 
 }  // namespace memseal::trace

@@ -13,11 +13,11 @@ namespace resource_field { constexpr int attributes = 1; }
 namespace scope_spans_field { constexpr int scope = 1, spans = 2; }
 namespace scope_field { constexpr int name = 1, version = 2; }
 namespace span_field {
-constexpr int trace_id = 1, span_id = 2, trace_state = 3, parent_span_id = 4, name = 5, kind = 6,
+constexpr int trace_id = 1, span_id = 2, parent_span_id = 4, name = 5, kind = 6,
               start_time = 7, end_time = 8, attributes = 9, links = 13, dropped_links = 14,
               status = 15, flags = 16;
 }
-namespace link_field { constexpr int trace_id = 1, span_id = 2, trace_state = 3, flags = 6; }
+namespace link_field { constexpr int trace_id = 1, span_id = 2, flags = 6; }
 namespace status_field { constexpr int code = 3; }
 namespace key_value_field { constexpr int key = 1, value = 2; }
 namespace any_value_field { constexpr int text = 1, boolean = 2, integer = 3; }
@@ -104,7 +104,6 @@ std::string link_of(const SpanContext& to) {
   Writer link;
   link.bytes(link_field::trace_id, to.trace_id);
   link.bytes(link_field::span_id, to.span_id);
-  link.text(link_field::trace_state, to.state);
   link.fixed32(link_field::flags, flags_of(to.sampled, false));
   return link.take();
 }
@@ -114,7 +113,6 @@ std::string span_of(const SpanData& span) {
   out.reserve(256 + 64 * span.attributes.size());
   out.bytes(span_field::trace_id, span.context.trace_id);
   out.bytes(span_field::span_id, span.context.span_id);
-  out.text(span_field::trace_state, span.context.state);
   if (span.parent != SpanId{}) out.bytes(span_field::parent_span_id, span.parent);
   out.text(span_field::name, span.name);
   out.number(span_field::kind, static_cast<std::uint64_t>(span.kind));

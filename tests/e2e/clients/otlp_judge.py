@@ -30,11 +30,12 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         for scope in resource.scope_spans:
             for span in scope.spans:
                 assert len(span.trace_id) == 16 and len(span.span_id) == 8 and len(span.parent_span_id) in (0, 8)
+                assert not span.trace_state and not any(link.trace_state for link in span.links)
                 assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano
                 spans.append({
                     "resource": attributes_of(resource.resource.attributes), "scope": scope.scope.name,
                     "trace": span.trace_id.hex(), "id": span.span_id.hex(), "parent": span.parent_span_id.hex(),
-                    "state": span.trace_state, "name": span.name, "kind": Span.SpanKind.Name(span.kind),
+                    "name": span.name, "kind": Span.SpanKind.Name(span.kind),
                     "failed": span.status.code == Status.STATUS_CODE_ERROR,
                     "start": span.start_time_unix_nano, "end": span.end_time_unix_nano,
                     "attributes": attributes_of(span.attributes),

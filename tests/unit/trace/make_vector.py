@@ -20,7 +20,7 @@ pair(resource.resource.attributes, "empty", string_value="")
 scope = resource.scope_spans.add()
 scope.scope.name, scope.scope.version = "memseal", "1.2.3"
 span = scope.spans.add(
-    trace_id=TRACE, span_id=SPAN, trace_state="a=b", parent_span_id=PARENT, name="POST /x", kind=Span.SPAN_KIND_SERVER,
+    trace_id=TRACE, span_id=SPAN, parent_span_id=PARENT, name="POST /x", kind=Span.SPAN_KIND_SERVER,
     start_time_unix_nano=1_700_000_000_000_000_001, end_time_unix_nano=1_700_000_000_250_000_002,
     dropped_links_count=300, flags=0x301)
 pair(span.attributes, "http.response.status_code", int_value=503)
@@ -29,7 +29,7 @@ pair(span.attributes, "zero", int_value=0)
 pair(span.attributes, "no", bool_value=False)
 pair(span.attributes, "yes", bool_value=True)
 pair(span.attributes, "word", string_value="é" * 100)
-span.links.add(trace_id=TRACE, span_id=OTHER, trace_state="c=d", flags=0x101)
+span.links.add(trace_id=TRACE, span_id=OTHER, flags=0x101)
 span.links.add(trace_id=TRACE, span_id=PARENT, flags=0x100)
 span.status.code = Status.STATUS_CODE_ERROR
 scope.spans.add(trace_id=TRACE, span_id=OTHER, name="first", kind=Span.SPAN_KIND_INTERNAL,
