@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 #include <random>
 #include <span>
 
@@ -39,6 +38,17 @@ void fill_id(std::span<std::uint8_t> id) {
   } while (std::all_of(id.begin(), id.end(), [](auto byte) { return byte == 0; }));
 }
 
+/// About what the span takes in an export. Counted low is no harm: a batch is that much larger.
+std::size_t bytes_of(const trace::SpanData& span) noexcept {
+  constexpr std::size_t fixed = 80, of_attribute = 12, of_link = 35;
+  std::size_t bytes = fixed + span.name.size() + of_link * span.links.size();
+  for (const auto& [key, value] : span.attributes) {
+    const auto* text = std::get_if<std::string>(&value);
+    bytes += of_attribute + key.size() + (text ? text->size() : 0);
+  }
+  return bytes;
+}
+
 constexpr const char* dropped_name = "memseal_trace_spans_dropped_total";
 constexpr const char* dropped_help = "Spans that were not exported, by why.";
 
@@ -64,11 +74,15 @@ void Span::link(const trace::SpanContext& to) {
     ++data_.links_dropped;
 }
 
-void Span::end() {
+void Span::end() noexcept {
   if (!is_recorded()) return;
   // By the steady clock, because the wall clock may be set meanwhile.
   data_.end_ns = data_.start_ns + nanoseconds(Clock::now() - started_);
-  tracer_->keep(std::move(data_));
+  try {
+    tracer_->keep(std::move(data_));
+  } catch (const std::exception&) {
+    tracer_->metrics_.queue_full.Increment();
+  }
 }
 
 void Span::part_ended(std::string name, Clock::duration took,
@@ -108,27 +122,46 @@ Span Tracer::start(trace::SpanKind kind, const trace::SpanContext* parent, bool 
   return span;
 }
 
+bool Tracer::is_full() const noexcept {
+  return waiting_.size() >= options_.batch_max || waiting_bytes_ >= options_.batch_bytes_max;
+}
+
+bool Tracer::has_batch() const {
+  const std::lock_guard lock(guard_);
+  return is_full();
+}
+
 void Tracer::keep(trace::SpanData span) {
+  const auto bytes = bytes_of(span);
   std::size_t count = 0;
+  bool fills = false;
   {
     const std::lock_guard lock(guard_);
     if (waiting_.size() < options_.queue_max) {
+      const bool was_full = is_full();
       waiting_.push_back(std::move(span));
+      waiting_bytes_ += bytes;
       count = waiting_.size();
+      fills = !was_full && is_full();
     }
   }
   if (count == 0) return metrics_.queue_full.Increment();
   metrics_.waiting.Set(static_cast<double>(count));
-  if (count == options_.batch_max && on_batch_) on_batch_();
+  if (fills && on_batch_) on_batch_();
 }
 
 std::vector<trace::SpanData> Tracer::take() {
+  std::vector<trace::SpanData> taken;
+  taken.reserve(std::min<std::size_t>(options_.batch_max, 512));
   const std::lock_guard lock(guard_);
-  const auto count = std::min(waiting_.size(), options_.batch_max);
-  const auto end = waiting_.begin() + static_cast<std::ptrdiff_t>(count);
-  std::vector<trace::SpanData> taken(std::make_move_iterator(waiting_.begin()),
-                                     std::make_move_iterator(end));
-  waiting_.erase(waiting_.begin(), end);
+  for (std::size_t bytes = 0; !waiting_.empty() && taken.size() < options_.batch_max &&
+                              bytes < options_.batch_bytes_max;) {
+    const auto more = bytes_of(waiting_.front());
+    taken.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+    waiting_bytes_ -= more;
+    bytes += more;
+  }
   metrics_.waiting.Set(static_cast<double>(waiting_.size()));
   return taken;
 }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -33,8 +34,9 @@ class Span {
   void name(std::string name) { data_.name = std::move(name); }
   /// Of a span that this one is about and that is not its parent.
   void link(const trace::SpanContext& to);
-  /// Hands the span to the Tracer. Call once, last.
-  void end();
+  /// Hands the span to the Tracer. Call once, last. Where memory runs out the span is dropped and
+  /// counted.
+  void end() noexcept;
   /// Tells of a part of this work that ended now and took `took`.
   void part_ended(std::string name, Clock::duration took, std::vector<trace::Attribute> attributes,
                   bool failed = false);
@@ -65,6 +67,7 @@ class Tracer {
     trace::Sampler sampler = {};
     std::size_t queue_max = 2'048;  ///< spans that wait; what ends beyond them is dropped, counted
     std::size_t batch_max = 512;    ///< as soon as so many wait, `on_batch` is called
+    std::size_t batch_bytes_max = std::size_t{1} << 20;  ///< or so many bytes, about
     bool propagates = true;         ///< whether headers are read and written
   };
 
@@ -75,8 +78,11 @@ class Tracer {
   Span start(trace::SpanKind kind, const trace::SpanContext* parent, bool is_remote = false);
   bool propagates() const noexcept { return options_.propagates; }
 
-  /// At most batch_max of the spans that wait, the oldest first.
+  /// Of the spans that wait the oldest, at most batch_max, and no more once they have
+  /// batch_bytes_max.
   std::vector<trace::SpanData> take();
+  /// Whether a batch is full.
+  bool has_batch() const;
   /// Called from the thread whose span fills a batch. Set before any span is started, or cleared
   /// after all have ended.
   void on_batch(std::function<void()> full) { on_batch_ = std::move(full); }
@@ -85,12 +91,14 @@ class Tracer {
  private:
   friend class Span;
   void keep(trace::SpanData span);
+  bool is_full() const noexcept;  // REQUIRES: guard_ is held
 
   const Options options_;
   TraceMetrics metrics_;
   std::function<void()> on_batch_;
-  std::mutex guard_;
-  std::vector<trace::SpanData> waiting_;
+  mutable std::mutex guard_;
+  std::deque<trace::SpanData> waiting_;
+  std::size_t waiting_bytes_ = 0;
 };
 
 }  // namespace memseal::runtime

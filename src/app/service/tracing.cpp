@@ -21,7 +21,10 @@ void add(trace::Resource& resource, std::string_view name, std::string value) {
 }
 
 runtime::Tracer::Options tracer_options(const trace::Options& options) {
-  return {options.sampler, options.queue_max, options.batch_max, options.propagates};
+  return {.sampler = options.sampler,
+          .queue_max = options.queue_max,
+          .batch_max = options.batch_max,
+          .propagates = options.propagates};
 }
 
 }  // namespace

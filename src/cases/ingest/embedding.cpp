@@ -196,7 +196,7 @@ asio::awaitable<void> Worker::Impl::embed_once(std::span<const Piece> pieces,
   Jobs jobs;
   if (deps_.tracer != nullptr)
     for (const auto* piece : wanted)
-      if (jobs.empty() || jobs.back() != piece->job) jobs.push_back(piece->job);
+      if (std::ranges::find(jobs, piece->job) == jobs.end()) jobs.push_back(piece->job);
   StepSpan span(deps_.tracer, "embed", jobs);
   span.set("memseal.chunks", wanted.size());
   const auto start = Clock::now();

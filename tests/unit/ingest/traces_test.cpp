@@ -71,6 +71,37 @@ TEST_F(TracesTest, GoOnWithTheProducersTraceAndLinkTheOthers) {
   }
 }
 
+TEST_F(TracesTest, LinkEachOtherEventOfASliceOnce) {
+  options.rules.tokens = 8;
+  options.pace = {.first = 4'096, .least = 4'096, .most = 4'096};
+  options.embed_chunks_max = 512;
+  const auto large = [&](const std::string& user, const std::string& words) {
+    std::string text;
+    for (int i = 0; i < 200; ++i) text += words + " hello world hello world hello\n\n";
+    return record(user, upload(user, "1", text));
+  };
+  push({large("alice", "and"), large("bob", "note")});
+  run();
+  // The queue takes by turns, so a slice has chunks of one, of the other, and of the first again.
+  std::size_t most_turns = 0;
+  for (const auto& slice : embedder.batches) {
+    std::size_t turns = 0;
+    for (std::size_t i = 1; i < slice.size(); ++i)
+      turns += slice[i].text.starts_with("and") != slice[i - 1].text.starts_with("and");
+    most_turns = std::max(most_turns, turns);
+  }
+  EXPECT_GE(most_turns, 2u);
+  std::size_t shared = 0;
+  const auto all = spans.take();
+  for (const auto& step : named(all, "ingest embed")) {
+    ASSERT_LE(step.links.size(), 1u);
+    EXPECT_EQ(text_of(step, "memseal.events"), std::to_string(step.links.size() + 1));
+    shared += step.links.size();
+    for (const auto& link : step.links) EXPECT_NE(link.span_id, step.parent);
+  }
+  EXPECT_GE(shared, 1u);
+}
+
 TEST_F(TracesTest, TellAFailedTryAndADeadLetterWithoutAWordOfTheEvent) {
   store.faults.next.push_back(Errc::unavailable);
   push({traced("alice", "1", sampled), record("alice", "no event: marker-word")});

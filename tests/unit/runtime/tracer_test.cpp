@@ -1,5 +1,6 @@
 #include "runtime/tracer.hpp"
 
+#include "pure/trace/otlp.hpp"
 #include "support/contains.hpp"
 
 #include <gtest/gtest.h>
@@ -100,6 +101,27 @@ TEST(Tracer, DropsAndCountsWhatTheQueueCannotTake) {
   EXPECT_EQ(tracer.take().size(), 2u);
   EXPECT_EQ(tracer.take().size(), 2u);
   EXPECT_EQ(tracer.take().size(), 1u);
+}
+
+TEST(Tracer, EndsABatchAtItsBytes) {
+  Metrics metrics;
+  Tracer tracer({.batch_bytes_max = 20'000}, metrics);
+  int full = 0;
+  tracer.on_batch([&] { ++full; });
+  for (int i = 0; i < 10; ++i) {
+    auto span = tracer.start(trace::SpanKind::internal, nullptr);
+    for (std::size_t n = 0; n < trace::links_max; ++n) span.link(caller(true));
+    span.end();
+  }
+  EXPECT_EQ(full, 1);
+  std::size_t count = 0;
+  while (tracer.has_batch()) {
+    const auto batch = tracer.take();
+    count += batch.size();
+    EXPECT_EQ(batch.size(), 5u) << "each has some 4,600 bytes";
+    EXPECT_LT(trace::encode_export({}, "1", batch).size(), 20'000u + 5'000u);
+  }
+  EXPECT_EQ(count + tracer.take().size(), 10u);
 }
 
 TEST(Tracer, BoundsTheLinksOfASpan) {

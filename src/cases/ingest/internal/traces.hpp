@@ -15,7 +15,7 @@ void begin_span(runtime::Tracer* tracer, Job& job);
 void end_span(Job& job);
 
 /// The span of one try of a step. It belongs to the trace of the first job that is traced, and
-/// links to those of the others. It failed unless succeeded() is called before its end.
+/// links to those of the others. `jobs` names each job once. It failed unless succeeded() is called before its end.
 class StepSpan {
  public:
   StepSpan(runtime::Tracer* tracer, std::string_view step, const Jobs& jobs);
