@@ -100,7 +100,21 @@ void Span::part_ended(std::string name, Clock::duration took,
   tracer_->keep(std::move(part));
 }
 
-Tracer::Tracer(Options options, Metrics& metrics) : options_(options), metrics_(metrics) {}
+Tracer::Tracer(Options options, Metrics& metrics)
+    : options_(std::move(options)), metrics_(metrics) {}
+
+bool Tracer::samples(trace::SpanKind kind, const trace::TraceId& trace_id,
+                     const trace::SpanContext* parent, bool is_remote) {
+  const auto& sampler = options_.sampler;
+  if (parent == nullptr) return sampler.samples(trace_id, nullptr);
+  if (!is_remote) return parent->sampled;
+  trace::TraceId drawn{};
+  fill_id(drawn);
+  const bool by_ratio = sampler.samples(drawn, nullptr);
+  if (!sampler.follows_parent) return by_ratio;
+  if (!parent->sampled || by_ratio || kind != trace::SpanKind::server) return parent->sampled;
+  return !options_.may_ask || options_.may_ask();
+}
 
 Span Tracer::start(trace::SpanKind kind, const trace::SpanContext* parent, bool is_remote) {
   Span span(*this);
@@ -109,7 +123,7 @@ Span Tracer::start(trace::SpanKind kind, const trace::SpanContext* parent, bool 
     data.context = *parent;
   else
     fill_id(data.context.trace_id);
-  data.context.sampled = options_.sampler.samples(data.context.trace_id, parent);
+  data.context.sampled = samples(kind, data.context.trace_id, parent, is_remote);
   fill_id(data.context.span_id);
   if (!data.context.sampled) return span;
   if (parent != nullptr) {

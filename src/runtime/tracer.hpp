@@ -69,12 +69,16 @@ class Tracer {
     std::size_t batch_max = 512;    ///< as soon as so many wait, `on_batch` is called
     std::size_t batch_bytes_max = std::size_t{1} << 20;  ///< or so many bytes, about
     bool propagates = true;         ///< whether headers are read and written
+    /// Whether a client has a trace recorded that the ratio leaves out. Thread: any. Null: always.
+    std::function<bool()> may_ask = {};
   };
 
   Tracer(Options options, Metrics& metrics);
 
   /// Begins a span. `parent`: null where the trace begins here.
-  /// `is_remote`: the parent is another process's.
+  /// `is_remote`: the parent is another process's. Such a trace id does not decide what a ratio
+  /// takes, because whoever sends it chose it. Where a client (kind server) has its trace recorded
+  /// that the ratio leaves out, Options::may_ask bounds it: no one knows yet who the client is.
   Span start(trace::SpanKind kind, const trace::SpanContext* parent, bool is_remote = false);
   bool propagates() const noexcept { return options_.propagates; }
 
@@ -91,6 +95,8 @@ class Tracer {
  private:
   friend class Span;
   void keep(trace::SpanData span);
+  bool samples(trace::SpanKind kind, const trace::TraceId& trace_id,
+               const trace::SpanContext* parent, bool is_remote);
   bool is_full() const noexcept;  // REQUIRES: guard_ is held
 
   const Options options_;

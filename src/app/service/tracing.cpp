@@ -1,9 +1,13 @@
 #include "app/service/tracing.hpp"
 
 #include "pure/crypto/random.hpp"
+#include "pure/policy/token_bucket.hpp"
 #include "runtime/log.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
+#include <mutex>
 #include <string_view>
 
 namespace memseal::app {
@@ -20,11 +24,27 @@ void add(trace::Resource& resource, std::string_view name, std::string value) {
   if (std::ranges::none_of(resource, has)) resource.emplace_back(name, std::move(value));
 }
 
+/// Bounds the traces that clients have recorded beyond the ratio.
+std::function<bool()> hundred_a_second() {
+  struct Asked {
+    std::mutex guard;
+    policy::TokenBucket bucket;
+  };
+  return [asked = std::make_shared<Asked>()] {
+    using std::chrono::microseconds;
+    constexpr policy::BucketRules rules{.tokens = 100, .window_s = 1};
+    const auto now = runtime::Clock::now().time_since_epoch();
+    const std::lock_guard lock(asked->guard);
+    return asked->bucket.take(rules, std::chrono::duration_cast<microseconds>(now).count()).allowed;
+  };
+}
+
 runtime::Tracer::Options tracer_options(const trace::Options& options) {
   return {.sampler = options.sampler,
           .queue_max = options.queue_max,
           .batch_max = options.batch_max,
-          .propagates = options.propagates};
+          .propagates = options.propagates,
+          .may_ask = hundred_a_second()};
 }
 
 }  // namespace

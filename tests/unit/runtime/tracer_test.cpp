@@ -103,6 +103,42 @@ TEST(Tracer, DropsAndCountsWhatTheQueueCannotTake) {
   EXPECT_EQ(tracer.take().size(), 1u);
 }
 
+/// Of 1,000 spans of one caller's trace.
+int recorded(Tracer& tracer, trace::SpanKind kind, const trace::SpanContext& parent) {
+  int count = 0;
+  for (int i = 0; i < 1'000; ++i) count += tracer.start(kind, &parent, true).is_recorded();
+  return count;
+}
+
+TEST(Tracer, BoundsWhatClientsHaveRecordedBeyondTheRatio) {
+  Metrics metrics;
+  int left = 3;
+  const auto three = [&] { return left-- > 0; };
+  Tracer tracer({.sampler = {0, true}, .may_ask = three}, metrics);
+  EXPECT_EQ(recorded(tracer, trace::SpanKind::server, caller(false)), 0);
+  EXPECT_EQ(recorded(tracer, trace::SpanKind::server, caller(true)), 3);
+  // Whoever may publish is known.
+  EXPECT_EQ(recorded(tracer, trace::SpanKind::consumer, caller(true)), 1'000);
+  Tracer all({.sampler = {1, true}, .may_ask = three}, metrics);
+  EXPECT_EQ(recorded(all, trace::SpanKind::server, caller(true)), 1'000);
+}
+
+TEST(Tracer, DrawsForItselfWhereTheCallerChoseTheTraceId) {
+  Metrics metrics;
+  Tracer tracer({.sampler = {0.5, false}}, metrics);
+  auto low = caller(true);
+  low.trace_id.fill(0);
+  low.trace_id[0] = 1;  // Each ratio above 0 takes it, by its id.
+  const int count = recorded(tracer, trace::SpanKind::server, low);
+  // 16 standard deviations around 500.
+  EXPECT_GT(count, 250);
+  EXPECT_LT(count, 750);
+  Tracer none({.sampler = {0, false}}, metrics);
+  EXPECT_EQ(recorded(none, trace::SpanKind::server, low), 0);
+  // What goes on within the process follows what was decided at its door.
+  EXPECT_TRUE(none.start(trace::SpanKind::internal, &low, false).is_recorded());
+}
+
 TEST(Tracer, EndsABatchAtItsBytes) {
   Metrics metrics;
   Tracer tracer({.batch_bytes_max = 20'000}, metrics);
