@@ -10,9 +10,11 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <random>
 #include <utility>
@@ -28,7 +30,9 @@ using runtime::log;
 using runtime::LogLevel;
 using std::chrono::milliseconds;
 
-constexpr std::size_t answer_bytes_max = 65'536;
+// More than a receiver has to say. One that says more is not what it should be, for example a
+// gateway's page, and is tried again.
+constexpr std::size_t answer_bytes_max = std::size_t{1} << 20;
 
 /// What one try came to. A cause quotes neither the spans nor the answer.
 struct Tried {
@@ -37,6 +41,13 @@ struct Tried {
   milliseconds not_before{0};
   std::int64_t rejected = 0;
 };
+
+/// Throws if the coroutine that awaits it was cancelled.
+asio::awaitable<void> throw_if_cancelled() {
+  const auto state = co_await asio::this_coro::cancellation_state;
+  if (state.cancelled() != asio::cancellation_type::none)
+    throw boost::system::system_error(asio::error::operation_aborted);
+}
 
 }  // namespace
 
@@ -47,9 +58,10 @@ struct Exporter::Impl {
   void start();
   void stop();
   asio::awaitable<void> run();
-  asio::awaitable<void> export_all();
+  asio::awaitable<void> export_by_schedule();
   asio::awaitable<void> wait_until(Clock::time_point time);
-  asio::awaitable<void> export_batch(std::vector<trace::SpanData> batch);
+  asio::awaitable<bool> export_batch();
+  asio::awaitable<Tried> try_batch(std::vector<trace::SpanData> batch);
   asio::awaitable<Tried> attempt(const http_client::Request& request, Deadline deadline);
   http_client::Request request_of(const std::vector<trace::SpanData>& batch) const;
   void conclude(const Tried& tried, std::size_t spans);
@@ -61,6 +73,7 @@ struct Exporter::Impl {
   asio::steady_timer wake;  // of run(), while it waits
   asio::steady_timer cut;   // ends run() when the time to flush is over
   bool stopping = false, failing = false;
+  Clock::time_point not_before{};  // the receiver is left alone
   std::size_t in_hand = 0;  // spans that were taken and are neither exported nor dropped
   runtime::TaskGroup* tasks = nullptr;
   std::minstd_rand random{std::random_device{}()};  // of the pauses between two tries
@@ -93,18 +106,30 @@ void Exporter::Impl::stop() {
 
 asio::awaitable<void> Exporter::Impl::run() {
   try {
-    while (!stopping) {
-      // First, because a batch that was full before this began has woken nobody.
-      co_await export_all();
-      co_await wait_until(Clock::now() + options.trace.delay);
-    }
-    co_await export_all();
+    co_await export_by_schedule();
+    for (bool more = true; more;) more = co_await export_batch();
   } catch (const boost::system::system_error&) {
     // Cancelled, because the time to flush is over.
     for (auto left = tracer.take(); !left.empty(); left = tracer.take()) in_hand += left.size();
     tracer.metrics().unavailable.Increment(static_cast<double>(in_hand));
   }
   cut.cancel();
+}
+
+/// A full batch goes at once, and what is less at its time, until the exporter stops.
+asio::awaitable<void> Exporter::Impl::export_by_schedule() {
+  auto next = Clock::now() + options.trace.delay;
+  while (!stopping) {
+    const auto now = Clock::now();
+    // Asked first, because a batch that was full before this began has woken nobody.
+    const auto due = std::max(not_before, tracer.has_batch() ? now : next);
+    if (now < due) {
+      co_await wait_until(due);
+      continue;
+    }
+    co_await export_batch();
+    next = Clock::now() + options.trace.delay;
+  }
 }
 
 /// Returns earlier where a batch is full, or the exporter stops.
@@ -115,25 +140,34 @@ asio::awaitable<void> Exporter::Impl::wait_until(Clock::time_point time) {
   co_await wake.async_wait(asio::redirect_error(asio::use_awaitable, woken));
 }
 
-asio::awaitable<void> Exporter::Impl::export_all() {
-  for (auto batch = tracer.take(); !batch.empty(); batch = tracer.take())
-    co_await export_batch(std::move(batch));
+/// False: nothing waited. Whatever goes wrong with a batch, the next one is exported.
+asio::awaitable<bool> Exporter::Impl::export_batch() {
+  auto batch = tracer.take();
+  if (batch.empty()) co_return false;
+  in_hand = batch.size();
+  Tried tried;
+  try {
+    tried = co_await try_batch(std::move(batch));
+  } catch (const std::exception&) {
+    tried = {.cause = "this process could not prepare the export", .again = true};
+  }
+  co_await throw_if_cancelled();
+  if (!tried.cause.empty())
+    not_before = Clock::now() + std::max(options.trace.delay, tried.not_before);
+  conclude(tried, std::exchange(in_hand, 0));
+  co_return true;
 }
 
-asio::awaitable<void> Exporter::Impl::export_batch(std::vector<trace::SpanData> batch) {
-  in_hand = batch.size();
+asio::awaitable<Tried> Exporter::Impl::try_batch(std::vector<trace::SpanData> batch) {
   const auto request = request_of(batch);
   const auto deadline = Deadline::after(options.trace.export_timeout);
   policy::Backoff backoff(options.backoff_first, options.backoff_max);
   for (;;) {
-    const auto tried = co_await attempt(request, deadline.within(options.trace.attempt_timeout));
+    auto tried = co_await attempt(request, deadline.within(options.trace.attempt_timeout));
     const auto drawn = std::uniform_real_distribution<double>()(random);
     const auto wait = std::max(backoff.next(drawn), tried.not_before);
     // A receiver that was not there before the stop is not waited for.
-    if (!tried.again || stopping || wait >= deadline.left()) {
-      conclude(tried, std::exchange(in_hand, 0));
-      co_return;
-    }
+    if (!tried.again || stopping || wait >= deadline.left()) co_return tried;
     // Of a batch that is full meanwhile nothing is sent sooner.
     const auto next = Clock::now() + wait;
     while (!stopping && Clock::now() < next) co_await wait_until(next);
@@ -147,12 +181,17 @@ asio::awaitable<Tried> Exporter::Impl::attempt(const http_client::Request& reque
   try {
     response = co_await client->send(request, deadline);
   } catch (const Failure& failed) {
+    const auto code = failed.error().code;
     tried.cause = failed.error().message;
-    tried.again = errc_row(failed.error().code).transient();
+    tried.again = errc_row(code).transient() || code == Errc::payload_too_large;
+  } catch (const std::exception&) {
+    // For example no thread to look a name up with, or a head that is too long.
+    tried = {.cause = "the request to " + client->url().origin() + " failed", .again = true};
   }
+  co_await throw_if_cancelled();
   if (!response) co_return tried;
   const int status = response->status;
-  if (status == 200) {
+  if (status / 100 == 2) {
     tried.rejected = trace::rejected_spans(response->body).value_or(0);
     co_return tried;
   }

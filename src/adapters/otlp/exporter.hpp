@@ -22,7 +22,8 @@ struct ExporterOptions {
 ///
 /// A batch that the receiver does not take (429, 502, 503, 504, unreachable) is sent again until
 /// export_timeout, at the time that `Retry-After` names; then it is dropped and counted. Every
-/// other refusal drops it at once. Meanwhile the Tracer's queue fills, and no request waits.
+/// other refusal drops it at once. After a batch that was dropped the receiver is left alone for
+/// the time between two exports, or as long as it asked for. Meanwhile the Tracer's queue fills, and no request waits.
 /// A failure is logged once, and so is its end.
 class Exporter {
  public:

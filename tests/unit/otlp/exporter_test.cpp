@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace memseal::otlp {
@@ -81,6 +82,14 @@ struct Exporting {
     span.name(name);
     span.end();
   }
+  void wait_for_dropped(double count) {
+    for (int i = 0; i < 60'000; ++i) {
+      const auto& dropped = tracer.metrics();
+      if (dropped.refused.Value() + dropped.unavailable.Value() >= count) return;
+      std::this_thread::sleep_for(1ms);
+    }
+    ADD_FAILURE() << "nothing is dropped";
+  }
   std::string end() {
     exporter = nullptr;
     return metrics.render();
@@ -134,6 +143,53 @@ TEST(Exporter, DropsWhatTheReceiverDoesNotWant) {
   EXPECT_EQ(receiver.count(), 2u);
   EXPECT_TRUE(contains(metrics, refused + std::string("2\n"))) << metrics;
   EXPECT_TRUE(contains(metrics, exported + std::string("1\n"))) << metrics;
+}
+
+TEST(Exporter, LeavesAReceiverAloneThatRefusedABatch) {
+  // With less time than the receiver asks for, so the batch is dropped.
+  for (const auto* status : {"401 Unauthorized", "503 Unavailable"}) {
+    Receiver receiver({answer(status, "Retry-After: 3000\r\n")});
+    Exporting exporting(receiver.url());
+    for (int i = 0; i < 2; ++i) exporting.span("a");
+    receiver.request(1);
+    exporting.wait_for_dropped(2);
+    for (int i = 0; i < 8; ++i) {
+      exporting.span("b");
+      std::this_thread::sleep_for(2ms);  // An exporter that does not wait sends some of them.
+    }
+    EXPECT_EQ(receiver.count(), 1u) << status;
+    // The end asks once a batch; each before it would be one more.
+    const auto metrics = exporting.end();
+    EXPECT_EQ(receiver.count(), 5u) << status;
+    EXPECT_TRUE(contains(metrics, exported + std::string("0\n"))) << metrics;
+  }
+}
+
+TEST(Exporter, WaitsForItsTimeUnlessABatchIsFull) {
+  Receiver receiver({answer("200 OK")});
+  Exporting exporting(receiver.url());
+  for (int i = 0; i < 3; ++i) exporting.span("a");
+  receiver.request(1);
+  exporting.span("b");
+  receiver.request(2);
+  exporting.span("c");
+  const auto metrics = exporting.end();
+  // Two full ones, and the rest at the end.
+  EXPECT_EQ(receiver.count(), 3u);
+  EXPECT_TRUE(contains(metrics, exported + std::string("5\n"))) << metrics;
+}
+
+TEST(Exporter, GoesOnAfterAnswersThatItCannotRead) {
+  Receiver receiver({answer("503 Unavailable", "", std::string(100'000, 'x')),
+                     "HTTP/1.1 503 No\r\nX: " + std::string(200'000, 'x') + "\r\n\r\n",
+                     answer("200 OK", "", std::string(2'000'000, 'x')),
+                     answer("202 Accepted")});
+  Exporting exporting(receiver.url());
+  exporting.span("a");
+  exporting.span("b");
+  receiver.request(4);
+  const auto metrics = exporting.end();
+  EXPECT_TRUE(contains(metrics, exported + std::string("2\n"))) << metrics;
 }
 
 TEST(Exporter, CountsTheSpansThatTheReceiverRejected) {
