@@ -1,6 +1,7 @@
 // What callers, the environment and a receiver of traces say: read, or refused. What is passed on
 // is sound.
 #include "base/assert.hpp"
+#include "pure/codec/utf8.hpp"
 #include "pure/trace/context.hpp"
 #include "pure/trace/options.hpp"
 #include "pure/trace/otlp.hpp"
@@ -34,6 +35,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto read = trace::read_options(variables);
   MEMSEAL_ASSERT(read.options.sampler.ratio >= 0 && read.options.sampler.ratio <= 1);
   MEMSEAL_ASSERT(read.options.delay.count() > 0);
+  for (const auto& [name, value] : read.options.resource)
+    MEMSEAL_ASSERT(codec::is_utf8(name) && codec::is_utf8(value));
   for (const auto& [name, value] : read.options.headers)
     for (const unsigned char c : value) MEMSEAL_ASSERT(c >= 0x20 && c != 0x7f);
   return 0;

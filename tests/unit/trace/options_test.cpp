@@ -33,6 +33,13 @@ TEST(TraceOptions, AreOffUnlessAnEndpointOrTheExporterIsNamed) {
   const auto zipkin = read({{"OTEL_TRACES_EXPORTER", "zipkin"}});
   EXPECT_FALSE(zipkin.options.enabled);
   EXPECT_EQ(zipkin.warnings.size(), 1u);
+  const auto both = read({{"OTEL_TRACES_EXPORTER", "otlp, console"}});
+  EXPECT_TRUE(both.options.enabled);
+  EXPECT_EQ(both.warnings.size(), 1u);
+  const auto unknown = read({{"OTEL_TRACES_EXPORTER", "oltp"}});
+  EXPECT_TRUE(unknown.options.enabled) << "a value that nobody knows is ignored";
+  EXPECT_EQ(unknown.warnings.size(), 1u);
+  EXPECT_FALSE(read_options(Pairs{{"OTEL_TRACES_EXPORTER", "oltp"}}).options.enabled);
 }
 
 TEST(TraceOptions, TakeTheEndpointOfTracesAsItIsAndTheCommonOneAsABase) {
@@ -45,6 +52,8 @@ TEST(TraceOptions, TakeTheEndpointOfTracesAsItIsAndTheCommonOneAsABase) {
   EXPECT_EQ(url({{common, "https://c:1/base"}}), "https://c:1/base/v1/traces");
   EXPECT_EQ(url({{own, "https://t/x/y"}, {common, "http://c"}}), "https://t/x/y");
   EXPECT_EQ(url({{own, "https://t"}}), "https://t/");
+  EXPECT_EQ(url({{own, "https://t/x/"}}), "https://t/x/");
+  EXPECT_EQ(url({{common, "https://c/base/"}}), "https://c/base/v1/traces");
   for (const auto& bad : {"collector:4318", "ftp://c", "http://", "http://user:pw@c"}) {
     const auto refused = read_options(Pairs{{common, bad}});
     EXPECT_FALSE(refused.options.enabled) << bad;
@@ -60,6 +69,7 @@ TEST(TraceOptions, SpeakOneProtocol) {
                   .options.enabled);
   const auto grpc = read({{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}});
   EXPECT_FALSE(grpc.options.enabled);
+  EXPECT_TRUE(read({{"OTEL_EXPORTER_OTLP_PROTOCOL", "htpp/protobuf"}}).options.enabled);
   EXPECT_EQ(grpc.warnings.size(), 1u);
 }
 
@@ -75,12 +85,25 @@ TEST(TraceOptions, ReadLists) {
   const auto named = read({{"OTEL_SERVICE_NAME", "b"},
                            {"OTEL_RESOURCE_ATTRIBUTES", "service.name=a"}});
   EXPECT_EQ(named.options.resource, (Pairs{{"service.name", "b"}}));
-  for (const auto& bad : {"secret", "=secret", "a=%zsecret", "a=%0asecret", "a=%ffsecret"}) {
+  for (const auto& bad : {"secret", "=secret", "a=%zsecret", "a=%0asecret", "a=%ffsecret",
+                          "a secret=1", "a:=secret", "\xffsecret=1"}) {
     const auto refused = read({{"OTEL_EXPORTER_OTLP_HEADERS", std::string("x=1,") + bad}});
     EXPECT_TRUE(refused.options.headers.empty()) << bad;
     ASSERT_EQ(refused.warnings.size(), 1u) << bad;
     EXPECT_FALSE(test::contains(refused.warnings[0], "secret")) << refused.warnings[0];
   }
+}
+
+TEST(TraceOptions, HoldOnlyWhatAReceiverCanRead) {
+  const auto name = read({{"OTEL_SERVICE_NAME", "a\xff"}});
+  EXPECT_EQ(name.options.resource, (Pairs{{"service.name", "memseal"}}));
+  EXPECT_EQ(name.warnings.size(), 1u);
+  const auto key = read({{"OTEL_RESOURCE_ATTRIBUTES", "a\xff=1"}});
+  EXPECT_EQ(key.options.resource, (Pairs{{"service.name", "memseal"}}));
+  EXPECT_EQ(key.warnings.size(), 1u);
+  const auto twice = read({{"OTEL_RESOURCE_ATTRIBUTES", "a=1,service.name=x,a=2,service.name=y"}});
+  EXPECT_EQ(twice.options.resource, (Pairs{{"service.name", "y"}, {"a", "2"}}));
+  EXPECT_EQ(twice.warnings.size(), 2u);
 }
 
 TEST(TraceOptions, ReadNumbersAndKeepTheirDefaultsWhereTheseAreNone) {
@@ -96,11 +119,21 @@ TEST(TraceOptions, ReadNumbersAndKeepTheirDefaultsWhereTheseAreNone) {
   EXPECT_EQ(read_all.options.batch_max, 100u);
   EXPECT_EQ(read_all.options.delay.count(), 9);
   EXPECT_EQ(read_all.options.export_timeout.count(), 10);
-  for (const auto& bad : {"0", "-1", "1s", "1000001", "99999999999999999999", "0x10"}) {
+  for (const auto& bad : {"-1", "1s", "2147483648", "99999999999999999999", "0x10"}) {
     const auto refused = read({{"OTEL_BSP_SCHEDULE_DELAY", bad}});
     EXPECT_EQ(refused.options.delay.count(), 5'000) << bad;
     EXPECT_EQ(refused.warnings.size(), 1u) << bad;
   }
+  EXPECT_EQ(read({{"OTEL_BSP_MAX_QUEUE_SIZE", "0"}}).options.queue_max, 2'048u);
+  EXPECT_EQ(read({{"OTEL_BSP_SCHEDULE_DELAY", "2147483647"}}).options.delay.count(), 2'147'483'647);
+  // 0 is "at once", and "for ever".
+  const auto zeros = read({{"OTEL_BSP_SCHEDULE_DELAY", "0"},
+                           {"OTEL_BSP_EXPORT_TIMEOUT", "0"},
+                           {"OTEL_EXPORTER_OTLP_TIMEOUT", "0"}});
+  EXPECT_TRUE(zeros.warnings.empty());
+  EXPECT_EQ(zeros.options.delay.count(), 1);
+  EXPECT_GT(zeros.options.export_timeout, std::chrono::hours(24 * 365));
+  EXPECT_GT(zeros.options.attempt_timeout, std::chrono::hours(24 * 365));
 }
 
 TEST(TraceOptions, KnowTheSamplers) {
@@ -132,9 +165,11 @@ TEST(TraceOptions, SayWhatTheyDoNotFollow) {
   EXPECT_TRUE(read({{"OTEL_PROPAGATORS", "baggage,tracecontext"}}).options.propagates);
   EXPECT_FALSE(read({{"OTEL_PROPAGATORS", "none"}}).options.propagates);
   const auto b3 = read({{"OTEL_PROPAGATORS", "b3"}});
-  EXPECT_FALSE(b3.options.propagates);
+  EXPECT_TRUE(b3.options.propagates);
+  EXPECT_EQ(read({{"OTEL_PROPAGATORS", "nottracecontext"}}).warnings.size(), 1u);
   EXPECT_EQ(b3.warnings.size(), 1u);
   EXPECT_EQ(read({{"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"}}).warnings.size(), 1u);
+  EXPECT_EQ(read({{"OTEL_SPAN_LINK_COUNT_LIMIT", "3"}}).warnings.size(), 1u);
   EXPECT_TRUE(read({{"OTEL_EXPORTER_OTLP_COMPRESSION", "none"}}).warnings.empty());
 }
 
