@@ -2,6 +2,7 @@
 #include "cases/ingest/internal/status.hpp"
 #include "cases/ingest/internal/traces.hpp"
 
+#include <exception>
 #include <string>
 
 namespace memseal::ingest {
@@ -30,6 +31,17 @@ void end_span(Job& job) {
   if (job.outcome == Outcome::dead_lettered) {
     job.span->set("error.type", std::string(errc_name(job.error)));
     job.span->set_failed();
+  }
+  job.span->end();
+  job.span = nullptr;
+}
+
+void end_span_of_dropped(Job& job) noexcept {
+  if (!job.span) return;
+  try {
+    job.span->set("memseal.outcome", std::string("dropped"));
+  } catch (const std::exception&) {
+    // Without memory the span has no outcome.
   }
   job.span->end();
   job.span = nullptr;

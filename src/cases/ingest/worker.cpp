@@ -46,6 +46,10 @@ asio::awaitable<void> Worker::Impl::run() {
   changed_.emplace(co_await asio::this_coro::executor);
   deps_.source.on_departure([this] { drop_departed(); });
   const OnExit unregister([this] { deps_.source.on_departure({}); });
+  // The steps of the jobs that are left have spans, which need their parents.
+  const OnExit told([this] {
+    for (auto& job : jobs_) end_span_of_dropped(job);
+  });
   try {
     co_await run_all();
   } catch (const Refused& fault) {
@@ -168,6 +172,7 @@ void Worker::Impl::drop(const Jobs& jobs) {
   for (auto* job : jobs) {
     if (job->leader && !job->leader->leaving) std::erase(job->leader->followers, job);
     leave(*job);
+    end_span_of_dropped(*job);
   }
   give_back(jobs, &ports::EventSource::dropped);
 }

@@ -2,6 +2,7 @@
 #include "rig.hpp"
 
 #include "pure/trace/otlp.hpp"
+#include "runtime/task_group.hpp"
 #include "support/contains.hpp"
 
 #include <algorithm>
@@ -119,6 +120,38 @@ TEST_F(TracesTest, TellAFailedTryAndADeadLetterWithoutAWordOfTheEvent) {
   const auto exported = trace::encode_export({}, "1", all);
   for (const auto& word : {"marker", "alice", "hello", "doc-1", "notes"})
     EXPECT_FALSE(test::contains(exported, word)) << word;
+}
+
+TEST_F(TracesTest, EndTheSpanOfARecordThatLeaves) {
+  push({traced("alice", "1", sampled)});
+  // Another process has its partition by the time that it is embedded.
+  embedder.check = [&](const auto&) { source.take_away("memory.upload.v1", 0); };
+  run();
+  const auto all = spans.take();
+  const auto records = named(all, "process memory.upload.v1");
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(text_of(records[0], "memseal.outcome"), "dropped");
+  for (const auto& step : named(all, "ingest embed"))
+    EXPECT_EQ(step.parent, records[0].context.span_id);
+}
+
+TEST_F(TracesTest, EndTheSpanOfARecordThatIsInWorkAtTheStop) {
+  push({traced("alice", "1", sampled)});
+  embedder.hangs = [](const auto&) { return true; };
+  embedder.check = [&](const auto&) { loop.stop(); };
+  EXPECT_TRUE(spans.take().empty());
+  {
+    Worker worker(deps(), options);
+    runtime::TaskGroup tasks(loop.get_executor());
+    tasks.spawn(worker.run());
+    loop.run();
+    loop.restart();
+    tasks.cancel();
+    loop.run();
+  }
+  const auto records = named(spans.take(), "process memory.upload.v1");
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(text_of(records[0], "memseal.outcome"), "dropped");
 }
 
 TEST_F(TracesTest, AreNothingWithoutATracer) {

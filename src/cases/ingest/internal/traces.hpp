@@ -14,8 +14,13 @@ void begin_span(runtime::Tracer* tracer, Job& job);
 /// Ends it with what became of the record. REQUIRES: job.outcome.
 void end_span(Job& job);
 
+/// Ends the span of a job that leaves without an outcome: another process reads its record, or this
+/// one stops. Nothing for a job whose span has ended.
+void end_span_of_dropped(Job& job) noexcept;
+
 /// The span of one try of a step. It belongs to the trace of the first job that is traced, and
-/// links to those of the others. `jobs` names each job once. It failed unless succeeded() is called before its end.
+/// links to those of the others. `jobs` names each job once. It failed unless succeeded() is called
+/// before its end.
 class StepSpan {
  public:
   StepSpan(runtime::Tracer* tracer, std::string_view step, const Jobs& jobs);
