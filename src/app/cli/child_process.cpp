@@ -36,8 +36,10 @@ extern "C" void ask_to_stop(int) { stop_asked = 1; }
 std::vector<std::string> environment_of(const ChildRun& run) {
   std::map<std::string, std::string> all;
   for (auto& [name, value] : process_environment())
-    // Keys and passwords of memseal are no business of the child's.
-    if (!name.starts_with("MEMSEAL") && !name.starts_with("MEMORY_")) all[name] = value;
+    // Keys and passwords of memseal are no business of the child's, nor is the token of a receiver
+    // of traces.
+    if (!name.starts_with("MEMSEAL") && !name.starts_with("MEMORY_") && !name.starts_with("OTEL_"))
+      all[name] = value;
   all["LC_ALL"] = "C";
   for (const auto& [name, value] : run.environment) all[name] = value;
   std::vector<std::string> lines;
