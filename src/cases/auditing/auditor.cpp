@@ -57,11 +57,15 @@ AuditMetrics::AuditMetrics(runtime::Metrics& metrics)
       checkpoint_at(metrics.gauge("memseal_audit_checkpoint_seconds",
                                   "Unix time of the last checkpoint that this process signed.")),
       blocked(metrics.gauge("memseal_audit_checkpoint_blocked",
-                            "1 while somebody keeps every process from signing the audit log.")) {}
+                            "1 while somebody keeps every process from signing the audit log.")),
+      checkpoint_every(metrics.gauge("memseal_audit_checkpoint_interval_seconds",
+                                     "Time between two checkpoints, as it is set.")) {}
 
 Auditor::Auditor(ports::AuditLog& log, AuditMetrics& metrics, audit::Marks marks,
                  AuditorOptions options)
-    : log_(log), metrics_(metrics), marks_(std::move(marks)), options_(std::move(options)) {}
+    : log_(log), metrics_(metrics), marks_(std::move(marks)), options_(std::move(options)) {
+  metrics_.checkpoint_every.Set(static_cast<double>(options_.checkpoint_every.count()));
+}
 
 void Auditor::note(Weight weight, Event event) {
   if (!is_on() || (weight == Weight::read && options_.scope == Scope::changes)) return;

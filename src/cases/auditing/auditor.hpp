@@ -48,6 +48,7 @@ struct AuditMetrics {
   runtime::Gauge& waiting;        ///< memseal_audit_waiting: records in the queue
   runtime::Gauge& checkpoint_at;  ///< memseal_audit_checkpoint_seconds: Unix time of the last one
   runtime::Gauge& blocked;        ///< memseal_audit_checkpoint_blocked
+  runtime::Gauge& checkpoint_every;  ///< memseal_audit_checkpoint_interval_seconds
 };
 
 struct AuditorOptions {
