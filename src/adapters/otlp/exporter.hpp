@@ -23,13 +23,15 @@ struct ExporterOptions {
 /// A batch that the receiver does not take (429, 502, 503, 504, unreachable) is sent again until
 /// export_timeout, at the time that `Retry-After` names; then it is dropped and counted. Every
 /// other refusal drops it at once. After a batch that was dropped the receiver is left alone for
-/// the time between two exports, or as long as it asked for. Meanwhile the Tracer's queue fills, and no request waits.
-/// A failure is logged once, and so is its end.
+/// the time between two exports, or as long as it asked for. Meanwhile the Tracer's queue fills,
+/// and no request waits. A failure is logged once, and so is its end.
 class Exporter {
  public:
   /// Reads the CA file. Errors: bad_config.
   static Result<std::unique_ptr<Exporter>> make(ExporterOptions options, runtime::Tracer& tracer);
-  /// Exports what waits, for flush_timeout at most. REQUIRES: no thread starts or ends a span.
+  /// Exports what waits, for flush_timeout at most. NOTE: a lookup of the receiver's name that the
+  /// system has begun cannot be ended, and is waited for.
+  /// REQUIRES: no thread starts or ends a span.
   ~Exporter();
 
  private:
