@@ -311,8 +311,8 @@ void check_relations(LoadedConfig& loaded) {
   if (config.embedding.url.empty() != config.embedding.remote_model.empty())
     problem("embedding.url",
             "embedding.url and embedding.remote_model are given together or not at all");
-  if (config.http.bytes_max < 2 * config.http.body_bytes_max)
-    problem("http.bytes_max", "http.bytes_max must be at least twice http.body_bytes_max");
+  if (config.http.bytes_max < 4 * config.http.body_bytes_max)
+    problem("http.bytes_max", "http.bytes_max must be at least four times http.body_bytes_max");
   // The leeway would otherwise outlast the tokens themselves.
   if (config.auth.leeway_s >= config.auth.lifetime_s_max)
     problem("auth.leeway_s", "auth.leeway_s must be less than auth.lifetime_s_max");

@@ -34,7 +34,17 @@ http::FrontDoorLimits door_limits(const Config& config, std::size_t loops) {
                                        : std::max<std::size_t>(1, all / 4 * 3);
   limits.requests_per_user = static_cast<std::size_t>(http.requests_per_user);
   limits.bytes = static_cast<std::size_t>(http.bytes_max);
+  limits.bytes_per_holder = limits.bytes / 4;
   return limits;
+}
+
+/// Of one address to one loop: it never has all of them, unless the operator gave it all of the
+/// process (a proxy).
+std::size_t address_connections(const Config& config, std::size_t loops) {
+  const auto& http = config.http;
+  const auto each = static_cast<std::size_t>(http.connections_max);
+  const auto given = static_cast<std::size_t>(http.connections_per_address);
+  return given >= each * loops ? each : std::max<std::size_t>(1, each / 4 * 3);
 }
 
 const char* sentence_of(DatabaseState state) {
@@ -123,6 +133,7 @@ void Listeners::listen(const Keys& keys, const ListenAddress& address) {
     options.reuse_port = loops.size() > 1;
     options.door = door_;
     options.tracer = process_.tracer();
+    options.connections_per_address = address_connections(process_.config, loops.size());
     api_.emplace_back(executor, std::move(options),
                       redis::make_limiter(executor, limits, process_.metrics).value(), keys,
                       stores_, cases_.answering[loop], cases_, metrics_, deps);

@@ -174,12 +174,23 @@ asio::awaitable<std::optional<Response>> prepare_body(Call& call, const Route& r
   if (route.body != BodyKind::json) co_return std::nullopt;
   if (auto refused = check_media_type(call)) co_return refused;
   std::optional<Refusal> refusal;
+  bool is_lost = false;
   try {
     call.body = co_await call.exchange.session.read_body(bytes_max);
   } catch (const BodyRefused& refused) {
     refusal = refused.refusal();
+  } catch (const ConnectionLost&) {
+    is_lost = true;
   }
-  if (!refusal) co_return std::nullopt;
+  if (!refusal && !is_lost) co_return std::nullopt;
+  // A request that never arrived takes nothing, but for one that took of what all share.
+  if (call.bucket && call.exchange.session.holds_bytes()) {
+    call.context.deadline =
+        runtime::Deadline::after(call.exchange.server.options.request_deadline);
+    const auto limited = co_await charge(call, 0);
+    if (limited && !is_lost) co_return limited;
+  }
+  if (is_lost) throw ConnectionLost("closed inside a body");
   co_return body_problem(call.exchange, *refusal, bytes_max);
 }
 
@@ -200,15 +211,14 @@ asio::awaitable<std::optional<Response>> admit(Call& call, const Route& route) {
   co_return co_await charge(call, 0);
 }
 
-using UserPlace = std::optional<Places<crypto::Tenant>::Place>;
-
 /// Takes a place for a request of the caller, where places are counted. Returns the answer where
 /// the user has all of them.
-std::optional<Response> take_place(Call& call, UserPlace& place) {
+std::optional<Response> take_place(Call& call) {
   const auto& server = call.exchange.server;
+  call.exchange.session.hold_for(call.who->tenant);
   if (!server.options.door) return std::nullopt;
   if (auto taken = server.options.door->users.enter(call.who->tenant)) {
-    place.emplace(std::move(*taken));
+    call.exchange.user_place.emplace(std::move(*taken));
     return std::nullopt;
   }
   call.exchange.server.metrics.user_refusals.Increment();
@@ -224,8 +234,7 @@ asio::awaitable<Outcome> handle_api(Call& call, const Route& route) {
   // the limiter, because a client that must stop asking need not pay for the answer.
   auto refused = authenticate(call);
   if (refused) co_return respond(std::move(*refused));
-  UserPlace place;  // until the answer is made, or the stream has ended
-  refused = take_place(call, place);
+  refused = take_place(call);
   if (refused) co_return respond(std::move(*refused));
   if (reconnects_in_vain(call, route)) co_return respond({.status = 204});
   call.bucket = route.bucket;
@@ -291,6 +300,8 @@ asio::awaitable<Outcome> dispatch(Call& call, std::span<const Route> routes) {
   }
   call.id = std::move(match.id);
   call.route = match.route;
+  call.exchange.is_read =
+      match.route->method == "GET" || match.route->bucket == ports::Bucket::query;
   call.exchange.is_routine = match.route->at_once != nullptr && match.route->method == "GET";
   if (match.route->at_once != nullptr) co_return co_await handle_at_once(call, *match.route);
   co_return co_await handle_api(call, *match.route);

@@ -4,17 +4,32 @@
 
 namespace memseal::http {
 
-bool ByteBudget::take(std::size_t bytes) noexcept {
-  auto held = held_.load(std::memory_order_relaxed);
-  do {
-    if (bytes > most_ - held) return false;
-  } while (!held_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
+bool ByteBudget::take(const ByteHolder& holder, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  // add() may have gone beyond both.
+  const auto fits = [bytes](std::size_t held, std::size_t most) {
+    return held <= most && bytes <= most - held;
+  };
+  const auto own = held_by_.find(holder);
+  if (!fits(held_, most_) || !fits(own == held_by_.end() ? 0 : own->second, share_)) return false;
+  held_ += bytes;
+  held_by_[holder] += bytes;
   gauge_.Increment(static_cast<double>(bytes));
   return true;
 }
 
-void ByteBudget::give(std::size_t bytes) noexcept {
-  held_.fetch_sub(bytes, std::memory_order_relaxed);
+void ByteBudget::add(const ByteHolder& holder, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  held_ += bytes;
+  held_by_[holder] += bytes;
+  gauge_.Increment(static_cast<double>(bytes));
+}
+
+void ByteBudget::give(const ByteHolder& holder, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  held_ -= bytes;
+  const auto own = held_by_.find(holder);
+  if ((own->second -= bytes) == 0) held_by_.erase(own);
   gauge_.Decrement(static_cast<double>(bytes));
 }
 

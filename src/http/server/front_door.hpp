@@ -7,7 +7,6 @@
 #include <boost/asio/ip/address.hpp>
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -63,21 +62,35 @@ class Places {
   std::map<Key, std::size_t> taken_;
 };
 
-/// Bytes of all requests and answers that a process holds. Thread: any.
+/// Whose share bytes are taken of: a user's, or that of all who have shown no token (empty).
+using ByteHolder = std::optional<crypto::Tenant>;
+
+/// Bytes of all requests and answers that a process holds. Thread: any. Memory: only of those that
+/// hold something.
 class ByteBudget {
  public:
-  ByteBudget(std::size_t most, runtime::Gauge& held) : most_(most), gauge_(held) {}
+  /// `share`: what one holder may have of `most`.
+  ByteBudget(std::size_t most, std::size_t share, runtime::Gauge& held)
+      : most_(most), share_(share), gauge_(held) {}
 
-  /// False, and nothing is taken, where so many are not left.
-  bool take(std::size_t bytes) noexcept;
+  /// False, and nothing is taken, where so many are not left of all, or of the holder's share.
+  bool take(const ByteHolder& holder, std::size_t bytes);
+  /// Takes them whatever is left: they are there already, and others must make room.
+  void add(const ByteHolder& holder, std::size_t bytes);
   /// REQUIRES: so many were taken.
-  void give(std::size_t bytes) noexcept;
+  void give(const ByteHolder& holder, std::size_t bytes);
 
  private:
-  const std::size_t most_;
+  const std::size_t most_, share_;
   runtime::Gauge& gauge_;
-  std::atomic<std::size_t> held_{0};
+  std::mutex mutex_;  // never held across a wait
+  std::size_t held_ = 0;
+  std::map<ByteHolder, std::size_t> held_by_;
 };
+
+/// A body and an answer of so many bytes count for nothing: each connection has them anyway, and
+/// whoever takes all the rest keeps no small request from being answered, least of all a probe.
+inline constexpr std::size_t uncounted_bytes_max = 65'536;
 
 struct FrontDoorLimits {
   static constexpr auto unlimited = std::numeric_limits<std::size_t>::max();
@@ -85,6 +98,7 @@ struct FrontDoorLimits {
   std::size_t connections_per_address = unlimited;
   std::size_t requests_per_user = unlimited;  ///< under way at one time
   std::size_t bytes = unlimited;              ///< of bodies, and of answers until they are sent
+  std::size_t bytes_per_holder = unlimited;   ///< of `bytes`
 };
 
 /// Whose connections count together: an IPv4 address, or the network of 64 bits of an IPv6 one,
@@ -98,7 +112,7 @@ struct FrontDoor {
   FrontDoor(const FrontDoorLimits& limits, HttpMetrics& metrics)
       : addresses(limits.connections_per_address),
         users(limits.requests_per_user),
-        bytes(limits.bytes, metrics.bytes_held) {}
+        bytes(limits.bytes, limits.bytes_per_holder, metrics.bytes_held) {}
 
   Places<PeerNetwork> addresses;
   Places<crypto::Tenant> users;

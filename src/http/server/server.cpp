@@ -59,12 +59,16 @@ struct Server::Impl {
   Impl(asio::any_io_executor executor, Options options, HttpMetrics& metrics, Handler handler)
       : context(executor, std::move(options), metrics, std::move(handler)),
         acceptor(listen(executor, context.options)),
-        port(acceptor.local_endpoint().port()) {}
+        port(acceptor.local_endpoint().port()),
+        addresses(context.options.connections_per_address) {}
 
   asio::awaitable<void> run();
   asio::awaitable<void> accept(runtime::TaskGroup& tasks);
   asio::awaitable<void> keep_time();
-  using Place = std::optional<Places<PeerNetwork>::Place>;
+  /// Of this Server and of all.
+  struct Place {
+    std::optional<Places<PeerNetwork>::Place> here, anywhere;
+  };
   asio::awaitable<void> serve(tcp::socket socket, Place place);
   void take(tcp::socket socket, runtime::TaskGroup& tasks);
   bool has_place(const tcp::socket& socket, Place& place);
@@ -74,6 +78,8 @@ struct Server::Impl {
   ServerContext context;
   tcp::acceptor acceptor;
   const std::uint16_t port;
+  // Here too, because the peer chooses by its port which Server it reaches.
+  Places<PeerNetwork> addresses;
   std::size_t serving = 0;  // connections taken; some have no session yet
   runtime::Clock::time_point stop_at = runtime::Clock::time_point::max();
 };
@@ -112,9 +118,13 @@ bool Server::Impl::has_place(const tcp::socket& socket, Place& place) {
   boost::system::error_code failed;
   const auto peer = socket.remote_endpoint(failed);
   if (failed) return true;  // it has left, and its session ends at once
-  if (auto taken = door->addresses.enter(network_of(peer.address()))) {
-    place.emplace(std::move(*taken));
-    return true;
+  const auto network = network_of(peer.address());
+  if (auto here = addresses.enter(network)) {
+    if (auto anywhere = door->addresses.enter(network)) {
+      place.here.emplace(std::move(*here));
+      place.anywhere.emplace(std::move(*anywhere));
+      return true;
+    }
   }
   context.metrics.address_refusals.Increment();
   return false;

@@ -32,6 +32,8 @@ struct Options {
   std::uint16_t port = 0;                 ///< 0: any free port, see Server::port()
   bool reuse_port = false;                ///< several Servers listen on one address
   std::size_t connections_max = limits::http_connections_max;
+  /// Of one address to this Server. Counted with `door` only, which has the bound of all Servers.
+  std::size_t connections_per_address = limits::http_connections_max;
   int requests_per_connection_max = limits::http_requests_per_connection_max;
   std::size_t body_bytes_max = limits::http_body_bytes_max;  ///< a route may set another limit
   std::chrono::milliseconds header_timeout = limits::http_header_timeout;

@@ -48,7 +48,7 @@ Session::Session(asio::ip::tcp::socket socket, ServerContext& server)
 }
 
 Session::~Session() {
-  give_back();
+  give_back(held_);
   server_.metrics.connections_active.Decrement();
   server_.sessions.erase(place_);
 }
@@ -129,7 +129,10 @@ asio::awaitable<void> Session::answer() {
        runtime::Deadline::after(server_.options.request_deadline)}};
   exchange.span = start_span(server_.options.tracer, head);
   const auto started = Clock::now();
-  const OnExit answered([this] { give_back(); });
+  const OnExit answered([this] {
+    give_back(held_);
+    holder_.reset();
+  });
   auto outcome = co_await server_.handler(exchange);
   if (outcome.response) {
     // Before the head is written, because the head says whether the connection closes.
@@ -177,25 +180,13 @@ void Session::add_common_fields(const Exchange& exchange, std::vector<OutField>&
   if (closing_) fields.push_back({"Connection", "close"});
 }
 
-/// Takes `bytes` of what the process may hold, until the request is answered.
-bool Session::hold(std::size_t bytes) {
-  const auto& door = server_.options.door;
-  if (!door) return true;
-  if (!door->bytes.take(bytes)) {
-    server_.metrics.bytes_refusals.Increment();
-    return false;
-  }
-  held_ += bytes;
-  return true;
-}
-
-void Session::give_back() {
-  if (held_ > 0) server_.options.door->bytes.give(std::exchange(held_, 0));
-}
-
 asio::awaitable<int> Session::send(const Exchange& exchange, Response response) {
-  // A client that does not read keeps its answer in memory until the write timeout.
-  if (!hold(response.body.size())) {
+  // A client that does not read keeps its answer in memory until the write timeout. What was done
+  // is told all the same, because the client would do it again.
+  const auto bytes = response.body.size();
+  if (!exchange.is_read) {
+    hold_beyond(bytes);
+  } else if (bytes > uncounted_bytes_max && !hold(bytes)) {
     response = protocol_problem(503, "too many requests and answers are held in memory",
                                 exchange.context.id);
     response.fields.push_back({"Retry-After", "1"});

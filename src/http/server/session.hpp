@@ -1,5 +1,6 @@
 #pragma once
 // One connection: reads requests one after the other, has them answered, enforces timeouts.
+#include "http/server/front_door.hpp"
 #include "http/server/server_context.hpp"
 #include "http/server/message.hpp"
 #include "http/server/reader.hpp"
@@ -31,6 +32,10 @@ struct Exchange {
   bool content_begun = false;
   bool is_routine = false;                ///< a probe or a scrape: only a bad answer is logged
   std::optional<runtime::Span> span = {};  ///< of the request; empty: nothing is traced
+  /// Nothing was changed, so a 503 may stand for the answer: the client asks again.
+  bool is_read = false;
+  /// Of the caller among the requests under way, until the answer is sent.
+  std::optional<Places<crypto::Tenant>::Place> user_place = {};
 };
 
 /// What became of one request.
@@ -101,6 +106,12 @@ class Session {
   /// Writes all of `bytes`, within the write timeout; not interrupted by run_abortable(), so frames
   /// stay whole. Throws ConnectionLost.
   asio::awaitable<void> write(std::string_view bytes);
+  /// write() of what the caller keeps in memory until the peer has read it.
+  asio::awaitable<void> write_held(std::string_view bytes);
+  /// Whether the current request takes of what all requests may hold.
+  bool holds_bytes() const noexcept { return held_ > 0; }
+  /// What the current request holds from now on is of this user's share.
+  void hold_for(const crypto::Tenant& user) { holder_ = user; }
   /// The peer's IP address, which may be a proxy's: no header is believed, because any client can
   /// send it.
   const std::string& peer_address() const noexcept { return peer_address_; }
@@ -118,11 +129,12 @@ class Session {
   asio::awaitable<void> serve();
   asio::awaitable<bool> read_head();
   asio::awaitable<void> answer();
-  /// Returns the status of the answer, which is another one where memory is short.
+  /// Returns the status of the answer, which for a read is another one where memory is short.
   asio::awaitable<int> send(const Exchange& exchange, Response response);
   asio::awaitable<void> write_both(std::string_view head, std::string_view body);
   bool hold(std::size_t bytes);
-  void give_back();
+  void hold_beyond(std::size_t bytes);
+  void give_back(std::size_t bytes);
   asio::awaitable<void> refuse(const Refusal& refusal);
   void log_request(const Exchange& exchange, int status, double took_s);
   asio::awaitable<void> linger();
@@ -144,6 +156,7 @@ class Session {
   std::string peer_address_;
   int served_ = 0;
   std::size_t held_ = 0;                  // of FrontDoor::bytes, for the current request
+  ByteHolder holder_;                     // whose share that is of
   bool silent_ = true;                    // nothing of the first request has arrived
   bool idle_ = false;                     // waits for a further request of this connection
   bool closing_ = false;                  // no request after the current one

@@ -1,4 +1,5 @@
-// How a connection reads the body of a request: in parts, within a limit and a time.
+// How a connection reads the body of a request: in parts, within a limit and a time; and what it
+// holds in memory.
 #include "http/server/session.hpp"
 
 #include "base/on_exit.hpp"
@@ -12,6 +13,39 @@ namespace {
 constexpr std::size_t body_read_bytes = 16'384;
 
 }  // namespace
+
+/// Takes `bytes` of what the process may hold, until the request is answered.
+bool Session::hold(std::size_t bytes) {
+  const auto& door = server_.options.door;
+  if (!door) return true;
+  if (!door->bytes.take(holder_, bytes)) {
+    server_.metrics.bytes_refusals.Increment();
+    return false;
+  }
+  held_ += bytes;
+  return true;
+}
+
+/// Counts `bytes` that are there already; few count for nothing.
+void Session::hold_beyond(std::size_t bytes) {
+  const auto& door = server_.options.door;
+  if (!door || bytes <= uncounted_bytes_max) return;
+  door->bytes.add(holder_, bytes);
+  held_ += bytes;
+}
+
+void Session::give_back(std::size_t bytes) {
+  if (bytes == 0) return;
+  server_.options.door->bytes.give(holder_, bytes);
+  held_ -= bytes;
+}
+
+asio::awaitable<void> Session::write_held(std::string_view bytes) {
+  const auto before = held_;
+  hold_beyond(bytes.size());
+  const OnExit written([this, counted = held_ - before] { give_back(counted); });
+  co_await write(bytes);
+}
 
 /// Parses what was received. True: the body is whole.
 bool Session::parse_body(std::size_t bytes_max) {
@@ -38,9 +72,14 @@ asio::awaitable<std::string> Session::read_body(std::size_t bytes_max) {
   if (!reader_.head().has_body) co_return std::string();
   read_deadline_ = Clock::now() + server_.options.body_timeout;
   OnExit done{[this] { read_deadline_ = Clock::time_point::max(); }};
+  std::size_t received = 0, counted = 0;
   while (!parse_body(bytes_max)) {
-    const auto received = co_await receive_body();
-    if (hold(received)) continue;
+    received += co_await receive_body();
+    if (received <= uncounted_bytes_max) continue;
+    if (hold(received - counted)) {
+      counted = received;
+      continue;
+    }
     closing_ = true;  // because the rest of the body must not be read as a request
     throw BodyRefused({503, "too many requests and answers are held in memory"});
   }

@@ -44,7 +44,8 @@ SettingRows<Settings> Settings::rows() {
           number("http.requests_per_user", "requests of one user under way at one time", 1,
                  1'000'000, &Settings::requests_per_user),
           number("http.bytes_max",
-                 "bytes of all bodies, and of answers until they are sent, in the process",
+                 "bytes of all bodies, and of answers until they are sent, in the process; one "
+                 "user has a quarter",
                  16 << 20, std::int64_t{1} << 40, &Settings::bytes_max),
           number("http.body_bytes_max", "largest request body in bytes", 1'024, 64 << 20,
                  &Settings::body_bytes_max),

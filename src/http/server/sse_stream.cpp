@@ -96,8 +96,9 @@ asio::awaitable<void> SseStream::send(bool last) {
   while (sending_) co_await sent_.wait_uncancelled();
   // Takes the events after the wait, so that a cancelled caller leaves them queued.
   std::string out = std::exchange(head_, {});
-  if (!queued_.empty()) out += chunked_ ? as_chunk(queued_) : queued_;
-  queued_.clear();
+  // Not clear(), which would keep the memory of a large event as long as the stream lasts.
+  const auto events = std::exchange(queued_, {});
+  if (!events.empty()) out += chunked_ ? as_chunk(events) : events;
   if (last && chunked_) out += last_chunk;
   ended_ = ended_ || last;
   if (out.empty()) co_return;
@@ -107,7 +108,7 @@ asio::awaitable<void> SseStream::send(bool last) {
     last_sent_ = runtime::Clock::now();
     sent_.notify_all();
   }};
-  co_await session_.write(out);
+  co_await session_.write_held(out);
 }
 
 }  // namespace memseal::http
