@@ -186,7 +186,7 @@ class Instance:
             if service.pid() is None:
                 raise Failure(f"{name} does not run: scripts/stack up first.")
         postgres, redis, kafka = (self.services[name] for name in KINDS)
-        kafka.allow("memory.", "memseal")
+        kafka.allow("memory.", "memseal", ["memory.upload.v1.dlq", "memory.chat.v1.dlq"])
         service = (f'  dsn: "postgresql://app_user:{self.password("app-password")}@{postgres.address()}/postgres"\n')
         owner = f'  migrate_dsn: "{postgres.dsn()}"\n'
         shared = (f'kafka:\n'

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kafka_acls import CREATE, DESCRIBE, DESCRIBE_CONFIGS, GROUP, LITERAL, PREFIXED, READ, TOPIC, WRITE, allow
+from kafka_acls import CREATE, DELETE, DESCRIBE, DESCRIBE_CONFIGS, GROUP, LITERAL, PREFIXED, READ, TOPIC, WRITE, allow
 from processes import Failure, Process, as_user, send, start_time
 
 DEPS = Path(__file__).resolve().parent.parent / ".deps"
@@ -298,8 +298,9 @@ class Kafka(Service):
         return {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": self.USER,
                 "sasl.password": self.instance.password("kafka-password")}
 
-    def allow(self, topics, group):
-        """Lets USER do what a memseal service does, with the topics that begin with `topics` and with the group."""
+    def allow(self, topics, group, dead_letters):
+        """Lets USER do what memseal does, with the topics that begin with `topics`, with the group and with the topics of
+        dead letters."""
         allow(self.address(), self.USER,
               [(TOPIC, topics, PREFIXED, operation) for operation in SERVICE_OPERATIONS.values()]
-              + [(GROUP, group, LITERAL, READ)])
+              + [(TOPIC, topic, LITERAL, DELETE) for topic in dead_letters] + [(GROUP, group, LITERAL, READ)])

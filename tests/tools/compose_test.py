@@ -75,7 +75,14 @@ class ComposeTest(unittest.TestCase):
                 if volume.endswith("-secrets"):
                     (Path(base) / volume.removesuffix("-secrets")).mkdir()
             words, env = ["sh", ROOT / "deploy/compose/make-secrets", base], {"PATH": os.environ["PATH"]}
-            (Path(base) / "app/postgres-dsn").write_text("half of an earlier set")
+            # Of files with one password the one that it is made of is gone.
+            half = Path(base) / "app/postgres-dsn"
+            half.write_text("half of an earlier set")
+            refused = subprocess.run(words, env=env, stderr=subprocess.PIPE, text=True)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("has app/postgres-dsn, and owner/app-password with the same password is gone", refused.stderr)
+            self.assertEqual([path for path in Path(base).rglob("*") if path.is_file()], [half])
+            half.unlink()
             subprocess.run(words, env=env, check=True)
             files = {str(path.relative_to(base)): path for path in Path(base).rglob("*") if path.is_file()}
             text = {name: path.read_text() for name, path in files.items()}
@@ -99,12 +106,19 @@ class ComposeTest(unittest.TestCase):
                                                            rf"sasl.password={passwords[5]}$")
             subprocess.run(words, env=env, check=True)
             self.assertEqual({name: path.read_text() for name, path in files.items()}, text)
+            # What lacks is made of what is there: servers know these passwords.
+            for name in ("owner/complete", "app/kafka-properties", "redis/valkey.conf", "owner/postgres-migrate-dsn"):
+                files[name].unlink()
+            subprocess.run(words, env=env, check=True)
+            self.assertEqual({name: path.read_text() for name, path in files.items()}, text)
         with tempfile.TemporaryDirectory() as base:
             for name in ("app", "owner", "postgres", "redis", "kafka", "producer"):
                 (Path(base) / name).mkdir()
-            older = {**env, "MEMSEAL_POSTGRES_PASSWORD": "of-before", "MEMSEAL_APP_PASSWORD": "also-of-before"}
+            older = {**env, "MEMSEAL_POSTGRES_PASSWORD": "of-before", "MEMSEAL_APP_PASSWORD": "also-of-before",
+                     "MEMSEAL_ADMIN_TOKEN": "a-token-of-before"}
             subprocess.run(["sh", ROOT / "deploy/compose/make-secrets", base], env=older, check=True)
             self.assertEqual((Path(base) / "postgres/password").read_text(), "of-before")
+            self.assertEqual((Path(base) / "app/admin-token").read_text(), "a-token-of-before")
             self.assertIn(":also-of-before@", (Path(base) / "app/postgres-dsn").read_text())
 
     def test_memseal_may_do_what_the_end_to_end_tests_let_it(self):
@@ -112,7 +126,9 @@ class ComposeTest(unittest.TestCase):
         of_topics = re.search(r"^allow memseal (.*)--topic memory\. --resource-pattern-type prefixed$", rules, re.M)[1]
         self.assertEqual(set(re.findall(r"--operation (\w+)", of_topics)), set(SERVICE_OPERATIONS))
         self.assertRegex(rules, r"(?m)^allow memseal --operation Read --group memseal$")
-        self.assertEqual(len(re.findall(r"(?m)^allow ", rules)), 3)
+        self.assertRegex(rules, r"(?m)^allow memseal --operation Delete --topic memory\.upload\.v1\.dlq "
+                                r"--topic memory\.chat\.v1\.dlq$")
+        self.assertEqual(len(re.findall(r"(?m)^allow ", rules)), 4)
         self.assertRegex(rules, r"(?m)^allow producer --operation Write --operation Describe --topic memory\.upload\.v1 "
                                 r"--topic memory\.chat\.v1$")
         for script in (ROOT / "deploy/compose").iterdir():
