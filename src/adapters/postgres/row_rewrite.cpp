@@ -6,7 +6,6 @@
 #include "adapters/postgres/internal/shipped_statements.hpp"
 
 #include <algorithm>
-#include <thread>
 #include <vector>
 
 namespace memseal::postgres {
@@ -182,10 +181,6 @@ class TenantRewrite {
   WalkState state_;
 };
 
-void pause(const RewriteOptions& options, std::chrono::duration<double> time) {
-  options.pause ? options.pause(time) : std::this_thread::sleep_for(time);
-}
-
 using TellRewrite = std::function<bool(const RewriteReport&)>;
 
 /// False: `tell` ended it.
@@ -203,7 +198,7 @@ bool rewrite_tenant(TenantRewrite rewrite, const RewriteOptions& options, const 
         report.unfinished.push_back(user_hash);
         break;
       }
-      pause(options, std::chrono::milliseconds(200) * tries++);
+      options.pause(std::chrono::milliseconds(200) * tries++);
       continue;
     }
     tries = 1;
@@ -212,7 +207,7 @@ bool rewrite_tenant(TenantRewrite rewrite, const RewriteOptions& options, const 
     report.skipped += done.skipped;
     const std::chrono::duration<double> took = Clock::now() - start;
     if (!tell(report)) return false;
-    if (done.rows > 0 && options.rest > 0) pause(options, std::min(took * options.rest, rest_max));
+    if (done.rows > 0 && options.rest > 0) options.pause(std::min(took * options.rest, rest_max));
   }
   ++report.tenants;
   return true;

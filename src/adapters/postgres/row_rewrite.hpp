@@ -18,7 +18,7 @@ struct RewriteOptions {
   std::size_t batch_rows = 500;
   /// Rest after a batch that wrote, as a part of the time that it took; 5 s at most.
   double rest = 1;
-  /// Rests, and waits before another try; empty: the thread sleeps.
+  /// Returns after so long: rests, and waits before another try. REQUIRES: one.
   std::function<void(std::chrono::duration<double>)> pause = {};
 };
 
@@ -33,10 +33,10 @@ inline constexpr std::size_t rewrite_dimensions_end = 1'024;
 
 /// Rewrites what is left, tenant by tenant, each document in its order. A batch is one transaction,
 /// waits for no row and makes nobody wait but those who change the same rows; other processes, also
-/// of an older release, read and write meanwhile. A lock on the whole table (`migrate`, VACUUM FULL)
-/// it waits for as long as the session may (lock_timeout), five times. What was rewritten stays so
-/// when the call ends in the middle; the next call reads every row once more and writes what is
-/// left. Calls `tell` after each batch; false ends.
+/// of an older release, read and write meanwhile. For a lock on the whole table it waits as long as
+/// the session may (lock_timeout), five times. What was rewritten stays so when the call ends in
+/// the middle; the next call reads every row once more and writes what is left. Calls `tell` after
+/// each batch; false ends.
 /// Errors: unavailable; bad_config, not_isolated where a role may do too little or too much;
 /// not_migrated before migration 0011; internal.
 Result<RewriteReport> rewrite_rows(const RewriteOptions& options,

@@ -6,9 +6,12 @@
 #include "app/config/text_file.hpp"
 #include "app/service/migrations.hpp"
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <chrono>
 #include <cinttypes>
 #include <cstdio>
 
@@ -132,6 +135,13 @@ Result<postgres::MigrateOptions> options_of(const Config& config, const MigrateO
   return migration;
 }
 
+void rest_for(std::chrono::duration<double> time) {
+  boost::asio::io_context loop(1);
+  boost::asio::steady_timer timer(
+      loop, std::chrono::duration_cast<std::chrono::steady_clock::duration>(time));
+  timer.wait();
+}
+
 int rewrite(const GlobalOptions& global, const Config& config) {
   const auto reader = operator_dsn(config);
   if (!reader || config.postgres.dsn.empty()) {
@@ -143,7 +153,7 @@ int rewrite(const GlobalOptions& global, const Config& config) {
   }
   ProgressLine line(shows_progress(global));
   const auto done = postgres::rewrite_rows(
-      {.reader_dsn = *reader, .writer_dsn = config.postgres.dsn},
+      {.reader_dsn = *reader, .writer_dsn = config.postgres.dsn, .pause = rest_for},
       [&](const postgres::RewriteReport& report) {
         line.show("rewriting: " + std::to_string(report.rows) + " rows of " +
                   count_of(static_cast<std::size_t>(report.tenants + 1), "user"));
