@@ -55,9 +55,11 @@ bool PgAuditLog::Chain::write(Pool& pool, const std::stop_token& stop,
   try {
     pool.run_system(stop, context, Access::write, [&](SystemTx& tx) {
       try {
+        tx.transaction().exec(wait_for_rows_little);
         insert_records(tx.transaction(), records);
-      } catch (const pqxx::unique_violation&) {
-        is_taken = true;
+      } catch (const pqxx::sql_error& failed) {
+        is_taken = is_lock_timeout(failed) ||
+                   dynamic_cast<const pqxx::unique_violation*>(&failed) != nullptr;
         throw;
       }
       is_inserted = true;
@@ -117,10 +119,18 @@ asio::awaitable<ports::Checkpointed> PgAuditLog::checkpoint(runtime::RequestCont
     const bool is_fresh = last.n > 0 && age.count() >= 0 && age < every;
     if (is_fresh && (chain->is_signed || chain->head.seq == 0)) return {};
     std::size_t made = 0;
-    for (const auto& row : tx.exec(grown_chains)) {
-      append_checkpoint(tx, last, audit::CheckpointKind::head, head_of(row), now_ms,
-                        chain->signer);
-      ++made;
+    tx.exec(wait_for_rows_little);
+    tx.exec("SAVEPOINT signing");
+    try {
+      for (const auto& row : tx.exec(grown_chains)) {
+        append_checkpoint(tx, last, audit::CheckpointKind::head, head_of(row), now_ms,
+                          chain->signer);
+        ++made;
+      }
+    } catch (const pqxx::sql_error& failed) {
+      if (!is_lock_timeout(failed)) throw;
+      tx.exec("ROLLBACK TO SAVEPOINT signing");
+      return {0, checkpoints_writer(tx)};
     }
     chain->is_signed = chain->is_signed || chain->head.seq > 0;
     return {made};

@@ -4,6 +4,12 @@
 #include "adapters/postgres/internal/connection.hpp"
 #include "adapters/postgres/internal/run_command.hpp"
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+
+#include <map>
+
 namespace memseal::postgres {
 
 namespace {
@@ -136,13 +142,14 @@ Result<std::string> audit_lock_holder(const std::string& dsn) {
 
 // A chain loses a beginning only: up to the last record before the first one that is young enough,
 // by the order of the chain, because a clock may have been set back. Records without a checkpoint
-// stay, because their chain may still grow.
+// stay, because their chain may still grow. $2: how far the signed ones reach, because a forged one
+// would say that more is signed.
 constexpr const char* old_ends = R"sql(
 SELECT a.chain, a.seq, a.link FROM (
   SELECT c.chain, least(c.signed, coalesce((SELECT min(y.seq) - 1 FROM app.audit y
            WHERE y.chain = c.chain AND y.at >= timestamptz 'epoch' + $1::bigint
                  * interval '1 millisecond'), c.signed)) AS seq
-  FROM (SELECT chain, max(seq) AS signed FROM app.audit_checkpoints GROUP BY chain) c) old
+  FROM json_to_recordset($2::json) AS c (chain uuid, signed bigint)) old
 CROSS JOIN LATERAL (SELECT x.chain, x.seq, x.link FROM app.audit x
   WHERE x.chain = old.chain AND x.seq <= old.seq ORDER BY x.seq DESC LIMIT 1) a ORDER BY a.chain
 )sql";
@@ -151,13 +158,21 @@ CROSS JOIN LATERAL (SELECT x.chain, x.seq, x.link FROM app.audit x
 constexpr const char* cut_ends = R"sql(
 SELECT c.n, (extract(epoch FROM c.at) * 1000)::bigint, c.kind, c.chain, c.seq, c.link, c.previous,
        c.signature
-FROM (SELECT DISTINCT ON (chain) * FROM app.audit_checkpoints ORDER BY chain, seq DESC, n DESC) c
+FROM app.audit_checkpoints c
 WHERE c.kind = 'head' AND c.at < timestamptz 'epoch' + $1::bigint * interval '1 millisecond'
   AND NOT EXISTS (SELECT FROM app.audit a WHERE a.chain = c.chain AND a.seq >= c.seq)
-ORDER BY c.chain
+ORDER BY c.chain, c.seq DESC, c.n DESC
 )sql";
 
 namespace {
+
+std::string reach_json(const std::vector<audit::LogJudge::Reach>& reached) {
+  boost::json::array rows;
+  for (const auto& one : reached)
+    rows.push_back(boost::json::object{{"chain", one.chain.to_string()},
+                                       {"signed", one.covered}});
+  return boost::json::serialize(rows);
+}
 
 std::int64_t delete_beginning(pqxx::transaction_base& tx, const audit::ChainHead& head) {
   return static_cast<std::int64_t>(
@@ -167,15 +182,24 @@ std::int64_t delete_beginning(pqxx::transaction_base& tx, const audit::ChainHead
 }
 
 std::vector<audit::ChainHead> ends_to_prune(pqxx::transaction_base& tx, std::int64_t before_ms,
+                                            const audit::LogJudge& judge,
                                             const crypto::VerifyingKey& signer, bool past) {
+  const auto reached = judge.reached();
   std::vector<audit::ChainHead> ends;
-  for (const auto& row : tx.exec(old_ends, pqxx::params{before_ms})) ends.push_back(head_of(row));
+  for (const auto& row : tx.exec(old_ends, pqxx::params{before_ms, reach_json(reached)}))
+    ends.push_back(head_of(row));
   if (!past) return ends;
+  std::map<Uuid, std::int64_t> last;  // of the chains that no prune has ended
+  for (const auto& one : reached)
+    if (one.covered > one.pruned) last[one.chain] = one.covered;
   for (const auto& row : tx.exec(cut_ends, pqxx::params{before_ms})) {
     const auto checkpoint = checkpoint_of(row);
+    const auto end = last.find(checkpoint.head.chain);
+    if (end == last.end() || end->second != checkpoint.head.seq) continue;
     // A forged one would say where a chain ended.
     if (!audit::is_signed_by(checkpoint, signer)) continue;
-    std::erase_if(ends, [&](const auto& end) { return end.chain == checkpoint.head.chain; });
+    last.erase(end);
+    std::erase_if(ends, [&](const auto& other) { return other.chain == checkpoint.head.chain; });
     ends.push_back(checkpoint.head);
   }
   return ends;
@@ -208,7 +232,8 @@ Result<AuditPruned> prune_audit_log(const std::string& dsn, std::int64_t before_
                      "says where, and --past-findings deletes all the same"});
     auto last = newest_checkpoint(tx, signer.verifying_key());
     AuditPruned pruned;
-    for (const auto& head : ends_to_prune(tx, before_ms, signer.verifying_key(), past)) {
+    for (const auto& head :
+         ends_to_prune(tx, before_ms, judge, signer.verifying_key(), past)) {
       append_checkpoint(tx, last, audit::CheckpointKind::pruned, head, now_ms, signer);
       pruned.records += delete_beginning(tx, head);
       ++pruned.chains;

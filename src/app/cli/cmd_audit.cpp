@@ -15,6 +15,7 @@
 #include <boost/json/object.hpp>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cinttypes>
 #include <cstdio>
@@ -145,11 +146,28 @@ json::object finding_object(const audit::Finding& finding) {
           {"detail", finding.text}};
 }
 
+constexpr std::array finding_kinds{
+    audit::Finding::Kind::changed, audit::Finding::Kind::missing, audit::Finding::Kind::cut,
+    audit::Finding::Kind::checkpoint, audit::Finding::Kind::unsigned_};
+
+json::object counts_object(const audit::LogJudge& judge) {
+  json::object counts;
+  for (const auto kind : finding_kinds)
+    if (judge.found(kind) > 0) counts[audit::finding_name(kind)] = judge.found(kind);
+  return counts;
+}
+
 void print_judged(const audit::LogJudge& judge, const std::vector<audit::Finding>& findings) {
   for (const auto& finding : findings)
     std::printf("%-10s  %s %" PRId64 ": %s\n",
                 std::string(audit::finding_name(finding.kind)).c_str(), finding.chain.c_str(),
                 finding.seq, finding.text.c_str());
+  for (const auto kind : finding_kinds) {
+    const auto told = std::ranges::count(findings, kind, &audit::Finding::kind);
+    if (const auto more = judge.found(kind) - told; more > 0)
+      std::printf("%-10s  %" PRId64 " more\n", std::string(audit::finding_name(kind)).c_str(),
+                  more);
+  }
   std::printf("%s of %s, %" PRId64 " behind the last checkpoint\n",
               count_of(static_cast<std::size_t>(judge.records()), "record").c_str(),
               count_of(static_cast<std::size_t>(judge.chains()), "chain").c_str(),
@@ -180,11 +198,14 @@ int judge_log(const GlobalOptions& global, const AuditOptions& options,
                       {"chains", judge.chains()},
                       {"unsigned_records", judge.unsigned_records()},
                       {"checkpoint", judge.checkpoints() > 0 ? json::value(last) : nullptr},
+                      {"counts", counts_object(judge)},
                       {"findings", std::move(listed)}};
   std::optional<Error> fault;
   if (!findings.empty())
     fault = Error{Errc::signature_invalid,
-                  "the audit log was changed: " + count_of(findings.size(), "finding")};
+                  "the audit log was changed: " +
+                      count_of(std::max(findings.size(), static_cast<std::size_t>(judge.found())),
+                               "finding")};
   return finish_report(global, std::move(report), fault, exit_finding);
 }
 
@@ -264,13 +285,15 @@ int cmd_audit_prune(const GlobalOptions& global, const AuditOptions& options) {
                               .value());
     };
     if (!options.past_findings) return prune(false);
-    // What is about to go is told first, by a record that the next checkpoint covers.
+    // What is about to go is told first, by a record that a checkpoint covers.
     auto judge = judge_with(reading);
     postgres::judge_audit_log(own, judge).value();
     audit::Event event;
     event.action = "operator.audit_prune_past";
-    event.count = static_cast<std::int64_t>(judge.finish().size());
-    return audited(reading.config, reading.keyring, std::move(event), [&] { return prune(true); });
+    judge.finish();
+    event.count = judge.found();
+    return audited_and_signed(reading.config, reading.keyring, std::move(event),
+                              [&] { return prune(true); });
   });
 }
 

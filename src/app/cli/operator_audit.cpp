@@ -32,11 +32,14 @@ class OperatorChain {
     run_to_end(log_.append(record_context(), {std::move(one)}));
   }
   /// So that nobody cuts the end of this chain, which no process writes any more.
-  void sign() {
+  ports::Checkpointed sign() {
+    ports::Checkpointed signed_now;
     const auto work = [&]() -> asio::awaitable<void> {
-      co_await log_.checkpoint(record_context(), runtime::unix_ms(), std::chrono::seconds(0));
+      signed_now =
+          co_await log_.checkpoint(record_context(), runtime::unix_ms(), std::chrono::seconds(0));
     };
     run_to_end(work());
+    return signed_now;
   }
 
  private:
@@ -114,6 +117,25 @@ int audited(const Config& config, const crypto::Keyring& keyring, audit::Event e
   OperatorChain chain(config, keyring);
   event = of_this_user(std::move(event));
   chain.add(event, audit::Outcome::begun);
+  return run_recorded(chain, event, work);
+}
+
+int audited_and_signed(const Config& config, const crypto::Keyring& keyring, audit::Event event,
+                       const std::function<int()>& work) {
+  if (config.postgres.dsn.empty())
+    throw_failure({Errc::bad_config,
+                   "postgres.dsn is not set (env " + env_name("postgres.dsn") +
+                       "): nothing is deleted that no record tells of",
+                   "postgres.dsn"});
+  OperatorChain chain(config, keyring);
+  event = of_this_user(std::move(event));
+  chain.add(event, audit::Outcome::begun);
+  // Whoever deletes could delete an unsigned record of it too.
+  if (const auto signed_now = chain.sign(); signed_now.made == 0)
+    throw_failure({Errc::unavailable,
+                   "the record of this could not be signed, so nothing is deleted: " +
+                       (signed_now.held_by.empty() ? "try again" : signed_now.held_by) +
+                       (signed_now.held_by.empty() ? "" : " keeps processes from signing")});
   return run_recorded(chain, event, work);
 }
 

@@ -25,6 +25,11 @@ int audited(const Config& config, const crypto::Keyring& keyring, std::string ac
 int audited(const Config& config, const crypto::Keyring& keyring, audit::Event event,
             const std::function<int()>& work);
 
+/// Runs `work`, which deletes records of the log itself, behind a record that is signed first,
+/// whatever audit.records says. Throws Failure where that cannot be; `work` has then not run.
+int audited_and_signed(const Config& config, const crypto::Keyring& keyring, audit::Event event,
+                       const std::function<int()>& work);
+
 /// Runs `work` and records it as audited() does, where it can: what an operator must be able to do
 /// while the database or the keyring is away (a key is taken from a producer, a key is replaced),
 /// and what only looks. A hint says why something is not recorded.

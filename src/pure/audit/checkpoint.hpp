@@ -4,6 +4,7 @@
 #include "pure/crypto/signing_key.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -23,7 +24,7 @@ std::string_view checkpoint_kind_name(CheckpointKind kind) noexcept;
 /// A row of app.audit_checkpoints. Checkpoints of all chains are one chain themselves: each names
 /// the digest of the one before it.
 struct Checkpoint {
-  std::int64_t n = 0;  ///< from 1, without a gap
+  std::int64_t n = 0;  ///< from 1, growing; a number that a forged row took is left out
   std::int64_t at_ms = 0;
   CheckpointKind kind = CheckpointKind::head;
   ChainHead head;
@@ -68,8 +69,21 @@ class LogJudge {
   void add(const Checkpoint& checkpoint);
   /// REQUIRES: every checkpoint was added.
   void add(const Record& record);
-  /// Ends the log and returns what was found, the same each time. At most `findings_max` are kept.
+  /// Ends the log and returns what was found, the same each time. Of each kind at most
+  /// `findings_max` are told; found() counts all.
   const std::vector<Finding>& finish();
+  std::int64_t found(Finding::Kind kind) const noexcept {
+    return found_[static_cast<std::size_t>(kind)];
+  }
+  std::int64_t found() const noexcept;
+
+  /// How far the signed checkpoints of a chain reach.
+  struct Reach {
+    Uuid chain;
+    std::int64_t covered = 0;  ///< record of the last one
+    std::int64_t pruned = 0;   ///< what is deleted up to here, a checkpoint says
+  };
+  std::vector<Reach> reached() const;
 
   static constexpr std::size_t findings_max = 1'000;
   std::int64_t records() const noexcept { return records_; }
@@ -104,6 +118,9 @@ class LogJudge {
   std::map<Uuid, Known> known_;
   std::map<std::int64_t, crypto::Digest> digests_;
   std::vector<Finding> findings_;
+  std::array<std::int64_t, 5> found_{};  // by kind
+  std::array<std::size_t, 5> told_{};    // by kind; not counted: forged ones beyond their part
+  std::size_t forged_ = 0;
   std::optional<ChainHead> at_;  // the record before
   std::optional<std::int64_t> uncovered_since_ms_;  // of the chain; empty also once it is told
   std::int64_t records_ = 0, chains_ = 0, last_n_ = 0, uncovered_ = 0;

@@ -401,6 +401,31 @@ TEST_F(AuditPg, AForgedRowInThePlaceOfTheNextOneStopsNoRecord) {
   EXPECT_THAT(findings(), ElementsAre(Finding::Kind::changed)) << "the forged row alone";
 }
 
+// Rows that somebody wrote and never commits have the next places.
+TEST_F(AuditPg, ATransactionThatStaysOpenStopsNoRecordAndIsNamed) {
+  auto one = process();
+  append(one, events(2));
+  EXPECT_EQ(sign(one), 1u);
+  pqxx::connection stranger(database_->app_dsn());
+  pqxx::work holding(stranger);
+  holding.exec("INSERT INTO app.audit (chain, seq, at, action, outcome, status, tenant, actor, "
+               "address, request_id, documents, count, link) SELECT chain, 3, now(), 'forged', "
+               "'done', 200, '', '', '', '', '', 0, link FROM app.audit WHERE seq = 2");
+  holding.exec("INSERT INTO app.audit_checkpoints (n, at, kind, chain, seq, link, previous, "
+               "signature) SELECT 2, at, kind, chain, 9, link, previous, signature "
+               "FROM app.audit_checkpoints");
+  const auto pid = holding.exec("SELECT pg_backend_pid()").one_field().as<std::string>();
+  append(one, events(2));
+  EXPECT_EQ(records({.action = "audit.conflict"}).size(), 1u);
+  EXPECT_EQ(records({.action = "memory.query"}).size(), 4u);
+  const auto signed_now = checkpointed(one, now_ms, std::chrono::seconds(0));
+  EXPECT_EQ(signed_now.made, 0u);
+  EXPECT_EQ(signed_now.held_by, "session " + pid + " of role app_user");
+  holding.abort();
+  EXPECT_EQ(sign(one), 1u);
+  EXPECT_THAT(findings(), IsEmpty());
+}
+
 TEST_F(AuditPg, AForgedCheckpointKeepsNoCheckpointAway) {
   auto one = process();
   append(one, events(2));
@@ -423,7 +448,13 @@ TEST_F(AuditPg, AForgedCheckpointKeepsNoCheckpointAway) {
   auto judge = judged();
   EXPECT_EQ(judge.unsigned_records(), 0);
   EXPECT_EQ(judge.checkpoints(), 3) << "the one behind the number that was taken";
-  EXPECT_EQ(judge.finish().size(), 4u) << "three forgeries, and the number that one of them took";
+  EXPECT_EQ(judge.finish().size(), 3u) << "the forgeries, and not the number that one of them took";
+  // What a forged one says is signed is not deleted; once its owner has removed it, all is well.
+  append(one, events(2));
+  EXPECT_EQ(pruned_before(now_ms + hour_ms, true).value().records, 4);
+  database_->super("DELETE FROM app.audit_checkpoints WHERE at > '2099-01-01'");
+  EXPECT_THAT(findings(), IsEmpty());
+  EXPECT_EQ(judged().unsigned_records(), 2);
 }
 
 }  // namespace

@@ -181,6 +181,28 @@ TEST_F(AuditChain, ACheckpointThatIsRemovedForgedOrMovedIsFound) {
               ElementsAre(Finding::Kind::checkpoint, Finding::Kind::missing));
 }
 
+// The role that serves may add rows: they take numbers and fill lists, and hide nothing.
+TEST_F(AuditChain, ManyForgedCheckpointsHideNothingAndTheirNumbersAreFree) {
+  auto log = log_of();
+  auto next = log.checkpoints.back();
+  next.n = 1'200;
+  next.previous = audit::digest_of(log.checkpoints.back());
+  audit::sign(next, signer);
+  auto forged = log.checkpoints[0];
+  for (forged.n = 3; forged.n < 1'200; ++forged.n) log.checkpoints.push_back(forged);
+  log.checkpoints.push_back(next);
+  next.n = 1'300;  // does not follow
+  audit::sign(next, signer);
+  log.checkpoints.push_back(next);
+  log.records.erase(log.records.begin() + 3);
+  auto judge = judge_of(log);
+  EXPECT_EQ(judge.found(Finding::Kind::checkpoint), 1'197 + 1);
+  EXPECT_EQ(judge.found(), 1'197 + 2);
+  EXPECT_EQ(judge.finish().size(), LogJudge::findings_max / 2 + 2);
+  EXPECT_EQ(judge.finish().back().kind, Finding::Kind::missing);
+  EXPECT_EQ(judge.finish().at(LogJudge::findings_max / 2).seq, 1'201);
+}
+
 TEST_F(AuditChain, WhatWasPrunedIsNoFindingAndTheRestIsBound) {
   auto log = log_of();
   const auto kept = log.records;

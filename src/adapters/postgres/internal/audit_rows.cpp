@@ -132,15 +132,30 @@ void append_checkpoint(pqxx::transaction_base& tx, audit::Checkpoint& last,
   last = std::move(next);
 }
 
+namespace {
+
+std::string session_in(const pqxx::result& rows) {
+  if (rows.empty()) return "";
+  return "session " + std::string(rows[0][0].c_str()) + " of role " + rows[0][1].c_str();
+}
+
+}  // namespace
+
+std::string checkpoints_writer(pqxx::transaction_base& tx) {
+  return session_in(tx.exec(
+      "SELECT l.pid, coalesce(a.usename, '?') FROM pg_locks l LEFT JOIN pg_stat_activity a "
+      "ON a.pid = l.pid WHERE l.locktype = 'relation' AND l.granted "
+      "AND l.mode = 'RowExclusiveLock' AND l.relation = 'app.audit_checkpoints'::regclass "
+      "AND l.pid <> pg_backend_pid() LIMIT 1"));
+}
+
 std::string checkpoint_lock_holder(pqxx::transaction_base& tx) {
-  const auto rows = tx.exec(
+  return session_in(tx.exec(
       "SELECT l.pid, coalesce(a.usename, '?') FROM pg_locks l LEFT JOIN pg_stat_activity a "
       "ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
       "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
       "AND (l.classid::bigint << 32) | l.objid::bigint "
-      "= hashtextextended('memseal.audit_checkpoints', 0) AND l.pid <> pg_backend_pid() LIMIT 1");
-  if (rows.empty()) return "";
-  return "session " + std::string(rows[0][0].c_str()) + " of role " + rows[0][1].c_str();
+      "= hashtextextended('memseal.audit_checkpoints', 0) AND l.pid <> pg_backend_pid() LIMIT 1"));
 }
 
 }  // namespace memseal::postgres

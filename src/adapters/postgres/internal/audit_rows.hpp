@@ -37,4 +37,12 @@ inline constexpr const char* lock_checkpoints =
 /// Who has that lock: "session 123 of role x"; empty: nobody.
 std::string checkpoint_lock_holder(pqxx::transaction_base& tx);
 
+/// Another session that has changed app.audit_checkpoints and did not end its transaction.
+std::string checkpoints_writer(pqxx::transaction_base& tx);
+
+/// A row that another transaction wrote and did not commit keeps the writer of the same place
+/// waiting; whoever may add rows could make that last for ever.
+inline constexpr const char* wait_for_rows_little = "SET LOCAL lock_timeout = '1s'";
+inline bool is_lock_timeout(const pqxx::sql_error& failed) { return failed.sqlstate() == "55P03"; }
+
 }  // namespace memseal::postgres
