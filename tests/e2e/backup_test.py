@@ -63,7 +63,8 @@ class Backup(EndToEnd):
     def schema(self):
         """As pg_dump writes it, without its random fence lines, and without lists of values, which PostgreSQL spells
         in another way once it has read its own spelling."""
-        done = run(["pg_dump", "--schema-only", self.at.owner])
+        address, env = without_password(self.at.owner)
+        done = run(["pg_dump", "--schema-only", address], env=env)
         self.assertEqual(done.returncode, 0, done.stdout)
         settings = psql(self.at.owner, "SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON "
                         "d.oid = s.setdatabase WHERE datname = current_database() ORDER BY 1")

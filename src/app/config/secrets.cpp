@@ -9,19 +9,23 @@ namespace {
 
 // A URI has its password before the host, libpq also takes one as a keyword.
 bool has_password(std::string_view address) {
-  if (address.find("password") != address.npos) return true;
+  // "sslpassword" and "passfile" too. A keyword may be percent-encoded.
+  if (address.find("pass") != address.npos) return true;
   const auto scheme = address.find("://");
   if (scheme == address.npos) return false;
-  const auto authority = address.substr(scheme + 3, address.find_first_of("/?", scheme + 3) -
-                                                        (scheme + 3));
-  const auto at = authority.rfind('@');
-  return at != authority.npos && authority.substr(0, at).find(':') != authority.npos;
+  const auto rest = address.substr(scheme + 3);
+  const auto query = rest.rfind('?');
+  if (query != rest.npos && rest.find('%', query) != rest.npos) return true;
+  // The last "@" of all, because parsers differ on a password with "/" or "?" in it.
+  const auto at = rest.rfind('@');
+  return at != rest.npos && rest.substr(0, at).find(':') != rest.npos;
 }
 
-// By name, because librdkafka has many secrets and adds more.
+// By name, because librdkafka has many secrets and adds more. What `config show` hides is more,
+// because hiding costs nothing; here a file is refused.
 bool is_secret_of_kafka(std::string_view name) {
-  constexpr std::array<std::string_view, 5> words{"password", "secret", "jaas", "key.pem",
-                                                  "oauthbearer.config"};
+  constexpr std::array<std::string_view, 6> words{"password", "passphrase", "secret", "jaas",
+                                                  "key.pem", "oauthbearer.config"};
   return std::ranges::any_of(words, [&](auto word) { return name.find(word) != name.npos; });
 }
 

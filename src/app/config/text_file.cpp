@@ -125,7 +125,8 @@ Result<std::string> read_text_file(const std::filesystem::path& file, std::size_
 
 Error exposed(const std::filesystem::path& file) {
   return {Errc::bad_config,
-          file.string() + " holds a secret, and others may use it; run chmod 600 on it"};
+          file.string() + " holds a secret, and others may use it; run chmod 600 on it, "
+                          "and chown where it belongs to another user"};
 }
 
 Result<std::string> read_secret_text(const std::filesystem::path& file, std::size_t bytes_max) {

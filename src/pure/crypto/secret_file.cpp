@@ -26,11 +26,11 @@ std::string reason(int error) { return std::strerror(error); }
 
 std::string unfit(const struct stat& status) {
   if (!S_ISREG(status.st_mode)) return "not a plain file";
-  if (others_may_use(status.st_mode, status.st_uid, geteuid()))
-    return "others may read or write it; run chmod 600 on it";
   // The owner could change the mode back and read the file. Root may do so anyway.
   if (status.st_uid != geteuid() && status.st_uid != 0)
     return "belongs to another user; run memseal as that user, or run chown on it";
+  if (others_may_use(status.st_mode, status.st_uid, geteuid()))
+    return "others may read or write it; run chmod 600 on it";
   if (status.st_size > static_cast<off_t>(keyring_file_bytes_max))
     return "longer than a keyring can be";
   return {};
@@ -72,6 +72,8 @@ int write_new(const std::filesystem::path& file, ByteView bytes, const Access& a
 }  // namespace
 
 bool others_may_use(mode_t mode, uid_t owner, uid_t self) noexcept {
+  // Another owner may change the mode at any time.
+  if (owner != self && owner != 0) return true;
   // Root itself needs no group to read a file.
   const mode_t forbidden = owner == 0 && self != 0 ? 037 : 077;
   return (mode & forbidden) != 0;

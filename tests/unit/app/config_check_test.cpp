@@ -101,7 +101,11 @@ TEST_F(ConfigCommand, ASecretOnACommandLineIsRefusedAndNotRepeated) {
        {"postgres.dsn=postgresql://app_user:hush@db/memseal", "postgres.dsn=host=db password=hush",
         "redis.url=redis://:hush@127.0.0.1", "http.admin_token=hush", "seal.token_key=hush",
         "embedding.api_key=hush", "kafka.properties=client.id=me,sasl.password=hush",
-        "kafka.properties.sasl.password=hush"}) {
+        "kafka.properties.sasl.password=hush",
+        "postgres.dsn=postgresql://app_user:a?hush@db/memseal",
+        "postgres.dsn=postgresql://app_user:a/hush@db/memseal",
+        "postgres.dsn=postgresql://db/memseal?user=a&p%61ssword=hush",
+        "kafka.properties.sasl.oauthbearer.assertion.private.key.passphrase=hush"}) {
     const auto ran = run_program({"config", "check", "--set", assignment});
     EXPECT_EQ(ran.code, 2) << assignment;
     EXPECT_TRUE(contains(ran.err, "shows a secret to every user of this machine")) << ran.err;

@@ -141,6 +141,9 @@ TEST(Keyring, OnlyRootGivesAFileToAGroupAndOnlyForReading) {
   EXPECT_TRUE(others_may_use(0440, root, root)) << "root reads it without a group";
   EXPECT_FALSE(others_may_use(0400, root, service));
   EXPECT_FALSE(others_may_use(0600, service, service));
+  // Its owner may change the mode at any time.
+  EXPECT_TRUE(others_may_use(0400, other, service));
+  EXPECT_TRUE(others_may_use(0600, other, root));
 }
 
 TEST(Keyring, RefusesAMalformedFileByLine) {
