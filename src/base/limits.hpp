@@ -12,9 +12,11 @@ using namespace std::chrono_literals;
 // Ingest.
 inline constexpr std::size_t event_bytes_max = 1u << 20;  // one Kafka record
 /// Text of a stored file that an event refers to.
-inline constexpr std::size_t referenced_text_bytes_max = 16u << 20;
-/// Such texts in memory at one time. What they become takes up to about five times as much: token
-/// ids, vectors, sealed rows.
+inline constexpr std::size_t referenced_text_bytes_max = 8u << 20;
+/// Chunks of such a text: one for each 512 bytes. Prose has more bytes a chunk.
+inline constexpr std::size_t referenced_chunks_max = referenced_text_bytes_max / 512;
+/// Such texts in memory at one time. What they become takes up to about ten times as much while
+/// they are cut, and six times later: token ids, vectors. Sealed rows are counted apart.
 inline constexpr std::size_t referenced_bytes_max = 48u << 20;
 inline constexpr std::size_t inflight_records_max = 1'000;
 /// Of records as they came. What they become takes up to about twenty times as much: token ids,
@@ -47,9 +49,9 @@ static_assert(brake_share_letters_min <= brake_letters_max && brake_share_percen
 static_assert(brake_hold_first <= brake_hold_max);
 static_assert(event_bytes_max <= batch_bytes_max && batch_bytes_max <= inflight_bytes_max);
 static_assert(batch_records_max <= inflight_records_max);
-// So that each of two users has a text in memory while a third one has another.
+// So that each of some users has a text in memory while another one's is read.
 static_assert(event_bytes_max < referenced_text_bytes_max &&
-              3 * referenced_text_bytes_max <= referenced_bytes_max);
+              6 * referenced_text_bytes_max <= referenced_bytes_max);
 
 // Chunks.
 inline constexpr std::size_t chunk_tokens_max = 254;  // 256 with [CLS] and [SEP]

@@ -150,7 +150,7 @@ class Knowledge(EndToEnd):
             return [(hit["doc_id"], hit["text"], hit["char_start"], hit["char_end"])
                     for hit in self.at.results(env["MEMSEAL_TOKEN"], question, top_k=1, min_score=0.3)]
         oboe, mango = "The keeper of the lighthouse plays the oboe.", "The mango tree bears fruit in June."
-        text = long(10, (0.01, oboe), (0.99, mango))
+        text = long(7, (0.01, oboe), (0.99, mango))
         (folder / "log.txt").write_text(text)
         self.assertRegex(publish("log.txt"), r"^stored log\.txt, \d+ chunks, \d+ ms\n$")
         for question, sentence in (("who plays the oboe?", oboe), ("when does the mango tree bear fruit?", mango)):

@@ -63,7 +63,7 @@ struct Options {
   /// like a backfill. Empty: no limit.
   std::optional<policy::BucketRules> tenant_budget = {};
   bool status_events = Settings{}.status_events;  ///< publish what became of each event
-  std::size_t chunks_per_event_max = 8'192;
+  std::size_t chunks_per_event_max = 8'192;  ///< of what an event itself holds
   bool terms = false;  ///< also store, sealed, the terms of each chunk, for search by words
   std::size_t embed_chunks_max = 256;     ///< chunks of one embedder call
   policy::PaceRules pace = {};            ///< tokens of one embedder call
@@ -77,6 +77,7 @@ struct Options {
   /// tried apart, and the next call begins.
   std::chrono::milliseconds embed_patience{5'000};
   std::size_t text_bytes_max = limits::referenced_text_bytes_max;  ///< of a file's text
+  std::size_t text_chunks_max = limits::referenced_chunks_max;     ///< of such a text
   std::size_t texts_bytes_max = limits::referenced_bytes_max;      ///< of all in memory
   std::chrono::milliseconds fetch_timeout{60'000};                 ///< of one such text
   std::chrono::milliseconds store_timeout{30'000};

@@ -27,18 +27,22 @@ std::size_t piece_end(std::string_view text, std::size_t at) {
 }
 
 // Where to end the slice of `document` from `at`: before a space or a line end, because no token
-// reaches across one, and what follows it is read as before.
+// reaches across one, and what follows it is read as before. The same holds of signs.
 std::size_t slice_end(std::string_view document, std::size_t at) {
+  constexpr std::string_view spaces = " \n", all = " \n!\"#$%&'*+,-./:;=?_|";
   if (document.size() - at <= slice_bytes) return document.size();
-  const auto back = document.find_last_of(" \n", at + slice_bytes);
-  if (back != std::string_view::npos && back > at) return back;
-  return std::min(document.find_first_of(" \n", at + slice_bytes), document.size());
+  const auto slice = document.substr(at, slice_bytes + 1);
+  for (const auto ends : {spaces, all})
+    if (const auto back = slice.find_last_of(ends); back != slice.npos && back > 0)
+      return at + back;
+  return std::min(document.find_first_of(all, at + slice_bytes), document.size());
 }
 
 std::vector<Token> encode_in_slices(const WordPiece& words, std::string_view document,
+                                    std::size_t tokens_max,
                                     const std::function<void()>& make_way) {
   std::vector<Token> tokens;
-  for (std::size_t at = 0; at < document.size();) {
+  for (std::size_t at = 0; at < document.size() && tokens.size() <= tokens_max;) {
     const auto end = slice_end(document, at), first = tokens.size();
     words.encode(document.substr(at, end - at), tokens);
     for (auto one = first; at > 0 && one < tokens.size(); ++one) {
@@ -53,9 +57,10 @@ std::vector<Token> encode_in_slices(const WordPiece& words, std::string_view doc
 
 // The document's tokens. No token comes from more bytes than a chunk may have, because a longer
 // word is cut into pieces that are tokenised one by one.
+// Of a document with more than `tokens_max` tokens the rest may be left out.
 std::vector<Token> tokenise(const WordPiece& words, std::string_view document,
-                            const std::function<void()>& make_way) {
-  auto tokens = encode_in_slices(words, document, make_way);
+                            std::size_t tokens_max, const std::function<void()>& make_way) {
+  auto tokens = encode_in_slices(words, document, tokens_max, make_way);
   std::vector<Token> out;
   const auto is_long = [](const Token& token) { return token.end - token.begin > bytes_max; };
   // Such a token is a word of very many characters, or one with very many accents, which make no
@@ -84,18 +89,19 @@ std::vector<Token> tokenise(const WordPiece& words, std::string_view document,
 class Cutter {
  public:
   Cutter(const WordPiece& words, std::string_view document, const ChunkRules& rules,
-         const std::function<void()>& make_way)
+         const std::function<void()>& make_way, std::size_t chunks_max)
       : document_(document),
         make_way_(make_way),
+        chunks_max_(chunks_max),
         tokens_max_(rules.tokens),
         overlap_(std::min(rules.overlap, rules.tokens / 2)),
-        tokens_(tokenise(words, document, make_way)),
+        tokens_(tokenise(words, document, tokens_of(chunks_max, rules.tokens), make_way)),
         breaks_(breaks(words, document, tokens_, make_way)) {}
 
   std::vector<Chunk> run() {
     // Chunk by chunk: [first, end) are its tokens, of which [first, done) repeat the chunk before.
     // Every round moves `done`, because a chunk holds at least one new token.
-    for (std::size_t first = 0, done = 0; done < tokens_.size();) {
+    for (std::size_t first = 0, done = 0; done < tokens_.size() && !has_too_many();) {
       std::size_t limit = last_that_fits(first);
       if (limit <= done) {  // The overlap fills the chunk, so begin without it.
         first = done;
@@ -111,6 +117,13 @@ class Cutter {
   }
 
  private:
+  // More tokens than these are more chunks.
+  static std::size_t tokens_of(std::size_t chunks, std::size_t tokens_each) {
+    return chunks > SIZE_MAX / tokens_each ? SIZE_MAX : chunks * tokens_each;
+  }
+
+  bool has_too_many() const noexcept { return chunks_.size() > chunks_max_; }
+
   std::size_t last_that_fits(std::size_t first) const {
     std::size_t end = std::min(first + tokens_max_, tokens_.size());
     // Ends at one token at the latest, because tokenise() made none with more bytes.
@@ -180,6 +193,7 @@ class Cutter {
 
   std::string_view document_;
   const std::function<void()>& make_way_;
+  const std::size_t chunks_max_;
   std::size_t tokens_max_, overlap_;
   std::vector<Token> tokens_;
   std::vector<Break> breaks_;
@@ -190,10 +204,10 @@ class Cutter {
 }  // namespace
 
 std::vector<Chunk> chunk(const WordPiece& words, std::string_view document, const ChunkRules& rules,
-                         const std::function<void()>& make_way) {
+                         const std::function<void()>& make_way, std::size_t chunks_max) {
   MEMSEAL_ASSERT(rules.tokens > 0);
   MEMSEAL_ASSERT(document.size() <= std::numeric_limits<std::int32_t>::max());
-  return Cutter(words, document, rules, make_way).run();
+  return Cutter(words, document, rules, make_way, chunks_max).run();
 }
 
 }  // namespace memseal::text

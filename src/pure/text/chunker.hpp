@@ -39,9 +39,12 @@ struct Chunk {
 /// more than rules.tokens tokens or more than seal_bytes_max bytes. The pieces of a word that is
 /// too long in bytes are tokenised one by one.
 /// Time and memory are linear in the document's size.
-/// `make_way` is called every few milliseconds, unless the text has neither space nor line end for
-/// a long time: a large document has a thread to itself for a second.
+/// A document of more than `chunks_max` chunks is read no further than that is certain: what is
+/// returned is then its first chunks_max + 1 chunks, of which the last may be cut short.
+/// `make_way` is called every few milliseconds, unless the text has neither space, line end nor
+/// sign for a long time.
 std::vector<Chunk> chunk(const WordPiece& words, std::string_view document, const ChunkRules& rules,
-                         const std::function<void()>& make_way = [] {});
+                         const std::function<void()>& make_way = [] {},
+                         std::size_t chunks_max = SIZE_MAX);
 
 }  // namespace memseal::text

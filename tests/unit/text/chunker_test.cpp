@@ -266,5 +266,29 @@ TEST(Chunker, ReadsALargeDocumentAsAWholeAndMakesWay) {
   EXPECT_GE(ways, 8);
 }
 
+TEST(Chunker, ReadsATextWithoutSpacesAsAWholeAndMakesWay) {
+  const std::string parts[] = {"a", "ab", "一", "é", "e\xCC\x81", "。", "cab,", ".", "!\xCC\x81"};
+  std::mt19937 random(7);
+  std::string document;
+  while (document.size() < 1u << 20) document += parts[random() % std::size(parts)];
+  std::vector<std::int32_t> read;
+  int ways = 0;
+  for (const auto& piece : chunk(words(), document, {.tokens = 220, .overlap = 0}, [&] { ++ways; }))
+    read.insert(read.end(), piece.tokens.begin(), piece.tokens.end());
+  EXPECT_EQ(read, ids_of(document));
+  EXPECT_GE(ways, 3);
+}
+
+TEST(Chunker, ReadsNoFurtherThanItTakesToKnowThatChunksAreTooMany) {
+  const auto document = repeat("a b. ", 200'000);
+  const auto all = chunk(words(), document, {.tokens = 6}).size();
+  for (const std::size_t most : {all, all - 1, std::size_t{5}, std::size_t{0}}) {
+    int ways = 0;
+    const auto chunks = chunk(words(), document, {.tokens = 6}, [&] { ++ways; }, most);
+    EXPECT_EQ(chunks.size(), std::min(all, most + 1));
+    if (most <= 5) EXPECT_LE(ways, 4) << "of the 1 MB";
+  }
+}
+
 }  // namespace
 }  // namespace memseal::text

@@ -126,19 +126,19 @@ std::optional<Error> check_meta(const Document& document) {
       "/data/attributes"};
 }
 
-std::optional<Error> check_chunks(const Options& options, const Document& document) {
-  if (document.chunks.size() <= options.chunks_per_event_max) return std::nullopt;
-  return Error{Errc::event_too_large,
-               "the event makes " + std::to_string(document.chunks.size()) +
-                   " chunks, more than " + std::to_string(options.chunks_per_event_max)};
+std::optional<Error> check_chunks(std::size_t most, const Document& document) {
+  if (document.chunks.size() <= most) return std::nullopt;
+  return Error{Errc::event_too_large, "the text makes more than " + std::to_string(most) +
+                                          " chunks: split it into several documents"};
 }
 
 /// Cuts the text of an upload, and notes the place of each chunk. Returns what is too large.
 std::optional<Error> cut(const PrepareDeps& deps, std::string_view text, const Outline& outline,
-                         Document& document) {
+                         std::size_t chunks_max, Document& document) {
   if (auto too_large = check_meta(document)) return too_large;
-  document.chunks = text::chunk(deps.tokenizer, text, deps.options->rules, deps.make_way);
-  if (auto too_large = check_chunks(*deps.options, document)) return too_large;
+  document.chunks = text::chunk(deps.tokenizer, text, deps.options->rules, deps.make_way,
+                                chunks_max);
+  if (auto too_large = check_chunks(chunks_max, document)) return too_large;
   document.places = text::places_of(text, outline, document.chunks);
   return std::nullopt;
 }
@@ -162,7 +162,7 @@ Document document_of(const PrepareDeps& deps, wire::UploadEvent event, const Uui
     document.awaits_text = std::make_shared<const wire::UploadEvent>(std::move(event));
   else
     fault = cut(deps, event.text, {.has_headings = event.mime_type == codec::markdown_type},
-                document);
+                deps.options->chunks_per_event_max, document);
   return document;
 }
 
@@ -229,7 +229,8 @@ void prepare_event(const PrepareDeps& deps, wire::Event event, const First& firs
         document_of(deps, *prepared.tenant, std::move(std::get<wire::ChatEvent>(event))));
   }
   if (!prepared.fault) prepared.fault = check_meta(*prepared.document);
-  if (!prepared.fault) prepared.fault = check_chunks(*deps.options, *prepared.document);
+  if (!prepared.fault)
+    prepared.fault = check_chunks(deps.options->chunks_per_event_max, *prepared.document);
   if (!prepared.fault) prepared.fault = check_findable(*prepared.document);
   if (prepared.fault) prepared.document.reset();
 }
@@ -308,7 +309,9 @@ std::shared_ptr<const Prepared> completed(const PrepareDeps& deps, const Prepare
   document->awaits_text.reset();
   auto prepared = std::make_shared<Prepared>(upload);
   prepared->fault = check_content(event);
-  if (!prepared->fault) prepared->fault = cut(deps, event.text, text.outline, *document);
+  if (!prepared->fault)
+    prepared->fault =
+        cut(deps, event.text, text.outline, deps.options->text_chunks_max, *document);
   if (!prepared->fault) prepared->fault = check_findable(*document);
   // A refused event keeps its document, for its place in the order, but nothing of the text.
   if (prepared->fault) {
