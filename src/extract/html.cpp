@@ -322,9 +322,14 @@ bool is_html(std::string_view bytes) {
     head.remove_prefix(end + 1);
     if (head.starts_with("->")) head.remove_prefix(2);
   }
-  return starts_with_ignoring_case(head, "<!doctype html") ||
-         starts_with_ignoring_case(head, "<html") || starts_with_ignoring_case(head, "<head") ||
-         starts_with_ignoring_case(head, "<body");
+  // Other XML may begin with <header> or <headword>.
+  const auto begins_with_tag = [&](std::string_view tag) {
+    constexpr std::string_view ends = " \t\r\n\f/>";
+    return starts_with_ignoring_case(head, tag) &&
+           (head.size() == tag.size() || ends.find(head[tag.size()]) != ends.npos);
+  };
+  return begins_with_tag("<!doctype html") || begins_with_tag("<html") ||
+         begins_with_tag("<head") || begins_with_tag("<body");
 }
 
 void read_html(std::string_view bytes, Blocks& out) {

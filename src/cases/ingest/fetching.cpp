@@ -63,7 +63,8 @@ asio::awaitable<void> Worker::Impl::fetch_texts() {
     job->place = Place::busy;
     if (!job->superseded_by) co_await fetch(*job);
     const Jobs one(1, job);
-    if (!job->superseded_by) co_await keep_vectors(*job->prepared->tenant, one);
+    const bool goes_on = job->goes_on() && !job->superseded_by && !job->seems_superseded;
+    if (goes_on) co_await keep_vectors(*job->prepared->tenant, one);
     after_fetching(*job);
   }
 }
@@ -76,16 +77,28 @@ asio::awaitable<void> Worker::Impl::fetch(Job& job) {
     job.refusal = Refusal{why, refused_by_processing, limits::event_attempts_max};
   };
   co_await steps_.over(Stage::fetch, 1, 1, step, give_up);
+  const bool is_gone = job.refusal && job.refusal->why.code == Errc::not_found;
+  if (is_gone) co_await look_again(job);
+}
+
+// Another process may have stored the event since this one looked, and its file may be gone because
+// of that.
+asio::awaitable<void> Worker::Impl::look_again(Job& job) {
+  const auto step = [&](std::size_t, std::size_t) {
+    return look_once(*job.prepared->tenant, Jobs(1, &job));
+  };
+  const auto stay_refused = [](std::size_t, const Error&) {};
+  co_await steps_.over(Stage::look, 1, 1, step, stay_refused);
+  if (job.outcome || job.seems_superseded) job.refusal.reset();
 }
 
 void Worker::Impl::after_fetching(Job& job) {
   if (job.refusal) hold_text(job, 0);
   if (!keeps(job)) return drop({&job});
   if (job.refusal) return refuse(job);
-  if (job.superseded_by) {
-    job.seems_superseded = true;
-    return make_ready(job);
-  }
+  if (job.outcome) return finish({&job});
+  if (job.superseded_by) job.seems_superseded = true;
+  if (job.seems_superseded) return make_ready(job);
   // Now it is known how much is to be embedded.
   if (!has_budget(job)) job.rank = documents_.at(document_of(job)).rank = rank_of_backfill;
   keep_place(job);
@@ -97,10 +110,11 @@ asio::awaitable<void> Worker::Impl::fetch_once(Job& job) {
     job.refusal = Refusal{no_files(), refused_by_reading, 1};
     co_return;
   }
-  auto text = co_await deps_.texts->text_of(context(options_->fetch_timeout),
-                                            *job.prepared->tenant,
-                                            *job.prepared->document->awaits_text->file,
-                                            options_->text_bytes_max);
+  const auto& document = *job.prepared->document;
+  // An event holds text, whether in itself or in a file. What the API indexes is any document.
+  auto text = co_await deps_.texts->text_of(
+      context(options_->fetch_timeout), *job.prepared->tenant, *document.awaits_text->file,
+      options_->text_bytes_max, document.origin == Origin::upload);
   if (!text) {
     job.refusal = Refusal{text.error(), refused_by_reading, 1};
     co_return;

@@ -78,6 +78,12 @@ Look look_at(std::string_view first, bool with_extractor) {
   return with_extractor && may_be_document(first) ? Look::document : Look::neither;
 }
 
+Look look_at(std::string_view first, bool with_extractor, bool as_it_is) {
+  const bool may_be_text = as_it_is && !first.starts_with("%PDF-");
+  const auto look = may_be_text ? look_at(first, false) : Look::neither;
+  return look == Look::neither ? look_at(first, with_extractor) : look;
+}
+
 Error without_text(std::size_t pages) {
   if (pages == 0) return {Errc::file_without_text, "the file holds no text"};
   return {Errc::file_without_text,
@@ -94,12 +100,13 @@ constexpr std::size_t first_bytes_max = 65'536;
 class TextOfFile {
  public:
   TextOfFile(const KnowledgeDeps& deps, runtime::RequestContext context, Reading& reading,
-             std::size_t text_bytes_max)
+             std::size_t text_bytes_max, bool as_it_is)
       : deps_(deps),
         context_(std::move(context)),
         reading_(reading),
         bytes_(static_cast<std::uint64_t>(reading.file().bytes)),
-        text_bytes_max_(text_bytes_max) {}
+        text_bytes_max_(text_bytes_max),
+        as_it_is_(as_it_is) {}
 
   asio::awaitable<Result<FileText>> read() {
     if (bytes_ == 0) co_return without_text(0);
@@ -107,7 +114,7 @@ class TextOfFile {
     // Kept, because the next piece takes the memory of this one.
     const Bytes first(piece.begin(), piece.end());
     const bool with_extractor = deps_.extractor != nullptr;
-    const auto look = look_at(characters(first), with_extractor);
+    const auto look = look_at(characters(first), with_extractor, as_it_is_);
     if (look == Look::neither) co_return no_text(with_extractor);
     if (look == Look::plain) {
       auto plain = co_await read_plain(first);
@@ -158,14 +165,15 @@ class TextOfFile {
   Reading& reading_;
   const std::uint64_t bytes_;
   const std::size_t text_bytes_max_;
+  const bool as_it_is_;
 };
 
 }  // namespace
 
 asio::awaitable<Result<FileText>> file_text(const KnowledgeDeps& deps,
                                             runtime::RequestContext context, Reading& reading,
-                                            std::size_t text_bytes_max) {
-  TextOfFile text(deps, std::move(context), reading, text_bytes_max);
+                                            std::size_t text_bytes_max, bool as_it_is) {
+  TextOfFile text(deps, std::move(context), reading, text_bytes_max, as_it_is);
   co_return co_await text.read();
 }
 
@@ -188,10 +196,11 @@ asio::awaitable<Result<FileKind>> kind_of(const KnowledgeDeps& deps,
 
 asio::awaitable<Result<ports::SourceText>> FileTexts::text_of(runtime::RequestContext context,
                                                               crypto::Tenant owner, Uuid file,
-                                                              std::size_t bytes_max) {
+                                                              std::size_t bytes_max,
+                                                              bool as_it_is) {
   auto reading = co_await Reading::begin(deps_, context, owner, file);
   if (!reading) co_return Error{Errc::not_found, "the file was removed, or never stored"};
-  auto found = co_await file_text(deps_, std::move(context), **reading, bytes_max);
+  auto found = co_await file_text(deps_, std::move(context), **reading, bytes_max, as_it_is);
   if (!found) co_return found.error();
   Outline outline{std::move(found->pages), found->media_type == codec::markdown_type};
   co_return ports::SourceText{std::move(found->text), std::move(outline)};

@@ -18,14 +18,15 @@ struct FileText {
 };
 
 /// The text of a whole file. The content decides what it is, and not the name: UTF-8 is taken as it
-/// is, everything else by deps.extractor, in a process of its own.
+/// is, everything else by deps.extractor, in a process of its own. What is UTF-8 and looks like a
+/// mail or a page of HTML goes to the extractor too, unless `as_it_is`.
 /// Errors: payload_too_large (the file, or a text of more than `text_bytes_max` bytes),
 /// unsupported_media_type, file_encrypted, file_damaged, file_without_text. Throws as
 /// Reading::read(), TextExtractor::begin() and TextExtraction::finish().
 /// REQUIRES: `deps` and `reading` outlive the call.
 asio::awaitable<Result<FileText>> file_text(const KnowledgeDeps& deps,
                                             runtime::RequestContext context, Reading& reading,
-                                            std::size_t text_bytes_max);
+                                            std::size_t text_bytes_max, bool as_it_is = false);
 
 /// What the first bytes of a file promise.
 struct FileKind {
@@ -45,7 +46,8 @@ class FileTexts final : public ports::TextSource {
   explicit FileTexts(const KnowledgeDeps& deps) : deps_(deps) {}
   asio::awaitable<Result<ports::SourceText>> text_of(runtime::RequestContext context,
                                                      crypto::Tenant owner, Uuid file,
-                                                     std::size_t bytes_max) override;
+                                                     std::size_t bytes_max,
+                                                     bool as_it_is) override;
 
  private:
   const KnowledgeDeps& deps_;

@@ -108,6 +108,8 @@ TEST(Markup, ATextIsReadInAnyCharset) {
        "sse im M\xe4rz, s\xfc\xdf und sch\xf6n",
        "C Stra\u00dfe und Fl\u00fcsse im M\u00e4rz, s\u00fc\u00df und sch\u00f6n\nwhole"},
       {"<?xml version='1.0'?><a>b</a>", "C <?xml version='1.0'?><a>b</a>\nwhole"},
+      {"<header>b</header>", "C <header>b</header>\nwhole"},
+      {"<headword>b", "C <headword>b\nwhole"},
       {std::string("\x7f"
                    "ELF\0\0",
                    6),

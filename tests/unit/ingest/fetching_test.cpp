@@ -12,8 +12,10 @@ using namespace std::chrono_literals;
 class Texts final : public ports::TextSource {
  public:
   asio::awaitable<Result<ports::SourceText>> text_of(runtime::RequestContext, crypto::Tenant owner,
-                                                     Uuid file, std::size_t bytes_max) override {
+                                                     Uuid file, std::size_t bytes_max,
+                                                     bool as_it_is) override {
     ++calls;
+    EXPECT_TRUE(as_it_is) << "an event holds text";
     if (on_call) on_call();
     if (on_file) on_file(owner);
     const auto found = files.find({owner, file});
@@ -231,6 +233,59 @@ TEST_F(Fetching, AnEventThatWasStoredIsNotReadAgain) {
   });
   EXPECT_EQ(source_of_texts.calls, 1);
   EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="duplicate",type="upload"})"), 1);
+}
+
+// The partition was another process's meanwhile, and publish removes the file of a stored text.
+TEST_F(Fetching, AFileThatIsGoneBecauseItsEventWasStoredMakesNoLetter) {
+  source_of_texts.on_call = [&] { store.ledger.emplace(tenant("alice"), id_of("alice", "a")); };
+  push({refers("alice", "a", 1)});
+  run();
+  EXPECT_EQ(source_of_texts.calls, 1);
+  EXPECT_TRUE(codes().empty());
+  EXPECT_EQ(source.records_done, 1u);
+  EXPECT_EQ(metric(R"(memseal_ingest_events_total{outcome="duplicate",type="upload"})"), 1);
+}
+
+// About as many bytes a token, a sentence and a paragraph as English has.
+std::string prose_of(std::size_t bytes) {
+  static constexpr std::string_view words[] = {"hello", "world", "the", "of",
+                                               "a",     "keeper", "it", "was"};
+  std::string text;
+  text.reserve(bytes + 100);
+  std::uint32_t random = 7;
+  while (text.size() < bytes) {
+    for (int word = 0; word < 14; ++word) {
+      random = random * 1'664'525 + 1'013'904'223;
+      text += words[random >> 29];
+      text += ' ';
+    }
+    text.back() = '.';
+    text += (random & 0x700'000) == 0 ? "\n\n" : " ";
+  }
+  text.resize(bytes);
+  return text;
+}
+
+TEST_F(Fetching, TheLongestProseIsOneDocument) {
+  keep("alice", 1, prose_of(limits::referenced_text_bytes_max));
+  push({refers("alice", "a", 1)});
+  run();
+  EXPECT_TRUE(codes().empty());
+  ASSERT_EQ(stored("alice").size(), 1u);
+  const auto chunks = store.writes_of.at(tenant("alice")).front().chunks.size();
+  EXPECT_GT(chunks, options.chunks_per_event_max) << "an event of 1 MiB makes fewer";
+  EXPECT_LE(chunks, limits::referenced_chunks_max);
+}
+
+TEST_F(Fetching, ATextOfMoreChunksSaysSo) {
+  options.text_chunks_max = 3;
+  options.rules.tokens = 2;
+  keep("alice", 1, "hello world hello world hello world");
+  keep("alice", 2, "hello world hello world hello world hello");
+  push({refers("alice", "a", 1, "a"), refers("alice", "b", 2, "b")});
+  run();
+  EXPECT_TRUE(is_stored("alice", "a"));
+  EXPECT_EQ(codes(), std::vector<std::string>{"event_too_large"});
 }
 
 TEST_F(Fetching, WhatWaitsForItsTextLeavesWithItsPartition) {

@@ -1,3 +1,5 @@
+#include "cases/knowledge/file_text.hpp"
+#include "fakes/text_extractor.hpp"
 #include "support.hpp"
 
 namespace memseal::knowledge {
@@ -21,6 +23,29 @@ TEST_F(KnowledgeTest, AFileIsReadAsItWasSent) {
     // The parts that wait do not grow with the file.
     EXPECT_LT(t.store.part_bytes_max, 1'300'000u);
     EXPECT_EQ(t.store.open, 0);
+  }(*this));
+}
+
+// A text that an event refers to is the document that it would be inside the event.
+TEST_F(KnowledgeTest, ATextThatLooksLikeADocumentCanBeTakenAsItIs) {
+  fakes::TextExtractor extractor([](const std::string&) -> Result<ports::ExtractedText> {
+    return ports::ExtractedText{.text = "extracted"};
+  });
+  deps.extractor = &extractor;
+  run([](KnowledgeTest& t) -> asio::awaitable<void> {
+    const std::string header = "<header>The tide</header>", mail = "From: me\nto you, with love",
+                      pdf = "# What %PDF-1.7 means";
+    FileTexts texts(t.deps);
+    for (const auto& text : {header, mail, pdf, std::string("%PDF-1.7"), std::string("caf\xe9")}) {
+      const bool is_text = text == header || text == mail || text == pdf;
+      const auto taken = co_await t.upload(Bytes(text.begin(), text.end()), text.substr(0, 8));
+      for (const bool as_it_is : {true, false}) {
+        const auto found =
+            co_await texts.text_of(t.context, t.tenant(), taken->file.id, 1'000, as_it_is);
+        EXPECT_TRUE(found);
+        if (found) EXPECT_EQ(found->text, as_it_is && is_text ? text : "extracted");
+      }
+    }
   }(*this));
 }
 

@@ -132,6 +132,7 @@ class Worker::Impl {
   bool has_room(const Job& job, std::uint64_t oldest_holder) const;
   Job* next_to_fetch();
   asio::awaitable<void> fetch_texts();
+  asio::awaitable<void> look_again(Job& job);
   asio::awaitable<void> fetch(Job& job);
   void after_fetching(Job& job);
   asio::awaitable<void> fetch_once(Job& job);
