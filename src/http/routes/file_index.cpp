@@ -11,6 +11,7 @@
 #include "cases/knowledge/file_text.hpp"
 #include "pure/policy/token_bucket.hpp"
 #include "pure/wire/file_request.hpp"
+#include "pure/wire/problem.hpp"
 
 #include <boost/json/object.hpp>
 
@@ -126,7 +127,9 @@ Error with_suggestion(Error error) {
 /// As in a problem, what this process says of its own faults stays in its log.
 json::object fault_members(const Error& error) {
   const auto& row = errc_row(error.code);
-  const bool is_own = row.severity == Severity::error;
+  const bool is_for_clients =
+      error.code == Errc::unavailable && error.field == wire::kafka_is_away;
+  const bool is_own = row.severity == Severity::error && !is_for_clients;
   json::object fault{{"code", row.name},
                      {"detail", is_own ? std::string(row.title) : error.message},
                      {"retryable", row.retryable},
