@@ -32,6 +32,13 @@ struct sigaction before[std::size(stop_signals)];
 
 extern "C" void ask_to_stop(int) { stop_asked = 1; }
 
+/// What nohup and the like do, so that the process outlives its terminal.
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  ::sigaction(signal, nullptr, &now);
+  return now.sa_handler == SIG_IGN;
+}
+
 /// "NAME=value" of everything the child gets.
 std::vector<std::string> environment_of(const ChildRun& run) {
   std::map<std::string, std::string> all;
@@ -71,7 +78,8 @@ pid_t start_child(const ChildRun& run) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   // The parent may have died between fork() and prctl(), and then no signal will come.
   if (::getppid() != parent) _exit(126);
-  for (const int signal : stop_signals) ::signal(signal, SIG_DFL);
+  for (const int signal : stop_signals)
+    if (!is_ignored(signal)) ::signal(signal, SIG_DFL);
   ::umask(077);
   redirect(run.output, STDOUT_FILENO);
   redirect(run.complaints, STDERR_FILENO);
@@ -117,7 +125,7 @@ Interruptible::Interruptible() {
   struct sigaction action {};
   action.sa_handler = ask_to_stop;
   for (std::size_t i = 0; i < std::size(stop_signals); ++i)
-    ::sigaction(stop_signals[i], &action, &before[i]);
+    ::sigaction(stop_signals[i], is_ignored(stop_signals[i]) ? nullptr : &action, &before[i]);
 }
 
 Interruptible::~Interruptible() {

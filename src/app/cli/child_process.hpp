@@ -26,7 +26,8 @@ struct ChildRun {
 Result<void> run_child(const ChildRun& run);
 
 /// While it lives, SIGINT, SIGTERM and SIGHUP do not end the process: run_child() and
-/// throw_if_interrupted() throw instead, so that what was begun is cleaned up.
+/// throw_if_interrupted() throw instead, so that what was begun is cleaned up. A signal that was
+/// ignored before stays ignored.
 class Interruptible {
  public:
   Interruptible();

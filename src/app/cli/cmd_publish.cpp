@@ -54,10 +54,15 @@ void quieten_log(const Config& config) {
                      runtime::LogFormat::text);
 }
 
+/// What the call lacks is wrong usage; what an input lacks is not.
 int refuse(const std::vector<Error>& refused) {
-  for (const auto& error : refused) complain({error.code, one_line(error.message, 1'000)});
+  bool is_usage = false;
+  for (const auto& error : refused) {
+    complain({error.code, one_line(error.message, 1'000)});
+    is_usage = is_usage || error.code == Errc::bad_config;
+  }
   std::fprintf(stderr, "memseal: nothing was sent\n");
-  return exit_failed;
+  return is_usage ? exit_usage : exit_failed;
 }
 
 /// The bytes of the events; on a terminal the characters that command it are escaped.
@@ -104,7 +109,7 @@ std::optional<Error> refer_to_file(Outgoing& event, wire::UploadEvent upload,
     return Error{Errc::event_too_large, has + "and " + way_of_longest_text()};
   if (!options.print_only)
     if (auto open = long_texts.open(); !open)
-      return Error{Errc::event_too_large, has + "for which an event has no room, so it has to go "
+      return Error{open.error().code, has + "for which an event has no room, so it has to go "
                                                 "to the service first: " + open.error().message};
   upload.file = Uuid{};  // until the text is stored
   event.record.value = wire::make_upload_event(upload);
@@ -113,8 +118,8 @@ std::optional<Error> refer_to_file(Outgoing& event, wire::UploadEvent upload,
   return std::nullopt;
 }
 
-/// The events of the documents. Faults of documents that a walk found move to `skipped`, all others
-/// to `refused`.
+/// The events of the documents. What is wrong with a document that a walk found moves it to
+/// `skipped`; everything else moves to `refused`, also what the call lacks for a long text.
 std::vector<Outgoing> uploads_of(const Config& config, const PublishOptions& options,
                                  const UserId& user, Inputs& inputs, LongTexts& long_texts) {
   std::vector<Outgoing> events;

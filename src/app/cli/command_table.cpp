@@ -1,5 +1,6 @@
 #include "app/cli/command_table.hpp"
 
+#include "app/cli/publish_send.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -151,7 +152,7 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
     sub->add_option("--timeout", options->timeout_s, "Seconds to wait without news of the events")
         ->type_name("SECONDS")
         ->check(CLI::Range(1, 86'400))
-        ->capture_default_str();
+        ->default_str(std::to_string(publish_silence_max.count()));
     add_producer_options(*sub, *options);
   }
   upload
@@ -171,7 +172,7 @@ void add_publish(CLI::App& app, GlobalOptions& global, Action& action) {
             "memseal publish upload --user alice --tag work notes/",
             "date | memseal publish upload --user alice --doc-id today -"},
            "A text for which an event has no room (1 MiB) goes to the service, by --url and\n"
-           "--token, before its event, and is waited for. --wait and --no-wait are for others.");
+           "--token, and is waited for. The default of --timeout grows with its length.");
   chat->add_option("--conversation", options->conversation, "Conversation id")
       ->type_name("ID")
       ->required();

@@ -131,7 +131,7 @@ struct PublishOptions {
   bool print_only = false;            ///< --dry-run: print the event, send nothing
   bool wait = false;                  ///< --wait: fail where waiting is impossible
   bool no_wait = false;               ///< --no-wait: return once the broker has the events
-  std::int64_t timeout_s = 60;        ///< longest wait without news of the events
+  std::optional<std::int64_t> timeout_s = {};  ///< longest wait without news of the events
   std::string producer;               ///< whose source the events have; empty: the command's own
   std::string producer_key_file;      ///< what signs them; given with `producer`
   ServiceOptions service;             ///< upload: where texts go for which an event has no room

@@ -11,6 +11,15 @@ Delivery delivery_after(Errc code) {
   return code == Errc::unavailable ? Delivery::unknown : Delivery::not_sent;
 }
 
+bool Fate::refused_for_good() const noexcept {
+  if (!end || end->stored) return false;
+  for (const auto code : {Errc::event_too_large, Errc::payload_too_large, Errc::bad_event,
+                          Errc::unsupported_media_type, Errc::file_encrypted, Errc::file_damaged,
+                          Errc::file_without_text})
+    if (end->code == errc_name(code)) return true;
+  return false;
+}
+
 std::string_view Fate::state() const {
   if (end) return !end->stored ? "failed" : end->before ? "stored_before" : "stored";
   switch (delivery) {

@@ -32,6 +32,8 @@ struct Fate {
   bool ended_for_good() const noexcept {
     return end && (end->stored || end->code == "superseded" || end->code == "erased");
   }
+  /// The event became a dead letter that no replay can make a document of: its text is to blame.
+  bool refused_for_good() const noexcept;
   /// The value of `state` in the JSON line of the event. What ingest said of the event comes before
   /// what the broker said of its record.
   std::string_view state() const;

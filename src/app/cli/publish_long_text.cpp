@@ -1,5 +1,6 @@
 #include "app/cli/publish_long_text.hpp"
 
+#include "app/cli/child_process.hpp"
 #include "app/cli/console.hpp"
 #include "app/cli/terminal_text.hpp"
 #include "base/limits.hpp"
@@ -25,9 +26,12 @@ std::string file_name_of(const wire::UploadEvent& event) {
          ")";
 }
 
+bool goes_on() { return !was_interrupted(); }
+
 /// Why the file of a long text must stay; empty where nothing will read it again.
 std::string why_needed(const Fate& fate) {
-  if (fate.ended_for_good() || (!fate.end && fate.delivery == Delivery::not_sent)) return "";
+  const bool is_unsent = !fate.end && fate.delivery == Delivery::not_sent;
+  if (fate.ended_for_good() || fate.refused_for_good() || is_unsent) return "";
   return fate.end ? "its dead letter refers to it" : "it is not known to be a document yet";
 }
 
@@ -68,7 +72,7 @@ Asked LongTexts::store(wire::UploadEvent& event) {
       .body = std::move(event.text),
       .silence_max = 60s,
       .total_max = 10min};
-  auto asked = ask_for(*link_, request);
+  auto asked = ask_for(*link_, request, goes_on);
   if (asked.error) return asked;
   const auto file = Uuid::parse(text_of(member_of(asked.body, "file"), "id"));
   if (!file) return {{}, no_json(), exit_failed};
@@ -78,22 +82,55 @@ Asked LongTexts::store(wire::UploadEvent& event) {
 }
 
 Asked LongTexts::remove(const Uuid& file) {
-  return ask_for(*link_, {.method = "DELETE", .path = path_of_file(file.to_string())});
+  return ask_for(*link_, {.method = "DELETE", .path = path_of_file(file.to_string())}, goes_on);
+}
+
+Asked LongTexts::remove_unanswered(const wire::UploadEvent& event) {
+  std::vector<Uuid> found;
+  const auto name = file_name_of(event);
+  auto asked = each_item(*link_, files_path, "files", [&](const boost::json::object& file) {
+    const auto id = Uuid::parse(text_of(file, "id"));
+    if (id && text_of(file, "name") == name) found.push_back(*id);
+    return found.empty();
+  });
+  if (asked.error || found.empty()) return asked;
+  return remove(found.front());
+}
+
+void LongTexts::look_for_unanswered(const Outgoing& event, const Error& why) {
+  for (const auto code : {Errc::timeout, Errc::unavailable, Errc::bad_json})
+    if (why.code == code) {
+      const auto removed = remove_unanswered(*event.long_upload);
+      if (!removed.error) return;
+      // A service that fails twice in one way is not there, so that it has nothing.
+      if (code == Errc::unavailable && removed.error->message == why.message) return;
+      const auto sentence =
+          "the text of " + event.label + " may be stored all the same: " + removed.error->message;
+      hint(one_line(sentence, outgoing_sentence_max) + "; `memseal files list` shows it as " +
+           file_name_of(*event.long_upload));
+    }
 }
 
 int LongTexts::store_all(std::vector<Outgoing>& events) {
   for (auto& event : events) {
     if (!event.long_upload) continue;
+    if (was_interrupted()) {
+      complain({Errc::cancelled, "stopped by a signal; nothing was published"});
+      remove_all(events, Fates(events.size()));
+      return exit_failed;
+    }
     auto stored = store(*event.long_upload);
     if (!stored.error) {
       event.record.value = wire::make_upload_event(*event.long_upload);
       continue;
     }
+    const auto cause = *stored.error;
     const auto why = "the text of " + event.label + " is not stored: " + stored.error->message;
     stored.error->message = one_line(why, outgoing_sentence_max) + "; nothing was published";
     if (stored.error->code == Errc::bad_config)
       stored.hints.push_back("does the service keep files? its files.directory must be set");
     remove_all(events, Fates(events.size()));
+    look_for_unanswered(event, cause);
     return print_failure(stored);
   }
   return exit_ok;

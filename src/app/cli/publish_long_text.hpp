@@ -25,20 +25,27 @@ class LongTexts {
   LongTexts(const Config& config, const ServiceOptions& options, const UserId& user)
       : config_(config), options_(options), user_(user) {}
 
-  /// Whether the service can be asked for this user. Nothing is sent. Error: bad_config.
+  /// Whether the service can be asked for this user. Nothing is sent. Error: bad_config: what the
+  /// call lacks, so that no text is to blame.
   Result<void> open();
 
   /// Stores the long texts of `events`, whose records then refer to their files. Returns an exit
-  /// code: after a failure no text is stored, and the cause was printed.
-  /// REQUIRES: open() had no error.
+  /// code: after a failure, or a signal between two texts, no text is stored, and the cause was
+  /// printed. What may be stored all the same is named.
+  /// REQUIRES: open() had no error, and an Interruptible lives.
   int store_all(std::vector<Outgoing>& events);
   /// Removes the files that nothing needs any more, and says which it leaves: an event that is not
   /// known to be stored, or became a dead letter that can be replayed, needs its file still.
+  /// REQUIRES: an Interruptible lives.
   void remove_all(const std::vector<Outgoing>& events, const Fates& fates);
 
  private:
   Asked store(wire::UploadEvent& event);
   Asked remove(const Uuid& file);
+  /// Removes the file of `event`, if the service has one.
+  Asked remove_unanswered(const wire::UploadEvent& event);
+  /// Removes what the service has of `event`, where `why` may mean that its answer was lost.
+  void look_for_unanswered(const Outgoing& event, const Error& why);
 
   const Config& config_;
   const ServiceOptions& options_;

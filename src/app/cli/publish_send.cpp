@@ -3,6 +3,7 @@
 #include "adapters/kafka/tail.hpp"
 #include "app/cli/child_process.hpp"
 #include "app/cli/console.hpp"
+#include "app/cli/count_line.hpp"
 #include "app/cli/event_ends.hpp"
 #include "app/cli/producer_key.hpp"
 #include "app/cli/publish_fates.hpp"
@@ -50,27 +51,6 @@ Errc code_of(const EventEnd& end) {
   return row ? row->code : Errc::bad_event;
 }
 
-/// A line that is written over, on terminals only.
-class CountLine {
- public:
-  CountLine(const GlobalOptions& global, std::size_t all)
-      : on_(shows_progress(global) && !global.json && all > 1), all_(all) {}
-  ~CountLine() {
-    if (shown_) std::fprintf(stderr, "\r%30s\r", "");
-  }
-  void show(const char* what, std::size_t count) {
-    if (!on_) return;
-    shown_ = true;
-    std::fprintf(stderr, "\r%s %zu of %zu", what, count, all_);
-    std::fflush(stderr);
-  }
-
- private:
-  const bool on_;
-  const std::size_t all_;
-  bool shown_ = false;
-};
-
 class Sending {
  public:
   Sending(const GlobalOptions& global, const Config& config, const PublishOptions& options,
@@ -94,6 +74,8 @@ class Sending {
   Result<void> connect();
   Result<void> open_tail();
   bool has_long_text() const;
+  bool is_waited_for(std::size_t index) const;
+  std::size_t silent(Delivery delivery) const;
   std::chrono::seconds silence_max() const;
   void publish();
   asio::awaitable<void> publish_beside_sink();
@@ -142,12 +124,27 @@ bool Sending::has_long_text() const {
                      [](const Outgoing& event) { return event.long_upload.has_value(); });
 }
 
-/// --timeout, and what the models may need for the long texts on a slow machine.
+/// With --no-wait, only where a text has a file that is to be removed.
+bool Sending::is_waited_for(std::size_t index) const {
+  return !options_.no_wait || events_[index].long_upload.has_value();
+}
+
+/// Events that are waited for, of which nothing was heard.
+std::size_t Sending::silent(Delivery delivery) const {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < events_.size(); ++i)
+    if (is_waited_for(i) && fates_[i].delivery == delivery && !fates_[i].end) ++count;
+  return count;
+}
+
+/// --timeout where it is given. Else its default, and what the models may need for the longest text
+/// that is not stored yet on a slow machine.
 std::chrono::seconds Sending::silence_max() const {
   std::size_t bytes = 0;
-  for (const auto& event : events_) bytes += event.long_text_bytes;
-  return std::chrono::seconds(options_.timeout_s) +
-         std::chrono::seconds(bytes / long_text_bytes_a_second);
+  for (std::size_t i = 0; i < events_.size(); ++i)
+    if (!fates_[i].end) bytes = std::max(bytes, events_[i].long_text_bytes);
+  if (options_.timeout_s) return std::chrono::seconds(*options_.timeout_s);
+  return publish_silence_max + std::chrono::seconds(bytes / long_text_bytes_a_second);
 }
 
 /// Begins to listen before anything is sent. Where status events cannot come, the call does not
@@ -202,6 +199,7 @@ ports::OutRecord Sending::signed_record(const Outgoing& event) const {
 
 asio::awaitable<void> Sending::publish_each() {
   for (std::size_t i = 0; i < events_.size(); ++i) {
+    if (was_interrupted()) throw_failure({Errc::cancelled, "stopped by a signal"});
     const runtime::RequestContext context{events_[i].event_id,
                                           runtime::Deadline::after(publish_timeout)};
     // Until the confirmation comes, whatever ends this coroutine leaves the delivery unknown.
@@ -223,14 +221,13 @@ asio::awaitable<void> Sending::publish_each() {
 /// not have arrived is waited for no longer than its grace. A signal ends the wait, not the report.
 void Sending::wait(milliseconds published) {
   const auto began = runtime::Clock::now();
-  const auto timeout = silence_max();
   const auto grace = runtime::Deadline::after(unknown_grace);
-  auto deadline = runtime::Deadline::after(timeout);
+  auto deadline = runtime::Deadline::after(silence_max());
   while (!deadline.passed()) {
     interrupted_ = was_interrupted();
     if (interrupted_) return;
-    const bool open_sent = fates_.open(Delivery::sent) > 0;
-    if (!open_sent && (fates_.open(Delivery::unknown) == 0 || grace.passed())) return;
+    const bool open_sent = silent(Delivery::sent) > 0;
+    if (!open_sent && (silent(Delivery::unknown) == 0 || grace.passed())) return;
     const auto record = tail_->next(std::min(deadline.left_ms(), milliseconds(500)));
     if (!record) continue;
     auto end = open_.read(*record);
@@ -238,7 +235,7 @@ void Sending::wait(milliseconds published) {
     fates_.end(end->first, std::move(end->second),
                published + std::chrono::duration_cast<milliseconds>(runtime::Clock::now() - began));
     progress_.show("stored", fates_.ended());
-    deadline = runtime::Deadline::after(timeout);
+    deadline = runtime::Deadline::after(silence_max());
   }
 }
 
@@ -247,9 +244,9 @@ int Sending::run() {
     complain({connected.error().code, connected.error().message + "; nothing was sent"});
     return connected.error().code == Errc::unavailable ? exit_not_ready : exit_usage;
   }
+  const Interruptible interruptible;
   if (has_long_text())
     if (const int stored = long_texts_->store_all(events_); stored != exit_ok) return stored;
-  const Interruptible interruptible;
   const auto began = runtime::Clock::now();
   publish();
   const auto published = std::chrono::duration_cast<milliseconds>(runtime::Clock::now() - began);
@@ -345,21 +342,22 @@ int Sending::report() {
   const bool refused = complain_refused();
   const bool quiet = global_.quiet || global_.json;
   if (tail_ && !quiet) report_stored();
-  if (!tail_ && !quiet && !failure_) report_published();
+  const bool all_waited_for = tail_ && silent(Delivery::sent) == fates_.open(Delivery::sent);
+  if (!all_waited_for && !quiet && !failure_) report_published();
   // An event whose confirmation was lost may have ended all the same.
   const bool broken = failure_ && fates_.ended() < fates_.size();
   if (broken) complain_broken();
-  const auto silent = tail_ ? fates_.open(Delivery::sent) : 0;
-  if (silent > 0)
+  const auto unheard = tail_ ? silent(Delivery::sent) : 0;
+  if (unheard > 0)
     complain({Errc::timeout,
-              count_of(silent, "event") +
-                  (silent == 1 ? " is" : " are") + " published, but not known to be stored " +
+              count_of(unheard, "event") +
+                  (unheard == 1 ? " is" : " are") + " published, but not known to be stored " +
                   (interrupted_ ? "yet: the wait was interrupted"
                                 : "after " + std::to_string(silence_max().count()) +
                                       " s: is the service running, with kafka.status_events on?")});
   if (refused) return exit_failed;
   if (broken) return failure_->code == Errc::unavailable ? exit_not_ready : exit_failed;
-  return silent > 0 ? exit_not_ready : exit_ok;
+  return unheard > 0 ? exit_not_ready : exit_ok;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "app/cli/outgoing.hpp"
 #include "app/cli/publish_long_text.hpp"
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,11 @@ std::string source_of(const PublishOptions& options);
 /// the label.
 Result<void> check_event(const Outgoing& event);
 
-/// Publishes `events` and, unless --no-wait is given, waits until ingest has settled each. Where
-/// one has a long text it waits in any case, because the file of the text is removed then.
+/// The wait without news of the events, where --timeout is not given and no text is long.
+inline constexpr std::chrono::seconds publish_silence_max{60};
+
+/// Publishes `events` and, unless --no-wait is given, waits until ingest has settled each. One that
+/// has a long text is waited for in any case, because the file of the text is removed then.
 /// Returns exit_ok, exit_failed (an event was refused), exit_not_ready (no broker, no service for a
 /// long text, or no word from ingest within --timeout), exit_denied or exit_usage.
 /// REQUIRES: `long_texts` is open where an event has a long text; else it may be null.

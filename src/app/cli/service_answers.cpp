@@ -84,8 +84,9 @@ int exit_code_of(const Error& error) {
   return error.code == Errc::unavailable ? exit_not_ready : exit_failed;
 }
 
-Asked ask_for(ServiceLink& link, const ServiceRequest& request) {
-  const auto answer = call_patiently(link, request, [] { return true; });
+Asked ask_for(ServiceLink& link, const ServiceRequest& request,
+              const std::function<bool()>& goes_on) {
+  const auto answer = call_patiently(link, request, goes_on);
   if (!answer) return {{}, answer.error(), exit_code_of(answer.error())};
   if (answer->status == 204) return {};
   if (answer->status / 100 != 2) {

@@ -47,8 +47,9 @@ struct Asked {
 };
 /// Prints why there is none. Returns the exit code.
 int print_failure(const Asked& asked);
-/// Asks for JSON. The status 204 is an empty object.
-Asked ask_for(ServiceLink& link, const ServiceRequest& request);
+/// Asks for JSON, see call_patiently(). The status 204 is an empty object.
+Asked ask_for(ServiceLink& link, const ServiceRequest& request,
+              const std::function<bool()>& goes_on = [] { return true; });
 
 /// Calls `take` with each object in the member `list` of all pages of `path`, until it returns
 /// false.
