@@ -31,7 +31,9 @@ UNWATCHED = {
         memseal_queries_total memseal_query_duration_seconds memseal_http_request_duration_seconds memseal_db_in_flight
         memseal_db_pool_busy memseal_db_pool_open memseal_db_connections memseal_db_connects_total
         memseal_ingest_stage_duration_seconds memseal_trace_spans_waiting""",
-    "a user's budget, which is no fault of the service": """memseal_ratelimit_denied_total memseal_ingest_over_budget_total""",
+    "a user's budget, which is no fault of the service": """memseal_ratelimit_denied_total memseal_ingest_over_budget_total
+        memseal_http_user_refusals_total""",
+    "an address's share, which keeps room for the others": """memseal_http_address_refusals_total""",
     "how much is done: for a dashboard": """memseal_documents_active memseal_kafka_partitions memseal_kafka_held_records
         memseal_kafka_held_bytes memseal_kafka_records_total memseal_model_device_waiting memseal_model_device_batches_total
         memseal_model_device_shared_batches_total memseal_chunks_stored_total memseal_ingest_chunks_total
@@ -42,7 +44,7 @@ UNWATCHED = {
         memseal_search_chunks_without_terms_total memseal_matrix_loads_total memseal_matrix_hits_total
         memseal_matrix_load_seconds memseal_matrix_bytes memseal_matrix_tenants memseal_sse_streams_active
         memseal_sse_streams_started_total memseal_http_waits_active memseal_http_connections_active
-        memseal_http_connections_total memseal_trace_spans_exported_total""",
+        memseal_http_connections_total memseal_http_bytes_held memseal_trace_spans_exported_total""",
     "its limit is the machine's: use an exporter of the node": """memseal_heap_bytes process_cpu_seconds_total
         process_resident_memory_bytes memseal_resident_memory_peak_bytes"""}
 FOREIGN = {"up": ["job", "instance"], "ALERTS": ["alertname", "alertstate"]}  # Prometheus' own
