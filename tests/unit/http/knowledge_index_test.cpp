@@ -195,7 +195,9 @@ TEST_F(KnowledgeIndex, WhatCannotBeIndexedIsStoredAllTheSameAndSaysWhy) {
     sink.faults.next = {Errc::unavailable};
     return 0;
   });
-  EXPECT_EQ(fault(upload("c", "tea", "?index=true")),
+  EXPECT_EQ(fault(upload("c", "tea", "?index=true")), "unavailable: A dependency is unavailable");
+  on_loop([&] { return sink.is_reachable = false; });
+  EXPECT_EQ(fault(upload("d", "tea", "?index=true")),
             "unavailable: Kafka cannot be reached, so nothing was accepted; try again later");
   EXPECT_TRUE(on_loop([&] { return sink.records.empty(); }));
 }

@@ -267,6 +267,7 @@ std::string prose_of(std::size_t bytes) {
 }
 
 TEST_F(Fetching, TheLongestProseIsOneDocument) {
+  options.rules = {};
   keep("alice", 1, prose_of(limits::referenced_text_bytes_max));
   push({refers("alice", "a", 1)});
   run();
