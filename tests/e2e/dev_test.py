@@ -81,7 +81,9 @@ class Dev(unittest.TestCase):
         (self.folder / "note.md").write_text("The kiln is cold.")
         waiting = subprocess.Popen([PROGRAM, "publish", "upload", "--user", "bella", "--set", f"kafka.upload_topic={nobodys}",
                                     self.folder / "note.md"], env={**self.env, **self.ready["env"]}, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   # Tests in the background of a script inherit that SIGINT is ignored.
+                                   preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         subprocess.run(["kcat", "-b", self.ready["kafka"], "-C", "-q", "-t", nobodys, "-o", "beginning", "-c", "1"], check=True,
                        timeout=60, stdout=subprocess.DEVNULL)
         waiting.send_signal(signal.SIGINT)
