@@ -314,7 +314,7 @@ class Run(unittest.TestCase):
         cls.env = dict(base, PATH=f"{cls.folder}/bin:{os.environ['PATH']}", TMPDIR=str(scratch), DATABASE=app.split("@", 1)[1],
                        APP_PASSWORD=cls.password, OWNER_DSN=cls.at.owner, BACKUP_DSN=cls.at.owner, RELEASE="next",
                        SERVICE=f"http://127.0.0.1:{ports[0]}", ADMIN=f"http://127.0.0.1:{ports[1]}",
-                       ADMIN_TOKEN=cls.at.admin_token, WINDOW_S="1", WATCH_S="1",
+                       WINDOW_S="1", WATCH_S="1",
                        BACKUPS=str(cls.folder / "backups"), EVIDENCE=str(cls.folder / "evidence"), SINCE="2026-01-01")
 
     def shell(self, blocks):
@@ -361,7 +361,10 @@ class Run(unittest.TestCase):
                 self.assertNotIn(secret, content, name)
         self.assertEqual((self.folder / "evidence").stat().st_mode & 0o777, 0o700)
 
-        switches = re.findall(r'`(curl -H "[^"]+" -X POST "\$ADMIN/\S+")`', text_of("incidents"))
+        header = self.folder / "admin-header"
+        header.touch(mode=0o600)
+        header.write_text(f"Authorization: Bearer {self.at.admin_token}\n")
+        switches = re.findall(r'`(curl -H @admin-header -X POST "\$ADMIN/\S+")`', text_of("incidents"))
         self.assertEqual(len(switches), 2)
         for switch in switches:
             self.shell([switch.replace("curl ", "curl -fsS ")])

@@ -3,6 +3,7 @@
 #include "app/cli/child_process.hpp"
 #include "base/ids.hpp"
 #include "base/limits.hpp"
+#include "base/on_exit.hpp"
 #include "pure/codec/base64.hpp"
 #include "support/scripted_server.hpp"
 
@@ -164,6 +165,9 @@ TEST_F(PublishLongText, ASignalBetweenTwoTextsLeavesNothing) {
   std::ofstream("b.md") << long_text;
   Shelf shelf;
   shelf.on_request = [] { std::raise(SIGINT); };
+  // Tests in the background of a script inherit that the signal is ignored.
+  const auto before = std::signal(SIGINT, SIG_DFL);
+  const OnExit restored([before] { std::signal(SIGINT, before); });
   const auto ran = publish(upload_to(shelf, {"a.md", "b.md"}));
   EXPECT_EQ(ran.code, exit_failed);
   EXPECT_EQ(ran.err, "memseal: stopped by a signal; nothing was published\n");
