@@ -1,5 +1,7 @@
 #include "app/config/secrets.hpp"
 
+#include "pure/codec/url.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -7,15 +9,35 @@ namespace memseal::app {
 
 namespace {
 
-// A URI has its password before the host, libpq also takes one as a keyword.
+/// "password = x" and "sslpassword=x" among the words of libpq's other form of an address.
+bool has_password_word(std::string_view words) {
+  constexpr std::string_view word = "password";
+  for (auto at = words.find(word); at != words.npos; at = words.find(word, at + 1)) {
+    const auto next = words.find_first_not_of(" \t\n", at + word.size());
+    if (next != words.npos && words[next] == '=') return true;
+  }
+  return false;
+}
+
+/// The same among the parameters of a URI, whose names may be percent-encoded.
+bool has_password_parameter(std::string_view query) {
+  while (!query.empty()) {
+    const auto parameter = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), parameter.size() + 1));
+    const auto name = codec::percent_decode(parameter.substr(0, parameter.find('=')));
+    if (!name || name->ends_with("password")) return true;
+  }
+  return false;
+}
+
+// A URI has its password before the host, libpq also takes one as a keyword. `passfile` names a
+// file, which is no secret.
 bool has_password(std::string_view address) {
-  // "sslpassword" and "passfile" too. A keyword may be percent-encoded.
-  if (address.find("pass") != address.npos) return true;
   const auto scheme = address.find("://");
-  if (scheme == address.npos) return false;
+  if (scheme == address.npos) return has_password_word(address);
   const auto rest = address.substr(scheme + 3);
   const auto query = rest.rfind('?');
-  if (query != rest.npos && rest.find('%', query) != rest.npos) return true;
+  if (query != rest.npos && has_password_parameter(rest.substr(query + 1))) return true;
   // The last "@" of all, because parsers differ on a password with "/" or "?" in it.
   const auto at = rest.rfind('@');
   return at != rest.npos && rest.substr(0, at).find(':') != rest.npos;

@@ -111,6 +111,12 @@ TEST_F(ConfigCommand, ASecretOnACommandLineIsRefusedAndNotRepeated) {
     EXPECT_TRUE(contains(ran.err, "shows a secret to every user of this machine")) << ran.err;
     EXPECT_FALSE(contains(ran.err, "hush")) << ran.err;
   }
+  for (const std::string address :
+       {"postgresql://app_user@db/memseal?passfile=/etc/pgpass", "host=compass user=app_user",
+        "postgresql://app_user@/passports?host=%2Frun%2Fpostgresql", "passfile=/etc/pgpass"})
+    EXPECT_FALSE(holds_secret("postgres.dsn", address)) << address;
+  EXPECT_TRUE(holds_secret("postgres.dsn", "host=db password = hush"));
+  EXPECT_TRUE(holds_secret("postgres.dsn", "host=db sslpassword=hush"));
 }
 
 // Bound by row-level security or not: what the service may know of the database.
