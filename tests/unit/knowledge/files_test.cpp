@@ -38,7 +38,7 @@ TEST_F(KnowledgeTest, ATextThatLooksLikeADocumentCanBeTakenAsItIs) {
     FileTexts texts(t.deps);
     for (const auto& text : {header, mail, pdf, std::string("%PDF-1.7"), std::string("caf\xe9")}) {
       const bool is_text = text == header || text == mail || text == pdf;
-      const auto taken = co_await t.upload(Bytes(text.begin(), text.end()), text.substr(0, 8));
+      const auto taken = co_await t.upload(Bytes(text.begin(), text.end()), "a text");
       for (const bool as_it_is : {true, false}) {
         const auto found =
             co_await texts.text_of(t.context, t.tenant(), taken->file.id, 1'000, as_it_is);
