@@ -142,11 +142,7 @@ class ChartText {
 
 void read_chart(Zip& zip, const std::string& part, Blocks& out) {
   ChartText text(out);
-  XmlEvents events;
-  events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
-  events.end = [&](std::string_view name) { text.end(name); };
-  events.text = [&](std::string_view piece) { text.text(piece); };
-  read_xml(zip, part, events, out);
+  read_xml_by(text, zip, part, out);
   text.put_tables();
 }
 

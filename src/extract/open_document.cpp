@@ -136,14 +136,6 @@ class OpenDocumentText {
   bool is_described_ = false;
 };
 
-void read_content(Zip& zip, const std::string& part, OpenDocumentText& text, Blocks& out) {
-  XmlEvents events;
-  events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
-  events.end = [&](std::string_view name) { text.end(name); };
-  events.text = [&](std::string_view piece) { text.text(piece); };
-  read_xml(zip, part, events, out);
-}
-
 /// Whether the manifest names a cipher: the names of the parts stay in the clear.
 bool is_encrypted(Zip& zip, Blocks& out) {
   bool found = false;
@@ -169,13 +161,13 @@ void read_open_document(Zip& zip, std::string_view media_type, Blocks& out) {
     const auto part = std::string(reference) + "/content.xml";
     if (!seen.insert(part).second) return;
     OpenDocumentText object(ContentKind::object, {}, out);
-    read_content(zip, part, object, out);
+    read_xml_by(object, zip, part, out);
   };
   // Values of a sheet's charts lie in its cells.
   OpenDocumentText::OnObject on_object;
   if (kind != ContentKind::sheets) on_object = read_object;
   OpenDocumentText text(kind, on_object, out);
-  read_content(zip, "content.xml", text, out);
+  read_xml_by(text, zip, "content.xml", out);
 }
 
 }  // namespace memseal::extract

@@ -203,11 +203,7 @@ void read_sheets(Zip& zip, const std::string& main, Blocks& out) {
     out.page(sheet.name);
     out.put(Frame::heading, 1, sheet.name);
     SheetText text(book, out);
-    XmlEvents events;
-    events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
-    events.end = [&](std::string_view name) { text.end(name); };
-    events.text = [&](std::string_view piece) { text.text(piece); };
-    read_xml(zip, found->second.target, events, out);
+    read_xml_by(text, zip, found->second.target, out);
     read_beside(zip, found->second.target, out);
   }
 }

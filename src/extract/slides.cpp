@@ -81,11 +81,7 @@ class DrawingText {
 
 void read_drawing(Zip& zip, const std::string& part, Blocks& out) {
   DrawingText text(out);
-  XmlEvents events;
-  events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
-  events.end = [&](std::string_view name) { text.end(name); };
-  events.text = [&](std::string_view piece) { text.text(piece); };
-  read_xml(zip, part, events, out);
+  read_xml_by(text, zip, part, out);
 }
 
 void read_slides(Zip& zip, const std::string& main, Blocks& out) {

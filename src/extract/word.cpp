@@ -185,11 +185,7 @@ void read_word(Zip& zip, const std::string& main, Blocks& out) {
         read_chart(zip, found->second.target, out);
     };
     WordText text(levels, has_pages, chart, out);
-    XmlEvents events;
-    events.start = [&](std::string_view name, const Attributes& a) { text.start(name, a); };
-    events.end = [&](std::string_view name) { text.end(name); };
-    events.text = [&](std::string_view piece) { text.text(piece); };
-    return read_xml(zip, part, events, out);
+    return read_xml_by(text, zip, part, out);
   };
   const auto read_all = [&](std::initializer_list<std::string_view> types) {
     for (const auto& [id, relation] : relations)

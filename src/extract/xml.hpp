@@ -39,6 +39,17 @@ inline constexpr int xml_depth_max = 400;
 /// counts.
 bool read_xml(Zip& zip, const std::string& part, const XmlEvents& events, Blocks& out);
 
+/// The same, where `handler` has start(), end() and text().
+template <class Handler>
+bool read_xml_by(Handler& handler, Zip& zip, const std::string& part, Blocks& out) {
+  return read_xml(
+      zip, part,
+      {.start = [&](std::string_view name, const Attributes& a) { handler.start(name, a); },
+       .end = [&](std::string_view name) { handler.end(name); },
+       .text = [&](std::string_view piece) { handler.text(piece); }},
+      out);
+}
+
 /// A relationship of a part (OPC): what the target is, and where.
 struct Relation {
   std::string type;    ///< the last word of its URI: "styles", "officeDocument"
